@@ -1,0 +1,1 @@
+"""The site: wiring only. What it does is in ``jobs``, what it runs on in ``queueing``."""

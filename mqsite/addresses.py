@@ -1,0 +1,48 @@
+"""Where Redis and the database are, as the variables say it."""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from .environment import Environment
+
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+
+def redis_url(env: Environment, default: str) -> str:
+    """The address of Redis: of ``REDIS_TLS_URL`` and ``REDIS_URL``, an encrypted one wins."""
+    given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
+    for name, url in given:
+        if not url.startswith(REDIS_SCHEMES):
+            env.problems["REDIS_URL"] = f"{name} has to start with {', '.join(REDIS_SCHEMES)}."
+    encrypted = [url for _, url in given if url.startswith("rediss://")]
+    plain = [url for name, url in given if name == "REDIS_URL"]
+    return (encrypted + plain + [url for _, url in given] + [default])[0]
+
+
+def database(env: Environment, default_file: Path) -> dict[str, Any]:
+    """Django's entry for ``DATABASE_URL``, or SQLite in ``default_file``.
+
+    Connections are closed at the end of each request: small plans allow 20 of them, and an idle
+    site should hold none.
+    """
+    try:
+        entry = dj_database_url.parse(env.text("DATABASE_URL") or f"sqlite:///{default_file}", conn_max_age=0)
+    except ValueError:  # the library's own text would repeat the password
+        env.problems["DATABASE_URL"] = (
+            "DATABASE_URL is not the address of a database, as postgres://user:password@host/name is."
+        )
+        entry = dj_database_url.parse(f"sqlite:///{default_file}")
+    if entry["ENGINE"].endswith("sqlite3"):
+        entry["OPTIONS"] = sqlite_options() | entry.get("OPTIONS", {})
+    return dict(entry)
+
+
+def sqlite_options() -> dict[str, Any]:
+    """Readers never wait for the writer (WAL), writers wait for each other instead of failing.
+
+    A transaction takes the write lock when it begins: one that asked for it later, after having
+    read, could not wait for it. ``timeout`` is in seconds.
+    """
+    return {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}

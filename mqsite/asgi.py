@@ -1,0 +1,14 @@
+"""The site as an ASGI application."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+from queueing import provision
+
+from .startup import require_variables
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
+require_variables()
+application = get_asgi_application()
+provision.try_once()

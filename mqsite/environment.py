@@ -1,0 +1,45 @@
+"""Environment variables by type. What is wrong with one is kept as a sentence, not raised.
+
+A build step such as ``collectstatic`` imports the settings with no variable at all and must not
+stop for it; ``startup`` says the sentences to the commands that cannot do without.
+"""
+
+from collections.abc import Mapping
+
+YES = {"1", "true", "yes", "on"}
+NO = {"0", "false", "no", "off"}
+
+
+class Environment:
+    """A read-only view of ``values``, and the problems met in reading it (variable -> sentence)."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.problems: dict[str, str] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self.text(name))
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value without surrounding blanks; an empty variable counts as not set."""
+        return self._values.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool) -> bool:
+        """1/true/yes/on or 0/false/no/off in any case."""
+        value = self.text(name).lower()
+        if not value or value in YES | NO:
+            return value in YES if value else default
+        self.problems[name] = f"{name} is {value!r}, but can only be 1 or 0."
+        return default
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number from 0 upwards."""
+        value = self.text(name)
+        if not value or (value.isascii() and value.isdecimal()):
+            return int(value) if value else default
+        self.problems[name] = f"{name} is {value!r}, but can only be a whole number from 0 upwards."
+        return default
+
+    def names(self, name: str, default: list[str]) -> list[str]:
+        """A list separated by commas."""
+        return [item.strip() for item in self.text(name).split(",") if item.strip()] or default

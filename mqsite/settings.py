@@ -1,0 +1,149 @@
+"""The settings of the site, and the only place that reads the environment's variables.
+
+Importing this needs no variable, no Redis and no database, so that ``collectstatic`` and image
+builds just work. What production cannot do without is in ``ENVIRONMENT_PROBLEMS``; ``startup``
+stops web and worker for it.
+"""
+
+import os
+from pathlib import Path
+
+from django.core.management.utils import get_random_secret_key
+
+from .addresses import database, redis_url
+from .environment import Environment
+from .startup import missing_variables
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = Environment(os.environ)
+ON_HEROKU = "DYNO" in env
+
+# --- Development or production ----------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG", default=False)
+# Without the variable production stops at start-up; a key made up here only serves builds and
+# checks, and a known one only development.
+SECRET_KEY = env.text("SECRET_KEY") or ("known-to-all" if DEBUG else get_random_secret_key())
+
+# --- The application --------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "whitenoise.runserver_nostatic",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "queueing",
+    "jobs",
+]
+MIDDLEWARE = [
+    "mqsite.proxy.ClientAddressMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "mqsite.urls"
+WSGI_APPLICATION = "mqsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- Database and queue -----------------------------------------------------------------------
+
+DATABASES = {"default": database(env, VAR_DIR / "db.sqlite3")}
+QUEUEING = {
+    "URL": redis_url(env, default="redis://127.0.0.1:6379/0"),
+    # Heroku's certificates are self-signed.
+    "TLS_VERIFY": env.flag("REDIS_TLS_VERIFY", default=not ON_HEROKU),
+    # Seconds: a page that Redis does not answer has to come all the same, and soon.
+    "TIMEOUT": 1.0,
+    "QUEUES": ["testqueue"],
+}
+
+# --- Static files -----------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security ---------------------------------------------------------------------------------
+
+# Heroku's router only passes on what was asked of one of the app's own domains.
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["*"] if ON_HEROKU else ["localhost", "127.0.0.1", "[::1]"])
+# Whether the proxy in front may be believed: X-Forwarded-Proto, and the last of X-Forwarded-For.
+TRUST_PROXY = env.flag("TRUST_PROXY", default=ON_HEROKU)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+SECURE_SSL_REDIRECT = TRUST_PROXY
+# Probes come without the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SESSION_COOKIE_SECURE = TRUST_PROXY
+CSRF_COOKIE_SECURE = TRUST_PROXY
+# Short at first: browsers remember it, and a mistake lasts as long.
+SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", default=3600)
+SILENCED_SYSTEM_CHECKS = [
+    # Whether its neighbours on other subdomains have TLS is not this site's to say.
+    "security.W005",
+    # The browsers' preload list is for a domain's owner to ask for; it cannot be undone soon.
+    "security.W021",
+]
+
+# --- Logging ----------------------------------------------------------------------------------
+
+# One plain line per event on stderr, so that what a command prints stays apart from what it logs.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # The page asks for the state several times a second: only errors are worth a line.
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+    },
+}
+
+# --- What is missing --------------------------------------------------------------------------
+
+ENVIRONMENT_PROBLEMS = ({} if DEBUG else missing_variables(env)) | env.problems

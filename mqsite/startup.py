@@ -1,0 +1,70 @@
+"""What has to be there before the site starts, said in a sentence each instead of a traceback."""
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from .environment import Environment
+
+DEVELOPMENT_FILE = Path(__file__).resolve().parent.parent / "var" / "dev.env"
+
+#: Gunicorn restarts a worker process that fails, for ever; with this code it gives up instead.
+EXIT_CODE = 3
+
+#: Commands that read or build the code alone. All others need every variable.
+NEED_NOTHING = {
+    *("check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help", "makemessages"),
+    *("makemigrations", "startapp", "test", "testserver", "version", "--help", "-h", "--version"),
+}
+NEED_DATABASE = {
+    *("changepassword", "clearsessions", "createsuperuser", "dbshell", "dumpdata", "flush", "inspectdb"),
+    *("loaddata", "migrate", "optimizemigration", "remove_stale_contenttypes", "showmigrations"),
+    *("sqlflush", "sqlmigrate", "sqlsequencereset", "squashmigrations"),
+}
+
+
+def missing_variables(env: Environment) -> dict[str, str]:
+    """What production needs and ``env`` lacks: variable -> sentence."""
+    examples = {
+        "SECRET_KEY": "50 random characters that stay the same",
+        "REDIS_URL": "the address of a Redis, as redis://host:6379/0",
+        "DATABASE_URL": "the address of a database, as postgres://user:password@host/name",
+    }
+    given = {name for name in examples if name in env}
+    if "REDIS_TLS_URL" in env:
+        given.add("REDIS_URL")
+    return {
+        name: f"{name} is not set: it has to be {example} (on your own machine, `make run` sets it)."
+        for name, example in examples.items()
+        if name not in given
+    }
+
+
+def load_development_file(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take over what ``make run`` wrote down, unless the variables of production are there."""
+    if environ.get("SECRET_KEY") or not DEVELOPMENT_FILE.is_file():
+        return
+    for line in DEVELOPMENT_FILE.read_text().splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not name.startswith("#"):
+            environ.setdefault(name, value)
+
+
+def needed_by(arguments: list[str]) -> set[str] | None:
+    """Variables that the command line needs; ``None`` means each one that there is."""
+    command = arguments[1] if len(arguments) > 1 else "help"
+    if command in NEED_NOTHING or {"-h", "--help"} & set(arguments):
+        return set()
+    return {"DATABASE_URL"} if command in NEED_DATABASE else None
+
+
+def require_variables(names: set[str] | None = None) -> None:
+    """Exit with a sentence for each problem with the variables ``names`` (``None``: with any)."""
+    from django.conf import settings  # the settings import this module
+
+    problems = getattr(settings, "ENVIRONMENT_PROBLEMS", {})
+    sentences = [text for name, text in problems.items() if names is None or name in names]
+    if sentences:
+        sys.stderr.write("\n".join(sentences) + "\n")
+        sys.exit(EXIT_CODE)

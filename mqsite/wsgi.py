@@ -1,0 +1,14 @@
+"""The site as a WSGI application."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from queueing import provision
+
+from .startup import require_variables
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
+require_variables()
+application = get_wsgi_application()
+provision.try_once()

@@ -1,0 +1,16 @@
+"""The site's settings in development, whatever variables the shell has.
+
+Without this, a shell that knows a real Redis or database would have the tests write to it. Child
+processes of the tests inherit the same clean variables, plus those that a test gives them.
+"""
+
+import os
+
+for _name in (
+    *("ALLOWED_HOSTS", "DATABASE_URL", "DYNO", "HSTS_SECONDS", "PORT", "REDIS_TLS_URL", "REDIS_TLS_VERIFY"),
+    *("REDIS_URL", "TRUST_PROXY", "WEB_CONCURRENCY"),
+):
+    os.environ.pop(_name, None)
+os.environ |= {"DEBUG": "1", "SECRET_KEY": "only-for-tests"}
+
+from mqsite.settings import *  # noqa: E402, F403
