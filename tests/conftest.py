@@ -1,0 +1,157 @@
+"""Fixtures for all rooms: a real Redis, clients on it, and a guard against forgotten processes."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.program import Program, left_over
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import MANAGE, WorkerProcess, environment, site_environment
+
+if TYPE_CHECKING:
+    from queueing.client import QueueClient
+
+
+@pytest.fixture(scope="session")
+def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_session_redis: RedisServer) -> RedisServer:
+    """A real Redis shared by the session, empty at the start of each test."""
+    connection = _session_redis.connect()
+    connection.flushall()
+    connection.close()
+    return _session_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
+    """Makes Redis servers of the test's own, to restart, kill or fill: ``own_redis(appendonly=True)``."""
+    started: list[RedisServer] = []
+
+    def start(**options: bool | str) -> RedisServer:
+        server = RedisServer(tmp_path_factory.mktemp("own-redis"), **options)  # type: ignore[arg-type]
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def redis_connection(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """redis-py on the real Redis, without decoding: what ``QueueClient`` takes."""
+    with redis_server.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def client(redis_connection: redis.Redis) -> "QueueClient":
+    """A ``QueueClient`` on the real Redis (Django's test client is ``django.test.Client()``)."""
+    from queueing.client import QueueClient
+
+    return QueueClient(redis_connection)
+
+
+@pytest.fixture
+def fake_client() -> "QueueClient":
+    """A ``QueueClient`` on fakeredis, empty, seen by nobody else."""
+    import fakeredis
+
+    from queueing.client import QueueClient
+
+    return QueueClient(fakeredis.FakeRedis(server=fakeredis.FakeServer()))
+
+
+@pytest.fixture
+def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
+    """The same, as what ``queueing.get_client()`` returns in this process."""
+    from queueing.connections import use_client
+
+    use_client(client)
+    yield client
+    use_client(None)
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "migrated.sqlite3"
+    done = Program(
+        [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
+        env=environment("redis://127.0.0.1:1/0", path),
+        name="migrate",
+    )
+    assert done.run(within_seconds=60) == 0, done.tail()
+    return path
+
+
+@pytest.fixture
+def database(_migrated: Path, tmp_path: Path) -> Path:
+    """An SQLite file with all tables, of this test alone."""
+    return Path(shutil.copy(_migrated, tmp_path / "database.sqlite3"))
+
+
+@pytest.fixture
+def diary(database: Path) -> Diary:
+    return Diary(database)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.txt")
+
+
+@pytest.fixture
+def worker(
+    request: pytest.FixtureRequest, database: Path, ledger: Ledger
+) -> Iterator[Callable[..., WorkerProcess]]:
+    """Makes workers: ``worker("ledger", "--burst", redis_url=…, env=…)``; the session's Redis by default."""
+    made: list[WorkerProcess] = []
+
+    def make(*options: str, redis_url: str = "", env: dict[str, str | None] | None = None) -> WorkerProcess:
+        url = redis_url or request.getfixturevalue("redis_server").url
+        made.append(WorkerProcess(*options, redis_url=url, database=database, ledger=ledger.path, env=env))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.stop()
+
+
+@pytest.fixture
+def site_worker(redis_server: RedisServer, database: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Makes workers with the site's own settings and handlers: ``site_worker("testqueue")``."""
+    made: list[WorkerProcess] = []
+
+    def make(*options: str) -> WorkerProcess:
+        settings = site_environment(redis_server.url, f"sqlite:///{database}")
+        made.append(WorkerProcess(*options, redis_url=redis_server.url, database=database, env=settings))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left_behind() -> Iterator[None]:
+    """A test that starts a process must end it; those of wider fixtures end with their fixture."""
+    before = {process.pid for process in left_over()}
+    yield
+
+    def none_left() -> bool:
+        return not {process.pid for process in left_over()} - before
+
+    eventually(none_left, within_seconds=5, what=lambda: f"left behind: {left_over()}")

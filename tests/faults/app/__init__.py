@@ -1,0 +1,1 @@
+"""An application whose handlers write down what they do."""

@@ -1,0 +1,52 @@
+"""Handlers of the fault tests: each notes the start and the end of its run in the ledger.
+
+The file is named by the environment, so that every process of a worker finds it.
+"""
+
+import os
+import threading
+
+from queueing import send_message
+from queueing.handlers import handler, policy
+from queueing.messages import Message
+from tests.servers.ledger import LEDGER_VARIABLE, write
+
+
+def _note(event: str, message: Message) -> None:
+    write(os.environ[LEDGER_VARIABLE], event, message.id, message.rc, message.body)
+
+
+def _work_for(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+@handler("ledger")
+def note(message: Message) -> None:
+    """Nothing but the two lines."""
+    _note("start", message)
+    _note("end", message)
+
+
+@handler("slow")
+def wait(message: Message) -> None:
+    """Takes as many seconds as the first word of its body says."""
+    _note("start", message)
+    _work_for(float(message.body.split()[0]))
+    _note("end", message)
+
+
+@handler("raising")
+@policy(max_attempts=3, backoff=0.2)
+def fail(message: Message) -> None:
+    """Fails each time."""
+    _note("start", message)
+    raise RuntimeError(f"cannot do {message.body}")
+
+
+@handler("sending")
+def pass_on(message: Message) -> None:
+    """Sends its body on to the queue ``ledger``, over the connections of its worker."""
+    _note("start", message)
+    send_message("ledger", message.body)
+    _work_for(0.05)
+    _note("end", message)

@@ -1,0 +1,19 @@
+"""The site's settings with the handlers of the fault tests, tuned by the environment.
+
+``TEST_QUEUES`` (separated by blanks), ``TEST_LEASE`` and ``TEST_TIMEOUT`` (seconds).
+"""
+
+import os
+
+from mqsite.settings import *  # noqa: F403
+from mqsite.settings import INSTALLED_APPS as SITE_APPS
+from mqsite.settings import QUEUEING as SITE_QUEUEING
+
+INSTALLED_APPS = [*SITE_APPS, "tests.faults.app"]
+
+QUEUEING = {
+    **SITE_QUEUEING,
+    "QUEUES": os.environ.get("TEST_QUEUES", "ledger slow raising sending").split(),
+    "LEASE": float(os.environ.get("TEST_LEASE", "2")),
+    "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
+}

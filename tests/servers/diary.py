@@ -1,0 +1,40 @@
+"""The history that a worker's recorder wrote, read from the database file without Django."""
+
+import sqlite3
+from pathlib import Path
+
+
+class Diary:
+    """The rows of the SQLite file of a worker."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def states(self) -> dict[str, int]:
+        """State -> number of jobs."""
+        return dict(self._rows("SELECT state, count(*) FROM queueing_job GROUP BY state"))
+
+    def ids(self, state: str = "done") -> set[str]:
+        """Message ids of the jobs in ``state``."""
+        return {row[0] for row in self._rows("SELECT message_id FROM queueing_job WHERE state = ?", state)}
+
+    def row(self, message_id: str) -> dict[str, object]:
+        """The row of one message, {} where there is none."""
+        columns = ("state", "rc", "attempts", "crashes", "error", "body")
+        rows = self._rows(f"SELECT {', '.join(columns)} FROM queueing_job WHERE message_id = ?", message_id)
+        return dict(zip(columns, rows[0], strict=True)) if rows else {}
+
+    def outcomes(self, message_id: str) -> list[tuple[int, str]]:
+        """(rc, outcome) of each attempt of one message, oldest first."""
+        return self._rows(
+            "SELECT a.rc, a.outcome FROM queueing_attempt a JOIN queueing_job j ON j.id = a.job_id"
+            " WHERE j.message_id = ? ORDER BY a.rc",
+            message_id,
+        )
+
+    def _rows(self, sql: str, *values: object) -> list[tuple]:
+        connection = sqlite3.connect(self.path, timeout=20)
+        try:
+            return connection.execute(sql, values).fetchall()
+        finally:
+            connection.close()

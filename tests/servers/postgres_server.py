@@ -1,0 +1,99 @@
+"""A real PostgreSQL on a free loopback port."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .program import Program
+from .programs import require
+from .waiting import eventually, free_port
+
+HINT = "apt-get install postgresql"
+#: ``initdb`` and ``postgres`` refuse root: then they run as this user, whom Debian's package makes.
+SERVER_USER = "postgres"
+
+
+def _bin_folders() -> tuple[Path, ...]:
+    """Debian keeps the server's programs out of PATH, one folder per version; newest first."""
+    found = Path("/usr/lib/postgresql").glob("*/bin")
+    return tuple(sorted(found, key=lambda path: int(path.parent.name), reverse=True))
+
+
+class PostgresServer:
+    """A cluster in a temporary folder, without a password on loopback, gone after ``stop``."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._folder: Path | None = None
+        self._program: Program | None = None
+
+    @property
+    def _as_root(self) -> bool:
+        return os.geteuid() == 0
+
+    def _as_user(self, *args: str) -> list[str]:
+        if not self._as_root:
+            return list(args)
+        runuser = require("runuser", "apt-get install util-linux")
+        return [runuser, "-u", SERVER_USER, "--", *args]
+
+    def start(self) -> "PostgresServer":
+        initdb = require("initdb", HINT, beside=_bin_folders())
+        postgres = require("postgres", HINT, beside=_bin_folders())
+        self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
+        if self._as_root:
+            shutil.chown(self._folder, SERVER_USER)
+        data = self._folder / "data"
+        subprocess.run(
+            self._as_user(
+                *(initdb, "--pgdata", str(data), "--auth", "trust", "--no-sync"),
+                *("--username", SERVER_USER, "--encoding", "UTF8", "--locale", "C"),
+            ),
+            check=True,
+            capture_output=True,
+            cwd=self._folder,
+        )
+        self._program = Program(
+            self._as_user(
+                *(postgres, "-D", str(data), "-p", str(self.port), "-h", "127.0.0.1"),
+                *("-k", str(self._folder), "-c", "fsync=off"),
+            ),
+            name="postgres",
+            cwd=self._folder,
+        ).start()
+        eventually(self._answers, within_seconds=20, what=self._program.tail)
+        return self
+
+    def _answers(self) -> bool:
+        assert self._program is not None
+        assert self._program.is_running, "it has ended"
+        return self.query("SELECT 1") == [(1,)]
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows of one statement, over a connection of its own."""
+        import psycopg
+
+        with psycopg.connect(self.url, connect_timeout=2, autocommit=True) as connection:
+            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        if self._program is not None:
+            self._program.signal_group(2)  # SIGINT: a fast shutdown that does not wait for clients
+            self._program.wait(within_seconds=20)
+            self._program.kill_group()
+            self._program = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> "PostgresServer":
+        return self if self._program is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{SERVER_USER}@127.0.0.1:{self.port}/postgres"

@@ -1,0 +1,200 @@
+"""One started program: its own session, its output, its signals, its end."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from .programs import ROOT
+from .waiting import eventually
+
+#: Session ids of everything the tests started and did not see end (see ``left_over``).
+_sessions: set[int] = set()
+
+
+class Program:
+    """A child process in a session of its own, so that signals reach it and its children alone.
+
+    Output and errors are collected line by line as they come. ``stop`` asks, then kills; nothing
+    of the session outlives it.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str | Path],
+        *,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path = ROOT,
+        name: str = "",
+    ) -> None:
+        """``env`` is added to the environment of the tests; a value of None takes a name out of it."""
+        self.args = [str(arg) for arg in args]
+        self.name = name or Path(self.args[0]).name
+        self.cwd = cwd
+        self.env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        for key, value in (env or {}).items():
+            self.env.pop(key, None)
+            if value is not None:
+                self.env[key] = value
+        self.lines: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def start(self) -> "Program":
+        self.lines.clear()
+        self._process = subprocess.Popen(
+            self.args,
+            cwd=self.cwd,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        _sessions.add(self._process.pid)
+        self._reader = threading.Thread(target=self._collect, args=(self._process,), daemon=True)
+        self._reader.start()
+        return self
+
+    def _collect(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            for line in process.stdout:
+                self.lines.append(line.rstrip("\n"))
+
+    def stop(self, *, within_seconds: float = 10.0) -> int | None:
+        """SIGTERM, then SIGKILL for what is left of the session. Returns the exit code."""
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(within_seconds)
+        return self.kill_group()
+
+    def kill_group(self) -> int | None:
+        """``kill -9`` of every process of the session. Returns the exit code of the first one."""
+        if self._process is None:
+            return None
+        for member in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        code = self._process.wait(10)
+        eventually(lambda: not self.members(), what=f"{self.name}: all of its session gone")
+        _sessions.discard(self._process.pid)
+        if self._reader is not None:
+            self._reader.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
+        return code
+
+    def wait(self, *, within_seconds: float = 60.0) -> int:
+        """Wait for the end of the program; AssertionError with its output if it takes longer."""
+        try:
+            code = self.popen.wait(within_seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"{self.name} still runs after {within_seconds:g} s:\n{self.tail()}"
+            ) from None
+        if self._reader is not None:
+            self._reader.join(5)
+        return code
+
+    def run(self, *, within_seconds: float = 60.0) -> int:
+        """Start, wait for the end, and return the exit code."""
+        with self:
+            return self.wait(within_seconds=within_seconds)
+
+    def __enter__(self) -> "Program":
+        return self if self._process is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # --- signals --------------------------------------------------------------------------------
+
+    def signal(self, number: int) -> None:
+        """Signal the first process alone."""
+        self.popen.send_signal(number)
+
+    def signal_group(self, number: int) -> None:
+        """Signal every process of the group at once, as a platform does."""
+        os.killpg(self.pid, number)
+
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
+    # --- looking at it --------------------------------------------------------------------------
+
+    @property
+    def popen(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise AssertionError(f"{self.name} was not started")
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def children(self) -> list[psutil.Process]:
+        """Its direct children, oldest first."""
+        found = psutil.Process(self.pid).children()
+        return sorted(found, key=lambda process: (process.create_time(), process.pid))
+
+    def members(self) -> list[psutil.Process]:
+        """Every living process of its session, orphans too."""
+        return session_members({self.pid})
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def tail(self, count: int = 40) -> str:
+        return "\n".join(self.lines[-count:])
+
+    def wait_for_line(self, pattern: str, *, within_seconds: float = 20.0, after: int = 0) -> str:
+        """The first line (from number ``after`` on) in which the regular expression is found."""
+
+        def look() -> str | None:
+            for line in self.lines[after:]:
+                if re.search(pattern, line):
+                    return line
+            assert self.is_running, "it has ended"
+            return None
+
+        return eventually(
+            look,
+            within_seconds=within_seconds,
+            what=lambda: f"{self.name} says {pattern!r}; it said:\n{self.tail()}",
+        )
+
+
+def session_members(sessions: set[int]) -> list[psutil.Process]:
+    """Living processes (zombies are not) whose session is one of ``sessions``."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            in_session = os.getsid(process.pid) in sessions
+            if in_session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def left_over() -> list[psutil.Process]:
+    """Living processes of all sessions that the tests started."""
+    return session_members(_sessions) if _sessions else []

@@ -1,0 +1,121 @@
+"""A real Redis (or Valkey) on a free loopback port."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from .certificates import self_signed
+from .program import Program
+from .programs import require
+from .waiting import eventually, free_port
+
+HINT = "apt-get install redis-server"
+
+
+class RedisServer:
+    """``redis-server`` in a folder of its own. ``restart`` keeps port and folder.
+
+    Without ``appendonly`` nothing survives a restart, with it everything acknowledged does
+    (``appendfsync always``). With ``tls`` the port speaks TLS only, with a self-signed certificate.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        appendonly: bool = False,
+        tls: bool = False,
+        maxmemory: str = "0",
+        password: str = "",
+    ) -> None:
+        self.folder = folder
+        self.appendonly = appendonly
+        self.tls = tls
+        self.maxmemory = maxmemory
+        self.password = password
+        self.port = free_port()
+        self._program: Program | None = None
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def start(self) -> "RedisServer":
+        program = require("redis-server", HINT)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._program = Program([program, *self._options()], name="redis-server", cwd=self.folder)
+        self._program.start()
+        eventually(self._answers, within_seconds=15, what=self._program.tail)
+        return self
+
+    def _options(self) -> list[str]:
+        options = {
+            "bind": "127.0.0.1",
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "yes" if self.appendonly else "no",
+            "appendfsync": "always",
+            "maxmemory": self.maxmemory,
+            "maxmemory-policy": "noeviction",
+            "port": "0" if self.tls else str(self.port),
+        }
+        if self.tls:
+            made = self_signed(self.folder)
+            options |= {
+                "tls-port": str(self.port),
+                "tls-cert-file": str(made.certificate),
+                "tls-key-file": str(made.key),
+                "tls-ca-cert-file": str(made.certificate),
+                "tls-auth-clients": "no",
+            }
+        if self.password:
+            options["requirepass"] = self.password
+        return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+    def _answers(self) -> bool:
+        assert self._program is not None
+        assert self._program.is_running, "it has ended"
+        with contextlib.closing(self.connect()) as connection:
+            return bool(connection.ping())
+
+    def stop(self) -> None:
+        """Ask it to end, as a platform's maintenance does."""
+        if self._program is not None:
+            self._program.stop()
+            self._program = None
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        if self._program is not None:
+            self._program.kill_group()
+            self._program = None
+
+    def restart(self) -> None:
+        """End and start again on the same port, with what the append-only file kept."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> "RedisServer":
+        return self if self._program is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # --- using it -------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        scheme = "rediss" if self.tls else "redis"
+        login = f":{self.password}@" if self.password else ""
+        return f"{scheme}://{login}127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        assert self._program is not None
+        return self._program.pid
+
+    def connect(self, **options: Any) -> redis.Redis:
+        """A plain connection pool for the test itself; the certificate is not checked."""
+        if self.tls:
+            options.setdefault("ssl_cert_reqs", "none")
+        return redis.Redis.from_url(self.url, **options)

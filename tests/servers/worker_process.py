@@ -1,0 +1,65 @@
+"""``manage.py runworker`` as a real process group."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from .ledger import LEDGER_VARIABLE
+from .program import Program
+from .programs import ROOT
+
+MANAGE = ROOT / "manage.py"
+FAULT_SETTINGS = "tests.faults.settings"
+
+
+class WorkerProcess(Program):
+    """A worker with the handlers of ``tests/faults/app``.
+
+    ``options`` are those of ``runworker``, queues first. The database must have been migrated.
+    """
+
+    def __init__(
+        self,
+        *options: str,
+        redis_url: str,
+        database: Path,
+        ledger: Path | None = None,
+        env: Mapping[str, str | None] | None = None,
+    ) -> None:
+        super().__init__(
+            [sys.executable, MANAGE, "runworker", *options],
+            env={**environment(redis_url, database, ledger), **(env or {})},
+            name="runworker",
+        )
+
+    def kill_supervisor(self) -> None:
+        """``kill -9`` of the first process alone."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def environment(redis_url: str, database: Path, ledger: Path | None = None) -> dict[str, str | None]:
+    """The environment of a process with the settings and handlers of the fault tests."""
+    return {
+        **site_environment(redis_url, f"sqlite:///{database}"),
+        "DJANGO_SETTINGS_MODULE": FAULT_SETTINGS,
+        LEDGER_VARIABLE: str(ledger) if ledger else None,
+    }
+
+
+def site_environment(redis_url: str, database_url: str) -> dict[str, str | None]:
+    """What a production-like process of the site needs, and nothing of the caller's own."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "mqsite.settings",
+        "SECRET_KEY": "only-for-tests-" + "0123456789abcdef" * 4,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "REDIS_TLS_URL": None,
+        "REDIS_TLS_VERIFY": None,
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "DEBUG": None,
+        "DYNO": None,
+        "TRUST_PROXY": None,
+        "WEB_CONCURRENCY": None,
+    }

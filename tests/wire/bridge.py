@@ -1,0 +1,84 @@
+"""The ten methods of RSMQ, called in Node and in Python by the same names."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from queueing.client import QueueClient
+from queueing.exceptions import QueueError
+from queueing.messages import Message, QueueAttributes
+from tests.servers.node_programs import node_program
+from tests.servers.program import Program
+
+
+class RsmqError(Exception):
+    """An error as a caller sees it: RSMQ's name and its text."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, text)
+
+
+class NodeSide:
+    """One version of npm's rsmq, driven over HTTP."""
+
+    def __init__(self, program: Program, port: int) -> None:
+        self.program = program
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+
+    def call(self, method: str, **options: Any) -> Any:
+        self._http.request("POST", "/", json.dumps([method, options]))
+        answer = json.loads(self._http.getresponse().read())
+        if "name" in answer:
+            raise RsmqError(answer["name"], answer["text"])
+        return answer["result"]
+
+
+#: RSMQ's method -> ours, and the parameters that are positional here.
+METHODS = {
+    "createQueue": ("create_queue", ("qname",)),
+    "listQueues": ("list_queues", ()),
+    "deleteQueue": ("delete_queue", ("qname",)),
+    "getQueueAttributes": ("get_queue_attributes", ("qname",)),
+    "setQueueAttributes": ("set_queue_attributes", ("qname",)),
+    "sendMessage": ("send_message", ("qname", "message")),
+    "receiveMessage": ("receive_message", ("qname",)),
+    "popMessage": ("pop_message", ("qname",)),
+    "deleteMessage": ("delete_message", ("qname", "id")),
+    "changeMessageVisibility": ("change_message_visibility", ("qname", "id", "vt")),
+}
+
+
+class PythonSide:
+    """Our client, called by RSMQ's names and answering in RSMQ's shapes."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self.client = client
+
+    def call(self, method: str, **options: Any) -> Any:
+        name, positional = METHODS[method]
+        required = [options.pop(parameter, None) for parameter in positional]
+        try:
+            result = getattr(self.client, name)(*required, **options)
+        except QueueError as error:
+            raise RsmqError(error.name, str(error)) from error
+        if isinstance(result, Message):
+            found = asdict(result)
+            found["message"] = found.pop("body")
+            return found
+        if isinstance(result, QueueAttributes):
+            return asdict(result)
+        return {} if result is None and method in ("receiveMessage", "popMessage") else result
+
+
+Side = NodeSide | PythonSide
+
+
+@contextmanager
+def node_side(version: str, redis_port: int) -> Iterator[NodeSide]:
+    """A running bridge to ``version`` (npm's alias) on the Redis of that port."""
+    with node_program("bridge.js", version, env={"REDIS_PORT": str(redis_port)}) as program:
+        line = program.wait_for_line(r"^listening on \d+$")
+        yield NodeSide(program, int(line.split()[-1]))
