@@ -1,0 +1,74 @@
+"""The settings dict ``QUEUEING``, read once into a frozen dataclass: every default stands here."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conf:
+    """What a project can set. Seconds unless the name says otherwise."""
+
+    #: Redis address: ``redis://``, ``rediss://`` or ``unix://``.
+    URL: str = "redis://127.0.0.1:6379/0"
+    #: Whether the certificate of a ``rediss://`` server is checked.
+    TLS_VERIFY: bool = True
+    #: Prefix of every key; RSMQ's own default.
+    NAMESPACE: str = "rsmq"
+    #: Queues that are created where they are missing.
+    QUEUES: tuple[str, ...] = ("testqueue",)
+    #: How long a worker's claim lasts without being extended.
+    LEASE: float = 10.0
+    #: How long a stopping worker lets its running jobs finish.
+    GRACE: float = 25.0
+    #: Handled failures after which a message is dead, where no policy says otherwise.
+    MAX_ATTEMPTS: int = 5
+    #: Crashes of its process after which a message is dead.
+    MAX_CRASHES: int = 3
+    #: Processed jobs are kept in the database for so many days …
+    HISTORY_DAYS: int = 30
+    #: … and so many rows at the most.
+    HISTORY_ROWS: int = 100_000
+    #: Whether the payload is kept with a processed job.
+    STORE_BODIES: bool = True
+    #: Bytes of outcomes that may wait in Redis while the database is away.
+    OUTBOX_MAX: int = 8_000_000
+    #: How long connecting to Redis, or one answer of it, may take.
+    TIMEOUT: float = 5.0
+    #: Connections one process may have open to Redis, apart from the one that listens.
+    MAX_CONNECTIONS: int = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "QUEUES", tuple(self.QUEUES))
+
+
+def read(values: dict[str, Any]) -> Conf:
+    """Build the configuration from a ``QUEUEING`` dict.
+
+    Raises ``ImproperlyConfigured`` with the known names where one is not among them.
+    """
+    known = {field.name for field in fields(Conf)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ImproperlyConfigured(
+            f"QUEUEING has no setting {', '.join(unknown)}. It knows: {', '.join(sorted(known))}."
+        )
+    return Conf(**values)
+
+
+@cache
+def get_conf() -> Conf:
+    """The configuration of this project."""
+    return read(getattr(settings, "QUEUEING", {}))
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "QUEUEING":
+        get_conf.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,62 @@
+"""How this process reaches Redis: one bounded pool, the driver's retry off, and a listener beside it.
+
+Small plans allow twenty connections, and a deploy runs old and new side by side, so a process never
+opens one per thread: a thread waits for one of the pool, and gets a clear error after a second.
+"""
+
+import os
+import threading
+from typing import Any
+
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from .client import QueueClient
+from .conf import Conf, get_conf
+
+#: Seconds a thread waits for a free connection of the pool.
+POOL_PATIENCE_SECONDS = 1.0
+
+_lock = threading.Lock()
+_client: QueueClient | None = None
+_owner_pid = 0
+
+
+def connect(conf: Conf, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
+    """A client of its own pool. It connects at its first call, not here.
+
+    ``connections`` and ``timeout`` (seconds) take the place of ``MAX_CONNECTIONS`` and ``TIMEOUT``.
+    """
+    options: dict[str, Any] = {}
+    if conf.URL.startswith("rediss://") and not conf.TLS_VERIFY:
+        options = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    pool = BlockingConnectionPool.from_url(
+        conf.URL,
+        max_connections=connections or conf.MAX_CONNECTIONS,
+        timeout=POOL_PATIENCE_SECONDS,
+        socket_timeout=timeout or conf.TIMEOUT,
+        socket_connect_timeout=timeout or conf.TIMEOUT,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **options,
+    )
+    return QueueClient(Redis(connection_pool=pool), ns=conf.NAMESPACE)
+
+
+def shared_client() -> QueueClient:
+    """The one client of this process; a forked child gets its own."""
+    global _client, _owner_pid
+    if _client is None or _owner_pid != os.getpid():
+        with _lock:
+            if _client is None or _owner_pid != os.getpid():
+                _client, _owner_pid = connect(get_conf()), os.getpid()
+    return _client
+
+
+def use_client(client: QueueClient | None) -> None:
+    """Make ``client`` the one that ``get_client`` returns; ``None``: build it anew when asked."""
+    global _client, _owner_pid
+    with _lock:
+        _client, _owner_pid = client, os.getpid()

@@ -1,0 +1,103 @@
+"""Every error the queue raises on purpose.
+
+``error.name`` is RSMQ's own error name and ``str(error)`` its own text, so a program that is
+ported from Node finds what it looked for. What RSMQ has no name for is named in the same style.
+"""
+
+
+class QueueError(Exception):
+    """Base of all errors of this package."""
+
+    name = "queueError"
+    text = "The queue refused the request"
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(text or self.text)
+
+
+class NoAttributeSupplied(QueueError):
+    """``set_queue_attributes`` was called without anything to set."""
+
+    name = "noAttributeSupplied"
+    text = "No attribute was supplied"
+
+
+class MissingParameter(QueueError):
+    """A required parameter was empty or absent."""
+
+    name = "missingParameter"
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"No {item} supplied")
+
+
+class InvalidFormat(QueueError):
+    """A queue name or message id is not of the form that RSMQ allows."""
+
+    name = "invalidFormat"
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"Invalid {item} format")
+
+
+class InvalidValue(QueueError):
+    """A number lies outside its bounds."""
+
+    name = "invalidValue"
+
+    def __init__(self, item: str, low: int, high: int) -> None:
+        super().__init__(f"{item} must be between {low} and {high}")
+
+
+class MessageNotString(QueueError):
+    """The message to send is not a ``str``."""
+
+    name = "messageNotString"
+    text = "Message must be a string"
+
+
+class MessageTooLong(QueueError):
+    """The message has more UTF-16 code units than the queue's ``maxsize``."""
+
+    name = "messageTooLong"
+    text = "Message too long"
+
+
+class QueueNotFound(QueueError):
+    """There is no queue of that name."""
+
+    name = "queueNotFound"
+    text = "Queue not found"
+
+
+class QueueExists(QueueError):
+    """A queue of that name is there already."""
+
+    name = "queueExists"
+    text = "Queue exists"
+
+
+class QueueFull(QueueError):
+    """Redis has reached its ``maxmemory`` and takes no new messages; what drains still works."""
+
+    name = "queueFull"
+    text = "Redis is full: it takes no new messages until some are processed or it gets more memory"
+
+
+class QueueUnavailable(QueueError):
+    """Redis did not answer, and the call changed nothing or may be repeated safely."""
+
+    name = "queueUnavailable"
+    text = "Redis does not answer"
+
+
+class ReplyLost(QueueUnavailable):
+    """Redis went away during a call that must not be repeated: it may have taken effect."""
+
+    name = "replyLost"
+
+
+class NoHandler(QueueError):
+    """A worker was told to consume a queue for which no code is registered."""
+
+    name = "noHandler"

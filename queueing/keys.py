@@ -1,0 +1,80 @@
+"""Every Redis key, as a function, with its Redis type.
+
+The first group is RSMQ's and fixed by it. The rest is ours: an RSMQ queue name holds no ``:``, so
+``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` can never be a key of an RSMQ program.
+"""
+
+
+class Keys:
+    """The key names of one namespace (``rsmq`` unless told otherwise)."""
+
+    def __init__(self, ns: str) -> None:
+        self.ns = ns
+
+    # --- RSMQ's own ---------------------------------------------------------------------------
+
+    def queues(self) -> str:
+        """SET of queue names: an index for listing, not the authority on existence."""
+        return f"{self.ns}:QUEUES"
+
+    def attributes(self, queue: str) -> str:
+        """HASH of attributes, counters and every body with its ``:rc`` and ``:fr``."""
+        return f"{self.ns}:{queue}:Q"
+
+    def schedule(self, queue: str) -> str:
+        """ZSET: message id -> the ms epoch at which it may next be received."""
+        return f"{self.ns}:{queue}"
+
+    def channel(self, queue: str) -> str:
+        """PUB/SUB channel: the queue's ZCARD after each send."""
+        return f"{self.ns}:rt:{queue}"
+
+    # --- ours, beside a queue -----------------------------------------------------------------
+
+    def ends(self, queue: str) -> str:
+        """HASH: message id -> "failed crashed released", only for ids that ended so at least once."""
+        return f"{self.ns}:{queue}:ends"
+
+    def leases(self, queue: str) -> str:
+        """ZSET: lane -> the ms epoch at which its lease ends (see ``held``)."""
+        return f"{self.ns}:{queue}:leases"
+
+    # --- ours, per namespace ------------------------------------------------------------------
+
+    def held(self) -> str:
+        """HASH: lane (``<child> <queue>``) -> JSON of what that child holds of that queue."""
+        return f"{self.ns}::held"
+
+    def sender(self, token: str) -> str:
+        """STRING with a TTL: "<last number> <first µs>" of one sender, to recognise its repeats."""
+        return f"{self.ns}::sender:{token}"
+
+    def outbox(self) -> str:
+        """STREAM of outcomes on their way to the database, one entry per batch."""
+        return f"{self.ns}::outbox"
+
+    def outbox_stats(self) -> str:
+        """HASH: ``bytes`` waiting in the outbox and ``lost`` outcomes that did not fit."""
+        return f"{self.ns}::outbox:stats"
+
+    def recorder(self) -> str:
+        """STRING with a TTL: the recorder that drains the outbox now."""
+        return f"{self.ns}::recorder"
+
+    def workers(self) -> str:
+        """HASH: worker name -> "<ms of last heartbeat> <JSON>"."""
+        return f"{self.ns}::workers"
+
+    def hits(self, counted: str) -> str:
+        """STRING with a TTL: how often something happened in the current window."""
+        return f"{self.ns}::hits:{counted}"
+
+
+def dead_letter_queue(queue: str) -> str:
+    """The name of the ordinary queue that keeps the dead letters of ``queue``."""
+    return f"{queue}-dead"
+
+
+def is_dead_letter_queue(queue: str) -> bool:
+    """Whether ``queue`` keeps the dead letters of another."""
+    return queue.endswith("-dead")

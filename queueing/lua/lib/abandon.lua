@@ -1,0 +1,42 @@
+-- Give back what a child held when it died. `started` tells which of it had begun (nil: nobody can
+-- tell any more, so all of it may have); only what had begun counts a crash.
+local BODY_BYTES = 16384
+
+local function abandon(lane, started, reason, max_crashes)
+  local state = read_lane(lane)
+  local counts, endings, fields = receive_counts(state.held), {}, {}
+  for i = 1, #state.held, 2 do
+    local id, rc = state.held[i], state.held[i + 1]
+    local now_rc = tonumber(counts[(i + 1) / 2] or nil)
+    local mine = now_rc == rc
+    if now_rc then
+      local failed, crashed, released = read_ends(id)
+      local word = 'released'
+      if not started or started[id] then
+        crashed, word = crashed + 1, 'abandoned'
+      else
+        released = released + 1
+      end
+      if mine and word == 'abandoned' and crashed >= max_crashes then
+        word = 'dead'
+      end
+      fields[#fields + 1] = 'body'
+      fields[#fields + 1] = string.sub(redis.call('HGET', KEYS[1], id) or '', 1, BODY_BYTES)
+      endings[#endings + 1] = { id, rc, word, failed, crashed }
+      if word == 'dead' then
+        bury(id)
+      else
+        write_ends(id, failed, crashed, released)
+        if mine then redis.call('ZADD', KEYS[2], head_score(id), id) end
+      end
+    end
+  end
+  drop_lane(lane)
+  if #endings > 0 then
+    table.insert(fields, 1, 'ended')
+    table.insert(fields, 2, cjson.encode({ queue = ARGV[1], lane = lane, reason = reason, endings = endings }))
+    record(#endings, fields)
+    announce()
+  end
+  return #endings
+end

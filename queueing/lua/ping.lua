@@ -1,0 +1,4 @@
+-- Nothing, to see whether Redis answers and runs scripts.
+--
+-- KEYS[1] any
+return 1

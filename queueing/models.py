@@ -1,0 +1,93 @@
+"""The diary: what became of each message. Redis is the truth about the queue, this is its memory."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class State(models.TextChoices):
+    """The words for the life of a message, the same in console, logs and history."""
+
+    DONE = "done", _("done")
+    RETRYING = "retrying", _("retrying")
+    DEAD = "dead", _("dead")
+    RELEASED = "released", _("released")
+    ABANDONED = "abandoned", _("abandoned")
+    LEASE_LOST = "lease lost", _("lease lost")
+    GONE = "gone", _("gone")
+
+
+class Job(models.Model):
+    """One processed message: its newest outcome, whatever came before is in its attempts."""
+
+    queue = models.CharField(_("queue"), max_length=160)
+    message_id = models.CharField(_("message id"), max_length=64)
+    handler = models.CharField(_("handler"), max_length=255, blank=True)
+    state = models.CharField(_("state"), max_length=16, choices=State)
+    rc = models.PositiveBigIntegerField(_("receive count"))
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    crashes = models.PositiveIntegerField(_("crashes"), default=0)
+    sent_at = models.DateTimeField(_("sent"), null=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"))
+    wait_ms = models.FloatField(_("wait (ms)"), null=True)
+    run_ms = models.FloatField(_("run (ms)"), null=True)
+    worker = models.CharField(_("worker"), max_length=255, blank=True)
+    body = models.TextField(_("payload"), blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("processed job")
+        verbose_name_plural = _("processed jobs")
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "message_id"], name="queueing_job_message")
+        ]
+        indexes = [
+            models.Index(fields=["-finished_at", "-id"], name="queueing_job_newest"),
+            models.Index(fields=["state", "-finished_at"], name="queueing_job_state"),
+            models.Index(fields=["queue", "-finished_at"], name="queueing_job_queue"),
+            models.Index(fields=["message_id"], name="queueing_job_message_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class Attempt(models.Model):
+    """What became of one delivery (one receipt) of a message."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="history", verbose_name=_("job"))
+    rc = models.PositiveBigIntegerField(_("receive count"))
+    outcome = models.CharField(_("outcome"), max_length=16, choices=State)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"))
+    worker = models.CharField(_("worker"), max_length=255, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    traceback = models.TextField(_("traceback"), blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["rc"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "rc"], name="queueing_attempt_receipt")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rc}: {self.outcome}"
+
+
+class Queue(models.Model):
+    """A queue as the admin knows it: no table, only the name and the permissions.
+
+    What it shows is read from Redis at each request.
+    """
+
+    name = models.CharField(_("name"), max_length=160, primary_key=True)
+
+    class Meta:
+        managed = False
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
+
+    def __str__(self) -> str:
+        return self.name

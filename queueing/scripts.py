@@ -1,0 +1,166 @@
+"""The Lua files: loaded once, called by their digest, in one round trip, repeated where that is safe.
+
+A script is the unit of atomicity, so every operation of the queue is one file in ``lua/``. Shared
+parts lie in ``lua/lib`` and are pulled in by a line ``-- include name``.
+"""
+
+import hashlib
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis import exceptions as driver
+
+from .exceptions import QueueError, QueueFull, QueueUnavailable, ReplyLost
+
+FOLDER = Path(__file__).parent / "lua"
+INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+
+#: Errors after which Redis certainly did not run the script: it refused, or is about to come back.
+REFUSALS = (
+    driver.BusyLoadingError,
+    driver.ReadOnlyError,
+    driver.ClusterDownError,
+    driver.TryAgainError,
+    driver.AuthenticationError,
+)
+#: Errors after which nobody knows whether it ran.
+LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One Lua file with its includes, and the digest under which Redis keeps it."""
+
+    name: str
+    source: bytes
+    digest: bytes
+
+
+@cache
+def load(name: str) -> Script:
+    """Read ``lua/<name>.lua``."""
+    text = INCLUDE.sub(
+        lambda found: (FOLDER / "lib" / f"{found[1]}.lua").read_text(encoding="utf-8"),
+        (FOLDER / f"{name}.lua").read_text(encoding="utf-8"),
+    )
+    source = text.encode()
+    return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One script with its keys and arguments."""
+
+    script: str
+    keys: Sequence[str | bytes]
+    args: Sequence[Any] = ()
+
+    def command(self, *, whole: bool) -> tuple[Any, ...]:
+        script = load(self.script)
+        verb = ("EVAL", script.source) if whole else ("EVALSHA", script.digest)
+        return (*verb, len(self.keys), *self.keys, *self.args)
+
+
+class ScriptRunner:
+    """Runs scripts on the connections of a ``redis.Redis``.
+
+    It talks to the connection itself, because the driver's own retry repeats whatever failed: one
+    pop whose replies were cut has deleted eleven messages that way.
+    """
+
+    #: How often a repeatable call is tried in all, as long as its time is not used up.
+    TRIES = 5
+
+    def __init__(self, redis: Redis) -> None:
+        self.pool = redis.connection_pool
+        self.patience_seconds = self.pool.connection_kwargs.get("socket_timeout") or 5.0
+
+    def run(self, script: str, keys: Sequence[str], *args: Any, repeatable: bool = True) -> Any:
+        """Run one script and return its reply with byte strings.
+
+        Raises ``QueueUnavailable`` where Redis is away, ``ReplyLost`` where it went away during a
+        call that is not ``repeatable``, ``QueueFull`` over ``maxmemory``.
+        """
+        return self.run_all([Call(script, keys, args)], repeatable=repeatable)[0]
+
+    def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
+        """Run scripts in order in one round trip; the same errors as ``run``."""
+        attempt = self._run_repeated if repeatable else self._run_once
+        replies = attempt(lambda connection: self._exchange(connection, calls))
+        for reply in replies:
+            if isinstance(reply, driver.ResponseError):
+                raise _translated(reply) from reply
+        return replies
+
+    def _run_repeated(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
+        give_up = time.monotonic() + self.patience_seconds
+        for tried in range(1, self.TRIES + 1):
+            try:
+                return self._with_connection(exchange)
+            except QueueUnavailable:
+                pause = random.uniform(0.01, 0.05) * 2**tried
+                if tried == self.TRIES or time.monotonic() + pause > give_up:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _run_once(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
+        return self._with_connection(exchange)
+
+    def _with_connection(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
+        try:
+            connection = self.pool.get_connection()
+        except (driver.RedisError, OSError) as error:
+            raise QueueUnavailable(_sentence(error)) from error
+        try:
+            return exchange(connection)
+        except REFUSALS as error:
+            connection.disconnect()
+            raise QueueUnavailable(_sentence(error)) from error
+        except LOSSES as error:
+            connection.disconnect()
+            raise ReplyLost(_sentence(error)) from error
+        except BaseException:
+            # A half-read reply would be taken for the next call's.
+            connection.disconnect()
+            raise
+        finally:
+            self.pool.release(connection)
+
+    def _exchange(self, connection: Any, calls: Sequence[Call]) -> list[Any]:
+        replies = _converse(connection, [call.command(whole=False) for call in calls])
+        for index, reply in enumerate(replies):
+            if isinstance(reply, driver.NoScriptError):
+                [replies[index]] = _converse(connection, [calls[index].command(whole=True)])
+            if isinstance(replies[index], REFUSALS):
+                raise replies[index]
+        return replies
+
+
+def _converse(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
+    connection.send_packed_command(connection.pack_commands(commands))
+    replies: list[Any] = []
+    for _ in commands:
+        try:
+            replies.append(connection.read_response(disable_decoding=True))
+        except driver.ResponseError as error:
+            replies.append(error)
+    return replies
+
+
+def _translated(error: driver.ResponseError) -> QueueError:
+    text = str(error)
+    if isinstance(error, driver.OutOfMemoryError) or "OOM command not allowed" in text:
+        return QueueFull()
+    return QueueError(f"Redis refused a script: {text}")
+
+
+def _sentence(error: Exception) -> str:
+    return f"Redis does not answer ({type(error).__name__}: {str(error).strip() or 'no reason given'})"

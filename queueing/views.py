@@ -1,0 +1,92 @@
+"""The probes: whether the process answers, and whether what it needs does."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, TimeoutError
+from threading import Lock, Thread
+from time import monotonic
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+import queueing
+
+logger = logging.getLogger(__name__)
+
+#: How long ``/readyz`` waits for all of its answers.
+PATIENCE_SECONDS = 1.5
+
+
+class Probe:
+    """One thing that has to answer, asked in a thread of its own.
+
+    No time-out of a driver bounds everything (a name that does not resolve, say), so the request
+    waits for the thread and not for the driver. While a question is unanswered no second one is
+    asked: probes that come every few seconds cannot pile up threads or connections.
+    """
+
+    def __init__(self, name: str, ask: Callable[[], None]) -> None:
+        self.name = name
+        self._ask = ask
+        self._lock = Lock()
+        self._answer: Future[bool] | None = None
+
+    def start(self) -> Future[bool]:
+        """The answer to come: of a question asked now, or of one that is still open."""
+        with self._lock:
+            if self._answer is None or self._answer.done():
+                self._answer = Future()
+                Thread(target=self._run, args=(self._answer,), name=f"probe-{self.name}", daemon=True).start()
+            return self._answer
+
+    def _run(self, answer: "Future[bool]") -> None:
+        try:
+            self._ask()
+        except Exception as error:  # whatever it was, it does not answer; its text may hold a password
+            logger.warning("%s does not answer: %s", self.name, type(error).__name__)
+            answer.set_result(False)
+        else:
+            answer.set_result(True)
+
+
+def _ask_redis() -> None:
+    queueing.get_client().ping()
+
+
+def _ask_database() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    finally:
+        connection.close()  # this thread's own
+
+
+PROBES = (Probe("redis", _ask_redis), Probe("database", _ask_database))
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while the process answers at all; asks neither Redis nor the database."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 if Redis and the database answer, else 503; says which one does not, and never why."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    answers = [(probe.name, probe.start()) for probe in PROBES]
+    said = {name: _said(answer, deadline - monotonic()) for name, answer in answers}
+    ready = all(word == "ok" for word in said.values())
+    return JsonResponse({"ready": ready, **said}, status=200 if ready else 503)
+
+
+def _said(answer: "Future[bool]", patience_seconds: float) -> str:
+    try:
+        return "ok" if answer.result(max(0.0, patience_seconds)) else "does not answer"
+    except TimeoutError:
+        return "does not answer"
