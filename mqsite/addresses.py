@@ -27,16 +27,17 @@ def database(env: Environment, default_file: Path) -> dict[str, Any]:
     Connections are closed at the end of each request: small plans allow 20 of them, and an idle
     site should hold none.
     """
-    try:
-        entry = dj_database_url.parse(env.text("DATABASE_URL") or f"sqlite:///{default_file}", conn_max_age=0)
-    except ValueError:  # the library's own text would repeat the password
-        env.problems["DATABASE_URL"] = (
-            "DATABASE_URL is not the address of a database, as postgres://user:password@host/name is."
-        )
-        entry = dj_database_url.parse(f"sqlite:///{default_file}")
+    entry: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": default_file}
+    if "DATABASE_URL" in env:
+        try:
+            entry = dict(dj_database_url.parse(env.text("DATABASE_URL"), conn_max_age=0))
+        except ValueError:  # the library's own text would repeat the password
+            env.problems["DATABASE_URL"] = (
+                "DATABASE_URL is not the address of a database, as postgres://user:password@host/name is."
+            )
     if entry["ENGINE"].endswith("sqlite3"):
         entry["OPTIONS"] = sqlite_options() | entry.get("OPTIONS", {})
-    return dict(entry)
+    return entry
 
 
 def sqlite_options() -> dict[str, Any]:

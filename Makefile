@@ -1,0 +1,66 @@
+# Type `make` for what there is. Everything runs in an environment of its own (VENV) that the first
+# command makes; it is made again when the requirements change.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+ARGS ?=
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+MINOR := import sys; print(*sys.version_info[:2])
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3 /usr/local/bin/python3
+
+# The first that is new enough and can make environments, else the first that is new enough.
+PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CANDIDATES); do \
+	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak lint format wheel clean always
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABASE_URL are honoured
+	@$(BIN)/python -m mqsite.launcher
+
+test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
+	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(STAMP) ## the tests that take minutes
+	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+lint: $(STAMP) ## what ruff finds, and whether it would format anything
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+
+format: $(STAMP) ## format the code and mend what ruff can
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+
+wheel: $(STAMP) ## dist/: the queue alone, for other projects
+	@$(BIN)/python -m build --wheel
+
+clean: ## remove what was made, but not var/ with its messages and database
+	rm -rf $(VENV) build dist staticfiles *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A Python that was named, and is not the one of the environment, makes it anew.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell "$(PYTHON)" -c '$(MINOR)' 2>/dev/null),$(shell $(BIN)/python -c '$(MINOR)' 2>/dev/null))
+OTHER_PYTHON := always
+endif
+endif
+
+# The stamp comes last: an environment that was made by half is made again.
+$(STAMP): requirements.txt requirements-dev.txt $(OTHER_PYTHON)
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments:" \
+		"install its venv package (Debian, Ubuntu: apt install" \
+		"$$("$(PYTHON)" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'))" >&2; exit 1; }
+	@test -z "$(OTHER_PYTHON)" && $(BIN)/python -m pip --version >/dev/null 2>&1 \
+		|| "$(PYTHON)" -m venv --clear $(VENV)
+	@echo "Installing what requirements-dev.txt names into $(VENV) ..."
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+		$(BIN)/python -m pip install -q -r requirements-dev.txt
+	@touch $@
