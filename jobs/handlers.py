@@ -1,0 +1,19 @@
+"""The job functions: which code runs for a message of which queue."""
+
+import logging
+import time
+
+from queueing.handlers import handler
+from queueing.messages import Message
+
+logger = logging.getLogger(__name__)
+
+#: Long enough to be seen running on the page.
+WORK_SECONDS = 0.4
+
+
+@handler("testqueue")
+def say(message: Message) -> None:
+    """Log the text of the message, quoted: whoever can reach the queue has written it."""
+    logger.info("%s says %r", message.id, message.body)
+    time.sleep(WORK_SECONDS)

@@ -1,0 +1,222 @@
+/* Makes the page move by itself: sends without a reload and asks for the state again and again.
+   All markup comes from the server, so without this file the page says the same, once. */
+
+"use strict";
+
+(() => {
+    const FAST_MS = 250; // after a press, until the message has settled
+    const FAST_FOR_MS = 30_000;
+    const SLOW_MS = 3_000;
+    const PATIENCE_MS = 5_000; // a request that takes longer is given up
+    const OLD_AFTER_MS = 6_000;
+    const SETTLED = new Set(["done", "dead", "gone"]);
+
+    const form = document.getElementById("send");
+    const button = form.querySelector("button");
+    const notice = document.getElementById("notice");
+    const state = document.getElementById("state");
+    const age = document.getElementById("age");
+    const label = button.textContent;
+
+    let followed = state.dataset.sent; // the id of the message that was sent last
+    let told = ""; // the state of it that was last announced
+    let fastUntil = followed ? performance.now() + FAST_FOR_MS : 0;
+    let freshAt = performance.now();
+    let timer = 0;
+    let asking = null; // the AbortController of the request under way
+    let failed = state.querySelector(".banner[role=alert]") !== null;
+
+    // --- asking ---------------------------------------------------------------------------------
+
+    function rowOf(id) {
+        return id ? state.querySelector(`.message[data-id="${CSS.escape(id)}"]`) : null;
+    }
+
+    function isFollowing() {
+        const row = rowOf(followed);
+        return performance.now() < fastUntil && !(row && SETTLED.has(row.dataset.state));
+    }
+
+    function schedule(delay = isFollowing() ? FAST_MS : SLOW_MS) {
+        clearTimeout(timer);
+        if (!document.hidden) timer = setTimeout(ask, delay);
+    }
+
+    async function ask() {
+        if (asking) asking.abort();
+        const mine = asking = new AbortController();
+        const patience = setTimeout(() => mine.abort(), PATIENCE_MS);
+        try {
+            const query = followed ? `?${new URLSearchParams({ sent: followed })}` : "";
+            const response = await fetch(state.dataset.url + query, { signal: mine.signal, cache: "no-store" });
+            if (!response.ok && response.status !== 503) throw new Error(response.statusText);
+            show(parsed(await response.text()), response.ok);
+        } catch {
+            if (asking === mine) showAway();
+        } finally {
+            clearTimeout(patience);
+            if (asking === mine) {
+                asking = null;
+                schedule();
+            }
+        }
+    }
+
+    function parsed(html) {
+        const template = document.createElement("template");
+        template.innerHTML = html;
+        return template.content;
+    }
+
+    // --- showing --------------------------------------------------------------------------------
+
+    function show(fresh, whole) {
+        const parts = [...fresh.querySelectorAll("[data-part]")];
+        if (!parts.length) throw new Error("this is not the state");
+        failed = !whole;
+        if (whole) freshAt = performance.now();
+        if (whole && !state.querySelector("[data-part=messages]")) {
+            localize(fresh);
+            state.replaceChildren(fresh);
+        } else {
+            for (const part of parts) update(state.querySelector(`[data-part="${part.dataset.part}"]`), part);
+        }
+        tellProgress();
+        showAge();
+    }
+
+    function tellProgress() {
+        const row = rowOf(followed);
+        if (!row || row.dataset.state === told) return;
+        told = row.dataset.state;
+        if (told !== "ready") tell(form.dataset.now.replace("%s", row.querySelector(".word").textContent), "ok");
+    }
+
+    function update(old, fresh) {
+        if (fresh.dataset.part === "messages") updateRows(old, fresh);
+        else if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+    }
+
+    // A row stays the same element for as long as its message is listed: so it can move and change
+    // colour, and a selection in it is not lost.
+    function updateRows(list, fresh) {
+        const old = new Map([...list.children].map((row) => [row.dataset.id, row]));
+        const rows = [...fresh.children].map((row) => {
+            localize(row);
+            const known = old.get(row.dataset.id);
+            if (!known) {
+                row.dataset.new = "";
+                return row;
+            }
+            for (const name of ["state", "mine"]) {
+                if (row.dataset[name] === undefined) delete known.dataset[name];
+                else known.dataset[name] = row.dataset[name];
+            }
+            updateRow(known, row);
+            return known;
+        });
+        rows.forEach((row, index) => {
+            if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
+        });
+        while (list.children.length > rows.length) list.lastElementChild.remove();
+    }
+
+    function updateRow(known, row) {
+        for (const name of ["text", "state", "facts", "error"]) {
+            const was = known.querySelector(`:scope > .${name}`);
+            const is = row.querySelector(`:scope > .${name}`);
+            if (was && is && was.innerHTML === is.innerHTML) continue;
+            if (was && is) was.replaceWith(is);
+            else if (is) known.append(is);
+            else if (was) was.remove();
+        }
+    }
+
+    function showAway() {
+        failed = true;
+        const banner = document.createElement("p");
+        banner.className = "banner";
+        banner.setAttribute("role", "alert");
+        banner.textContent = state.dataset.away;
+        const place = state.querySelector("[data-part=banner]");
+        if (place.textContent.trim() !== banner.textContent) place.replaceChildren(banner);
+        showAge();
+    }
+
+    function showAge() {
+        const old_ms = performance.now() - freshAt;
+        const isOld = failed || old_ms > OLD_AFTER_MS;
+        state.toggleAttribute("data-stale", isOld && state.querySelector("[data-part=messages]") !== null);
+        const text = isOld ? state.dataset.old.replace("%s", Math.round(old_ms / 1000)) : "";
+        if (age.textContent !== text) age.textContent = text;
+    }
+
+    const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
+    const calendar = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
+
+    // Times in the viewer's zone; the day only where it is not today.
+    function localize(root) {
+        for (const time of root.querySelectorAll("time[datetime]")) {
+            const when = new Date(time.dateTime);
+            if (Number.isNaN(when.getTime())) continue;
+            const today = when.toDateString() === new Date().toDateString();
+            time.textContent = (today ? clock : calendar).format(when);
+            time.title = calendar.format(when);
+        }
+    }
+
+    // --- sending --------------------------------------------------------------------------------
+
+    function tell(text, kind) {
+        notice.textContent = text;
+        notice.dataset.kind = kind;
+    }
+
+    async function send() {
+        const patience = new AbortController();
+        const waiting = setTimeout(() => patience.abort(), PATIENCE_MS);
+        try {
+            const response = await fetch(form.action, {
+                method: "POST",
+                body: new FormData(form),
+                headers: { Accept: "application/json" },
+                signal: patience.signal,
+            });
+            const answer = await response.json();
+            if (!response.ok) {
+                tell(answer.error, "error");
+                return;
+            }
+            followed = answer.id;
+            told = "";
+            fastUntil = performance.now() + FAST_FOR_MS;
+            tell(form.dataset.sent.replace("%s", answer.id), "ok");
+        } catch {
+            tell(form.dataset.lost, "error");
+        } finally {
+            clearTimeout(waiting);
+        }
+    }
+
+    form.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        if (button.getAttribute("aria-disabled") === "true") return;
+        // Not "disabled": that would take the focus away.
+        button.setAttribute("aria-disabled", "true");
+        button.textContent = form.dataset.sending;
+        await send();
+        button.textContent = label;
+        button.removeAttribute("aria-disabled");
+        ask();
+    });
+
+    document.addEventListener("visibilitychange", () => {
+        if (document.hidden) clearTimeout(timer);
+        else ask();
+    });
+
+    told = rowOf(followed)?.dataset.state ?? "";
+    localize(state);
+    setInterval(showAge, 1000);
+    schedule();
+})();

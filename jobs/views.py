@@ -1,0 +1,107 @@
+"""The page: one button, and below it what becomes of the messages.
+
+Nothing here touches session or user, so the page needs no database to be seen.
+"""
+
+import logging
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.csrf import csrf_failure as csrf_failure_page
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
+
+from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
+
+from . import board, hello
+
+logger = logging.getLogger(__name__)
+
+#: What does the same as the button, for programs: they have no CSRF token.
+TERMINAL_COMMAND = 'python manage.py queues send testqueue "Hello"'
+
+
+class SeeOther(HttpResponseRedirect):
+    """The answer to a form: whatever the method was, get that page now."""
+
+    status_code = 303
+
+
+@never_cache
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """The page, complete without JavaScript."""
+    sent_id = request.GET.get("sent", "")
+    return _page(request, board.read(sent_id))
+
+
+@never_cache
+@require_GET
+def state(request: HttpRequest) -> HttpResponse:
+    """The part of the page that moves; 503 where it could not be read, so that the old one stays."""
+    now = board.read(request.GET.get("sent", ""))
+    return render(request, "jobs/state.html", {"board": now}, status=503 if now.trouble else 200)
+
+
+@never_cache
+@vary_on_headers("Accept")
+@require_POST
+def job(request: HttpRequest) -> HttpResponse:
+    """Send one message and answer at once."""
+    try:
+        message_id = hello.send(request.META.get("REMOTE_ADDR", ""))
+    except hello.Refused as refused:
+        return _refusal(request, str(refused), refused.status, refused.retry_after_seconds)
+    except QueueError as error:
+        logger.warning("A message could not be sent: %s", type(error).__name__)
+        return _refusal(request, _not_sent(error), 503, retry_after_seconds=5, trouble=error)
+    if _wants_json(request):
+        return JsonResponse({"id": message_id}, status=202)
+    return SeeOther(f"{reverse('jobs:home')}?{urlencode({'sent': message_id})}")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """What a POST without a valid token gets: JSON for programs, Django's page for browsers."""
+    if not _wants_json(request):
+        return csrf_failure_page(request, reason)
+    sentence = _(
+        "This request has no valid CSRF token. On the page: reload it and press again. From a terminal: %s"
+    )
+    return JsonResponse({"error": sentence % TERMINAL_COMMAND, "command": TERMINAL_COMMAND}, status=403)
+
+
+def _refusal(
+    request: HttpRequest,
+    sentence: str,
+    status: int,
+    retry_after_seconds: int,
+    trouble: QueueError | None = None,
+) -> HttpResponse:
+    """The sentence as JSON or as the page with it; after trouble Redis is not asked a second time."""
+    if _wants_json(request):
+        response: HttpResponse = JsonResponse({"error": sentence}, status=status)
+    else:
+        now = board.Board(trouble=trouble) if trouble else board.read()
+        response = _page(request, now, refusal=sentence, status=status)
+    response["Retry-After"] = str(retry_after_seconds)
+    return response
+
+
+def _page(request: HttpRequest, now: board.Board, *, refusal: str = "", status: int = 200) -> HttpResponse:
+    return render(request, "jobs/home.html", {"board": now, "refusal": refusal}, status=status)
+
+
+def _not_sent(error: QueueError) -> str:
+    if isinstance(error, QueueUnavailable):
+        return _("Redis does not answer, so your message was probably not sent. Press again in a moment.")
+    if isinstance(error, QueueFull):
+        return _("Redis is full and takes no new messages until workers have made room.")
+    return _("The queue refused the message: %s.") % error
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"

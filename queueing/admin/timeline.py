@@ -1,0 +1,63 @@
+"""The life of a processed job, as steps with the time between them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+
+from ..models import Attempt, Job
+
+#: Attempts that a job's page shows, the newest ones.
+ATTEMPTS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step: ``after_seconds`` is the time since the step before it."""
+
+    at: datetime
+    word: str
+    after_seconds: float | None = None
+    rc: int | None = None
+    worker: str = ""
+    error: str = ""
+    traceback: str = ""
+
+
+def events(job: Job) -> list[Event]:
+    """The steps of a job in order: sent, then start and outcome of each attempt."""
+    steps = [Event(job.sent_at, "sent")] if job.sent_at else []
+    for attempt in _attempts(job):
+        if attempt.started_at:
+            steps.append(Event(attempt.started_at, "running", rc=attempt.rc, worker=attempt.worker))
+        steps.append(
+            Event(
+                attempt.finished_at,
+                attempt.outcome,
+                rc=attempt.rc,
+                worker=attempt.worker,
+                error=attempt.error,
+                traceback=attempt.traceback,
+            )
+        )
+    return _with_gaps(steps)
+
+
+def _attempts(job: Job) -> list[Attempt]:
+    """The recorded attempts, oldest first; the job's own newest one where none was recorded."""
+    recorded = list(job.history.order_by("-rc")[:ATTEMPTS_SHOWN])[::-1]
+    return recorded or [
+        Attempt(
+            rc=job.rc,
+            outcome=job.state,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            worker=job.worker,
+            error=job.error,
+        )
+    ]
+
+
+def _with_gaps(steps: list[Event]) -> list[Event]:
+    return steps[:1] + [
+        replace(step, after_seconds=(step.at - before.at).total_seconds()) for before, step in pairwise(steps)
+    ]

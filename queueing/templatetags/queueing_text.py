@@ -1,0 +1,136 @@
+"""Filters that make hostile text harmless to look at, and figures pleasant to read.
+
+Payloads, queue names and error texts come from whoever can reach Redis. Django's escaping keeps
+them from being markup; ``visible`` keeps them from turning the line around, hiding in it, or
+being impossible to encode. Escaping itself stays with the template.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext, gettext_lazy, pgettext
+
+register = template.Library()
+
+#: Controls, marks that turn or hide text, lone surrogates, tags: what a reader must not miss.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
+_OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
+_JSON_DEPTH_MAX = 40
+#: Characters of one payload or error text that a page shows.
+SHOWN_MAX = 100_000
+
+_STATE_WORDS = {
+    "ready": gettext_lazy("ready"),
+    "delayed": gettext_lazy("delayed"),
+    "running": gettext_lazy("running"),
+    "retrying": gettext_lazy("retrying"),
+    "done": gettext_lazy("done"),
+    "dead": gettext_lazy("dead"),
+    "released": gettext_lazy("released"),
+    "abandoned": gettext_lazy("abandoned"),
+    "lease lost": gettext_lazy("lease lost"),
+    "gone": gettext_lazy("gone"),
+}
+
+
+@register.filter
+def visible(text: Any) -> str:
+    r"""The text with every unseen character written out, as in ``\u202e``."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+
+
+@register.filter
+def payload(text: str) -> str:
+    """A payload as a page shows it: JSON laid out, anything else as it came, never endless."""
+    if len(text) > SHOWN_MAX:
+        left = len(text) - SHOWN_MAX
+        more = gettext("… and %(count)s more characters") % {"count": left}
+        return f"{visible(text[:SHOWN_MAX])}\n{more}"
+    return visible(laid_out(text))
+
+
+def laid_out(text: str) -> str:
+    """JSON objects and arrays with line breaks and indents; any other text unchanged.
+
+    Only the white space between the tokens changes. Numbers are never read, so one beyond 2^53, an
+    exponent or a trailing zero stays as the sender wrote it.
+    """
+    if text.lstrip()[:1] not in {"{", "["} or not _is_json(text):
+        return text
+    return _indented(_JSON_TOKEN.findall(text)) or text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _indented(tokens: list[str]) -> str:
+    """The tokens of valid JSON, one member a line; empty if they are nested too deeply to read."""
+    parts: list[str] = []
+    depth = 0
+    for before, token in zip(["", *tokens], tokens, strict=False):
+        depth -= token in _CLOSE
+        if before == "," or (before in _OPEN) != (token in _CLOSE):
+            parts.append("\n" + "  " * depth)
+        parts.append(": " if token == ":" else token)
+        depth += token in _OPEN
+        if depth > _JSON_DEPTH_MAX:
+            return ""
+    return "".join(parts)
+
+
+@register.filter
+def state_word(state: str) -> str:
+    """The state of a message in the reader's language."""
+    return str(_STATE_WORDS.get(state, state))
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A span of time in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
+    if seconds is None:
+        return "–"
+    seconds = max(0.0, float(seconds))
+    if seconds < 60:
+        return pgettext("seconds", "%s s") % f"{seconds:.{_digits(seconds)}f}"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return pgettext("minutes", "%(minutes)d min %(rest)d s") % {"minutes": minutes, "rest": rest}
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return pgettext("hours", "%(hours)d h %(rest)d min") % {"hours": hours, "rest": rest}
+    return pgettext("days", "%d d") % (hours // 24)
+
+
+def _digits(seconds: float) -> int:
+    if seconds == 0 or seconds >= 10:
+        return 0
+    return 3 if seconds < 0.1 else 2 if seconds < 1 else 1
+
+
+@register.filter
+def moment(epoch_seconds: float | None) -> datetime | None:
+    """The time of an epoch in seconds, ``None`` where a foreign program wrote no possible one."""
+    if epoch_seconds is None or epoch_seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(epoch_seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+@register.filter
+def moment_ms(epoch_ms: float | None) -> datetime | None:
+    """The time of an epoch in ms, ``None`` where there is no possible one."""
+    return None if epoch_ms is None else moment(epoch_ms / 1000)
