@@ -19,6 +19,9 @@ from tests.servers.worker_process import MANAGE, WorkerProcess, environment, sit
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
+#: What tests measured, shown when all are done.
+FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+
 
 @pytest.fixture(scope="session")
 def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
@@ -143,6 +146,35 @@ def site_worker(redis_server: RedisServer, database: Path) -> Iterator[Callable[
     yield make
     for process in made:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def collected_static() -> None:
+    """The static files as a platform's build collects them: without a variable, Redis or database."""
+    nothing = dict.fromkeys(site_environment("", ""), None)
+    done = Program(
+        [sys.executable, MANAGE, "collectstatic", "--noinput", "--verbosity", "0"],
+        env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
+        name="collectstatic",
+    )
+    assert done.run(within_seconds=60) == 0, done.tail()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says a measured figure at the end of the run."""
+    return request.config.stash[FIGURES].append
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash[FIGURES]:
+        terminalreporter.section("figures")
+        for line in config.stash[FIGURES]:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,8 @@ class Ledger:
         return found
 
     def count(self, event: str = "start") -> int:
-        return len(self.entries(event))
+        lines = b"\n" + self.path.read_bytes()
+        return lines.count(f"\n{event}\t".encode())
 
     def ids(self, event: str = "start") -> list[str]:
         return [entry.message_id for entry in self.entries(event)]

@@ -27,6 +27,14 @@ def note(message: Message) -> None:
     _note("end", message)
 
 
+@handler("brisk")
+def work_a_moment(message: Message) -> None:
+    """Takes long enough to be interrupted."""
+    _note("start", message)
+    _work_for(0.002)
+    _note("end", message)
+
+
 @handler("slow")
 def wait(message: Message) -> None:
     """Takes as many seconds as the first word of its body says."""

@@ -1,0 +1,49 @@
+"""The line on real input: many messages, each once, all remembered."""
+
+import time
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.worker_process import WorkerProcess
+
+COUNT = 10_000
+
+
+def test_ten_thousand_messages_run_once_each_and_are_all_remembered(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    figure: Callable[[str], None],
+):
+    client.create_queue("ledger")
+    ids = client.send_messages("ledger", [f"number {number}" for number in range(COUNT)])
+    burst = worker("ledger", "--burst")
+    started = time.monotonic()
+    assert burst.run(within_seconds=120) == 0, burst.tail()
+    seconds = time.monotonic() - started
+    ledger.assert_each_ran_once(ids)
+    assert diary.states() == {"done": COUNT}
+    assert diary.ids("done") == set(ids)
+    attributes = client.get_queue_attributes("ledger")
+    assert (attributes.totalsent, attributes.totalrecv, attributes.msgs) == (COUNT, COUNT, 0)
+    runs = [entry.at_ms for entry in ledger.entries("end")]
+    rate = (COUNT - 1) / (max(runs) - min(runs)) * 1000
+    figure(f"runworker --burst, {COUNT} messages: {seconds:.1f} s with its start, {rate:.0f} runs a second")
+
+
+def test_nothing_of_a_drained_queue_stays_in_redis(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("ledger")
+    client.send_messages("ledger", ["one", "two", "three"])
+    burst = worker("ledger", "--burst")
+    assert burst.run() == 0, burst.tail()
+    assert ledger.count("end") == 3
+    fields = {field.decode() for field in client.redis.hkeys("rsmq:ledger:Q")}
+    assert fields == {*("vt", "delay", "maxsize", "created", "modified", "totalsent", "totalrecv")}
+    assert client.redis.exists("rsmq:ledger", "rsmq:ledger:ends", "rsmq:ledger:leases") == 0
+    assert client.redis.hlen("rsmq::held") == 0
+    assert client.redis.xlen("rsmq::outbox") == 0

@@ -1,0 +1,45 @@
+"""Readers that are not ours: what they let time out is neither a failure nor a crash."""
+
+from collections.abc import Callable
+
+import pytest
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.node_programs import VERSIONS
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+from tests.wire.bridge import NodeSide, node_side
+
+
+def times_out(node: NodeSide, client: QueueClient, queue: str) -> str:
+    """A Node reader takes the message and never deletes it, until it may be received again."""
+    received = node.call("receiveMessage", qname=queue, vt=1)
+    eventually(lambda: client.queue_figures([queue])[0].ready == 1, within_seconds=3)
+    return received["id"]
+
+
+@pytest.mark.parametrize("version", VERSIONS[:1])
+def test_what_a_node_reader_lets_time_out_three_times_is_ready_not_dead(
+    redis_server: RedisServer,
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    version: str,
+):
+    for queue in ("ledger", "raising"):
+        client.create_queue(queue)
+    sent = {queue: client.send_message(queue, "still here") for queue in ("ledger", "raising")}
+    with node_side(version, redis_server.port) as node:
+        for queue, message_id in sent.items():
+            assert {times_out(node, client, queue) for _ in range(3)} == {message_id}
+            figures = client.queue_figures([queue])[0]
+            assert (figures.ready, figures.running, figures.dead) == (1, 0, 0)
+    with worker("ledger", "raising") as process:
+        eventually(lambda: sent["ledger"] in diary.ids("done"), within_seconds=20, what=process.tail)
+        eventually(lambda: sent["raising"] in diary.ids("dead"), within_seconds=20, what=process.tail)
+    assert (diary.row(sent["ledger"])["attempts"], diary.row(sent["ledger"])["crashes"]) == (1, 0)
+    assert ledger.runs() == {sent["ledger"]: 1, sent["raising"]: 3}, "their receives are no attempts of ours"

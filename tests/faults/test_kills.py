@@ -1,0 +1,123 @@
+"""``kill -9`` in the middle of 10,000 messages: of all processes, of one child, of the supervisor."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Entry, Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+COUNT = 10_000
+#: So many runs have ended when the blow falls.
+BEFORE = 2000
+#: Of the backlog at least so much is still to come when a killed message runs again.
+BEHIND = 1000
+OPTIONS = ("brisk", "--threads", "4")
+
+
+@pytest.fixture
+def ids(client: QueueClient) -> list[str]:
+    client.create_queue("brisk")
+    return client.send_messages("brisk", [str(number) for number in range(COUNT)])
+
+
+def in_the_middle(ledger: Ledger, process: WorkerProcess) -> None:
+    eventually(lambda: ledger.count("end") >= BEFORE, within_seconds=60, what=process.tail)
+
+
+def cut_short(entries: list[Entry], pid: int | None = None) -> set[str]:
+    """The messages whose run had begun and not ended (in the process ``pid``)."""
+    begun = {e.message_id for e in entries if e.event == "start" and pid in (None, e.pid)}
+    return begun - {e.message_id for e in entries if e.event == "end"}
+
+
+def assert_ran_again_before_the_backlog(ledger: Ledger, killed: set[str], since: int) -> None:
+    starts = [entry.message_id for entry in ledger.entries()[since:] if entry.event == "start"]
+    last = max(starts.index(message_id) for message_id in killed)
+    assert len(starts) - last > BEHIND, f"{last} of {len(starts)} ran before a killed one did"
+
+
+def assert_nothing_is_missing(ids: list[str], ledger: Ledger, diary: Diary, client: QueueClient) -> None:
+    ledger.assert_all_ended(ids, faults=1)
+    assert client.get_queue_attributes("brisk").msgs == 0
+    assert client.queue_figures(["brisk"])[0].dead == 0
+    assert diary.ids("done") == set(ids)
+
+
+def finished(ids: list[str], diary: Diary, process: WorkerProcess) -> None:
+    eventually(
+        lambda: len(diary.ids("done")) == len(ids),
+        within_seconds=90,
+        every_seconds=0.2,
+        what=lambda: f"{len(ids)} done: {diary.states()}\n{process.tail()}",
+    )
+
+
+def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_short(
+    ids: list[str],
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    with worker(*OPTIONS) as first:
+        in_the_middle(ledger, first)
+        first.kill_group()
+    before = ledger.entries()
+    killed = cut_short(before)
+    assert killed, "some were running"
+    with worker(*OPTIONS) as second:
+        finished(ids, diary, second)
+    assert_ran_again_before_the_backlog(ledger, killed, len(before))
+    assert_nothing_is_missing(ids, ledger, diary, client)
+    for message_id in killed:
+        assert "abandoned" in [outcome for _, outcome in diary.outcomes(message_id)]
+        assert diary.row(message_id)["crashes"] == 1
+
+
+def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
+    ids: list[str],
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    with worker(*OPTIONS) as process:
+        in_the_middle(ledger, process)
+        pid = ledger.entries()[-1].pid
+        assert pid != process.pid
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: ledger.entries()[-1].pid != pid, within_seconds=5, what=process.tail)
+        entries = ledger.entries()
+        killed = cut_short([entry for entry in entries if entry.pid == pid])
+        since = max(index for index, entry in enumerate(entries) if entry.pid == pid) + 1
+        finished(ids, diary, process)
+        assert process.is_running
+    assert killed, "some were running"
+    gap_ms = entries[since].at_ms - entries[since - 1].at_ms
+    assert gap_ms < 2000, "replaced at once"
+    assert_ran_again_before_the_backlog(ledger, killed, since)
+    assert_nothing_is_missing(ids, ledger, diary, client)
+
+
+def test_after_the_supervisor_is_killed_the_others_end_and_a_new_worker_goes_on(
+    ids: list[str],
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    with worker(*OPTIONS) as first:
+        in_the_middle(ledger, first)
+        first.kill_supervisor()
+        eventually(lambda: not first.members(), within_seconds=10, what=first.tail)
+    assert cut_short(ledger.entries()) == set(), "they finished what ran"
+    with worker(*OPTIONS) as second:
+        finished(ids, diary, second)
+    ledger.assert_each_ran_once(ids)
+    assert_nothing_is_missing(ids, ledger, diary, client)

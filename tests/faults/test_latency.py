@@ -1,0 +1,88 @@
+"""How soon an idle worker starts what was just sent."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import redis
+
+from queueing.client import QueueClient
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def sent_by_rsmq(connection: redis.Redis, queue: str, body: str) -> str:
+    """What npm's rsmq writes for a send without ``realtime``: nothing is published."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    seconds, micros = connection.time()
+    now_us, text = seconds * 1_000_000 + micros, ""
+    rest = now_us
+    while rest:
+        rest, digit = divmod(rest, 36)
+        text = digits[digit] + text
+    message_id = text + f"{now_us:022d}"
+    pipeline = connection.pipeline()
+    pipeline.zadd(f"rsmq:{queue}", {message_id: now_us // 1000})
+    pipeline.hset(f"rsmq:{queue}:Q", message_id, body)
+    pipeline.hincrby(f"rsmq:{queue}:Q", "totalsent", 1)
+    pipeline.execute()
+    return message_id
+
+
+def started_ms(ledger: Ledger, message_id: str, process: WorkerProcess, within_seconds: float) -> float:
+    def found() -> float | None:
+        return next((e.at_ms for e in ledger.entries("end") if e.message_id == message_id), None)
+
+    eventually(found, within_seconds=within_seconds, what=process.tail)
+    return next(e.at_ms for e in ledger.entries("start") if e.message_id == message_id)
+
+
+def test_an_idle_worker_starts_a_fresh_message_within_50_ms(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    figure: Callable[[str], None],
+):
+    client.create_queue("ledger")
+    with worker("ledger") as process:
+        started_ms(ledger, client.send_message("ledger", "warm up"), process, 20)
+        took_ms = []
+        for number in range(21):
+            before_ms = time.time() * 1000
+            message_id = client.send_message("ledger", str(number))
+            took_ms.append(started_ms(ledger, message_id, process, 10) - before_ms)
+    median = statistics.median(took_ms)
+    figure(f"idle worker, from before the send to the start of the job: median {median:.1f} ms")
+    assert median < 50, took_ms
+    assert max(took_ms) < 2000, took_ms
+
+
+def test_what_a_sender_did_not_announce_is_found_within_five_seconds(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    figure: Callable[[str], None],
+):
+    client.create_queue("ledger")
+    with worker("ledger") as process:
+        started_ms(ledger, client.send_message("ledger", "warm up"), process, 20)
+        took_ms = []
+        for number in range(2):
+            before_ms = time.time() * 1000
+            message_id = sent_by_rsmq(client.redis, "ledger", f"unannounced {number}")
+            took_ms.append(started_ms(ledger, message_id, process, 10) - before_ms)
+    figure(f"unannounced sends found after {', '.join(f'{ms / 1000:.1f} s' for ms in took_ms)}")
+    assert max(took_ms) < 5200, took_ms
+
+
+def test_a_delayed_message_starts_when_it_is_due(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("ledger")
+    with worker("ledger") as process:
+        started_ms(ledger, client.send_message("ledger", "warm up"), process, 20)
+        before_ms = time.time() * 1000
+        message_id = client.send_message("ledger", "later", delay=1)
+        took_ms = started_ms(ledger, message_id, process, 10) - before_ms
+    assert 995 <= took_ms < 1500

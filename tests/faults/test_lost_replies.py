@@ -1,0 +1,65 @@
+"""Replies that are lost on their way: nothing runs twice and nothing is lost."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from queueing.client import QueueClient
+from queueing.conf import get_conf
+from queueing.connections import connect
+from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+SENDS = 1000
+
+
+def warmed_up(process: WorkerProcess, client: QueueClient, ledger: Ledger) -> str:
+    """Let the worker run one message, so that it is idle and waits. Returns the id."""
+    message_id = client.send_message("ledger", "warm up")
+    eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, what=process.tail)
+    return message_id
+
+
+def test_a_send_whose_reply_is_cut_runs_once_even_if_a_worker_is_faster(
+    redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("ledger")
+    with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
+        first = warmed_up(idle, client, ledger)
+        sender = connect(replace(get_conf(), URL=proxy.url), connections=8)
+        with ThreadPoolExecutor(8) as threads:
+            ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
+        assert proxy.rule.cut == SENDS
+        eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, within_seconds=30, what=idle.tail)
+        assert idle.is_running
+    assert len(set(ids)) == SENDS
+    ledger.assert_each_ran_once([first, *ids])
+    assert client.get_queue_attributes("ledger").totalsent == SENDS + 1
+
+
+def test_a_claim_or_settle_whose_reply_is_cut_orphans_nothing_and_runs_nothing_twice(
+    redis_server: RedisServer,
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    client.create_queue("ledger")
+    with CuttingProxy(redis_server.port, CutEachOnce(limit=60)) as proxy:
+        ids: list[str] = []
+        with worker("ledger", redis_url=proxy.url) as process:
+            for number in range(30):  # so that it claims many times, not once
+                ids += client.send_messages("ledger", [f"{number}, {part}" for part in range(10)])
+                ended = partial(lambda count: ledger.count("end") >= count, len(ids))
+                eventually(ended, within_seconds=30, what=process.tail)
+            eventually(lambda: diary.ids("done") == set(ids), within_seconds=30, what=process.tail)
+            assert process.is_running
+        assert proxy.rule.cut >= 20
+    ledger.assert_each_ran_once(ids)
+    assert client.get_queue_attributes("ledger").msgs == 0
+    assert {diary.row(message_id)["crashes"] for message_id in ids[:50]} == {0}

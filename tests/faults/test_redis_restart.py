@@ -1,0 +1,92 @@
+"""Redis ends and comes back with its append-only file: page and worker go on by themselves."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.web_process import Visitor, WebProcess
+from tests.servers.worker_process import WorkerProcess, site_environment
+
+
+def accepted(visitor: Visitor) -> str | None:
+    """The id of a posted message, None while the page cannot take one."""
+    answer = visitor.press()
+    return str(answer.json()["id"]) if answer.status == 202 else None
+
+
+def test_page_and_worker_go_on_when_redis_is_back(
+    own_redis: Callable[..., RedisServer],
+    worker: Callable[..., WorkerProcess],
+    database: Path,
+    diary: Diary,
+    collected_static: None,
+):
+    server = own_redis(appendonly=True)
+    database_url = f"sqlite:///{database}"
+    site = site_environment(server.url, database_url)
+    web = WebProcess(redis_url=server.url, database_url=database_url)
+    with web, worker("testqueue", redis_url=server.url, env=site) as process:
+        visitor = Visitor(web.port)
+        first = visitor.press()
+        assert first.status == 202, first
+        waiting = [str(visitor.press().json()["id"]) for _ in range(4)]
+        server.kill()
+
+        started = time.monotonic()
+        page = visitor.get("/")
+        assert page.status == 200
+        assert time.monotonic() - started < 2
+        assert "Redis" in page.text
+        refused = visitor.press()
+        assert refused.status == 503
+        assert "error" in refused.json()
+
+        said = len(process.lines)
+        server.start()
+        again = eventually(lambda: accepted(visitor), within_seconds=10, what=web.tail)
+        sent = {str(first.json()["id"]), *waiting, again}
+        eventually(lambda: sent <= diary.ids("done"), within_seconds=20, what=process.tail)
+        assert web.is_running
+        assert process.is_running
+        assert "Traceback" not in process.output
+        assert len(process.lines[:said]) < 60, "it says so once, not in a loop"
+
+
+def test_a_worker_waits_for_redis_at_its_start_and_is_back_within_five_seconds(
+    own_redis: Callable[..., RedisServer], worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    server = own_redis(appendonly=True)
+    server.stop()
+    with worker("ledger", redis_url=server.url) as process:
+        process.wait_for_line("(?i)redis", within_seconds=15)
+        server.start()
+        with server.connect() as connection:
+            client = QueueClient(connection)
+            eventually(lambda: "ledger" in client.list_queues(), within_seconds=5, what=process.tail)
+            message_id = client.send_message("ledger", "after the outage")
+            eventually(lambda: message_id in ledger.ids("end"), within_seconds=5, what=process.tail)
+
+
+def test_jobs_finish_and_settle_when_redis_is_away_for_longer_than_their_lease(
+    own_redis: Callable[..., RedisServer],
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    server = own_redis(appendonly=True)
+    with worker("slow", "--threads", "2", redis_url=server.url, env={"TEST_LEASE": "1"}) as process:
+        with server.connect() as connection:
+            client = QueueClient(connection)
+            eventually(lambda: "slow" in client.list_queues(), within_seconds=20, what=process.tail)
+            ids = client.send_messages("slow", ["2.5 first", "2.5 second"])
+            eventually(lambda: ledger.count("start") == 2, within_seconds=10, what=process.tail)
+        server.kill()
+        eventually(lambda: ledger.count("end") == 2, within_seconds=10, what=process.tail)
+        server.start()
+        eventually(lambda: diary.ids("done") == set(ids), within_seconds=20, what=process.tail)
+    ledger.assert_each_ran_once(ids)

@@ -1,0 +1,65 @@
+"""SIGTERM: what runs is finished, what waits is given back, and the exit code is 0."""
+
+import signal
+import time
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def begun(ledger: Ledger, message_id: str, process: WorkerProcess) -> None:
+    eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, what=process.tail)
+
+
+def test_sigterm_finishes_the_running_message_and_exits_0(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("slow")
+    running, *waiting = client.send_messages("slow", ["1.5 running", "0 waiting", "0 waiting"])
+    with worker("slow", "--threads", "1") as process:
+        begun(ledger, running, process)
+        process.signal_group(signal.SIGTERM)
+        process.signal_group(signal.SIGTERM)
+        assert process.wait(within_seconds=10) == 0, process.tail()
+        assert process.members() == []
+    assert ledger.ids("end") == [running]
+    assert diary.row(running)["state"] == "done"
+    figures = client.queue_figures(["slow"])[0]
+    assert (figures.ready, figures.running) == (len(waiting), 0), "given back at once"
+
+    with worker("slow", "--burst") as second:
+        assert second.wait() == 0, second.tail()
+    ledger.assert_each_ran_once([running, *waiting])
+
+
+def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counted(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("slow")
+    message_id = client.send_message("slow", "8 too long")
+    with worker("slow", "--grace", "1") as process:
+        begun(ledger, message_id, process)
+        started = time.monotonic()
+        process.signal_group(signal.SIGTERM)
+        process.wait(within_seconds=10)
+        assert time.monotonic() - started < 5
+    assert client.queue_figures(["slow"])[0].ready == 1
+    with worker("slow"):
+        eventually(lambda: ledger.runs()[message_id] == 2, within_seconds=10)
+    assert "released" in [outcome for _, outcome in diary.outcomes(message_id)]
+    assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (0, 0)
+
+
+def test_an_idle_worker_ends_at_once(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("ledger")
+    with worker("ledger") as process:
+        message_id = client.send_message("ledger", "warm up")
+        eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, what=process.tail)
+        process.terminate()
+        assert process.wait(within_seconds=3) == 0, process.tail()
