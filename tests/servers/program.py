@@ -86,7 +86,7 @@ class Program:
         """``kill -9`` of every process of the session. Returns the exit code of the first one."""
         if self._process is None:
             return None
-        for member in self.members():
+        for member in [*self.members(), *self._descendants()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         code = self._process.wait(10)
@@ -159,6 +159,13 @@ class Program:
     def members(self) -> list[psutil.Process]:
         """Every living process of its session, orphans too."""
         return session_members({self.pid})
+
+    def _descendants(self) -> list[psutil.Process]:
+        """Children of children too, whatever session they made for themselves."""
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
 
     @property
     def output(self) -> str:

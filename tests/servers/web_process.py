@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from .program import Program
+from .programs import ROOT
 from .waiting import eventually, free_port
 from .worker_process import site_environment
+
+
+def procfile() -> dict[str, str]:
+    """Process type -> command line."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines if line.strip())
 
 
 class WebProcess(Program):
@@ -22,7 +29,7 @@ class WebProcess(Program):
     ) -> None:
         self.port = free_port()
         super().__init__(
-            [sys.executable, "-m", "gunicorn", "-c", "mqsite/gunicorn.py", "mqsite.wsgi"],
+            [sys.executable, "-m", *procfile()["web"].split()],
             env={**site_environment(redis_url, database_url), "PORT": str(self.port), **(env or {})},
             name="gunicorn",
         )

@@ -1,0 +1,79 @@
+"""The admin in a browser: the queue with its attributes, and the processed job."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .conftest import Visit
+from .test_page import overflow
+
+ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
+COUNTS = ("ready", "delayed", "running", "dead", "latency")
+PAGES = ("queueing/queue/", "queueing/queue/testqueue/change/", "queueing/job/")
+
+
+@pytest.fixture
+def done(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[..., WorkerProcess]) -> str:
+    """The id of a message that a worker has processed."""
+    text = "Hello World at noon <b>in bold</b>"
+    with site_worker("testqueue") as worker:
+        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, what=worker.tail)
+        message_id = client.send_message("testqueue", text)
+        eventually(lambda: message_id in diary.ids("done"), within_seconds=20, what=worker.tail)
+    return message_id
+
+
+def test_the_queue_with_its_attributes_and_the_processed_job(
+    visit: Visit, log_in: Callable[[Page], None], done: str
+):
+    page = visit.page()
+    log_in(page)
+    page.click("text=Queues")
+    headings = " ".join(page.locator("#result_list thead").inner_text().lower().split())
+    for name in (*ATTRIBUTES, *COUNTS):
+        assert re.search(rf"\b{name}\b", headings), f"{name} in {headings}"
+    page.click("#result_list >> text=testqueue")
+    expect(page.locator("#id_vt")).to_have_value("30")
+
+    page.goto("/admin/")
+    page.click("text=Processed jobs")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    page.click(f"#result_list >> text={done}")
+    expect(page.locator("#content")).to_contain_text("Hello World at noon <b>in bold</b>")
+    assert page.locator("#content b", has_text="in bold").count() == 0
+
+
+def test_vt_can_be_edited(visit: Visit, log_in: Callable[[Page], None], done: str, client: QueueClient):
+    page = visit.page()
+    log_in(page)
+    page.goto("/admin/queueing/queue/testqueue/change/")
+    page.fill("#id_vt", "45")
+    page.click("[name=_save]")
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    assert client.get_queue_attributes("testqueue").vt == 45
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_admin_page_is_wider_than_the_window(
+    visit: Visit, log_in: Callable[[Page], None], done: str, client: QueueClient, width: int
+):
+    client.send_message("testqueue", "W" * 3000)
+    page = visit.page(width=width)
+    log_in(page)
+    too_wide = []
+    for path in PAGES:
+        page.goto(f"/admin/{path}")
+        if overflow(page) > 0:
+            too_wide.append((path, overflow(page)))
+    page.goto("/admin/queueing/job/")
+    page.click(f"#result_list >> text={done}")
+    if overflow(page) > 0:
+        too_wide.append(("job", overflow(page)))
+    assert not too_wide

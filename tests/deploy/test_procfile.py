@@ -1,0 +1,94 @@
+"""The Procfile as a platform runs it: TLS Redis with a self-signed certificate, a real PostgreSQL."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.program import Program
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually, free_port
+from tests.servers.web_process import Visitor, procfile
+from tests.servers.worker_process import site_environment
+
+#: What Heroku's router adds to each request.
+ROUTED = {
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Port": "443",
+    "Host": "mqsite.example.com",
+}
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def dyno(own_redis: Callable[..., RedisServer], postgres: PostgresServer) -> dict[str, str | None]:
+    """The environment of a dyno with both add-ons and nothing else set."""
+    here = str(Path(sys.executable).parent)
+    return {
+        **site_environment(own_redis(tls=True).url, postgres.url),
+        "DYNO": "web.1",
+        "ALLOWED_HOSTS": None,
+        "DJANGO_SETTINGS_MODULE": None,
+        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def shell(name: str, command: str, env: dict[str, str | None]) -> Program:
+    return Program(["sh", "-c", f"exec {command}"], env=env, name=name)
+
+
+def test_release_then_web_and_worker_over_tls_and_postgresql(
+    dyno: dict[str, str | None], postgres: PostgresServer, collected_static: None
+):
+    release = shell("release", procfile()["release"], dyno)
+    assert release.run(within_seconds=60) == 0, release.tail()
+    assert postgres.query("SELECT count(*) FROM queueing_job") == [(0,)]
+
+    port = free_port()
+    both = shell("honcho", f"{sys.executable} -m honcho start --port {port} web worker", dyno)
+    with both:
+        eventually(lambda: Visitor(port).get("/healthz").status == 200, within_seconds=30, what=both.tail)
+        assert Visitor(port).get("/").status == 301, "without TLS one is sent there"
+        visitor = Visitor(port, ROUTED)
+        answer = visitor.press()
+        assert answer.status == 202, (answer, both.tail())
+        message_id = answer.json()["id"]
+        row = f"SELECT state, body FROM queueing_job WHERE message_id = '{message_id}'"
+        [(state, body)] = eventually(lambda: postgres.query(row), within_seconds=30, what=both.tail)
+        assert state == "done"
+        assert str(body).startswith("Hello World at ")
+        assert visitor.get("/readyz").json()["ready"] is True
+
+        both.terminate()
+        both.wait(within_seconds=35)
+    assert "web.1 stopped (rc=0)" in plain(both), both.tail()
+    assert "worker.1 stopped (rc=0)" in plain(both), both.tail()
+    assert "Traceback" not in both.output
+
+
+def plain(program: Program) -> str:
+    """Its output with honcho's columns and colours made plain."""
+    return " ".join(program.output.split())
+
+
+def test_the_first_admin_of_a_one_click_deployment(dyno: dict[str, str | None], postgres: PostgresServer):
+    release = shell("release", procfile()["release"], dyno)
+    assert release.run(within_seconds=60) == 0, release.tail()
+    account = {
+        "DJANGO_SUPERUSER_USERNAME": "admin",
+        "DJANGO_SUPERUSER_PASSWORD": "made-up-by-the-platform",
+        "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
+    }
+    for _ in range(2):
+        made = shell("postdeploy", f"{sys.executable} -m mqsite.first_admin", {**dyno, **account})
+        assert made.run(within_seconds=30) == 0, made.tail()
+    assert postgres.query("SELECT username, is_superuser FROM auth_user") == [("admin", True)]
