@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
+from redis import exceptions as driver
 
 from . import validation
 from .exceptions import (
@@ -18,6 +19,7 @@ from .exceptions import (
     QueueError,
     QueueExists,
     QueueNotFound,
+    QueueUnavailable,
     ReplyLost,
 )
 from .keys import Keys, dead_letter_queue
@@ -186,6 +188,23 @@ class QueueClient:
         """Nothing, or ``QueueUnavailable``."""
         self.scripts.run("ping", [self.keys.queues()])
 
+    def eviction_policy(self) -> str | None:
+        """Redis' maxmemory-policy, or ``None`` where it does not tell."""
+        try:
+            return self.redis.info("memory").get("maxmemory_policy")
+        except driver.ResponseError:
+            return None
+        except driver.RedisError as error:
+            raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+
+    def beat(self, worker: str, record: str) -> None:
+        """Note that ``worker`` is alive, with a JSON text about it, at the server's time."""
+        self.scripts.run("beat", [self.keys.workers()], worker, record)
+
+    def forget_worker(self, worker: str) -> None:
+        """Strike a worker that has left from the list of the living."""
+        self.scripts.run("forget_worker", [self.keys.workers()], worker)
+
     # --- inside -------------------------------------------------------------------------------
 
     def _own(self, qname: str) -> list[str]:
@@ -280,6 +299,4 @@ def _message(id: bytes, body: bytes, rc: Any, fr: Any) -> Message:
 
 def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> PeekedMessage:
     text = validation.decode(id)
-    return PeekedMessage(
-        text, validation.decode(body), int(rc), int(due_ms), sent_ms(text), state.decode()
-    )
+    return PeekedMessage(text, validation.decode(body), int(rc), int(due_ms), sent_ms(text), state.decode())

@@ -54,7 +54,10 @@ class QueueFigures:
 
 @dataclass(frozen=True, slots=True)
 class PeekedMessage:
-    """A message seen without receiving it. ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``."""
+    """A message seen without receiving it.
+
+    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``.
+    """
 
     id: str
     body: str

@@ -38,9 +38,7 @@ class Job(models.Model):
     class Meta:
         verbose_name = _("processed job")
         verbose_name_plural = _("processed jobs")
-        constraints = [
-            models.UniqueConstraint(fields=["queue", "message_id"], name="queueing_job_message")
-        ]
+        constraints = [models.UniqueConstraint(fields=["queue", "message_id"], name="queueing_job_message")]
         indexes = [
             models.Index(fields=["-finished_at", "-id"], name="queueing_job_newest"),
             models.Index(fields=["state", "-finished_at"], name="queueing_job_state"),
@@ -68,9 +66,7 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         ordering = ["rc"]
-        constraints = [
-            models.UniqueConstraint(fields=["job", "rc"], name="queueing_attempt_receipt")
-        ]
+        constraints = [models.UniqueConstraint(fields=["job", "rc"], name="queueing_attempt_receipt")]
 
     def __str__(self) -> str:
         return f"{self.rc}: {self.outcome}"

@@ -6,5 +6,10 @@
 local other = redis.call('GET', KEYS[2])
 if other and other ~= ARGV[1] then return false end
 redis.call('XDEL', KEYS[1], '0-0')
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[3])
+local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[3])
+if #entries == 0 then
+  redis.call('DEL', KEYS[2])
+else
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+end
+return entries

@@ -1,0 +1,42 @@
+"""The outbox: outcomes that wait in Redis until they are in the database."""
+
+from dataclasses import dataclass
+
+from .client import QueueClient
+from .outcomes import Outcome, unpack
+
+#: How long one recorder keeps the others away without reading again.
+RECORDER_LEASE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One batch of outcomes as it lies in the outbox."""
+
+    key: str
+    size_bytes: int
+    outcomes: list[Outcome]
+
+
+def read(client: QueueClient, recorder: str, *, count: int) -> list[Entry] | None:
+    """The oldest ``count`` entries for this recorder; ``None`` while another one is at work."""
+    keys = [client.keys.outbox(), client.keys.recorder()]
+    found = client.scripts.run("outbox_read", keys, recorder, RECORDER_LEASE_MS, count)
+    return None if found is None else [_entry(key, fields) for key, fields in found]
+
+
+def drop(client: QueueClient, entries: list[Entry]) -> None:
+    """Forget entries that are in the database now."""
+    keys = [client.keys.outbox(), client.keys.outbox_stats()]
+    args = [part for entry in entries for part in (entry.key, entry.size_bytes)]
+    client.scripts.run("outbox_drop", keys, *args)
+
+
+def newest(client: QueueClient, *, count: int) -> list[Outcome]:
+    """The outcomes of the newest ``count`` entries, newest last, without taking them."""
+    found = client.scripts.run("outbox_newest", [client.keys.outbox()], count)
+    return [outcome for key, fields in reversed(found) for outcome in _entry(key, fields).outcomes]
+
+
+def _entry(key: bytes, fields: list[bytes]) -> Entry:
+    return Entry(key.decode(), int(fields[3]), unpack(fields))

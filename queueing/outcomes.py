@@ -1,0 +1,93 @@
+"""What became of a delivery, and how it travels through the outbox to the database.
+
+The worker packs the outcomes of a batch before it settles, so the script can put them into the
+outbox in the same atomic step; the scripts themselves write the endings of deliveries whose worker
+died. ``unpack`` reads both.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+#: Characters of a payload, of an error and of a traceback that the history keeps.
+BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one delivery: receipt (``id``, ``rc``), the word for it, and its circumstances.
+
+    ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost`` or
+    ``gone``. Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this
+    one included; ``crashes`` those that ended with their process.
+    """
+
+    queue: str
+    id: str
+    rc: int
+    event: str
+    worker: str
+    handler: str = ""
+    started_ms: float | None = None
+    finished_ms: float = 0.0
+    attempts: int = 0
+    crashes: int = 0
+    body: str = ""
+    error: str = ""
+    traceback: str = ""
+    delay_ms: int = 0
+
+
+def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
+    """The outcomes of one lane's batch as one JSON text; long texts are cut."""
+    first = outcomes[0]
+    rows = [
+        (
+            outcome.id,
+            outcome.rc,
+            outcome.event,
+            outcome.handler,
+            outcome.started_ms,
+            outcome.finished_ms,
+            outcome.attempts,
+            outcome.crashes,
+            outcome.body[:BODY_CHARACTERS] if with_bodies else "",
+            outcome.error[:ERROR_CHARACTERS],
+            outcome.traceback[-TRACEBACK_CHARACTERS:],
+        )
+        for outcome in outcomes
+    ]
+    return json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows}).encode()
+
+
+def unpack(fields: Sequence[bytes]) -> list[Outcome]:
+    """The outcomes of one outbox entry, given as its flat list of names and values."""
+    pairs = list(zip(fields[::2], fields[1::2], strict=True))
+    entry = dict(pairs)
+    if b"packed" in entry:
+        return list(_settled(entry))
+    bodies = [value.decode("utf-8", "replace") for name, value in pairs if name == b"body"]
+    return list(_ended(json.loads(entry[b"ended"]), float(entry[b"ms"]), bodies))
+
+
+def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
+    packed = json.loads(entry[b"packed"])
+    refusals = json.loads(entry[b"refused"]) or []
+    refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
+    for id, rc, event, handler, started, finished, attempts, crashes, body, error, trace in packed["rows"]:
+        outcome = Outcome(
+            packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
+            attempts, crashes, body, error, trace,
+        )  # fmt: skip
+        yield replace(outcome, event=refused[id]) if id in refused else outcome
+
+
+def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[str]) -> Iterator[Outcome]:
+    worker = ended["lane"].partition(" ")[0]
+    for (id, rc, event, failed, crashes), body in zip(ended["endings"], bodies, strict=True):
+        error = "" if event == "released" else ended["reason"]
+        yield Outcome(
+            ended["queue"], id, rc, event, worker,
+            finished_ms=finished_ms, attempts=failed, crashes=crashes, body=body, error=error,
+        )  # fmt: skip

@@ -1,0 +1,129 @@
+"""The process in which messages run: it builds its parts, and turns them until it is told to stop."""
+
+import logging
+import os
+import select
+import signal
+import time
+from types import FrameType
+
+from django.db import connections
+
+from ..client import QueueClient
+from ..conf import Conf
+from ..connections import connect, use_client
+from .board import Slot
+from .clock import ServerClock
+from .consumer import Consumer
+from .crew import Crew
+from .listener import Listener
+from .log import OutcomeLog
+from .options import Options
+from .outage import Outage
+from .pipes import Bell
+from .processor import Processor
+
+logger = logging.getLogger("queueing.worker")
+
+
+class Child:
+    """One child of a worker.
+
+    ``orders`` is the read end of a pipe on which nothing is ever said: its end is the order to stop,
+    whether the supervisor closed it or died. ``recorder_bell`` tells the keeper that there is
+    something to record.
+    """
+
+    def __init__(
+        self,
+        conf: Conf,
+        options: Options,
+        *,
+        name: str,
+        index: int,
+        slot: Slot,
+        orders: int,
+        recorder_bell: Bell,
+    ) -> None:
+        self.conf, self.options, self.orders, self.recorder_bell = conf, options, orders, recorder_bell
+        # One connection for all threads and one that listens, so that small plans suffice.
+        client = connect(conf, connections=1)
+        use_client(client)
+        self.bell = Bell()
+        self.consumer = self._build(client, name, index, slot)
+        self._stop_by: float | None = None
+
+    def _build(self, client: QueueClient, name: str, index: int, slot: Slot) -> Consumer:
+        clock = ServerClock()
+        processor = Processor(worker=name, max_attempts=self.conf.MAX_ATTEMPTS, now_ms=clock.now_ms)
+        return Consumer(
+            client,
+            self.conf,
+            child=name,
+            queues=self.options.queues,
+            crew=Crew(self.options.threads, processor, slot, self.bell),
+            slot=slot,
+            listener=Listener(client, self.options.queues),
+            clock=clock,
+            log=OutcomeLog(log_jobs=self.options.log_jobs),
+            outage=Outage(self.conf.LEASE, is_teller=index == 0),
+        )
+
+    def run(self) -> None:
+        """Work until told to stop, or in a burst until nothing is due. The caller then exits."""
+        consumer = self.consumer
+        while not self._is_over():
+            pause_seconds = consumer.step()
+            if consumer.has_settled:
+                consumer.has_settled = False
+                self.recorder_bell.ring()
+            if pause_seconds and not self._is_over():
+                self._wait(pause_seconds)
+        connections.close_all()
+
+    def _is_over(self) -> bool:
+        consumer = self.consumer
+        if self.options.burst and consumer.found_all:
+            return True
+        if self._stop_by is None:
+            return False
+        # The supervisor ends the grace time; this is for a child whose supervisor is gone.
+        return consumer.is_drained or time.monotonic() > self._stop_by
+
+    def _wait(self, seconds: float) -> None:
+        consumer = self.consumer
+        if consumer.crew.listen():
+            return
+        sources = [self.bell.fileno()]
+        if consumer.listener.fileno() >= 0:
+            sources.append(consumer.listener.fileno())
+        if self._stop_by is None:
+            sources.append(self.orders)
+        ready, _, _ = select.select(sources, [], [], seconds)
+        if self.bell.fileno() in ready:
+            self.bell.silence()
+        if self.orders in ready:
+            self._stop_by = time.monotonic() + self.conf.GRACE + 1
+            consumer.quiet()
+        if consumer.listener.fileno() in ready:
+            consumer.wake()
+
+
+def ignore_signals() -> None:
+    """A platform signals every process of the group, but only the supervisor decides.
+
+    An empty handler, not SIG_IGN: programs that a handler starts would inherit that.
+    """
+
+    def nothing(number: int, frame: FrameType | None) -> None: ...
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, nothing)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def leave(code: int) -> None:
+    """Exit without the clean-up that belongs to the process from which this one was forked."""
+    logging.shutdown()
+    os._exit(code)

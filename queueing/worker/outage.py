@@ -1,0 +1,40 @@
+"""How a consumer behaves while Redis is away: it says so once, backs off, and lets others go first."""
+
+import logging
+import random
+import time
+
+logger = logging.getLogger("queueing.worker")
+
+MAX_PAUSE_SECONDS = 2.0
+#: After an outage longer than half a lease, every worker first gets the chance to extend its own.
+COURTESY_SECONDS = 2.0
+
+
+class Outage:
+    """The present outage, if there is one."""
+
+    def __init__(self, lease_seconds: float, *, is_teller: bool) -> None:
+        self._lease_seconds = lease_seconds
+        self._level = logging.WARNING if is_teller else logging.DEBUG
+        self._since: float | None = None
+        self._pause_seconds = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        return self._since is not None
+
+    def goes_on(self, error: Exception) -> float:
+        """A call failed. Seconds to wait before the next one."""
+        if self._since is None:
+            self._since, self._pause_seconds = time.monotonic(), 0.05
+            logger.log(self._level, "%s; waiting for it", error)
+        self._pause_seconds = min(self._pause_seconds * 2, MAX_PAUSE_SECONDS)
+        return self._pause_seconds * random.uniform(0.5, 1.0)
+
+    def ends(self) -> float:
+        """Redis answers again. Seconds to wait before anything is claimed."""
+        seconds = time.monotonic() - (self._since or time.monotonic())
+        self._since = None
+        logger.log(self._level, "Redis is back after %.1f s", seconds)
+        return COURTESY_SECONDS if seconds > self._lease_seconds / 2 else 0.0

@@ -1,0 +1,22 @@
+"""How many messages a child takes at once: what waits in it is a fraction of a second of work."""
+
+TARGET_SECONDS = 0.1
+MAX_IN_HAND = 200
+
+
+class Pace:
+    """Learns how long messages run. Unknown or slow ones are taken one per thread."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._average_seconds = TARGET_SECONDS
+
+    def ran(self, seconds: float) -> None:
+        """A message took so long. A slow one counts at once, fast ones have to prove themselves."""
+        weight = 0.5 if seconds > self._average_seconds else 0.2
+        self._average_seconds += weight * (seconds - self._average_seconds)
+
+    def room(self, in_hand: int) -> int:
+        """How many more to take, with so many waiting or running."""
+        per_thread = max(1, int(TARGET_SECONDS / max(self._average_seconds, 1e-6)))
+        return max(0, min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand)

@@ -1,0 +1,100 @@
+"""Drains the outbox into the database: one row per message, one attempt per receipt, each once.
+
+What it writes may be written again without harm, so an entry leaves the outbox only after its rows
+are committed.
+"""
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, connections
+
+from .. import history, outbox
+from ..client import QueueClient
+from ..conf import Conf
+from ..exceptions import QueueError
+
+logger = logging.getLogger("queueing.worker")
+
+#: Outbox entries per transaction.
+ENTRIES = 20
+#: Without a wake-up it looks this often, for what others have left.
+POLL_SECONDS = 30.0
+#: Another worker's recorder is at work: look again after this.
+YIELD_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 15.0
+PRUNE_SECONDS = 60.0
+
+
+class Recorder:
+    """The recorder of one worker. ``step`` does one turn; ``run`` turns it in a thread."""
+
+    def __init__(self, client: QueueClient, conf: Conf, *, name: str) -> None:
+        self.client, self.conf, self.name = client, conf, name
+        self._wanted = threading.Event()
+        self._ended = threading.Event()
+        self._finish_by: float | None = None
+        self._failures = 0
+        self._next_prune = time.monotonic() + PRUNE_SECONDS
+
+    def wake(self) -> None:
+        """There is something in the outbox."""
+        self._wanted.set()
+
+    def finish(self, seconds: float) -> None:
+        """Record what is left, for so long at the most, and end ``run``."""
+        self._finish_by = time.monotonic() + seconds
+        self._wanted.set()
+        self._ended.wait(seconds)
+
+    def run(self) -> None:
+        """Turn until told to finish and nothing is left."""
+        pause_seconds = 0.0
+        while not self._is_over(pause_seconds):
+            self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
+            self._wanted.clear()
+            pause_seconds = self.step()
+        connections.close_all()
+        self._ended.set()
+
+    def _is_over(self, pause_seconds: float) -> bool:
+        if self._finish_by is None:
+            return False
+        return pause_seconds == POLL_SECONDS or time.monotonic() > self._finish_by
+
+    def step(self) -> float:
+        """One turn. Returns the seconds to wait, 0 where there is more."""
+        try:
+            pause_seconds = self._record()
+            self._prune()
+        except (DatabaseError, QueueError) as error:
+            return self._failed(error)
+        if self._failures:
+            logger.info("the history is written again")
+            self._failures = 0
+        return pause_seconds
+
+    def _record(self) -> float:
+        entries = outbox.read(self.client, self.name, count=ENTRIES)
+        if entries is None:
+            return YIELD_SECONDS
+        if not entries:
+            for connection in connections.all(initialized_only=True):
+                connection.close_if_unusable_or_obsolete()
+            return POLL_SECONDS
+        history.write([outcome for entry in entries for outcome in entry.outcomes])
+        outbox.drop(self.client, entries)
+        return 0.0
+
+    def _prune(self) -> None:
+        if time.monotonic() >= self._next_prune:
+            history.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
+            self._next_prune = time.monotonic() + PRUNE_SECONDS
+
+    def _failed(self, error: Exception) -> float:
+        connections.close_all()
+        if not self._failures and isinstance(error, DatabaseError):
+            logger.warning("the history waits in Redis, the database is away: %s", error)
+        self._failures += 1
+        return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)

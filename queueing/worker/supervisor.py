@@ -1,0 +1,250 @@
+"""Forks, watches and kills. It has one thread and no connection, so it can always fork and decide."""
+
+import gc
+import json
+import logging
+import os
+import secrets
+import select
+import signal
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+from django.db import connections
+
+from ..conf import Conf
+from .board import Board, Slot
+from .child import Child, ignore_signals, leave
+from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
+from .options import Options
+from .pipes import Bell
+
+logger = logging.getLogger("queueing.worker")
+
+#: How long the next child waits if the last one died before its first claim, doubling up to the limit.
+REBIRTH_SECONDS, MAX_REBIRTH_SECONDS = 0.5, 30.0
+#: What comes after the grace time: killing, giving back, recording.
+PATIENCE_SECONDS = 1.0
+
+
+@dataclass
+class Post:
+    """A place for one child, and the child that has it."""
+
+    index: int
+    slot: Slot
+    pid: int = 0
+    name: str = ""
+    failures: int = 0
+    not_before: float = 0.0
+    is_closed: bool = False
+
+
+class Supervisor:
+    """One worker: its children, its keeper, and the signals that stop it."""
+
+    def __init__(self, conf: Conf, options: Options) -> None:
+        self.conf, self.options = conf, options
+        self.board = Board(options.processes, options.threads)
+        self.posts = [Post(index, slot) for index, slot in enumerate(self.board.slots)]
+        self.recorder_bell = Bell()
+        self.keeper_pid = 0
+        self._stop_by: float | None = None
+        self._was_killed = False
+        self._signals = Bell()
+        # Nothing is ever written to this one: when its end closes, children stop.
+        self._children_orders, self._children_end = os.pipe()
+        self._keeper_orders, self._keeper_end = os.pipe()
+        os.set_blocking(self._keeper_end, False)
+
+    def run(self) -> int:
+        """Work until a signal or, in a burst, until nothing is due. Returns the exit code."""
+        self._take_signals()
+        connections.close_all()
+        gc.freeze()
+        logger.info(
+            "worker %s: %s, %d processes of %d threads", self.options.name,
+            ", ".join(self.options.queues), self.options.processes, self.options.threads,
+        )  # fmt: skip
+        self._start_keeper()
+        pause_seconds = self.step()
+        while not self._all_left():
+            self._wait(pause_seconds)
+            pause_seconds = self.step()
+        self._stop_keeper()
+        logger.info("worker %s: stopped", self.options.name)
+        return 0
+
+    def step(self) -> float:
+        """One turn: reap, replace, end the grace time. Returns the seconds until the next one."""
+        self._reap()
+        if self._stop_by is not None and time.monotonic() >= self._stop_by:
+            self._kill_children()
+            return 0.05
+        pause_seconds = 5.0 if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
+        for post in self.posts:
+            if not post.pid and not post.is_closed and self._stop_by is None:
+                wait_seconds = post.not_before - time.monotonic()
+                if wait_seconds > 0:
+                    pause_seconds = min(pause_seconds, wait_seconds)
+                else:
+                    self._start_child(post)
+        return pause_seconds
+
+    # --- signals ------------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stop_wanted = True
+
+        def nothing(number: int, frame: FrameType | None) -> None: ...
+
+        self._stop_wanted = False
+        signal.set_wakeup_fd(self._signals.write_end(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGCHLD, nothing)
+
+    def _wait(self, seconds: float) -> None:
+        select.select([self._signals.fileno()], [], [], seconds)
+        self._signals.silence()
+        if self._stop_wanted and self._stop_by is None:
+            self._stop_by = time.monotonic() + self.conf.GRACE
+            logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
+            os.close(self._children_end)
+
+    # --- children -----------------------------------------------------------------------------
+
+    def _all_left(self) -> bool:
+        if self._stop_by is None:
+            return all(post.is_closed for post in self.posts)
+        return not any(post.pid for post in self.posts)
+
+    def _start_child(self, post: Post) -> None:
+        post.slot.clear()
+        post.name = f"{self.options.name}.{post.index}-{secrets.token_hex(3)}"
+        post.pid = self._fork()
+        if post.pid:
+            self._tell_keeper(order="born", child=post.name, pid=post.pid, slot=post.index)
+            return
+        os.close(self._children_end)
+        os.close(self._keeper_end)
+        os.close(self._keeper_orders)
+        child = Child(
+            self.conf, self.options, name=post.name, index=post.index, slot=post.slot,
+            orders=self._children_orders, recorder_bell=self.recorder_bell,
+        )  # fmt: skip
+        _live(child.run)
+
+    def _reap(self) -> None:
+        for post in self.posts:
+            if post.pid:
+                status = _ended(post.pid)
+                if status is not None:
+                    self._child_ended(post, status)
+        if self.keeper_pid and _ended(self.keeper_pid) is not None:
+            logger.error("worker %s: the keeper died, it is replaced", self.options.name)
+            self._start_keeper()
+
+    def _child_ended(self, post: Post, status: int) -> None:
+        reason = _reason(status)
+        # What was killed at the end of the grace time has not crashed: its messages are released.
+        started = [] if self._was_killed else list(post.slot.running())
+        self._tell_keeper(
+            order="died", child=post.name, started=started,
+            reason="the grace time was over" if self._was_killed else f"its process {reason}",
+        )  # fmt: skip
+        post.pid = 0
+        if status == 0:
+            post.is_closed = self.options.burst
+            return
+        logger.log(
+            logging.WARNING if self._was_killed else logging.ERROR,
+            "child %s %s%s", post.name, reason, f" while running {', '.join(started)}" if started else "",
+        )  # fmt: skip
+        if post.slot.claims:
+            post.failures = 0
+        else:
+            post.failures += 1
+            pause = min(REBIRTH_SECONDS * 2**post.failures, MAX_REBIRTH_SECONDS)
+            post.not_before = time.monotonic() + pause
+
+    def _kill_children(self) -> None:
+        self._was_killed = True
+        for post in self.posts:
+            if post.pid:
+                os.kill(post.pid, signal.SIGKILL)
+
+    # --- the keeper ---------------------------------------------------------------------------
+
+    def _start_keeper(self) -> None:
+        self.keeper_pid = self._fork()
+        if not self.keeper_pid:
+            if self._stop_by is None:
+                os.close(self._children_end)
+            os.close(self._keeper_end)
+            keeper = Keeper(
+                self.conf, self.options, board=self.board, orders=self._keeper_orders, bell=self.recorder_bell
+            )
+            _live(keeper.run)
+        for post in self.posts:
+            if post.pid:
+                self._tell_keeper(order="born", child=post.name, pid=post.pid, slot=post.index)
+
+    def _tell_keeper(self, **order: object) -> None:
+        try:
+            os.write(self._keeper_end, json.dumps(order).encode() + b"\n")
+        except BlockingIOError:
+            # It hangs. What is not told it is given back when its lease ends.
+            logger.error("worker %s: the keeper does not listen", self.options.name)
+
+    def _stop_keeper(self) -> None:
+        self._tell_keeper(order="stop")
+        farewell = BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS
+        give_up = time.monotonic() + farewell + PATIENCE_SECONDS
+        while _ended(self.keeper_pid) is None:
+            if time.monotonic() > give_up:
+                os.kill(self.keeper_pid, signal.SIGKILL)
+                return
+            select.select([self._signals.fileno()], [], [], 0.1)
+            self._signals.silence()
+
+    def _fork(self) -> int:
+        """Fork with the stop signals held back until the child has its own handlers."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ignore_signals()
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+def _live(life) -> None:
+    """Live the life of a forked process, and end with it."""
+    code = 1
+    try:
+        life()
+        code = 0
+    except BaseException:
+        logger.exception("process %d failed", os.getpid())
+    finally:
+        leave(code)
+
+
+def _ended(pid: int) -> int | None:
+    """The wait status of a child process that has ended, else ``None``."""
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return status if found else None
+
+
+def _reason(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
