@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from ..templatetags.queueing_text import SHOWN_MAX, duration, payload, state_word, visible
+from ..templatetags.queueing_text import SHOWN_MAX, duration, payload, state_word, visible, when
 from .timeline import events
 
 #: Length of a message id; RSMQ's never differ.
@@ -57,8 +57,8 @@ class JobAdmin(admin.ModelAdmin):
     """Newest first, read-only; rows can be deleted by who has Django's permission for that."""
 
     list_display = (
-        *("message_id", "shown_queue", "shown_handler", "shown_state", "attempts", "crashes"),
-        *("sent_at", "started_at", "finished_at", "wait", "run", "shown_worker", "shown_error_start"),
+        *("message_id", "shown_state", "shown_queue", "finished", "wait", "run", "attempts", "crashes"),
+        *("shown_error_start", "shown_handler", "sent", "started", "shown_worker"),
     )
     list_filter = ("state", QueueFilter)
     list_per_page = 50
@@ -67,15 +67,15 @@ class JobAdmin(admin.ModelAdmin):
     search_help_text = _("A message id, or the beginning of one.")
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    sortable_by = ("finished_at",)
+    sortable_by = ()
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("shown_id", "shown_queue", "shown_handler"),
                     ("shown_state", "attempts", "crashes", "rc"),
-                    ("wait", "run", "shown_worker"),
+                    ("shown_queue", "shown_handler", "shown_worker"),
+                    ("wait", "run"),
                     "shown_error",
                     "shown_body",
                 )
@@ -83,16 +83,11 @@ class JobAdmin(admin.ModelAdmin):
         ),
     )
     readonly_fields = (
-        *("shown_id", "shown_queue", "shown_handler", "shown_state", "wait", "run", "shown_worker"),
+        *("shown_queue", "shown_handler", "shown_state", "wait", "run", "shown_worker"),
         *("shown_error", "shown_body"),
     )
 
     # --- columns and fields --------------------------------------------------------------------
-
-    @admin.display(description=_("message id"))
-    def shown_id(self, job: Job) -> str:
-        """The id, in letters of one width."""
-        return format_html("<code>{}</code>", visible(job.message_id))
 
     @admin.display(description=_("queue"))
     def shown_queue(self, job: Job) -> str:
@@ -104,12 +99,27 @@ class JobAdmin(admin.ModelAdmin):
         """Which code ran."""
         return visible(job.handler)
 
-    @admin.display(description=_("state"), ordering="state")
+    @admin.display(description=_("state"))
     def shown_state(self, job: Job) -> str:
         """The newest outcome, coloured by what it means."""
         return format_html(
             '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
         )
+
+    @admin.display(description=_("sent"))
+    def sent(self, job: Job) -> str:
+        """When it was sent."""
+        return when(job.sent_at)
+
+    @admin.display(description=_("started"))
+    def started(self, job: Job) -> str:
+        """When its newest attempt began."""
+        return when(job.started_at)
+
+    @admin.display(description=_("finished"))
+    def finished(self, job: Job) -> str:
+        """When its newest attempt ended."""
+        return when(job.finished_at)
 
     @admin.display(description=_("wait"))
     def wait(self, job: Job) -> str:

@@ -4,6 +4,8 @@ The model has no table. Django's own list and form are kept, only what they woul
 database is read from Redis here: ``QueueList`` for the list, ``get_object`` for a page.
 """
 
+import re
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +25,8 @@ import queueing
 
 from ..exceptions import QueueError, QueueUnavailable
 from ..messages import QueueFigures
-from ..models import Queue
-from ..templatetags.queueing_text import duration, moment, visible
+from ..models import Job, Queue
+from ..templatetags.queueing_text import day, duration, moment, visible
 from .queue_form import QueueForm
 
 #: Messages that a queue's page lets one look at.
@@ -43,7 +45,7 @@ def as_row(figures: QueueFigures) -> Queue:
 
 
 def _attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=name)
+    @admin.display(description=format_html("<code>{}</code>", name))  # else it would get a capital
     def shown(_admin: Any, queue: Queue) -> Any:
         return getattr(queue.figures.attributes, name)
 
@@ -51,10 +53,11 @@ def _attribute(name: str) -> Callable[[Any, Queue], Any]:
 
 
 def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=name)
+    @admin.display(description=format_html("<code>{}</code>", name))
     def shown(_admin: Any, queue: Queue) -> Any:
         epoch_seconds = getattr(queue.figures.attributes, name)
-        return moment(epoch_seconds) or epoch_seconds
+        at = moment(epoch_seconds)
+        return day(at) if at else epoch_seconds
 
     return shown
 
@@ -82,12 +85,15 @@ class QueueList(ChangeList):
         """Read one page of queues, and figures for the queues on it only."""
         try:
             client = queueing.get_client()
-            names = sorted(name for name in client.list_queues() if self.query.lower() in name.lower())
-            self._take_page(request, names)
+            self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
             self.result_list = [as_row(figures) for figures in client.queue_figures(self.result_list)]
         except QueueUnavailable:
             self.unavailable = True
             self._take_page(request, [])
+
+    def _is_sought(self, name: str) -> bool:
+        # Bytes that are no UTF-8 come as lone surrogates: no key can be built from such a name.
+        return self.query.lower() in name.lower() and not re.search("[\ud800-\udfff]", name)
 
     def _take_page(self, request: HttpRequest, names: list[str]) -> None:
         self.paginator = self.model_admin.get_paginator(request, names, self.list_per_page)
@@ -102,8 +108,8 @@ class QueueList(ChangeList):
             self.result_list = list(self.paginator.page(1).object_list)
 
     def url_for_result(self, result: Queue) -> str:
-        """The queue's page; the name is quoted so that no character of it ends the path or fails."""
-        return f"{admin_utils.quote(result.name.encode('utf-8', 'replace').decode())}/change/"
+        """The queue's page; no character of a foreign name ends the path or fails."""
+        return f"{urllib.parse.quote(admin_utils.quote(result.name), errors='replace')}/change/"
 
 
 @admin.register(Queue)
@@ -117,20 +123,7 @@ class QueueAdmin(admin.ModelAdmin):
     list_per_page = 100
     search_fields = ("name",)
     sortable_by = ()
-    fieldsets = (
-        (
-            gettext_lazy("Attributes"),
-            {
-                "fields": EDITABLE,
-                "description": gettext_lazy("vt is for programs that receive; runworker leases by LEASE."),
-            },
-        ),
-        (gettext_lazy("Now"), {"fields": ((*COUNTS, "latency"), ("msgs", "hiddenmsgs"))}),
-        (
-            gettext_lazy("Since it was made"),
-            {"fields": (("totalsent", "totalrecv"), ("created", "modified"))},
-        ),
-    )
+    fieldsets = ((gettext_lazy("Attributes"), {"fields": EDITABLE}),)
 
     vt = _attribute("vt")
     delay = _attribute("delay")
@@ -198,10 +191,9 @@ class QueueAdmin(admin.ModelAdmin):
         """Not from here: the messages would go with it."""
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Queue | None = None) -> tuple[str, ...]:
-        """All fields but the three that can be set, and those too for who may only look."""
-        shown = (*(name for name in ATTRIBUTES if name not in EDITABLE), *COUNTS, "latency")
-        return shown if self.has_change_permission(request, obj) else (*EDITABLE, *shown)
+    def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
+        """The form for who may change the queue; the figures are above it for everyone."""
+        return self.fieldsets if self.has_change_permission(request, obj) else ()
 
     # --- views ---------------------------------------------------------------------------------
 
@@ -234,6 +226,9 @@ class QueueAdmin(admin.ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Add a look at the first messages, which receives none of them."""
+        context["attribute_names"] = ATTRIBUTES
+        job_admin = self.admin_site._registry.get(Job)
+        context["jobs_can_be_seen"] = job_admin is not None and job_admin.has_view_permission(request)
         try:
             context["peeked"] = queueing.get_client().peek_messages(context["original"].name, count=PEEKED)
         except QueueUnavailable:
@@ -244,7 +239,9 @@ class QueueAdmin(admin.ModelAdmin):
 
     def _away(self, request: HttpRequest, object_id: str | None) -> HttpResponse:
         """The page of a queue that cannot be read now."""
-        if not self.has_view_or_change_permission(request):
+        posted = request.method == "POST"
+        allowed = self.has_change_permission if posted else self.has_view_or_change_permission
+        if not allowed(request):
             raise PermissionDenied
         queue = Queue(name=visible(admin_utils.unquote(object_id or "")))
         context = {
@@ -254,7 +251,7 @@ class QueueAdmin(admin.ModelAdmin):
             "opts": self.opts,
             "original": queue,
             "has_view_permission": True,
-            "posted": request.method == "POST",
+            "posted": posted,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)

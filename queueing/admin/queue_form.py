@@ -21,17 +21,20 @@ class QueueForm(forms.ModelForm):
     vt = forms.IntegerField(
         label="vt",
         show_hidden_initial=True,
-        help_text=_("Seconds a received message stays hidden from other receivers. 0 to 9999999."),
+        help_text=_(
+            "Seconds a received message stays hidden from other receivers, 0 to 9999999. "
+            "A runworker holds its messages by its own LEASE instead."
+        ),
     )
     delay = forms.IntegerField(
         label="delay",
         show_hidden_initial=True,
-        help_text=_("Seconds before a new message can be received. 0 to 9999999."),
+        help_text=_("Seconds before a new message can be received, 0 to 9999999."),
     )
     maxsize = forms.IntegerField(
         label="maxsize",
         show_hidden_initial=True,
-        help_text=_("Longest message in UTF-16 characters. 1024 to 65536, or -1 for no limit."),
+        help_text=_("Longest message in UTF-16 characters, 1024 to 65536, or -1 for no limit."),
     )
 
     class Meta:

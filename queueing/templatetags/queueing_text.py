@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 register = template.Library()
@@ -134,3 +137,31 @@ def moment(epoch_seconds: float | None) -> datetime | None:
 def moment_ms(epoch_ms: float | None) -> datetime | None:
     """The time of an epoch in ms, ``None`` where there is no possible one."""
     return None if epoch_ms is None else moment(epoch_ms / 1000)
+
+
+@register.filter
+def when(at: datetime | None) -> str:
+    """A time in the fewest characters: of today the time, before that the day and the minute.
+
+    The whole of it is the element's title.
+    """
+    return _time_element(at, "Y-m-d H:i")
+
+
+@register.filter
+def day(at: datetime | None) -> str:
+    """As ``when``, but before today only the day."""
+    return _time_element(at, "Y-m-d")
+
+
+def _time_element(at: datetime | None, earlier: str) -> str:
+    if at is None:
+        return "–"
+    local = timezone.template_localtime(at)
+    today = local.date() == timezone.template_localtime(timezone.now()).date()
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        date_format(local, "Y-m-d H:i:s T"),
+        date_format(local, "H:i:s" if today else earlier),
+    )

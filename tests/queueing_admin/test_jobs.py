@@ -1,0 +1,229 @@
+"""The admin's list of processed jobs, and the page of one."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from queueing.models import Attempt, Job
+
+LIST = "/admin/queueing/job/"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_away")]  # nothing here needs Redis
+
+
+def job(number: int = 0, **values: Any) -> Job:
+    start = NOON + timedelta(seconds=number)
+    defaults = {
+        "queue": "testqueue",
+        "message_id": f"id{number:030}",
+        "handler": "jobs.handlers.say",
+        "state": "done",
+        "rc": 1,
+        "attempts": 1,
+        "sent_at": start,
+        "started_at": start + timedelta(milliseconds=20),
+        "finished_at": start + timedelta(milliseconds=420),
+        "wait_ms": 20.0,
+        "run_ms": 400.0,
+        "worker": "host:1",
+        "body": "Hello",
+    }
+    return Job.objects.create(**defaults | values)
+
+
+def text_of(browser: Client, path: str) -> str:
+    response = browser.get(path)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def listed(html: str) -> list[str]:
+    return re.findall(r'/change/[^"]*">(id\d+)</a>', html)
+
+
+class TestList:
+    def test_newest_first_fifty_to_a_page(self, boss: Client) -> None:
+        jobs = [job(number) for number in range(60)]
+
+        html = text_of(boss, LIST)
+
+        assert listed(html) == [row.message_id for row in reversed(jobs)][:50]
+
+    def test_it_shows_what_became_of_each(self, boss: Client) -> None:
+        job(state="dead", attempts=5, crashes=3, error="ValueError: no <b>", queue="emails")
+
+        html = text_of(boss, LIST)
+
+        for text in (
+            "dead",
+            "emails",
+            "jobs.handlers.say",
+            "host:1",
+            "0.020 s",
+            "0.40 s",
+            "ValueError: no &lt;b&gt;",
+        ):
+            assert text in html
+        assert '<td class="field-attempts">5</td>' in html
+        assert '<td class="field-crashes">3</td>' in html
+
+    def test_long_texts_are_not_read_for_it(self, boss: Client, django_assert_max_num_queries: Any) -> None:
+        for number in range(5):
+            job(number, body="secret payload" * 1000, error="e" * 5000)
+
+        with django_assert_max_num_queries(12) as queries:
+            html = text_of(boss, LIST)
+
+        assert "secret payload" not in html
+        assert "e" * 81 not in html
+        assert not any('"queueing_job"."body"' in query["sql"] for query in queries)
+
+    def test_filters_by_state_and_queue(self, boss: Client) -> None:
+        job(1, state="dead")
+        job(2, queue="emails")
+        job(3, state="dead", queue="emails")
+
+        assert listed(text_of(boss, LIST + "?state__exact=dead")) == [f"id{3:030}", f"id{1:030}"]
+        assert listed(text_of(boss, LIST + "?queue=emails")) == [f"id{3:030}", f"id{2:030}"]
+        assert listed(text_of(boss, LIST + "?queue=emails&state__exact=dead")) == [f"id{3:030}"]
+        assert listed(text_of(boss, LIST + "?queue=nothere")) == []
+
+    def test_the_queue_filter_hops_along_the_index(
+        self, boss: Client, django_assert_max_num_queries: Any
+    ) -> None:
+        for number in range(70):
+            job(number, queue=f"q{number % 60:02}")
+
+        with django_assert_max_num_queries(65) as queries:
+            html = text_of(boss, LIST)
+
+        assert "?queue=q49" in html
+        assert "?queue=q50" not in html
+        assert not any("DISTINCT" in query["sql"] for query in queries)
+
+    def test_search_by_id_whole_or_its_beginning(self, boss: Client) -> None:
+        rows = [job(number) for number in (7, 8, 17)]
+
+        assert listed(text_of(boss, f"{LIST}?q={rows[0].message_id}")) == [rows[0].message_id]
+        assert listed(text_of(boss, f"{LIST}?q=%20id{'0' * 28}%20")) == [row.message_id for row in rows[::-1]]
+        assert listed(text_of(boss, LIST + "?q=17")) == []
+
+    @pytest.mark.parametrize(
+        "query", ["q=%00", "queue=%00", "p=99999999", "p=x", "o=1.2.3", "state__exact=%3Cb%3E"]
+    )
+    def test_odd_query_strings_do_no_harm(self, boss: Client, query: str) -> None:
+        job()
+
+        assert boss.get(f"{LIST}?{query}", follow=True).status_code == 200
+
+
+class TestPage:
+    def page(self, browser: Client, row: Job) -> str:
+        return text_of(browser, f"{LIST}{row.pk}/change/")
+
+    def test_payload_timeline_and_attempts(self, boss: Client) -> None:
+        row = job(state="dead", attempts=2, rc=2, error="ValueError: last")
+        for rc, outcome in ((1, "retrying"), (2, "dead")):
+            Attempt.objects.create(
+                job=row,
+                rc=rc,
+                outcome=outcome,
+                started_at=NOON + timedelta(seconds=rc),
+                finished_at=NOON + timedelta(seconds=rc + 0.5),
+                worker=f"host:{rc}",
+                error=f"ValueError: number {rc}",
+                traceback=f"Traceback {rc}\n  File <x>",
+            )
+
+        html = self.page(boss, row)
+
+        timeline = html.partition('class="queueing-timeline"')[2].partition("</ol>")[0]
+        words = re.findall(r'data-state="([\w ]+)"', timeline)
+        assert words == ["sent", "running", "retrying", "running", "dead"]
+        assert "after 1.0 s" in timeline
+        assert "ValueError: number 1" in timeline
+        assert "Traceback 2\n  File &lt;x&gt;" in timeline
+
+    def test_a_job_without_recorded_attempts_has_its_own(self, boss: Client) -> None:
+        html = self.page(boss, job())
+
+        assert re.findall(r'data-state="([\w ]+)"', html.partition("queueing-timeline")[2]) == [
+            "sent",
+            "running",
+            "done",
+        ]
+
+    def test_a_job_of_which_only_the_end_is_known(self, boss: Client) -> None:
+        row = job(
+            sent_at=None, started_at=None, wait_ms=None, run_ms=None, handler="", worker="", state="gone"
+        )
+
+        assert "gone" in self.page(boss, row)
+
+    def test_json_is_laid_out_with_its_numbers_untouched(self, boss: Client) -> None:
+        row = job(body='{"n":12345678901234567890123,"f":1.10,"e":[1e400,-0.0],"none":{}}')
+
+        html = self.page(boss, row)
+
+        assert (
+            "{\n  &quot;n&quot;: 12345678901234567890123,\n  &quot;f&quot;: 1.10,\n  &quot;e&quot;: [\n"
+            "    1e400,\n    -0.0\n  ],\n  &quot;none&quot;: {}\n}"
+        ) in html
+
+    def test_hostile_text_is_text(self, boss: Client) -> None:
+        evil = "<script>alert(1)</script>{{ 7|add:7 }}\u202e\x1b"
+        row = job(body=evil, error=evil, handler=evil, worker=evil, queue=evil)
+        Attempt.objects.create(
+            job=row, rc=1, outcome="dead", finished_at=NOON, worker=evil, error=evil, traceback=evil
+        )
+
+        for html in (self.page(boss, row), text_of(boss, LIST)):
+            assert "<script>alert" not in html
+            assert "\u202e" not in html
+            assert "\x1b" not in html
+            assert r"&lt;script&gt;alert(1)&lt;/script&gt;{{ 7|add:7 }}\u202e\u001b" in html
+
+    def test_it_cannot_be_changed(self, boss: Client) -> None:
+        row = job()
+
+        assert "_save" not in self.page(boss, row)
+        assert boss.post(f"{LIST}{row.pk}/change/", {"state": "dead"}).status_code == 403
+        assert boss.get(LIST + "add/").status_code == 403
+        row.refresh_from_db()
+        assert row.state == "done"
+
+    def test_one_that_was_pruned(self, boss: Client) -> None:
+        assert "doesn’t exist" in boss.get(LIST + "4711/change/", follow=True).content.decode()
+
+
+class TestRights:
+    def test_nobody_sees_them_without_logging_in(self) -> None:
+        row = job()
+
+        for path in (LIST, f"{LIST}{row.pk}/change/"):
+            assert Client().get(path)["Location"].startswith("/admin/login/")
+
+    def test_without_a_right_there_is_nothing(self, staff: Callable[..., Client]) -> None:
+        row, browser = job(), staff("view_queue")
+
+        for path in (LIST, f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/history/"):
+            assert browser.get(path).status_code == 403
+
+    def test_who_may_look_cannot_delete(self, staff: Callable[..., Client]) -> None:
+        row, viewer = job(), staff("view_job")
+
+        assert listed(text_of(viewer, LIST)) == [row.message_id]
+        assert "Hello" in text_of(viewer, f"{LIST}{row.pk}/change/")
+        assert viewer.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+        assert Job.objects.count() == 1
+
+    def test_who_may_delete_can(self, staff: Callable[..., Client]) -> None:
+        row, deleter = job(), staff("view_job", "delete_job")
+        Attempt.objects.create(job=row, rc=1, outcome="done", finished_at=NOON)
+
+        assert deleter.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 302
+        assert Job.objects.count() == 0

@@ -1,0 +1,66 @@
+"""/healthz and /readyz: what a platform asks."""
+
+from collections.abc import Iterator
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from queueing import views
+from queueing.client import QueueClient
+
+
+def test_healthz_asks_nothing_but_the_process(
+    django_assert_num_queries: Any, redis_away: None, db: Any
+) -> None:
+    with django_assert_num_queries(0):
+        response = Client().get("/healthz")
+
+    assert (response.status_code, response.content) == (200, b"ok")
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readyz_when_both_answer(queue: QueueClient) -> None:
+    response = Client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {"ready": True, "redis": "ok", "database": "ok"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readyz_names_the_one_that_does_not_and_no_secret(redis_away: None) -> None:
+    began = monotonic()
+    response = Client().get("/readyz")
+
+    assert monotonic() - began < 2
+    assert response.status_code == 503
+    assert response.json() == {"ready": False, "redis": "does not answer", "database": "ok"}
+    assert "secret" not in response.content.decode()
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """A database whose driver never comes back; how often it was asked."""
+    asked: list[int] = []
+    release = Event()
+
+    def hang() -> None:
+        asked.append(1)
+        release.wait(10)
+
+    monkeypatch.setattr(views, "PROBES", (views.PROBES[0], views.Probe("database", hang)))
+    monkeypatch.setattr(views, "PATIENCE_SECONDS", 0.1)
+    yield asked
+    release.set()
+
+
+def test_readyz_waits_for_no_driver_and_asks_once(queue: QueueClient, hanging: list[int]) -> None:
+    for _ in range(3):
+        response = Client().get("/readyz")
+        assert response.status_code == 503
+        assert response.json()["database"] == "does not answer"
+
+    assert hanging == [1]
