@@ -56,8 +56,6 @@ for i = 1, #state.held, 2 do
   if held[state.held[i]] then kept[#kept + 1], kept[#kept + 2] = state.held[i], state.held[i + 1] end
 end
 state.held, state.settle, state.refused = kept, number, refused
--- The claim that this settle follows can no longer be repeated.
-state.claim, state.taken = 0, 0
 write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[4], lane) or now_ms))
 record(#given / 2, { 'packed', ARGV[7], 'refused', cjson.encode(refused) })
 return refused

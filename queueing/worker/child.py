@@ -12,11 +12,11 @@ from django.db import connections
 from ..client import QueueClient
 from ..conf import Conf
 from ..connections import connect, use_client
+from ..listener import Listener
 from .board import Slot
 from .clock import ServerClock
 from .consumer import Consumer
 from .crew import Crew
-from .listener import Listener
 from .log import OutcomeLog
 from .options import Options
 from .outage import Outage

@@ -15,12 +15,12 @@ from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError, QueueExists, QueueNotFound
 from ..holdings import Batch, Delivery, Lane
+from ..listener import Listener
 from ..outcomes import Outcome
 from ..scripts import Call
 from .board import Slot
 from .clock import ServerClock
 from .crew import Crew
-from .listener import Listener
 from .log import OutcomeLog
 from .outage import Outage
 from .pace import Pace

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import exceptions as driver
 
-from ..client import QueueClient
+from .client import QueueClient
 
 
 class Listener:
