@@ -58,7 +58,7 @@ class Visit:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.troubles.append(f"console: {message.text}")
+            self.troubles.append(f"console: {message.text} {message.location.get('url', '')}")
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:

@@ -24,9 +24,9 @@ def done(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[
     """The id of a message that a worker has processed."""
     text = "Hello World at noon <b>in bold</b>"
     with site_worker("testqueue") as worker:
-        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, what=worker.tail)
+        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, of=worker)
         message_id = client.send_message("testqueue", text)
-        eventually(lambda: message_id in diary.ids("done"), within_seconds=20, what=worker.tail)
+        eventually(lambda: message_id in diary.ids("done"), within_seconds=20, of=worker)
     return message_id
 
 

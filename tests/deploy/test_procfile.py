@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.program import Program
+from tests.servers.programs import ROOT
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually, free_port
 from tests.servers.web_process import Visitor, procfile
@@ -47,23 +48,27 @@ def shell(name: str, command: str, env: dict[str, str | None]) -> Program:
 
 
 def test_release_then_web_and_worker_over_tls_and_postgresql(
-    dyno: dict[str, str | None], postgres: PostgresServer, collected_static: None
+    dyno: dict[str, str | None], postgres: PostgresServer, collected_static: None, tmp_path: Path
 ):
     release = shell("release", procfile()["release"], dyno)
     assert release.run(within_seconds=60) == 0, release.tail()
     assert postgres.query("SELECT count(*) FROM queueing_job") == [(0,)]
 
     port = free_port()
-    both = shell("honcho", f"{sys.executable} -m honcho start --port {port} web worker", dyno)
+    # Debian's sh stays between honcho and the program; a dyno's shell does not.
+    lines = (f"{name}: exec {command}\n" for name, command in procfile().items())
+    (tmp_path / "Procfile").write_text("".join(lines))
+    honcho = f"{sys.executable} -m honcho -f {tmp_path}/Procfile -d {ROOT} start --port {port} web worker"
+    both = shell("honcho", honcho, dyno)
     with both:
-        eventually(lambda: Visitor(port).get("/healthz").status == 200, within_seconds=30, what=both.tail)
+        eventually(lambda: Visitor(port).get("/healthz").status == 200, within_seconds=30, of=both)
         assert Visitor(port).get("/").status == 301, "without TLS one is sent there"
         visitor = Visitor(port, ROUTED)
         answer = visitor.press()
         assert answer.status == 202, (answer, both.tail())
         message_id = answer.json()["id"]
         row = f"SELECT state, body FROM queueing_job WHERE message_id = '{message_id}'"
-        [(state, body)] = eventually(lambda: postgres.query(row), within_seconds=30, what=both.tail)
+        [(state, body)] = eventually(lambda: postgres.query(row), within_seconds=30, of=both)
         assert state == "done"
         assert str(body).startswith("Hello World at ")
         assert visitor.get("/readyz").json()["ready"] is True

@@ -39,7 +39,7 @@ def test_what_a_node_reader_lets_time_out_three_times_is_ready_not_dead(
             figures = client.queue_figures([queue])[0]
             assert (figures.ready, figures.running, figures.dead) == (1, 0, 0)
     with worker("ledger", "raising") as process:
-        eventually(lambda: sent["ledger"] in diary.ids("done"), within_seconds=20, what=process.tail)
-        eventually(lambda: sent["raising"] in diary.ids("dead"), within_seconds=20, what=process.tail)
+        eventually(lambda: sent["ledger"] in diary.ids("done"), within_seconds=20, of=process)
+        eventually(lambda: sent["raising"] in diary.ids("dead"), within_seconds=20, of=process)
     assert (diary.row(sent["ledger"])["attempts"], diary.row(sent["ledger"])["crashes"]) == (1, 0)
     assert ledger.runs() == {sent["ledger"]: 1, sent["raising"]: 3}, "their receives are no attempts of ours"

@@ -27,7 +27,7 @@ def ids(client: QueueClient) -> list[str]:
 
 
 def in_the_middle(ledger: Ledger, process: WorkerProcess) -> None:
-    eventually(lambda: ledger.count("end") >= BEFORE, within_seconds=60, what=process.tail)
+    eventually(lambda: ledger.count("end") >= BEFORE, within_seconds=60, of=process)
 
 
 def cut_short(entries: list[Entry], pid: int | None = None) -> set[str]:
@@ -54,7 +54,8 @@ def finished(ids: list[str], diary: Diary, process: WorkerProcess) -> None:
         lambda: len(diary.ids("done")) == len(ids),
         within_seconds=90,
         every_seconds=0.2,
-        what=lambda: f"{len(ids)} done: {diary.states()}\n{process.tail()}",
+        what=lambda: f"{len(ids)} done: {diary.states()}",
+        of=process,
     )
 
 
@@ -92,7 +93,7 @@ def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
         pid = ledger.entries()[-1].pid
         assert pid != process.pid
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: ledger.entries()[-1].pid != pid, within_seconds=5, what=process.tail)
+        eventually(lambda: ledger.entries()[-1].pid != pid, within_seconds=5, of=process)
         entries = ledger.entries()
         killed = cut_short([entry for entry in entries if entry.pid == pid])
         since = max(index for index, entry in enumerate(entries) if entry.pid == pid) + 1

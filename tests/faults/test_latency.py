@@ -34,7 +34,7 @@ def started_ms(ledger: Ledger, message_id: str, process: WorkerProcess, within_s
     def found() -> float | None:
         return next((e.at_ms for e in ledger.entries("end") if e.message_id == message_id), None)
 
-    eventually(found, within_seconds=within_seconds, what=process.tail)
+    eventually(found, within_seconds=within_seconds, of=process)
     return next(e.at_ms for e in ledger.entries("start") if e.message_id == message_id)
 
 

@@ -63,12 +63,10 @@ class PostgresServer:
             name="postgres",
             cwd=self._folder,
         ).start()
-        eventually(self._answers, within_seconds=20, what=self._program.tail)
+        eventually(self._answers, within_seconds=20, of=self._program)
         return self
 
     def _answers(self) -> bool:
-        assert self._program is not None
-        assert self._program.is_running, "it has ended"
         return self.query("SELECT 1") == [(1,)]
 
     def query(self, sql: str) -> list[tuple[object, ...]]:

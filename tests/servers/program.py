@@ -181,14 +181,9 @@ class Program:
             for line in self.lines[after:]:
                 if re.search(pattern, line):
                     return line
-            assert self.is_running, "it has ended"
             return None
 
-        return eventually(
-            look,
-            within_seconds=within_seconds,
-            what=lambda: f"{self.name} says {pattern!r}; it said:\n{self.tail()}",
-        )
+        return eventually(look, within_seconds=within_seconds, what=f"a line like {pattern!r}", of=self)
 
 
 def session_members(sessions: set[int]) -> list[psutil.Process]:

@@ -45,7 +45,7 @@ class RedisServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._program = Program([program, *self._options()], name="redis-server", cwd=self.folder)
         self._program.start()
-        eventually(self._answers, within_seconds=15, what=self._program.tail)
+        eventually(self._answers, within_seconds=15, of=self._program)
         return self
 
     def _options(self) -> list[str]:
@@ -73,8 +73,6 @@ class RedisServer:
         return [part for name, value in options.items() for part in (f"--{name}", value)]
 
     def _answers(self) -> bool:
-        assert self._program is not None
-        assert self._program.is_running, "it has ended"
         with contextlib.closing(self.connect()) as connection:
             return bool(connection.ping())
 

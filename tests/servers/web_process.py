@@ -36,11 +36,10 @@ class WebProcess(Program):
 
     def start(self) -> "WebProcess":
         super().start()
-        eventually(self._answers, within_seconds=20, what=self.tail)
+        eventually(self._answers, within_seconds=20, of=self)
         return self
 
     def _answers(self) -> bool:
-        assert self.is_running, "it has ended"
         return Visitor(self.port).get("/healthz").status == 200
 
     @property

@@ -29,7 +29,7 @@ def test_a_node_page_feeds_our_worker(
     with node_program("server.js", env=environment) as page, site_worker("testqueue") as worker:
         port = int(page.wait_for_line(r"^listening on \d+$").split()[-1])
         ids = [post(port) for _ in range(5)]
-        eventually(lambda: diary.ids("done") == set(ids), within_seconds=20, what=worker.tail)
+        eventually(lambda: diary.ids("done") == set(ids), within_seconds=20, of=worker)
         found = client.get_queue_attributes("testqueue")
         assert (found.totalsent, found.totalrecv, found.msgs) == (5, 5, 0)
 
