@@ -19,6 +19,9 @@ UNATTENDED_SECONDS = 5
 
 _MESSAGE_ID = re.compile(r"[a-zA-Z0-9]{32}")
 
+#: How a message is shown from its sending to the next look at the queue.
+JUST_SENT = MessageState(id="", queue=QUEUE, state="ready", body="Hello World at …", sent_ms=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Board:

@@ -92,7 +92,8 @@ def _refusal(
 
 
 def _page(request: HttpRequest, now: board.Board, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    return render(request, "jobs/home.html", {"board": now, "refusal": refusal}, status=status)
+    context = {"board": now, "refusal": refusal, "just_sent": board.JUST_SENT}
+    return render(request, "jobs/home.html", context, status=status)
 
 
 def _not_sent(error: QueueError) -> str:

@@ -42,8 +42,13 @@
         if (!document.hidden) timer = setTimeout(ask, delay);
     }
 
+    function stopAsking() {
+        asking?.abort();
+        asking = null;
+    }
+
     async function ask() {
-        if (asking) asking.abort();
+        stopAsking();
         const mine = asking = new AbortController();
         const patience = setTimeout(() => mine.abort(), PATIENCE_MS);
         try {
@@ -121,6 +126,19 @@
         while (list.children.length > rows.length) list.lastElementChild.remove();
     }
 
+    // What has just been sent is listed at once, as ready: a quick worker may have started it, or
+    // even be done with it, before the queue is looked at again.
+    function showJustSent(id) {
+        const list = state.querySelector("[data-part=messages]");
+        if (!list || rowOf(id)) return;
+        const row = document.getElementById("just-sent").content.firstElementChild.cloneNode(true);
+        row.dataset.id = row.querySelector(".id").textContent = id;
+        row.dataset.mine = row.dataset.new = "";
+        for (const other of list.querySelectorAll("[data-mine]")) delete other.dataset.mine;
+        list.querySelector(".empty")?.remove();
+        list.prepend(row);
+    }
+
     function updateRow(known, row) {
         for (const name of ["text", "state", "facts", "error"]) {
             const was = known.querySelector(`:scope > .${name}`);
@@ -145,8 +163,9 @@
 
     function showAge() {
         const old_ms = performance.now() - freshAt;
-        const isOld = failed || old_ms > OLD_AFTER_MS;
-        state.toggleAttribute("data-stale", isOld && state.querySelector("[data-part=messages]") !== null);
+        const hasData = state.querySelector("[data-part=messages]") !== null;
+        const isOld = hasData && (failed || old_ms > OLD_AFTER_MS);
+        state.toggleAttribute("data-stale", isOld);
         const text = isOld ? state.dataset.old.replace("%s", Math.round(old_ms / 1000)) : "";
         if (age.textContent !== text) age.textContent = text;
     }
@@ -191,6 +210,8 @@
             told = "";
             fastUntil = performance.now() + FAST_FOR_MS;
             tell(form.dataset.sent.replace("%s", answer.id), "ok");
+            showJustSent(answer.id);
+            stopAsking(); // that answer would not know the message yet
         } catch {
             tell(form.dataset.lost, "error");
         } finally {
@@ -207,7 +228,7 @@
         await send();
         button.textContent = label;
         button.removeAttribute("aria-disabled");
-        ask();
+        schedule();
     });
 
     document.addEventListener("visibilitychange", () => {
