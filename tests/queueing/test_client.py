@@ -170,9 +170,6 @@ def test_bytes_that_are_no_utf8_pass_through_unchanged(queue):
     id = queue.send_message("q", "x")
     queue.redis.hset("rsmq:q:Q", id, b"\xff\xfe")
     taken = queue.pop_message("q")
-    queue.redis.hset(
-        "rsmq:q:Q", queue.send_message("q", taken.body) + "", queue.redis.hget("rsmq:q:Q", id) or b""
-    )
     sent = queue.send_message("q", taken.body)
     assert queue.redis.hget("rsmq:q:Q", sent) == b"\xff\xfe"
 

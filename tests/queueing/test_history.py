@@ -1,0 +1,128 @@
+"""One row per message, one attempt per receipt, whatever is told twice or out of order."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import OperationalError
+
+from queueing import history
+from queueing.models import Attempt, Job
+from queueing.outcomes import Outcome, pack, unpack
+
+pytestmark = pytest.mark.django_db
+
+ID = "hofnoo4h3uSitfleX3naLlLtIJBcS2lk"
+NOW_MS = 1_795_452_922_000.0
+
+
+def outcome(rc=1, event="done", id=ID, **more):
+    values = {"started_ms": NOW_MS + rc * 1000, "finished_ms": NOW_MS + rc * 1000 + 400, "body": "text"}
+    return Outcome("q", id, rc, event, **{"worker": "w", **values, **more})
+
+
+def test_an_outcome_becomes_a_job_and_its_attempt():
+    history.write([outcome(handler="jobs.say", attempts=1)])
+    job = Job.objects.get()
+    assert (job.queue, job.message_id, job.state, job.handler, job.body) == (
+        "q",
+        ID,
+        "done",
+        "jobs.say",
+        "text",
+    )
+    assert job.run_ms == 400
+    assert job.wait_ms == pytest.approx(NOW_MS + 1000 - int(ID[:10], 36) / 1000)
+    assert [(a.rc, a.outcome, a.worker) for a in job.history.all()] == [(1, "done", "w")]
+
+
+def test_telling_it_twice_changes_nothing():
+    told = [outcome(1, "retrying", error="E"), outcome(2, "done")]
+    history.write(told)
+    first = list(Job.objects.values()), list(Attempt.objects.values())
+    history.write(told)
+    assert (list(Job.objects.values()), list(Attempt.objects.values())) == first
+
+
+@pytest.mark.parametrize("told", [[1, 2, 3], [3, 2, 1], [2, 3, 1]])
+@pytest.mark.parametrize("together", [True, False])
+def test_an_older_receipt_never_overwrites_a_newer_one(told, together):
+    words = {1: "retrying", 2: "abandoned", 3: "done"}
+    outcomes = [outcome(rc, words[rc], attempts=rc) for rc in told]
+    for batch in [outcomes] if together else [[one] for one in outcomes]:
+        history.write(batch)
+    job = Job.objects.get()
+    assert (job.state, job.rc, job.attempts) == ("done", 3, 3)
+    assert [a.outcome for a in job.history.all()] == ["retrying", "abandoned", "done"]
+
+
+def test_the_first_word_about_a_receipt_stays():
+    history.write([outcome(1, "abandoned")])
+    history.write([outcome(1, "lease lost")])
+    assert Job.objects.get().state == "abandoned"
+    assert Attempt.objects.get().outcome == "abandoned"
+
+
+def test_the_same_id_in_two_queues_is_two_jobs():
+    history.write([outcome(), Outcome("other", ID, 1, "done", "w", finished_ms=NOW_MS)])
+    assert Job.objects.count() == 2
+
+
+def test_hostile_texts_are_stored_readable():
+    history.write([outcome(body="\x00<b>\udcff\ud800", error="\x00", worker="w\x00")])
+    job = Job.objects.get()
+    assert (job.body, job.error) == ("\\x00<b>\\udcff\\ud800", "\\x00")
+
+
+def test_more_than_a_statement_holds_is_written_whole():
+    history.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(1700)])
+    assert (Job.objects.count(), Attempt.objects.count()) == (1700, 1700)
+
+
+def test_a_row_that_is_refused_does_not_block_the_others(monkeypatch):
+    from django.db import DataError
+
+    good = history._write_together
+
+    def picky(outcomes):
+        if any(one.body == "refused" for one in outcomes):
+            raise DataError("no")
+        good(outcomes)
+
+    monkeypatch.setattr(history, "_write_together", picky)
+    history.write([outcome(), outcome(id="z" * 32, body="refused")])
+    assert sorted(Job.objects.values_list("body", flat=True)) == ["", "text"]
+
+
+def test_a_database_that_is_away_is_told_to_the_caller(monkeypatch):
+    def away(outcomes):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(history, "_write_together", away)
+    with pytest.raises(OperationalError):
+        history.write([outcome()])
+
+
+def test_old_rows_and_too_many_are_pruned():
+    history.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(10)])
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    oldest = Job.objects.earliest("id")
+    Job.objects.filter(pk=oldest.pk).update(finished_at=long_ago)
+    Job.objects.exclude(pk=oldest.pk).update(finished_at=datetime.now(UTC))
+    history.prune(days=30, rows=100)
+    assert Job.objects.count() == 9
+    history.prune(days=30, rows=4)
+    assert list(Job.objects.order_by("id").values_list("message_id", flat=True)) == [
+        f"hofnoo4h3u{number:022d}" for number in range(6, 10)
+    ]
+    assert Attempt.objects.count() == 4
+
+
+def test_packing_keeps_what_is_told_and_cuts_what_is_long():
+    told = outcome(error="e" * 2000, traceback="t" * 9000 + "end", body="b" * 20_000)
+    entry = [b"packed", pack([told], with_bodies=True), b"refused", b"[]"]
+    [read] = unpack(entry)
+    assert (read.id, read.rc, read.event, read.started_ms) == (told.id, 1, "done", told.started_ms)
+    assert (len(read.error), len(read.traceback), len(read.body)) == (1000, 8000, 16_384)
+    assert read.traceback.endswith("end")
+    [without] = unpack([b"packed", pack([told], with_bodies=False), b"refused", b"[]"])
+    assert without.body == ""

@@ -1,0 +1,35 @@
+"""How many messages a child takes at once."""
+
+from queueing.worker.pace import MAX_IN_HAND, Pace
+
+
+def test_it_begins_with_one_per_thread():
+    assert [Pace(threads).room(0) for threads in (1, 8)] == [1, 8]
+
+
+def test_fast_messages_are_taken_in_growing_batches_up_to_the_limit():
+    pace = Pace(1)
+    rooms = []
+    for _ in range(60):
+        pace.ran(0.00001)
+        rooms.append(pace.room(0))
+    assert rooms == sorted(rooms)
+    assert rooms[0] < 5
+    assert rooms[-1] == MAX_IN_HAND
+
+
+def test_one_slow_message_ends_the_batches():
+    pace = Pace(2)
+    for _ in range(60):
+        pace.ran(0.00001)
+    pace.ran(60.0)
+    assert pace.room(0) == 2
+
+
+def test_what_is_in_hand_is_subtracted():
+    pace = Pace(4)
+    assert [pace.room(in_hand) for in_hand in (1, 4, 9)] == [3, 0, 0]
+
+
+def test_more_threads_than_a_batch_are_all_kept_busy():
+    assert Pace(500).room(0) == 500

@@ -1,0 +1,136 @@
+"""One delivery to its outcome, whatever the handler does."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+
+from queueing import handlers
+from queueing.handlers import handler, policy
+from queueing.holdings import Delivery
+from queueing.messages import Message
+from queueing.worker.processor import Processor
+
+
+@pytest.fixture
+def process(monkeypatch):
+    """``process(function, failed=…)`` registers the function and runs one delivery through it."""
+    monkeypatch.setattr(handlers, "_handlers", {})
+    processor = Processor(worker="w", max_attempts=5, now_ms=iter(range(1000, 9000, 250)).__next__)
+
+    def run(function, *, failed=0, crashed=0):
+        if function:
+            handler("q")(function)
+        return processor.process(Delivery("q", Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0))
+
+    return run
+
+
+def test_a_handler_that_returns_is_done(process):
+    seen = []
+    outcome = process(lambda message: seen.append(message.body))
+    assert (seen, outcome.event, outcome.attempts, outcome.error) == (["text"], "done", 1, "")
+    assert (outcome.started_ms, outcome.finished_ms) == (1000, 1250)
+    assert outcome.handler.endswith("<lambda>")
+
+
+def test_an_async_handler_runs_on_the_loop(process):
+    threads = []
+
+    async def work(message):
+        await asyncio.sleep(0)
+        threads.append(threading.current_thread().name)
+
+    assert process(work).event == "done"
+    assert process(work).event == "done"
+    assert threads == ["event loop", "event loop"]
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def recurse():
+    recurse()
+
+
+RAISED = [
+    ValueError("wrong"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    MemoryError(),
+    Unprintable(),
+    asyncio.CancelledError(),
+    BaseExceptionGroup("several", [ValueError(), SystemExit()]),
+]
+
+
+@pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__ for error in RAISED])
+def test_whatever_a_handler_raises_is_a_failed_attempt(process, error):
+    def work(message):
+        raise error
+
+    outcome = process(work)
+    assert (outcome.event, outcome.attempts) == ("retrying", 1)
+    assert type(error).__name__ in outcome.error
+    assert type(error).__name__ in outcome.traceback
+    assert 1000 <= outcome.delay_ms <= 3000
+
+
+def test_endless_recursion_is_a_failed_attempt(process):
+    outcome = process(lambda message: recurse())
+    assert outcome.event == "retrying"
+    assert outcome.error.startswith("RecursionError")
+
+
+def test_the_last_attempt_that_fails_is_dead(process):
+    @policy(max_attempts=3)
+    def work(message):
+        raise ValueError("wrong")
+
+    assert process(work, failed=1).event == "retrying"
+    last = process(work, failed=2)
+    assert (last.event, last.attempts, last.error) == ("dead", 3, "ValueError: wrong")
+
+
+def test_crashes_are_no_attempts(process):
+    def work(message):
+        raise ValueError
+
+    outcome = process(work, crashed=2)
+    assert (outcome.event, outcome.attempts, outcome.crashes) == ("retrying", 1, 2)
+
+
+def test_a_back_off_function_that_fails_costs_no_retry(process):
+    @policy(backoff=lambda error, attempt: 1 / 0)
+    def work(message):
+        raise ValueError("wrong")
+
+    outcome = process(work)
+    assert outcome.event == "retrying"
+    assert outcome.delay_ms >= 1000
+    assert "ZeroDivisionError" in outcome.traceback
+
+
+def test_a_handler_that_is_gone_is_a_failure_with_a_sentence(process):
+    outcome = process(None)
+    assert outcome.event == "retrying"
+    assert "No handler is registered" in outcome.error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_of_a_job_stays_open(process):
+    def work(message):
+        transaction.atomic().__enter__()
+
+    def job():
+        assert process(work).event == "done"
+        assert not connection.in_atomic_block
+        return "checked"
+
+    # Connections belong to threads; that of the test itself stays as it is.
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(job).result() == "checked"
