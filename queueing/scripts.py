@@ -92,8 +92,9 @@ class ScriptRunner:
 
     def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
         """Run scripts in order in one round trip; the same errors as ``run``."""
-        attempt = self._run_repeated if repeatable else self._run_once
-        replies = attempt(lambda connection: self._exchange(connection, calls))
+        commands = [call.command(whole=False) for call in calls]
+        attempt = self._run_repeated if repeatable else self._with_connection
+        replies = attempt(lambda connection: self._exchange(connection, calls, commands))
         for reply in replies:
             if isinstance(reply, driver.ResponseError):
                 raise _translated(reply) from reply
@@ -110,9 +111,6 @@ class ScriptRunner:
                     raise
                 time.sleep(pause)
         raise AssertionError("unreachable")
-
-    def _run_once(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
-        return self._with_connection(exchange)
 
     def _with_connection(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
         try:
@@ -134,8 +132,8 @@ class ScriptRunner:
         finally:
             self.pool.release(connection)
 
-    def _exchange(self, connection: Any, calls: Sequence[Call]) -> list[Any]:
-        replies = _converse(connection, [call.command(whole=False) for call in calls])
+    def _exchange(self, connection: Any, calls: Sequence[Call], commands: list[tuple[Any, ...]]) -> list[Any]:
+        replies = _converse(connection, commands)
         for index, reply in enumerate(replies):
             if isinstance(reply, driver.NoScriptError):
                 [replies[index]] = _converse(connection, [calls[index].command(whole=True)])
