@@ -6,9 +6,9 @@ from django.core.asgi import get_asgi_application
 
 from queueing import provision
 
-from .startup import require_variables
+from .startup import DO_NOT_RESTART, require_variables
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
-require_variables()
+require_variables(exit_code=DO_NOT_RESTART)
 application = get_asgi_application()
 provision.try_once()

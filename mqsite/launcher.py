@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -139,16 +140,15 @@ class Launcher:
             self._check_children()
 
     def _stop(self) -> None:
-        if self.web.running() or self.worker.running():
+        if self.web.pid or self.worker.pid:
             say("Stopping; Ctrl-C again does not wait for running jobs.")
         heard = self.interrupts
         children = [self.web, self.worker]
         for child in children:
             child.ask_to_stop()
-        for _ in range(STOP_SECONDS * 10):
-            children = [child for child in children if not child.wait(0.1 / len(children))]
-            if not children or self.interrupts > heard:
-                break
+        deadline = time.monotonic() + STOP_SECONDS
+        while children and time.monotonic() < deadline and self.interrupts == heard:
+            children = [child for child in children if not child.wait(0.1)]
         for child in children:
             child.kill()
         if self.redis:

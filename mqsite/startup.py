@@ -9,8 +9,8 @@ from .environment import Environment
 
 DEVELOPMENT_FILE = Path(__file__).resolve().parent.parent / "var" / "dev.env"
 
-#: Gunicorn restarts a worker process that fails, for ever; with this code it gives up instead.
-EXIT_CODE = 3
+#: Gunicorn restarts a process that fails, for ever; with this exit code it gives up instead.
+DO_NOT_RESTART = 3
 
 #: Commands that read or build the code alone. All others need every variable.
 NEED_NOTHING = {
@@ -59,7 +59,7 @@ def needed_by(arguments: list[str]) -> set[str] | None:
     return {"DATABASE_URL"} if command in NEED_DATABASE else None
 
 
-def require_variables(names: set[str] | None = None) -> None:
+def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> None:
     """Exit with a sentence for each problem with the variables ``names`` (``None``: with any)."""
     from django.conf import settings  # the settings import this module
 
@@ -67,4 +67,4 @@ def require_variables(names: set[str] | None = None) -> None:
     sentences = [text for name, text in problems.items() if names is None or name in names]
     if sentences:
         sys.stderr.write("\n".join(sentences) + "\n")
-        sys.exit(EXIT_CODE)
+        sys.exit(exit_code)

@@ -1,0 +1,33 @@
+"""A copy of the project in a folder of its own, so that tests never touch the developer's ``var/``."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers.programs import ROOT
+
+#: Everything that a variable could do to the site; a test gives what it wants.
+PATH_ONLY = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what a deployment holds to ``folder``, without tests and without what was made."""
+    for name in ("mqsite", "queueing", "jobs", "templates"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("manage.py", "Procfile", "pyproject.toml", "Makefile"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python there with ``variables`` and no others; bounded in time."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=PATH_ONLY | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

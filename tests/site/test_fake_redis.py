@@ -1,0 +1,43 @@
+"""The Redis in memory, over its socket: what the client of the queue relies on."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from queueing.client import QueueClient
+from tests.servers.program import Program
+from tests.servers.waiting import accepts, eventually, free_port
+
+
+@pytest.fixture
+def connection() -> Iterator[redis.Redis]:
+    port = free_port()
+    with Program([sys.executable, "-m", "mqsite.fake_redis", str(port)]) as server:
+        eventually(lambda: accepts(port), within_seconds=15, what=server.tail)
+        with redis.Redis(port=port, single_connection_client=True) as connection:
+            yield connection
+
+
+def test_an_error_is_an_answer_and_not_the_end_of_the_connection(connection: redis.Redis):
+    number = connection.client_id()
+    with pytest.raises(redis.exceptions.NoScriptError):
+        connection.evalsha("0" * 40, 0)
+    with pytest.raises(redis.ResponseError):
+        connection.execute_command("NOSUCH")
+    connection.set("text", "a")
+    with pytest.raises(redis.ResponseError):
+        connection.hset("text", "field", "b")
+    assert connection.client_id() == number
+
+
+def test_the_client_of_the_queue_sends_and_receives(connection: redis.Redis):
+    client = QueueClient(connection)
+    client.create_queue("q")
+    message_id = client.send_message("q", "line\r\nanother é 😀")
+    received = client.receive_message("q")
+    assert received
+    assert (received.id, received.body) == (message_id, "line\r\nanother é 😀")
+    assert client.delete_message("q", message_id) == 1
+    assert client.receive_message("q") is None

@@ -1,0 +1,183 @@
+"""``make run``: what it starts, what it says, what it leaves, and how it ends."""
+
+import re
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.servers.diary import Diary
+from tests.servers.program import Program
+from tests.servers.programs import require
+from tests.servers.redis_server import HINT, RedisServer
+from tests.servers.waiting import accepts, eventually
+from tests.servers.web_process import Visitor
+
+from .launched_site import NO_VARIABLES, LaunchedSite, living
+from .project_copy import copy_project, run
+
+Launch = Callable[..., LaunchedSite]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return copy_project(tmp_path)
+
+
+@pytest.fixture
+def launch(folder: Path) -> Iterator[Launch]:
+    """Makes launchers in one copy of the project, and ends what they leave."""
+    made: list[LaunchedSite] = []
+
+    def make(**variables: str) -> LaunchedSite:
+        made.append(LaunchedSite(folder, **variables))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.stop()
+
+
+def press_and_wait(site: LaunchedSite) -> str:
+    """Press the page's button and wait until the history says done."""
+    answer = Visitor(site.port).press()
+    assert answer.status == 202, answer.text
+    message_id = str(answer.json()["id"])
+    diary = Diary(site.cwd / "var/db.sqlite3")
+    eventually(lambda: message_id in diary.ids("done"), within_seconds=20, what=site.tail)
+    return message_id
+
+
+def admin_page(site: LaunchedSite, path: str) -> str:
+    """A page of the admin, after having logged in as the launcher says."""
+    visitor = Visitor(site.port)
+    page = visitor.get("/admin/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token, page.text
+    form = {"csrfmiddlewaretoken": token[1], "username": "admin", "password": site.password, "next": path}
+    assert visitor.post("/admin/login/", form).status == 302
+    return visitor.get(path).text
+
+
+def end_by_ctrl_c(site: LaunchedSite) -> None:
+    """It ends with 0, says no traceback, and leaves no process and no open port."""
+    left = site.everything()
+    redis_port = int(site.redis_url.split(":")[2].split("/")[0])
+    assert site.interrupt() == 0, site.tail()
+    assert "Traceback" not in site.output, site.output
+    assert not living(left)
+    assert not accepts(site.port)
+    assert not accepts(redis_port)
+
+
+@pytest.mark.parametrize("program", ["redis-server", "fake"])
+def test_one_command_twice(launch: Launch, program: str):
+    if program == "redis-server":
+        require("redis-server", HINT)
+    variables = {"EMBEDDED_REDIS": "fake"} if program == "fake" else {}
+    first = launch(**variables).start_and_wait()
+    assert ("in memory, for Python programs only" in first.output) is (program == "fake")
+    message_id = press_and_wait(first)
+    assert message_id in admin_page(first, "/admin/queueing/job/")
+    with redis.Redis.from_url(first.redis_url) as connection:
+        connection.set("kept", "yes")
+    end_by_ctrl_c(first)
+
+    second = launch(**variables).start_and_wait()
+    assert second.password == first.password
+    assert message_id in admin_page(second, "/admin/queueing/job/")
+    press_and_wait(second)
+    with redis.Redis.from_url(second.redis_url) as connection:
+        assert (connection.get("kept") == b"yes") is (program == "redis-server")
+    end_by_ctrl_c(second)
+
+
+def test_a_second_terminal_knows_where_everything_is(launch: Launch, folder: Path):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    show = "from django.conf import settings as s; print(s.DEBUG, s.QUEUEING['URL'])"
+    done = run(folder, "manage.py", "shell", "--verbosity", "0", "-c", show)
+    assert done.stdout.strip() == f"True {site.redis_url}"
+    for secret in ("dev.env", "admin-password"):
+        assert stat.S_IMODE((folder / "var" / secret).stat().st_mode) == 0o600
+
+
+def test_what_a_killed_launcher_left_is_used_again_or_ended(launch: Launch):
+    killed = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    web, worker, server = (killed.process(name) for name in ("web", "worker", "redis"))
+    with redis.Redis.from_url(killed.redis_url) as connection:
+        connection.set("kept", "yes")
+    killed.signal(signal.SIGKILL)
+    killed.wait()
+
+    site = launch(EMBEDDED_REDIS="fake", PORT=str(killed.port)).start_and_wait()
+    assert site.redis_url == killed.redis_url
+    assert site.process("redis").pid == server.pid
+    assert not living([web, worker])
+    with redis.Redis.from_url(site.redis_url) as connection:
+        assert connection.get("kept") == b"yes"
+    end_by_ctrl_c(site)
+
+
+@pytest.mark.parametrize(("name", "called"), [("worker", "worker"), ("web", "web server")])
+def test_a_child_that_dies_ends_the_run(launch: Launch, name: str, called: str):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    left = site.everything()
+    site.process(name).kill()
+    assert site.wait(within_seconds=45) == 1
+    assert f"The {called} ended by itself (exit code -9)." in site.lines
+    assert "Traceback" not in site.output
+    assert not living(left)
+
+
+def test_a_taken_port_is_one_sentence(launch: Launch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site = launch(PORT=str(port))
+        site.start()
+        assert site.wait(within_seconds=10) == 1
+    assert site.lines == [f"Port {port} is taken: choose another, as in `make run PORT=8001`."]
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_one_sentence(folder: Path, port: str):
+    program = Program(
+        [sys.executable, "-m", "mqsite.launcher"], cwd=folder, env=NO_VARIABLES | {"PORT": port}
+    )
+    assert program.run(within_seconds=10) == 1
+    assert program.lines == [f"PORT is {port!r}, but can only be a number from 1 to 65535."]
+
+
+def test_a_second_one_in_the_same_folder_is_refused(launch: Launch):
+    first = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    second = launch()
+    second.start()
+    assert second.wait(within_seconds=10) == 1
+    assert second.lines == ["`make run` is running in this folder already."]
+    assert accepts(first.port)
+
+
+def test_a_given_redis_is_used_and_its_password_not_shown(
+    launch: Launch, own_redis: Callable[..., RedisServer]
+):
+    server = own_redis(password="hidden-word")
+    site = launch(REDIS_URL=server.url).start_and_wait()
+    assert site.redis_url == f"redis://:***@127.0.0.1:{server.port}/0"
+    assert "hidden-word" not in site.output
+    assert {child.name for child in site.own_processes()} == {"web", "worker"}
+    press_and_wait(site)
+    assert site.interrupt() == 0
+    assert accepts(server.port), "it is not ours to stop"
+
+
+def test_the_page_reloads_on_code_changes(launch: Launch, folder: Path):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    urls = folder / "mqsite/urls.py"
+    new = "urlpatterns += [path('new', lambda request: HttpResponse('new'))]"
+    urls.write_text(f"{urls.read_text()}\nfrom django.http import HttpResponse\n{new}\n")
+    eventually(lambda: Visitor(site.port).get("/new").text == "new", within_seconds=15, what=site.tail)
+    end_by_ctrl_c(site)
