@@ -93,9 +93,10 @@ class Consumer:
         try:
             if self.outage.is_on:
                 self.client.ping()
-                pause = self.outage.ends()
-                if pause:
-                    return pause
+                self.outage.ends()
+            if self.outage.courtesy_seconds:
+                # The exchange that failed may hold a claim, and is repeated as it was or not at all.
+                return self.outage.courtesy_seconds
             self._create_missing()
             self._exchange = self._exchange or self._next_exchange()
             replies = self.client.scripts.run_all(self._exchange.calls) if self._exchange.calls else []

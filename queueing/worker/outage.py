@@ -19,6 +19,12 @@ class Outage:
         self._level = logging.WARNING if is_teller else logging.DEBUG
         self._since: float | None = None
         self._pause_seconds = 0.0
+        self._courtesy_until = 0.0
+
+    @property
+    def courtesy_seconds(self) -> float:
+        """For how long nothing may be claimed yet."""
+        return max(0.0, self._courtesy_until - time.monotonic())
 
     @property
     def is_on(self) -> bool:
@@ -32,9 +38,10 @@ class Outage:
         self._pause_seconds = min(self._pause_seconds * 2, MAX_PAUSE_SECONDS)
         return self._pause_seconds * random.uniform(0.5, 1.0)
 
-    def ends(self) -> float:
-        """Redis answers again. Seconds to wait before anything is claimed."""
+    def ends(self) -> None:
+        """Redis answers again."""
         seconds = time.monotonic() - (self._since or time.monotonic())
         self._since = None
         logger.log(self._level, "Redis is back after %.1f s", seconds)
-        return COURTESY_SECONDS if seconds > self._lease_seconds / 2 else 0.0
+        if seconds > self._lease_seconds / 2:
+            self._courtesy_until = time.monotonic() + COURTESY_SECONDS
