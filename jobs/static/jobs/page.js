@@ -54,8 +54,8 @@
         try {
             const query = followed ? `?${new URLSearchParams({ sent: followed })}` : "";
             const response = await fetch(state.dataset.url + query, { signal: mine.signal, cache: "no-store" });
-            if (!response.ok && response.status !== 503) throw new Error(response.statusText);
-            show(parsed(await response.text()), response.ok);
+            if (!response.ok) throw new Error(response.statusText);
+            show(parsed(await response.text()));
         } catch {
             if (asking === mine) showAway();
         } finally {
@@ -75,9 +75,10 @@
 
     // --- showing --------------------------------------------------------------------------------
 
-    function show(fresh, whole) {
+    function show(fresh) {
         const parts = [...fresh.querySelectorAll("[data-part]")];
         if (!parts.length) throw new Error("this is not the state");
+        const whole = fresh.querySelector("[data-part=messages]") !== null; // else there is a banner only
         failed = !whole;
         if (whole) freshAt = performance.now();
         if (whole && !state.querySelector("[data-part=messages]")) {
