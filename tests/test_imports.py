@@ -15,26 +15,16 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 
 #: The rows of ``queueing``: a module may import its own row (without a cycle) and the rows above it.
 #: A name stands for the module and all below it.
-ROWS: list[tuple[str, set[str]]] = [
-    ("ground floor", {"exceptions", "keys", "messages", "signals", "conf", "backoff", "outcomes"}),
-    (
-        "Redis room",
-        {
-            *("", "scripts", "client", "senders", "validation", "connections", "provision", "holdings"),
-            "outbox",
-        },
-    ),
-    ("seam", {"handlers"}),
-    ("memory", {"models", "migrations", "lookup", "history"}),
-    ("execution", {"worker"}),
-    (
-        "doors",
-        {
-            *("tasks_backend", "checks", "metrics", "views", "urls", "admin", "testing", "management"),
-            *("apps", "templatetags"),
-        },
-    ),
+ROWS = [
+    ("ground floor", "exceptions keys messages signals conf backoff outcomes"),
+    ("Redis room", "scripts validation senders client connections listener holdings outbox provision"),
+    ("seam", "handlers"),
+    ("memory", "models migrations history lookup"),
+    ("execution", "worker"),
+    ("doors", "apps tasks_backend checks metrics views urls admin templatetags testing management"),
 ]
+#: ``import queueing`` itself: the client of the process.
+PACKAGE_ROW = 1
 #: What only the developer's launcher runs: it starts a Redis and hands an environment to its children.
 LAUNCHER = {"mqsite.launcher", "mqsite.embedded_redis", "mqsite.fake_redis"}
 #: Who reads ``os.environ``, and who fills it from a file before the settings read it.
@@ -104,7 +94,9 @@ def _row(name: str) -> int:
     """The number of the row in which a module of ``queueing`` stands, -1 if in none."""
     inside = name.removeprefix("queueing").lstrip(".")
     first = inside.split(".")[0]
-    return next((number for number, (_, names) in enumerate(ROWS) if first in names), -1)
+    if not first:
+        return PACKAGE_ROW
+    return next((number for number, (_, names) in enumerate(ROWS) if first in names.split()), -1)
 
 
 def _imports_any(module: Module, *names: str) -> bool:

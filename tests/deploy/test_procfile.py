@@ -23,6 +23,9 @@ ROUTED = {
     "Host": "mqsite.example.com",
 }
 
+OTHERS_CONNECTED = """SELECT count(*) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
@@ -48,7 +51,11 @@ def shell(name: str, command: str, env: dict[str, str | None]) -> Program:
 
 
 def test_release_then_web_and_worker_over_tls_and_postgresql(
-    dyno: dict[str, str | None], postgres: PostgresServer, collected_static: None, tmp_path: Path
+    dyno: dict[str, str | None],
+    postgres: PostgresServer,
+    collected_static: None,
+    tmp_path: Path,
+    figure: Callable[[str], None],
 ):
     release = shell("release", procfile()["release"], dyno)
     assert release.run(within_seconds=60) == 0, release.tail()
@@ -73,6 +80,8 @@ def test_release_then_web_and_worker_over_tls_and_postgresql(
         assert str(body).startswith("Hello World at ")
         assert visitor.get("/readyz").json()["ready"] is True
 
+        idle = eventually(lambda: [row for row in postgres.query(OTHERS_CONNECTED) if row[0] <= 1], of=both)
+        figure(f"web and worker, idle: {idle[0][0]} PostgreSQL connections")
         both.terminate()
         both.wait(within_seconds=35)
     assert "web.1 stopped (rc=0)" in plain(both), both.tail()

@@ -31,8 +31,8 @@ def test_a_send_whose_reply_is_cut_runs_once_even_if_a_worker_is_faster(
     client.create_queue("ledger")
     with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
         first = warmed_up(idle, client, ledger)
-        sender = connect(replace(get_conf(), URL=proxy.url), connections=8)
-        with ThreadPoolExecutor(8) as threads:
+        sender = connect(replace(get_conf(), URL=proxy.url), connections=16)
+        with ThreadPoolExecutor(16) as threads:
             ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
         assert proxy.rule.cut == SENDS
         eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, within_seconds=30, of=idle)
