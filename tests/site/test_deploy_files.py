@@ -1,0 +1,62 @@
+"""The files that platforms read, held against the code that they start."""
+
+import configparser
+import json
+import re
+
+import pytest
+
+from mqsite import gunicorn
+from tests.servers.programs import ROOT
+
+
+def processes() -> dict[str, str]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def unit(name: str) -> configparser.SectionProxy:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(ROOT / f"deploy/mqsite-{name}.service")
+    return parser["Service"]
+
+
+def test_the_one_click_app_has_what_the_processes_need():
+    app = json.loads((ROOT / "app.json").read_text())
+    assert [addon["plan"] for addon in app["addons"]] == [
+        "heroku-redis:mini",
+        "heroku-postgresql:essential-0",
+    ]
+    assert app["env"]["SECRET_KEY"] == {"generator": "secret"} | app["env"]["SECRET_KEY"]
+    assert app["env"]["DJANGO_SUPERUSER_PASSWORD"]["generator"] == "secret"
+    assert set(app["formation"]) == set(processes()) - {"release"}
+    assert {(kind["quantity"], kind["size"]) for kind in app["formation"].values()} == {(1, "basic")}
+    assert app["scripts"]["postdeploy"] == "python -m mqsite.first_admin"
+
+
+def test_gunicorn_is_set_as_heroku_sets_it():
+    found = (gunicorn.worker_class, gunicorn.threads, gunicorn.timeout, gunicorn.graceful_timeout)
+    assert found == ("gthread", 5, 20, 20)
+    assert (gunicorn.keepalive, gunicorn.accesslog, gunicorn.preload_app) == (95, "-", False)
+
+
+def test_the_python_of_production_is_one_that_is_tested():
+    assert re.fullmatch(r"3\.1[2-4]", (ROOT / ".python-version").read_text().strip())
+
+
+@pytest.mark.parametrize(("name", "grace"), [("web", gunicorn.graceful_timeout), ("worker", None)])
+def test_systemd_waits_longer_than_the_grace_time(name: str, grace: int | None):
+    service = unit(name)
+    if grace is None:
+        grace = int(service["ExecStart"].split("--grace ")[1])
+    assert int(service["TimeoutStopSec"]) > grace
+    command = service["ExecStart"].replace(f" --grace {grace}", "").split("/bin/")[1]
+    assert command == processes()[name].removeprefix("python ") or command == processes()[name]
+
+
+def test_the_image_starts_what_the_procfile_starts():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    assert json.loads(command) == processes()["web"].split()
+    assert dockerfile.index("collectstatic") < dockerfile.index("\nUSER "), "what it serves it cannot change"
