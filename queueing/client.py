@@ -163,7 +163,10 @@ class QueueClient:
         names = sorted(set(self.list_queues() if qnames is None else qnames))
         if not names:
             return []
-        calls = [Call("figures", self._figure_keys(name)) for name in names]
+        # Another program's names need not be any that we would take.
+        calls = [
+            Call("figures", [validation.encode(key) for key in self._figure_keys(name)]) for name in names
+        ]
         replies = zip(names, self.scripts.run_all(calls), strict=True)
         return [_figures(name, reply) for name, reply in replies if reply[0] == b"ok"]
 
@@ -273,16 +276,8 @@ def _checked(reply: list[Any]) -> list[Any]:
     raise _BY_NAME[name]()
 
 
-def _number(value: bytes | int) -> int:
-    """An integer as other clients write it: some leave floats where RSMQ has integers."""
-    try:
-        return int(value)
-    except ValueError:
-        return validation.parse_int(validation.decode(bytes(value))) or 0
-
-
 def _attributes(reply: Sequence[Any]) -> QueueAttributes:
-    return QueueAttributes(*(_number(value) for value in reply[:9]))
+    return QueueAttributes(*(validation.stored_int(value) for value in reply[:9]))
 
 
 def _figures(name: str, reply: Sequence[Any]) -> QueueFigures:
@@ -294,9 +289,13 @@ def _figures(name: str, reply: Sequence[Any]) -> QueueFigures:
 
 def _message(id: bytes, body: bytes, rc: Any, fr: Any) -> Message:
     text = validation.decode(id)
-    return Message(text, validation.decode(body), int(rc), int(fr), sent_ms(text))
+    return Message(
+        text, validation.decode(body), validation.stored_int(rc), validation.stored_int(fr), sent_ms(text)
+    )
 
 
 def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> PeekedMessage:
     text = validation.decode(id)
-    return PeekedMessage(text, validation.decode(body), int(rc), int(due_ms), sent_ms(text), state.decode())
+    return PeekedMessage(
+        text, validation.decode(body), validation.stored_int(rc), int(due_ms), sent_ms(text), state.decode()
+    )

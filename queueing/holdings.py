@@ -131,6 +131,6 @@ def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: l
 
 def _delivery(queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes) -> Delivery:
     text = validation.decode(id)
-    message = Message(text, validation.decode(body), int(rc), int(fr), sent_ms(text))
+    message = Message(text, validation.decode(body), int(rc), validation.stored_int(fr), sent_ms(text))
     failed, crashed, released = (int(count) for count in ends.split())
     return Delivery(queue, message, failed, crashed, released)

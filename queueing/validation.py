@@ -76,6 +76,14 @@ def parse_int(value: Any) -> int | None:
     return int(found[1]) if found else None
 
 
+def stored_int(value: bytes | int) -> int:
+    """An integer as it lies in Redis: other clients leave floats and worse where RSMQ has integers."""
+    try:
+        return int(value)
+    except ValueError:
+        return parse_int(decode(bytes(value))) or 0
+
+
 def javascript_string(value: Any) -> str:
     """What ``String(value)`` is in JavaScript, for the values that have a counterpart there."""
     if value is None:

@@ -52,7 +52,7 @@ local alone = '0'
 local first = #state.held + 1
 local scores, fields, bytes, taken = {}, {}, 0, 0
 for _, id in ipairs(due) do
-  local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0)
+  local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
   local crashed = 0
   if rc > 0 then _, crashed = read_ends(id) end
   -- What has killed a process once is claimed singly, twice: alone in its child, so that its third

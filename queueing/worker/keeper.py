@@ -83,9 +83,10 @@ class Keeper:
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
         self._recorder_thread.start()
+        pause_seconds = self.step()
         while not (self._stops and not self._to_abandon):
-            pause_seconds = self.step()
             self._wait(pause_seconds)
+            pause_seconds = self.step()
         self._leave()
 
     def step(self) -> float:
