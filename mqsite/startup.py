@@ -63,6 +63,8 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
     """Exit with a sentence for each problem with the variables ``names`` (``None``: with any)."""
     from django.conf import settings  # the settings import this module
 
+    if settings.DEBUG:
+        DEVELOPMENT_FILE.parent.mkdir(exist_ok=True)  # where the database is, unless a variable says otherwise
     problems = getattr(settings, "ENVIRONMENT_PROBLEMS", {})
     sentences = [text for name, text in problems.items() if names is None or name in names]
     if sentences:
