@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from . import validation
 from .client import QueueClient
+from .client.base import DEAD_RETENTION_SECONDS
+from .client.receives import read_message
 from .conf import Conf
 from .exceptions import QueueNotFound
-from .keys import dead_letter_queue
-from .messages import Message, sent_ms
+from .messages import Message
 from .outcomes import Outcome, pack
 from .scripts import Call
 
 #: Bytes of bodies at which a claim stops.
 CLAIM_BYTES = 1_000_000
+#: The reply of a script whose keys were those of another dead-letter queue.
+MOVED = b"deadLetterQueue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +55,70 @@ def lane_name(child: str, queue: str) -> str:
 
 
 class Lane:
-    """One child on one queue: it makes the calls and reads the replies, the consumer sends them."""
+    """One child on one queue: it makes the calls and reads the replies, the consumer sends them.
+
+    A call is made of its number and what it says, and may be made again: its keys change when the
+    dead letters of the queue begin to go elsewhere.
+    """
 
     def __init__(self, client: QueueClient, conf: Conf, child: str, queue: str) -> None:
         self.client, self.conf, self.queue = client, conf, queue
         self.child, self.name = child, lane_name(child, queue)
         self._claims = self._settles = 0
 
-    def claim(self, count: int, *, child_is_idle: bool) -> Call:
+    def claim(self, count: int, *, child_is_idle: bool) -> "LaneCall":
         """Claim up to ``count`` messages. The call may be repeated as it is."""
         self._claims += 1
         args = [self.name, self._claims, count, CLAIM_BYTES, int(self.conf.LEASE * 1000)]
         args += [int(child_is_idle), self.conf.MAX_CRASHES]
-        return _room_call(self.client, self.conf, "claim", self.queue, args)
+        return LaneCall(self, "claim", args)
 
-    def settle(self, outcomes: Sequence[Outcome]) -> Call:
+    def settle(self, outcomes: Sequence[Outcome]) -> "LaneCall":
         """Settle deliveries of this lane. The call may be repeated as it is."""
         self._settles += 1
         args = [self.name, self._settles, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
         for outcome in outcomes:
-            args += [outcome.id, outcome.rc, outcome.event, outcome.delay_ms]
-        return _room_call(self.client, self.conf, "settle", self.queue, args)
+            args += [validation.encode(outcome.id), outcome.rc, outcome.event, outcome.delay_ms]
+        return LaneCall(self, "settle", args)
 
     def read_claim(self, reply: list) -> Batch:
         """The batch in a claim's reply. Raises ``QueueNotFound``."""
         if reply[0] != b"ok":
             raise QueueNotFound
-        deliveries = [_delivery(self.queue, *reply[start : start + 5]) for start in range(4, len(reply), 5)]
+        deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(4, len(reply), 6)]
         return Batch(int(reply[1]), int(reply[2]), reply[3] == b"1", deliveries)
 
     @staticmethod
     def read_settle(reply: list) -> dict[str, str]:
         """What a settle refused: id -> ``lease lost`` or ``gone``."""
-        texts = [validation.decode(text) for text in reply]
+        texts = [validation.decode(text) for text in reply[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCall:
+    """A call of a lane, before it is known where the dead letters of its queue go."""
+
+    lane: Lane
+    script: str
+    args: list
+
+
+def run_all(client: QueueClient, calls: Sequence[LaneCall]) -> list[list]:
+    """Run calls in one round trip; those whose dead letters go elsewhere once more with these keys."""
+    made = [_room_call(client, call.lane.conf, call.script, call.lane.queue, call.args) for call in calls]
+    replies = client.scripts.run_all(made)
+    for index, reply in enumerate(replies):
+        if reply[0] == MOVED:
+            call = calls[index]
+            replies[index] = _run_room(client, call.lane.conf, call.script, call.lane.queue, call.args)
+    return replies
 
 
 def extend(client: QueueClient, conf: Conf, queue: str, children: Iterable[str]) -> list[str]:
     """Extend what these children hold of ``queue``; the ids that others have taken over."""
     args = [int(conf.LEASE * 1000), *(lane_name(child, queue) for child in children)]
-    [lost] = client.scripts.run_all([_room_call(client, conf, "extend", queue, args)])
-    return [validation.decode(id) for id in lost]
+    return [validation.decode(id) for id in _run_room(client, conf, "extend", queue, args)[1:]]
 
 
 def abandon(
@@ -104,33 +130,27 @@ def abandon(
     """
     args = [lane_name(child, queue), reason, conf.MAX_CRASHES]
     args += [validation.encode(id) for id in started]
-    [count] = client.scripts.run_all([_room_call(client, conf, "abandon", queue, args)])
-    return count
+    return _run_room(client, conf, "abandon", queue, args)[1]
+
+
+def _run_room(client: QueueClient, conf: Conf, script: str, queue: str, args: list) -> list:
+    while True:
+        [reply] = client.scripts.run_all([_room_call(client, conf, script, queue, args)])
+        if reply[0] != MOVED:
+            return reply
+        client.learn_dead_letter_queue(queue, reply[1].decode())
 
 
 def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: list) -> Call:
     """A call with the keys and first arguments that ``lua/lib/room.lua`` names."""
-    keys, dead = client.keys, dead_letter_queue(queue)
-    return Call(
-        script,
-        [
-            keys.attributes(queue),
-            keys.schedule(queue),
-            keys.ends(queue),
-            keys.leases(queue),
-            keys.held(),
-            keys.outbox(),
-            keys.outbox_stats(),
-            keys.attributes(dead),
-            keys.schedule(dead),
-            keys.queues(),
-        ],
-        [queue, keys.channel(queue), dead, conf.OUTBOX_MAX, *args],
-    )
+    keys, dead = client.keys, client.dead_letter_queue(queue)
+    room = [keys.leases(queue), keys.held(), keys.outbox(), keys.outbox_stats()]
+    first = [queue, keys.channel(queue), dead, DEAD_RETENTION_SECONDS, conf.OUTBOX_MAX]
+    return Call(script, [*keys.of_queue(queue, dead), *room], [*first, *args])
 
 
-def _delivery(queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes) -> Delivery:
-    text = validation.decode(id)
-    message = Message(text, validation.decode(body), int(rc), validation.stored_int(fr), sent_ms(text))
+def _delivery(
+    queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes, headers: bytes
+) -> Delivery:
     failed, crashed, released = (int(count) for count in ends.split())
-    return Delivery(queue, message, failed, crashed, released)
+    return Delivery(queue, read_message(id, body, rc, fr, headers), failed, crashed, released)

@@ -39,6 +39,27 @@ class Keys:
         """ZSET: lane -> the ms epoch at which its lease ends (see ``held``)."""
         return f"{self.ns}:{queue}:leases"
 
+    def headers(self, queue: str) -> str:
+        """HASH: message id -> JSON of the headers, only for messages that have some."""
+        return f"{self.ns}:{queue}:headers"
+
+    def deduplication(self, queue: str, deduplication_id: str) -> str:
+        """STRING with a TTL: the id of the message that was sent with this deduplication id."""
+        return f"{self.ns}:{queue}:once:{deduplication_id}"
+
+    def of_queue(self, queue: str, dead: str) -> list[str]:
+        """The keys of a queue and of its dead-letter queue, in the order of ``lua/lib/queue.lua``."""
+        return [
+            self.attributes(queue),
+            self.schedule(queue),
+            self.ends(queue),
+            self.headers(queue),
+            self.attributes(dead),
+            self.schedule(dead),
+            self.headers(dead),
+            self.queues(),
+        ]
+
     # --- ours, per namespace ------------------------------------------------------------------
 
     def held(self) -> str:

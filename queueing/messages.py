@@ -1,6 +1,7 @@
-"""What the client returns: frozen values, times told apart by their suffix."""
+"""What the client takes and returns: frozen values, times told apart by their suffix."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +10,7 @@ class Message:
 
     ``rc`` counts deliveries (this one included), ``fr`` is the ms epoch of the first one, ``sent``
     the ms epoch of the sending with a fraction for the µs: all as RSMQ has them. ``id`` and ``rc``
-    together are the receipt of this delivery.
+    together are the receipt of this delivery. ``headers`` are what our sender gave beside the body.
     """
 
     id: str
@@ -17,6 +18,25 @@ class Message:
     rc: int
     fr: int
     sent: float
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message to send, with what goes beyond its body.
+
+    ``delay_ms`` from now or ``due_ms`` as a ms epoch of the server's clock (one of them; a moment
+    in the past is now); ``headers`` are texts that travel beside the body, seen by our receivers
+    only. Of messages with the same ``deduplication_id`` only the first in ``deduplication_seconds``
+    is sent; the others get its id.
+    """
+
+    body: str
+    delay_ms: int | None = None
+    due_ms: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    deduplication_id: str | None = None
+    deduplication_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,21 @@ class QueueAttributes:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """What a queue has beyond RSMQ's attributes; 0 and empty where it has none.
+
+    A message that was received ``max_receive_count`` times and is due again goes to
+    ``dead_letter_queue``; one that has been ready for ``retention_seconds`` is dropped; a paused
+    queue takes messages and gives none out to receivers of ours.
+    """
+
+    max_receive_count: int = 0
+    dead_letter_queue: str = ""
+    retention_seconds: int = 0
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFigures:
     """What there is to know about one queue at one moment of the server's clock.
 
@@ -50,6 +85,7 @@ class QueueFigures:
     running: int
     dead: int
     latency_seconds: float
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +101,24 @@ class PeekedMessage:
     due_ms: int
     sent: float
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans."""
+
+    phantoms: int = 0
+    expired: int = 0
+    buried: int = 0
+    orphans: int = 0
+
+    def __add__(self, other: "Swept") -> "Swept":
+        return Swept(
+            self.phantoms + other.phantoms,
+            self.expired + other.expired,
+            self.buried + other.buried,
+            self.orphans + other.orphans,
+        )
 
 
 def sent_ms(message_id: str) -> float:

@@ -1,12 +1,16 @@
 -- Give back what a child held that is dead or leaves.
 --
--- KEYS and ARGV[1…4] as in lib/room.lua
--- ARGV[5] lane  ARGV[6] reason  ARGV[7] max crashes  ARGV[8…] ids that had started
--- Returns how many messages it held
+-- KEYS and ARGV[1…5] as in lib/room.lua
+-- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that had started
+-- Returns {'ok', how many messages it held}, or what lib/room.lua says
 --
 -- include clock
+-- include queue
 -- include room
+-- include drain
+-- include bury
+-- include head
 -- include abandon
 local started = {}
-for i = 8, #ARGV do started[ARGV[i]] = true end
-return abandon(ARGV[5], started, ARGV[6], tonumber(ARGV[7]))
+for i = 9, #ARGV do started[ARGV[i]] = true end
+return { 'ok', abandon(ARGV[6], started, ARGV[7], tonumber(ARGV[8])) }

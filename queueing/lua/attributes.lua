@@ -1,6 +1,6 @@
 -- RSMQ's nine attributes of a queue.
 --
--- KEYS[1] attributes  KEYS[2] schedule
+-- KEYS as in lib/queue.lua
 -- Returns {'ok', vt, delay, maxsize, totalrecv, totalsent, created, modified, msgs, hiddenmsgs}
 -- or {RSMQ's error name}
 --

@@ -1,13 +1,33 @@
--- Make a message receivable again so many seconds from now.
+-- Make messages receivable again at another time, by id whoever holds them, or by receipt if it fits.
 --
--- KEYS[1] attributes  KEYS[2] schedule
--- ARGV[1] id  ARGV[2] vt in seconds
--- Returns {'ok', 1 or 0} or {RSMQ's error name}
+-- KEYS as in lib/queue.lua
+-- ARGV[1] vt in seconds, or 'release': now, at the head, and without counting as a receive
+-- ARGV[2] channel  ARGV[3…] per message: id, rc of the receipt or ''
+-- Returns {'ok', 1 or 0 for each} or {RSMQ's error name}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-redis.call('HDEL', KEYS[1], '')
-if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return { 'ok', 0 } end
-redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[2] * 1000), ARGV[1])
-return { 'ok', 1 }
+-- include drain
+-- include bury
+-- include head
+local reply, released = { 'ok' }, false
+for i = 3, #ARGV, 2 do
+  local id, rc = ARGV[i], ARGV[i + 1]
+  local is_there = redis.call('ZSCORE', KEYS[2], id)
+  if not is_there or (rc ~= '' and redis.call('HGET', KEYS[1], id .. ':rc') ~= rc) then
+    reply[#reply + 1] = 0
+  else
+    if ARGV[1] == 'release' then
+      local failed, crashed, given_back = read_ends(id)
+      write_ends(id, failed, crashed, given_back + 1)
+      redis.call('ZADD', KEYS[2], head_score(id), id)
+      released = true
+    else
+      redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[1] * 1000), id)
+    end
+    reply[#reply + 1] = 1
+  end
+end
+if released then announce(ARGV[2]) end
+return reply

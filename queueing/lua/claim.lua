@@ -1,27 +1,31 @@
 -- Claim a batch for a lane and lease it. A call repeated with the same number returns the same batch.
 --
--- KEYS and ARGV[1…4] as in lib/room.lua
--- ARGV[5] lane  ARGV[6] number of the call  ARGV[7] how many  ARGV[8] bytes of bodies at which to stop
--- ARGV[9] ms of the lease  ARGV[10] '1' where the child holds nothing at all  ARGV[11] max crashes
+-- KEYS and ARGV[1…5] as in lib/room.lua
+-- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
+-- ARGV[10] ms of the lease  ARGV[11] '1' where the child holds nothing at all  ARGV[12] max crashes
 -- Returns {'ok', now ms, next due ms or 0, '1' where the head of the queue must run alone in an idle
--- child, then id, body, rc, fr, "failed crashed released" for each} or {RSMQ's error name}
+-- child, then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
+-- or what lib/room.lua says
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include room
+-- include drain
+-- include bury
+-- include head
 -- include abandon
 -- include due
-local lane, number, count = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local lease_ms = tonumber(ARGV[9])
+local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
-for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', whole(now_ms), 'LIMIT', 0, 100)) do
+for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms), 'LIMIT', 0, 100)) do
   -- Our own lease may end while Redis or we were away: nobody took it, so it is still ours.
-  if ended ~= lane then abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[11])) end
+  if ended ~= lane then abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[12])) end
 end
 
 local state = read_lane(lane)
-local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[4], lane) or 0)
+local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
 elseif lease_end_ms < now_ms + lease_ms / 2 then
@@ -30,6 +34,7 @@ end
 
 local function deliver(first)
   local reply = { 'ok', whole(now_ms), 0, '0' }
+  local with_headers = redis.call('EXISTS', KEYS[4]) == 1
   for i = first, #state.held, 2 do
     local id = state.held[i]
     local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
@@ -39,6 +44,7 @@ local function deliver(first)
     reply[#reply + 1] = state.held[i + 1]
     reply[#reply + 1] = fr or whole(now_ms)
     reply[#reply + 1] = ends
+    reply[#reply + 1] = with_headers and redis.call('HGET', KEYS[4], id) or ''
   end
   return reply
 end
@@ -46,21 +52,32 @@ end
 if state.claim == number and state.taken > 0 then
   return deliver(#state.held - 2 * state.taken + 1)
 end
+if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
 
-local due = due_ids(count)
 local alone = '0'
 local first = #state.held + 1
 local scores, fields, bytes, taken = {}, {}, 0, 0
-for _, id in ipairs(due) do
+local worn_out, bodies = {}, {}
+
+-- Whether the claim goes on after this message.
+local function take(id)
   local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
-  local crashed = 0
-  if rc > 0 then _, crashed = read_ends(id) end
+  local failed, crashed = 0, 0
+  if rc > 0 then
+    failed, crashed = read_ends(id)
+    if is_worn_out(id, rc) then
+      worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed }
+      bodies[#bodies + 1], bodies[#bodies + 2] = 'body', body_for_record(id)
+      bury(id, ARGV[3], ARGV[4])
+      return true
+    end
+  end
   -- What has killed a process once is claimed singly, twice: alone in its child, so that its third
   -- crash is certainly its own and no neighbour ever dies of it.
-  if crashed > 0 and taken > 0 then break end
-  if crashed > 1 and (ARGV[10] ~= '1' or #state.held > 0) then
+  if crashed > 0 and taken > 0 then return false end
+  if crashed > 1 and (ARGV[11] ~= '1' or #state.held > 0) then
     alone = '1'
-    break
+    return false
   end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
@@ -68,9 +85,24 @@ for _, id in ipairs(due) do
   if rc == 0 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms) end
   taken = taken + 1
   bytes = bytes + redis.call('HSTRLEN', KEYS[1], id)
-  if crashed > 0 or bytes >= tonumber(ARGV[8]) then break end
+  return crashed == 0 and bytes < max_bytes
 end
 
+-- What is worn out makes room for others, so look again, but not for ever.
+local goes_on = true
+for _ = 1, 10 do
+  local due = due_ids(count)
+  local before = #worn_out
+  for _, id in ipairs(due) do
+    goes_on = take(id)
+    if not goes_on then break end
+  end
+  if not goes_on or taken > 0 or #worn_out == before then break end
+end
+
+if #worn_out > 0 then
+  record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
+end
 if taken > 0 then
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))

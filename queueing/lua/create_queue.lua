@@ -1,15 +1,15 @@
 -- Create a queue. A name that exists but fell out of the index is put back into it.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] QUEUES
+-- KEYS as in lib/queue.lua
 -- ARGV[1] name  ARGV[2] vt  ARGV[3] delay  ARGV[4] maxsize
 -- Returns {'ok'} or {RSMQ's error name}
 --
 -- include clock
 -- include queue
-redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('SADD', KEYS[8], ARGV[1])
 if queue_exists then return { 'queueExists' } end
 -- What a send that raced with a deletion left behind must not be delivered by the new queue.
-redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 redis.call('HSET', KEYS[1], 'vt', ARGV[2], 'delay', ARGV[3], 'maxsize', ARGV[4],
   'created', time[1], 'modified', time[1])
 return { 'ok' }

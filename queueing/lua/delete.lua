@@ -1,10 +1,19 @@
--- Delete one message, whoever holds it.
+-- Delete messages, by id whoever holds them, or by receipt if it still fits.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] ends
--- ARGV[1] id
--- Returns 1, or 0 where there is none (RSMQ does not look whether the queue is there)
-local scheduled = redis.call('ZREM', KEYS[2], ARGV[1])
-local fields = redis.call('HDEL', KEYS[1], ARGV[1], ARGV[1] .. ':rc', ARGV[1] .. ':fr')
-redis.call('HDEL', KEYS[3], ARGV[1])
-if scheduled == 1 and fields > 0 then return 1 end
-return 0
+-- KEYS as in lib/queue.lua
+-- ARGV[1…] per message: id, rc of the receipt or ''
+-- Returns {1 or 0 for each} (RSMQ does not look whether the queue is there)
+local reply = {}
+for i = 1, #ARGV, 2 do
+  local id, rc = ARGV[i], ARGV[i + 1]
+  if rc ~= '' and redis.call('HGET', KEYS[1], id .. ':rc') ~= rc then
+    reply[#reply + 1] = 0
+  else
+    local scheduled = redis.call('ZREM', KEYS[2], id)
+    local fields = redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
+    redis.call('HDEL', KEYS[3], id)
+    redis.call('HDEL', KEYS[4], id)
+    reply[#reply + 1] = (scheduled == 1 and fields > 0) and 1 or 0
+  end
+end
+return reply

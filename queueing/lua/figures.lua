@@ -1,7 +1,8 @@
 -- What there is to know about one queue at one moment.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] leases  KEYS[4] held  KEYS[5] dead schedule
--- Returns what attributes.lua does, then ready, running, dead, ms that the oldest ready one waits
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- Returns what attributes.lua does, then ready, running, dead, ms that the oldest ready one waits, and
+-- '1' where the queue is paused
 --
 -- include clock
 -- include queue
@@ -12,7 +13,7 @@ local reply = attributes_reply()
 local _, running = running_ids()
 reply[#reply + 1] = redis.call('ZCOUNT', KEYS[2], '-inf', whole(now_ms))
 reply[#reply + 1] = running
-reply[#reply + 1] = redis.call('ZCARD', KEYS[5])
+reply[#reply + 1] = redis.call('ZCARD', KEYS[6])
 -- A message is ready since its sending or since it came due, whichever is later.
 local head = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', 0, 1)
 local waiting_ms = 0
@@ -21,4 +22,5 @@ if head[1] then
   waiting_ms = now_ms - math.max(sent_us / 1000, tonumber(head[2]))
 end
 reply[#reply + 1] = whole(math.max(waiting_ms, 0))
+reply[#reply + 1] = is_paused or ''
 return reply

@@ -1,6 +1,6 @@
 -- Look at messages without receiving them.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] leases  KEYS[4] held  KEYS[5] ends
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
 -- Returns {'ok', {id, body, rc, due ms, state}, …} or {RSMQ's error name}
 --
@@ -25,7 +25,7 @@ for i = 1, #found, 2 do
   if running[id] then
     state = 'running'
   elseif due_ms > now_ms then
-    state = redis.call('HEXISTS', KEYS[5], id) == 1 and 'retrying' or 'delayed'
+    state = redis.call('HEXISTS', KEYS[3], id) == 1 and 'retrying' or 'delayed'
   end
   if body then reply[#reply + 1] = { id, body, rc or '0', whole(due_ms), state } end
 end

@@ -1,18 +1,31 @@
 -- Receive the next due message and delete it in the same step.
 --
--- KEYS[1] attributes  KEYS[2] schedule
--- Returns {'ok', id, body, rc, fr}, {'ok'} where none is due, or {RSMQ's error name}
+-- KEYS as in lib/queue.lua
+-- ARGV[1…5] as in receive.lua, of which only the third and fourth are used
+-- Returns what receive.lua does
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-redis.call('HDEL', KEYS[1], '')
+if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+local reply = { 'ok', whole(now_ms), 0 }
+if is_paused then return reply end
+-- include drain
+-- include bury
 -- include due
 
-local id = due_ids(1)[1]
-if not id then return { 'ok' } end
-redis.call('HINCRBY', KEYS[1], 'totalrecv', 1)
-local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
-redis.call('ZREM', KEYS[2], id)
-redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
-return { 'ok', id, body, (tonumber(rc) or 0) + 1, fr or whole(now_ms) }
+for _ = 1, 100 do
+  local id = due_ids(1)[1]
+  if not id then return reply end
+  local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
+  rc = tonumber(rc or 0) or 0
+  if is_worn_out(id, rc) then
+    bury(id, ARGV[3], ARGV[4])
+  else
+    local headers = redis.call('HGET', KEYS[4], id) or ''
+    redis.call('HINCRBY', KEYS[1], 'totalrecv', 1)
+    forget(id)
+    return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
+  end
+end
+return reply

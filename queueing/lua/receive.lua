@@ -1,21 +1,54 @@
--- Receive the next due message as RSMQ does: it is hidden for vt and counted.
+-- Receive due messages as RSMQ does: each is hidden for vt and counted. What the queue's redrive policy
+-- calls worn out goes to the dead letters instead.
 --
--- KEYS[1] attributes  KEYS[2] schedule
--- ARGV[1] vt in seconds, '' for the queue's own
--- Returns {'ok', id, body, rc, fr}, {'ok'} where none is due, or {RSMQ's error name}
+-- KEYS as in lib/queue.lua
+-- ARGV[1] vt in seconds, '' for the queue's own  ARGV[2] how many  ARGV[3] name of the dead-letter queue
+-- ARGV[4] seconds of retention of a dead-letter queue that is made  ARGV[5] bytes of bodies at which to stop
+-- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
+-- {'deadLetterQueue', name} where the keys were those of another one, or {RSMQ's error name}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-redis.call('HDEL', KEYS[1], '')
+if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+local reply = { 'ok', whole(now_ms), 0 }
+if is_paused then return reply end
+-- include drain
+-- include bury
 -- include due
 
-local id = due_ids(1)[1]
-if not id then return { 'ok' } end
 local vt = tonumber(ARGV[1]) or tonumber(attributes[1]) or 30
-redis.call('ZADD', KEYS[2], whole(now_ms + vt * 1000), id)
-redis.call('HINCRBY', KEYS[1], 'totalrecv', 1)
-local rc = redis.call('HINCRBY', KEYS[1], id .. ':rc', 1)
-if rc == 1 then redis.call('HSET', KEYS[1], id .. ':fr', whole(now_ms)) end
-local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
-return { 'ok', id, body, rc, fr or whole(now_ms) }
+local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
+local with_headers = redis.call('EXISTS', KEYS[4]) == 1
+for _ = 1, 10 do
+  local ids = due_ids(wanted - taken)
+  local buried = 0
+  for _, id in ipairs(ids) do
+    local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
+    if is_worn_out(id, rc) then
+      bury(id, ARGV[3], ARGV[4])
+      buried = buried + 1
+    else
+      redis.call('ZADD', KEYS[2], whole(now_ms + vt * 1000), id)
+      rc = redis.call('HINCRBY', KEYS[1], id .. ':rc', 1)
+      if rc == 1 then redis.call('HSET', KEYS[1], id .. ':fr', whole(now_ms)) end
+      local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
+      reply[#reply + 1] = id
+      reply[#reply + 1] = body
+      reply[#reply + 1] = rc
+      reply[#reply + 1] = fr or whole(now_ms)
+      reply[#reply + 1] = with_headers and redis.call('HGET', KEYS[4], id) or ''
+      taken = taken + 1
+      bytes = bytes + #body
+      if bytes >= tonumber(ARGV[5]) then break end
+    end
+  end
+  if buried == 0 or taken > 0 then break end
+end
+if taken > 0 then
+  redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
+else
+  local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end
+end
+return reply

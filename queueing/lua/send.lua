@@ -1,23 +1,30 @@
 -- Send messages. A sender numbers its calls, so a call that is repeated after a lost reply sends
 -- nothing and returns what the first one did, even if a worker has long finished the messages.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5…] deduplication
 -- ARGV[1] number of the call  ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own
--- ARGV[4] ms for which a sender is remembered
--- ARGV[5…] per message: 22 random characters, its length in UTF-16 units, its body
--- Returns {'ok', µs of the first id} or {RSMQ's error name}
+-- ARGV[4] ms for which a sender is remembered  ARGV[5] how many messages
+-- ARGV[6…] per message: 22 random characters, its length in UTF-16 units, its body
+-- and then, for what is set of it: number of the message, name, value
+--   'delay' ms from now, 'due' ms epoch, 'headers' JSON, 'once' "<number of its key> <ms of the window>"
+-- Returns {'ok', µs of the first id, then for each that had been sent before: its number, its first id}
+-- or {RSMQ's error name}
 --
 -- include clock
--- include queue
-if not queue_exists then return { 'queueNotFound' } end
+local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
+if not (attributes[1] and attributes[2] and attributes[3]) then return { 'queueNotFound' } end
+local count = tonumber(ARGV[5])
+local last = 5 + 3 * count
 
 local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
-if number and tonumber(number) >= tonumber(ARGV[1]) then return { 'ok', first_us } end
+local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
+local base_us = is_repeat and tonumber(first_us) or now_us
 
 local maxsize = tonumber(attributes[3]) or -1
-local delay = tonumber(ARGV[3]) or tonumber(attributes[2]) or 0
-for i = 6, #ARGV, 3 do
-  if maxsize ~= -1 and tonumber(ARGV[i]) > maxsize then return { 'messageTooLong' } end
+if maxsize ~= -1 then
+  for i = 7, last, 3 do
+    if tonumber(ARGV[i]) > maxsize then return { 'messageTooLong' } end
+  end
 end
 
 local DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz'
@@ -31,22 +38,61 @@ local function base36(number_us)
   return text
 end
 
-local bodies, scores = {}, {}
-for i = 5, #ARGV, 3 do
-  local us = now_us + (i - 5) / 3
-  local id = base36(us) .. ARGV[i]
-  bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
-  scores[#scores + 1], scores[#scores + 2] = whole(math.floor(us / 1000) + delay * 1000), id
+local due, headers, once = {}, {}, {}
+for i = last + 1, #ARGV, 3 do
+  local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  if name == 'delay' then
+    due[index] = now_ms + value
+  elseif name == 'due' then
+    -- A due time in the past would jump the line.
+    due[index] = math.max(now_ms, tonumber(value))
+  elseif name == 'headers' then
+    headers[index] = value
+  else
+    once[index] = value
+  end
 end
+
+local reply = { 'ok', whole(base_us) }
+local delay_ms = (tonumber(ARGV[3]) or tonumber(attributes[2]) or 0) * 1000
+local bodies, scores, kept_headers, windows = {}, {}, {}, {}
+for index = 1, count do
+  local i = 3 + 3 * index
+  local us = base_us + index - 1
+  local id = base36(us) .. ARGV[i]
+  local is_new = not is_repeat
+  if once[index] then
+    local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
+    key = KEYS[4 + key]
+    local sent = windows[key] and windows[key][1] or redis.call('GET', key)
+    if sent and sent ~= id then
+      reply[#reply + 1], reply[#reply + 2] = index, sent
+      is_new = false
+    elseif is_new then
+      windows[key] = { id, window_ms }
+    end
+  end
+  if is_new then
+    bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
+    scores[#scores + 1] = whole(due[index] or math.floor(us / 1000) + delay_ms)
+    scores[#scores + 1] = id
+    if headers[index] then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, headers[index] end
+  end
+end
+if is_repeat or #bodies == 0 then return reply end
 
 -- The bodies first: over maxmemory this write is refused, before anything else has changed.
 redis.call('HSET', KEYS[1], unpack(bodies))
 redis.call('ZADD', KEYS[2], unpack(scores))
 redis.call('HINCRBY', KEYS[1], 'totalsent', #bodies / 2)
 redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. whole(now_us), 'PX', ARGV[4])
+if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
+for key, window in pairs(windows) do
+  redis.call('SET', key, window[1], 'PX', window[2])
+end
 -- Once per message, for readers in Node that receive once per event.
 local card = redis.call('ZCARD', KEYS[2])
 for i = #bodies / 2 - 1, 0, -1 do
   redis.call('PUBLISH', ARGV[2], whole(card - i))
 end
-return { 'ok', whole(now_us) }
+return reply

@@ -1,12 +1,13 @@
--- Change attributes of a queue and return them all.
+-- Change attributes of a queue and return RSMQ's nine.
 --
--- KEYS[1] attributes  KEYS[2] schedule
+-- KEYS as in lib/queue.lua
 -- ARGV[1…] name, value, …
 -- Returns what attributes.lua does
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
+-- include drain
 redis.call('HSET', KEYS[1], 'modified', time[1], unpack(ARGV))
 -- include attributes
 return attributes_reply()

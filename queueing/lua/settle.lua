@@ -2,26 +2,30 @@
 -- if its receipt still fits and the lane still holds it; a refused one changes nothing in the queue.
 -- A call repeated with the same number returns what the first one refused.
 --
--- KEYS and ARGV[1…4] as in lib/room.lua
--- ARGV[5] lane  ARGV[6] number of the call  ARGV[7] the outcomes, packed for the recorder
--- ARGV[8…] per outcome: id, rc, word, delay in ms
--- Returns {id, 'lease lost' or 'gone', …} of what was refused
+-- KEYS and ARGV[1…5] as in lib/room.lua
+-- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
+-- ARGV[9…] per outcome: id, rc, word, delay in ms
+-- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
 --
 -- include clock
+-- include queue
 -- include room
-local lane, number = ARGV[5], tonumber(ARGV[6])
+-- include drain
+-- include bury
+-- include head
+local lane, number = ARGV[6], tonumber(ARGV[7])
 local state = read_lane(lane)
-if number <= state.settle then return state.refused end
+if number <= state.settle then return { 'ok', state.refused } end
 
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
-for i = 8, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
+for i = 9, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
 local counts = receive_counts(given)
 
-local refused, done, fields, back = {}, {}, {}, false
-for i = 8, #ARGV, 4 do
+local refused, done, fields, ended, back = {}, {}, {}, {}, false
+for i = 9, #ARGV, 4 do
   local id, rc, word = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local now_rc = tonumber(counts[(i - 4) / 4] or nil)
+  local now_rc = tonumber(counts[(i - 5) / 4] or nil)
   if not now_rc then
     refused[#refused + 1], refused[#refused + 2] = id, 'gone'
   elseif now_rc ~= rc or held[id] ~= rc then
@@ -29,9 +33,9 @@ for i = 8, #ARGV, 4 do
   elseif word == 'done' then
     done[#done + 1] = id
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
-    if rc > 1 then redis.call('HDEL', KEYS[3], id) end
+    if rc > 1 then ended[#ended + 1] = id end
   elseif word == 'dead' then
-    bury(id)
+    bury(id, ARGV[3], ARGV[4])
   else
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
@@ -48,14 +52,16 @@ end
 if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))
   redis.call('HDEL', KEYS[1], unpack(fields))
+  redis.call('HDEL', KEYS[4], unpack(done))
 end
-if back then announce() end
+if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
+if back then announce(ARGV[2]) end
 
 local kept = {}
 for i = 1, #state.held, 2 do
   if held[state.held[i]] then kept[#kept + 1], kept[#kept + 2] = state.held[i], state.held[i + 1] end
 end
 state.held, state.settle, state.refused = kept, number, refused
-write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[4], lane) or now_ms))
-record(#given / 2, { 'packed', ARGV[7], 'refused', cjson.encode(refused) })
-return refused
+write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms))
+record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) })
+return { 'ok', refused }

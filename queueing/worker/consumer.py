@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError, QueueExists, QueueNotFound
-from ..holdings import Batch, Delivery, Lane
+from ..holdings import Batch, Delivery, Lane, LaneCall, run_all
 from ..listener import Listener
 from ..outcomes import Outcome
-from ..scripts import Call
 from .board import Slot
 from .clock import ServerClock
 from .crew import Crew
@@ -39,7 +38,7 @@ BUSY_SECONDS = 1.0
 class Exchange:
     """One round trip: what is settled, lane by lane, and the lane on which is claimed."""
 
-    calls: list[Call] = field(default_factory=list)
+    calls: list[LaneCall] = field(default_factory=list)
     settled: list[tuple[Lane, list[Outcome]]] = field(default_factory=list)
     claiming: Lane | None = None
     asked: int = 0
@@ -99,7 +98,7 @@ class Consumer:
                 return self.outage.courtesy_seconds
             self._create_missing()
             self._exchange = self._exchange or self._next_exchange()
-            replies = self.client.scripts.run_all(self._exchange.calls) if self._exchange.calls else []
+            replies = run_all(self.client, self._exchange.calls) if self._exchange.calls else []
         except QueueError as error:
             return self.outage.goes_on(error)
         exchange, self._exchange = self._exchange, None

@@ -6,7 +6,7 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Batch, Lane
+from queueing.holdings import Batch, Lane, run_all
 from queueing.outcomes import Outcome
 
 
@@ -28,7 +28,7 @@ class Hand:
         self.lane = Lane(client, conf, child, "work")
 
     def run(self, call) -> list:
-        return self.client.scripts.run_all([call])[0]
+        return run_all(self.client, [call])[0]
 
     def claim(self, count: int = 10, *, idle: bool = True) -> Batch:
         return self.lane.read_claim(self.run(self.lane.claim(count, child_is_idle=idle)))

@@ -1,7 +1,5 @@
 -- Give back what a child held when it died. `started` tells which of it had begun (nil: nobody can
 -- tell any more, so all of it may have); only what had begun counts a crash.
-local BODY_BYTES = 16384
-
 local function abandon(lane, started, reason, max_crashes)
   local state = read_lane(lane)
   local counts, endings, fields = receive_counts(state.held), {}, {}
@@ -21,10 +19,10 @@ local function abandon(lane, started, reason, max_crashes)
         word = 'dead'
       end
       fields[#fields + 1] = 'body'
-      fields[#fields + 1] = string.sub(redis.call('HGET', KEYS[1], id) or '', 1, BODY_BYTES)
+      fields[#fields + 1] = body_for_record(id)
       endings[#endings + 1] = { id, rc, word, failed, crashed }
       if word == 'dead' then
-        bury(id)
+        bury(id, ARGV[3], ARGV[4])
       else
         write_ends(id, failed, crashed, released)
         if mine then redis.call('ZADD', KEYS[2], head_score(id), id) end
@@ -33,10 +31,8 @@ local function abandon(lane, started, reason, max_crashes)
   end
   drop_lane(lane)
   if #endings > 0 then
-    table.insert(fields, 1, 'ended')
-    table.insert(fields, 2, cjson.encode({ queue = ARGV[1], lane = lane, reason = reason, endings = endings }))
-    record(#endings, fields)
-    announce()
+    record_endings(lane, reason, endings, fields)
+    announce(ARGV[2])
   end
   return #endings
 end

@@ -1,3 +1,14 @@
--- A queue exists if and only if these three are there; other clients leave floats in them.
-local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
+-- The keys of one queue and of its dead-letter queue, the same in every script that moves messages:
+--
+-- KEYS[1] attributes (hash)       KEYS[2] schedule (zset)       KEYS[3] ends (hash)
+-- KEYS[4] headers (hash)          KEYS[5] dead attributes       KEYS[6] dead schedule
+-- KEYS[7] dead headers            KEYS[8] QUEUES (set)
+--
+-- A queue exists if and only if the first three are there; other clients leave floats in them. The
+-- others are ours; RSMQ ignores fields that it does not know.
+local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize', 'paused', 'max_receive_count',
+  'dead_letter_queue')
 local queue_exists = attributes[1] and attributes[2] and attributes[3]
+local is_paused = attributes[4]
+local max_receive_count = tonumber(attributes[5] or nil)
+local dead_letter_queue = attributes[6]

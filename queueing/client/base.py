@@ -1,0 +1,93 @@
+"""What all parts of the client share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+
+from ..exceptions import MessageTooLong, QueueError, QueueExists, QueueNotFound
+from ..keys import Keys, dead_letter_queue
+from ..scripts import ScriptRunner
+from ..senders import Senders
+from ..wakeups import WakeUps
+
+#: Messages per script call: Lua's stack and everybody else's waiting time are bounded.
+BATCH = 1000
+#: Bytes of bodies per script call.
+BATCH_BYTES = 1_000_000
+#: A dead-letter queue that is made forgets its messages after so many seconds.
+DEAD_RETENTION_SECONDS = 30 * 86_400
+
+#: Called with how many are done and how many there were at the start.
+Progress = Callable[[int, int], None]
+
+_BY_NAME = {error.name: error for error in (QueueNotFound, QueueExists, MessageTooLong)}
+
+
+class ClientBase:
+    """Connection, keys and scripts."""
+
+    def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
+        self.redis = redis
+        self.keys = Keys(ns)
+        self.scripts = ScriptRunner(redis)
+        self.wakeups = WakeUps(redis)
+        self._senders = Senders()
+        self._dead_letter_queues: dict[str, str] = {}
+
+    def dead_letter_queue(self, qname: str) -> str:
+        """The name of the dead-letter queue of ``qname``, as far as this client knows."""
+        return self._dead_letter_queues.get(qname) or dead_letter_queue(qname)
+
+    def learn_dead_letter_queue(self, qname: str, name: str) -> None:
+        """Redis has said that the dead letters of ``qname`` go to ``name``."""
+        self._dead_letter_queues[qname] = name
+
+    def _queue_keys(self, qname: str) -> list[str]:
+        """The first eight keys of most scripts (lua/lib/queue.lua)."""
+        return self.keys.of_queue(qname, self.dead_letter_queue(qname))
+
+    def _lane_keys(self, qname: str) -> list[str]:
+        return [*self._queue_keys(qname), self.keys.leases(qname), self.keys.held()]
+
+    def _run_burying(
+        self, script: str, keys: Callable[[str], list[str]], qname: str, *args: Any, repeatable: bool
+    ) -> list[Any]:
+        """Run a script that may bury; again, with the right keys, where the dead letters go elsewhere.
+
+        Its third and fourth argument are the name of the dead-letter queue and the retention of a
+        new one; ``args`` are those around them.
+        """
+        while True:
+            burial = (self.dead_letter_queue(qname), DEAD_RETENTION_SECONDS)
+            reply = self.scripts.run(
+                script, keys(qname), *args[:2], *burial, *args[2:], repeatable=repeatable
+            )
+            if reply[0] != b"deadLetterQueue":
+                return checked(reply)
+            self.learn_dead_letter_queue(qname, reply[1].decode())
+
+    @contextmanager
+    def _queue_found_first(self, qname: str) -> Iterator[None]:
+        """RSMQ looks for the queue before it looks at the other parameters: so does an error of ours."""
+        try:
+            yield
+        except QueueError:
+            checked(self.scripts.run("attributes", self._queue_keys(qname)))
+            raise
+
+
+def checked(reply: list[Any]) -> list[Any]:
+    """What follows the ``ok`` of a reply, or the error that stands in its place."""
+    name = reply[0].decode()
+    if name == "ok":
+        return reply[1:]
+    raise _BY_NAME[name]()
+
+
+def steps(count: int) -> Iterator[int]:
+    """Cut a number into bounded steps."""
+    while count > 0:
+        yield min(count, BATCH)
+        count -= BATCH

@@ -1,0 +1,56 @@
+"""Looking at queues and messages without changing them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import validation
+from ..messages import PeekedMessage, QueueFigures, sent_ms
+from ..scripts import Call
+from .base import BATCH, checked
+from .queues import Queues, read_attributes
+
+
+class Looks(Queues):
+    """What only reads."""
+
+    def queue_figures(self, qnames: Sequence[str] | None = None) -> list[QueueFigures]:
+        """The figures of these queues (``None``: of all), by name; what is no queue is left out."""
+        names = sorted(set(self.list_queues() if qnames is None else qnames))
+        if not names:
+            return []
+        # Another program's names need not be any that we would take.
+        calls = [Call("figures", [validation.encode(key) for key in self._lane_keys(name)]) for name in names]
+        replies = zip(names, self.scripts.run_all(calls), strict=True)
+        return [_figures(name, reply[1:]) for name, reply in replies if reply[0] == b"ok"]
+
+    def peek_messages(self, qname: str, *, count: int = 20, newest: bool = False) -> list[PeekedMessage]:
+        """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
+
+        Raises ``QueueNotFound``.
+        """
+        count = max(1, min(count, BATCH))
+        return self._peek(qname, count, "last" if newest else "first", "")
+
+    def peek_message(self, qname: str, id: str) -> PeekedMessage | None:
+        """The message of that id as it lies in the queue, or ``None``. Raises ``QueueNotFound``."""
+        found = self._peek(qname, 1, "id", validation.message_id(id))
+        return found[0] if found else None
+
+    def _peek(self, qname: str, count: int, which: str, id: str) -> list[PeekedMessage]:
+        keys = self._lane_keys(validation.qname(qname))
+        return [_peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id))]
+
+
+def _figures(name: str, reply: list[Any]) -> QueueFigures:
+    attributes = read_attributes(reply)
+    ready, running, dead, waiting_ms = (int(value) for value in reply[9:13])
+    delayed = max(0, attributes.msgs - ready - running)
+    return QueueFigures(name, attributes, ready, delayed, running, dead, waiting_ms / 1000, bool(reply[13]))
+
+
+def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> PeekedMessage:
+    text = validation.decode(id)
+    body_text = validation.decode(body)
+    return PeekedMessage(
+        text, body_text, validation.stored_int(rc), int(due_ms), sent_ms(text), state.decode()
+    )

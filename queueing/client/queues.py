@@ -1,0 +1,65 @@
+"""Making, listing, deleting and setting queues: RSMQ's five methods for them."""
+
+from typing import Any
+
+from .. import validation
+from ..exceptions import NoAttributeSupplied
+from ..messages import QueueAttributes
+from .base import ClientBase, checked
+
+
+class Queues(ClientBase):
+    """The queues themselves."""
+
+    def create_queue(self, qname: str, *, vt: Any = None, delay: Any = None, maxsize: Any = None) -> int:
+        """RSMQ's createQueue: 1, or ``QueueExists``.
+
+        ``vt`` (30) and ``delay`` (0) in seconds, ``maxsize`` (65536) in UTF-16 units, -1: unlimited.
+        Raises ``MissingParameter``, ``InvalidFormat``, ``InvalidValue``.
+        """
+        qname = validation.qname(qname)
+        vt = validation.seconds(30 if vt is None else vt, "vt")
+        delay = validation.seconds(0 if delay is None else delay, "delay")
+        maxsize = validation.maxsize(65536 if maxsize is None else maxsize)
+        checked(self.scripts.run("create_queue", self._queue_keys(qname), qname, vt, delay, maxsize))
+        return 1
+
+    def list_queues(self) -> list[str]:
+        """RSMQ's listQueues: the names in its index, unordered."""
+        names = self.scripts.run("list_queues", [self.keys.queues()])
+        return [validation.decode(name) for name in names]
+
+    def delete_queue(self, qname: str) -> int:
+        """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages go with it."""
+        qname = validation.qname(qname)
+        checked(self.scripts.run("delete_queue", self._lane_keys(qname), qname))
+        return 1
+
+    def get_queue_attributes(self, qname: str) -> QueueAttributes:
+        """RSMQ's getQueueAttributes, or ``QueueNotFound``."""
+        reply = checked(self.scripts.run("attributes", self._queue_keys(validation.qname(qname))))
+        return read_attributes(reply)
+
+    def set_queue_attributes(
+        self, qname: str, *, vt: Any = None, delay: Any = None, maxsize: Any = None
+    ) -> QueueAttributes:
+        """RSMQ's setQueueAttributes: what is not ``None`` is set; all nine are returned.
+
+        Raises ``NoAttributeSupplied`` (checked first), ``InvalidValue``, ``QueueNotFound``.
+        """
+        if vt is None and delay is None and maxsize is None:
+            raise NoAttributeSupplied
+        qname = validation.qname(qname)
+        pairs: list[Any] = []
+        if vt is not None:
+            pairs += ["vt", validation.seconds(vt, "vt")]
+        if maxsize is not None:
+            pairs += ["maxsize", validation.maxsize(maxsize)]
+        if delay is not None:
+            pairs += ["delay", validation.seconds(delay, "delay")]
+        return read_attributes(checked(self.scripts.run("set_attributes", self._queue_keys(qname), *pairs)))
+
+
+def read_attributes(reply: list[Any]) -> QueueAttributes:
+    """The nine attributes at the beginning of a reply."""
+    return QueueAttributes(*(validation.stored_int(value) for value in reply[:9]))

@@ -1,0 +1,129 @@
+"""Sending: RSMQ's sendMessage, and batches with due times, headers and deduplication."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .. import validation
+from ..exceptions import MessageNotString, QueueError
+from ..messages import Draft
+from .base import BATCH, BATCH_BYTES, ClientBase, checked
+
+#: The latest due time, in ms: what a Redis score holds exactly.
+MAX_DUE_MS = 2**53
+
+
+class Sends(ClientBase):
+    """What puts messages into a queue."""
+
+    def send_message(
+        self,
+        qname: str,
+        message: str,
+        *,
+        delay: Any = None,
+        delay_ms: int | None = None,
+        due_ms: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        deduplication_id: str | None = None,
+        deduplication_seconds: int = 300,
+    ) -> str:
+        """RSMQ's sendMessage: the id. ``delay`` in seconds, ``None``: the queue's own.
+
+        The others are those of ``Draft``. Raises ``QueueNotFound``, ``InvalidValue``,
+        ``MessageNotString``, ``MessageTooLong``, ``QueueFull``. A repeat after a lost reply sends
+        nothing twice.
+        """
+        draft: str | Draft = message
+        if not (delay_ms is due_ms is deduplication_id is headers is None):
+            draft = Draft(
+                body=message,
+                delay_ms=delay_ms,
+                due_ms=due_ms,
+                headers=headers or {},
+                deduplication_id=deduplication_id,
+                deduplication_seconds=deduplication_seconds,
+            )
+        return self.send_messages(qname, [draft], delay=delay)[0]
+
+    def send_messages(self, qname: str, messages: Sequence[str | Draft], *, delay: Any = None) -> list[str]:
+        """Send any number of texts or ``Draft``s in their order; the ids in the same order.
+
+        ``delay`` in seconds is for all that name no time of their own. Raises what ``send_message``
+        does, before anything is sent where the fault is in the parameters; they are sent in bounded
+        steps, so any other error may come after some were sent.
+        """
+        qname = validation.qname(qname)
+        with self._queue_found_first(qname):
+            delay = "" if delay is None else validation.seconds(delay, "delay")
+            for message in messages:
+                _check(message)
+        ids: list[str] = []
+        for step in _steps(messages):
+            ids += self._send_step(qname, step, delay)
+        return ids
+
+    def _send_step(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> list[str]:
+        keys = [self.keys.attributes(qname), self.keys.schedule(qname)]
+        with self._senders.call(len(messages)) as call:
+            keys += [self.keys.sender(call.token), self.keys.headers(qname)]
+            args = [call.number, self.keys.channel(qname), delay, call.REMEMBERED_MS, len(messages)]
+            extras: list[Any] = []
+            for index, (tail, message) in enumerate(zip(call.tails, messages, strict=True), 1):
+                body = message
+                if isinstance(message, Draft):
+                    body = message.body
+                    extras += self._extras(qname, index, message, keys)
+                args += (tail, validation.utf16_units(body), validation.encode(body))
+            first_us, *sent_before = checked(self.scripts.run("send", keys, *args, *extras))
+            ids = call.ids(int(first_us))
+        for index, id in zip(sent_before[::2], sent_before[1::2], strict=True):
+            ids[index - 1] = id.decode()
+        return ids
+
+    def _extras(self, qname: str, index: int, draft: Draft, keys: list[str]) -> Iterator[Any]:
+        if draft.delay_ms is not None:
+            yield from (index, "delay", draft.delay_ms)
+        if draft.due_ms is not None:
+            yield from (index, "due", draft.due_ms)
+        if draft.headers:
+            yield from (index, "headers", json.dumps(dict(draft.headers)))
+        if draft.deduplication_id is not None:
+            keys.append(self.keys.deduplication(qname, draft.deduplication_id))
+            yield from (index, "once", f"{len(keys) - 4} {draft.deduplication_seconds * 1000}")
+
+
+def _check(message: str | Draft) -> None:
+    """Refuse, before Redis is asked, what no queue would take."""
+    if isinstance(message, str):
+        return
+    if not isinstance(message, Draft) or not isinstance(message.body, str):
+        raise MessageNotString
+    if message.delay_ms is not None and message.due_ms is not None:
+        raise QueueError("A message has delay_ms or due_ms, not both.")
+    for name, ms in (("delay_ms", message.delay_ms), ("due_ms", message.due_ms)):
+        if ms is not None and not (isinstance(ms, int) and 0 <= ms <= MAX_DUE_MS):
+            raise QueueError(f"{name} must be a whole number of milliseconds from 0 to {MAX_DUE_MS}.")
+    if not all(isinstance(text, str) for pair in message.headers.items() for text in pair):
+        raise QueueError("Headers must be texts with texts as their names.")
+    if message.deduplication_id is not None and not (
+        isinstance(message.deduplication_id, str)
+        and message.deduplication_id
+        and message.deduplication_seconds >= 1
+    ):
+        raise QueueError("A deduplication_id must be a text, for a window of at least one second.")
+
+
+def _steps(messages: Sequence[str | Draft]) -> Iterator[list[str | Draft]]:
+    """Cut into bounded steps, by number and by characters."""
+    step: list[str | Draft] = []
+    size = 0
+    for message in messages:
+        length = len(message if isinstance(message, str) else message.body)
+        if step and (len(step) == BATCH or size + length > BATCH_BYTES):
+            yield step
+            step, size = [], 0
+        step.append(message)
+        size += length
+    if step:
+        yield step

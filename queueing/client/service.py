@@ -1,0 +1,35 @@
+"""Small services of Redis to the rest: counting, heartbeats, and how Redis is set."""
+
+from redis import exceptions as driver
+
+from ..exceptions import QueueUnavailable
+from .base import ClientBase
+
+
+class Service(ClientBase):
+    """What has to do with Redis, but not with messages."""
+
+    def count_hit(self, name: str, window_seconds: int) -> int:
+        """Count one more ``name``; how many there were in the window that the first one began."""
+        return self.scripts.run("hit", [self.keys.hits(name)], window_seconds * 1000)
+
+    def ping(self) -> None:
+        """Nothing, or ``QueueUnavailable``."""
+        self.scripts.run("ping", [self.keys.queues()])
+
+    def eviction_policy(self) -> str | None:
+        """Redis' maxmemory-policy, or ``None`` where it does not tell."""
+        try:
+            return self.redis.info("memory").get("maxmemory_policy")
+        except driver.ResponseError:
+            return None
+        except driver.RedisError as error:
+            raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+
+    def beat(self, worker: str, record: str) -> None:
+        """Note that ``worker`` is alive, with a JSON text about it, at the server's time."""
+        self.scripts.run("beat", [self.keys.workers()], worker, record)
+
+    def forget_worker(self, worker: str) -> None:
+        """Strike a worker that has left from the list of the living."""
+        self.scripts.run("forget_worker", [self.keys.workers()], worker)

@@ -1,0 +1,84 @@
+"""The sweeper: what no message owns any more is deleted, and what policies say is carried out.
+
+It works in bounded steps, and two at once do no harm. Workers run it now and then for the queues they
+take; ``manage.py queues sweep`` runs it for all.
+"""
+
+from collections.abc import Iterator
+
+from redis import exceptions as driver
+
+from .. import validation
+from ..exceptions import QueueNotFound, QueueUnavailable
+from ..messages import Swept
+from .base import ClientBase
+
+#: Entries per step.
+STEP = 200
+#: Keys that one sweep of lost queues looks at per step.
+SCAN_STEP = 1000
+
+
+class Sweeps(ClientBase):
+    """What tidies up."""
+
+    def sweep_queue(self, qname: str) -> Swept:
+        """Sweep one queue; nothing where it is not there.
+
+        Drops ids without a body, fields without a message, what has outlived the queue's retention, and
+        moves what its redrive policy calls worn out to the dead letters.
+        """
+        qname = validation.qname(qname)
+        swept = Swept()
+        try:
+            for step in self._sweep_schedule(qname):
+                swept += step
+        except QueueNotFound:
+            pass
+        for which in ("attributes", "ends", "headers"):
+            swept += Swept(orphans=self._sweep_fields(qname, which))
+        return swept
+
+    def sweep_lost_queues(self) -> int:
+        """Delete what we keep beside queues that another program has deleted: how many keys and lanes."""
+        deleted = 0
+        for name in set(self._names_beside()):
+            deleted += self.scripts.run("sweep_lost_queue", self._lane_keys(name))
+        return deleted
+
+    def _sweep_schedule(self, qname: str) -> Iterator[Swept]:
+        passed = 0
+        while True:
+            looked, *counts = self._run_burying(
+                "sweep_schedule", self._lane_keys, qname, STEP, passed, repeatable=True
+            )
+            yield Swept(*counts)
+            passed += looked - sum(counts)
+            if looked < STEP:
+                return
+
+    def _sweep_fields(self, qname: str, which: str) -> int:
+        cursor, deleted = b"0", 0
+        while True:
+            cursor, found = self.scripts.run("sweep_fields", self._queue_keys(qname), which, cursor, STEP)
+            deleted += found
+            if cursor == b"0":
+                return deleted
+
+    def _names_beside(self) -> Iterator[str]:
+        """The queues beside which there is a key of ours."""
+        try:
+            for kind in ("ends", "headers", "leases"):
+                prefix, suffix = f"{self.keys.ns}:", f":{kind}"
+                for key in self.redis.scan_iter(match=f"{_literal(prefix)}*{suffix}", count=SCAN_STEP):
+                    text = validation.decode(key) if isinstance(key, bytes) else key
+                    name = text[len(prefix) : -len(suffix)]
+                    if validation.QNAME.fullmatch(name):
+                        yield name
+        except driver.RedisError as error:
+            raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+
+
+def _literal(text: str) -> str:
+    """``text`` in a pattern of Redis, where brackets and the like have a meaning."""
+    return "".join(f"\\{character}" if character in "*?[]\\^" else character for character in text)

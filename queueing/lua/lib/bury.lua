@@ -1,0 +1,43 @@
+-- Dead letters. KEYS as in lib/queue.lua.
+local function read_ends(id)
+  local text = redis.call('HGET', KEYS[3], id)
+  if not text then return 0, 0, 0 end
+  local failed, crashed, released = string.match(text, '^(%d+) (%d+) (%d+)$')
+  return tonumber(failed) or 0, tonumber(crashed) or 0, tonumber(released) or 0
+end
+
+local function write_ends(id, failed, crashed, released)
+  redis.call('HSET', KEYS[3], id, string.format('%d %d %d', failed, crashed, released))
+end
+
+local function forget(id)
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
+  redis.call('HDEL', KEYS[3], id)
+  redis.call('HDEL', KEYS[4], id)
+end
+
+-- The dead-letter queue is an ordinary one, made when it is first needed. Body, id, rc, fr and headers
+-- stay; what is counted here starts anew, so that a redriven message has all its attempts again.
+local function bury(id, dead_name, retention_seconds)
+  local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
+  local headers = redis.call('HGET', KEYS[4], id)
+  if redis.call('HEXISTS', KEYS[5], 'vt') == 0 then
+    redis.call('HSET', KEYS[5], 'vt', 30, 'delay', 0, 'maxsize', -1, 'created', time[1], 'modified', time[1],
+      'retention', retention_seconds)
+  end
+  redis.call('SADD', KEYS[8], dead_name)
+  redis.call('HSET', KEYS[5], id, body or '', id .. ':rc', rc or 0)
+  if fr then redis.call('HSET', KEYS[5], id .. ':fr', fr) end
+  if headers then redis.call('HSET', KEYS[7], id, headers) end
+  redis.call('HINCRBY', KEYS[5], 'totalsent', 1)
+  redis.call('ZADD', KEYS[6], whole(now_ms), id)
+  forget(id)
+end
+
+-- Whether the redrive policy of the queue says that this message has been received often enough.
+local function is_worn_out(id, rc)
+  if not max_receive_count or rc < max_receive_count then return false end
+  local _, _, released = read_ends(id)
+  return rc - released >= max_receive_count
+end

@@ -1,0 +1,35 @@
+-- Move ready messages to another queue: body, id, receive count, first receive and headers stay.
+-- What a worker holds or a reader hides is left where it is.
+--
+-- KEYS[1…8] as in lib/queue.lua for the queue they leave  KEYS[9] attributes  KEYS[10] schedule
+-- KEYS[11] headers of the queue they go to
+-- ARGV[1] channel of that queue  ARGV[2] how many  ARGV[3…] ids, where only these are wanted
+-- Returns {'ok', how many} or {RSMQ's error name}
+--
+-- include clock
+-- include queue
+if not queue_exists or redis.call('HEXISTS', KEYS[9], 'vt') == 0 then return { 'queueNotFound' } end
+-- include drain
+-- include bury
+-- include due
+local ids = {}
+for i = 3, #ARGV do
+  local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[i]) or nil)
+  if score and score <= now_ms and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then ids[#ids + 1] = ARGV[i] end
+end
+if #ARGV < 3 then ids = due_ids(tonumber(ARGV[2])) end
+for _, id in ipairs(ids) do
+  local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
+  local headers = redis.call('HGET', KEYS[4], id)
+  forget(id)
+  redis.call('HSET', KEYS[9], id, body)
+  if rc then redis.call('HSET', KEYS[9], id .. ':rc', rc) end
+  if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end
+  if headers then redis.call('HSET', KEYS[11], id, headers) end
+  redis.call('ZADD', KEYS[10], whole(now_ms), id)
+end
+if #ids > 0 then
+  redis.call('HINCRBY', KEYS[9], 'totalsent', #ids)
+  redis.call('PUBLISH', ARGV[1], redis.call('ZCARD', KEYS[10]))
+end
+return { 'ok', #ids }

@@ -1,0 +1,39 @@
+-- One step of sweeping a queue's schedule: drop phantoms, let expire what the retention is over for, and
+-- bury what the redrive policy calls worn out. What is held or was given back is not touched.
+--
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- ARGV[1] how many to look at  ARGV[2] how many that are due to pass over
+-- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of one that is made
+-- Returns {'ok', looked at, phantoms, expired, buried}, {'deadLetterQueue', name} or {'queueNotFound'}
+--
+-- include clock
+-- include queue
+if not queue_exists then return { 'queueNotFound' } end
+if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+-- include drain
+-- include bury
+-- include lanes
+local running = running_ids()
+local retention = tonumber(redis.call('HGET', KEYS[1], 'retention') or nil)
+local found = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', ARGV[2], ARGV[1])
+local phantoms, expired, buried = 0, 0, 0
+for i = 1, #found, 2 do
+  local id = found[i]
+  -- A message is due since its sending or since its score, whichever is later.
+  local sent_us = tonumber(string.sub(id, 1, 10), 36) or 0
+  local due_ms = math.max(tonumber(found[i + 1]), sent_us / 1000)
+  if redis.call('HEXISTS', KEYS[1], id) == 0 then
+    forget(id)
+    phantoms = phantoms + 1
+  elseif not running[id] then
+    local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
+    if is_worn_out(id, rc) then
+      bury(id, ARGV[3], ARGV[4])
+      buried = buried + 1
+    elseif retention and due_ms + retention * 1000 < now_ms and redis.call('HEXISTS', KEYS[3], id) == 0 then
+      forget(id)
+      expired = expired + 1
+    end
+  end
+end
+return { 'ok', #found / 2, phantoms, expired, buried }
