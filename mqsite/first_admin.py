@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import call_command
+from django.core.management import execute_from_command_line
 
 from .private_file import write_private
+from .startup import require_variables
 
 USERNAME = "admin"
 
@@ -41,13 +42,14 @@ def development_password(file: Path) -> str | None:
 def main() -> None:
     """Make a superuser of DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL unless there is one."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
+    require_variables({"DATABASE_URL"})
     django.setup()
     from django.contrib.auth import get_user_model
 
     if get_user_model().objects.filter(is_superuser=True).exists():
         sys.stdout.write("There is an admin already.\n")
         return
-    call_command("createsuperuser", interactive=False)
+    execute_from_command_line(["manage.py", "createsuperuser", "--noinput"])
 
 
 if __name__ == "__main__":

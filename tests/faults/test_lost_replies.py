@@ -63,3 +63,23 @@ def test_a_claim_or_settle_whose_reply_is_cut_orphans_nothing_and_runs_nothing_t
     ledger.assert_each_ran_once(ids)
     assert client.get_queue_attributes("ledger").msgs == 0
     assert {diary.row(message_id)["crashes"] for message_id in ids[:50]} == {0}
+
+
+def test_a_worker_goes_on_after_a_redis_that_took_its_calls_and_never_answered(
+    redis_server: RedisServer,
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    client.create_queue("ledger")
+    with CuttingProxy(redis_server.port) as proxy, worker("ledger", redis_url=proxy.url) as process:
+        first = warmed_up(process, client, ledger)
+        proxy.half_open = True
+        ids = client.send_messages("ledger", [str(number) for number in range(20)])
+        connected = proxy.accepted
+        eventually(lambda: proxy.accepted > connected, within_seconds=15, of=process)
+        assert ledger.ids("end") == [first]
+        proxy.half_open = False
+        eventually(lambda: diary.ids("done") == {first, *ids}, within_seconds=15, of=process)
+    ledger.assert_each_ran_once([first, *ids])

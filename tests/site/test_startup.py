@@ -124,6 +124,8 @@ def test_the_first_admin_is_made_once(project: Path, tmp_path: Path):
     assert [done.returncode for done in said] == [0, 0], said
     assert "created" in said[0].stdout
     assert "already" in said[1].stdout
+    nowhere = run(project, "-m", "mqsite.first_admin")
+    assert (nowhere.returncode, len(nowhere.stderr.splitlines())) == (1, 1)
     login = "authenticate(username='boss', password='made-up-for-this-app')"
     show = f"from django.contrib.auth import authenticate; print({login})"
     assert "boss" in run(project, "manage.py", "shell", "-c", show, **variables).stdout
