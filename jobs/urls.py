@@ -8,4 +8,6 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("state", views.state, name="state"),
     path("job", views.job, name="job"),
+    # For pages that name no icon of their own, as the admin's.
+    path("favicon.ico", views.icon, name="icon"),
 ]

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.csrf import csrf_failure as csrf_failure_page
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
@@ -61,6 +62,12 @@ def job(request: HttpRequest) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"id": message_id}, status=202)
     return SeeOther(f"{reverse('jobs:home')}?{urlencode({'sent': message_id})}")
+
+
+@require_safe
+def icon(request: HttpRequest) -> HttpResponse:
+    """Where the icon lies."""
+    return HttpResponseRedirect(static("jobs/icon.svg"))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "jobs",
 ]
 MIDDLEWARE = [
+    "mqsite.probes.ProbeMiddleware",
     "mqsite.proxy.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -52,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "mqsite.urls"
+CSRF_FAILURE_VIEW = "jobs.views.csrf_failure"
 WSGI_APPLICATION = "mqsite.wsgi.application"
 TEMPLATES = [
     {
@@ -115,8 +117,6 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["*"] if ON_HEROKU else ["localhost",
 TRUST_PROXY = env.flag("TRUST_PROXY", default=ON_HEROKU)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_SSL_REDIRECT = TRUST_PROXY
-# Probes come without the proxy.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SESSION_COOKIE_SECURE = TRUST_PROXY
 CSRF_COOKIE_SECURE = TRUST_PROXY
 # Short at first: browsers remember it, and a mistake lasts as long.

@@ -11,7 +11,7 @@ import redis
 
 from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
-from tests.servers.program import Program, left_over
+from tests.servers.program import Program, left_over, spare
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import MANAGE, WorkerProcess, environment, site_environment
@@ -26,6 +26,7 @@ FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
 @pytest.fixture(scope="session")
 def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        spare(server.pid)
         yield server
 
 

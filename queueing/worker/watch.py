@@ -1,16 +1,17 @@
 """Runs a command and starts it anew when the project's code changes. For development."""
 
+import select
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGINT, SIGTERM, signal
+from signal import SIGINT, SIGTERM, set_wakeup_fd, signal
 
 from django.utils.autoreload import iter_all_python_module_files
 
 from .. import handlers
+from .pipes import Bell
 
 LOOK_SECONDS = 1.0
 #: What the command may take to stop beyond its own grace time.
@@ -28,6 +29,8 @@ def watch(argv: Sequence[str]) -> None:
         nonlocal stopping
         stopping = True
 
+    signals = Bell()
+    set_wakeup_fd(signals.write_end(), warn_on_full_buffer=False)
     signal(SIGTERM, stop)
     signal(SIGINT, stop)
     while not stopping:
@@ -35,7 +38,7 @@ def watch(argv: Sequence[str]) -> None:
         process = subprocess.Popen([sys.executable, *argv])
         # A command that ends by itself (a mistake in the code) waits for the next change, too.
         while not stopping and _times() == seen:
-            time.sleep(LOOK_SECONDS)
+            select.select([signals.fileno()], [], [], LOOK_SECONDS)
         if process.poll() is None:
             process.send_signal(SIGTERM)
         try:

@@ -67,11 +67,13 @@ def test_what_a_sender_did_not_announce_is_found_within_five_seconds(
     client.create_queue("ledger")
     with worker("ledger") as process:
         started_ms(ledger, client.send_message("ledger", "warm up"), process, 20)
-        before_ms = time.time() * 1000
-        message_id = sent_by_rsmq(client.redis, "ledger", "unannounced")
-        took_ms = started_ms(ledger, message_id, process, 10) - before_ms
-    figure(f"an unannounced send was found after {took_ms / 1000:.1f} s")
-    assert took_ms < 5200
+        took_ms = []
+        for number in range(2):  # the first may still meet a worker that has only just become idle
+            before_ms = time.time() * 1000
+            message_id = sent_by_rsmq(client.redis, "ledger", f"unannounced {number}")
+            took_ms.append(started_ms(ledger, message_id, process, 10) - before_ms)
+    figure(f"unannounced sends were found after {', '.join(f'{ms / 1000:.1f} s' for ms in took_ms)}")
+    assert max(took_ms) < 5200
 
 
 def test_a_delayed_message_starts_when_it_is_due(

@@ -163,3 +163,9 @@ def test_a_number_stays_as_it_was_written(browser: Client, queue: QueueClient) -
     queue.send_message("testqueue", '{"n": 12345678901234567890123, "f": 1.10}')
 
     assert "{&quot;n&quot;: 12345678901234567890123, &quot;f&quot;: 1.10}" in text_of(browser)
+
+
+def test_pages_without_an_icon_of_their_own_find_the_sites():
+    response = Client().get("/favicon.ico")
+    assert response.status_code == 302
+    assert response["Location"].endswith(".svg")

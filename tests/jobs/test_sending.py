@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 
 from jobs import hello
 from queueing.client import QueueClient
@@ -72,7 +72,6 @@ class TestWithoutToken:
     def browser(self) -> Client:
         return Client(enforce_csrf_checks=True)
 
-    @override_settings(CSRF_FAILURE_VIEW="jobs.views.csrf_failure")
     def test_a_program_is_told_the_command_of_the_terminal(self, browser: Client, queue: QueueClient) -> None:
         response = browser.post("/job", headers=JSON)
 
@@ -81,7 +80,6 @@ class TestWithoutToken:
         assert 'python manage.py queues send testqueue "Hello"' in response.json()["error"]
         assert queue.peek_messages("testqueue") == []
 
-    @override_settings(CSRF_FAILURE_VIEW="jobs.views.csrf_failure")
     def test_a_browser_gets_a_page(self, browser: Client) -> None:
         response = browser.post("/job")
 

@@ -200,3 +200,8 @@ def session_members(sessions: set[int]) -> list[psutil.Process]:
 def left_over() -> list[psutil.Process]:
     """Living processes of all sessions that the tests started."""
     return session_members(_sessions) if _sessions else []
+
+
+def spare(pid: int) -> None:
+    """Take a program that outlives the test in which it was started out of ``left_over``."""
+    _sessions.discard(pid)

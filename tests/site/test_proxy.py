@@ -63,3 +63,10 @@ def test_what_the_proxy_received_encrypted_is_served_with_hsts(behind_proxy: Cli
     answer = behind_proxy.get("/admin/login/", HTTP_X_FORWARDED_PROTO="https")
     assert answer.status_code == 200
     assert answer.headers["Strict-Transport-Security"] == "max-age=3600"
+
+
+def test_a_probe_by_address_is_answered_whatever_the_host(settings):
+    settings.ALLOWED_HOSTS = ["example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert Client().get("/healthz", headers={"host": "10.1.2.3"}).status_code == 200
+    assert Client().get("/", headers={"host": "10.1.2.3"}).status_code == 400
