@@ -30,6 +30,8 @@ REFUSALS = (
     driver.TryAgainError,
     driver.AuthenticationError,
 )
+#: The same as a script tells them: older servers wrap the error, and NOREPLICAS has no class.
+REFUSAL_WORDS = ("READONLY ", "NOREPLICAS ", "MASTERDOWN ")
 #: Errors after which nobody knows whether it ran.
 LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
 
@@ -93,19 +95,23 @@ class ScriptRunner:
     def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
         """Run scripts in order in one round trip; the same errors as ``run``."""
         commands = [call.command(whole=False) for call in calls]
-        attempt = self._run_repeated if repeatable else self._with_connection
-        replies = attempt(lambda connection: self._exchange(connection, calls, commands))
+        replies = self._run_repeated(
+            lambda connection: self._exchange(connection, calls, commands), repeatable=repeatable
+        )
         for reply in replies:
             if isinstance(reply, driver.ResponseError):
                 raise _translated(reply) from reply
         return replies
 
-    def _run_repeated(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
+    def _run_repeated(self, exchange: Callable[[Any], list[Any]], *, repeatable: bool) -> list[Any]:
+        """Try again after what had certainly no effect, and after anything where that is harmless."""
         give_up = time.monotonic() + self.patience_seconds
         for tried in range(1, self.TRIES + 1):
             try:
                 return self._with_connection(exchange)
-            except QueueUnavailable:
+            except QueueUnavailable as error:
+                if isinstance(error, ReplyLost) and not repeatable:
+                    raise
                 pause = random.uniform(0.01, 0.05) * 2**tried
                 if tried == self.TRIES or time.monotonic() + pause > give_up:
                     raise
@@ -139,6 +145,8 @@ class ScriptRunner:
                 [replies[index]] = _converse(connection, [calls[index].command(whole=True)])
             if isinstance(replies[index], REFUSALS):
                 raise replies[index]
+            if isinstance(replies[index], driver.ResponseError) and _is_refusal(replies[index]):
+                raise driver.TryAgainError(str(replies[index]))
         return replies
 
 
@@ -151,6 +159,10 @@ def _converse(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
         except driver.ResponseError as error:
             replies.append(error)
     return replies
+
+
+def _is_refusal(error: driver.ResponseError) -> bool:
+    return any(word in str(error) for word in REFUSAL_WORDS)
 
 
 def _translated(error: driver.ResponseError) -> QueueError:

@@ -96,6 +96,7 @@ class Steering(ClientBase):
         source, target = validation.qname(source), validation.qname(target)
         if source == target:
             raise QueueError("A queue's messages cannot be moved to itself.")
+        self._count(target)  # which has to be there, even if there is nothing to move
         wanted = [validation.message_id(id) for id in ids] if ids is not None else None
         total = self._count(source) if wanted is None else len(wanted)
         total = total if count is None else min(total, count)

@@ -5,6 +5,7 @@ take; ``manage.py queues sweep`` runs it for all.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from redis import exceptions as driver
 
@@ -28,16 +29,15 @@ class Sweeps(ClientBase):
         Drops ids without a body, fields without a message, what has outlived the queue's retention, and
         moves what its redrive policy calls worn out to the dead letters.
         """
+        return sum(self.sweep_steps(qname), Swept())
+
+    def sweep_steps(self, qname: str) -> Iterator[Swept]:
+        """The same, one bounded step at each turn of the iterator."""
         qname = validation.qname(qname)
-        swept = Swept()
-        try:
-            for step in self._sweep_schedule(qname):
-                swept += step
-        except QueueNotFound:
-            pass
+        with suppress(QueueNotFound):
+            yield from self._sweep_schedule(qname)
         for which in ("attributes", "ends", "headers"):
-            swept += Swept(orphans=self._sweep_fields(qname, which))
-        return swept
+            yield from self._sweep_fields(qname, which)
 
     def sweep_lost_queues(self) -> int:
         """Delete what we keep beside queues that another program has deleted: how many keys and lanes."""
@@ -57,13 +57,13 @@ class Sweeps(ClientBase):
             if looked < STEP:
                 return
 
-    def _sweep_fields(self, qname: str, which: str) -> int:
-        cursor, deleted = b"0", 0
+    def _sweep_fields(self, qname: str, which: str) -> Iterator[Swept]:
+        cursor = b"0"
         while True:
-            cursor, found = self.scripts.run("sweep_fields", self._queue_keys(qname), which, cursor, STEP)
-            deleted += found
+            cursor, orphans = self.scripts.run("sweep_fields", self._queue_keys(qname), which, cursor, STEP)
+            yield Swept(orphans=orphans)
             if cursor == b"0":
-                return deleted
+                return
 
     def _names_beside(self) -> Iterator[str]:
         """The queues beside which there is a key of ours."""

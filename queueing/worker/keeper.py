@@ -1,8 +1,8 @@
 """Extends the leases of a worker's children, gives back what a dead one held, and tells who is alive.
 
 It is a process of its own, because a thread beside the handlers starves while C code holds the
-interpreter lock. In its second thread the recorder brings outcomes into the database, so a database
-that stalls never delays a lease.
+interpreter lock. In threads of their own the recorder brings outcomes into the database and the sweeper
+tidies up, so a database that stalls, or a queue that is large, never delays a lease.
 """
 
 import json
@@ -25,6 +25,7 @@ from .board import Board, Slot
 from .options import Options
 from .pipes import Bell
 from .recorder import Recorder
+from .sweeper import Sweeper
 
 logger = logging.getLogger("queueing.worker")
 
@@ -78,11 +79,12 @@ class Keeper:
         self._said = b""
         self._next_heartbeat = 0.0
         self._recorder = Recorder(self.client, conf, name=f"{options.name}-{os.getpid()}")
-        self._recorder_thread = threading.Thread(target=self._recorder.run, name="recorder", daemon=True)
+        self._sweeper = Sweeper(self.client, options.queues)
 
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
-        self._recorder_thread.start()
+        threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
+        threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
         pause_seconds = self.step()
         while not (self._stops and not self._to_abandon):
             self._wait(pause_seconds)

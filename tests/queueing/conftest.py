@@ -1,11 +1,13 @@
 """Clients for the tests of the queue: each test that asks for ``any_client`` runs on both Redis kinds."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from queueing.client import QueueClient
 from queueing.conf import Conf
+from queueing.exceptions import QueueExists
 from queueing.holdings import Batch, Lane, run_all
 from queueing.outcomes import Outcome
 
@@ -40,7 +42,8 @@ class Hand:
 @pytest.fixture
 def hand(any_client: QueueClient, conf: Conf) -> Callable[..., Hand]:
     """``hand("a")`` is the lane of a child named ``a``; the queue ``work`` exists."""
-    any_client.create_queue("work")
+    with suppress(QueueExists):
+        any_client.create_queue("work")
     return lambda child="a", conf=conf: Hand(any_client, conf, child)
 
 

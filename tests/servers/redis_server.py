@@ -19,6 +19,7 @@ class RedisServer:
 
     Without ``appendonly`` nothing survives a restart, with it everything acknowledged does
     (``appendfsync always``). With ``tls`` the port speaks TLS only, with a self-signed certificate.
+    Other ``options`` are those of redis.conf, with ``_`` for ``-``.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class RedisServer:
         tls: bool = False,
         maxmemory: str = "0",
         password: str = "",
+        **options: str,
     ) -> None:
         self.folder = folder
         self.appendonly = appendonly
         self.tls = tls
         self.maxmemory = maxmemory
         self.password = password
+        self.options = options
         self.port = free_port()
         self._program: Program | None = None
 
@@ -70,6 +73,7 @@ class RedisServer:
             }
         if self.password:
             options["requirepass"] = self.password
+        options |= {name.replace("_", "-"): value for name, value in self.options.items()}
         return [part for name, value in options.items() for part in (f"--{name}", value)]
 
     def _answers(self) -> bool:

@@ -1,50 +1,41 @@
-"""``manage.py queues``: the queues from a terminal. Parses and hands over, prints what comes back."""
+"""``manage.py queues``: the queues from a terminal. Parses and hands over to ``queueing.terminal``."""
 
-import dataclasses
-import json
-from argparse import ArgumentParser
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import suppress
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from queueing import get_client, send_message
+from queueing import get_client
 from queueing.exceptions import QueueError
-from queueing.messages import QueueFigures
+from queueing.terminal import VERBS, Screen, Verb
+from queueing.terminal.sentences import sentence
+from queueing.terminal.text import inert
 
-COLUMNS = ("queue", "ready", "delayed", "running", "dead", "latency", "msgs", "hiddenmsgs", "vt", "delay",
-           "maxsize", "totalsent", "totalrecv")  # fmt: skip
+WORK = ("work", "process messages, as runworker does")
+INTERRUPTED, NOBODY_READS = 130, 141
 
 
 class Command(BaseCommand):
     help = "See and steer the queues from a terminal."
+    # A broken urls.py is no reason not to pause a queue.
+    requires_system_checks = ["queueing"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-
-        verb = verbs.add_parser("list", help="all queues with their figures")
-        verb.add_argument("--json", action="store_true", help="one JSON object per queue, in an array")
-
-        verb = verbs.add_parser("create", help="create a queue")
-        verb.add_argument("queue")
-        verb.add_argument("--vt", type=int, help="visibility timeout in seconds (30)")
-        verb.add_argument("--delay", type=int, help="seconds before a new message can be received (0)")
-        verb.add_argument(
-            "--maxsize", type=int, help="UTF-16 units of a message, 1024 to 65536, or -1 (65536)"
-        )
-
-        verb = verbs.add_parser("send", help="send a message and print its id")
-        verb.add_argument("queue")
-        verb.add_argument("message")
-        verb.add_argument("--delay", type=int, help="seconds before it can be received")
-
-        verb = verbs.add_parser("peek", help="look at messages without receiving them")
-        verb.add_argument("queue")
-        verb.add_argument("--count", type=int, default=10, help="how many at the most (10)")
-        verb.add_argument("--newest", action="store_true", help="from the end of the queue")
-        verb.add_argument("--json", action="store_true", help="a JSON array")
-
-        verbs.add_parser("work", help="process messages, as runworker does", add_help=False)
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+        for verb in VERBS:
+            page = verbs.add_parser(
+                verb.name,
+                help=verb.help,
+                description=verb.description,
+                formatter_class=RawDescriptionHelpFormatter,
+            )
+            verb().add_arguments(page)
+            _add_common(page)
+        verbs.add_parser(WORK[0], help=WORK[1], add_help=False)
 
     def run_from_argv(self, argv: list[str]) -> None:
         if argv[2:3] == ["work"]:
@@ -55,66 +46,49 @@ class Command(BaseCommand):
             return
         super().run_from_argv(argv)
 
-    def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        if verb == "work":
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["verb"]
+        if name is None:
+            self._list_verbs()
+        elif name == "work":
             call_command("runworker")
-            return
-        try:
-            getattr(self, f"_{verb}")(**options)
-        except QueueError as error:
-            raise CommandError(f"{error}.") from error
-
-    def _list(self, *, json: bool, **_: Any) -> None:
-        figures = get_client().queue_figures()
-        if json:
-            self._print_json([_flat(queue) for queue in figures])
-        elif not figures:
-            self.stdout.write("There is no queue. Make one: manage.py queues create NAME")
         else:
-            self._print_table([[str(_flat(queue)[column]) for column in COLUMNS] for queue in figures])
+            verb = next(verb for verb in VERBS if verb.name == name)
+            self._run(verb(), Namespace(**options))
 
-    def _create(
-        self, *, queue: str, vt: int | None, delay: int | None, maxsize: int | None, **_: Any
-    ) -> None:
-        get_client().create_queue(queue, vt=vt, delay=delay, maxsize=maxsize)
-        self.stdout.write(f"created {queue}")
+    def _run(self, verb: Verb, options: Namespace) -> None:
+        client, screen = get_client(), Screen(self.stdout, self.stderr)
+        try:
+            verb.run(client, screen, options)
+            screen.flush()
+        except QueueError as error:
+            names = [vars(options)[name] for name in ("queue", "source", "target") if name in vars(options)]
+            text = "; ".join(filter(None, [sentence(error, client, names), screen.so_far()]))
+            raise CommandError(f"{inert(text)}.") from error
+        except KeyboardInterrupt:
+            screen.stopped()
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:
+            _close_stdout()
+            raise SystemExit(NOBODY_READS) from None
 
-    def _send(self, *, queue: str, message: str, delay: int | None, **_: Any) -> None:
-        self.stdout.write(send_message(queue, message, delay=delay))
-
-    def _peek(self, *, queue: str, count: int, newest: bool, json: bool, **_: Any) -> None:
-        messages = get_client().peek_messages(queue, count=count, newest=newest)
-        if json:
-            self._print_json([dataclasses.asdict(message) for message in messages])
-            return
-        for message in messages:
-            self.stdout.write(f"{message.id}  {message.state:8}  rc {message.rc}  {_one_line(message.body)}")
-
-    def _print_json(self, value: Any) -> None:
-        self.stdout.write(json.dumps(value, indent=2))
-
-    def _print_table(self, rows: list[list[str]]) -> None:
-        rows = [list(COLUMNS), *rows]
-        widths = [max(len(row[index]) for row in rows) for index in range(len(COLUMNS))]
-        for row in rows:
-            cells = [row[0].ljust(widths[0])]
-            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            self.stdout.write("  ".join(cells).rstrip())
+    def _list_verbs(self) -> None:
+        verbs = [*((verb.name, verb.help) for verb in VERBS), WORK]
+        lines = [f"  {name:8}  {help}" for name, help in verbs]
+        self.stdout.write("\n".join([f"{self.help}\n", "manage.py queues VERB …\n", *lines]))
+        self.stdout.write("\nmanage.py queues VERB --help tells all about a verb.")
 
 
-def _flat(figures: QueueFigures) -> dict[str, Any]:
-    return {
-        "queue": figures.name,
-        "ready": figures.ready,
-        "delayed": figures.delayed,
-        "running": figures.running,
-        "dead": figures.dead,
-        "latency": round(figures.latency_seconds, 1),
-        **dataclasses.asdict(figures.attributes),
-    }
+def _add_common(page: ArgumentParser) -> None:
+    """Django's own options, after the verb, too; they are in the help of the command."""
+    for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+        page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
+    for option in ("--settings", "--pythonpath"):
+        page.add_argument(option, default=SUPPRESS, help=SUPPRESS)
+    page.add_argument("-v", "--verbosity", type=int, default=SUPPRESS, help=SUPPRESS)
 
 
-def _one_line(text: str, length: int = 100) -> str:
-    """Without control characters, which could steer a terminal."""
-    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:length])
-    return shown + ("…" if len(text) > length else "")
+def _close_stdout() -> None:
+    """Python writes what is left when it ends, and would complain about it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

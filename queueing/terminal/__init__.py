@@ -1,0 +1,18 @@
+"""The queues from a terminal: what ``manage.py queues`` does once its words are read.
+
+Every verb of the command is a class; here is their order in its help. A verb talks to the client and
+to a ``Screen``, which keeps hostile content from steering the terminal.
+"""
+
+from .looks import List, Peek, Show
+from .messages import Receive, Send
+from .queues import Create, Delete, Pause, Resume, Set
+from .screen import Screen
+from .upkeep import Move, Purge, Redrive, Sweep
+from .verb import Verb
+
+__all__ = ["VERBS", "Screen", "Verb"]
+
+VERBS: tuple[type[Verb], ...] = (
+    List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Purge, Redrive, Move, Sweep,
+)  # fmt: skip

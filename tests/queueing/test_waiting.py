@@ -1,0 +1,150 @@
+"""A receive that waits: woken by sends, by due times and by the poll, and busy with nothing else."""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+import redis
+
+from queueing import wakeups
+from queueing.client import QueueClient
+from queueing.client import receives as receiving
+from queueing.exceptions import QueueUnavailable
+from tests.servers.cutting_proxy import CuttingProxy
+from tests.servers.waiting import eventually
+
+
+@pytest.fixture
+def queue(client: QueueClient) -> QueueClient:
+    client.create_queue("q")
+    return client
+
+
+@pytest.fixture
+def thread():
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def slow_poll(monkeypatch):
+    """What is found, is found by being woken."""
+    monkeypatch.setattr(receiving, "POLL_SECONDS", 60)
+
+
+def listeners(client: QueueClient, channel: str = "rsmq:rt:q") -> int:
+    return client.redis.pubsub_numsub(channel)[0][1]
+
+
+def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
+    """A receive that has begun to wait."""
+    future = thread.submit(client.receive_messages, "q", wait_seconds=20, **arguments)
+    eventually(lambda: listeners(client) == 1, what="a listener")
+    return future
+
+
+def test_what_is_there_is_received_at_once(queue):
+    queue.send_message("q", "a")
+    assert [message.body for message in queue.receive_messages("q", wait_seconds=20)] == ["a"]
+    assert listeners(queue) == 0
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_send_wakes_a_waiting_receive(queue, thread):
+    future = waiting_receive(thread, queue)
+    id = queue.send_message("q", "a")
+    assert [message.id for message in future.result(5)] == [id]
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_delayed_message_is_received_when_it_is_due(queue, thread):
+    queue.send_message("q", "a", delay_ms=300)
+    [message] = queue.receive_messages("q", wait_seconds=20)
+    assert 299 <= message.fr - message.sent < 3000
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_message_that_timed_out_is_received_when_it_is_due(queue):
+    queue.send_message("q", "a")
+    queue.receive_message("q", vt=1)
+    [message] = queue.receive_messages("q", wait_seconds=20)
+    assert message.rc == 2
+
+
+def test_an_unannounced_message_is_found_by_the_poll(queue, thread, monkeypatch):
+    monkeypatch.setattr(receiving, "POLL_SECONDS", 0.2)
+    future = waiting_receive(thread, queue)
+    id = "hofnoo4h3uSitfleX3naLlLtIJBcS2lk"
+    queue.redis.hset("rsmq:q:Q", id, "foreign")
+    queue.redis.zadd("rsmq:q", {id: 0})
+    assert [message.body for message in future.result(5)] == ["foreign"]
+
+
+def test_nothing_comes_and_the_wait_ends(queue):
+    began = time.monotonic()
+    assert queue.receive_messages("q", wait_seconds=0.3) == []
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_wait_costs_next_to_nothing(queue, thread):
+    future = waiting_receive(thread, queue)
+    before = queue.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert future.done() is False
+    threading.Event().wait(0.5)
+    after = queue.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    queue.send_message("q", "a")
+    future.result(5)
+    assert after - before <= 1
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_wait_outlasts_the_time_out_of_its_connection(redis_server, queue):
+    hasty = QueueClient(redis.Redis.from_url(redis_server.url, socket_timeout=0.2))
+    queue.send_message("q", "a", delay_ms=900)
+    assert [message.body for message in hasty.receive_messages("q", wait_seconds=20)] == ["a"]
+    hasty.redis.close()
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_all_waiting_threads_of_a_client_share_one_listener(queue, thread):
+    futures = [waiting_receive(thread, queue, count=1) for _ in range(6)]
+    assert listeners(queue) == 1
+    ids = queue.send_messages("q", ["x"] * 6)
+    taken = {message.id for future in futures for message in future.result(10)}
+    assert taken == set(ids)
+
+
+def test_the_listener_leaves_when_nobody_waits(queue, thread, monkeypatch):
+    monkeypatch.setattr(wakeups, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(wakeups, "LOOK_SECONDS", 0.05)
+    queue.receive_messages("q", wait_seconds=0.1)
+    assert eventually(
+        lambda: not any(thread.name == "wake-ups" for thread in threading.enumerate()), what="the end"
+    )
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_wait_goes_on_after_its_listener_was_cut_off(redis_server, queue, thread, monkeypatch):
+    monkeypatch.setattr(wakeups, "LOOK_SECONDS", 0.1)
+    with CuttingProxy(redis_server.port) as proxy:
+        client = QueueClient(redis.Redis.from_url(proxy.url))
+        future = waiting_receive(thread, client)
+        proxy.cut_all()
+        eventually(lambda: listeners(queue) == 0, what="the cut")
+        eventually(lambda: listeners(queue) == 1, what="a new listener")
+        queue.send_message("q", "a")
+        assert [message.body for message in future.result(5)] == ["a"]
+        client.redis.close()
+
+
+def test_a_redis_that_goes_away_ends_the_wait_with_an_error(redis_server, queue, thread, monkeypatch):
+    monkeypatch.setattr(receiving, "POLL_SECONDS", 0.2)
+    with CuttingProxy(redis_server.port) as proxy:
+        client = QueueClient(redis.Redis.from_url(proxy.url, socket_timeout=0.5))
+        future = waiting_receive(thread, client)
+        proxy.refuse = True
+        with pytest.raises(QueueUnavailable):
+            future.result(10)
+        client.redis.close()
