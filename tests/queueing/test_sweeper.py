@@ -13,10 +13,10 @@ def steps_of_one_sweep(sweeper: Sweeper) -> list[float]:
 
 def test_a_sweep_goes_in_steps_through_queues_and_dead_letters(any_client):
     any_client.create_queue("work")
-    any_client.redis.zadd("rsmq:work", {"0" * 32: 0})
     any_client.set_redrive_policy("work", 1)
     any_client.send_messages("work", ["x"] * 450)
     any_client.receive_messages("work", 450, vt=0)
+    any_client.redis.zadd("rsmq:work", {"0" * 32: 0})
     sweeper = Sweeper(any_client, ["work"])
     pauses = steps_of_one_sweep(sweeper)
     assert len(pauses) > 5
