@@ -1,7 +1,7 @@
 """The ten methods of RSMQ, called in Node and in Python by the same names."""
 
-import http.client
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,18 +22,26 @@ class RsmqError(Exception):
 
 
 class NodeSide:
-    """One version of npm's rsmq, driven over HTTP."""
+    """One version of npm's rsmq, driven over a socket, a JSON line per call and answer."""
 
     def __init__(self, program: Program, port: int) -> None:
         self.program = program
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._lines = self._socket.makefile("rb")
 
-    def call(self, method: str, **options: Any) -> Any:
-        self._http.request("POST", "/", json.dumps([method, options]))
-        answer = json.loads(self._http.getresponse().read())
+    def call(self, method: str, *, realtime: bool = False, **options: Any) -> Any:
+        """``realtime`` calls an RSMQ that was built with it."""
+        asked = {"method": method, "options": options, "realtime": realtime}
+        self._socket.sendall(json.dumps(asked).encode() + b"\n")
+        answer = json.loads(self._lines.readline())
         if "name" in answer:
             raise RsmqError(answer["name"], answer["text"])
         return answer["result"]
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
 
 
 #: RSMQ's method -> ours, and the parameters that are positional here.
@@ -67,6 +75,7 @@ class PythonSide:
         if isinstance(result, Message):
             found = asdict(result)
             found["message"] = found.pop("body")
+            assert found.pop("headers") == {}
             return found
         if isinstance(result, QueueAttributes):
             return asdict(result)
@@ -76,9 +85,21 @@ class PythonSide:
 Side = NodeSide | PythonSide
 
 
+def outcome(side: Side, method: str, options: dict[str, Any]) -> Any:
+    """What a call returns, or name and text of its error."""
+    try:
+        return side.call(method, **options)
+    except RsmqError as error:
+        return error.args
+
+
 @contextmanager
 def node_side(version: str, redis_port: int) -> Iterator[NodeSide]:
     """A running bridge to ``version`` (npm's alias) on the Redis of that port."""
     with node_program("bridge.js", version, env={"REDIS_PORT": str(redis_port)}) as program:
         line = program.wait_for_line(r"^listening on \d+$")
-        yield NodeSide(program, int(line.split()[-1]))
+        side = NodeSide(program, int(line.split()[-1]))
+        try:
+            yield side
+        finally:
+            side.close()

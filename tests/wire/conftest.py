@@ -1,6 +1,7 @@
 """Both sides of the wire on one Redis."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -8,16 +9,28 @@ from queueing.client import QueueClient
 from tests.servers.node_programs import VERSIONS
 from tests.servers.redis_server import RedisServer
 
-from .bridge import NodeSide, PythonSide, node_side
+from .bridge import NodeSide, PythonSide, Side, node_side
+
+
+@pytest.fixture(scope="package")
+def nodes(_session_redis: RedisServer) -> Iterator[dict[str, NodeSide]]:
+    """npm's rsmq in each pinned version, each in one process for all tests of this folder."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(node_side(name, _session_redis.port)) for name in VERSIONS}
 
 
 @pytest.fixture(params=VERSIONS)
-def node(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[NodeSide]:
-    """npm's rsmq in each pinned version, on the Redis of the test."""
-    with node_side(request.param, redis_server.port) as side:
-        yield side
+def node(request: pytest.FixtureRequest, nodes: dict[str, NodeSide], redis_server: RedisServer) -> NodeSide:
+    """One of the versions, on the empty Redis of the test."""
+    return nodes[request.param]
 
 
 @pytest.fixture
 def python(client: QueueClient) -> PythonSide:
     return PythonSide(client)
+
+
+@pytest.fixture
+def sides(nodes: dict[str, NodeSide], python: PythonSide) -> dict[str, Side]:
+    """Everybody who speaks RSMQ here: both versions of Node, and ours."""
+    return {**nodes, "ours": python}

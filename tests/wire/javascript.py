@@ -1,0 +1,32 @@
+"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, big integers."""
+
+import json
+import math
+from typing import Any
+
+
+class Undefined:
+    """Absent: ``undefined`` there, ``None`` or not given here."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED = Undefined()
+
+
+def source(value: Any) -> str:
+    """The JavaScript that evaluates to the counterpart of a Python value."""
+    if isinstance(value, Undefined):
+        return "undefined"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "NaN"
+        return repr(value).replace("inf", "Infinity")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        return f"{value}n"
+    if isinstance(value, list):
+        return f"[{', '.join(map(source, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)}: {source(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)

@@ -1,0 +1,184 @@
+"""What other clients of the same layout leave in a queue is read without a crash."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from queueing.client import QueueClient
+from queueing.exceptions import InvalidFormat, QueueError
+from queueing.messages import Message
+from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+IDS = [f"hofomibyd{digit}{'C6Bui6YyW5dCn6wqEu1fvv'}" for digit in "wxyz"]
+SENT_MS = int(IDS[0][:10], 36) // 1000
+
+#: What each program leaves: attributes of a queue, and its messages as (body, other fields, ms of delay).
+LAYOUTS: dict[str, tuple[dict[str, Any], list[tuple[bytes, dict[str, Any], float]]]] = {
+    # Version 0.6.1 writes what it was given, rounds nothing, and a time from the client's clock.
+    "PyRSMQ": (
+        {"vt": 30.5, "delay": 0.25, "maxsize": 65565, "created": 1795454967, "modified": 1795454967},
+        [(b'{"a": 1}', {"rc": 1, "fr": SENT_MS}, 500), (b"\xff\xfe", {}, 250), (b"text", {}, 1500)],
+    ),
+    "PyRSMQ, numbers as texts": (
+        {"vt": "30.0", "delay": "0.0", "maxsize": "65565.0", "created": "1.8e9", "modified": 1795454967.5},
+        [(b"text", {}, 0)],
+    ),
+    # Versions from 14 on keep milliseconds where RSMQ has seconds.
+    "rsmq-async": (
+        {"vt": 30000, "delay": 500, "maxsize": 65536, "created": 1795454967, "modified": 1795454967},
+        [(b"text", {}, 500), (b"\x00\x80", {"rc": 3, "fr": SENT_MS}, 0)],
+    ),
+    # With its feature break-js-comp even the scores are µs: due in the year 58,000.
+    "rsmq-async in microseconds": (
+        {"vt": 30000, "delay": 0, "maxsize": -1, "created": 1795454967, "modified": 1795454967},
+        [(b"text", {}, SENT_MS * 999.0)],
+    ),
+    "rsmq 0.7": (
+        {"vt": 30, "delay": 0, "maxsize": -1, "created": 1795454967, "modified": 1795454967},
+        [(b"text", {}, 0), ("é".encode(), {"rc": 2, "fr": SENT_MS}, 0)],
+    ),
+    "nobody in particular": (
+        {"vt": "1e999", "delay": "soon", "maxsize": "", "created": "", "modified": "-"},
+        [(b"text", {"fr": "x"}, 0.5), (b"", {"rc": 1, "fr": "1.5"}, 0)],
+    ),
+}
+
+
+def leave(client: QueueClient, queue: str, layout: str) -> list[str]:
+    """Write a layout as its program does; returns the ids."""
+    attributes, messages = LAYOUTS[layout]
+    client.redis.sadd("rsmq:QUEUES", queue)
+    client.redis.hset(f"rsmq:{queue}:Q", mapping=attributes)
+    for message_id, (body, fields, delay_ms) in zip(IDS, messages, strict=False):
+        client.redis.hset(f"rsmq:{queue}:Q", message_id, body)
+        for name, value in fields.items():
+            client.redis.hset(f"rsmq:{queue}:Q", f"{message_id}:{name}", value)
+        client.redis.zadd(f"rsmq:{queue}", {message_id: SENT_MS + delay_ms})
+    client.redis.hincrby(f"rsmq:{queue}:Q", "totalsent", len(messages))
+    return IDS[: len(messages)]
+
+
+def received(client: QueueClient) -> Message:
+    """A receipt as a reader holds it."""
+    return Message(IDS[0], "text", 1, SENT_MS, float(SENT_MS))
+
+
+#: Every public method of the client, on a queue that another program has filled.
+CALLS: dict[str, Callable[[QueueClient], Any]] = {
+    "beat": lambda client: client.beat("worker", "{}"),
+    "change_message_visibility": lambda client: client.change_message_visibility("q", IDS[0], 0),
+    "change_visibilities": lambda client: client.change_visibilities("q", [IDS[0], received(client)], 5),
+    "count_hit": lambda client: client.count_hit("page", 60),
+    "create_queue": lambda client: client.create_queue("another"),
+    "dead_letter_queue": lambda client: client.dead_letter_queue("q"),
+    "delete_message": lambda client: client.delete_message("q", IDS[0]),
+    "delete_messages": lambda client: client.delete_messages("q", [IDS[0], received(client)]),
+    "delete_queue": lambda client: client.delete_queue("q"),
+    "delete_redrive_policy": lambda client: client.delete_redrive_policy("q"),
+    "eviction_policy": lambda client: client.eviction_policy(),
+    "forget_worker": lambda client: client.forget_worker("worker"),
+    "get_queue_attributes": lambda client: client.get_queue_attributes("q"),
+    "get_queue_policy": lambda client: client.get_queue_policy("q"),
+    "learn_dead_letter_queue": lambda client: client.learn_dead_letter_queue("q", "q-dead"),
+    "list_queues": lambda client: client.list_queues(),
+    "move_messages": lambda client: [client.create_queue("to"), client.move_messages("q", "to")],
+    "pause_queue": lambda client: client.pause_queue("q"),
+    "peek_message": lambda client: client.peek_message("q", IDS[0]),
+    "peek_messages": lambda client: client.peek_messages("q"),
+    "ping": lambda client: client.ping(),
+    "pop_message": lambda client: client.pop_message("q"),
+    "purge_queue": lambda client: client.purge_queue("q"),
+    "queue_figures": lambda client: client.queue_figures(),
+    "receive_message": lambda client: client.receive_message("q"),
+    "receive_messages": lambda client: client.receive_messages("q", 10),
+    "redrive": lambda client: client.redrive("q"),
+    "release_message": lambda client: client.release_message("q", received(client)),
+    "resume_queue": lambda client: client.resume_queue("q"),
+    "send_message": lambda client: client.send_message("q", "text", headers={"a": "b"}),
+    "send_messages": lambda client: client.send_messages("q", ["text", "another"]),
+    "set_queue_attributes": lambda client: client.set_queue_attributes("q", vt=5),
+    "set_redrive_policy": lambda client: [
+        client.set_redrive_policy("q", 1),
+        client.receive_messages("q"),
+        client.sweep_queue("q"),
+    ],
+    "set_retention": lambda client: [client.set_retention("q", 1), client.sweep_queue("q")],
+    "sweep_lost_queues": lambda client: client.sweep_lost_queues(),
+    "sweep_queue": lambda client: client.sweep_queue("q"),
+    "sweep_steps": lambda client: list(client.sweep_steps("q")),
+}
+
+
+def test_the_calls_cover_the_whole_client():
+    methods = inspect.getmembers(QueueClient, inspect.isfunction)
+    assert {name for name, _ in methods if not name.startswith("_")} == set(CALLS)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", CALLS)
+def test_every_method_reads_it(client: QueueClient, layout: str, method: str):
+    leave(client, "q", layout)
+    CALLS[method](client)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "rsmq-async in microseconds"])
+def test_every_message_of_it_is_received_and_deleted(client: QueueClient, layout: str):
+    ids = leave(client, "q", layout)
+    messages = client.receive_messages("q")
+    assert sorted(message.id for message in messages) == ids
+    assert client.delete_messages("q", messages) == [1] * len(ids)
+    assert client.get_queue_attributes("q").msgs == 0
+
+
+def test_the_attributes_of_others_are_read_as_rsmq_reads_them(client: QueueClient):
+    leave(client, "q", "PyRSMQ")
+    found = client.get_queue_attributes("q")
+    assert (found.vt, found.delay, found.maxsize) == (30, 0, 65565)
+
+
+@pytest.mark.parametrize("name", ["odd.name é", "with space", "QUEUE:", "n" * 300, "", "\n"])
+def test_a_name_that_rsmq_would_refuse_is_listed_and_refused_politely(client: QueueClient, name: str):
+    leave(client, name, "PyRSMQ")
+    client.create_queue("q")
+    assert set(client.list_queues()) == {"q", name}
+    assert {figures.name for figures in client.queue_figures()} >= {"q"}
+    assert client.sweep_lost_queues() == 0
+    for call in (
+        client.receive_message,
+        client.get_queue_attributes,
+        client.delete_queue,
+        client.sweep_queue,
+    ):
+        with pytest.raises(QueueError) as caught:
+            call(name)
+        assert isinstance(caught.value, InvalidFormat) or not name
+
+
+def test_a_name_that_is_no_text_is_listed(client: QueueClient):
+    client.redis.sadd("rsmq:QUEUES", b"\xff\xfe")
+    client.redis.hset(b"rsmq:\xff\xfe:Q", mapping={"vt": 1, "delay": 0, "maxsize": 1024})
+    [name] = client.list_queues()
+    assert name.encode("utf-8", "surrogateescape") == b"\xff\xfe"
+    assert [figures.name for figures in client.queue_figures()] == [name]
+
+
+def test_a_worker_runs_what_the_others_left(
+    redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    queues = dict(zip(["ledger", "brisk", "slow"], ["PyRSMQ", "rsmq-async", "rsmq 0.7"], strict=True))
+    sent = {queue: leave(client, queue, layout) for queue, layout in queues.items()}
+    for body_id in sent["slow"]:  # this handler waits as long as its body says
+        client.redis.hset("rsmq:slow:Q", body_id, "0 seconds")
+    with worker(*queues) as process:
+        eventually(
+            lambda: all(client.get_queue_attributes(queue).msgs == 0 for queue in queues),
+            within_seconds=20,
+            of=process,
+        )
+    assert ledger.count("end") == sum(map(len, sent.values()))
+    assert {figures.dead for figures in client.queue_figures(list(queues))} == {0}
