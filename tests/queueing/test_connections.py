@@ -59,7 +59,7 @@ def test_a_primary_that_became_a_replica_is_waited_for(own_redis):
     client.create_queue("q")
     id = client.send_message("q", "text")
     client.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
-    with pytest.raises(QueueUnavailable, match="ReadOnly"):
+    with pytest.raises(QueueUnavailable, match="ReadOnly|READONLY"):
         client.send_message("q", "text")
     with ThreadPoolExecutor(1) as thread:
         # Even a pop is tried again: what was refused has certainly had no effect.
@@ -83,7 +83,7 @@ def test_too_few_replicas_refuse_a_send_with_nothing_done(own_redis):
 def clustered(own_redis) -> Iterator[QueueClient]:
     """A client in a namespace with a hash tag, on a cluster of one node."""
     connection = own_redis(cluster_enabled="yes").connect()
-    connection.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    connection.execute_command("CLUSTER", "ADDSLOTS", *range(16384))  # 6.2 has no range of them
     eventually(lambda: b"state:ok" in connection.execute_command("CLUSTER", "INFO"))
     yield QueueClient(connection, ns="{rsmq}")
     connection.close()
@@ -98,7 +98,7 @@ def test_a_namespace_with_a_hash_tag_works_on_a_cluster(clustered):
     client.send_message("q", "d", headers={"h": "1"}, deduplication_id="once", delay_ms=5)
     first = client.receive_message("q", vt=0)
     assert client.receive_messages("q", 1)[0].id == ids[1]
-    assert client.sweep_queue("q").buried == 1
+    client.sweep_queue("q")  # if the receive has not met it already
     assert client.peek_messages("q-dead")[0].id == first.id
     assert client.redrive("q") == 1
     assert client.release_message("q", client.receive_message("q")) == 1
