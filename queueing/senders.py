@@ -8,9 +8,11 @@ import secrets
 import string
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-ALPHABET = string.ascii_letters + string.digits
+ALPHABET = (string.ascii_letters + string.digits).encode()
+#: Each byte's letter or digit, and the bytes that have none: they would make some likelier than others.
+LETTERS = bytes(ALPHABET[byte % 62] for byte in range(256))
+LEFT_OVER = bytes(range(256 - 256 % 62, 256))
 DIGITS = string.digits + string.ascii_lowercase
 
 
@@ -28,7 +30,7 @@ class SendCall:
 
     def ids(self, first_us: int) -> list[str]:
         """The ids that the script made, from the µs of the first one."""
-        return [base36(first_us + index) + tail for index, tail in enumerate(self.tails)]
+        return [time + tail for time, tail in zip(_count_base36(first_us), self.tails, strict=False)]
 
 
 class Senders:
@@ -38,14 +40,16 @@ class Senders:
         self._free: list[tuple[str, int]] = []
         self._lock = threading.Lock()
 
-    @contextmanager
-    def call(self, count: int) -> Iterator[SendCall]:
-        """The next call of a free sender. A call that fails retires its sender: it may still arrive."""
+    def next_call(self, count: int) -> SendCall:
+        """The next call of a free sender."""
         with self._lock:
             token, number = self._free.pop() if self._free else (secrets.token_hex(8), 0)
-        yield SendCall(token, number + 1, count)
+        return SendCall(token, number + 1, count)
+
+    def answered(self, call: SendCall) -> None:
+        """Its sender is free again. One whose call failed never is: that call may still arrive."""
         with self._lock:
-            self._free.append((token, number + 1))
+            self._free.append((call.token, call.number))
 
 
 def base36(number: int) -> str:
@@ -57,10 +61,20 @@ def base36(number: int) -> str:
     return text
 
 
+def _count_base36(number: int) -> Iterator[str]:
+    """``number``, the next one and so on, in base 36."""
+    high, low = divmod(number, 36)
+    while True:
+        leading = base36(high)
+        for digit in DIGITS[low:]:
+            yield leading + digit
+        high, low = high + 1, 0
+
+
 def _random_text(length: int) -> str:
-    """Unpredictable letters and digits: bytes above the last multiple of 62 are drawn again."""
+    """Unpredictable letters and digits, each as likely as the others."""
     text = ""
     while len(text) < length:
         drawn = secrets.token_bytes(length - len(text) + 16)
-        text += "".join(ALPHABET[byte % 62] for byte in drawn if byte < 248)
+        text += drawn.translate(LETTERS, LEFT_OVER).decode()
     return text[:length]

@@ -102,6 +102,8 @@ def javascript_string(value: Any) -> str:
 
 
 def _text(value: Any, item: str, form: re.Pattern[str]) -> str:
+    if type(value) is str and form.fullmatch(value):
+        return value
     # What JavaScript calls falsy; an empty list or dict is not.
     if value is None or value is False or value == "" or (value == 0 and not isinstance(value, bytes)):
         raise MissingParameter(item)

@@ -1,12 +1,11 @@
 """What all parts of the client share."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
 
-from ..exceptions import MessageTooLong, QueueError, QueueExists, QueueNotFound
+from ..exceptions import MessageTooLong, QueueExists, QueueNotFound
 from ..keys import Keys, dead_letter_queue
 from ..scripts import ScriptRunner
 from ..senders import Senders
@@ -68,14 +67,13 @@ class ClientBase:
                 return checked(reply)
             self.learn_dead_letter_queue(qname, reply[1].decode())
 
-    @contextmanager
-    def _queue_found_first(self, qname: str) -> Iterator[None]:
-        """RSMQ looks for the queue before it looks at the other parameters: so does an error of ours."""
-        try:
-            yield
-        except QueueError:
-            checked(self.scripts.run("attributes", self._queue_keys(qname)))
-            raise
+    def _find_queue(self, qname: str) -> None:
+        """``QueueNotFound`` where it is not there.
+
+        RSMQ looks for the queue before it looks at the other parameters; ours are looked at first,
+        and before one of them is refused this is asked.
+        """
+        checked(self.scripts.run("attributes", self._queue_keys(qname)))
 
 
 def checked(reply: list[Any]) -> list[Any]:

@@ -67,8 +67,11 @@ class Receives(ClientBase):
 
     def _receivable(self, qname: str, vt: Any) -> tuple[str, int | str]:
         qname = validation.qname(qname)
-        with self._queue_found_first(qname):
+        try:
             return qname, "" if vt is None else validation.seconds(vt, "vt")
+        except QueueError:
+            self._find_queue(qname)
+            raise
 
     def _take_many(self, qname: str, vt: Any, count: int) -> tuple[list[Message], float]:
         messages: list[Message] = []

@@ -54,10 +54,14 @@ class Sends(ClientBase):
         steps, so any other error may come after some were sent.
         """
         qname = validation.qname(qname)
-        with self._queue_found_first(qname):
+        try:
             delay = "" if delay is None else validation.seconds(delay, "delay")
             for message in messages:
-                _check(message)
+                if not isinstance(message, str):
+                    _check(message)
+        except QueueError:
+            self._find_queue(qname)
+            raise
         ids: list[str] = []
         for step in _steps(messages):
             ids += self._send_step(qname, step, delay)
@@ -65,18 +69,19 @@ class Sends(ClientBase):
 
     def _send_step(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> list[str]:
         keys = [self.keys.attributes(qname), self.keys.schedule(qname)]
-        with self._senders.call(len(messages)) as call:
-            keys += [self.keys.sender(call.token), self.keys.headers(qname)]
-            args = [call.number, self.keys.channel(qname), delay, call.REMEMBERED_MS, len(messages)]
-            extras: list[Any] = []
-            for index, (tail, message) in enumerate(zip(call.tails, messages, strict=True), 1):
-                body = message
-                if isinstance(message, Draft):
-                    body = message.body
-                    extras += self._extras(qname, index, message, keys)
-                args += (tail, validation.utf16_units(body), validation.encode(body))
-            first_us, *sent_before = checked(self.scripts.run("send", keys, *args, *extras))
-            ids = call.ids(int(first_us))
+        call = self._senders.next_call(len(messages))
+        keys += [self.keys.sender(call.token), self.keys.headers(qname)]
+        args = [call.number, self.keys.channel(qname), delay, call.REMEMBERED_MS, len(messages)]
+        extras: list[Any] = []
+        for index, (tail, message) in enumerate(zip(call.tails, messages, strict=True), 1):
+            body = message
+            if isinstance(message, Draft):
+                body = message.body
+                extras += self._extras(qname, index, message, keys)
+            args += (tail, validation.utf16_units(body), validation.encode(body))
+        first_us, *sent_before = checked(self.scripts.run("send", keys, *args, *extras))
+        self._senders.answered(call)
+        ids = call.ids(int(first_us))
         for index, id in zip(sent_before[::2], sent_before[1::2], strict=True):
             ids[index - 1] = id.decode()
         return ids
@@ -93,10 +98,8 @@ class Sends(ClientBase):
             yield from (index, "once", f"{len(keys) - 4} {draft.deduplication_seconds * 1000}")
 
 
-def _check(message: str | Draft) -> None:
-    """Refuse, before Redis is asked, what no queue would take."""
-    if isinstance(message, str):
-        return
+def _check(message: Any) -> None:
+    """Refuse, before Redis is asked, what is no text and what no queue would take."""
     if not isinstance(message, Draft) or not isinstance(message.body, str):
         raise MessageNotString
     if message.delay_ms is not None and message.due_ms is not None:
