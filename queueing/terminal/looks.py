@@ -25,15 +25,15 @@ MEANINGS = {
     "latency": "age of the oldest ready message",
     "paused": "whether it gives out messages",
     "vt": "seconds a received message stays hidden",
-    "delay": "seconds until a new message can be received",
-    "maxsize": "UTF-16 units of a message, -1: any number",
+    "delay": "seconds a new message stays hidden",
+    "maxsize": "UTF-16 units of a message, -1: any",
     "totalrecv": "receives ever",
     "totalsent": "messages ever sent",
     "msgs": "messages in the queue",
     "hiddenmsgs": "those not ready",
     "max_receive_count": "receives after which a message is dead",
     "dead_letter_queue": "where it goes then",
-    "retention_seconds": "after so long a ready message is dropped",
+    "retention_seconds": "a message ready for so long is dropped",
 }
 
 

@@ -85,6 +85,8 @@ class Screen:
         self.so_far = lambda: "nothing is deleted"
         self.draw(f"{inert(question)} [y/N] ")
         answer = sys.stdin.readline()
+        if not answer:  # Ctrl-D leaves the line unfinished
+            self.draw("\n")
         self.so_far = lambda: ""
         if answer.strip().lower() not in {"y", "yes"}:
             raise Refused("Nothing is deleted.")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .text import counted, cut, width
+from .text import counted, cut
 
 if TYPE_CHECKING:
     from .screen import Screen
@@ -22,6 +22,7 @@ class Tally:
         self.done = self.total = 0
         self._screen = screen
         self._drawn = ""
+        self._drawn_percent = -1
 
     def __enter__(self) -> "Tally":
         self._screen.so_far = self.sentence
@@ -29,26 +30,30 @@ class Tally:
 
     def __exit__(self, *_: object) -> None:
         if self._drawn:
-            self._screen.draw(f"\r{' ' * width(self._drawn)}\r")
+            self._screen.draw(f"\r{' ' * len(self._drawn)}\r")
 
     def __call__(self, done: int, total: int) -> None:
         # What is sent meanwhile may be done, too.
         self.done, self.total = done, max(done, total)
-        line = self._line()
-        if self._screen.draws and line != self._drawn:
-            self._screen.draw(f"\r{line.ljust(width(self._drawn))}")
-            self._drawn = line
+        percent = self._percent()
+        if self._screen.draws and percent != self._drawn_percent:
+            line = self._line(percent)
+            self._screen.draw(f"\r{line.ljust(len(self._drawn))}")
+            self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """What is done, for one who stops it or whom an error stops; empty before the first step."""
+        """What is done, for one who stops it or whom an error stops; empty before the first step.
+
+        The step that was under way may have been done, too.
+        """
         if not self.total:
             return ""
-        return f"{self.done} of {counted(self.total, self.noun)} {self.participle}"
+        return f"at least {self.done} of {counted(self.total, self.noun)} {self.participle}"
 
-    def _line(self) -> str:
-        share = self.done / self.total if self.total else 1.0
-        filled = int(share * BAR_COLUMNS)
-        figures = (
-            f"  [{'#' * filled}{'.' * (BAR_COLUMNS - filled)}] {share:4.0%}  {self.done} of {self.total}"
-        )
+    def _percent(self) -> int:
+        return self.done * 100 // self.total if self.total else 100
+
+    def _line(self, percent: int) -> str:
+        bar = ("#" * (percent * BAR_COLUMNS // 100)).ljust(BAR_COLUMNS, ".")
+        figures = f"  [{bar}] {percent:3}%  {self.done} of {self.total}"
         return cut(self.doing, max(10, self._screen.columns - 1 - len(figures))) + figures

@@ -74,6 +74,6 @@ def duration(seconds: float) -> str:
 def moment(epoch_seconds: int) -> str:
     """A time in UTC; the bare number where a foreign program wrote no possible one."""
     try:
-        return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return str(epoch_seconds)

@@ -160,5 +160,5 @@ def _is_name(name: str) -> bool:
 def _found(swept: Swept) -> str:
     return (
         f"{counted(swept.phantoms, 'phantom')}, {counted(swept.orphans, 'orphan')}, "
-        f"{counted(swept.expired)} expired, {swept.buried} buried"
+        f"{swept.expired} expired, {swept.buried} buried"
     )

@@ -44,7 +44,10 @@ class Command(BaseCommand):
 
             RunWorker().run_from_argv([argv[0], "queues work", *argv[3:]])
             return
-        super().run_from_argv(argv)
+        try:
+            super().run_from_argv(argv)
+        except KeyboardInterrupt:  # before a verb began, or after it
+            raise SystemExit(INTERRUPTED) from None
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["verb"]
