@@ -125,7 +125,7 @@ without a message (orphans). Drop what has outlived the queue's retention, and
 bury what its redrive policy calls worn out. Without QUEUE all are swept, and
 what is left of queues that another program deleted goes, too.
 
-It harms nothing at any time, and two at once do not either."""
+Workers do the same now and then. It harms nothing at any time."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
