@@ -1,6 +1,6 @@
 """An RSMQ-compatible message queue for Django: client, worker, memory and console."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import QueueClient
@@ -15,11 +15,11 @@ def get_client() -> "QueueClient":
     return shared_client()
 
 
-def send_message(qname: str, message: str, *, delay: int | None = None) -> str:
+def send_message(qname: str, message: str, **options: Any) -> str:
     """Send ``message`` and return its id; a configured queue that is missing is created first.
 
-    Takes and raises what ``QueueClient.send_message`` does.
+    Takes the options and raises the errors of ``QueueClient.send_message``.
     """
     from .provision import send_creating
 
-    return send_creating(get_client(), qname, message, delay=delay)
+    return send_creating(get_client(), qname, message, **options)

@@ -86,7 +86,7 @@ class Lane:
         if reply[0] != b"ok":
             raise QueueNotFound
         deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(4, len(reply), 6)]
-        return Batch(int(reply[1]), int(reply[2]), reply[3] == b"1", deliveries)
+        return Batch(int(reply[1]), validation.stored_int(reply[2]), reply[3] == b"1", deliveries)
 
     @staticmethod
     def read_settle(reply: list) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The queues of the setting ``QUEUES`` are there: made at start-up, or when one is missed."""
 
 import logging
+from typing import Any
 
 from .client import QueueClient
 from .conf import get_conf
@@ -32,15 +33,15 @@ def try_once() -> None:
         client.redis.connection_pool.disconnect()
 
 
-def send_creating(client: QueueClient, qname: str, message: str, *, delay: int | None = None) -> str:
+def send_creating(client: QueueClient, qname: str, message: str, **options: Any) -> str:
     """Send; a configured queue that is missing is created, and the send repeated once."""
     try:
-        return client.send_message(qname, message, delay=delay)
+        return client.send_message(qname, message, **options)
     except QueueNotFound:
         if qname not in get_conf().QUEUES:
             raise
         _created(client, qname)
-        return client.send_message(qname, message, delay=delay)
+        return client.send_message(qname, message, **options)
 
 
 def _created(client: QueueClient, qname: str) -> bool:

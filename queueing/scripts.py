@@ -94,14 +94,19 @@ class ScriptRunner:
 
     def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
         """Run scripts in order in one round trip; the same errors as ``run``."""
+        replies = self.try_all(calls, repeatable=repeatable)
+        for reply in replies:
+            if isinstance(reply, QueueError):
+                raise reply
+        return replies
+
+    def try_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
+        """The same, with the error of a script that Redis refused in the place of its reply."""
         commands = [call.command(whole=False) for call in calls]
         replies = self._run_repeated(
             lambda connection: self._exchange(connection, calls, commands), repeatable=repeatable
         )
-        for reply in replies:
-            if isinstance(reply, driver.ResponseError):
-                raise _translated(reply) from reply
-        return replies
+        return [_translated(reply) if isinstance(reply, driver.ResponseError) else reply for reply in replies]
 
     def _run_repeated(self, exchange: Callable[[Any], list[Any]], *, repeatable: bool) -> list[Any]:
         """Try again after what had certainly no effect, and after anything where that is harmless."""

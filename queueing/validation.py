@@ -3,14 +3,20 @@
 The rules are those of ``_validate`` in RSMQ's ``index.js`` (0.12.4), in the same order.
 """
 
+import math
 import re
+from decimal import Decimal
 from typing import Any
 
 from .exceptions import InvalidFormat, InvalidValue, MissingParameter
 
 QNAME = re.compile(r"[a-zA-Z0-9_-]{1,160}")
 ID = re.compile(r"[a-zA-Z0-9:]{32}")
-INTEGER = re.compile(r"[\s\ufeff]*([+-]?\d+)")
+#: What JavaScript takes for space, which is not what Python does.
+SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+INTEGER = re.compile(f"[{SPACE}]*([+-]?)0*([0-9]+)")
+#: Digits beyond which a number is out of all bounds, whatever it is.
+MANY_DIGITS = 16
 MAX_SECONDS = 9_999_999
 MIN_SIZE, MAX_SIZE = 1024, 65536
 
@@ -73,14 +79,17 @@ def decode(body: bytes) -> str:
 def parse_int(value: Any) -> int | None:
     """JavaScript's ``parseInt(value, 10)``; ``None`` for NaN."""
     found = INTEGER.match(javascript_string(value))
-    return int(found[1]) if found else None
+    if not found:
+        return None
+    number = int(found[2][: MANY_DIGITS + 1])
+    return -number if found[1] == "-" else number
 
 
 def stored_int(value: bytes | int) -> int:
     """An integer as it lies in Redis: other clients leave floats and worse where RSMQ has integers."""
     try:
         return int(value)
-    except ValueError:
+    except ValueError:  # no integer, or one of more digits than Python converts
         return parse_int(decode(bytes(value))) or 0
 
 
@@ -90,15 +99,34 @@ def javascript_string(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        # As a BigInt. Python does not write numbers of thousands of digits, and nobody takes them.
+        return str(value) if abs(value) < 10**MANY_DIGITS**2 else "9" * MANY_DIGITS**2
     if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e21:
-            return str(int(value))
-        return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
+        return _javascript_number(value)
     if isinstance(value, list | tuple):
         return ",".join("" if item is None else javascript_string(item) for item in value)
     if isinstance(value, dict):
         return "[object Object]"
     return str(value)
+
+
+def _javascript_number(number: float) -> str:
+    """``Number.prototype.toString``: the shortest digits, an exponent only below 1e-6 and from 1e21."""
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
+    sign, digit_tuple, exponent = Decimal(repr(number)).normalize().as_tuple()
+    digits = "".join(map(str, digit_tuple))
+    point = len(digits) + int(exponent)
+    minus = "-" if sign and number else ""
+    if len(digits) <= point <= 21:
+        return minus + digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return f"{minus}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{minus}0.{'0' * -point}{digits}"
+    mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
+    return f"{minus}{mantissa}e{point - 1:+d}"
 
 
 def _text(value: Any, item: str, form: re.Pattern[str]) -> str:

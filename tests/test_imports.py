@@ -17,7 +17,10 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 #: A name stands for the module and all below it.
 ROWS = [
     ("ground floor", "exceptions keys messages signals conf backoff outcomes"),
-    ("Redis room", "scripts validation senders client connections subscription wakeups listener holdings outbox provision"),
+    (
+        "Redis room",
+        "scripts validation senders subscription wakeups client connections listener holdings outbox provision",
+    ),
     ("seam", "handlers"),
     ("memory", "models migrations history lookup"),
     ("execution", "worker"),

@@ -55,11 +55,11 @@ class ClientBase:
     ) -> list[Any]:
         """Run a script that may bury; again, with the right keys, where the dead letters go elsewhere.
 
-        Its third and fourth argument are the name of the dead-letter queue and the retention of a
-        new one; ``args`` are those around them.
+        Its third to fifth argument are the name of the dead-letter queue, the retention of a new one
+        and the name of the queue; ``args`` are those around them.
         """
         while True:
-            burial = (self.dead_letter_queue(qname), DEAD_RETENTION_SECONDS)
+            burial = (self.dead_letter_queue(qname), DEAD_RETENTION_SECONDS, qname)
             reply = self.scripts.run(
                 script, keys(qname), *args[:2], *burial, *args[2:], repeatable=repeatable
             )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import validation
+from ..exceptions import QueueError
 from ..messages import PeekedMessage, QueueFigures, sent_ms
 from ..scripts import Call
 from .base import BATCH, checked
@@ -16,12 +17,27 @@ class Looks(Queues):
     def queue_figures(self, qnames: Sequence[str] | None = None) -> list[QueueFigures]:
         """The figures of these queues (``None``: of all), by name; what is no queue is left out."""
         names = sorted(set(self.list_queues() if qnames is None else qnames))
-        if not names:
-            return []
+        found: dict[str, QueueFigures] = {}
+        while names:
+            replies = self.scripts.try_all([self._figures_call(name) for name in names])
+            elsewhere = []
+            for name, reply in zip(names, replies, strict=True):
+                if isinstance(reply, QueueError):
+                    # One queue whose keys are of another type hides none of the others.
+                    continue
+                if reply[0] == b"deadLetterQueue":
+                    self.learn_dead_letter_queue(name, validation.decode(reply[1]))
+                    elsewhere.append(name)
+                elif reply[0] == b"ok":
+                    found[name] = _figures(name, reply[1:])
+            names = elsewhere
+        return [found[name] for name in sorted(found)]
+
+    def _figures_call(self, name: str) -> Call:
         # Another program's names need not be any that we would take.
-        calls = [Call("figures", [validation.encode(key) for key in self._lane_keys(name)]) for name in names]
-        replies = zip(names, self.scripts.run_all(calls), strict=True)
-        return [_figures(name, reply[1:]) for name, reply in replies if reply[0] == b"ok"]
+        texts = (*self._lane_keys(name), name, self.dead_letter_queue(name))
+        *keys, name_bytes, dead = (validation.encode(text) for text in texts)
+        return Call("figures", keys, [name_bytes, dead])
 
     def peek_messages(self, qname: str, *, count: int = 20, newest: bool = False) -> list[PeekedMessage]:
         """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
@@ -52,5 +68,10 @@ def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> Peeke
     text = validation.decode(id)
     body_text = validation.decode(body)
     return PeekedMessage(
-        text, body_text, validation.stored_int(rc), int(due_ms), sent_ms(text), state.decode()
+        text,
+        body_text,
+        validation.stored_int(rc),
+        validation.stored_int(due_ms),
+        sent_ms(text),
+        state.decode(),
     )

@@ -97,7 +97,8 @@ class Receives(ClientBase):
             )
         except ReplyLost as error:
             raise ReplyLost(f"{error}; one message may have been taken") from error
-        wait = (int(next_due_ms) - int(now_ms)) / 1000 if int(next_due_ms) else float("inf")
+        due_ms = validation.stored_int(next_due_ms)
+        wait = (due_ms - int(now_ms)) / 1000 if due_ms else float("inf")
         return list(_messages(fields)), max(0.0, wait)
 
 
@@ -115,5 +116,14 @@ def read_message(id: bytes, body: bytes, rc: Any, fr: Any, headers: bytes) -> Me
         int(rc),
         validation.stored_int(fr),
         sent_ms(text),
-        json.loads(headers) if headers else {},
+        _headers(headers) if headers else {},
     )
+
+
+def _headers(text: bytes) -> dict[str, str]:
+    """The headers of a message; none where another program has left something else there."""
+    try:
+        headers = json.loads(text)
+    except ValueError:
+        return {}
+    return headers if isinstance(headers, dict) else {}

@@ -1,6 +1,7 @@
 """Sending: RSMQ's sendMessage, and batches with due times, headers and deduplication."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from .base import BATCH, BATCH_BYTES, ClientBase, checked
 
 #: The latest due time, in ms: what a Redis score holds exactly.
 MAX_DUE_MS = 2**53
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Sends(ClientBase):
@@ -112,6 +114,7 @@ def _check(message: Any) -> None:
     if message.deduplication_id is not None and not (
         isinstance(message.deduplication_id, str)
         and message.deduplication_id
+        and not SURROGATE.search(message.deduplication_id)
         and message.deduplication_seconds >= 1
     ):
         raise QueueError("A deduplication_id must be a text, for a window of at least one second.")

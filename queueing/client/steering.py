@@ -71,11 +71,12 @@ class Steering(ClientBase):
         deleted = held = 0
         while deleted + held < total:
             # What is held lies among them and stays: look past it.
-            found, held = checked(self.scripts.run("purge", self._lane_keys(qname), STEP + held))
+            passed = held
+            found, held = checked(self.scripts.run("purge", self._lane_keys(qname), STEP + passed))
             deleted += found
             if progress:
                 progress(deleted, total)
-            if not found:
+            if not found and held <= passed:
                 break
         return deleted
 
@@ -96,12 +97,14 @@ class Steering(ClientBase):
         source, target = validation.qname(source), validation.qname(target)
         if source == target:
             raise QueueError("A queue's messages cannot be moved to itself.")
+        if count is not None and (ids is not None or count < 0):
+            raise QueueError("Name a count from 0, or the ids, not both.")
         self._count(target)  # which has to be there, even if there is nothing to move
-        wanted = [validation.message_id(id) for id in ids] if ids is not None else None
+        wanted = list(dict.fromkeys(map(validation.message_id, ids))) if ids is not None else None
         total = self._count(source) if wanted is None else len(wanted)
         total = total if count is None else min(total, count)
         keys = [*self._queue_keys(source), self.keys.attributes(target), self.keys.schedule(target)]
-        keys.append(self.keys.headers(target))
+        keys += [self.keys.headers(target), self.keys.ends(target)]
         moved = passed = 0
         while passed < total:
             step = min(STEP, total - passed)
@@ -125,7 +128,8 @@ class Steering(ClientBase):
     ) -> int:
         """Move dead letters of ``qname`` back to it, all, ``count`` or those of ``ids``: how many.
 
-        They have all their attempts again. Raises ``QueueNotFound`` where ``qname`` is not there.
+        They have all their attempts again. Of a dead-letter queue that several queues share, it takes
+        the messages of all. Raises ``QueueNotFound`` where ``qname`` is not there.
         """
         dead = self._policy(qname).dead_letter_queue or dead_letter_queue(qname)
         if not self.scripts.run("exists", [self.keys.attributes(dead)]):
@@ -138,9 +142,11 @@ class Steering(ClientBase):
         qname = validation.qname(qname)
         channel = self.keys.channel(qname)
         reply = checked(self.scripts.run("policy", self._queue_keys(qname), channel, *pairs))
-        count, dead, retention, paused = (validation.decode(text) for text in reply)
-        self.learn_dead_letter_queue(qname, dead)
-        return QueuePolicy(int(count or 0), dead, int(retention or 0), bool(paused))
+        count, dead, retention, paused = reply
+        name = validation.decode(dead)
+        is_name = validation.QNAME.fullmatch(name)
+        self.learn_dead_letter_queue(qname, name if is_name else dead_letter_queue(qname))
+        return QueuePolicy(validation.stored_int(count), name, validation.stored_int(retention), bool(paused))
 
     def _valid_dead_letter_queue(self, qname: str, named: str | None) -> str:
         if is_dead_letter_queue(qname):

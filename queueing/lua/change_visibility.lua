@@ -18,7 +18,10 @@ for i = 3, #ARGV, 2 do
   if not is_there or (rc ~= '' and redis.call('HGET', KEYS[1], id .. ':rc') ~= rc) then
     reply[#reply + 1] = 0
   else
-    if ARGV[1] == 'release' then
+    if ARGV[1] == 'release' and tonumber(is_there) == tonumber(head_score(id)) then
+      -- It is there already: a repeated call, which must not count again.
+      released = true
+    elseif ARGV[1] == 'release' then
       local failed, crashed, given_back = read_ends(id)
       write_ends(id, failed, crashed, given_back + 1)
       redis.call('ZADD', KEYS[2], head_score(id), id)

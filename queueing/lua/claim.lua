@@ -104,9 +104,10 @@ if #worn_out > 0 then
   record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
 end
 if taken > 0 then
+  -- First what may be refused: another program may have left no number here.
+  redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
-  redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
   state.claim, state.taken = number, taken
   write_lane(lane, state, lease_end_ms)
 end

@@ -1,12 +1,15 @@
 -- What there is to know about one queue at one moment.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- ARGV[1] name of the queue  ARGV[2] name of its dead-letter queue
 -- Returns what attributes.lua does, then ready, running, dead, ms that the oldest ready one waits, and
--- '1' where the queue is paused
+-- '1' where the queue is paused; or {'deadLetterQueue', name} where the keys were those of another one
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
+local elsewhere = other_dead_letter_queue(ARGV[2], ARGV[1])
+if elsewhere then return { 'deadLetterQueue', elsewhere } end
 -- include attributes
 -- include lanes
 local reply = attributes_reply()

@@ -2,7 +2,7 @@
 -- What a worker holds or a reader hides is left where it is.
 --
 -- KEYS[1…8] as in lib/queue.lua for the queue they leave  KEYS[9] attributes  KEYS[10] schedule
--- KEYS[11] headers of the queue they go to
+-- KEYS[11] headers  KEYS[12] ends of the queue they go to
 -- ARGV[1] channel of that queue  ARGV[2] how many  ARGV[3…] ids, where only these are wanted
 -- Returns {'ok', how many} or {RSMQ's error name}
 --
@@ -13,9 +13,14 @@ if not queue_exists or redis.call('HEXISTS', KEYS[9], 'vt') == 0 then return { '
 -- include bury
 -- include due
 local ids = {}
+local seen = {}
 for i = 3, #ARGV do
   local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[i]) or nil)
-  if score and score <= now_ms and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then ids[#ids + 1] = ARGV[i] end
+  local is_ready = score and score <= now_ms and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1
+  if is_ready and not seen[ARGV[i]] then
+    seen[ARGV[i]] = true
+    ids[#ids + 1] = ARGV[i]
+  end
 end
 if #ARGV < 3 then ids = due_ids(tonumber(ARGV[2])) end
 for _, id in ipairs(ids) do
@@ -23,7 +28,11 @@ for _, id in ipairs(ids) do
   local headers = redis.call('HGET', KEYS[4], id)
   forget(id)
   redis.call('HSET', KEYS[9], id, body)
-  if rc then redis.call('HSET', KEYS[9], id .. ':rc', rc) end
+  if rc then
+    redis.call('HSET', KEYS[9], id .. ':rc', rc)
+    -- A receive count never falls, so what was received so far counts as given back.
+    redis.call('HSET', KEYS[12], id, '0 0 ' .. whole(tonumber(rc) or 0))
+  end
   if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[11], id, headers) end
   redis.call('ZADD', KEYS[10], whole(now_ms), id)

@@ -25,7 +25,7 @@ for i = 1, #found, 2 do
   if running[id] then
     state = 'running'
   elseif due_ms > now_ms then
-    state = redis.call('HEXISTS', KEYS[3], id) == 1 and 'retrying' or 'delayed'
+    state = string.match(redis.call('HGET', KEYS[3], id) or '', '^[1-9]') and 'retrying' or 'delayed'
   end
   if body then reply[#reply + 1] = { id, body, rc or '0', whole(due_ms), state } end
 end

@@ -1,13 +1,14 @@
 -- Receive the next due message and delete it in the same step.
 --
 -- KEYS as in lib/queue.lua
--- ARGV[1…5] as in receive.lua, of which only the third and fourth are used
+-- ARGV as in receive.lua, of which only the third to fifth are used
 -- Returns what receive.lua does
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
+if elsewhere then return { 'deadLetterQueue', elsewhere } end
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
 -- include drain

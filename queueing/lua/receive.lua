@@ -3,36 +3,44 @@
 --
 -- KEYS as in lib/queue.lua
 -- ARGV[1] vt in seconds, '' for the queue's own  ARGV[2] how many  ARGV[3] name of the dead-letter queue
--- ARGV[4] seconds of retention of a dead-letter queue that is made  ARGV[5] bytes of bodies at which to stop
+-- ARGV[4] seconds of retention of a dead-letter queue that is made  ARGV[5] name of the queue
+-- ARGV[6] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
 -- {'deadLetterQueue', name} where the keys were those of another one, or {RSMQ's error name}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
+if elsewhere then return { 'deadLetterQueue', elsewhere } end
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
 -- include drain
 -- include bury
 -- include due
 
-local vt = tonumber(ARGV[1]) or tonumber(attributes[1]) or 30
+local vt = tonumber(ARGV[1]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
+local hidden_until = whole(now_ms + vt * 1000)
+local scores, fields = {}, {}
 local with_headers = redis.call('EXISTS', KEYS[4]) == 1
 for _ = 1, 10 do
   local ids = due_ids(wanted - taken)
   local buried = 0
   for _, id in ipairs(ids) do
-    local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
+    local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
+    rc = tonumber(rc or 0) or 0
     if is_worn_out(id, rc) then
       bury(id, ARGV[3], ARGV[4])
       buried = buried + 1
     else
-      redis.call('ZADD', KEYS[2], whole(now_ms + vt * 1000), id)
-      rc = redis.call('HINCRBY', KEYS[1], id .. ':rc', 1)
-      if rc == 1 then redis.call('HSET', KEYS[1], id .. ':fr', whole(now_ms)) end
-      local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
+      rc = rc + 1
+      scores[#scores + 1], scores[#scores + 2] = hidden_until, id
+      fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
+      if rc == 1 then
+        fr = whole(now_ms)
+        fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr
+      end
       reply[#reply + 1] = id
       reply[#reply + 1] = body
       reply[#reply + 1] = rc
@@ -40,13 +48,16 @@ for _ = 1, 10 do
       reply[#reply + 1] = with_headers and redis.call('HGET', KEYS[4], id) or ''
       taken = taken + 1
       bytes = bytes + #body
-      if bytes >= tonumber(ARGV[5]) then break end
+      if bytes >= tonumber(ARGV[6]) then break end
     end
   end
   if buried == 0 or taken > 0 then break end
 end
 if taken > 0 then
+  -- First what may be refused: another program may have left no number here.
   redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
+  redis.call('ZADD', KEYS[2], unpack(scores))
+  redis.call('HSET', KEYS[1], unpack(fields))
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end

@@ -20,7 +20,11 @@ local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) 
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
 local base_us = is_repeat and tonumber(first_us) or now_us
 
-local maxsize = tonumber(attributes[3]) or -1
+local function stored_int(text)
+  return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
+end
+
+local maxsize = stored_int(attributes[3]) or -1
 if maxsize ~= -1 then
   for i = 7, last, 3 do
     if tonumber(ARGV[i]) > maxsize then return { 'messageTooLong' } end
@@ -36,6 +40,14 @@ local function base36(number_us)
     number_us = (number_us - digit) / 36
   end
   return text
+end
+
+-- The ids of a batch count on, so all digits but the last are made once for 36 of them.
+local high_us, high_digits
+local function id_time(us)
+  local low = us % 36
+  if us - low ~= high_us then high_us, high_digits = us - low, base36((us - low) / 36) end
+  return high_digits .. string.sub(DIGITS, low + 1, low + 1)
 end
 
 local due, headers, once = {}, {}, {}
@@ -54,12 +66,12 @@ for i = last + 1, #ARGV, 3 do
 end
 
 local reply = { 'ok', whole(base_us) }
-local delay_ms = (tonumber(ARGV[3]) or tonumber(attributes[2]) or 0) * 1000
+local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
 local bodies, scores, kept_headers, windows = {}, {}, {}, {}
 for index = 1, count do
   local i = 3 + 3 * index
   local us = base_us + index - 1
-  local id = base36(us) .. ARGV[i]
+  local id = id_time(us) .. ARGV[i]
   local is_new = not is_repeat
   if once[index] then
     local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')

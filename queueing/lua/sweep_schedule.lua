@@ -4,17 +4,26 @@
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many to look at  ARGV[2] how many that are due to pass over
 -- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of one that is made
+-- ARGV[5] name of the queue
 -- Returns {'ok', looked at, phantoms, expired, buried}, {'deadLetterQueue', name} or {'queueNotFound'}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-if dead_letter_queue and dead_letter_queue ~= ARGV[3] then return { 'deadLetterQueue', dead_letter_queue } end
+local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
+if elsewhere then return { 'deadLetterQueue', elsewhere } end
 -- include drain
 -- include bury
+-- include head
 -- include lanes
+-- Whether a message is retried, was abandoned, or was given back to the head, where its score is no due time.
+local function is_coming_back(id, score)
+  local failed, crashed, released = read_ends(id)
+  return failed + crashed > 0 or (released > 0 and score <= tonumber(head_score(id)))
+end
+
 local running = running_ids()
-local retention = tonumber(redis.call('HGET', KEYS[1], 'retention') or nil)
+local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
 local found = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', ARGV[2], ARGV[1])
 local phantoms, expired, buried = 0, 0, 0
 for i = 1, #found, 2 do
@@ -30,7 +39,7 @@ for i = 1, #found, 2 do
     if is_worn_out(id, rc) then
       bury(id, ARGV[3], ARGV[4])
       buried = buried + 1
-    elseif retention and due_ms + retention * 1000 < now_ms and redis.call('HEXISTS', KEYS[3], id) == 0 then
+    elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, tonumber(found[i + 1])) then
       forget(id)
       expired = expired + 1
     end

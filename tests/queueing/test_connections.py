@@ -84,7 +84,7 @@ def clustered(own_redis) -> Iterator[QueueClient]:
     """A client in a namespace with a hash tag, on a cluster of one node."""
     connection = own_redis(cluster_enabled="yes").connect()
     connection.execute_command("CLUSTER", "ADDSLOTS", *range(16384))  # 6.2 has no range of them
-    eventually(lambda: b"state:ok" in connection.execute_command("CLUSTER", "INFO"))
+    eventually(lambda: b"state:ok" in connection.execute_command("CLUSTER", "INFO"), within_seconds=30)
     yield QueueClient(connection, ns="{rsmq}")
     connection.close()
 

@@ -294,3 +294,91 @@ def test_what_a_foreign_deletion_left_beside_a_queue_is_swept(queue, hand):
 
 def test_sweeping_a_queue_that_is_not_there_is_nothing(queue):
     assert queue.sweep_queue("nowhere") == Swept()
+
+
+def test_a_redriven_message_has_all_its_attempts_again_under_the_same_policy(queue, hand):
+    queue.set_redrive_policy("work", 2)
+    id = queue.send_message("work", "a")
+    for _ in range(3):
+        queue.receive_message("work", vt=0)
+    assert queue.redrive("work") == 1
+    assert [queue.receive_message("work", vt=0).rc for _ in range(2)] == [3, 4]
+    assert queue.receive_message("work") is None
+    assert queue.redrive("work") == 1
+    [delivery] = hand().claim().deliveries
+    assert (delivery.message.id, delivery.message.rc, delivery.failed, delivery.crashed) == (id, 5, 0, 0)
+
+
+def test_an_id_that_is_named_twice_is_moved_once(queue):
+    ids = bury(queue, "a", "b")
+    assert queue.redrive("work", ids=[ids[0], ids[0]]) == 1
+    assert queue.get_queue_attributes("work-dead").msgs == 1
+
+
+def test_figures_count_the_dead_letters_where_they_are(queue):
+    queue.set_redrive_policy("work", 1, "graveyard")
+    queue.send_message("work", "a")
+    queue.receive_message("work", vt=0)
+    queue.sweep_queue("work")
+    stranger = QueueClient(queue.redis)
+    assert {figures.name: figures.dead for figures in stranger.queue_figures()} == {"work": 1, "graveyard": 0}
+    queue.delete_queue("work")
+    queue.create_queue("work")
+    assert {figures.name: figures.dead for figures in stranger.queue_figures(["work"])} == {"work": 0}
+
+
+def test_a_repeated_release_counts_once(queue):
+    queue.send_message("work", "a")
+    message = queue.receive_message("work", vt=60)
+    assert [queue.release_message("work", message) for _ in range(2)] == [1, 1]
+    assert queue.redis.hget("rsmq:work:ends", message.id) == b"0 0 1"
+
+
+def test_a_purge_looks_past_any_number_that_is_held(queue, hand):
+    queue.send_messages("work", ["x"] * 550)
+    child = hand()
+    for _ in range(2):
+        child.claim(125)
+    assert queue.purge_queue("work") == 300
+    assert queue.get_queue_attributes("work").msgs == 250
+
+
+def test_a_count_and_ids_are_not_both_named(queue):
+    queue.create_queue("other")
+    with pytest.raises(QueueError, match="not both"):
+        queue.move_messages("work", "other", count=1, ids=["0" * 32])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_receive_count", "abc"),
+        ("retention", "1.5"),
+        ("dead_letter_queue", b"\xff"),
+        ("dead_letter_queue", "a:b"),
+        ("vt", "9" * 5000),
+        ("totalsent", "many"),
+    ],
+)
+def test_what_other_programs_leave_in_our_fields_is_survived(queue, hand, field, value):
+    queue.redis.hset("rsmq:work:Q", field, value)
+    queue.redis.zadd("rsmq:work", {"0" * 32: float("inf")})
+    queue.redis.hset("rsmq:work:Q", "0" * 32, "never")
+    queue.get_queue_policy("work")
+    queue.peek_messages("work")
+    assert [figures.name for figures in queue.queue_figures()] == ["work"]
+    assert queue.receive_messages("work") == []
+    assert hand().claim().deliveries == []
+    queue.sweep_queue("work")
+
+
+def test_headers_that_are_none_are_none(queue):
+    id = queue.send_message("work", "a", headers={"a": "b"})
+    queue.redis.hset("rsmq:work:headers", id, "no JSON")
+    assert queue.receive_message("work").headers == {}
+
+
+def test_a_queue_of_another_type_hides_no_other(queue):
+    queue.redis.sadd("rsmq:QUEUES", "odd")
+    queue.redis.set("rsmq:odd:Q", "a string")
+    assert [figures.name for figures in queue.queue_figures()] == ["work"]

@@ -9,6 +9,17 @@
 local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize', 'paused', 'max_receive_count',
   'dead_letter_queue')
 local queue_exists = attributes[1] and attributes[2] and attributes[3]
+
+-- An integer as JavaScript's parseInt reads it.
+local function stored_int(text)
+  return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
+end
+
 local is_paused = attributes[4]
-local max_receive_count = tonumber(attributes[5] or nil)
-local dead_letter_queue = attributes[6]
+local max_receive_count = stored_int(attributes[5])
+
+-- Where the dead letters go that is not `named`, the name by which the keys were chosen.
+local function other_dead_letter_queue(named, qname)
+  local dead = string.match(attributes[6] or '', '^[%w_-]+$') or (qname .. '-dead')
+  return dead ~= named and dead
+end

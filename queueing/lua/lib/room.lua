@@ -9,9 +9,8 @@
 --
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
 -- last settle, what that settle refused, how many ids that claim took, and {id, rc, id, rc, …}.
-if dead_letter_queue and dead_letter_queue ~= ARGV[3] then
-  return { 'deadLetterQueue', dead_letter_queue }
-end
+local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[1])
+if elsewhere then return { 'deadLetterQueue', elsewhere } end
 
 local EMPTY_LANE_MS = 600000
 
