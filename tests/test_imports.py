@@ -19,7 +19,8 @@ ROWS = [
     ("ground floor", "exceptions keys messages signals conf backoff outcomes"),
     (
         "Redis room",
-        "scripts validation senders subscription wakeups client connections listener holdings outbox provision",
+        "scripts validation senders subscription wakeups client connections listener holdings outbox"
+        " provision",
     ),
     ("seam", "handlers"),
     ("memory", "models migrations history lookup"),

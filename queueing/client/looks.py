@@ -66,12 +66,11 @@ def _figures(name: str, reply: list[Any]) -> QueueFigures:
 
 def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> PeekedMessage:
     text = validation.decode(id)
-    body_text = validation.decode(body)
     return PeekedMessage(
-        text,
-        body_text,
-        validation.stored_int(rc),
-        validation.stored_int(due_ms),
-        sent_ms(text),
-        state.decode(),
+        id=text,
+        body=validation.decode(body),
+        rc=validation.stored_int(rc),
+        due_ms=validation.stored_int(due_ms),
+        sent=sent_ms(text),
+        state=state.decode(),
     )

@@ -1,4 +1,4 @@
-"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, big integers."""
+"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, Infinity."""
 
 import json
 import math
@@ -23,8 +23,6 @@ def source(value: Any) -> str:
         if math.isnan(value):
             return "NaN"
         return repr(value).replace("inf", "Infinity")
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-        return f"{value}n"
     if isinstance(value, list):
         return f"[{', '.join(map(source, value))}]"
     if isinstance(value, dict):
