@@ -1,4 +1,4 @@
-"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, Infinity."""
+"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, BigInt."""
 
 import json
 import math
@@ -23,6 +23,8 @@ def source(value: Any) -> str:
         if math.isnan(value):
             return "NaN"
         return repr(value).replace("inf", "Infinity")
+    if isinstance(value, int) and abs(value) > 2**53:
+        return f"{value}n"  # whole numbers have no limit here, so those beyond are JavaScript's BigInt
     if isinstance(value, list):
         return f"[{', '.join(map(source, value))}]"
     if isinstance(value, dict):
