@@ -1,9 +1,12 @@
 """The outbox: outcomes that wait in Redis until they are in the database."""
 
+import logging
 from dataclasses import dataclass
 
 from .client import QueueClient
 from .outcomes import Outcome, unpack
+
+logger = logging.getLogger("queueing")
 
 #: How long one recorder keeps the others away without reading again.
 RECORDER_LEASE_MS = 10_000
@@ -39,4 +42,9 @@ def newest(client: QueueClient, *, count: int) -> list[Outcome]:
 
 
 def _entry(key: bytes, fields: list[bytes]) -> Entry:
-    return Entry(key.decode(), int(fields[3]), unpack(fields))
+    try:
+        return Entry(key.decode(), int(fields[3]), unpack(fields))
+    except (ValueError, KeyError, IndexError, TypeError):
+        # Written by a program that is not ours. One that cannot be read must not block those behind it.
+        logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
+        return Entry(key.decode(), 0, [])

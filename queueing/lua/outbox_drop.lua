@@ -6,7 +6,7 @@
 local dropped = 0
 for i = 1, #ARGV, 2 do
   if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
-    redis.call('HINCRBY', KEYS[2], 'bytes', -ARGV[i + 1])
+    redis.call('HINCRBY', KEYS[2], 'bytes', 0 - ARGV[i + 1])
     dropped = dropped + 1
   end
 end

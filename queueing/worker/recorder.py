@@ -70,6 +70,10 @@ class Recorder:
             self._prune()
         except (DatabaseError, QueueError) as error:
             return self._failed(error)
+        except Exception as error:
+            # Whatever it is, the next turn comes: a thread that ends here would end the history.
+            logger.exception("the recorder failed")
+            return self._failed(error)
         if self._failures:
             logger.info("the history is written again")
             self._failures = 0

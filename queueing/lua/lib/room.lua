@@ -57,7 +57,7 @@ local function record(count, fields)
       return
     end
     redis.call('XDEL', KEYS[11], oldest[1])
-    waiting = redis.call('HINCRBY', KEYS[12], 'bytes', -oldest[2][4])
+    waiting = redis.call('HINCRBY', KEYS[12], 'bytes', 0 - oldest[2][4])
     redis.call('HINCRBY', KEYS[12], 'lost', oldest[2][2])
   end
 end

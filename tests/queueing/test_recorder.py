@@ -1,0 +1,99 @@
+"""The recorder: from the outbox into the database, whatever fails on the way."""
+
+import pytest
+from django.db import OperationalError
+
+from queueing import history, outbox
+from queueing.conf import Conf
+from queueing.models import Attempt, Job
+from queueing.worker.recorder import POLL_SECONDS, YIELD_SECONDS, Recorder
+
+from .conftest import ended
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def settled(any_client, hand):
+    """Three messages whose outcomes wait in the outbox."""
+    any_client.send_messages("work", ["a", "b", "c"])
+    child = hand()
+    for delivery in child.claim().deliveries:
+        child.settle(ended(delivery, "done", attempts=1))
+    return any_client
+
+
+@pytest.fixture
+def recorder(settled) -> Recorder:
+    return Recorder(settled, Conf(), name="one")
+
+
+def waiting(client) -> int:
+    return len(outbox.newest(client, count=100))
+
+
+def test_outcomes_are_written_and_leave_the_outbox(recorder, settled):
+    assert recorder.step() == 0.0
+    assert recorder.step() == POLL_SECONDS
+    assert (Job.objects.count(), Attempt.objects.count(), waiting(settled)) == (3, 3, 0)
+
+
+def test_while_the_database_is_away_they_wait_and_nothing_is_lost(recorder, settled, monkeypatch):
+    def away(outcomes):
+        raise OperationalError("away")
+
+    write = history.write
+    monkeypatch.setattr(history, "write", away)
+    pauses = [recorder.step() for _ in range(8)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] <= 15
+    assert waiting(settled) == 3
+    monkeypatch.setattr(history, "write", write)
+    recorder.step()
+    assert (Job.objects.count(), waiting(settled)) == (3, 0)
+
+
+def test_what_was_written_but_not_dropped_is_written_once(recorder, settled, monkeypatch):
+    drop = outbox.drop
+    monkeypatch.setattr(outbox, "drop", lambda client, entries: None)
+    recorder.step()
+    monkeypatch.setattr(outbox, "drop", drop)
+    recorder.step()
+    assert (Job.objects.count(), Attempt.objects.count()) == (3, 3)
+
+
+def test_two_recorders_take_turns(recorder, settled):
+    other = Recorder(settled, Conf(), name="two")
+    outbox.read(settled, "two", count=1)
+    assert recorder.step() == YIELD_SECONDS
+    while other.step() == 0.0:
+        pass
+    assert recorder.step() == POLL_SECONDS
+    assert Job.objects.count() == 3
+
+
+def test_an_entry_that_cannot_be_read_blocks_none_behind_it(recorder, settled):
+    settled.redis.xadd("rsmq::outbox", {"count": 1, "bytes": 3, "ms": 1, "packed": "{", "refused": "[]"})
+    settled.redis.xadd("rsmq::outbox", {"of": "somebody else"})
+    recorder.step()
+    assert (Job.objects.count(), waiting(settled)) == (3, 0)
+    assert settled.redis.xlen("rsmq::outbox") == 0
+
+
+def test_an_error_nobody_thought_of_is_survived(recorder, settled, monkeypatch):
+    def broken(outcomes):
+        raise RuntimeError("nobody thought of it")
+
+    write = history.write
+    monkeypatch.setattr(history, "write", broken)
+    assert recorder.step() > 0
+    monkeypatch.setattr(history, "write", write)
+    recorder.step()
+    assert Job.objects.count() == 3
+
+
+def test_at_the_end_what_is_left_is_written(recorder):
+    recorder.finish(0)
+    recorder._finish_by = float("inf")
+    recorder.run()
+    assert Job.objects.count() == 3
