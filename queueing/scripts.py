@@ -147,11 +147,13 @@ class ScriptRunner:
         replies = _converse(connection, commands)
         for index, reply in enumerate(replies):
             if isinstance(reply, driver.NoScriptError):
-                [replies[index]] = _converse(connection, [calls[index].command(whole=True)])
-            if isinstance(replies[index], REFUSALS):
-                raise replies[index]
-            if isinstance(replies[index], driver.ResponseError) and _is_refusal(replies[index]):
-                raise driver.TryAgainError(str(replies[index]))
+                [reply] = _converse(connection, [calls[index].command(whole=True)])
+                replies[index] = reply
+            if isinstance(reply, driver.ResponseError):
+                if isinstance(reply, REFUSALS):
+                    raise reply
+                if _is_refusal(reply):
+                    raise driver.TryAgainError(str(reply))
         return replies
 
 

@@ -6,7 +6,6 @@ repeat arrives, and it would run twice.
 
 import secrets
 import string
-import threading
 from collections.abc import Iterator
 
 ALPHABET = (string.ascii_letters + string.digits).encode()
@@ -14,6 +13,7 @@ ALPHABET = (string.ascii_letters + string.digits).encode()
 LETTERS = bytes(ALPHABET[byte % 62] for byte in range(256))
 LEFT_OVER = bytes(range(256 - 256 % 62, 256))
 DIGITS = string.digits + string.ascii_lowercase
+PAIRS = [high + low for high in DIGITS for low in DIGITS]
 
 
 class SendCall:
@@ -34,31 +34,34 @@ class SendCall:
 
 
 class Senders:
-    """The senders of one client: one for each call that is under way at the same time."""
+    """The senders of one client: one for each call that is under way at the same time.
+
+    Threads share it: a list's own steps are whole.
+    """
 
     def __init__(self) -> None:
         self._free: list[tuple[str, int]] = []
-        self._lock = threading.Lock()
 
     def next_call(self, count: int) -> SendCall:
         """The next call of a free sender."""
-        with self._lock:
-            token, number = self._free.pop() if self._free else (secrets.token_hex(8), 0)
+        try:
+            token, number = self._free.pop()
+        except IndexError:
+            token, number = secrets.token_hex(8), 0
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
         """Its sender is free again. One whose call failed never is: that call may still arrive."""
-        with self._lock:
-            self._free.append((call.token, call.number))
+        self._free.append((call.token, call.number))
 
 
 def base36(number: int) -> str:
     """``number`` in lower-case base 36, as ``toString(36)`` writes it."""
     text = ""
     while number:
-        number, digit = divmod(number, 36)
-        text = DIGITS[digit] + text
-    return text
+        number, pair = divmod(number, 36 * 36)
+        text = PAIRS[pair] + text
+    return text.lstrip("0")
 
 
 def _count_base36(number: int) -> Iterator[str]:

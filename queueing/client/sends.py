@@ -46,7 +46,8 @@ class Sends(ClientBase):
                 deduplication_id=deduplication_id,
                 deduplication_seconds=deduplication_seconds,
             )
-        return self.send_messages(qname, [draft], delay=delay)[0]
+        qname, delay = self._sendable(qname, [draft], delay)
+        return self._send_step(qname, [draft], delay)[0]
 
     def send_messages(self, qname: str, messages: Sequence[str | Draft], *, delay: Any = None) -> list[str]:
         """Send any number of texts or ``Draft``s in their order; the ids in the same order.
@@ -55,6 +56,13 @@ class Sends(ClientBase):
         does, before anything is sent where the fault is in the parameters; they are sent in bounded
         steps, so any other error may come after some were sent.
         """
+        qname, delay = self._sendable(qname, messages, delay)
+        ids: list[str] = []
+        for step in _steps(messages):
+            ids += self._send_step(qname, step, delay)
+        return ids
+
+    def _sendable(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> tuple[str, int | str]:
         qname = validation.qname(qname)
         try:
             delay = "" if delay is None else validation.seconds(delay, "delay")
@@ -64,10 +72,7 @@ class Sends(ClientBase):
         except QueueError:
             self._find_queue(qname)
             raise
-        ids: list[str] = []
-        for step in _steps(messages):
-            ids += self._send_step(qname, step, delay)
-        return ids
+        return qname, delay
 
     def _send_step(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> list[str]:
         keys = [self.keys.attributes(qname), self.keys.schedule(qname)]

@@ -3,6 +3,8 @@
 import pytest
 
 from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.connections import connect
 from queueing.exceptions import (
     InvalidFormat,
     InvalidValue,
@@ -285,10 +287,8 @@ def test_a_full_redis_refuses_sends_and_drains(own_redis):
     client.redis.close()
 
 
-def test_redis_that_is_not_there_is_told_as_such(redis_server):
-    import redis
-
-    client = QueueClient(redis.Redis(port=1, socket_timeout=0.2))
+def test_redis_that_is_not_there_is_told_as_such():
+    client = connect(Conf(URL="redis://127.0.0.1:1", TIMEOUT=0.2))
     with pytest.raises(QueueUnavailable, match="Redis does not answer"):
         client.send_message("q", "x")
     with pytest.raises(QueueUnavailable) as caught:
