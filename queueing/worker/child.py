@@ -4,6 +4,7 @@ import logging
 import os
 import select
 import signal
+import sys
 import time
 from types import FrameType
 
@@ -24,6 +25,10 @@ from .pipes import Bell
 from .processor import Processor
 
 logger = logging.getLogger("queueing.worker")
+
+#: How long a busy handler may keep the interpreter from the thread that fetches its next messages. With
+#: Python's own 5 ms tiny jobs wait for each other: a third fewer of them ran in a second.
+SWITCH_SECONDS = 0.0005
 
 
 class Child:
@@ -71,6 +76,7 @@ class Child:
 
     def run(self) -> None:
         """Work until told to stop, or in a burst until nothing is due. The caller then exits."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
         while not self._is_over():
             pause_seconds = consumer.step()

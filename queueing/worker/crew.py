@@ -1,10 +1,10 @@
 """The threads of a child: they take deliveries in their order, run them and lay the outcomes down."""
 
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
 
 from ..holdings import Delivery
 from ..outcomes import Outcome
@@ -16,14 +16,17 @@ from .processor import Processor
 class Crew:
     """Runs deliveries. All but the threads' own turn is called by the consumer's thread.
 
-    ``bell`` rings when the consumer, who waits, is wanted.
+    ``bell`` rings when the consumer, who waits, is wanted: something has ended, and little is left to
+    do, so that the next claim is under way while the rest runs.
     """
 
     def __init__(self, threads: int, processor: Processor, slot: Slot, bell: Bell) -> None:
         self.threads, self._processor, self._slot, self._bell = threads, processor, slot, bell
-        self._waiting: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._waiting: deque[Delivery] = deque()
         self._finished: deque[Outcome] = deque()
+        self._arrived = threading.Condition()
         self._wanted = False
+        self._low_water = 0
         self._unfinished = 0
         self._last_start = time.monotonic()
         for index in range(threads):
@@ -37,29 +40,33 @@ class Crew:
     @property
     def waiting(self) -> int:
         """How many deliveries have not begun."""
-        return self._waiting.qsize()
+        return len(self._waiting)
 
     def is_stuck(self, seconds: float) -> bool:
         """Whether deliveries wait, and none has begun for so long."""
         return self.waiting > 0 and time.monotonic() - self._last_start > seconds
 
-    def put(self, deliveries: Iterable[Delivery]) -> None:
+    def put(self, deliveries: Sequence[Delivery]) -> None:
         """Run these after those that wait."""
-        if not self._waiting.qsize():
+        if not deliveries:
+            return
+        if not self._waiting:
             self._last_start = time.monotonic()
-        for delivery in deliveries:
-            self._unfinished += 1
-            self._waiting.put(delivery)
+        self._low_water = len(deliveries) // 2
+        self._unfinished += len(deliveries)
+        # All at once: a thread that is woken for each would take turns with this one.
+        self._waiting.extend(deliveries)
+        with self._arrived:
+            self._arrived.notify(len(deliveries))
 
     def take_back(self) -> list[Delivery]:
         """Those that have not begun; they will not."""
         taken: list[Delivery] = []
-        while True:
-            try:
-                taken.append(self._waiting.get_nowait())
-            except queue.Empty:
-                self._unfinished -= len(taken)
-                return taken
+        with suppress(IndexError):
+            while True:
+                taken.append(self._waiting.popleft())
+        self._unfinished -= len(taken)
+        return taken
 
     def take_finished(self) -> list[Outcome]:
         """The outcomes since the last call."""
@@ -68,21 +75,30 @@ class Crew:
         return taken
 
     def listen(self) -> bool:
-        """Ring the bell once, as soon as something has ended and nothing waits.
+        """Ring the bell once, as soon as something has ended and little waits.
 
         Returns whether that is so already.
         """
         self._wanted = True
-        return bool(self._finished) and not self.waiting
+        return bool(self._finished) and self.waiting <= self._low_water
 
     def _work(self, index: int) -> None:
         slot, process = self._slot, self._processor.process
         while True:
-            delivery = self._waiting.get()
+            delivery = self._next()
             self._last_start = time.monotonic()
             slot.start(index, delivery.message.id.encode("utf-8", "surrogateescape"))
             self._finished.append(process(delivery))
             slot.finish(index)
-            if self._wanted and not self._waiting.qsize():
+            if self._wanted and len(self._waiting) <= self._low_water:
                 self._wanted = False
                 self._bell.ring()
+
+    def _next(self) -> Delivery:
+        while True:
+            try:
+                return self._waiting.popleft()
+            except IndexError:
+                with self._arrived:
+                    while not self._waiting:
+                        self._arrived.wait()
