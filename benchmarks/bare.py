@@ -1,0 +1,43 @@
+"""The commands that a client would send, to be sent bare."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from queueing.client import QueueClient
+from queueing.scripts import Call, ScriptRunner, load
+
+#: Replies that the client can read, for scripts that were not run.
+BLANK_REPLIES: dict[str, list[Any]] = {"send": [b"ok", b"1"], "receive": [b"ok", b"0", 0], "delete": [0]}
+
+
+class Recorder(ScriptRunner):
+    """Notes the commands and runs none of them."""
+
+    def __init__(self, client: QueueClient) -> None:
+        super().__init__(client.redis)
+        self.commands: list[tuple[Any, ...]] = []
+
+    def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
+        self.commands += [call.command(whole=False) for call in calls]
+        return [BLANK_REPLIES[call.script] for call in calls]
+
+
+class RecordingClient(QueueClient):
+    """Tells what a client like the one it is given would send."""
+
+    def __init__(self, client: QueueClient) -> None:
+        super().__init__(client.redis, ns=client.keys.ns)
+        self.scripts: Recorder = Recorder(client)
+
+    def commands_of(self, calls: Iterable[Callable[[], Any]]) -> list[tuple[Any, ...]]:
+        """Every ``EVALSHA`` with its keys and arguments that these calls of this client come to."""
+        self.scripts.commands = []
+        for call in calls:
+            call()
+        return self.scripts.commands
+
+
+def load_scripts(client: QueueClient) -> None:
+    """So that neither side meets an unknown digest."""
+    for name in BLANK_REPLIES:
+        client.redis.script_load(load(name).source)

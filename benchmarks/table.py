@@ -1,0 +1,22 @@
+"""Figures as a Markdown table on standard output."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+
+def say(line: str = "") -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned columns: the first to the left, the others to the right."""
+    lines = [titles, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for number, line in enumerate(lines):
+        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
+        cells[0] = line[0].ljust(widths[0])
+        say(f"| {' | '.join(cells)} |")
+        if not number:
+            rules = ["-" * width for width in widths[:1]] + ["-" * (width - 1) + ":" for width in widths[1:]]
+            say(f"| {' | '.join(rules)} |")
