@@ -6,9 +6,10 @@ first outcome that was recorded for a receipt stays.
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from .messages import sent_ms
@@ -21,6 +22,8 @@ logger = logging.getLogger("queueing")
 CHUNK = 500
 #: Rows that are deleted in one transaction.
 PRUNE_CHUNK = 1000
+#: What every database can hold in the columns.
+MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
 _UPDATED = [
     "handler", "state", "rc", "attempts", "crashes", "started_at", "finished_at", "wait_ms", "run_ms",
@@ -35,12 +38,9 @@ def write(outcomes: Sequence[Outcome]) -> None:
     """
     for start in range(0, len(outcomes), CHUNK):
         chunk = outcomes[start : start + CHUNK]
-        try:
-            _write_together(chunk)
-        except (OperationalError, InterfaceError):
-            raise  # It is away or busy: nothing is wrong with the rows.
-        except DatabaseError:
-            _write_one_by_one(chunk)
+        if not _is_written(chunk):
+            for outcome in chunk:
+                _write_somehow(outcome)
 
 
 def prune(*, days: int, rows: int) -> None:
@@ -58,19 +58,27 @@ def _delete(jobs) -> None:
             Job.objects.filter(id__in=ids)._raw_delete(using=jobs.db)
 
 
-def _write_one_by_one(outcomes: Iterable[Outcome]) -> None:
-    for outcome in outcomes:
-        try:
-            _write_together([outcome])
-        except (OperationalError, InterfaceError):
-            raise
-        except DatabaseError as error:
-            logger.warning("the database refused %s, stored without its texts: %s", outcome.id, error)
-            _write_together([_bare(outcome)])
+def _is_written(outcomes: Sequence[Outcome]) -> bool:
+    """Write outcomes together, and tell whether the database took them."""
+    try:
+        _write_together(outcomes)
+    except (OperationalError, InterfaceError):
+        raise  # It is away or busy: nothing is wrong with the rows.
+    except Exception as error:
+        # Databases and their drivers differ in what they raise for a value they cannot hold.
+        logger.warning("the database refused a row of %d: %s", len(outcomes), error)
+        return False
+    return True
+
+
+def _write_somehow(outcome: Outcome) -> None:
+    if not _is_written([outcome]) and not _is_written([_bare(outcome)]):
+        logger.error("%s %s could not be recorded: %s", outcome.queue, outcome.id, outcome.event)
 
 
 @transaction.atomic
 def _write_together(outcomes: Sequence[Outcome]) -> None:
+    outcomes = [_bounded(outcome) for outcome in outcomes]
     newest: dict[tuple[str, str], Outcome] = {}
     for outcome in outcomes:
         key = (outcome.queue, _text(outcome.id, 64))
@@ -107,7 +115,7 @@ def _updated(job: Job, outcome: Outcome) -> Job:
     job.state, job.rc, job.worker = outcome.event, outcome.rc, _text(outcome.worker, 255)
     job.handler = _text(outcome.handler, 255) or job.handler
     job.attempts, job.crashes = outcome.attempts, outcome.crashes
-    job.started_at, job.finished_at = _moment(outcome.started_ms), _moment(outcome.finished_ms)
+    job.started_at, job.finished_at = _moment(outcome.started_ms), _finished(outcome)
     job.error = _text(outcome.error)
     job.wait_ms = job.run_ms = None
     if outcome.started_ms:
@@ -122,10 +130,22 @@ def _attempt(job: Job, outcome: Outcome) -> Attempt:
         rc=outcome.rc,
         outcome=outcome.event,
         started_at=_moment(outcome.started_ms),
-        finished_at=_moment(outcome.finished_ms),
+        finished_at=_finished(outcome),
         worker=_text(outcome.worker, 255),
         error=_text(outcome.error),
         traceback=_text(outcome.traceback),
+    )
+
+
+def _bounded(outcome: Outcome) -> Outcome:
+    """Counts that every database can hold."""
+    if outcome.rc <= MAX_RC and outcome.attempts <= MAX_COUNT and outcome.crashes <= MAX_COUNT:
+        return outcome
+    return replace(
+        outcome,
+        rc=min(outcome.rc, MAX_RC),
+        attempts=min(outcome.attempts, MAX_COUNT),
+        crashes=min(outcome.crashes, MAX_COUNT),
     )
 
 
@@ -141,6 +161,11 @@ def _moment(ms: float | None) -> datetime | None:
         return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def _finished(outcome: Outcome) -> datetime:
+    """When it ended; a row without it would be refused."""
+    return _moment(outcome.finished_ms) or datetime.now(UTC)
 
 
 def _text(text: str, length: int | None = None) -> str:

@@ -6,13 +6,14 @@ did: so a lost reply orphans nothing and runs nothing twice.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import validation
 from .client import QueueClient
 from .client.base import DEAD_RETENTION_SECONDS
 from .client.receives import read_message
 from .conf import Conf
-from .exceptions import QueueNotFound
+from .exceptions import QueueError, QueueNotFound
 from .messages import Message
 from .outcomes import Outcome, pack
 from .scripts import Call
@@ -41,12 +42,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The reply of a claim. ``next_due_ms`` is 0 where nothing is due later or more is due now."""
+    """The reply of a claim. ``next_due_ms`` is 0 where nothing is due later, ``now_ms`` where more is now."""
 
     now_ms: int
     next_due_ms: int
     wants_idle_child: bool
     deliveries: list[Delivery]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more is due than the claim took."""
+        return 0 < self.next_due_ms <= self.now_ms
 
 
 def lane_name(child: str, queue: str) -> str:
@@ -66,11 +72,15 @@ class Lane:
         self.child, self.name = child, lane_name(child, queue)
         self._claims = self._settles = 0
 
-    def claim(self, count: int, *, child_is_idle: bool) -> "LaneCall":
-        """Claim up to ``count`` messages. The call may be repeated as it is."""
+    def claim(self, count: int, *, suspects: str) -> "LaneCall":
+        """Claim up to ``count`` messages. The call may be repeated as it is.
+
+        ``suspects`` are messages that have crashed twice and must run alone: ``take`` one if the child
+        is idle, else ``await`` that, or ``pass`` them over.
+        """
         self._claims += 1
         args = [self.name, self._claims, count, CLAIM_BYTES, int(self.conf.LEASE * 1000)]
-        args += [int(child_is_idle), self.conf.MAX_CRASHES]
+        args += [suspects, self.conf.MAX_CRASHES]
         return LaneCall(self, "claim", args)
 
     def settle(self, outcomes: Sequence[Outcome]) -> "LaneCall":
@@ -104,12 +114,15 @@ class LaneCall:
     args: list
 
 
-def run_all(client: QueueClient, calls: Sequence[LaneCall]) -> list[list]:
-    """Run calls in one round trip; those whose dead letters go elsewhere once more with these keys."""
+def run_all(client: QueueClient, calls: Sequence[LaneCall]) -> list[Any]:
+    """Run calls in one round trip; those whose dead letters go elsewhere once more with these keys.
+
+    The reply of a call that Redis refused is its ``QueueError``: its queue has a fault of its own.
+    """
     made = [_room_call(client, call.lane.conf, call.script, call.lane.queue, call.args) for call in calls]
-    replies = client.scripts.run_all(made)
+    replies = client.scripts.try_all(made)
     for index, reply in enumerate(replies):
-        if reply[0] == MOVED:
+        if not isinstance(reply, QueueError) and reply[0] == MOVED:
             call = calls[index]
             replies[index] = _run_room(client, call.lane.conf, call.script, call.lane.queue, call.args)
     return replies

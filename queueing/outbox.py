@@ -42,9 +42,11 @@ def newest(client: QueueClient, *, count: int) -> list[Outcome]:
 
 
 def _entry(key: bytes, fields: list[bytes]) -> Entry:
+    size_bytes = 0
     try:
-        return Entry(key.decode(), int(fields[3]), unpack(fields))
+        size_bytes = int(fields[3])
+        return Entry(key.decode(), size_bytes, unpack(fields))
     except (ValueError, KeyError, IndexError, TypeError):
         # Written by a program that is not ours. One that cannot be read must not block those behind it.
         logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
-        return Entry(key.decode(), 0, [])
+        return Entry(key.decode(), size_bytes, [])

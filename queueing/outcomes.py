@@ -68,12 +68,17 @@ def unpack(fields: Sequence[bytes]) -> list[Outcome]:
     if b"packed" in entry:
         return list(_settled(entry))
     bodies = [value.decode("utf-8", "replace") for name, value in pairs if name == b"body"]
-    return list(_ended(json.loads(entry[b"ended"]), float(entry[b"ms"]), bodies))
+    return list(_ended(_json(entry[b"ended"]), float(entry[b"ms"]), bodies))
+
+
+def _json(text: bytes) -> Any:
+    """JSON as the scripts write it: ids of other programs lie in it as they are, UTF-8 or not."""
+    return json.loads(text.decode("utf-8", "surrogateescape"))
 
 
 def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
-    packed = json.loads(entry[b"packed"])
-    refusals = json.loads(entry[b"refused"]) or []
+    packed = _json(entry[b"packed"])
+    refusals = _json(entry[b"refused"]) or []
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for id, rc, event, handler, started, finished, attempts, crashes, body, error, trace in packed["rows"]:
         outcome = Outcome(

@@ -4,6 +4,7 @@ A wake-up carries no data, and a lost one costs at most the poll of the one who 
 is there only while somebody waits, and a moment longer.
 """
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -13,6 +14,8 @@ from contextlib import contextmanager, suppress
 from redis import Redis
 
 from .subscription import AWAY, Subscription
+
+logger = logging.getLogger("queueing")
 
 #: How long the listener stays when nobody waits any more: the next one often comes soon.
 LINGER_SECONDS = 5.0
@@ -93,6 +96,10 @@ class WakeUps:
             try:
                 self._hear()
             except AWAY:
+                time.sleep(LOOK_SECONDS)
+            except Exception:
+                # Whatever it is, those who wait must be heard for again.
+                logger.exception("the listener failed")
                 time.sleep(LOOK_SECONDS)
 
     def _hear(self) -> None:

@@ -91,15 +91,19 @@ class Receives(ClientBase):
 
     def _take(self, script: str, qname: str, vt: Any, count: int) -> tuple[list[Message], float]:
         """The messages, and in how many seconds the next one comes due where there were none."""
-        try:
-            now_ms, next_due_ms, *fields = self._run_burying(
-                script, self._queue_keys, qname, vt, count, BATCH_BYTES, repeatable=False
-            )
-        except ReplyLost as error:
-            raise ReplyLost(f"{error}; one message may have been taken") from error
-        due_ms = validation.stored_int(next_due_ms)
-        wait = (due_ms - int(now_ms)) / 1000 if due_ms else float("inf")
-        return list(_messages(fields)), max(0.0, wait)
+        while True:
+            try:
+                now_ms, next_due_ms, *fields = self._run_burying(
+                    script, self._queue_keys, qname, vt, count, BATCH_BYTES, repeatable=False
+                )
+            except ReplyLost as error:
+                raise ReplyLost(f"{error}; one message may have been taken") from error
+            due_ms = validation.stored_int(next_due_ms)
+            # Nothing, and more is due: it has met so many dead letters that it stopped for others.
+            if fields or due_ms != int(now_ms):
+                break
+        wait_seconds = (due_ms - int(now_ms)) / 1000 if due_ms else float("inf")
+        return list(_messages(fields)), max(0.0, wait_seconds)
 
 
 def _messages(fields: list[Any]) -> Iterator[Message]:

@@ -2,7 +2,8 @@
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
--- ARGV[10] ms of the lease  ARGV[11] '1' where the child holds nothing at all  ARGV[12] max crashes
+-- ARGV[10] ms of the lease  ARGV[11] what becomes of a message that must run alone: 'take' where the child
+-- holds nothing at all, 'await' that, or 'pass' it over  ARGV[12] max crashes
 -- Returns {'ok', now ms, next due ms or 0, '1' where the head of the queue must run alone in an idle
 -- child, then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
 -- or what lib/room.lua says
@@ -54,14 +55,16 @@ if state.claim == number and state.taken > 0 then
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
 
+local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1
 local scores, fields, bytes, taken = {}, {}, 0, 0
 local worn_out, bodies = {}, {}
+local passed, passed_count = {}, 0
 
 -- Whether the claim goes on after this message.
 local function take(id)
-  local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
+  local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
   local failed, crashed = 0, 0
   if rc > 0 then
     failed, crashed = read_ends(id)
@@ -75,9 +78,13 @@ local function take(id)
   -- What has killed a process once is claimed singly, twice: alone in its child, so that its third
   -- crash is certainly its own and no neighbour ever dies of it.
   if crashed > 0 and taken > 0 then return false end
-  if crashed > 1 and (ARGV[11] ~= '1' or #state.held > 0) then
+  if crashed > 1 and (ARGV[11] ~= 'take' or #state.held > 0) then
     alone = '1'
-    return false
+    if ARGV[11] == 'pass' and not passed[id] then
+      passed[id] = true
+      passed_count = passed_count + 1
+    end
+    return ARGV[11] == 'pass'
   end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
@@ -88,16 +95,15 @@ local function take(id)
   return crashed == 0 and bytes < max_bytes
 end
 
--- What is worn out makes room for others, so look again, but not for ever.
-local goes_on = true
-for _ = 1, 10 do
-  local due = due_ids(count)
-  local before = #worn_out
-  for _, id in ipairs(due) do
-    goes_on = take(id)
+-- What is worn out or passed over makes room for others, so look again, but not for ever.
+local goes_on, more = true, true
+while goes_on and more and taken == 0 and #worn_out + passed_count < WORN_OUT_MAX do
+  local before = #worn_out + passed_count
+  for _, id in ipairs(due_ids(count + passed_count)) do
+    goes_on = taken < count and take(id)
     if not goes_on then break end
   end
-  if not goes_on or taken > 0 or #worn_out == before then break end
+  more = #worn_out + passed_count > before
 end
 
 if #worn_out > 0 then
@@ -117,5 +123,7 @@ reply[4] = alone
 if taken < count then
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   reply[3] = next_due[2] and whole(tonumber(next_due[2])) or 0
+  -- It stopped for another reason than that nothing more is due.
+  if not goes_on or #worn_out >= WORN_OUT_MAX then reply[3] = whole(now_ms) end
 end
 return reply

@@ -31,7 +31,7 @@ for _, id in ipairs(ids) do
   if rc then
     redis.call('HSET', KEYS[9], id .. ':rc', rc)
     -- A receive count never falls, so what was received so far counts as given back.
-    redis.call('HSET', KEYS[12], id, '0 0 ' .. whole(tonumber(rc) or 0))
+    redis.call('HSET', KEYS[12], id, '0 0 ' .. whole(receive_count(rc)))
   end
   if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[11], id, headers) end

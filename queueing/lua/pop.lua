@@ -15,11 +15,11 @@ if is_paused then return reply end
 -- include bury
 -- include due
 
-for _ = 1, 100 do
+for _ = 1, 500 do
   local id = due_ids(1)[1]
   if not id then return reply end
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
-  rc = tonumber(rc or 0) or 0
+  rc = receive_count(rc)
   if is_worn_out(id, rc) then
     bury(id, ARGV[3], ARGV[4])
   else
@@ -29,4 +29,6 @@ for _ = 1, 100 do
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end
 end
+-- So many were worn out that the rest has to wait for the next call.
+reply[3] = whole(now_ms)
 return reply

@@ -24,15 +24,16 @@ local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
 local with_headers = redis.call('EXISTS', KEYS[4]) == 1
-for _ = 1, 10 do
-  local ids = due_ids(wanted - taken)
-  local buried = 0
+local worn_out, more = 0, true
+while more and taken == 0 and worn_out < 500 do
+  local ids = due_ids(wanted)
+  local before = worn_out
   for _, id in ipairs(ids) do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
-    rc = tonumber(rc or 0) or 0
+    rc = receive_count(rc)
     if is_worn_out(id, rc) then
       bury(id, ARGV[3], ARGV[4])
-      buried = buried + 1
+      worn_out = worn_out + 1
     else
       rc = rc + 1
       scores[#scores + 1], scores[#scores + 2] = hidden_until, id
@@ -51,7 +52,7 @@ for _ = 1, 10 do
       if bytes >= tonumber(ARGV[6]) then break end
     end
   end
-  if buried == 0 or taken > 0 then break end
+  more = worn_out > before
 end
 if taken > 0 then
   -- First what may be refused: another program may have left no number here.
@@ -61,5 +62,6 @@ if taken > 0 then
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end
+  if more and worn_out > 0 then reply[3] = whole(now_ms) end
 end
 return reply

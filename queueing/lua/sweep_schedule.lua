@@ -35,7 +35,7 @@ for i = 1, #found, 2 do
     forget(id)
     phantoms = phantoms + 1
   elseif not running[id] then
-    local rc = tonumber(redis.call('HGET', KEYS[1], id .. ':rc') or 0) or 0
+    local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
     if is_worn_out(id, rc) then
       bury(id, ARGV[3], ARGV[4])
       buried = buried + 1

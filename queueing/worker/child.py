@@ -101,7 +101,7 @@ class Child:
         if consumer.crew.listen():
             return
         sources = [self.bell.fileno()]
-        if consumer.listener.fileno() >= 0:
+        if consumer.wants_to_hear and consumer.listener.fileno() >= 0:
             sources.append(consumer.listener.fileno())
         if self._stop_by is None:
             sources.append(self.orders)

@@ -6,6 +6,7 @@ changes nothing.
 """
 
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from .log import OutcomeLog
 from .outage import Outage
 from .pace import Pace
 
+logger = logging.getLogger("queueing.worker")
+
 #: RSMQ clients that do not announce what they send are found by this poll.
 POLL_SECONDS = 4.5
 #: What waits behind a job that takes longer is given back, for another child to run.
@@ -32,6 +35,8 @@ STUCK_SECONDS = 0.2
 SETTLE_SECONDS = 0.05
 #: A child that finds work without a pause for so long stops listening.
 BUSY_SECONDS = 1.0
+#: A queue on which a script fails is left alone for so long.
+BROKEN_SECONDS = 5.0
 
 
 @dataclass
@@ -62,10 +67,11 @@ class Consumer:
         self._missing: str | None = None
         self._held = self._claims = 0
         self._lane = 0
-        self._must_run_alone = False
-        self._dry = False
-        self._dry_at = self._look_at = time.monotonic()
+        self._runs_alone = self._awaits_idle = False
+        self._dry = self.wants_to_hear = False
+        self._look_at = self._heard_at = time.monotonic()
         self._due_at: dict[str, float] = {}
+        self._broken_until: dict[str, float] = {}
 
     def quiet(self) -> None:
         """Claim no more, and give back what has not begun."""
@@ -98,6 +104,8 @@ class Consumer:
                 return self.outage.courtesy_seconds
             self._create_missing()
             self._exchange = self._exchange or self._next_exchange()
+            # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
+            self.slot.hold(self._held + self._exchange.asked, self._claims)
             replies = run_all(self.client, self._exchange.calls) if self._exchange.calls else []
         except QueueError as error:
             return self.outage.goes_on(error)
@@ -128,31 +136,55 @@ class Consumer:
             by_queue[outcome.queue].append(outcome)
         self._unsettled = []
         for lane in self.lanes:
-            if outcomes := by_queue.get(lane.queue):
+            outcomes = by_queue.get(lane.queue, [])
+            if self._is_broken(lane):
+                self._unsettled += outcomes
+            elif outcomes:
                 exchange.settled.append((lane, outcomes))
                 exchange.calls.append(lane.settle(outcomes))
         if time.monotonic() >= self._look_at:
             self._look_again()
-        # A settle is on its way already, so looking costs next to nothing.
-        room = self._room()
-        if room and (exchange.calls or not self._dry):
-            exchange.claiming, exchange.asked = self.lanes[self._lane], room
-            is_idle = not self.crew.unfinished
-            exchange.calls.append(exchange.claiming.claim(room, child_is_idle=is_idle))
+        self._add_claim(exchange)
         return exchange
+
+    def _add_claim(self, exchange: Exchange) -> None:
+        room = self._room()
+        lane = self.lanes[self._lane]
+        # Where a settle is on its way already, looking costs next to nothing.
+        if not room or (self._dry and not exchange.calls):
+            return
+        if self._is_broken(lane):
+            self._has_no_more()
+            return
+        exchange.claiming, exchange.asked = lane, room
+        suspects = "take" if not self.crew.unfinished else "await"
+        if suspects == "await" and self.crew.longest_seconds > STUCK_SECONDS:
+            # Nobody knows when this child will be idle.
+            suspects = "pass"
+        exchange.calls.append(lane.claim(room, suspects=suspects))
 
     def _room(self) -> int:
         """How many messages to claim now."""
-        if self.is_quiet or (self._must_run_alone and self.crew.unfinished):
+        if self.is_quiet or (self._runs_alone and self.crew.unfinished):
+            return 0
+        if self._awaits_idle and self.crew.unfinished and self.crew.longest_seconds <= STUCK_SECONDS:
+            return 0
+        if self.crew.is_stuck(STUCK_SECONDS):
             return 0
         return self.pace.room(self.crew.unfinished)
 
     def _read(self, exchange: Exchange, replies: list) -> None:
         for (lane, outcomes), reply in zip(exchange.settled, replies, strict=False):
+            if isinstance(reply, QueueError):
+                self._unsettled += outcomes
+                self._breaks(lane, reply)
+                continue
             refused = lane.read_settle(reply)
             self._held -= len(outcomes)
             self.has_settled = True
             for outcome in outcomes:
+                if outcome.event == "retrying":
+                    self._comes_due(lane, outcome.delay_ms / 1000)
                 self.log.tell(
                     replace(outcome, event=refused[outcome.id]) if outcome.id in refused else outcome
                 )
@@ -161,6 +193,10 @@ class Consumer:
         self.slot.hold(self._held, self._claims)
 
     def _read_claim(self, lane: Lane, asked: int, reply: list) -> None:
+        if isinstance(reply, QueueError):
+            self._breaks(lane, reply)
+            self._has_no_more()
+            return
         self._claims += 1
         try:
             batch = lane.read_claim(reply)
@@ -171,15 +207,34 @@ class Consumer:
         self._held += len(batch.deliveries)
         self.slot.hold(self._held, self._claims)
         self.crew.put(batch.deliveries)
-        self._must_run_alone = batch.wants_idle_child or any(d.runs_alone for d in batch.deliveries)
+        self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
+        self._awaits_idle = batch.wants_idle_child
         self._due_at[lane.queue] = _due_at(batch)
-        if len(batch.deliveries) == asked or (batch.wants_idle_child and self.crew.unfinished):
+        if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.crew.unfinished)):
             self._look_again()
-        elif self._lane + 1 < len(self.lanes):
-            self._lane += 1
         else:
-            self._lane, self._dry, self._dry_at = 0, True, time.monotonic()
-            self._look_at = min(self._dry_at + POLL_SECONDS, *self._due_at.values())
+            self._has_no_more()
+
+    def _has_no_more(self) -> None:
+        """The lane on which was claimed last has nothing due: go on to the next one, or wait."""
+        if self._lane + 1 < len(self.lanes):
+            self._lane += 1
+            return
+        self._lane, self._dry = 0, True
+        self._look_at = min([time.monotonic() + POLL_SECONDS, *self._due_at.values()])
+
+    def _comes_due(self, lane: Lane, in_seconds: float) -> None:
+        at = time.monotonic() + in_seconds
+        self._due_at[lane.queue] = min(at, self._due_at.get(lane.queue, at))
+        self._look_at = min(self._look_at, at)
+
+    def _breaks(self, lane: Lane, error: QueueError) -> None:
+        """Redis refuses what is done to this queue. The others must not wait for it."""
+        logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)
+        self._broken_until[lane.queue] = time.monotonic() + BROKEN_SECONDS
+
+    def _is_broken(self, lane: Lane) -> bool:
+        return time.monotonic() < self._broken_until.get(lane.queue, 0.0)
 
     def _released(self, delivery: Delivery) -> Outcome:
         return Outcome(
@@ -201,21 +256,20 @@ class Consumer:
 
     def _pause(self) -> float:
         now = time.monotonic()
-        if self._room():
-            if self._missing or not self._dry:
-                self._stop_listening_when_busy(now)
-                return 0.0
+        self.wants_to_hear = bool(self._room()) and self._dry
+        if self.wants_to_hear:
+            self._heard_at = now
             if self.listener.start():
                 # What was sent between the claim and the subscription was announced to nobody.
                 self._look_again()
                 return 0.0
+        elif self.listener.is_listening and now - self._heard_at > BUSY_SECONDS:
+            self.listener.stop()
+        if self._room() and (self._missing or not self._dry):
+            return 0.0
         if self.crew.waiting:
             return SETTLE_SECONDS
         return max(0.0, self._look_at - now) if self._room() else POLL_SECONDS
-
-    def _stop_listening_when_busy(self, now: float) -> None:
-        if self.listener.is_listening and now - self._dry_at > BUSY_SECONDS:
-            self.listener.stop()
 
 
 def _due_at(batch: Batch) -> float:

@@ -1,5 +1,6 @@
 """The threads of a child: they take deliveries in their order, run them and lay the outcomes down."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -29,6 +30,7 @@ class Crew:
         self._low_water = 0
         self._unfinished = 0
         self._last_start = time.monotonic()
+        self._starts = [math.inf] * threads
         for index in range(threads):
             threading.Thread(target=self._work, args=(index,), name=f"handler {index}", daemon=True).start()
 
@@ -42,9 +44,15 @@ class Crew:
         """How many deliveries have not begun."""
         return len(self._waiting)
 
+    @property
+    def longest_seconds(self) -> float:
+        """For how long the longest delivery has been running."""
+        return time.monotonic() - min(self._starts)
+
     def is_stuck(self, seconds: float) -> bool:
-        """Whether deliveries wait, and none has begun for so long."""
-        return self.waiting > 0 and time.monotonic() - self._last_start > seconds
+        """Whether every thread has been at the same delivery for so long: what waits would go on waiting."""
+        running = self._unfinished - len(self._waiting) - len(self._finished)
+        return running >= self.threads and time.monotonic() - self._last_start > seconds
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
         """Run these after those that wait."""
@@ -86,10 +94,11 @@ class Crew:
         slot, process = self._slot, self._processor.process
         while True:
             delivery = self._next()
-            self._last_start = time.monotonic()
+            self._starts[index] = self._last_start = time.monotonic()
             slot.start(index, delivery.message.id.encode("utf-8", "surrogateescape"))
             self._finished.append(process(delivery))
             slot.finish(index)
+            self._starts[index] = math.inf
             if self._wanted and len(self._waiting) <= self._low_water:
                 self._wanted = False
                 self._bell.ring()

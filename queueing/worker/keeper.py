@@ -11,7 +11,9 @@ import os
 import select
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 
@@ -19,7 +21,7 @@ from .. import holdings
 from ..client import QueueClient
 from ..conf import Conf
 from ..connections import connect, use_client
-from ..exceptions import QueueError
+from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
 from .board import Board, Slot
 from .options import Options
@@ -95,15 +97,20 @@ class Keeper:
         """One turn: give back, extend, show that we live. Returns the seconds until the next one."""
         if self._is_orphan:
             self._look_after_orphans()
+        # Each for itself: a queue on which one of them fails must not end the leases of the others.
+        done = [self._tried(act) for act in (self._greet, self._extend, self._abandon, self._heartbeat)]
+        return self.beat_seconds if all(done) else min(0.5, self.beat_seconds)
+
+    def _tried(self, act: Callable[[], None]) -> bool:
         try:
-            self._greet()
-            self._abandon()
-            self._extend()
-            self._heartbeat()
-        except QueueError as error:
+            act()
+        except QueueUnavailable as error:
             logger.debug("keeper: %s", error)
-            return min(0.5, self.beat_seconds)
-        return self.beat_seconds
+        except QueueError as error:
+            logger.warning("keeper: %s", error)
+        else:
+            return True
+        return False
 
     # --- one turn -----------------------------------------------------------------------------
 
@@ -127,8 +134,11 @@ class Keeper:
         names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
         if names:
             for queue in self.options.queues:
-                for id in holdings.extend(self.client, self.conf, queue, names):
-                    logger.warning("%s %s lease lost: another receiver has it", queue, id)
+                self._tried(partial(self._extend_queue, queue, names))
+
+    def _extend_queue(self, queue: str, names: list[str]) -> None:
+        for id in holdings.extend(self.client, self.conf, queue, names):
+            logger.warning("%s %s lease lost: another receiver has it", queue, id)
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:

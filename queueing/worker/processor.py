@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 
 from .. import handlers
@@ -92,7 +93,10 @@ class EventLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
+        result, error = asyncio.run_coroutine_threadsafe(_caught(coroutine), self._started()).result()
+        if error is not None:
+            raise error
+        return result
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -100,6 +104,16 @@ class EventLoop:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="event loop", daemon=True).start()
             return self._loop
+
+
+async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """What a coroutine returns or raises. A SystemExit that leaves it would end the loop of all others."""
+    try:
+        return await coroutine, None
+    except BaseException as error:
+        # Its connections are those of the thread in which Django runs what is not async.
+        await sync_to_async(_leave_database)()
+        return None, error
 
 
 def _leave_database() -> None:

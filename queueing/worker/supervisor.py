@@ -50,6 +50,7 @@ class Supervisor:
         self.posts = [Post(index, slot) for index, slot in enumerate(self.board.slots)]
         self.recorder_bell = Bell()
         self.keeper_pid = 0
+        self._keeper_not_before = 0.0
         self._stop_by: float | None = None
         self._was_killed = False
         self._signals = Bell()
@@ -83,6 +84,8 @@ class Supervisor:
             self._kill_children()
             return 0.05
         pause_seconds = 5.0 if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
+        if not self.keeper_pid:
+            pause_seconds = min(pause_seconds, REBIRTH_SECONDS)
         for post in self.posts:
             if not post.pid and not post.is_closed and self._stop_by is None:
                 wait_seconds = post.not_before - time.monotonic()
@@ -145,6 +148,8 @@ class Supervisor:
                     self._child_ended(post, status)
         if self.keeper_pid and _ended(self.keeper_pid) is not None:
             logger.error("worker %s: the keeper died, it is replaced", self.options.name)
+            self.keeper_pid = 0
+        if not self.keeper_pid and time.monotonic() >= self._keeper_not_before:
             self._start_keeper()
 
     def _child_ended(self, post: Post, status: int) -> None:
@@ -179,6 +184,8 @@ class Supervisor:
     # --- the keeper ---------------------------------------------------------------------------
 
     def _start_keeper(self) -> None:
+        # One that cannot live is not replaced without a pause.
+        self._keeper_not_before = time.monotonic() + REBIRTH_SECONDS
         self.keeper_pid = self._fork()
         if not self.keeper_pid:
             if self._stop_by is None:
@@ -203,7 +210,7 @@ class Supervisor:
         self._tell_keeper(order="stop")
         farewell = BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS
         give_up = time.monotonic() + farewell + PATIENCE_SECONDS
-        while _ended(self.keeper_pid) is None:
+        while self.keeper_pid and _ended(self.keeper_pid) is None:
             if time.monotonic() > give_up:
                 os.kill(self.keeper_pid, signal.SIGKILL)
                 return
@@ -246,5 +253,8 @@ def _ended(pid: int) -> int | None:
 def _reason(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:  # a real-time signal has no name
+            return f"was killed by signal {-code}"
     return f"exited with code {code}"

@@ -32,8 +32,8 @@ class Hand:
     def run(self, call) -> list:
         return run_all(self.client, [call])[0]
 
-    def claim(self, count: int = 10, *, idle: bool = True) -> Batch:
-        return self.lane.read_claim(self.run(self.lane.claim(count, child_is_idle=idle)))
+    def claim(self, count: int = 10, *, suspects: str = "take") -> Batch:
+        return self.lane.read_claim(self.run(self.lane.claim(count, suspects=suspects)))
 
     def settle(self, *outcomes: Outcome) -> dict[str, str]:
         return self.lane.read_settle(self.run(self.lane.settle(outcomes)))

@@ -126,3 +126,22 @@ def test_packing_keeps_what_is_told_and_cuts_what_is_long():
     assert read.traceback.endswith("end")
     [without] = unpack([b"packed", pack([told], with_bodies=False), b"refused", b"[]"])
     assert without.body == ""
+
+
+def test_counts_that_no_database_holds_are_bounded():
+    history.write([outcome(rc=2**70, attempts=2**40)])
+    job = Job.objects.get()
+    assert (job.rc, job.attempts) == (2**63 - 1, 2**31 - 1)
+
+
+def test_an_error_of_the_driver_blocks_no_row(monkeypatch):
+    good = history._write_together
+
+    def overflowing(outcomes):
+        if any(one.id == "z" * 32 for one in outcomes):
+            raise OverflowError("int too large")
+        good(outcomes)
+
+    monkeypatch.setattr(history, "_write_together", overflowing)
+    history.write([outcome(), outcome(id="z" * 32)])
+    assert Job.objects.count() == 1

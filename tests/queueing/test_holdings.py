@@ -34,7 +34,7 @@ def test_a_claim_leases_in_order_and_counts(any_client, hand):
 def test_a_repeated_claim_returns_the_same_batch(any_client, hand):
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
-    call = child.lane.claim(2, child_is_idle=True)
+    call = child.lane.claim(2, suspects="take")
     first, again = child.run(call), child.run(call)
     assert again[4:] == first[4:]
     assert any_client.get_queue_attributes("work").totalrecv == 2
@@ -66,7 +66,7 @@ def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, han
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
     [one] = child.claim(1).deliveries
-    calls = [child.lane.settle([ended(one, "done")]), child.lane.claim(1, child_is_idle=True)]
+    calls = [child.lane.settle([ended(one, "done")]), child.lane.claim(1, suspects="take")]
     first = run_all(any_client, calls)
     again = run_all(any_client, calls)
     assert first[1][4:] == again[1][4:]
@@ -194,7 +194,7 @@ def test_a_message_that_kills_its_process_dies_alone_at_the_third_crash(any_clie
     assert len(crash(any_client, hand, conf, "one")) == 2
     assert [d.message.id for d in crash(any_client, hand, conf, "two")] == [poison]
     # Twice crashed: only a child that holds nothing gets it.
-    busy = hand("busy").claim(10, idle=False)
+    busy = hand("busy").claim(10, suspects="await")
     assert (busy.deliveries, busy.wants_idle_child) == ([], True)
     assert [d.message.id for d in crash(any_client, hand, conf, "three")] == [poison]
     dead = any_client.peek_messages("work-dead")
@@ -279,3 +279,50 @@ def test_ids_of_other_forms_are_held_and_settled(any_client, hand, id):
     assert delivery.message.id == id
     assert child.settle(ended(delivery, "done")) == {}
     assert json.loads(any_client.redis.hget(KEYS.held(), "a work"))["held"] in ([], {})
+
+
+def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, hand):
+    from queueing.conf import Conf
+
+    first, second, third = any_client.send_messages("work", ["a", "b", "c"])
+    child = hand("a", Conf(LEASE=0.05))
+    child.claim(1)
+    call = child.lane.claim(2, suspects="take")
+    child.run(call)
+    for id in (first, third):
+        any_client.change_message_visibility("work", id, 0)
+        any_client.receive_message("work", vt=60)
+    extend(any_client, Conf(LEASE=9), "work", ["a"])
+    again = child.lane.read_claim(child.run(call))
+    assert [delivery.message.id for delivery in again.deliveries] == [second]
+
+
+def test_a_crash_of_a_message_with_a_long_id_is_its_own(any_client, hand, conf):
+    id = "long" * 20
+    any_client.redis.zadd(KEYS.schedule("work"), {id: 0})
+    any_client.redis.hset(KEYS.attributes("work"), id, "body")
+    hand().claim()
+    abandon(any_client, conf, "work", "a", started=[id[:63]], reason="killed")
+    assert any_client.redis.hget(KEYS.ends("work"), id) == b"0 1 0"
+
+
+@pytest.mark.parametrize("rc", ["inf", "nan", "-5", "1e300", "9" * 30, "many"])
+def test_a_receive_count_that_is_none_is_counted_anew(any_client, hand, rc):
+    id = any_client.send_message("work", "a")
+    any_client.redis.hset(KEYS.attributes("work"), f"{id}:rc", rc)
+    child = hand()
+    [delivery] = child.claim().deliveries
+    assert 1 <= delivery.message.rc <= 2**53
+    assert child.settle(ended(delivery, "done")) == {}
+
+
+def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand):
+    from queueing.conf import Conf
+
+    ids = any_client.send_messages("work", ["x"] + ["y" * 5000] * 20)
+    child = hand("a", Conf(OUTBOX_MAX=2000))
+    child.settle(ended(child.claim(1).deliveries[0], "done"))
+    child.claim(20)
+    abandon(any_client, Conf(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
+    assert [outcome.id for outcome in outbox.newest(any_client, count=10)] == [ids[0]]
+    assert any_client.redis.hget(KEYS.outbox_stats(), "lost") == b"20"

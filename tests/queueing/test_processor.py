@@ -53,6 +53,16 @@ def test_an_async_handler_runs_on_the_loop(process):
     assert threads == ["event loop", "event loop"]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ValueError("wrong")])
+def test_what_an_async_handler_raises_ends_its_own_attempt_only(process, error):
+    async def work(message):
+        await asyncio.sleep(0)
+        raise error
+
+    assert process(work).event == "retrying"
+    assert type(error).__name__ in process(work).error
+
+
 class Unprintable(Exception):
     def __str__(self):
         raise RuntimeError("no text")

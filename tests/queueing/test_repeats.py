@@ -106,7 +106,7 @@ def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
     [one] = child.claim(1).deliveries
     settle, claim = run_all(
         cut,
-        [child.lane.settle([ended(one, "retrying", delay_ms=9e6)]), child.lane.claim(1, child_is_idle=True)],
+        [child.lane.settle([ended(one, "retrying", delay_ms=9e6)]), child.lane.claim(1, suspects="take")],
     )
     assert child.lane.read_settle(settle) == {}
     assert [d.message.body for d in child.lane.read_claim(claim).deliveries] == ["b"]

@@ -1,5 +1,8 @@
 -- Give back what a child held when it died. `started` tells which of it had begun (nil: nobody can
 -- tell any more, so all of it may have); only what had begun counts a crash.
+-- The board on which a worker marks what it has started holds so much of an id.
+local MARK_BYTES = 63
+
 local function abandon(lane, started, reason, max_crashes)
   local state = read_lane(lane)
   local counts, endings, fields = receive_counts(state.held), {}, {}
@@ -10,7 +13,7 @@ local function abandon(lane, started, reason, max_crashes)
     if now_rc then
       local failed, crashed, released = read_ends(id)
       local word = 'released'
-      if not started or started[id] then
+      if not started or started[id] or started[string.sub(id, 1, MARK_BYTES)] then
         crashed, word = crashed + 1, 'abandoned'
       else
         released = released + 1

@@ -15,6 +15,13 @@ local function stored_int(text)
   return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
 end
 
+-- How often a message was received; what is no number, or too large to count on, is none.
+local function receive_count(text)
+  local count = stored_int(text) or 0
+  if count < 0 or count > 9007199254740991 then return 0 end
+  return count
+end
+
 local is_paused = attributes[4]
 local max_receive_count = stored_int(attributes[5])
 

@@ -46,6 +46,10 @@ end
 local function record(count, fields)
   local size = 0
   for i = 2, #fields, 2 do size = size + #fields[i] end
+  if size > tonumber(ARGV[5]) then
+    redis.call('HINCRBY', KEYS[12], 'lost', count)
+    return
+  end
   local entry = { 'count', count, 'bytes', size, 'ms', whole(now_ms) }
   for _, value in ipairs(fields) do entry[#entry + 1] = value end
   redis.call('XADD', KEYS[11], '*', unpack(entry))
@@ -63,10 +67,15 @@ local function record(count, fields)
 end
 
 -- Endings that no worker packs: {id, rc, word, failed, crashed}, and a pair 'body', text for each.
-local BODY_BYTES = 16384
+-- Only the first of many keep their bodies: an entry must not push out all that wait.
+local BODY_BYTES, BODIES_BYTES = 16384, 262144
+local recorded_bytes = 0
 
 local function body_for_record(id)
-  return string.sub(redis.call('HGET', KEYS[1], id) or '', 1, BODY_BYTES)
+  if recorded_bytes > BODIES_BYTES then return '' end
+  local body = string.sub(redis.call('HGET', KEYS[1], id) or '', 1, BODY_BYTES)
+  recorded_bytes = recorded_bytes + #body
+  return body
 end
 
 local function record_endings(lane, reason, endings, bodies)
@@ -80,6 +89,7 @@ end
 local function extend(lane, state, lease_ms)
   local counts, kept, scores, lost = receive_counts(state.held), {}, {}, {}
   local lease_end_ms = now_ms + lease_ms
+  local last_claim = #state.held - 2 * state.taken + 1
   for i = 1, #state.held, 2 do
     local id, rc = state.held[i], state.held[i + 1]
     if tonumber(counts[(i + 1) / 2] or -1) == rc then
@@ -87,6 +97,8 @@ local function extend(lane, state, lease_ms)
       scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
     else
       lost[#lost + 1] = id
+      -- What a repeated claim returns is the end of the list.
+      if i >= last_claim then state.taken = state.taken - 1 end
     end
   end
   if #scores > 0 then redis.call('ZADD', KEYS[2], 'XX', unpack(scores)) end

@@ -9,7 +9,7 @@ from queueing.holdings import Lane, run_all
 
 def hold(client, qname: str, count: int) -> None:
     """A worker holds so many messages."""
-    run_all(client, [Lane(client, Conf(LEASE=60), "a", qname).claim(count, child_is_idle=True)])
+    run_all(client, [Lane(client, Conf(LEASE=60), "a", qname).claim(count, suspects="take")])
 
 
 def test_purging_asks_with_the_number_of_messages(queues, mail, typed):

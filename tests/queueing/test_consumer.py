@@ -1,0 +1,262 @@
+"""A child without its process: consumer and crew, turned by the test."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from queueing import handlers, outbox
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.handlers import handler, policy
+from queueing.holdings import abandon
+from queueing.listener import Listener
+from queueing.worker.board import Board
+from queueing.worker.clock import ServerClock
+from queueing.worker.consumer import Consumer
+from queueing.worker.crew import Crew
+from queueing.worker.log import OutcomeLog
+from queueing.worker.outage import Outage
+from queueing.worker.pipes import Bell
+from queueing.worker.processor import Processor
+from tests.servers.waiting import eventually
+
+
+class Child:
+    """The parts of a child on some queues."""
+
+    def __init__(self, client: QueueClient, *queues: str, threads: int = 1) -> None:
+        clock = ServerClock()
+        self.slot = Board(1, threads).slots[0]
+        processor = Processor(worker="child", max_attempts=5, now_ms=clock.now_ms)
+        self.crew = Crew(threads, processor, self.slot, Bell())
+        self.consumer = Consumer(
+            client,
+            Conf(LEASE=30),
+            child="child",
+            queues=queues,
+            crew=self.crew,
+            slot=self.slot,
+            listener=Listener(client, queues),
+            clock=clock,
+            log=OutcomeLog(log_jobs=False),
+            outage=Outage(30, is_teller=True),
+        )
+
+    def turn_until(self, check: Callable[[], bool], *, within_seconds: float = 10.0) -> None:
+        """Turn it as its process does, but without sleeping for longer than a moment."""
+
+        def turned() -> bool:
+            pause_seconds = self.consumer.step()
+            threading.Event().wait(min(pause_seconds, 0.02))
+            return check()
+
+        eventually(turned, within_seconds=within_seconds, every_seconds=0.0)
+
+    def finish(self) -> None:
+        self.consumer.quiet()
+        self.turn_until(lambda: self.consumer.is_drained)
+        self.consumer.listener.close()
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_handlers", {})
+
+
+@pytest.fixture
+def child(client: QueueClient) -> Iterator[Callable[..., Child]]:
+    made: list[Child] = []
+
+    def make(*queues: str, threads: int = 1) -> Child:
+        for queue in queues:
+            client.create_queue(queue)
+        made.append(Child(client, *queues, threads=threads))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.finish()
+
+
+@pytest.fixture
+def ran() -> list[str]:
+    """The bodies that the handlers below have run."""
+    return []
+
+
+def noting(ran: list[str], queue: str) -> None:
+    handler(queue)(lambda message: ran.append(message.body))
+
+
+def words(client: QueueClient) -> list[str]:
+    return [outcome.event for outcome in outbox.newest(client, count=1000)]
+
+
+def test_everything_is_run_once_in_order(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    bodies = [str(number) for number in range(1000)]
+    client.send_messages("q", bodies)
+    one.turn_until(lambda: len(words(client)) == 1000)
+    assert ran == bodies
+    assert set(words(client)) == {"done"}
+    assert client.get_queue_attributes("q").msgs == 0
+    assert one.slot.held == 0
+
+
+def test_the_first_queue_is_preferred(child, client, ran):
+    noting(ran, "first")
+    noting(ran, "second")
+    one = child("first", "second")
+    client.send_messages("second", [f"second {n}" for n in range(50)])
+    client.send_messages("first", [f"first {n}" for n in range(50)])
+    one.turn_until(lambda: len(ran) == 100)
+    assert [body.split()[0] for body in ran[:50]] == ["first"] * 50
+
+
+def test_what_waits_behind_a_long_job_is_given_back_once(child, client, ran):
+    goes_on = threading.Event()
+
+    @handler("q")
+    def work(message):
+        ran.append(message.body)
+        if message.body == "long":
+            goes_on.wait(10)
+
+    one = child("q")
+    client.send_messages("q", [str(number) for number in range(200)] + ["long"] + ["behind"] * 100)
+    one.turn_until(lambda: "long" in ran)
+    until = time.monotonic() + 1.2
+    one.turn_until(lambda: time.monotonic() > until)
+    released = words(client).count("released")
+    [figures] = client.queue_figures(["q"])
+    assert (figures.running, figures.ready) == (1, 100)
+    assert released <= 100
+    goes_on.set()
+    one.turn_until(lambda: len(ran) == 301)
+    assert words(client).count("released") == released
+
+
+def test_a_retry_in_the_second_queue_is_not_late(child, client, ran):
+    @handler("second")
+    @policy(max_attempts=2, backoff=0.3)
+    def fail(message):
+        ran.append(message.body)
+        raise ValueError
+
+    noting(ran, "first")
+    one = child("first", "second", threads=2)
+    client.send_message("second", "again")
+    began = time.monotonic()
+    one.turn_until(lambda: ran == ["again", "again"])
+    assert time.monotonic() - began < 2
+
+
+def test_one_broken_queue_stops_no_other(child, client, ran, caplog):
+    noting(ran, "broken")
+    noting(ran, "sound")
+    one = child("broken", "sound")
+    client.redis.delete("rsmq:broken")
+    client.redis.set("rsmq:broken", "not a schedule")
+    client.send_messages("sound", ["a", "b"])
+    one.turn_until(lambda: len(ran) == 2)
+    until = time.monotonic() + 0.5
+    one.turn_until(lambda: time.monotonic() > until)
+    assert [record.message for record in caplog.records if "WRONGTYPE" in record.message][1:] == []
+    client.redis.delete("rsmq:broken")
+
+
+def test_a_queue_that_is_missing_is_created(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    client.delete_queue("q")
+    one.turn_until(lambda: "q" in client.list_queues())
+    client.send_message("q", "a")
+    one.turn_until(lambda: ran == ["a"])
+
+
+def test_large_messages_are_all_found_in_a_burst(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    client.set_queue_attributes("q", maxsize=-1)
+    client.send_messages("q", ["x" * 600_000] * 6)
+    one.turn_until(lambda: one.consumer.found_all)
+    assert len(ran) == 6
+
+
+def test_messages_that_crashed_once_are_all_found_in_a_burst(child, client, ran):
+    from .conftest import Hand
+
+    noting(ran, "q")
+    one = child("q")
+    ids = client.send_messages("q", ["a", "b", "c", "d"])
+    other = Hand(client, Conf(LEASE=30), "dead")
+    other.lane = type(other.lane)(client, Conf(LEASE=30), "dead", "q")
+    other.claim(4)
+    abandon(client, Conf(), "q", "dead", started=ids, reason="killed")
+    one.turn_until(lambda: one.consumer.found_all)
+    assert sorted(ran) == ["a", "b", "c", "d"]
+
+
+def test_worn_out_messages_hide_none_behind_them_in_a_burst(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    client.set_redrive_policy("q", 1)
+    client.send_messages("q", ["worn out"] * 700)
+    client.receive_messages("q", 700, vt=0)
+    client.send_message("q", "fresh")
+    one.turn_until(lambda: one.consumer.found_all)
+    assert ran == ["fresh"]
+    assert client.get_queue_attributes("q-dead").msgs == 700
+
+
+def test_a_suspect_does_not_wait_behind_nor_hold_up_a_long_job(child, client, ran):
+    goes_on = threading.Event()
+
+    @handler("q")
+    def work(message):
+        ran.append(message.body)
+        if message.body == "long":
+            goes_on.wait(10)
+
+    one = child("q", threads=2)
+    client.send_message("q", "long")
+    one.turn_until(lambda: ran == ["long"])
+    suspect = client.send_message("q", "suspect")
+    client.redis.hset("rsmq:q:Q", f"{suspect}:rc", 2)
+    client.redis.hset("rsmq:q:ends", suspect, "0 2 0")
+    client.send_message("q", "other")
+    one.turn_until(lambda: "other" in ran)
+    assert ran == ["long", "other"]
+    goes_on.set()
+    one.turn_until(lambda: "suspect" in ran)
+
+
+def test_what_a_claim_took_is_marked_as_held_before_its_reply(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    seen = []
+    try_all = client.scripts.try_all
+    client.scripts.try_all = lambda calls, **more: seen.append(one.slot.held) or try_all(calls, **more)
+    one.consumer.step()
+    assert seen == [1]
+    assert one.slot.held == 0
+
+
+def test_a_busy_child_does_not_listen(child, client, ran):
+    goes_on = threading.Event()
+
+    @handler("q")
+    def work(message):
+        goes_on.wait(10)
+
+    one = child("q")
+    one.turn_until(lambda: one.consumer.listener.is_listening)
+    client.send_message("q", "a")
+    one.turn_until(partial(lambda c: not c.listener.is_listening, one.consumer))
+    assert client.redis.pubsub_numsub("rsmq:rt:q")[0][1] == 0
+    goes_on.set()
+    one.turn_until(lambda: one.consumer.listener.is_listening)
