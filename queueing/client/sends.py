@@ -12,6 +12,7 @@ from .base import BATCH, BATCH_BYTES, ClientBase, checked
 
 #: The latest due time, in ms: what a Redis score holds exactly.
 MAX_DUE_MS = 2**53
+MAX_WINDOW_SECONDS = 9_999_999
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -112,7 +113,7 @@ def _check(message: Any) -> None:
     if message.delay_ms is not None and message.due_ms is not None:
         raise QueueError("A message has delay_ms or due_ms, not both.")
     for name, ms in (("delay_ms", message.delay_ms), ("due_ms", message.due_ms)):
-        if ms is not None and not (isinstance(ms, int) and 0 <= ms <= MAX_DUE_MS):
+        if ms is not None and not (type(ms) is int and 0 <= ms <= MAX_DUE_MS):
             raise QueueError(f"{name} must be a whole number of milliseconds from 0 to {MAX_DUE_MS}.")
     if not all(isinstance(text, str) for pair in message.headers.items() for text in pair):
         raise QueueError("Headers must be texts with texts as their names.")
@@ -120,9 +121,10 @@ def _check(message: Any) -> None:
         isinstance(message.deduplication_id, str)
         and message.deduplication_id
         and not SURROGATE.search(message.deduplication_id)
-        and message.deduplication_seconds >= 1
+        and type(message.deduplication_seconds) is int
+        and 1 <= message.deduplication_seconds <= MAX_WINDOW_SECONDS
     ):
-        raise QueueError("A deduplication_id must be a text, for a window of at least one second.")
+        raise QueueError("A deduplication_id must be a text, for a window of whole seconds from 1.")
 
 
 def _steps(messages: Sequence[str | Draft]) -> Iterator[list[str | Draft]]:

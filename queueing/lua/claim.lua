@@ -39,7 +39,8 @@ local function deliver(first)
   for i = first, #state.held, 2 do
     local id = state.held[i]
     local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
-    local ends = state.held[i + 1] > 1 and redis.call('HGET', KEYS[3], id) or '0 0 0'
+    local ends = '0 0 0'
+    if state.held[i + 1] > 1 then ends = string.format('%d %d %d', read_ends(id)) end
     reply[#reply + 1] = id
     reply[#reply + 1] = body or ''
     reply[#reply + 1] = state.held[i + 1]

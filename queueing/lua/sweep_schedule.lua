@@ -24,7 +24,13 @@ end
 
 local running = running_ids()
 local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
-local found = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', ARGV[2], ARGV[1])
+-- By rank and not by score: an offset into scores is counted off one by one.
+local ranked = redis.call('ZRANGE', KEYS[2], ARGV[2], ARGV[2] + ARGV[1] - 1, 'WITHSCORES')
+local found = {}
+for i = 1, #ranked, 2 do
+  if tonumber(ranked[i + 1]) > now_ms then break end
+  found[i], found[i + 1] = ranked[i], ranked[i + 1]
+end
 local phantoms, expired, buried = 0, 0, 0
 for i = 1, #found, 2 do
   local id = found[i]

@@ -218,7 +218,7 @@ class Consumer:
     def _has_no_more(self) -> None:
         """The lane on which was claimed last has nothing due: go on to the next one, or wait."""
         if self._lane + 1 < len(self.lanes):
-            self._lane += 1
+            self._lane, self._dry = self._lane + 1, False
             return
         self._lane, self._dry = 0, True
         self._look_at = min([time.monotonic() + POLL_SECONDS, *self._due_at.values()])

@@ -2,6 +2,8 @@
 
 TARGET_SECONDS = 0.1
 MAX_IN_HAND = 200
+#: What one claim may ask for, at any number of threads.
+MAX_CLAIM = 1000
 
 
 class Pace:
@@ -19,4 +21,5 @@ class Pace:
     def room(self, in_hand: int) -> int:
         """How many more to take, with so many waiting or running."""
         per_thread = max(1, int(TARGET_SECONDS / max(self._average_seconds, 1e-6)))
-        return max(0, min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand)
+        wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
+        return max(0, min(wanted, MAX_CLAIM))

@@ -161,7 +161,7 @@ class Supervisor:
             reason="the grace time was over" if self._was_killed else f"its process {reason}",
         )  # fmt: skip
         post.pid = 0
-        if status == 0:
+        if status == 0 and not post.slot.held:
             post.is_closed = self.options.burst
             return
         logger.log(

@@ -260,3 +260,24 @@ def test_a_busy_child_does_not_listen(child, client, ran):
     assert client.redis.pubsub_numsub("rsmq:rt:q")[0][1] == 0
     goes_on.set()
     one.turn_until(lambda: one.consumer.listener.is_listening)
+
+
+def test_what_a_handler_sends_to_another_queue_is_found_in_a_burst(child, client, ran):
+    @handler("first")
+    def pass_on(message):
+        client.send_message("second", message.body)
+
+    noting(ran, "second")
+    one = child("first", "second")
+    client.send_messages("first", ["a", "b", "c"])
+    one.turn_until(lambda: one.consumer.found_all)
+    assert sorted(ran) == ["a", "b", "c"]
+
+
+def test_ends_that_another_program_has_spoilt_are_none(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    id = client.send_message("q", "a")
+    client.redis.hset("rsmq:q:Q", f"{id}:rc", 2)
+    client.redis.hset("rsmq:q:ends", id, "spoilt")
+    one.turn_until(lambda: ran == ["a"])

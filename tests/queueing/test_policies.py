@@ -356,6 +356,7 @@ def test_a_count_and_ids_are_not_both_named(queue):
         ("retention", "1.5"),
         ("dead_letter_queue", b"\xff"),
         ("dead_letter_queue", "a:b"),
+        ("dead_letter_queue", "work"),
         ("vt", "9" * 5000),
         ("totalsent", "many"),
     ],

@@ -108,6 +108,8 @@ def test_nothing_is_sent_where_one_of_a_step_is_too_long(queue):
         (Draft(body="x", delay_ms=1, due_ms=1), "not both"),
         (Draft(body="x", delay_ms=-1), "delay_ms must be"),
         (Draft(body="x", due_ms=1.5), "due_ms must be"),
+        (Draft(body="x", delay_ms=True), "delay_ms must be"),
+        (Draft(body="x", deduplication_id="a", deduplication_seconds=1.5), "deduplication_id must be"),
         (Draft(body="x", headers={"a": 1}), "Headers must be texts"),
         (Draft(body="x", deduplication_id=""), "deduplication_id must be"),
         (Draft(body="x", deduplication_id="a", deduplication_seconds=0), "deduplication_id must be"),

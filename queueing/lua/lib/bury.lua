@@ -1,8 +1,7 @@
 -- Dead letters. KEYS as in lib/queue.lua.
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
-  if not text then return 0, 0, 0 end
-  local failed, crashed, released = string.match(text, '^(%d+) (%d+) (%d+)$')
+  local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)$')
   return tonumber(failed) or 0, tonumber(crashed) or 0, tonumber(released) or 0
 end
 
