@@ -47,13 +47,18 @@ class Script:
 
 @cache
 def load(name: str) -> Script:
-    """Read ``lua/<name>.lua``."""
-    text = INCLUDE.sub(
-        lambda found: (FOLDER / "lib" / f"{found[1]}.lua").read_text(encoding="utf-8"),
-        (FOLDER / f"{name}.lua").read_text(encoding="utf-8"),
-    )
-    source = text.encode()
+    """Read ``lua/<name>.lua`` with all it includes."""
+    source = _expanded(FOLDER / f"{name}.lua", set()).encode()
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
+
+
+def _expanded(path: Path, seen: set[Path]) -> str:
+    """The text of a file, each part that it or its parts include in the place of its first mention."""
+    if path in seen:
+        return ""
+    seen.add(path)
+    text = path.read_text(encoding="utf-8")
+    return INCLUDE.sub(lambda found: _expanded(FOLDER / "lib" / f"{found[1]}.lua", seen), text)
 
 
 @dataclass(frozen=True, slots=True)

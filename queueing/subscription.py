@@ -8,6 +8,8 @@ from typing import Any
 from redis import Redis
 from redis import exceptions as driver
 
+#: Senders that do not announce what they send, as RSMQ by default, are found by a poll.
+POLL_SECONDS = 4.5
 #: What any call of a subscription may raise when Redis is away.
 AWAY = (driver.RedisError, OSError)
 

@@ -8,10 +8,9 @@ from typing import Any
 from .. import validation
 from ..exceptions import QueueError, ReplyLost
 from ..messages import Message, sent_ms
+from ..subscription import POLL_SECONDS
 from .base import BATCH_BYTES, ClientBase, steps
 
-#: RSMQ clients that do not announce what they send are found by this poll.
-POLL_SECONDS = 4.5
 #: The longest wait of one call.
 MAX_WAIT_SECONDS = 3600
 

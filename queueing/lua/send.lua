@@ -20,10 +20,6 @@ local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) 
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
 local base_us = is_repeat and tonumber(first_us) or now_us
 
-local function stored_int(text)
-  return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
-end
-
 local maxsize = stored_int(attributes[3]) or -1
 if maxsize ~= -1 then
   for i = 7, last, 3 do

@@ -18,6 +18,7 @@ from ..exceptions import QueueError, QueueExists, QueueNotFound
 from ..holdings import Batch, Delivery, Lane, LaneCall, run_all
 from ..listener import Listener
 from ..outcomes import Outcome
+from ..subscription import POLL_SECONDS
 from .board import Slot
 from .clock import ServerClock
 from .crew import Crew
@@ -27,8 +28,6 @@ from .pace import Pace
 
 logger = logging.getLogger("queueing.worker")
 
-#: RSMQ clients that do not announce what they send are found by this poll.
-POLL_SECONDS = 4.5
 #: What waits behind a job that takes longer is given back, for another child to run.
 STUCK_SECONDS = 0.2
 #: How often a child whose crew has messages waiting settles what it has finished.

@@ -6,21 +6,10 @@
 --
 -- A queue exists if and only if the first three are there; other clients leave floats in them. The
 -- others are ours; RSMQ ignores fields that it does not know.
+-- include numbers
 local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize', 'paused', 'max_receive_count',
   'dead_letter_queue')
 local queue_exists = attributes[1] and attributes[2] and attributes[3]
-
--- An integer as JavaScript's parseInt reads it.
-local function stored_int(text)
-  return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
-end
-
--- How often a message was received; what is no number, or too large to count on, is none.
-local function receive_count(text)
-  local count = stored_int(text) or 0
-  if count < 0 or count > 9007199254740991 then return 0 end
-  return count
-end
 
 local is_paused = attributes[4]
 local max_receive_count = stored_int(attributes[5])
