@@ -50,6 +50,11 @@ class Batch:
     deliveries: list[Delivery]
 
     @property
+    def next_due_seconds(self) -> float | None:
+        """In how many seconds the next message comes due, ``None``: there is none."""
+        return (self.next_due_ms - self.now_ms) / 1000 if self.next_due_ms else None
+
+    @property
     def has_more(self) -> bool:
         """Whether more is due than the claim took."""
         return 0 < self.next_due_ms <= self.now_ms

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError, QueueExists, QueueNotFound
-from ..holdings import Batch, Delivery, Lane, LaneCall, run_all
+from ..holdings import Delivery, Lane, LaneCall, run_all
 from ..listener import Listener
 from ..outcomes import Outcome
 from ..subscription import POLL_SECONDS
@@ -23,6 +23,7 @@ from .board import Slot
 from .clock import ServerClock
 from .crew import Crew
 from .log import OutcomeLog
+from .lookout import BROKEN_SECONDS, Lookout
 from .outage import Outage
 from .pace import Pace
 
@@ -34,8 +35,6 @@ STUCK_SECONDS = 0.2
 SETTLE_SECONDS = 0.05
 #: A child that finds work without a pause for so long stops listening.
 BUSY_SECONDS = 1.0
-#: A queue on which a script fails is left alone for so long.
-BROKEN_SECONDS = 5.0
 
 
 @dataclass
@@ -57,7 +56,9 @@ class Consumer:
     ) -> None:  # fmt: skip
         self.client, self.crew, self.slot, self.listener = client, crew, slot, listener
         self.clock, self.log, self.outage = clock, log, outage
-        self.lanes = [Lane(client, conf, child, queue) for queue in queues]
+        self.lanes = {queue: Lane(client, conf, child, queue) for queue in queues}
+        self.child = child
+        self.lookout = Lookout(queues)
         self.pace = Pace(crew.threads)
         self.is_quiet = False
         self.has_settled = False
@@ -65,12 +66,9 @@ class Consumer:
         self._exchange: Exchange | None = None
         self._missing: str | None = None
         self._held = self._claims = 0
-        self._lane = 0
         self._runs_alone = self._awaits_idle = False
-        self._dry = self.wants_to_hear = False
-        self._look_at = self._heard_at = time.monotonic()
-        self._due_at: dict[str, float] = {}
-        self._broken_until: dict[str, float] = {}
+        self.wants_to_hear = False
+        self._heard_at = time.monotonic()
 
     def quiet(self) -> None:
         """Claim no more, and give back what has not begun."""
@@ -79,7 +77,7 @@ class Consumer:
     def wake(self) -> None:
         """Something may have been sent."""
         self.listener.drain()
-        self._look_again()
+        self.lookout.begin()
 
     @property
     def is_drained(self) -> bool:
@@ -89,7 +87,7 @@ class Consumer:
     @property
     def found_all(self) -> bool:
         """Whether nothing is in hand and no queue had anything due."""
-        return self._dry and self.is_drained
+        return self.lookout.is_idle and self.is_drained
 
     def step(self) -> float:
         """One turn. Returns the seconds after which, at the latest, the next one is wanted."""
@@ -134,33 +132,28 @@ class Consumer:
         for outcome in self._unsettled:
             by_queue[outcome.queue].append(outcome)
         self._unsettled = []
-        for lane in self.lanes:
-            outcomes = by_queue.get(lane.queue, [])
-            if self._is_broken(lane):
+        for queue, outcomes in by_queue.items():
+            if self.lookout.is_broken(queue):
                 self._unsettled += outcomes
-            elif outcomes:
-                exchange.settled.append((lane, outcomes))
-                exchange.calls.append(lane.settle(outcomes))
-        if time.monotonic() >= self._look_at:
-            self._look_again()
+            else:
+                exchange.settled.append((self.lanes[queue], outcomes))
+                exchange.calls.append(self.lanes[queue].settle(outcomes))
+        self.lookout.begin_if_due()
         self._add_claim(exchange)
         return exchange
 
     def _add_claim(self, exchange: Exchange) -> None:
         room = self._room()
-        lane = self.lanes[self._lane]
         # Where a settle is on its way already, looking costs next to nothing.
-        if not room or (self._dry and not exchange.calls):
+        is_wanted = not self.lookout.is_idle or exchange.calls
+        if not room or not is_wanted or self.lookout.is_broken(self.lookout.queue):
             return
-        if self._is_broken(lane):
-            self._has_no_more()
-            return
-        exchange.claiming, exchange.asked = lane, room
         suspects = "take" if not self.crew.unfinished else "await"
         if suspects == "await" and self.crew.longest_seconds > STUCK_SECONDS:
             # Nobody knows when this child will be idle.
             suspects = "pass"
-        exchange.calls.append(lane.claim(room, suspects=suspects))
+        exchange.claiming, exchange.asked = self.lanes[self.lookout.queue], room
+        exchange.calls.append(exchange.claiming.claim(room, suspects=suspects))
 
     def _room(self) -> int:
         """How many messages to claim now."""
@@ -177,24 +170,27 @@ class Consumer:
             if isinstance(reply, QueueError):
                 self._unsettled += outcomes
                 self._breaks(lane, reply)
-                continue
-            refused = lane.read_settle(reply)
-            self._held -= len(outcomes)
-            self.has_settled = True
-            for outcome in outcomes:
-                if outcome.event == "retrying":
-                    self._comes_due(lane, outcome.delay_ms / 1000)
-                self.log.tell(
-                    replace(outcome, event=refused[outcome.id]) if outcome.id in refused else outcome
-                )
+            else:
+                self._read_settle(lane, outcomes, reply)
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
         self.slot.hold(self._held, self._claims)
 
-    def _read_claim(self, lane: Lane, asked: int, reply: list) -> None:
+    def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list) -> None:
+        refused = lane.read_settle(reply)
+        self._held -= len(outcomes)
+        self.has_settled = True
+        for outcome in outcomes:
+            if outcome.id in refused:
+                outcome = replace(outcome, event=refused[outcome.id])
+            elif outcome.event == "retrying":
+                self.lookout.comes_due(lane.queue, outcome.delay_ms / 1000)
+            self.log.tell(outcome)
+
+    def _read_claim(self, lane: Lane, asked: int, reply: list | QueueError) -> None:
         if isinstance(reply, QueueError):
             self._breaks(lane, reply)
-            self._has_no_more()
+            self.lookout.has_no_more(lane.queue)
             return
         self._claims += 1
         try:
@@ -208,32 +204,14 @@ class Consumer:
         self.crew.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
-        self._due_at[lane.queue] = _due_at(batch)
         if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.crew.unfinished)):
-            self._look_again()
+            self.lookout.begin()
         else:
-            self._has_no_more()
-
-    def _has_no_more(self) -> None:
-        """The lane on which was claimed last has nothing due: go on to the next one, or wait."""
-        if self._lane + 1 < len(self.lanes):
-            self._lane, self._dry = self._lane + 1, False
-            return
-        self._lane, self._dry = 0, True
-        self._look_at = min([time.monotonic() + POLL_SECONDS, *self._due_at.values()])
-
-    def _comes_due(self, lane: Lane, in_seconds: float) -> None:
-        at = time.monotonic() + in_seconds
-        self._due_at[lane.queue] = min(at, self._due_at.get(lane.queue, at))
-        self._look_at = min(self._look_at, at)
+            self.lookout.has_no_more(lane.queue, batch.next_due_seconds)
 
     def _breaks(self, lane: Lane, error: QueueError) -> None:
-        """Redis refuses what is done to this queue. The others must not wait for it."""
         logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)
-        self._broken_until[lane.queue] = time.monotonic() + BROKEN_SECONDS
-
-    def _is_broken(self, lane: Lane) -> bool:
-        return time.monotonic() < self._broken_until.get(lane.queue, 0.0)
+        self.lookout.breaks(lane.queue)
 
     def _released(self, delivery: Delivery) -> Outcome:
         return Outcome(
@@ -241,7 +219,7 @@ class Consumer:
             id=delivery.message.id,
             rc=delivery.message.rc,
             event="released",
-            worker=self.lanes[0].child,
+            worker=self.child,
             finished_ms=self.clock.now_ms(),
             attempts=delivery.failed,
             crashes=delivery.crashed,
@@ -250,29 +228,19 @@ class Consumer:
 
     # --- between turns ------------------------------------------------------------------------
 
-    def _look_again(self) -> None:
-        self._lane, self._dry, self._look_at = 0, False, time.monotonic() + POLL_SECONDS
-
     def _pause(self) -> float:
         now = time.monotonic()
-        self.wants_to_hear = bool(self._room()) and self._dry
+        has_room = bool(self._room())
+        self.wants_to_hear = has_room and self.lookout.is_idle
         if self.wants_to_hear:
             self._heard_at = now
             if self.listener.start():
                 # What was sent between the claim and the subscription was announced to nobody.
-                self._look_again()
-                return 0.0
+                self.lookout.begin()
         elif self.listener.is_listening and now - self._heard_at > BUSY_SECONDS:
             self.listener.stop()
-        if self._room() and (self._missing or not self._dry):
+        if has_room and (self._missing or not self.lookout.is_idle):
             return 0.0
         if self.crew.waiting:
             return SETTLE_SECONDS
-        return max(0.0, self._look_at - now) if self._room() else POLL_SECONDS
-
-
-def _due_at(batch: Batch) -> float:
-    """When the next message of a queue comes due, by this process' monotonic clock."""
-    if not batch.next_due_ms:
-        return float("inf")
-    return time.monotonic() + (batch.next_due_ms - batch.now_ms) / 1000
+        return self.lookout.idle_seconds if has_room else POLL_SECONDS
