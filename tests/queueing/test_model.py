@@ -14,25 +14,26 @@ from queueing.client import QueueClient
 from queueing.messages import Draft, Message
 from queueing.senders import base36
 
-from .model import Model, outcome, receipt
+from .model import Model, outcome
 
 BEGINNING_US = 1_800_000_000_123_456
 #: Each step takes a little longer than a millisecond.
 STEP_US = 1_001
 
-QUEUES = ("a", "b", "a-dead", "graveyard")
-names = st.sampled_from(("a", "a", "a", "b", "b", "a-dead", "graveyard", "nowhere"))
+QUEUES = ("a", "b", "a-dead", "b-dead", "graveyard")
+names = st.sampled_from(("a", "a", "a", "a", "b", "b", "a-dead", "graveyard", "nowhere"))
 owners = st.sampled_from(("a", "a", "b"))
-seconds = st.sampled_from((0, 0, 1, 30))
+seconds = st.sampled_from((0, 0, 0, 1, 30))
 counts = st.none() | st.integers(1, 3)
 numbers = st.integers(0, 50)
+some = st.lists(numbers, min_size=1, max_size=4)
 drafts = st.builds(
     lambda body, when_ms, kind, headers, deduplication: (body, when_ms, kind, headers, deduplication),
-    st.sampled_from(("", "text", "é😀", "x" * 1025)),
+    st.sampled_from(("", "text", "text", "é😀", "é😀", "x" * 1025)),
     st.integers(-2000, 5000),
-    st.sampled_from(("plain", "plain", "delay_ms", "due_ms")),
+    st.sampled_from(("plain", "plain", "plain", "delay_ms", "due_ms")),
     st.sampled_from(({}, {"trace": "1"})),
-    st.sampled_from((None, None, ("once", 2), ("twice", 600))),
+    st.sampled_from((None, None, None, ("once", 2), ("twice", 600))),
 )
 
 
@@ -66,7 +67,7 @@ class Clients(RuleBasedStateMachine):
         return found
 
     def chosen(self, chosen: Sequence[int]) -> list[str]:
-        return [self.ids[number % len(self.ids)] for number in chosen]
+        return [self.ids[-1 - number % len(self.ids)] for number in chosen]
 
     def receipt(self, number: int) -> tuple[str, Message]:
         none = Message(self.ids[0], "", 1, 0, 0.0)
@@ -78,15 +79,28 @@ class Clients(RuleBasedStateMachine):
     def begin(self) -> None:
         self.both("create_queue", "a")
         self.both("create_queue", "b", vt=2, delay=1, maxsize=1024)
+        self.both("set_redrive_policy", "a", 2)
+        for qname in ("a", "b"):
+            self.send(
+                qname, [("text", 0, "plain", {"trace": "1"}, None), ("text", 0, "plain", {}, None)] * 2, 0
+            )
+            self.receive(qname, 2, 0)
 
-    @rule(qname=st.sampled_from(QUEUES), vt=seconds, delay=seconds, maxsize=st.sampled_from((-1, 1024)))
-    def create(self, qname: str, vt: int, delay: int, maxsize: int) -> None:
-        self.both("create_queue", qname, vt=vt, delay=delay, maxsize=maxsize)
-
-    @rule(qname=names, chance=st.integers(0, 3))
-    def delete_queue(self, qname: str, chance: int) -> None:
-        if not chance:
-            self.both("delete_queue", qname)
+    @rule(
+        qname=st.sampled_from(("a", "b", *QUEUES)),
+        what=st.sampled_from(("create", "create", "delete", "purge", "lose", "lose and create")),
+        attributes=st.tuples(seconds, seconds, st.sampled_from((-1, 1024))),
+    )
+    def make_or_empty(self, qname: str, what: str, attributes: tuple[int, int, int]) -> None:
+        if what.startswith("lose"):  # as RSMQ deletes it
+            self.redis.delete(f"rsmq:{qname}:Q", f"rsmq:{qname}")
+            self.redis.srem("rsmq:QUEUES", qname)
+            self.model.lose_queue(qname)
+        if what.endswith("create"):
+            vt, delay, maxsize = attributes
+            self.both("create_queue", qname, vt=vt, delay=delay, maxsize=maxsize)
+        if what in ("delete", "purge"):
+            self.both(f"{what}_queue", qname)
 
     @rule(qname=names, changes=st.dictionaries(st.sampled_from(("vt", "delay")), seconds))
     def set_attributes(self, qname: str, changes: dict[str, int]) -> None:
@@ -123,39 +137,37 @@ class Clients(RuleBasedStateMachine):
         found = self.both("receive_messages", qname, count, vt=vt)
         self.receipts += [(qname, message) for message in found] if isinstance(found, list) else []
 
-    @rule(qname=owners)
-    def receive_again_and_again(self, qname: str) -> None:
-        for _ in range(3):
+    @rule(qname=owners, count=st.integers(1, 3), dead=st.sampled_from((None, "graveyard")), back=some)
+    def wear_out(self, qname: str, count: int, dead: str | None, back: list[int]) -> None:
+        """Receive what is due again and again, and give some of it back, or try to delete it."""
+        self.both("set_redrive_policy", qname, count, dead)
+        for number in back:
             self.receive(qname, 5, 0)
+            if number % 5:
+                self.release(number, 1)
+            else:
+                self.delete_or_hide_by_receipt(number, None)
 
     @rule(qname=names)
     def pop(self, qname: str) -> None:
         self.both("pop_message", qname)
 
-    @rule(qname=names, number=numbers, newest=st.booleans())
-    def peek(self, qname: str, number: int, newest: bool) -> None:
-        self.both("peek_message", qname, self.chosen([number])[0])
-        self.both("peek_messages", qname, count=1 + number % 5, newest=newest)
-
     # --- by id and by receipt -----------------------------------------------------------------
 
-    @rule(qname=names, numbers=st.lists(numbers, max_size=3))
-    def delete_by_id(self, qname: str, numbers: list[int]) -> None:
-        self.both("delete_messages", qname, self.chosen(numbers))
+    @rule(qname=names, chosen=some, vt=st.none() | seconds)
+    def delete_or_hide_by_id(self, qname: str, chosen: list[int], vt: int | None) -> None:
+        if vt is None:
+            self.both("delete_messages", qname, self.chosen(chosen[:2]))
+        else:
+            self.both("change_visibilities", qname, self.chosen(chosen), vt)
 
-    @rule(number=numbers)
-    def delete_by_receipt(self, number: int) -> None:
+    @rule(number=numbers, vt=st.none() | seconds)
+    def delete_or_hide_by_receipt(self, number: int, vt: int | None) -> None:
         qname, message = self.receipt(number)
-        self.both("delete_message", qname, message.id, rc=message.rc)
-
-    @rule(qname=names, numbers=st.lists(numbers, max_size=3), vt=seconds)
-    def hide_by_id(self, qname: str, numbers: list[int], vt: int) -> None:
-        self.both("change_visibilities", qname, self.chosen(numbers) or self.ids[:1], vt)
-
-    @rule(number=numbers, vt=seconds)
-    def hide_by_receipt(self, number: int, vt: int) -> None:
-        qname, message = self.receipt(number)
-        self.both("change_message_visibility", qname, *receipt(message)[:1], vt, rc=message.rc)
+        if vt is None:
+            self.both("delete_message", qname, message.id, rc=message.rc)
+        else:
+            self.both("change_message_visibility", qname, message.id, vt, rc=message.rc)
 
     @rule(number=numbers, times=st.sampled_from((1, 1, 2)))
     def release(self, number: int, times: int) -> None:
@@ -163,49 +175,34 @@ class Clients(RuleBasedStateMachine):
         for _ in range(times):
             self.both("release_message", qname, message)
 
-    # --- steering -----------------------------------------------------------------------------
+    # --- steering and sweeping ------------------------------------------------------------------
 
-    @rule(qname=owners, count=st.integers(1, 3), dead=st.sampled_from((None, None, "graveyard")))
-    def set_redrive_policy(self, qname: str, count: int, dead: str | None) -> None:
-        self.both("set_redrive_policy", qname, count, dead)
-
-    @rule(qname=names)
-    def delete_redrive_policy(self, qname: str) -> None:
-        self.both("delete_redrive_policy", qname)
-
-    @rule(qname=names, retention=st.sampled_from((None, 1, 30)))
-    def set_retention(self, qname: str, retention: int | None) -> None:
-        self.both("set_retention", qname, retention)
-
-    @rule(qname=names, then=st.sampled_from(("pause_queue", "resume_queue", "resume_queue")))
-    def pause_or_resume(self, qname: str, then: str) -> None:
+    @rule(qname=names, then=st.sampled_from(("pause_queue", "resume_queue", "delete_redrive_policy")))
+    def pause_resume_or_bury_no_more(self, qname: str, then: str) -> None:
+        if then == "resume_queue":
+            self.both("pause_queue", qname)
+            self.both("receive_message", qname)
+            self.both("pop_message", qname)
         self.both(then, qname)
 
-    @rule(qname=names, chance=st.integers(0, 3))
-    def purge(self, qname: str, chance: int) -> None:
-        if not chance:
-            self.both("purge_queue", qname)
+    @rule(qname=names, retention=st.sampled_from((None, 1, 30)), past_ms=st.sampled_from((0, 2000, 31_000)))
+    def set_retention(self, qname: str, retention: int | None, past_ms: int) -> None:
+        self.both("set_retention", qname, retention)
+        self.let_time_pass(past_ms)
+        self.both("sweep_queue", qname)
 
-    @rule(source=names, to=names, count=counts)
-    def move(self, source: str, to: str, count: int | None) -> None:
-        self.both("move_messages", source, to, count=count)
+    @rule(source=names, to=names, ids=st.none() | some, count=counts)
+    def move(self, source: str, to: str, ids: list[int] | None, count: int | None) -> None:
+        named = {} if ids is None else {"ids": self.chosen(ids)}
+        self.both("move_messages", source, to, **named, **({"count": count} if count else {}))
 
-    @rule(source=names, to=names, numbers=st.lists(numbers, min_size=1, max_size=4), count=counts)
-    def move_by_id(self, source: str, to: str, numbers: list[int], count: int | None) -> None:
-        self.both("move_messages", source, to, ids=self.chosen(numbers), count=count)
-
-    @rule(qname=names, count=counts)
+    @rule(qname=owners, count=counts)
     def redrive(self, qname: str, count: int | None) -> None:
         self.both("redrive", qname, count=count)
-
-    # --- sweeping, and what other programs do ---------------------------------------------------
 
     @rule(qname=names)
     def sweep(self, qname: str) -> None:
         self.both("sweep_queue", qname)
-
-    @rule()
-    def sweep_lost_queues(self) -> None:
         self.both("sweep_lost_queues")
 
     @rule(qname=names, number=numbers)
@@ -216,13 +213,6 @@ class Clients(RuleBasedStateMachine):
         if qname in self.model.queues:
             self.model.queues[qname].messages.pop(id, None)
 
-    @rule(qname=names, chance=st.integers(0, 3))
-    def delete_queue_as_rsmq_does(self, qname: str, chance: int) -> None:
-        if not chance:
-            self.redis.delete(f"rsmq:{qname}:Q", f"rsmq:{qname}")
-            self.redis.srem("rsmq:QUEUES", qname)
-            self.model.lose_queue(qname)
-
     # --- what holds after each step ---------------------------------------------------------------
 
     @invariant()
@@ -232,7 +222,6 @@ class Clients(RuleBasedStateMachine):
         for qname in self.model.queues:
             expected = self.model.peek_messages(qname, count=1000)
             assert self.client.peek_messages(qname, count=1000) == expected
-            assert self.client.get_queue_policy(qname) == self.model.get_queue_policy(qname)
 
     def nothing_is_left_over(self) -> None:
         """RSMQ's keys hold the messages and nothing else, ours only what has an owner or an end."""
@@ -242,16 +231,18 @@ class Clients(RuleBasedStateMachine):
             fields -= {"max_receive_count", "dead_letter_queue", "retention", "paused"}
             received = [id for id, kept in queue.messages.items() if kept.rc]
             assert fields == {*queue.messages} | {f"{id}:{kind}" for id in received for kind in ("rc", "fr")}
-            headers = {id.decode() for id in self.redis.hkeys(f"rsmq:{qname}:headers")}
-            assert headers == {*self.model.headers[qname]}
-        for key in map(bytes.decode, self.redis.keys("*")):
-            is_ours = not any(key in (f"rsmq:{qname}", f"rsmq:{qname}:Q") for qname in self.model.queues)
-            beside = key.rpartition(":")[2] in ("headers", "ends")
-            assert key == "rsmq:QUEUES" or not is_ours or beside or self.redis.ttl(key) > 0, key
+            assert self.client.get_queue_policy(qname) == self.model.get_queue_policy(qname)
+        for kind, kept in (("headers", self.model.headers), ("ends", self.model.released)):
+            for qname in QUEUES:
+                found = {id.decode() for id in self.redis.hkeys(f"rsmq:{qname}:{kind}")}
+                assert found == {*kept[qname]}, (qname, kind)
+        lasting = {key.decode() for key in self.redis.keys("*") if self.redis.pttl(key) == -1}
+        of_queues = (f"rsmq:{qname}{end}" for qname in QUEUES for end in ("", ":Q", ":headers", ":ends"))
+        assert not lasting - {"rsmq:QUEUES", *of_queues}
 
 
 Clients.TestCase.settings = settings(
-    max_examples=50,
+    max_examples=70,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -14,12 +14,12 @@ RSMQ_KEY = re.compile(rf"{NS}:[^:]+(:Q)?")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """A moment, as ms from now; equal to another one that is less than a second off."""
+    """A moment, as ms from now; equal to another one that is less than two seconds off."""
 
     ms: float
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, About) and abs(self.ms - other.ms) < 900
+        return isinstance(other, About) and abs(self.ms - other.ms) < 2000
 
     def __hash__(self) -> int:
         return 0
