@@ -3,7 +3,9 @@
 The file is named by the environment, so that every process of a worker finds it.
 """
 
+import ctypes
 import os
+import signal
 import threading
 
 from queueing import send_message
@@ -57,4 +59,19 @@ def pass_on(message: Message) -> None:
     _note("start", message)
     send_message("ledger", message.body)
     _work_for(0.05)
+    _note("end", message)
+
+
+@handler("hard")
+def do_something_hard(message: Message) -> None:
+    """``kill``: its own process; ``lock N``: hold the interpreter lock for N seconds; else a moment."""
+    _note("start", message)
+    word, _, rest = message.body.partition(" ")
+    if word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "lock":
+        # A call through PyDLL keeps the lock, as C code does that never gives it up.
+        ctypes.PyDLL(None).sleep(int(rest))
+    else:
+        _work_for(0.01)
     _note("end", message)
