@@ -383,3 +383,14 @@ def test_a_queue_of_another_type_hides_no_other(queue):
     queue.redis.sadd("rsmq:QUEUES", "odd")
     queue.redis.set("rsmq:odd:Q", "a string")
     assert [figures.name for figures in queue.queue_figures()] == ["work"]
+
+
+@pytest.mark.parametrize("worn_out", [60, 1100])
+def test_a_receive_looks_past_any_number_that_is_worn_out(queue, worn_out):
+    queue.set_redrive_policy("work", 1)
+    queue.send_messages("work", ["worn out"] * worn_out)
+    queue.receive_messages("work", worn_out, vt=0)
+    queue.send_messages("work", ["fresh", "fresh, too"])
+    assert queue.receive_message("work").body == "fresh"
+    assert queue.pop_message("work").body == "fresh, too"
+    assert queue.get_queue_attributes("work-dead").msgs == worn_out
