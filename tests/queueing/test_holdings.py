@@ -1,7 +1,6 @@
 """Claim, settle, extend, abandon: what the scripts promise, with the same call repeated at will."""
 
 import json
-import time
 
 import pytest
 
@@ -125,9 +124,13 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
     any_client.change_message_visibility("work", lost, 0)
     any_client.receive_message("work")
     before = any_client.peek_message("work", kept).due_ms
-    time.sleep(0.01)
     assert extend(any_client, conf, "work", ["a"]) == [lost]
-    assert any_client.peek_message("work", kept).due_ms > before
+
+    def moved():
+        extend(any_client, conf, "work", ["a"])
+        return any_client.peek_message("work", kept).due_ms > before
+
+    eventually(moved, within_seconds=2, what="a later end of the lease")
 
 
 def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_client, hand, conf):
@@ -176,7 +179,7 @@ def test_a_lease_that_only_ran_out_still_belongs_to_its_child(any_client, hand):
     any_client.send_message("work", "a")
     child = hand("a", Conf(LEASE=0.05))
     [delivery] = child.claim().deliveries
-    time.sleep(0.1)
+    eventually(lambda: any_client.peek_message("work", delivery.message.id).state == "ready")
     assert child.claim(5).deliveries == []
     assert child.settle(ended(delivery, "done")) == {}
 
