@@ -28,7 +28,7 @@ class Draft:
     ``delay_ms`` from now or ``due_ms`` as a ms epoch of the server's clock (one of them; a moment
     in the past is now); ``headers`` are texts that travel beside the body, seen by our receivers
     only. Of messages with the same ``deduplication_id`` only the first in ``deduplication_seconds``
-    is sent; the others get its id.
+    is sent; the others get its id, even if the queue was deleted and made again meanwhile.
     """
 
     body: str

@@ -115,20 +115,35 @@ class Keeper:
     # --- one turn -----------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        if not self._greeted:
+        if self._greeted:
+            return
+        try:
             create_configured_queues(self.client)
-            warn_of_eviction(self.client)
-            self._greeted = True
+        except QueueUnavailable:
+            raise  # It is tried again.
+        except QueueError as error:
+            logger.error("the configured queues could not be made: %s", error)
+        warn_of_eviction(self.client)
+        self._greeted = True
 
     def _abandon(self) -> None:
         while self._to_abandon:
             child, started, reason = self._to_abandon[0]
             for queue in self.options.queues:
-                count = holdings.abandon(self.client, self.conf, queue, child, started=started, reason=reason)
-                if count:
-                    logger.warning("%s gave back %d messages of %s: %s", child, count, queue, reason)
-                    self._recorder.wake()
+                self._abandon_in(queue, child, started, reason)
             self._to_abandon.pop(0)
+
+    def _abandon_in(self, queue: str, child: str, started: list[str], reason: str) -> None:
+        try:
+            count = holdings.abandon(self.client, self.conf, queue, child, started=started, reason=reason)
+        except QueueUnavailable:
+            raise  # It is tried again.
+        except QueueError as error:
+            logger.error("%s: %s; what %s held is given back when its lease ends", queue, error, child)
+            return
+        if count:
+            logger.warning("%s gave back %d messages of %s: %s", child, count, queue, reason)
+            self._recorder.wake()
 
     def _extend(self) -> None:
         names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
