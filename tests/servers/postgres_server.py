@@ -1,10 +1,13 @@
 """A real PostgreSQL on a free loopback port."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+import psutil
 
 from .program import Program
 from .programs import require
@@ -19,6 +22,13 @@ def _bin_folders() -> tuple[Path, ...]:
     """Debian keeps the server's programs out of PATH, one folder per version; newest first."""
     found = Path("/usr/lib/postgresql").glob("*/bin")
     return tuple(sorted(found, key=lambda path: int(path.parent.name), reverse=True))
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class PostgresServer:
@@ -41,7 +51,6 @@ class PostgresServer:
 
     def start(self) -> "PostgresServer":
         initdb = require("initdb", HINT, beside=_bin_folders())
-        postgres = require("postgres", HINT, beside=_bin_folders())
         self._folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
         if self._as_root:
             shutil.chown(self._folder, SERVER_USER)
@@ -55,16 +64,40 @@ class PostgresServer:
             capture_output=True,
             cwd=self._folder,
         )
+        self._run()
+        return self
+
+    def kill(self) -> None:
+        """``kill -9`` of all its processes. ``restart`` finds the data as it was."""
+        assert self._program is not None
+        assert self._folder is not None
+        # Its processes are leaders of sessions of their own.
+        killed = psutil.Process(self._program.pid).children(recursive=True)
+        for process in killed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._program.kill_group()
+        eventually(lambda: not any(map(_lives, killed)), what="the end of all its processes")
+        # A process that nobody reaps still has its number, and the next server would believe in it.
+        (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self._program = None
+
+    def restart(self) -> None:
+        """Start again on the same port and data."""
+        self._run()
+
+    def _run(self) -> None:
+        assert self._folder is not None
+        postgres = require("postgres", HINT, beside=_bin_folders())
         self._program = Program(
             self._as_user(
-                *(postgres, "-D", str(data), "-p", str(self.port), "-h", "127.0.0.1"),
+                *(postgres, "-D", str(self._folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"),
                 *("-k", str(self._folder), "-c", "fsync=off"),
             ),
             name="postgres",
             cwd=self._folder,
         ).start()
         eventually(self._answers, within_seconds=20, of=self._program)
-        return self
 
     def _answers(self) -> bool:
         return self.query("SELECT 1") == [(1,)]

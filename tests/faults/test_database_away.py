@@ -1,0 +1,41 @@
+"""The database is killed while a worker works: the queue goes on, and the history catches up."""
+
+import sys
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from tests.servers.ledger import Ledger
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.program import Program
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import MANAGE, WorkerProcess, site_environment
+
+
+def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("ledger")
+    with PostgresServer() as postgres:
+        migrate = Program(
+            [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
+            env=site_environment("redis://127.0.0.1:1/0", postgres.url),
+            name="migrate",
+        )
+        assert migrate.run(within_seconds=60) == 0, migrate.tail()
+
+        def recorded() -> int:
+            [(count,)] = postgres.query("SELECT count(*) FROM queueing_job WHERE state = 'done'")
+            return int(str(count))
+
+        with worker("ledger", env={"DATABASE_URL": postgres.url}) as process:
+            ids = client.send_messages("ledger", ["before"] * 50)
+            eventually(lambda: recorded() == 50, within_seconds=20, of=process)
+            postgres.kill()
+            ids += client.send_messages("ledger", ["away"] * 300)
+            eventually(lambda: ledger.count("end") == 350, within_seconds=20, of=process)
+            assert client.queue_figures(["ledger"])[0].attributes.msgs == 0
+            assert process.is_running
+            postgres.restart()
+            eventually(lambda: recorded() == 350, within_seconds=30, of=process)
+        ledger.assert_each_ran_once(ids)
+        assert client.redis.xlen("rsmq::outbox") == 0
