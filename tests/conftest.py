@@ -89,6 +89,17 @@ def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
     use_client(None)
 
 
+@pytest.fixture
+def redis_away() -> Iterator[None]:
+    """The client of this process is refused by Redis. Its address has a password, for nobody to show."""
+    from queueing.conf import Conf
+    from queueing.connections import connect, use_client
+
+    use_client(connect(Conf(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
+    yield
+    use_client(None)
+
+
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "migrated.sqlite3"

@@ -8,11 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from queueing.client import QueueClient
-from queueing.conf import Conf
-from queueing.connections import connect, use_client
-
-#: Nothing listens here.
-AWAY = "redis://user:secret@127.0.0.1:1/0"
+from queueing.connections import use_client
 
 
 @pytest.fixture
@@ -21,14 +17,6 @@ def queue(fake_client: QueueClient) -> Iterator[QueueClient]:
     fake_client.create_queue("testqueue")
     use_client(fake_client)
     yield fake_client
-    use_client(None)
-
-
-@pytest.fixture
-def redis_away() -> Iterator[None]:
-    """The client of the process is refused by Redis."""
-    use_client(connect(Conf(URL=AWAY, TIMEOUT=0.3)))
-    yield
     use_client(None)
 
 
