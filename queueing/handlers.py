@@ -4,79 +4,98 @@ A project registers its functions in any installed app's ``handlers.py``::
 
     from queueing.handlers import handler, policy
 
-    @policy(max_attempts=3)
+    @policy(max_attempts=3, timeout=60)
     @handler("testqueue")
     def greet(message):
         print(message.body)
 
-A body never names code to import: only what is registered here runs.
+A function with a second parameter is given the ``Context`` of its run. A body never names code to
+import: only what is registered here runs.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
-from .backoff import exponential
+from .context import Context
 from .exceptions import NoHandler
 from .keys import dead_letter_queue
 from .messages import Message
+from .policies import Policy, policy, policy_of
+
+__all__ = ["Handler", "Runnable", "discover", "find", "handler", "policy", "queues"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Backoff = float | Callable[[BaseException, int], float]
 
 #: RSMQ's limit; a queue whose dead-letter queue would have a longer name cannot be consumed.
 MAX_NAME = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How often a message is tried (``None``: the setting ``MAX_ATTEMPTS``), and how long between.
+class Runnable(Protocol):
+    """The code of a message, whatever registered it. It must not keep anything of one run."""
 
-    ``backoff`` is a number of seconds, or a function of the exception and the number of the attempt
-    that returns seconds; ``None``: exponential with jitter.
-    """
+    @property
+    def name(self) -> str:
+        """What history, logs and console call it."""
 
-    max_attempts: int | None = None
-    backoff: Backoff | None = None
+    @property
+    def policy(self) -> Policy: ...
 
-    def delay_seconds(self, error: BaseException, attempt: int) -> float:
-        """Seconds to wait after the given attempt (from 1) failed with ``error``."""
-        if self.backoff is None:
-            return exponential(attempt)
-        chosen = self.backoff(error, attempt) if callable(self.backoff) else self.backoff
-        return max(0.0, float(chosen))
+    @property
+    def is_async(self) -> bool:
+        """Whether ``run`` returns a coroutine."""
+
+    def run(self, context: Context) -> str | Awaitable[str]:
+        """Run it, and return its result as JSON text (empty: it has none). May raise anything."""
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        """Seconds until the next attempt, after ``error`` has ended this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function that is registered for the messages of a queue."""
+    """A function that is registered for the messages of a queue. What it returns is not kept."""
 
     queue: str
-    function: Callable[[Message], Any] | Callable[[Message], Awaitable[Any]]
+    function: Callable[..., Any]
+    name: str = field(init=False)
+    is_async: bool = field(init=False)
+    takes_context: bool = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.function.__module__}.{self.function.__qualname__}")
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.function))
+        object.__setattr__(self, "takes_context", _takes_two(self.function))
 
     @property
     def policy(self) -> Policy:
-        return getattr(self.function, "queueing_policy", DEFAULT_POLICY)
+        return policy_of(self.function)
 
-    @property
-    def is_async(self) -> bool:
-        return iscoroutinefunction(self.function)
+    def run(self, context: Context) -> str | Awaitable[str]:
+        arguments = (context.message, context) if self.takes_context else (context.message,)
+        if self.is_async:
+            return _without_result(self.function(*arguments))
+        self.function(*arguments)
+        return ""
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        return self.policy.delay_seconds(error, context.attempt)
 
 
-DEFAULT_POLICY = Policy()
+#: Finds the code of a message that is not its queue's handler's, or returns ``None``.
+Resolver = Callable[[str, Message], Runnable | None]
+
 _handlers: dict[str, Handler] = {}
+_resolvers: list[Resolver] = []
+_resolved_queues: list[Callable[[], list[str]]] = []
 
 
 def handler(queue: str) -> Callable[[Function], Function]:
-    """Register a function, sync or async, of one ``Message`` for every message of ``queue``.
+    """Register a function, sync or async, of a ``Message`` (and a ``Context``) for a queue's messages.
 
     Raises ``ImproperlyConfigured`` where another function has that queue, or where its name is too
     long for a dead-letter queue beside it.
@@ -100,18 +119,14 @@ def handler(queue: str) -> Callable[[Function], Function]:
     return register
 
 
-def policy(
-    *, max_attempts: int | None = None, backoff: Backoff | None = None
-) -> Callable[[Function], Function]:
-    """Say how a handler's messages are retried; above or below ``@handler``."""
-    if max_attempts is not None and max_attempts < 1:
-        raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
+def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
+    """Let ``resolver`` be asked first for the code of each message; ``queues`` names those it serves.
 
-    def mark(function: Function) -> Function:
-        function.queueing_policy = Policy(max_attempts, backoff)  # type: ignore[attr-defined]
-        return function
-
-    return mark
+    It may raise; that is a failed attempt with the policy of ``error.policy``, if it has one.
+    """
+    if resolver not in _resolvers:
+        _resolvers.append(resolver)
+        _resolved_queues.append(queues)
 
 
 def discover() -> None:
@@ -120,11 +135,20 @@ def discover() -> None:
 
 
 def queues() -> list[str]:
-    """The queues that have a handler, by name."""
-    return sorted(_handlers)
+    """The queues for whose messages there is code here, by name."""
+    return sorted({*_handlers, *(queue for names in _resolved_queues for queue in names())})
 
 
-def find(queue: str) -> Handler:
+def find(queue: str, message: Message) -> Runnable:
+    """The code of a message, or ``NoHandler`` with a sentence that says how to register some."""
+    for resolver in _resolvers:
+        found = resolver(queue, message)
+        if found is not None:
+            return found
+    return handler_of(queue)
+
+
+def handler_of(queue: str) -> Handler:
     """The handler of ``queue``, or ``NoHandler`` with a sentence that says how to register one."""
     try:
         return _handlers[queue]
@@ -133,3 +157,19 @@ def find(queue: str) -> Handler:
             f'No handler is registered for the queue "{queue}". Register one in the handlers.py of an '
             f'installed app: @handler("{queue}") on a function of one message.'
         ) from None
+
+
+async def _without_result(awaitable: Awaitable[Any]) -> str:
+    await awaitable
+    return ""
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function has to be called with two arguments. One that cannot be asked takes one."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = [parameter for parameter in parameters if parameter.kind in kinds]
+    return len(positional) > 1 and positional[1].default is inspect.Parameter.empty

@@ -91,7 +91,7 @@ class Lane:
     def settle(self, outcomes: Sequence[Outcome]) -> "LaneCall":
         """Settle deliveries of this lane. The call may be repeated as it is."""
         self._settles += 1
-        args = [self.name, self._settles, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
+        args = [self.name, self._settles, pack(outcomes, with_bodies=self.conf.STORE_BODIES), "", ""]
         for outcome in outcomes:
             args += [validation.encode(outcome.id), outcome.rc, outcome.event, outcome.delay_ms]
         return LaneCall(self, "settle", args)
@@ -163,6 +163,7 @@ def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: l
     """A call with the keys and first arguments that ``lua/lib/room.lua`` names."""
     keys, dead = client.keys, client.dead_letter_queue(queue)
     room = [keys.leases(queue), keys.held(), keys.outbox(), keys.outbox_stats()]
+    room += [keys.progress(queue), keys.metrics(queue), keys.unrecorded(), keys.priorities(queue)]
     first = [queue, keys.channel(queue), dead, DEAD_RETENTION_SECONDS, conf.OUTBOX_MAX]
     return Call(script, [*keys.of_queue(queue, dead), *room], [*first, *args])
 

@@ -43,6 +43,18 @@ class Keys:
         """HASH: message id -> JSON of the headers, only for messages that have some."""
         return f"{self.ns}:{queue}:headers"
 
+    def progress(self, queue: str) -> str:
+        """HASH: message id -> "<rc> <fraction> <note>" of a run that has told how far it is."""
+        return f"{self.ns}:{queue}:progress"
+
+    def metrics(self, queue: str) -> str:
+        """HASH of counters by the minute and by the hour (see ``metrics``)."""
+        return f"{self.ns}:{queue}:metrics"
+
+    def priorities(self, queue: str) -> str:
+        """HASH: message id -> priority, only for messages that have one."""
+        return f"{self.ns}:{queue}:priorities"
+
     def deduplication(self, queue: str, deduplication_id: str) -> str:
         """STRING with a TTL: the id of the message that was sent with this deduplication id."""
         return f"{self.ns}:{queue}:once:{deduplication_id}"
@@ -77,6 +89,10 @@ class Keys:
     def outbox_stats(self) -> str:
         """HASH: ``bytes`` waiting in the outbox and ``lost`` outcomes that did not fit."""
         return f"{self.ns}::outbox:stats"
+
+    def unrecorded(self) -> str:
+        """HASH: id of a task's message -> the outbox entries with its outcomes, until they are recorded."""
+        return f"{self.ns}::unrecorded"
 
     def recorder(self) -> str:
         """STRING with a TTL: the recorder that drains the outbox now."""

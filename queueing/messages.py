@@ -104,6 +104,14 @@ class PeekedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, 0.0 to 1.0, and what it says about it."""
+
+    fraction: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans."""
 

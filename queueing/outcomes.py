@@ -20,7 +20,8 @@ class Outcome:
 
     ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost`` or
     ``gone``. Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this
-    one included; ``crashes`` those that ended with their process.
+    one included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the
+    run returned, empty where there is none.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class Outcome:
     body: str = ""
     error: str = ""
     traceback: str = ""
+    result: str = ""
     delay_ms: int = 0
 
 
@@ -55,6 +57,7 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
             outcome.body[:BODY_CHARACTERS] if with_bodies else "",
             outcome.error[:ERROR_CHARACTERS],
             outcome.traceback[-TRACEBACK_CHARACTERS:],
+            outcome.result,
         )
         for outcome in outcomes
     ]
@@ -80,10 +83,10 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     packed = _json(entry[b"packed"])
     refusals = _json(entry[b"refused"]) or []
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
-    for id, rc, event, handler, started, finished, attempts, crashes, body, error, trace in packed["rows"]:
+    for id, rc, event, handler, started, finished, attempts, crashes, *texts in packed["rows"]:
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
-            attempts, crashes, body, error, trace,
+            attempts, crashes, *texts,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 

@@ -7,6 +7,7 @@ repeated send, a phantom delivered for ever), ours does better without leaving t
 
 from .deletes import Deletes
 from .looks import Looks
+from .progress import ProgressNotes
 from .receives import Receives
 from .sends import Sends
 from .service import Service
@@ -16,7 +17,7 @@ from .sweeps import Sweeps
 __all__ = ["QueueClient"]
 
 
-class QueueClient(Sends, Receives, Deletes, Looks, Steering, Sweeps, Service):
+class QueueClient(Sends, Receives, Deletes, Looks, Steering, Sweeps, ProgressNotes, Service):
     """The queues of one namespace on one Redis.
 
     Safe to share between threads; it keeps no state but the senders' numbers and the listener of

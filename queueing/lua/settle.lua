@@ -4,7 +4,8 @@
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
--- ARGV[9…] per outcome: id, rc, word, delay in ms
+-- ARGV[9] counters for the metrics  ARGV[10] numbers of those outcomes that are of tasks
+-- ARGV[11…] per outcome: id, rc, word, delay in ms
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
 --
 -- include clock
@@ -19,13 +20,13 @@ if number <= state.settle then return { 'ok', state.refused } end
 
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
-for i = 9, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
+for i = 11, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
 local counts = receive_counts(given)
 
 local refused, done, fields, ended, back = {}, {}, {}, {}, false
-for i = 9, #ARGV, 4 do
+for i = 11, #ARGV, 4 do
   local id, rc, word = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local now_rc = tonumber(counts[(i - 5) / 4] or nil)
+  local now_rc = tonumber(counts[(i - 7) / 4] or nil)
   if not now_rc then
     refused[#refused + 1], refused[#refused + 2] = id, 'gone'
   elseif now_rc ~= rc or held[id] ~= rc then
@@ -53,6 +54,9 @@ if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))
   redis.call('HDEL', KEYS[1], unpack(fields))
   redis.call('HDEL', KEYS[4], unpack(done))
+end
+if redis.call('EXISTS', KEYS[13]) == 1 then
+  for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
 end
 if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
 if back then announce(ARGV[2]) end

@@ -23,6 +23,7 @@ from .options import Options
 from .outage import Outage
 from .pipes import Bell
 from .processor import Processor
+from .workplace import ChildWorkplace
 
 logger = logging.getLogger("queueing.worker")
 
@@ -60,7 +61,8 @@ class Child:
 
     def _build(self, client: QueueClient, name: str, index: int, slot: Slot) -> Consumer:
         clock = ServerClock()
-        processor = Processor(worker=name, max_attempts=self.conf.MAX_ATTEMPTS, now_ms=clock.now_ms)
+        self.workplace = ChildWorkplace(client, name)
+        processor = Processor(self.workplace, max_attempts=self.conf.MAX_ATTEMPTS, now_ms=clock.now_ms)
         return Consumer(
             client,
             self.conf,
@@ -110,6 +112,7 @@ class Child:
             self.bell.silence()
         if self.orders in ready:
             self._stop_by = time.monotonic() + self.conf.GRACE + 1
+            self.workplace.is_stopping = True
             consumer.quiet()
         if consumer.listener.fileno() in ready:
             consumer.wake()

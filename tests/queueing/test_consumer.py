@@ -21,6 +21,7 @@ from queueing.worker.log import OutcomeLog
 from queueing.worker.outage import Outage
 from queueing.worker.pipes import Bell
 from queueing.worker.processor import Processor
+from queueing.worker.workplace import ChildWorkplace
 from tests.servers.waiting import eventually
 
 
@@ -30,7 +31,7 @@ class Child:
     def __init__(self, client: QueueClient, *queues: str, threads: int = 1) -> None:
         clock = ServerClock()
         self.slot = Board(1, threads).slots[0]
-        processor = Processor(worker="child", max_attempts=5, now_ms=clock.now_ms)
+        processor = Processor(ChildWorkplace(client, "child"), max_attempts=5, now_ms=clock.now_ms)
         self.crew = Crew(threads, processor, self.slot, Bell())
         self.consumer = Consumer(
             client,

@@ -18,13 +18,13 @@ def test_a_registered_function_is_found_by_its_queue():
     @handler("mail")
     def send(message): ...
 
-    assert handlers.find("mail").function is send
+    assert handlers.handler_of("mail").function is send
     assert handlers.queues() == ["mail"]
 
 
 def test_a_queue_without_a_handler_is_told_how_to_get_one():
     with pytest.raises(NoHandler, match=r'No handler.*@handler\("mail"\)'):
-        handlers.find("mail")
+        handlers.handler_of("mail")
 
 
 def test_two_handlers_for_one_queue_are_a_mistake():
@@ -48,7 +48,7 @@ def test_a_policy_holds_above_and_below_the_handler(policy_is_above):
 
     mark, register = policy(max_attempts=2, backoff=7), handler("mail")
     _ = mark(register(work)) if policy_is_above else register(mark(work))
-    found = handlers.find("mail").policy
+    found = handlers.handler_of("mail").policy
     assert (found.max_attempts, found.delay_seconds(ValueError(), 1)) == (2, 7.0)
 
 

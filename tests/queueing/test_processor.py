@@ -1,6 +1,7 @@
 """One delivery to its outcome, whatever the handler does."""
 
 import asyncio
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,21 @@ from queueing import handlers
 from queueing.handlers import handler, policy
 from queueing.holdings import Delivery
 from queueing.messages import Message
+from queueing.policies import Policy
 from queueing.worker.processor import Processor
+
+
+class Workplace:
+    """Notes what runs report."""
+
+    worker = "w"
+    is_stopping = False
+
+    def __init__(self):
+        self.reports = []
+
+    def report(self, delivery, fraction, note):
+        self.reports.append((delivery.message.id, fraction, note))
 
 
 @pytest.fixture
@@ -21,7 +36,7 @@ def process(monkeypatch):
     In a thread of its own, as a crew does: database connections belong to threads.
     """
     monkeypatch.setattr(handlers, "_handlers", {})
-    processor = Processor(worker="w", max_attempts=5, now_ms=iter(range(1000, 9000, 250)).__next__)
+    processor = Processor(Workplace(), max_attempts=5, now_ms=iter(range(1000, 9000, 250)).__next__)
 
     def run(function, *, failed=0, crashed=0):
         if function:
@@ -29,6 +44,7 @@ def process(monkeypatch):
         delivery = Delivery("q", Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0)
         return thread.submit(processor.process, delivery).result()
 
+    run.reports = processor.workplace.reports
     with ThreadPoolExecutor(1) as thread:
         yield run
 
@@ -151,3 +167,68 @@ def test_no_transaction_of_a_job_stays_open(process):
     assert process(work).event == "done"
     left_open[1].rollback()
     assert seen == [False, False]
+
+
+def test_a_handler_with_a_second_parameter_is_given_its_context(process):
+    seen = []
+
+    def work(message, context):
+        context.progress(0.5, "half")
+        context.progress(7)
+        seen.append((context.receipt, context.queue, context.attempt, context.worker, context.is_stopping))
+
+    assert process(work, failed=2).event == "done"
+    assert seen == [(("i" * 32, 1), "q", 3, "w", False)]
+    assert process.reports == [("i" * 32, 0.5, "half"), ("i" * 32, 1.0, "")]
+
+
+def test_an_async_handler_is_cancelled_at_its_time_limit(process):
+    cancelled = []
+
+    @policy(timeout=0.05, max_attempts=2)
+    async def work(message, context):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(context.attempt)
+            raise
+
+    first, last = process(work), process(work, failed=1)
+    assert (first.event, last.event, cancelled) == ("retrying", "dead", [1, 2])
+    assert "time limit of 0.05 s" in first.error
+
+
+def test_a_time_out_of_an_async_handlers_own_is_its_own(process):
+    @policy(timeout=60)
+    async def work(message):
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+
+    assert process(work).error == "TimeoutError"
+
+
+def test_a_resolver_finds_the_code_of_its_own_bodies_and_says_how_often_to_look(process, monkeypatch):
+    class Task:
+        name, is_async, policy = "tasks.add", False, Policy(max_attempts=1)
+
+        def run(self, context):
+            return json.dumps(len(context.message.body))
+
+        def delay_seconds(self, error, context):
+            return 1.0
+
+    class Unknown(Exception):
+        policy = Policy(max_attempts=3, backoff=30.0)
+
+    def resolve(queue, message):
+        if not found:
+            raise Unknown("not here yet")
+        return found.pop()
+
+    found = [Task()]
+    monkeypatch.setattr(handlers, "_resolvers", [resolve])
+    done = process(None)
+    assert (done.event, done.result, done.handler) == ("done", "4", "tasks.add")
+    retried = process(None)
+    assert (retried.event, retried.delay_ms, retried.error) == ("retrying", 30_000, "Unknown: not here yet")
+    assert process(None, failed=2).event == "dead"

@@ -2,6 +2,7 @@
 --
 -- KEYS[1…8] as in lib/queue.lua
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
+-- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] priorities (hash)
 -- ARGV[1] name of the queue    ARGV[2] its channel    ARGV[3] name of its dead-letter queue
 -- ARGV[4] seconds of retention of a dead-letter queue that is made    ARGV[5] bytes the outbox may hold
 --

@@ -84,9 +84,11 @@ def _queues(named: list[str]) -> tuple[str, ...]:
             "No queue has a handler. Register one in the handlers.py of an installed app: "
             '@handler("testqueue") on a function of one message.'
         )
+    known = handlers.queues()
     try:
         for queue in queues:
-            handlers.find(queue)
+            if queue not in known:
+                handlers.handler_of(queue)
     except NoHandler as error:
         raise CommandError(str(error)) from None
     return tuple(queues)

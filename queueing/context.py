@@ -1,0 +1,76 @@
+"""What a running handler or task may know of its run, and say about it."""
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from .holdings import Delivery
+from .messages import Message
+
+
+class Workplace(Protocol):
+    """What the process in which messages run offers to them."""
+
+    worker: str
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker has been told to stop."""
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        """Tell the console how far a run is. It may be dropped, and never fails."""
+
+
+class Context:
+    """One run of one message. A handler that takes a second parameter is given it."""
+
+    __slots__ = ("_delivery", "_workplace", "log_fields")
+
+    def __init__(self, delivery: Delivery, workplace: Workplace) -> None:
+        self._delivery, self._workplace = delivery, workplace
+        #: Fields that every log line of this run carries, in JSON and at the end of a text line.
+        self.log_fields: dict[str, Any] = {}
+
+    @property
+    def message(self) -> Message:
+        return self._delivery.message
+
+    @property
+    def queue(self) -> str:
+        return self._delivery.queue
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1: one more than runs of this message have failed."""
+        return self._delivery.failed + 1
+
+    @property
+    def crashes(self) -> int:
+        """How often a process died while it ran this message."""
+        return self._delivery.crashed
+
+    @property
+    def receipt(self) -> tuple[str, int]:
+        """Id and receive count: what tells this delivery from any other."""
+        return self.message.id, self.message.rc
+
+    @property
+    def worker(self) -> str:
+        """The name of the child process that runs it."""
+        return self._workplace.worker
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the worker has been told to stop: a long job may end early, by raising, or go on."""
+        return self._workplace.is_stopping
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Show how far this run is: 0.0 to 1.0 and a few words. At most a few times a second are kept."""
+        self._workplace.report(self._delivery, min(1.0, max(0.0, float(fraction))), note)
+
+    def log(self, **fields: Any) -> None:
+        """Add fields to every log line of this run."""
+        self.log_fields.update(fields)
+
+
+#: The run to which what is logged now belongs.
+current: ContextVar[Context | None] = ContextVar("queueing_context", default=None)

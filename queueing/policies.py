@@ -1,0 +1,72 @@
+"""How often a message is tried, how long between, and how long one run may take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .backoff import exponential
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+#: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
+#: exception and its ``TaskResult``) that returns seconds.
+Backoff = float | Callable[[BaseException, Any], float]
+
+#: Where ``@policy`` notes what it was told, on the function itself.
+MARK = "queueing_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What was said about the runs of a function; ``None`` where nothing was.
+
+    ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
+    is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
+    """
+
+    max_attempts: int | None = None
+    backoff: Backoff | None = None
+    timeout: float | None = None
+
+    def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
+        """Seconds to wait after the given attempt (from 1) failed with ``error``.
+
+        ``subject`` is what a back-off function is told instead of the number of the attempt.
+        """
+        if self.backoff is None:
+            return exponential(attempt)
+        if not callable(self.backoff):
+            return max(0.0, float(self.backoff))
+        return max(0.0, float(self.backoff(error, attempt if subject is None else subject)))
+
+
+DEFAULT_POLICY = Policy()
+
+
+def policy(
+    *, max_attempts: int | None = None, backoff: Backoff | None = None, timeout: float | None = None
+) -> Callable[[Function], Function]:
+    """Say how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
+
+    ``max_attempts=1`` is for what must not run twice knowingly. ``timeout`` in seconds ends one run:
+    an async function is cancelled, one in a thread ends with its process, at most a second late.
+    Raises ``ImproperlyConfigured`` for a number that makes no sense.
+    """
+    if max_attempts is not None and max_attempts < 1:
+        raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
+    if timeout is not None and timeout <= 0:
+        raise ImproperlyConfigured("timeout must be a number of seconds above 0.")
+    said = Policy(max_attempts, backoff, timeout)
+
+    def mark(function: Function) -> Function:
+        # A Django task is frozen and carries its function; the mark belongs to that.
+        setattr(getattr(function, "func", function), MARK, said)
+        return function
+
+    return mark
+
+
+def policy_of(function: Callable[..., Any]) -> Policy:
+    """What ``@policy`` said about a function."""
+    return getattr(function, MARK, DEFAULT_POLICY)
