@@ -389,7 +389,9 @@ def test_a_queue_of_another_type_hides_no_other(queue):
 def test_a_receive_looks_past_any_number_that_is_worn_out(queue, worn_out):
     queue.set_redrive_policy("work", 1)
     queue.send_messages("work", ["worn out"] * worn_out)
-    queue.receive_messages("work", worn_out, vt=0)
+    # Hidden at first: what is due again in the same ms would come before what was not received yet.
+    received = queue.receive_messages("work", worn_out, vt=60)
+    queue.change_visibilities("work", received, 0)
     queue.send_messages("work", ["fresh", "fresh, too"])
     assert queue.receive_message("work").body == "fresh"
     assert queue.pop_message("work").body == "fresh, too"
