@@ -94,6 +94,17 @@ QUEUEING = {
     # Seconds: a page that Redis does not answer has to come all the same, and soon.
     "TIMEOUT": 1.0,
     "QUEUES": ["testqueue"],
+    # What a platform sets of a worker without touching its command line.
+    **{
+        name: env.number(f"WORKER_{name}", default=default)
+        for name, default in {
+            **{"PROCESSES": 1, "THREADS": 1, "MAX_JOBS": 0, "MAX_MEMORY": 0},
+            **{"LEASE": 10, "GRACE": 25},
+        }.items()
+    },
+    "WORKER_NAME": env.text("WORKER_NAME"),
+    "LOG_FORMAT": env.text("WORKER_LOG_FORMAT", "text"),
+    "HEALTH_FILE": env.text("WORKER_HEALTH_FILE"),
 }
 
 # --- Static files -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 
 from . import validation
-from .conf import Conf, get_conf
+from .conf import LOG_FORMATS, Conf, get_conf
 from .exceptions import QueueError
 from .keys import is_dead_letter_queue
 
@@ -39,12 +39,20 @@ def check_runworker(**_: Any) -> list[CheckMessage]:
 
 def _wrong_numbers(conf: Conf) -> list[CheckMessage]:
     positive = ("LEASE", "MAX_ATTEMPTS", "MAX_CRASHES", "HISTORY_DAYS", "HISTORY_ROWS", "OUTBOX_MAX")
-    positive += ("TIMEOUT", "MAX_CONNECTIONS")
-    return [
+    positive += ("TIMEOUT", "MAX_CONNECTIONS", "PROCESSES", "THREADS")
+    errors: list[CheckMessage] = [
         Error(f'QUEUEING["{name}"] must be a number above 0.', id="queueing.E002")
         for name in positive
         if not isinstance(getattr(conf, name), int | float) or getattr(conf, name) <= 0
     ]
+    errors += [
+        Error(f'QUEUEING["{name}"] must be a whole number from 0 (0: no limit).', id="queueing.E006")
+        for name in ("MAX_JOBS", "MAX_MEMORY")
+        if not isinstance(getattr(conf, name), int) or getattr(conf, name) < 0
+    ]
+    if conf.LOG_FORMAT not in LOG_FORMATS:
+        errors.append(Error('QUEUEING["LOG_FORMAT"] is text or json.', id="queueing.E007"))
+    return errors
 
 
 def _wrong_queues(conf: Conf) -> list[CheckMessage]:

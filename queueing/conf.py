@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+LOG_FORMATS = ("text", "json")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conf:
@@ -25,6 +27,18 @@ class Conf:
     LEASE: float = 10.0
     #: How long a stopping worker lets its running jobs finish.
     GRACE: float = 25.0
+    #: Child processes of a worker, and jobs at a time in each.
+    PROCESSES: int = 1
+    THREADS: int = 1
+    #: Messages after which a child is replaced by a new one, and megabytes above which it is; 0: never.
+    MAX_JOBS: int = 0
+    MAX_MEMORY: int = 0
+    #: Name of a worker; empty: host and process.
+    WORKER_NAME: str = ""
+    #: ``text``, or ``json`` for one object a line.
+    LOG_FORMAT: str = "text"
+    #: A file that a worker touches as long as it lives and Redis answers; empty: none.
+    HEALTH_FILE: str = ""
     #: Handled failures after which a message is dead, where no policy says otherwise.
     MAX_ATTEMPTS: int = 5
     #: Crashes of its process after which a message is dead.

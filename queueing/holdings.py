@@ -22,6 +22,8 @@ from .scripts import Call
 CLAIM_BYTES = 1_000_000
 #: The reply of a script whose keys were those of another dead-letter queue.
 MOVED = b"deadLetterQueue"
+#: The number of a settle after which a lane makes no other.
+LAST_SETTLE = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,14 @@ class Lane:
     def settle(self, outcomes: Sequence[Outcome]) -> "LaneCall":
         """Settle deliveries of this lane. The call may be repeated as it is."""
         self._settles += 1
-        args = [self.name, self._settles, pack(outcomes, with_bodies=self.conf.STORE_BODIES), "", ""]
+        return self._settle(self._settles, outcomes)
+
+    def settle_last(self, outcomes: Sequence[Outcome]) -> "LaneCall":
+        """Settle for a child that is dead, whose own settles are over. The call may be repeated."""
+        return self._settle(LAST_SETTLE, outcomes)
+
+    def _settle(self, number: int, outcomes: Sequence[Outcome]) -> "LaneCall":
+        args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES), "", ""]
         for outcome in outcomes:
             args += [validation.encode(outcome.id), outcome.rc, outcome.event, outcome.delay_ms]
         return LaneCall(self, "settle", args)

@@ -7,7 +7,7 @@ died. ``unpack`` reads both.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: Characters of a payload, of an error and of a traceback that the history keeps.
@@ -39,6 +39,9 @@ class Outcome:
     traceback: str = ""
     result: str = ""
     delay_ms: int = 0
+    #: For the log alone: they stay in the process that made them.
+    log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    exception: BaseException | None = field(default=None, hash=False, compare=False)
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:

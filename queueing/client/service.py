@@ -17,6 +17,10 @@ class Service(ClientBase):
         """Nothing, or ``QueueUnavailable``."""
         self.scripts.run("ping", [self.keys.queues()])
 
+    def now_ms(self) -> int:
+        """The server's clock. Raises ``QueueUnavailable``."""
+        return self.scripts.run("now", [self.keys.queues()])
+
     def eviction_policy(self) -> str | None:
         """Redis' maxmemory-policy, or ``None`` where it does not tell."""
         try:

@@ -23,6 +23,7 @@ from .options import Options
 from .outage import Outage
 from .pipes import Bell
 from .processor import Processor
+from .retirement import Retirement
 from .workplace import ChildWorkplace
 
 logger = logging.getLogger("queueing.worker")
@@ -30,6 +31,8 @@ logger = logging.getLogger("queueing.worker")
 #: How long a busy handler may keep the interpreter from the thread that fetches its next messages. With
 #: Python's own 5 ms tiny jobs wait for each other: a third fewer of them ran in a second.
 SWITCH_SECONDS = 0.0005
+#: The exit code of a child that makes room for a new one.
+RETIRED = 75
 
 
 class Child:
@@ -52,12 +55,16 @@ class Child:
         recorder_bell: Bell,
     ) -> None:
         self.conf, self.options, self.orders, self.recorder_bell = conf, options, orders, recorder_bell
+        self.name, self.slot = name, slot
+        self.retirement = Retirement(options)
         # One connection for all threads and one that listens, so that small plans suffice.
         client = connect(conf, connections=1)
         use_client(client)
         self.bell = Bell()
         self.consumer = self._build(client, name, index, slot)
         self._stop_by: float | None = None
+        self._retires = False
+        self.consumer.pause(slot.is_quiet)
 
     def _build(self, client: QueueClient, name: str, index: int, slot: Slot) -> Consumer:
         clock = ServerClock()
@@ -74,10 +81,11 @@ class Child:
             clock=clock,
             log=OutcomeLog(log_jobs=self.options.log_jobs),
             outage=Outage(self.conf.LEASE, is_teller=index == 0),
+            taken_max=self.options.max_jobs,
         )
 
-    def run(self) -> None:
-        """Work until told to stop, or in a burst until nothing is due. The caller then exits."""
+    def run(self) -> int:
+        """Work until told to stop, or in a burst until nothing is due. Returns the exit code."""
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
         while not self._is_over():
@@ -85,24 +93,39 @@ class Child:
             if consumer.has_settled:
                 consumer.has_settled = False
                 self.recorder_bell.ring()
+            if not self._retires and self.retirement.is_due(consumer.taken):
+                self._retire(self.retirement.reason)
             if pause_seconds and not self._is_over():
                 self._wait(pause_seconds)
         connections.close_all()
+        return RETIRED if self._retires else 0
 
     def _is_over(self) -> bool:
         consumer = self.consumer
-        if self.options.burst and consumer.found_all:
+        if self.options.burst and consumer.found_all and not self._retires:
             return True
         if self._stop_by is None:
-            return False
+            return self._retires and consumer.is_drained
         # The supervisor ends the grace time; this is for a child whose supervisor is gone.
         return consumer.is_drained or time.monotonic() > self._stop_by
+
+    def _retire(self, reason: str) -> None:
+        logger.info("child %s makes room for a new one: %s", self.name, reason)
+        self._retires = True
+        self.consumer.quiet()
+
+    def _obey(self) -> None:
+        """Look at what the supervisor and the keeper have ordered."""
+        self.slot.bell.silence()
+        if self.slot.retires and not self._retires:
+            self._retire("a message runs past its time limit")
+        self.consumer.pause(self.slot.is_quiet)
 
     def _wait(self, seconds: float) -> None:
         consumer = self.consumer
         if consumer.crew.listen():
             return
-        sources = [self.bell.fileno()]
+        sources = [self.bell.fileno(), self.slot.bell.fileno()]
         if consumer.wants_to_hear and consumer.listener.fileno() >= 0:
             sources.append(consumer.listener.fileno())
         if self._stop_by is None:
@@ -110,6 +133,8 @@ class Child:
         ready, _, _ = select.select(sources, [], [], seconds)
         if self.bell.fileno() in ready:
             self.bell.silence()
+        if self.slot.bell.fileno() in ready:
+            self._obey()
         if self.orders in ready:
             self._stop_by = time.monotonic() + self.conf.GRACE + 1
             self.workplace.is_stopping = True

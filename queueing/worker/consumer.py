@@ -7,6 +7,7 @@ changes nothing.
 
 import contextlib
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -51,8 +52,8 @@ class Consumer:
     """One child's consumer of some queues, in order of preference."""
 
     def __init__(
-        self, client: QueueClient, conf: Conf, *, child: str, queues: Sequence[str], crew: Crew,
-        slot: Slot, listener: Listener, clock: ServerClock, log: OutcomeLog, outage: Outage,
+        self, client: QueueClient, conf: Conf, *, child: str, queues: Sequence[str], crew: Crew, slot: Slot,
+        listener: Listener, clock: ServerClock, log: OutcomeLog, outage: Outage, taken_max: int = 0,
     ) -> None:  # fmt: skip
         self.client, self.crew, self.slot, self.listener = client, crew, slot, listener
         self.clock, self.log, self.outage = clock, log, outage
@@ -60,7 +61,9 @@ class Consumer:
         self.child = child
         self.lookout = Lookout(queues)
         self.pace = Pace(crew.threads)
-        self.is_quiet = False
+        self.is_quiet = self.is_paused = False
+        #: How many messages it has claimed, and how many it may in all.
+        self.taken, self.taken_max = 0, taken_max or math.inf
         self.has_settled = False
         self._unsettled: list[Outcome] = []
         self._exchange: Exchange | None = None
@@ -73,6 +76,12 @@ class Consumer:
     def quiet(self) -> None:
         """Claim no more, and give back what has not begun."""
         self.is_quiet = True
+
+    def pause(self, paused: bool) -> None:
+        """Claim nothing for now, or again; what it has in hand goes on."""
+        if self.is_paused and not paused:
+            self.lookout.begin()
+        self.is_paused = paused
 
     def wake(self) -> None:
         """Something may have been sent."""
@@ -157,13 +166,13 @@ class Consumer:
 
     def _room(self) -> int:
         """How many messages to claim now."""
-        if self.is_quiet or (self._runs_alone and self.crew.unfinished):
+        if self.is_quiet or self.is_paused or (self._runs_alone and self.crew.unfinished):
             return 0
         if self._awaits_idle and self.crew.unfinished and self.crew.longest_seconds <= STUCK_SECONDS:
             return 0
         if self.crew.is_stuck(STUCK_SECONDS):
             return 0
-        return self.pace.room(self.crew.unfinished)
+        return int(min(self.pace.room(self.crew.unfinished), self.taken_max - self.taken))
 
     def _read(self, exchange: Exchange, replies: list) -> None:
         for (lane, outcomes), reply in zip(exchange.settled, replies, strict=False):
@@ -200,6 +209,7 @@ class Consumer:
             return
         self.clock.set(batch.now_ms)
         self._held += len(batch.deliveries)
+        self.taken += len(batch.deliveries)
         self.slot.hold(self._held, self._claims)
         self.crew.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)

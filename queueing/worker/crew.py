@@ -91,13 +91,12 @@ class Crew:
         return bool(self._finished) and self.waiting <= self._low_water
 
     def _work(self, index: int) -> None:
-        slot, process = self._slot, self._processor.process
+        mark, process = self._slot.marks[index], self._processor.process
         while True:
             delivery = self._next()
             self._starts[index] = self._last_start = time.monotonic()
-            slot.start(index, delivery.message.id.encode("utf-8", "surrogateescape"))
-            self._finished.append(process(delivery))
-            slot.finish(index)
+            self._finished.append(process(delivery, mark))
+            mark.finish()
             self._starts[index] = math.inf
             if self._wanted and len(self._waiting) <= self._low_water:
                 self._wanted = False

@@ -12,8 +12,10 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -23,7 +25,8 @@ from ..conf import Conf
 from ..connections import connect, use_client
 from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
-from .board import Board, Slot
+from .board import Board, Running, Slot
+from .giveback import Death, GiveBack
 from .options import Options
 from .pipes import Bell
 from .recorder import Recorder
@@ -76,7 +79,7 @@ class Keeper:
         use_client(self.client)
         self.beat_seconds = min(conf.LEASE / 4, BEAT_SECONDS)
         self.children: dict[str, Kept] = {}
-        self._to_abandon: list[tuple[str, list[str], str]] = []
+        self._givings = GiveBack(self.client, conf, options.queues)
         self._is_orphan = self._stops = self._greeted = False
         self._said = b""
         self._next_heartbeat = 0.0
@@ -88,7 +91,7 @@ class Keeper:
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
         pause_seconds = self.step()
-        while not (self._stops and not self._to_abandon):
+        while not (self._stops and self._givings.is_done):
             self._wait(pause_seconds)
             pause_seconds = self.step()
         self._leave()
@@ -98,7 +101,7 @@ class Keeper:
         if self._is_orphan:
             self._look_after_orphans()
         # Each for itself: a queue on which one of them fails must not end the leases of the others.
-        done = [self._tried(act) for act in (self._greet, self._extend, self._abandon, self._heartbeat)]
+        done = [self._tried(act) for act in (self._greet, self._extend, self._give_back, self._heartbeat)]
         return self.beat_seconds if all(done) else min(0.5, self.beat_seconds)
 
     def _tried(self, act: Callable[[], None]) -> bool:
@@ -126,23 +129,10 @@ class Keeper:
         warn_of_eviction(self.client)
         self._greeted = True
 
-    def _abandon(self) -> None:
-        while self._to_abandon:
-            child, started, reason = self._to_abandon[0]
-            for queue in self.options.queues:
-                self._abandon_in(queue, child, started, reason)
-            self._to_abandon.pop(0)
-
-    def _abandon_in(self, queue: str, child: str, started: list[str], reason: str) -> None:
-        try:
-            count = holdings.abandon(self.client, self.conf, queue, child, started=started, reason=reason)
-        except QueueUnavailable:
-            raise  # It is tried again.
-        except QueueError as error:
-            logger.error("%s: %s; what %s held is given back when its lease ends", queue, error, child)
-            return
-        if count:
-            logger.warning("%s gave back %d messages of %s: %s", child, count, queue, reason)
+    def _give_back(self) -> None:
+        self._givings.step()
+        if self._givings.has_recorded:
+            self._givings.has_recorded = False
             self._recorder.wake()
 
     def _extend(self) -> None:
@@ -157,15 +147,26 @@ class Keeper:
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
-            running = {child.name: list(child.slot.running()) for child in self.children.values()}
+            running = {
+                child.name: [run.id for run in child.slot.running()] for child in self.children.values()
+            }
             record = {"queues": self.options.queues, "threads": self.options.threads, "running": running}
             self.client.beat(self.options.name, json.dumps(record))
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
+            self._show_health()
+
+    def _show_health(self) -> None:
+        if self.options.health_file:
+            try:
+                Path(self.options.health_file).touch()
+            except OSError as error:
+                logger.warning("the health file cannot be touched: %s", error)
 
     def _look_after_orphans(self) -> None:
         for child in list(self.children.values()):
             if child.is_gone:
-                self._died(child.name, list(child.slot.running()), "it ended after its supervisor had died")
+                started = [running.id for running in child.slot.running()]
+                self._died(Death(child.name, started, "it ended after its supervisor had died"))
         self._stops = not self.children
 
     # --- what the supervisor says -------------------------------------------------------------
@@ -189,7 +190,8 @@ class Keeper:
             if order["order"] == "born":
                 self._born(order["child"], order["pid"], order["slot"])
             elif order["order"] == "died":
-                self._died(order["child"], order["started"], order["reason"])
+                overdue = [Running(**running) for running in order["overdue"]]
+                self._died(Death(order["child"], order["started"], order["reason"], overdue))
             else:
                 self._stops = True
 
@@ -200,13 +202,16 @@ class Keeper:
             process = None
         self.children[name] = Kept(name, process, self.board.slots[slot])
 
-    def _died(self, name: str, started: list[str], reason: str) -> None:
-        self.children.pop(name, None)
-        self._to_abandon.append((name, started, reason))
+    def _died(self, death: Death) -> None:
+        self.children.pop(death.child, None)
+        self._givings.add(death)
 
     def _leave(self) -> None:
         self._recorder.finish(BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS)
         try:
+            if self.options.health_file:
+                with suppress(OSError):  # It has been warned of.
+                    Path(self.options.health_file).unlink(missing_ok=True)
             self.client.forget_worker(self.options.name)
         except QueueError as error:
             logger.debug("keeper: %s", error)

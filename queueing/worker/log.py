@@ -5,6 +5,7 @@ Short successes are told once a second with their number.
 
 import logging
 import time
+from typing import Any
 
 from ..outcomes import Outcome
 
@@ -24,28 +25,18 @@ class OutcomeLog:
 
     def tell(self, outcome: Outcome) -> None:
         """Log one settled outcome."""
-        seconds = (outcome.finished_ms - outcome.started_ms) / 1000 if outcome.started_ms else 0.0
         if outcome.event == "done":
-            if self.log_jobs or seconds >= NOTABLE_SECONDS:
-                logger.info("%s %s done in %.3f s", outcome.queue, _safe(outcome.id), seconds)
-            else:
-                self._count += 1
+            self._tell_success(outcome)
         elif outcome.event == "retrying":
-            logger.warning(
-                "%s %s failed (attempt %d), retrying in %.1f s: %s\n%s", outcome.queue, _safe(outcome.id),
-                outcome.attempts, outcome.delay_ms / 1000, _safe(outcome.error), outcome.traceback.rstrip(),
-            )  # fmt: skip
+            text = f"failed (attempt {outcome.attempts}), retrying in {outcome.delay_ms / 1000:.1f} s"
+            _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
         elif outcome.event == "dead":
-            logger.error(
-                "%s %s dead after %d attempts: %s\n%s", outcome.queue, _safe(outcome.id),
-                outcome.attempts, _safe(outcome.error), outcome.traceback.rstrip(),
-            )  # fmt: skip
+            text = f"dead after {outcome.attempts} attempts: {safe(outcome.error)}"
+            _write(logging.ERROR, outcome, text)
         elif outcome.event == "released":
-            logger.info("%s %s released", outcome.queue, _safe(outcome.id))
+            _write(logging.INFO, outcome, "released")
         else:
-            logger.warning(
-                "%s %s %s: its outcome was refused", outcome.queue, _safe(outcome.id), outcome.event
-            )
+            _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 
     def flush(self) -> None:
         """Once a second, say how many short ones were done."""
@@ -56,7 +47,32 @@ class OutcomeLog:
         if not self._count:
             self._since = now
 
+    def _tell_success(self, outcome: Outcome) -> None:
+        seconds = _seconds(outcome)
+        if self.log_jobs or seconds >= NOTABLE_SECONDS:
+            _write(logging.INFO, outcome, f"done in {seconds:.3f} s")
+        else:
+            self._count += 1
 
-def _safe(text: str) -> str:
+
+def safe(text: str) -> str:
     """One line without control characters, whatever a message or an error brought along."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _write(level: int, outcome: Outcome, text: str) -> None:
+    fields = {name: safe(str(value)) for name, value in outcome.log_fields.items()}
+    job: dict[str, Any] = {
+        "queue": outcome.queue, "id": outcome.id, "state": outcome.event, "handler": outcome.handler,
+        "attempt": outcome.attempts, "crashes": outcome.crashes, "rc": outcome.rc,
+        "seconds": _seconds(outcome),
+    }  # fmt: skip
+    shown = "".join(f" {name}={value}" for name, value in fields.items())
+    logger.log(
+        level, "%s %s %s%s", outcome.queue, safe(outcome.id), text, shown,
+        exc_info=outcome.exception, extra={"job": {**outcome.log_fields, **job}},
+    )  # fmt: skip
+
+
+def _seconds(outcome: Outcome) -> float:
+    return (outcome.finished_ms - outcome.started_ms) / 1000 if outcome.started_ms else 0.0

@@ -13,3 +13,8 @@ class Options:
     threads: int = 1
     burst: bool = False
     log_jobs: bool = False
+    #: Messages after which a child is replaced, megabytes of its own above which it is; 0: never.
+    max_jobs: int = 0
+    max_memory_mb: int = 0
+    #: A file that is touched with each heartbeat that Redis has taken, and removed at the end.
+    health_file: str = ""

@@ -4,6 +4,7 @@
 done, retrying or dead.
 """
 
+import time
 from collections.abc import Callable
 
 from .. import handlers
@@ -11,9 +12,13 @@ from ..context import Context, Workplace, current
 from ..handlers import Runnable
 from ..holdings import Delivery
 from ..outcomes import Outcome
+from .board import Mark
 from .database import leave_database
 from .event_loop import EventLoop
 from .verdict import sentence, trace, verdict
+
+#: What an async function may take to end after it was cancelled at its time limit.
+CANCELLING_SECONDS = 5.0
 
 
 class Processor:
@@ -23,16 +28,20 @@ class Processor:
         self.workplace, self.max_attempts, self.now_ms = workplace, max_attempts, now_ms
         self._loop = EventLoop()
 
-    def process(self, delivery: Delivery) -> Outcome:
-        """Run the code of a delivery and tell what became of it. Survives whatever it raises."""
+    def process(self, delivery: Delivery, mark: Mark) -> Outcome:
+        """Run the code of a delivery and tell what became of it. Survives whatever it raises.
+
+        ``mark`` is set for the others to see before anything of it begins; the caller takes it away.
+        """
         started_ms = self.now_ms()
+        mark.start(delivery, started_ms)
         context = Context(delivery, self.workplace)
         current.set(context)
         runnable, result = None, ""
         error: BaseException | None = None
         try:
             runnable = handlers.find(delivery.queue, delivery.message)
-            result = self._run(runnable, context)
+            result = self._run(runnable, context, mark)
         except BaseException as raised:
             # SystemExit and KeyboardInterrupt, too: a handler's are no order to this process.
             error = raised
@@ -41,9 +50,15 @@ class Processor:
             current.set(None)
         return self._outcome(context, runnable, started_ms, result, error)
 
-    def _run(self, runnable: Runnable, context: Context) -> str:
+    def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
+        limit = runnable.policy.timeout
         if runnable.is_async:
-            return self._loop.run(runnable.run(context), timeout_seconds=runnable.policy.timeout)
+            if limit:
+                # The loop cancels it; only if it does not let the loop go on, its process has to end.
+                mark.limit(time.monotonic() + limit + CANCELLING_SECONDS, limit)
+            return self._loop.run(runnable.run(context), timeout_seconds=limit)
+        if limit:
+            mark.limit(time.monotonic() + limit, limit)
         return runnable.run(context)
 
     def _outcome(
@@ -72,4 +87,6 @@ class Processor:
             traceback=trace(error) if error else "",
             result=result,
             delay_ms=delay_ms,
+            log_fields=context.log_fields,
+            exception=error,
         )

@@ -8,37 +8,27 @@ import secrets
 import select
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import asdict
 from types import FrameType
 
 from django.db import connections
 
 from ..conf import Conf
-from .board import Board, Slot
-from .child import Child, ignore_signals, leave
+from .board import Board, Running
+from .child import RETIRED, Child, ignore_signals, leave
 from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
 from .options import Options
 from .pipes import Bell
+from .post import REBIRTH_SECONDS, Post
 
 logger = logging.getLogger("queueing.worker")
 
-#: How long the next child waits if the last one died before its first claim, doubling up to the limit.
-REBIRTH_SECONDS, MAX_REBIRTH_SECONDS = 0.5, 30.0
 #: What comes after the grace time: killing, giving back, recording.
 PATIENCE_SECONDS = 1.0
 
 
-@dataclass
-class Post:
-    """A place for one child, and the child that has it."""
-
-    index: int
-    slot: Slot
-    pid: int = 0
-    name: str = ""
-    failures: int = 0
-    not_before: float = 0.0
-    is_closed: bool = False
+#: How often it looks whether something runs past its time limit.
+LOOK_SECONDS = 1.0
 
 
 class Supervisor:
@@ -46,7 +36,7 @@ class Supervisor:
 
     def __init__(self, conf: Conf, options: Options) -> None:
         self.conf, self.options = conf, options
-        self.board = Board(options.processes, options.threads)
+        self.board = Board(options.processes, options.threads, options.queues)
         self.posts = [Post(index, slot) for index, slot in enumerate(self.board.slots)]
         self.recorder_bell = Bell()
         self.keeper_pid = 0
@@ -78,22 +68,31 @@ class Supervisor:
         return 0
 
     def step(self) -> float:
-        """One turn: reap, replace, end the grace time. Returns the seconds until the next one."""
+        """One turn: reap, replace, end what is overdue. Returns the seconds until the next one."""
         self._reap()
-        if self._stop_by is not None and time.monotonic() >= self._stop_by:
-            self._kill_children()
-            return 0.05
-        pause_seconds = 5.0 if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
-        if not self.keeper_pid:
-            pause_seconds = min(pause_seconds, REBIRTH_SECONDS)
+        if self._stop_by is not None:
+            return self._end_grace_time()
         for post in self.posts:
-            if not post.pid and not post.is_closed and self._stop_by is None:
-                wait_seconds = post.not_before - time.monotonic()
-                if wait_seconds > 0:
-                    pause_seconds = min(pause_seconds, wait_seconds)
-                else:
-                    self._start_child(post)
-        return pause_seconds
+            if post.pid and post.watch_time_limits(self.conf.GRACE):
+                os.kill(post.pid, signal.SIGKILL)
+        vacant = [post for post in self.posts if not post.pid and not post.is_closed]
+        for post in vacant:
+            if not post.wait_seconds:
+                self._start_child(post)
+        retiring = any(post.kill_by for post in self.posts if post.pid)
+        waits = [LOOK_SECONDS, *(post.wait_seconds for post in vacant if not post.pid)]
+        waits += [] if self.keeper_pid else [REBIRTH_SECONDS]
+        return 0.05 if retiring else min(waits)
+
+    def _end_grace_time(self) -> float:
+        remaining = (self._stop_by or 0.0) - time.monotonic()
+        if remaining > 0:
+            return remaining
+        self._was_killed = True
+        for post in self.posts:
+            if post.pid:
+                os.kill(post.pid, signal.SIGKILL)
+        return 0.05
 
     # --- signals ------------------------------------------------------------------------------
 
@@ -125,8 +124,7 @@ class Supervisor:
         return not any(post.pid for post in self.posts)
 
     def _start_child(self, post: Post) -> None:
-        post.slot.clear()
-        post.name = f"{self.options.name}.{post.index}-{secrets.token_hex(3)}"
+        post.begin(f"{self.options.name}.{post.index}-{secrets.token_hex(3)}")
         post.pid = self._fork()
         if post.pid:
             self._tell_keeper(order="born", child=post.name, pid=post.pid, slot=post.index)
@@ -153,33 +151,31 @@ class Supervisor:
             self._start_keeper()
 
     def _child_ended(self, post: Post, status: int) -> None:
-        reason = _reason(status)
-        # What was killed at the end of the grace time has not crashed: its messages are released.
-        started = [] if self._was_killed else list(post.slot.running())
+        ran, overdue = post.ended(), [] if self._was_killed else post.overdue
+        # What was killed for another's sake has not crashed: its messages are released.
+        started = [] if self._was_killed or overdue else [running.id for running in ran]
+        reason = f"its process {_reason(status)}"
+        if self._was_killed:
+            reason = "the grace time was over"
+        elif overdue:
+            reason = "another message of its process ran past its time limit"
         self._tell_keeper(
-            order="died", child=post.name, started=started,
-            reason="the grace time was over" if self._was_killed else f"its process {reason}",
+            order="died", child=post.name, started=started, reason=reason,
+            overdue=[asdict(running) for running in overdue],
         )  # fmt: skip
-        post.pid = 0
-        if status == 0 and not post.slot.held:
-            post.is_closed = self.options.burst
+        code = os.waitstatus_to_exitcode(status)
+        if code in (0, RETIRED) and not post.slot.held:
+            post.is_closed = self.options.burst and code == 0
             return
-        logger.log(
-            logging.WARNING if self._was_killed else logging.ERROR,
-            "child %s %s%s", post.name, reason, f" while running {', '.join(started)}" if started else "",
-        )  # fmt: skip
-        if post.slot.claims:
-            post.failures = 0
-        else:
-            post.failures += 1
-            pause = min(REBIRTH_SECONDS * 2**post.failures, MAX_REBIRTH_SECONDS)
-            post.not_before = time.monotonic() + pause
+        self._log_death(post, _reason(status), started, overdue)
+        post.count_failure()
 
-    def _kill_children(self) -> None:
-        self._was_killed = True
-        for post in self.posts:
-            if post.pid:
-                os.kill(post.pid, signal.SIGKILL)
+    def _log_death(self, post: Post, reason: str, started: list[str], overdue: list[Running]) -> None:
+        level = logging.WARNING if self._was_killed or overdue else logging.ERROR
+        what = f" while running {', '.join(started)}" if started else ""
+        if overdue:
+            what = f", as {', '.join(running.id for running in overdue)} ran past the time limit"
+        logger.log(level, "child %s %s%s", post.name, reason, what)
 
     # --- the keeper ---------------------------------------------------------------------------
 
@@ -236,8 +232,7 @@ def _live(life) -> None:
     """Live the life of a forked process, and end with it."""
     code = 1
     try:
-        life()
-        code = 0
+        code = life() or 0
     except BaseException:
         logger.exception("process %d failed", os.getpid())
     finally:

@@ -30,7 +30,7 @@ class Child:
 
     def __init__(self, client: QueueClient, *queues: str, threads: int = 1) -> None:
         clock = ServerClock()
-        self.slot = Board(1, threads).slots[0]
+        self.slot = Board(1, threads, queues).slots[0]
         processor = Processor(ChildWorkplace(client, "child"), max_attempts=5, now_ms=clock.now_ms)
         self.crew = Crew(threads, processor, self.slot, Bell())
         self.consumer = Consumer(

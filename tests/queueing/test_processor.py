@@ -13,6 +13,7 @@ from queueing.handlers import handler, policy
 from queueing.holdings import Delivery
 from queueing.messages import Message
 from queueing.policies import Policy
+from queueing.worker.board import Board
 from queueing.worker.processor import Processor
 
 
@@ -42,9 +43,11 @@ def process(monkeypatch):
         if function:
             handler("q")(function)
         delivery = Delivery("q", Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0)
-        return thread.submit(processor.process, delivery).result()
+        return thread.submit(processor.process, delivery, mark).result()
 
-    run.reports = processor.workplace.reports
+    [slot] = Board(1, 1, ("q",)).slots
+    [mark] = slot.marks
+    run.reports, run.slot = processor.workplace.reports, slot
     with ThreadPoolExecutor(1) as thread:
         yield run
 

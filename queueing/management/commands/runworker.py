@@ -3,67 +3,63 @@
 import re
 import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from dataclasses import replace
-from os import getpid
+from os import W_OK, access, getpid
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
 from queueing import handlers
-from queueing.conf import get_conf
+from queueing.conf import LOG_FORMATS, Conf, get_conf
 from queueing.exceptions import NoHandler
 from queueing.keys import is_dead_letter_queue
+from queueing.worker.json_log import use_json
 from queueing.worker.options import Options
 from queueing.worker.supervisor import Supervisor
 from queueing.worker.watch import watch
 
+HELP = """\
+Process the messages of queues with the code that is registered for them.
+
+  manage.py runworker                      every queue for which there is code here
+  manage.py runworker urgent mail          two queues; "mail" when "urgent" has nothing
+  manage.py runworker --processes 2 --threads 8
+  manage.py runworker --burst              what is due now, then exit
+
+SIGTERM or Ctrl-C: nothing new is begun, what runs may finish within the grace time, and what does not is
+given back to the head of its queue without counting an attempt. A worker that is killed loses nothing:
+another one runs its messages again as soon as its lease is over.
+
+Each option has a default in the setting QUEUEING, which is shown.
+"""
+
+
+class Layout(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Django's order of the options, and the description as it is written."""
+
 
 class Command(BaseCommand):
-    help = (
-        "Process the messages of queues with the handlers that are registered for them. "
-        "SIGTERM or Ctrl-C lets running jobs finish."
-    )
+    help = HELP
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
+        kwargs["formatter_class"] = Layout
+        return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         conf = get_conf()
-        parser.add_argument(
-            "queues",
-            nargs="*",
-            metavar="queue",
-            help="queues in order of preference; without any: every queue that has a handler here",
-        )
-        parser.add_argument(
-            "--processes", type=_positive, default=1, help="child processes in which jobs run (default: 1)"
-        )
-        parser.add_argument(
-            "--threads", type=_positive, default=1, help="jobs at a time in each process (default: 1)"
-        )
-        parser.add_argument(
-            "--burst", action="store_true", help="exit as soon as nothing is due and the history is written"
-        )
-        parser.add_argument(
-            "--grace",
-            type=float,
-            default=conf.GRACE,
-            metavar="SECONDS",
-            help=f"time for running jobs after SIGTERM; then they are given back (default: {conf.GRACE:g})",
-        )
-        parser.add_argument(
-            "--lease",
-            type=float,
-            default=conf.LEASE,
-            metavar="SECONDS",
-            help=f"time after which others take over from a worker that is gone (default: {conf.LEASE:g})",
-        )
-        parser.add_argument("--name", default="", help="name of this worker (default: host and process)")
-        parser.add_argument("--log-jobs", action="store_true", help="a line for every job, however short")
-        parser.add_argument("--watch", action="store_true", help="start anew when the code changes")
+        parser.add_argument("queues", nargs="*", metavar="QUEUE", help="queues in order of preference")
+        _add_capacity(parser, conf)
+        _add_ending(parser, conf)
+        _add_looks(parser, conf)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["watch"]:
             watch([argument for argument in sys.argv if argument != "--watch"])
             return
+        if options["log_format"] == "json":
+            use_json()
         handlers.discover()
         chosen = Options(
             queues=_queues(options["queues"]),
@@ -72,19 +68,76 @@ class Command(BaseCommand):
             threads=options["threads"],
             burst=options["burst"],
             log_jobs=options["log_jobs"],
+            max_jobs=options["max_jobs"],
+            max_memory_mb=options["max_memory"],
+            health_file=_health_file(options["health_file"]),
         )
-        conf = replace(get_conf(), GRACE=max(0.0, options["grace"]), LEASE=max(0.5, options["lease"]))
+        conf = replace(get_conf(), GRACE=options["grace"], LEASE=max(0.5, options["lease"]))
         raise SystemExit(Supervisor(conf, chosen).run())
 
 
+def _add_capacity(parser: ArgumentParser, conf: Conf) -> None:
+    group = parser.add_argument_group("how much at a time")
+    group.add_argument(
+        "--processes", type=_positive, default=conf.PROCESSES, metavar="N",
+        help="child processes in which messages run (PROCESSES: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--threads", type=_positive, default=conf.THREADS, metavar="N",
+        help="messages at a time in each process (THREADS: %(default)s); async handlers share one event loop",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-jobs", type=_count, default=conf.MAX_JOBS, metavar="N",
+        help="replace a child after so many messages; 0: never (MAX_JOBS: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-memory", type=_count, default=conf.MAX_MEMORY, metavar="MB",
+        help="replace a child that uses more, between two messages; 0: never (MAX_MEMORY: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_ending(parser: ArgumentParser, conf: Conf) -> None:
+    group = parser.add_argument_group("beginning and ending")
+    group.add_argument(
+        "--burst", action="store_true", help="exit as soon as nothing is due and the history is written"
+    )
+    group.add_argument(
+        "--grace", type=_seconds, default=conf.GRACE, metavar="SECONDS",
+        help="time for what runs after SIGTERM; keep it below the time after which your platform kills "
+        "(GRACE: %(default)g)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lease", type=_seconds, default=conf.LEASE, metavar="SECONDS",
+        help="time after which others take over from a worker that is gone (LEASE: %(default)g)",
+    )  # fmt: skip
+    group.add_argument("--watch", action="store_true", help="start anew when the code changes")
+
+
+def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
+    group = parser.add_argument_group("what is seen of it")
+    group.add_argument(
+        "--name", default=conf.WORKER_NAME, help="name in console and log (WORKER_NAME: host and process)"
+    )
+    group.add_argument("--log-jobs", action="store_true", help="a line for every message, however short")
+    group.add_argument(
+        "--log-format", choices=LOG_FORMATS, default=conf.LOG_FORMAT,
+        help="json: one object a line (LOG_FORMAT: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--health-file", default=conf.HEALTH_FILE, metavar="PATH",
+        help="touch this file as long as the worker lives and Redis answers: a probe looks at its age "
+        "(HEALTH_FILE: none)",
+    )  # fmt: skip
+
+
 def _queues(named: list[str]) -> tuple[str, ...]:
-    queues = list(dict.fromkeys(named)) or [q for q in handlers.queues() if not is_dead_letter_queue(q)]
+    known = handlers.queues()
+    queues = list(dict.fromkeys(named)) or [queue for queue in known if not is_dead_letter_queue(queue)]
     if not queues:
         raise CommandError(
             "No queue has a handler. Register one in the handlers.py of an installed app: "
             '@handler("testqueue") on a function of one message.'
         )
-    known = handlers.queues()
     try:
         for queue in queues:
             if queue not in known:
@@ -99,8 +152,30 @@ def _name(wanted: str) -> str:
     return re.sub(r"\s+", "-", wanted.strip()) or f"{socket.gethostname()}-{getpid()}"
 
 
+def _health_file(path: str) -> str:
+    if path and not access(Path(path).absolute().parent, W_OK):
+        raise CommandError(f"The health file {path} cannot be written: name one in a folder that can.")
+    return path
+
+
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _count(text)
     if number < 1:
-        raise ValueError("must be 1 or more")
+        raise ArgumentTypeError(f"{number} is too few: it must be 1 or more")
     return number
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 10**7:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds

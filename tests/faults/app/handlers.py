@@ -62,6 +62,15 @@ def pass_on(message: Message) -> None:
     _note("end", message)
 
 
+@handler("limited")
+@policy(timeout=1, max_attempts=2, backoff=0.2)
+def stay_within_a_second(message: Message) -> None:
+    """Takes as many seconds as its body says, and may take one."""
+    _note("start", message)
+    _work_for(float(message.body))
+    _note("end", message)
+
+
 @handler("hard")
 def do_something_hard(message: Message) -> None:
     """``kill``: its own process; ``lock N``: hold the interpreter lock for N seconds; else a moment."""

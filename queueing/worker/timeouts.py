@@ -1,0 +1,84 @@
+"""The attempt of a message whose process had to be killed, because it ran past its time limit.
+
+The child can settle nothing any more, so its keeper does: as one more failed attempt, retried or
+dead by the policy of its code.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from .. import handlers, holdings
+from ..client import QueueClient
+from ..conf import Conf
+from ..context import Context
+from ..handlers import Runnable
+from ..holdings import Delivery, Lane
+from ..messages import Message
+from ..outcomes import Outcome
+from .board import Running
+from .verdict import TimedOut, sentence, verdict
+
+logger = logging.getLogger("queueing.worker")
+
+
+class Late:
+    """The workplace of what does not run any more."""
+
+    is_stopping = True
+
+    def __init__(self, worker: str) -> None:
+        self.worker = worker
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        """Nobody is there to tell."""
+
+
+def settle(
+    client: QueueClient, conf: Conf, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
+) -> list[Outcome]:
+    """Settle what ``child``, which is dead, ran of ``queue`` for too long. Returns the outcomes.
+
+    May be called again with the same after an error. Raises ``QueueError``.
+    """
+    lane = Lane(client, conf, child, queue)
+    outcomes = [_outcome(client, conf, child, queue, running, now_ms) for running in overdue]
+    [reply] = holdings.run_all(client, [lane.settle_last(outcomes)])
+    if isinstance(reply, Exception):
+        raise reply
+    refused = lane.read_settle(reply)
+    return [outcome for outcome in outcomes if outcome.id not in refused]
+
+
+def _outcome(
+    client: QueueClient, conf: Conf, child: str, queue: str, running: Running, now_ms: float
+) -> Outcome:
+    error = TimedOut(running.limit_seconds)
+    found = client.peek_message(queue, running.id)
+    message = Message(running.id, found.body if found else "", running.rc, 0, 0.0)
+    context = Context(Delivery(queue, message, running.failed, running.crashed, 0), Late(child))
+    runnable = _code(queue, message)
+    event, delay_ms = verdict(runnable, context, error, max_attempts=conf.MAX_ATTEMPTS)
+    return Outcome(
+        queue=queue,
+        id=message.id,
+        rc=message.rc,
+        event=event,
+        worker=child,
+        handler=runnable.name if runnable else "",
+        started_ms=running.started_ms,
+        finished_ms=now_ms,
+        attempts=context.attempt,
+        crashes=context.crashes,
+        body=message.body,
+        error=sentence(error),
+        delay_ms=delay_ms,
+        exception=error,
+    )
+
+
+def _code(queue: str, message: Message) -> Runnable | None:
+    try:
+        return handlers.find(queue, message)
+    except Exception as error:
+        logger.warning("%s %s: its policy cannot be found: %s", queue, message.id, sentence(error))
+        return None

@@ -1,0 +1,38 @@
+"""Children make room for new ones, and nothing is lost or run twice at the change."""
+
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def test_a_child_is_replaced_after_so_many_messages(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("ledger")
+    ids = client.send_messages("ledger", [str(number) for number in range(95)])
+    with worker("ledger", "--max-jobs", "20", "--burst") as process:
+        assert process.wait(within_seconds=40) == 0, process.tail()
+    ledger.assert_each_ran_once(ids)
+    by_child: dict[int, int] = {}
+    for entry in ledger.entries("end"):
+        by_child[entry.pid] = by_child.get(entry.pid, 0) + 1
+    assert sorted(by_child.values()) == [15, 20, 20, 20, 20]
+    assert diary.ids("done") == set(ids)
+
+
+def test_a_child_with_too_much_memory_is_replaced(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("ledger")
+    with worker("ledger", "--max-memory", "1") as process:
+        first = client.send_message("ledger", "first")
+        eventually(lambda: diary.row(first).get("state") == "done", within_seconds=20, of=process)
+        eventually(lambda: any("MB" in line for line in process.lines), within_seconds=20, of=process)
+        second = client.send_message("ledger", "second")
+        eventually(lambda: diary.row(second).get("state") == "done", within_seconds=20, of=process)
+        assert process.is_running
+    ledger.assert_each_ran_once([first, second])

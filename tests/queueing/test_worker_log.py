@@ -1,0 +1,104 @@
+"""What the worker writes into the log of an outcome, as text and as JSON."""
+
+import json
+import logging
+
+import pytest
+
+from queueing.context import Context, current
+from queueing.holdings import Delivery
+from queueing.messages import Message
+from queueing.outcomes import Outcome
+from queueing.worker.json_log import JsonFormatter
+from queueing.worker.log import OutcomeLog
+
+
+def outcome(event: str, **fields: object) -> Outcome:
+    return Outcome("q", "i" * 32, 2, event, "w", "app.work", 1000.0, 1250.0, 3, 0, **fields)  # type: ignore[arg-type]
+
+
+def raised() -> Exception:
+    try:
+        raise ValueError("bad \x1b[31m\nthing")
+    except ValueError as error:
+        return error
+
+
+def test_a_failure_has_its_exception_and_its_fields_and_no_control_characters(caplog):
+    failed = outcome(
+        "retrying",
+        error="ValueError: bad \x1b[31m\nthing",
+        delay_ms=1500,
+        exception=raised(),
+        log_fields={"order": "7\n"},
+    )
+    OutcomeLog(log_jobs=False).tell(failed)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    message = record.getMessage()
+    assert message.startswith(
+        f"q {'i' * 32} failed (attempt 3), retrying in 1.5 s: ValueError: bad \\x1b[31m\\x0a"
+    )
+    assert message.endswith(" order=7\\x0a")
+    assert record.exc_info[0] is ValueError
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        ("dead", "ERROR"),
+        ("released", "INFO"),
+        ("lease lost", "WARNING"),
+        ("gone", "WARNING"),
+        ("done", "INFO"),
+    ],
+)
+def test_every_outcome_that_matters_has_a_line(caplog, event, level):
+    with caplog.at_level("INFO"):
+        OutcomeLog(log_jobs=False).tell(outcome(event))
+    assert [record.levelname for record in caplog.records] == [level]
+
+
+def test_short_successes_are_counted_unless_each_is_wanted(caplog):
+    short = Outcome("q", "i" * 32, 1, "done", "w", "app.work", 1000.0, 1001.0, 1, 0)
+    with caplog.at_level("INFO"):
+        OutcomeLog(log_jobs=False).tell(short)
+        assert not caplog.records
+        OutcomeLog(log_jobs=True).tell(short)
+    assert len(caplog.records) == 1
+
+
+def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
+    with caplog.at_level("INFO"):
+        OutcomeLog(log_jobs=False).tell(
+            outcome("dead", error="ValueError: bad", exception=raised(), log_fields={"a": 1})
+        )
+    line = JsonFormatter().format(caplog.records[0])
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["queue"], found["state"], found["attempt"], found["a"], found["seconds"]) == (
+        "q",
+        "dead",
+        3,
+        1,
+        0.25,
+    )
+    assert "ValueError: bad" in found["exception"]
+    assert found["level"] == "ERROR"
+
+
+def test_what_a_handler_logs_itself_carries_its_message(caplog):
+    context = Context(Delivery("q", Message("i" * 32, "text", 4, 0, 0.0), 1, 0, 0), None)  # type: ignore[arg-type]
+    context.log(order="é\ud800")
+    token = current.set(context)
+    record = logging.LogRecord("app", logging.INFO, __file__, 1, "hello %s", ("\n",), None)
+    found = json.loads(JsonFormatter().format(record))
+    current.reset(token)
+    assert (found["message"], found["queue"], found["id"], found["rc"], found["attempt"]) == (
+        "hello \n",
+        "q",
+        "i" * 32,
+        4,
+        2,
+    )
+    assert found["order"] == "é\ud800"
