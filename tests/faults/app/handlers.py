@@ -4,6 +4,7 @@ The file is named by the environment, so that every process of a worker finds it
 """
 
 import ctypes
+import json
 import os
 import signal
 import threading
@@ -60,6 +61,15 @@ def pass_on(message: Message) -> None:
     send_message("ledger", message.body)
     _work_for(0.05)
     _note("end", message)
+
+
+@handler("parsing")
+@policy(max_attempts=2, backoff=0.1)
+def parse(message: Message) -> None:
+    """Notes the length of its body and reads it as JSON, which may fail in any way that reading can."""
+    write(os.environ[LEDGER_VARIABLE], "start", message.id, message.rc, str(len(message.body)))
+    json.loads(message.body)
+    write(os.environ[LEDGER_VARIABLE], "end", message.id, message.rc, str(len(message.body)))
 
 
 @handler("limited")

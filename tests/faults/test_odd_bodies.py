@@ -1,0 +1,38 @@
+"""Bodies that no handler expects reach it whole, fail it at most, and stop nothing behind them."""
+
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+TEN_MEGABYTES = '"' + "x" * 10_000_000 + '"'
+FINE = {"empty object": "{}", "ten megabytes": TEN_MEGABYTES, "big number": "1" + "0" * 4000}
+WRONG = {
+    "nothing": "",
+    "no UTF-8": "\udcff\udcfe",
+    "NUL": "\x00",
+    "nested 10,000 deep": "[" * 10_000 + "]" * 10_000,
+    "not even JSON": "<script>alert(1)</script>",
+}
+
+
+def test_odd_bodies_are_run_or_die_and_are_in_the_history(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("parsing", maxsize=-1)
+    fine = dict(zip(FINE, client.send_messages("parsing", list(FINE.values())), strict=True))
+    wrong = dict(zip(WRONG, client.send_messages("parsing", list(WRONG.values())), strict=True))
+    last = client.send_message("parsing", "1")
+    with worker("parsing", "--threads", "2") as process:
+        eventually(lambda: diary.row(last).get("state") == "done", within_seconds=40, of=process)
+        eventually(lambda: set(diary.ids("done")) >= set(fine.values()), within_seconds=40, of=process)
+        eventually(lambda: diary.ids("dead") == set(wrong.values()), within_seconds=40, of=process)
+        assert process.is_running
+    lengths = {entry.message_id: entry.body for entry in ledger.entries("start")}
+    for name, id in (fine | wrong).items():
+        assert lengths[id] == repr(str(len((FINE | WRONG)[name]))), name
+    assert "RecursionError" in str(diary.row(wrong["nested 10,000 deep"])["error"])
+    assert client.peek_message("parsing-dead", wrong["no UTF-8"]).body == WRONG["no UTF-8"]
