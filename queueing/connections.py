@@ -42,7 +42,7 @@ def connect(conf: Conf, *, connections: int | None = None, timeout: float | None
         protocol=2,
         **options,
     )
-    return QueueClient(Redis(connection_pool=pool), ns=conf.NAMESPACE)
+    return QueueClient(Redis(connection_pool=pool), ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX)
 
 
 def shared_client() -> QueueClient:

@@ -14,6 +14,7 @@ class State(models.TextChoices):
     ABANDONED = "abandoned", _("abandoned")
     LEASE_LOST = "lease lost", _("lease lost")
     GONE = "gone", _("gone")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 class Job(models.Model):

@@ -18,10 +18,11 @@ BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 class Outcome:
     """The end of one delivery: receipt (``id``, ``rc``), the word for it, and its circumstances.
 
-    ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost`` or
-    ``gone``. Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this
-    one included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the
-    run returned, empty where there is none.
+    ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost``,
+    ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
+    Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
+    included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
+    returned, empty where there is none.
     """
 
     queue: str

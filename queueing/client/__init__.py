@@ -5,6 +5,7 @@ those of the npm package ``rsmq`` 0.12.4. Where RSMQ has a defect (a ghost messa
 repeated send, a phantom delivered for ever), ours does better without leaving the layout.
 """
 
+from .cancels import Cancels
 from .deletes import Deletes
 from .looks import Looks
 from .progress import ProgressNotes
@@ -17,7 +18,7 @@ from .sweeps import Sweeps
 __all__ = ["QueueClient"]
 
 
-class QueueClient(Sends, Receives, Deletes, Looks, Steering, Sweeps, ProgressNotes, Service):
+class QueueClient(Sends, Receives, Deletes, Cancels, Looks, Steering, Sweeps, ProgressNotes, Service):
     """The queues of one namespace on one Redis.
 
     Safe to share between threads; it keeps no state but the senders' numbers and the listener of

@@ -40,6 +40,7 @@ _STATE_WORDS = {
     "abandoned": gettext_lazy("abandoned"),
     "lease lost": gettext_lazy("lease lost"),
     "gone": gettext_lazy("gone"),
+    "cancelled": gettext_lazy("cancelled"),
 }
 
 

@@ -1,0 +1,44 @@
+-- Delete messages that nobody is working on, and record each as cancelled. A message that a worker holds
+-- under a lease that lasts stays, and so does one that another receiver hides.
+--
+-- KEYS and ARGV[1…5] as in lib/room.lua
+-- ARGV[6] reason, '' for none  ARGV[7…] ids
+-- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or what
+-- lib/room.lua says
+--
+-- include clock
+-- include queue
+if not queue_exists then return { 'queueNotFound' } end
+-- include room
+-- include drain
+-- include bury
+-- include lanes
+local running = running_ids()
+
+-- Every delivery that ended with a word is counted in its ends, so one more in the receive count is a
+-- delivery that is not over: as long as the message is hidden, somebody has it.
+local function word_for(id, rc)
+  local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
+  if not score or redis.call('HEXISTS', KEYS[1], id) == 0 then return 'gone' end
+  if running[id] then return 'running' end
+  local failed, crashed, released = read_ends(id)
+  if score > now_ms and rc > failed + crashed + released then return 'hidden' end
+  return 'cancelled'
+end
+
+local reply, endings, bodies = { 'ok' }, {}, {}
+for i = 7, #ARGV do
+  local id = ARGV[i]
+  local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
+  local word = word_for(id, rc)
+  if word == 'cancelled' then
+    local failed, crashed = read_ends(id)
+    -- In the place of the delivery that will not be: the history keeps the newest receipt of a message.
+    endings[#endings + 1] = { id, rc + 1, word, failed, crashed }
+    bodies[#bodies + 1], bodies[#bodies + 2] = 'body', body_for_record(id)
+    forget(id)
+  end
+  reply[#reply + 1] = word
+end
+if #endings > 0 then record_endings('', ARGV[6], endings, bodies) end
+return reply
