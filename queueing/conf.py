@@ -49,6 +49,8 @@ class Conf:
     HISTORY_ROWS: int = 100_000
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
+    #: Values of JSON keys whose names contain one of these (in any case) are not shown in the console.
+    REDACT: tuple[str, ...] = ("password", "passwd", "secret", "token", "api_key", "apikey", "authorization")
     #: Bytes of outcomes that may wait in Redis while the database is away.
     OUTBOX_MAX: int = 8_000_000
     #: How long connecting to Redis, or one answer of it, may take.
@@ -58,6 +60,7 @@ class Conf:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "QUEUES", tuple(self.QUEUES))
+        object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
 
 
 def read(values: dict[str, Any]) -> Conf:

@@ -22,12 +22,14 @@ logger = logging.getLogger("queueing")
 CHUNK = 500
 #: Rows that are deleted in one transaction.
 PRUNE_CHUNK = 1000
+#: The words for an attempt that failed; the others are nobody's failure.
+FAILED = frozenset({"retrying", "dead", "abandoned"})
 #: What every database can hold in the columns.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
 _UPDATED = [
     "handler", "state", "rc", "attempts", "crashes", "started_at", "finished_at", "wait_ms", "run_ms",
-    "worker", "error",
+    "worker", "error", "exception",
 ]  # fmt: skip
 
 
@@ -89,6 +91,8 @@ def _write_together(outcomes: Sequence[Outcome]) -> None:
     Job.objects.bulk_create(missing, ignore_conflicts=True)
     stale = [_updated(job, newest[key]) for key, job in jobs.items() if newest[key].rc > job.rc]
     Job.objects.bulk_update(stale, _UPDATED, batch_size=100)
+    made_whole = [job for job in stale if not job.body_is_whole and _took_body(job, newest)]
+    Job.objects.bulk_update(made_whole, ["body", "body_is_whole"], batch_size=100)
     jobs |= _find({key for key in newest if key not in jobs})
     attempts = [_attempt(jobs[outcome.queue, _text(outcome.id, 64)], outcome) for outcome in outcomes]
     Attempt.objects.bulk_create(attempts, ignore_conflicts=True)
@@ -106,9 +110,24 @@ def _find(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Job]:
 
 
 def _job(outcome: Outcome) -> Job:
-    job = Job(queue=outcome.queue, message_id=_text(outcome.id, 64), body=_text(outcome.body))
+    job = Job(queue=outcome.queue, message_id=_text(outcome.id, 64))
+    job.body, job.body_is_whole = _body(outcome)
     job.sent_at = _moment(sent_ms(outcome.id))
     return _updated(job, outcome)
+
+
+def _body(outcome: Outcome) -> tuple[str, bool]:
+    """The payload as the database can hold it, and whether it is still all that was sent."""
+    body = _text(outcome.body)
+    return body, outcome.body_is_whole and body == outcome.body
+
+
+def _took_body(job: Job, newest: dict[tuple[str, str], Outcome]) -> bool:
+    """Take over the whole payload, where an earlier outcome came without it."""
+    body, is_whole = _body(newest[job.queue, job.message_id])
+    if is_whole:
+        job.body, job.body_is_whole = body, True
+    return is_whole
 
 
 def _updated(job: Job, outcome: Outcome) -> Job:
@@ -116,7 +135,7 @@ def _updated(job: Job, outcome: Outcome) -> Job:
     job.handler = _text(outcome.handler, 255) or job.handler
     job.attempts, job.crashes = outcome.attempts, outcome.crashes
     job.started_at, job.finished_at = _moment(outcome.started_ms), _finished(outcome)
-    job.error = _text(outcome.error)
+    job.error, job.exception = _text(outcome.error), _exception(outcome)
     job.wait_ms = job.run_ms = None
     if outcome.started_ms:
         job.wait_ms = max(0.0, outcome.started_ms - sent_ms(outcome.id))
@@ -129,10 +148,12 @@ def _attempt(job: Job, outcome: Outcome) -> Attempt:
         job=job,
         rc=outcome.rc,
         outcome=outcome.event,
+        handler=_text(outcome.handler, 255),
         started_at=_moment(outcome.started_ms),
         finished_at=_finished(outcome),
         worker=_text(outcome.worker, 255),
         error=_text(outcome.error),
+        exception=_exception(outcome),
         traceback=_text(outcome.traceback),
     )
 
@@ -152,8 +173,15 @@ def _bounded(outcome: Outcome) -> Outcome:
 def _bare(outcome: Outcome) -> Outcome:
     return Outcome(
         outcome.queue, outcome.id, outcome.rc, outcome.event, outcome.worker, outcome.handler,
-        outcome.started_ms, outcome.finished_ms, outcome.attempts, outcome.crashes,
+        outcome.started_ms, outcome.finished_ms, outcome.attempts, outcome.crashes, body_is_whole=False,
     )  # fmt: skip
+
+
+def _exception(outcome: Outcome) -> str | None:
+    """What failures are counted by: the text of the error up to its colon, the class of the exception."""
+    if outcome.event not in FAILED:
+        return None
+    return _text(outcome.error.partition(":")[0].strip(), 255) or outcome.event
 
 
 def _moment(ms: float | None) -> datetime | None:

@@ -34,17 +34,37 @@ class Job(models.Model):
     run_ms = models.FloatField(_("run (ms)"), null=True)
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     body = models.TextField(_("payload"), blank=True)
+    #: Whether ``body`` is all that was sent: it may have been cut, escaped or not stored.
+    body_is_whole = models.BooleanField(_("payload is whole"), default=False)
     error = models.TextField(_("error"), blank=True)
+    #: How the newest attempt failed: the class of its exception or the words for its crash; NULL where it did
+    #: not, because the indexes leave NULL out.
+    exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
 
     class Meta:
         verbose_name = _("processed job")
         verbose_name_plural = _("processed jobs")
+        permissions = [
+            ("rerun_job", _("Can run processed jobs again")),
+            ("redrive_job", _("Can redrive dead jobs")),
+            ("cancel_job", _("Can cancel jobs that have not started")),
+        ]
         constraints = [models.UniqueConstraint(fields=["queue", "message_id"], name="queueing_job_message")]
         indexes = [
             models.Index(fields=["-finished_at", "-id"], name="queueing_job_newest"),
-            models.Index(fields=["state", "-finished_at"], name="queueing_job_state"),
-            models.Index(fields=["queue", "-finished_at"], name="queueing_job_queue"),
-            models.Index(fields=["message_id"], name="queueing_job_message_id"),
+            models.Index(fields=["state", "-finished_at", "-id"], name="queueing_job_state"),
+            models.Index(fields=["queue", "-finished_at", "-id"], name="queueing_job_queue"),
+            models.Index(fields=["handler", "-finished_at", "-id"], name="queueing_job_handler"),
+            # Of what succeeded there is nothing in it, so it costs what succeeds nothing.
+            models.Index(
+                fields=["exception", "-finished_at", "-id"],
+                name="queueing_job_exception",
+                condition=models.Q(exception__isnull=False),
+            ),
+            # PostgreSQL looks up beginnings only in this kind of index; others pass over the option.
+            models.Index(
+                fields=["message_id"], name="queueing_job_message_id", opclasses=["varchar_pattern_ops"]
+            ),
         ]
 
     def __str__(self) -> str:
@@ -57,10 +77,12 @@ class Attempt(models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="history", verbose_name=_("job"))
     rc = models.PositiveBigIntegerField(_("receive count"))
     outcome = models.CharField(_("outcome"), max_length=16, choices=State)
+    handler = models.CharField(_("handler"), max_length=255, blank=True)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"))
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     error = models.TextField(_("error"), blank=True)
+    exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
     traceback = models.TextField(_("traceback"), blank=True)
 
     class Meta:
@@ -68,6 +90,14 @@ class Attempt(models.Model):
         verbose_name_plural = _("attempts")
         ordering = ["rc"]
         constraints = [models.UniqueConstraint(fields=["job", "rc"], name="queueing_attempt_receipt")]
+        indexes = [
+            # All that counting failures reads lies in it.
+            models.Index(
+                fields=["-finished_at", "-id", "exception", "handler"],
+                name="queueing_attempt_failures",
+                condition=models.Q(exception__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rc}: {self.outcome}"

@@ -22,7 +22,8 @@ class Outcome:
     ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
     Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
     included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
-    returned, empty where there is none.
+    returned, empty where there is none. Once it has gone through the outbox, ``body_is_whole`` tells
+    whether ``body`` is all that was sent: long ones are cut.
     """
 
     queue: str
@@ -40,6 +41,7 @@ class Outcome:
     traceback: str = ""
     result: str = ""
     delay_ms: int = 0
+    body_is_whole: bool = True
     #: For the log alone: they stay in the process that made them.
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     exception: BaseException | None = field(default=None, hash=False, compare=False)
@@ -62,6 +64,7 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
             outcome.error[:ERROR_CHARACTERS],
             outcome.traceback[-TRACEBACK_CHARACTERS:],
             outcome.result,
+            with_bodies and len(outcome.body) <= BODY_CHARACTERS,
         )
         for outcome in outcomes
     ]
@@ -74,7 +77,7 @@ def unpack(fields: Sequence[bytes]) -> list[Outcome]:
     entry = dict(pairs)
     if b"packed" in entry:
         return list(_settled(entry))
-    bodies = [value.decode("utf-8", "replace") for name, value in pairs if name == b"body"]
+    bodies = [(value, name == b"body") for name, value in pairs if name in (b"body", b"cut")]
     return list(_ended(_json(entry[b"ended"]), float(entry[b"ms"]), bodies))
 
 
@@ -87,19 +90,30 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     packed = _json(entry[b"packed"])
     refusals = _json(entry[b"refused"]) or []
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
-    for id, rc, event, handler, started, finished, attempts, crashes, *texts in packed["rows"]:
+    for row in packed["rows"]:
+        id, rc, event, handler, started, finished, attempts, crashes, *texts, is_whole = row
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
-            attempts, crashes, *texts,
+            attempts, crashes, *texts, body_is_whole=is_whole,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
 
-def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[str]) -> Iterator[Outcome]:
+def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
     worker = ended["lane"].partition(" ")[0]
-    for (id, rc, event, failed, crashes), body in zip(ended["endings"], bodies, strict=True):
+    for (id, rc, event, failed, crashes), (body, is_whole) in zip(ended["endings"], bodies, strict=True):
         error = "" if event == "released" else ended["reason"]
         yield Outcome(
             ended["queue"], id, rc, event, worker,
-            finished_ms=finished_ms, attempts=failed, crashes=crashes, body=body, error=error,
+            finished_ms=finished_ms, attempts=failed, crashes=crashes, body=_cut_text(body), error=error,
+            body_is_whole=is_whole,
         )  # fmt: skip
+
+
+def _cut_text(body: bytes) -> str:
+    """A body as the scripts recorded it: a cut may have gone through a character, which is then gone."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        is_cut_through = error.end == len(body) and error.reason == "unexpected end of data"
+        return body[: error.start if is_cut_through else None].decode("utf-8", "surrogateescape")

@@ -35,7 +35,7 @@ for i = 7, #ARGV do
     local failed, crashed = read_ends(id)
     -- In the place of the delivery that will not be: the history keeps the newest receipt of a message.
     endings[#endings + 1] = { id, rc + 1, word, failed, crashed }
-    bodies[#bodies + 1], bodies[#bodies + 2] = 'body', body_for_record(id)
+    add_body(bodies, id)
     forget(id)
   end
   reply[#reply + 1] = word

@@ -71,7 +71,7 @@ local function take(id)
     failed, crashed = read_ends(id)
     if is_worn_out(id, rc) then
       worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed }
-      bodies[#bodies + 1], bodies[#bodies + 2] = 'body', body_for_record(id)
+      add_body(bodies, id)
       bury(id, ARGV[3], ARGV[4])
       return true
     end

@@ -14,7 +14,10 @@ from django import template
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext, gettext_lazy, pgettext
+
+from ..redaction import redacted
 
 register = template.Library()
 
@@ -52,12 +55,18 @@ def visible(text: Any) -> str:
 
 @register.filter
 def payload(text: str) -> str:
-    """A payload as a page shows it: JSON laid out, anything else as it came, never endless."""
+    """A payload as a page shows it: secrets struck out, JSON laid out, never endless."""
     if len(text) > SHOWN_MAX:
         left = len(text) - SHOWN_MAX
         more = gettext("… and %(count)s more characters") % {"count": left}
-        return f"{visible(text[:SHOWN_MAX])}\n{more}"
-    return visible(laid_out(text))
+        return f"{visible(redacted(text[:SHOWN_MAX]))}\n{more}"
+    return visible(laid_out(redacted(text)))
+
+
+@register.filter
+def payload_start(text: str, characters: int) -> str:
+    """The beginning of a payload, secrets struck out, in one line's worth of ``characters``."""
+    return visible(Truncator(redacted(text[: 4 * characters])).chars(characters))
 
 
 def laid_out(text: str) -> str:

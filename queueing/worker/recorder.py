@@ -7,6 +7,7 @@ are committed.
 import logging
 import threading
 import time
+from dataclasses import replace
 
 from django.db import DatabaseError, connections
 
@@ -14,6 +15,7 @@ from .. import history, outbox
 from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError
+from ..outcomes import Outcome
 
 logger = logging.getLogger("queueing.worker")
 
@@ -87,9 +89,13 @@ class Recorder:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
             return POLL_SECONDS
-        history.write([outcome for entry in entries for outcome in entry.outcomes])
+        history.write([self._allowed(outcome) for entry in entries for outcome in entry.outcomes])
         outbox.drop(self.client, entries)
         return 0.0
+
+    def _allowed(self, outcome: Outcome) -> Outcome:
+        """Without its payload where none is to be stored: what the scripts record comes with it."""
+        return outcome if self.conf.STORE_BODIES else replace(outcome, body="", body_is_whole=False)
 
     def _prune(self) -> None:
         if time.monotonic() >= self._next_prune:

@@ -145,3 +145,76 @@ def test_an_error_of_the_driver_blocks_no_row(monkeypatch):
     monkeypatch.setattr(history, "_write_together", overflowing)
     history.write([outcome(), outcome(id="z" * 32)])
     assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "exception"),
+    [
+        ("retrying", "ValueError: no: really", "ValueError"),
+        ("dead", "KeyboardInterrupt", "KeyboardInterrupt"),
+        ("abandoned", "its process was killed by SIGKILL", "its process was killed by SIGKILL"),
+        ("dead", "", "dead"),
+        ("done", "", None),
+        ("released", "the grace time was over", None),
+        ("cancelled", "cancelled by boss", None),
+    ],
+)
+def test_a_failure_is_known_by_the_class_of_its_exception(event, error, exception):
+    history.write([outcome(1, event, error=error, handler="jobs.say")])
+    assert Job.objects.get().exception == exception
+    assert [(one.exception, one.handler) for one in Attempt.objects.all()] == [(exception, "jobs.say")]
+
+
+def test_a_job_that_succeeds_at_last_has_no_exception_but_its_attempt_has():
+    history.write([outcome(1, "retrying", error="ValueError: no")])
+    history.write([outcome(2, "done")])
+    assert Job.objects.get().exception is None
+    assert [one.exception for one in Attempt.objects.all()] == ["ValueError", None]
+
+
+def through_the_outbox(*outcomes, with_bodies=True):
+    packed = pack(outcomes, with_bodies=with_bodies)
+    history.write(unpack([b"count", b"1", b"packed", packed, b"refused", b"[]"]))
+    job = Job.objects.get()
+    return job.body, job.body_is_whole
+
+
+def test_a_short_payload_is_kept_whole_and_a_long_one_says_that_it_is_cut():
+    assert through_the_outbox(outcome(1, body="")) == ("", True)
+    Job.objects.all().delete()
+    assert through_the_outbox(outcome(1, body="x" * 16_384)) == ("x" * 16_384, True)
+    Job.objects.all().delete()
+    assert through_the_outbox(outcome(1, body="x" * 16_385)) == ("x" * 16_384, False)
+
+
+def test_a_payload_that_is_not_stored_is_not_whole():
+    assert through_the_outbox(outcome(1, body="text"), with_bodies=False) == ("", False)
+
+
+@pytest.mark.parametrize("body", ["a\x00b", "a\udcffb"])
+def test_a_payload_that_no_database_holds_is_kept_readable_and_is_not_whole(body):
+    history.write([outcome(body=body)])
+    assert Job.objects.get().body_is_whole is False
+
+
+def test_a_later_outcome_brings_the_payload_that_an_earlier_one_lacked():
+    history.write([outcome(1, "abandoned", body="", body_is_whole=False)])
+    history.write([outcome(2, "retrying", body="text")])
+    history.write([outcome(3, "done", body="te", body_is_whole=False)])
+    job = Job.objects.get()
+    assert (job.state, job.body, job.body_is_whole) == ("done", "text", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "kept", "is_whole"),
+    [
+        (b"body", "é".encode(), "é", True),
+        (b"cut", "aé".encode()[:2], "a", False),
+        (b"body", b"a\xff", "a\\udcff", False),
+    ],
+)
+def test_what_the_scripts_record_of_a_payload(name, stored, kept, is_whole):
+    ended = b'{"queue":"q","lane":"c q","reason":"r","endings":[["%s",1,"dead",0,3]]}' % ID.encode()
+    history.write(unpack([b"count", b"1", b"ms", b"1000", b"ended", ended, name, stored]))
+    job = Job.objects.get()
+    assert (job.body, job.body_is_whole) == (kept, is_whole)

@@ -97,3 +97,10 @@ def test_at_the_end_what_is_left_is_written(recorder):
     recorder._finish_by = float("inf")
     recorder.run()
     assert Job.objects.count() == 3
+
+
+def test_no_payload_is_stored_where_none_is_to_be(settled, hand):
+    ids = settled.send_messages("work", ["cancelled", "abandoned"])
+    settled.cancel_message("work", ids[0])
+    Recorder(settled, Conf(STORE_BODIES=False), name="one").step()
+    assert set(Job.objects.values_list("body", "body_is_whole")) == {("", False)}

@@ -21,8 +21,7 @@ local function abandon(lane, started, reason, max_crashes)
       if mine and word == 'abandoned' and crashed >= max_crashes then
         word = 'dead'
       end
-      fields[#fields + 1] = 'body'
-      fields[#fields + 1] = body_for_record(id)
+      add_body(fields, id)
       endings[#endings + 1] = { id, rc, word, failed, crashed }
       if word == 'dead' then
         bury(id, ARGV[3], ARGV[4])

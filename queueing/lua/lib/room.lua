@@ -67,16 +67,18 @@ local function record(count, fields)
   end
 end
 
--- Endings that no worker packs: {id, rc, word, failed, crashed}, and a pair 'body', text for each.
+-- Endings that no worker packs: {id, rc, word, failed, crashed}, and a pair 'body', text for each, or
+-- 'cut', text where that is not the whole of it.
 -- Only the first of many keep their bodies: an entry must not push out all that wait.
 local BODY_BYTES, BODIES_BYTES = 16384, 262144
 local recorded_bytes = 0
 
-local function body_for_record(id)
-  if recorded_bytes > BODIES_BYTES then return '' end
-  local body = string.sub(redis.call('HGET', KEYS[1], id) or '', 1, BODY_BYTES)
-  recorded_bytes = recorded_bytes + #body
-  return body
+local function add_body(fields, id)
+  local body = recorded_bytes <= BODIES_BYTES and redis.call('HGET', KEYS[1], id) or nil
+  local kept = string.sub(body or '', 1, BODY_BYTES)
+  recorded_bytes = recorded_bytes + #kept
+  fields[#fields + 1] = body == kept and 'body' or 'cut'
+  fields[#fields + 1] = kept
 end
 
 local function record_endings(lane, reason, endings, bodies)
