@@ -21,7 +21,8 @@ class Outcome:
     ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost`` or
     ``gone``. Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this
     one included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the
-    run returned, empty where there is none.
+    run returned, empty where there is none. ``due_ms`` is the moment from which a first delivery had
+    waited, 0 where it was none; it does not travel.
     """
 
     queue: str
@@ -39,6 +40,7 @@ class Outcome:
     traceback: str = ""
     result: str = ""
     delay_ms: int = 0
+    due_ms: float = 0.0
     #: For the log alone: they stay in the process that made them.
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     exception: BaseException | None = field(default=None, hash=False, compare=False)
