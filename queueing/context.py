@@ -54,6 +54,11 @@ class Context:
         return self.message.id, self.message.rc
 
     @property
+    def due_ms(self) -> float:
+        """The moment (ms epoch) from which this message has waited; 0 unless it is its first delivery."""
+        return self._delivery.due_ms
+
+    @property
     def worker(self) -> str:
         """The name of the child process that runs it."""
         return self._workplace.worker

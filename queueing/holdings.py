@@ -17,6 +17,7 @@ from .exceptions import QueueError, QueueNotFound
 from .messages import Message
 from .outcomes import Outcome, pack
 from .scripts import Call
+from .tallies import tally
 
 #: Bytes of bodies at which a claim stops.
 CLAIM_BYTES = 1_000_000
@@ -28,13 +29,17 @@ LAST_SETTLE = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed message and how its earlier deliveries ended."""
+    """A claimed message and how its earlier deliveries ended.
+
+    ``due_ms`` is the moment from which a first delivery has waited, 0 where it is none.
+    """
 
     queue: str
     message: Message
     failed: int
     crashed: int
     released: int
+    due_ms: float = 0.0
 
     @property
     def runs_alone(self) -> bool:
@@ -100,7 +105,8 @@ class Lane:
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> "LaneCall":
-        args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES), "", ""]
+        args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
+        args += [tally(outcomes), ""]
         for outcome in outcomes:
             args += [validation.encode(outcome.id), outcome.rc, outcome.event, outcome.delay_ms]
         return LaneCall(self, "settle", args)
@@ -180,5 +186,9 @@ def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: l
 def _delivery(
     queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes, headers: bytes
 ) -> Delivery:
-    failed, crashed, released = (int(count) for count in ends.split())
-    return Delivery(queue, read_message(id, body, rc, fr, headers), failed, crashed, released)
+    failed, crashed, released, *late_ms = (int(count) for count in ends.split())
+    message = read_message(id, body, rc, fr, headers)
+    due_ms = 0.0
+    if message.rc == 1:
+        due_ms = late_ms[0] if late_ms else message.sent
+    return Delivery(queue, message, failed, crashed, released, due_ms)

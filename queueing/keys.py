@@ -48,7 +48,7 @@ class Keys:
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
-        """HASH of counters by the minute and by the hour (see ``metrics``)."""
+        """HASH of what was counted and seen by the minute and longer (see ``lua/lib/metrics.lua``)."""
         return f"{self.ns}:{queue}:metrics"
 
     def priorities(self, queue: str) -> str:
@@ -101,6 +101,14 @@ class Keys:
     def workers(self) -> str:
         """HASH: worker name -> "<ms of last heartbeat> <JSON>"."""
         return f"{self.ns}::workers"
+
+    def quiet_workers(self) -> str:
+        """HASH: worker name -> token of the life in which it was told to claim nothing."""
+        return f"{self.ns}::workers:quiet"
+
+    def sampled(self) -> str:
+        """STRING with a TTL: the minute in which somebody has noted how the queues stand."""
+        return f"{self.ns}::sampled"
 
     def hits(self, counted: str) -> str:
         """STRING with a TTL: how often something happened in the current window."""

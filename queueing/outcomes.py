@@ -22,8 +22,9 @@ class Outcome:
     ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
     Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
     included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
-    returned, empty where there is none. Once it has gone through the outbox, ``body_is_whole`` tells
-    whether ``body`` is all that was sent: long ones are cut.
+    returned, empty where there is none. ``due_ms`` is the moment from which a first delivery had
+    waited, 0 where it was none; it does not travel. Once it has gone through the outbox,
+    ``body_is_whole`` tells whether ``body`` is all that was sent: long ones are cut.
     """
 
     queue: str
@@ -42,6 +43,7 @@ class Outcome:
     result: str = ""
     delay_ms: int = 0
     body_is_whole: bool = True
+    due_ms: float = 0.0
     #: For the log alone: they stay in the process that made them.
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     exception: BaseException | None = field(default=None, hash=False, compare=False)

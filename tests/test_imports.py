@@ -16,10 +16,13 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 #: The rows of ``queueing``: a module may import its own row (without a cycle) and the rows above it.
 #: A name stands for the module and all below it.
 ROWS = [
-    ("ground floor", "exceptions keys messages signals conf redaction backoff policies outcomes"),
+    (
+        "ground floor",
+        "exceptions keys messages signals conf redaction backoff policies outcomes tallies version",
+    ),
     (
         "Redis room",
-        "scripts validation senders subscription wakeups client connections listener holdings outbox"
+        "scripts validation workers senders subscription wakeups client connections listener holdings outbox"
         " provision",
     ),
     ("seam", "context handlers"),

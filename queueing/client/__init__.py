@@ -10,15 +10,19 @@ from .deletes import Deletes
 from .looks import Looks
 from .progress import ProgressNotes
 from .receives import Receives
+from .samples import Samples
 from .sends import Sends
 from .service import Service
 from .steering import Steering
 from .sweeps import Sweeps
+from .workers import Workers
 
 __all__ = ["QueueClient"]
 
 
-class QueueClient(Sends, Receives, Deletes, Cancels, Looks, Steering, Sweeps, ProgressNotes, Service):
+class QueueClient(
+    Sends, Receives, Deletes, Cancels, Looks, Steering, Sweeps, ProgressNotes, Samples, Workers, Service
+):
     """The queues of one namespace on one Redis.
 
     Safe to share between threads; it keeps no state but the senders' numbers and the listener of

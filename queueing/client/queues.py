@@ -32,7 +32,7 @@ class Queues(ClientBase):
     def delete_queue(self, qname: str) -> int:
         """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages go with it."""
         qname = validation.qname(qname)
-        checked(self.scripts.run("delete_queue", self._lane_keys(qname), qname))
+        checked(self.scripts.run("delete_queue", self._all_keys(qname), qname))
         return 1
 
     def get_queue_attributes(self, qname: str) -> QueueAttributes:

@@ -1,4 +1,4 @@
-"""Small services of Redis to the rest: counting, heartbeats, and how Redis is set."""
+"""Small services of Redis to the rest: counting, its clock, and how it is set."""
 
 from redis import exceptions as driver
 
@@ -29,11 +29,3 @@ class Service(ClientBase):
             return None
         except driver.RedisError as error:
             raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
-
-    def beat(self, worker: str, record: str) -> None:
-        """Note that ``worker`` is alive, with a JSON text about it, at the server's time."""
-        self.scripts.run("beat", [self.keys.workers()], worker, record)
-
-    def forget_worker(self, worker: str) -> None:
-        """Strike a worker that has left from the list of the living."""
-        self.scripts.run("forget_worker", [self.keys.workers()], worker)

@@ -18,6 +18,8 @@ from .base import ClientBase
 STEP = 200
 #: Keys that one sweep of lost queues looks at per step.
 SCAN_STEP = 1000
+#: The last part of each key that we keep beside a queue.
+KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "priorities"}
 
 
 class Sweeps(ClientBase):
@@ -43,7 +45,7 @@ class Sweeps(ClientBase):
         """Delete what we keep beside queues that another program has deleted: how many keys and lanes."""
         deleted = 0
         for name in set(self._names_beside()):
-            deleted += self.scripts.run("sweep_lost_queue", self._lane_keys(name))
+            deleted += self.scripts.run("sweep_lost_queue", self._all_keys(name))
         return deleted
 
     def _sweep_schedule(self, qname: str) -> Iterator[Swept]:
@@ -68,13 +70,12 @@ class Sweeps(ClientBase):
     def _names_beside(self) -> Iterator[str]:
         """The queues beside which there is a key of ours."""
         try:
-            for kind in ("ends", "headers", "leases"):
-                prefix, suffix = f"{self.keys.ns}:", f":{kind}"
-                for key in self.redis.scan_iter(match=f"{_literal(prefix)}*{suffix}", count=SCAN_STEP):
-                    text = validation.decode(key) if isinstance(key, bytes) else key
-                    name = text[len(prefix) : -len(suffix)]
-                    if validation.QNAME.fullmatch(name):
-                        yield name
+            prefix = f"{self.keys.ns}:"
+            for key in self.redis.scan_iter(match=f"{_literal(prefix)}*:*", count=SCAN_STEP):
+                text = validation.decode(key) if isinstance(key, bytes) else key
+                name, _, kind = text.removeprefix(prefix).rpartition(":")
+                if kind in KINDS_BESIDE and validation.QNAME.fullmatch(name):
+                    yield name
         except driver.RedisError as error:
             raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
 

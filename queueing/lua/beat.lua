@@ -1,9 +1,34 @@
--- A worker's heartbeat, stamped with the server's time.
+-- A worker's heartbeat, stamped with the server's time. It hears whether it was told to be quiet, and once
+-- a minute one of all workers hears that it is its turn to note how the queues stand.
 --
--- KEYS[1] workers
--- ARGV[1] name  ARGV[2] JSON
+-- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES
+-- ARGV[1] name  ARGV[2] JSON  ARGV[3] token of this life of the worker
+-- Returns {1 where it is to be quiet, 1 where it is its turn, then the names of all queues}
 --
 -- include clock
+local VISIBLE_MS = 3600000
+-- Late in the minute, so that what is counted then belongs to it.
+local turn = whole(math.floor((now_ms / 1000 + 10) / 60))
+local told = redis.call('HGET', KEYS[2], ARGV[1])
+local is_its_turn = redis.call('GET', KEYS[3]) ~= turn
+
 redis.call('HDEL', KEYS[1], '')
 redis.call('HSET', KEYS[1], ARGV[1], whole(now_ms) .. ' ' .. ARGV[2])
-return 1
+if told and told ~= ARGV[3] then
+  -- Another worker of that name was told.
+  redis.call('HDEL', KEYS[2], ARGV[1])
+  told = false
+end
+local reply = { told and 1 or 0, is_its_turn and 1 or 0 }
+if not is_its_turn then return reply end
+
+redis.call('SET', KEYS[3], turn, 'PX', 120000)
+local workers = redis.call('HGETALL', KEYS[1])
+for i = 1, #workers, 2 do
+  if (stored_int(workers[i + 1]) or 0) < now_ms - VISIBLE_MS then
+    redis.call('HDEL', KEYS[1], workers[i])
+    redis.call('HDEL', KEYS[2], workers[i])
+  end
+end
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[4])) do reply[#reply + 1] = name end
+return reply

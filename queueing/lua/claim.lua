@@ -6,7 +6,8 @@
 -- holds nothing at all, 'await' that, or 'pass' it over  ARGV[12] max crashes
 -- Returns {'ok', now ms, next due ms or 0, '1' where the head of the queue must run alone in an idle
 -- child, then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
--- or what lib/room.lua says
+-- or what lib/room.lua says. Of a first delivery that was due later than it was sent, the ms at which it
+-- was due follow in the text with its ends.
 --
 -- include clock
 -- include queue
@@ -17,6 +18,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include head
 -- include abandon
 -- include due
+-- include late
 local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -39,7 +41,7 @@ local function deliver(first)
   for i = first, #state.held, 2 do
     local id = state.held[i]
     local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
-    local ends = '0 0 0'
+    local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
     if state.held[i + 1] > 1 then ends = string.format('%d %d %d', read_ends(id)) end
     reply[#reply + 1] = id
     reply[#reply + 1] = body or ''
@@ -75,6 +77,8 @@ local function take(id)
       bury(id, ARGV[3], ARGV[4])
       return true
     end
+  else
+    note_due(id)
   end
   -- What has killed a process once is claimed singly, twice: alone in its child, so that its third
   -- crash is certainly its own and no neighbour ever dies of it.

@@ -4,7 +4,7 @@
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
--- ARGV[9] counters for the metrics  ARGV[10] numbers of those outcomes that are of tasks
+-- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those outcomes that are of tasks
 -- ARGV[11…] per outcome: id, rc, word, delay in ms
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
 --
@@ -23,14 +23,16 @@ for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
 for i = 11, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
 local counts = receive_counts(given)
 
-local refused, done, fields, ended, back = {}, {}, {}, {}, false
+local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
 for i = 11, #ARGV, 4 do
   local id, rc, word = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
   local now_rc = tonumber(counts[(i - 7) / 4] or nil)
   if not now_rc then
-    refused[#refused + 1], refused[#refused + 2] = id, 'gone'
+    word = 'gone'
+    refused[#refused + 1], refused[#refused + 2] = id, word
   elseif now_rc ~= rc or held[id] ~= rc then
-    refused[#refused + 1], refused[#refused + 2] = id, 'lease lost'
+    word = 'lease lost'
+    refused[#refused + 1], refused[#refused + 2] = id, word
   elseif word == 'done' then
     done[#done + 1] = id
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
@@ -48,6 +50,7 @@ for i = 11, #ARGV, 4 do
       back = true
     end
   end
+  words[word] = (words[word] or 0) + 1
   held[id] = nil
 end
 if #done > 0 then
@@ -68,4 +71,5 @@ end
 state.held, state.settle, state.refused = kept, number, refused
 write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms))
 record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) })
+count(words, ARGV[9])
 return { 'ok', refused }

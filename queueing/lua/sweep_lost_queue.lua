@@ -1,6 +1,6 @@
 -- Delete what we keep beside a queue that another program has deleted.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…] what else is ours
 -- Returns how many keys and lanes were deleted
 --
 -- include queue
@@ -9,4 +9,4 @@ local deleted = 0
 for _, lane in ipairs(redis.call('ZRANGE', KEYS[9], 0, -1)) do
   deleted = deleted + redis.call('HDEL', KEYS[10], lane)
 end
-return deleted + redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[9])
+return deleted + redis.call('UNLINK', KEYS[3], KEYS[4], KEYS[9], unpack(KEYS, 11))

@@ -27,15 +27,21 @@ from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
 from .board import Board, Running, Slot
 from .giveback import Death, GiveBack
+from .liveness import Birth, Liveness
 from .options import Options
 from .pipes import Bell
 from .recorder import Recorder
+from .sampler import Sampler
 from .sweeper import Sweeper
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often the worker's heartbeat is written.
-BEAT_SECONDS = 10.0
+#: How often the worker's heartbeat is written: so long it may take until it hears that it is to be quiet.
+BEAT_SECONDS = 6.0
+#: The longest time between two turns, whatever the lease.
+TURN_SECONDS = 10.0
+#: So soon after a child is born it is told of.
+BIRTH_SECONDS = 0.5
 #: How long the outcomes of the last jobs may take to the database when the worker stops.
 FAREWELL_SECONDS = 3.0
 #: A burst has nothing to hurry for.
@@ -73,11 +79,13 @@ class Keeper:
     that is born or has died; its end means that the supervisor has.
     """
 
-    def __init__(self, conf: Conf, options: Options, *, board: Board, orders: int, bell: Bell) -> None:
+    def __init__(
+        self, conf: Conf, options: Options, *, board: Board, orders: int, bell: Bell, birth: Birth
+    ) -> None:
         self.conf, self.options, self.board, self.orders, self.bell = conf, options, board, orders, bell
         self.client = connect(conf, connections=1)
         use_client(self.client)
-        self.beat_seconds = min(conf.LEASE / 4, BEAT_SECONDS)
+        self.turn_seconds = min(conf.LEASE / 4, TURN_SECONDS)
         self.children: dict[str, Kept] = {}
         self._givings = GiveBack(self.client, conf, options.queues)
         self._is_orphan = self._stops = self._greeted = False
@@ -85,6 +93,8 @@ class Keeper:
         self._next_heartbeat = 0.0
         self._recorder = Recorder(self.client, conf, name=f"{options.name}-{os.getpid()}")
         self._sweeper = Sweeper(self.client, options.queues)
+        self._liveness = Liveness(self.client, options, board, birth)
+        self._sampler = Sampler(self.client, options.queues)
 
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
@@ -102,7 +112,9 @@ class Keeper:
             self._look_after_orphans()
         # Each for itself: a queue on which one of them fails must not end the leases of the others.
         done = [self._tried(act) for act in (self._greet, self._extend, self._give_back, self._heartbeat)]
-        return self.beat_seconds if all(done) else min(0.5, self.beat_seconds)
+        if not all(done):
+            return min(0.5, self.turn_seconds)
+        return max(0.0, min(self.turn_seconds, self._next_heartbeat - time.monotonic()))
 
     def _tried(self, act: Callable[[], None]) -> bool:
         try:
@@ -147,13 +159,11 @@ class Keeper:
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
-            running = {
-                child.name: [run.id for run in child.slot.running()] for child in self.children.values()
-            }
-            record = {"queues": self.options.queues, "threads": self.options.threads, "running": running}
-            self.client.beat(self.options.name, json.dumps(record))
+            heard = self._liveness.step(self.children.values())
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
             self._show_health()
+            if heard.queues is not None:
+                self._sampler.step(heard.queues)
 
     def _show_health(self) -> None:
         if self.options.health_file:
@@ -201,6 +211,7 @@ class Keeper:
         except psutil.NoSuchProcess:
             process = None
         self.children[name] = Kept(name, process, self.board.slots[slot])
+        self._next_heartbeat = min(self._next_heartbeat, time.monotonic() + BIRTH_SECONDS)
 
     def _died(self, death: Death) -> None:
         self.children.pop(death.child, None)

@@ -87,6 +87,7 @@ class Processor:
             traceback=trace(error) if error else "",
             result=result,
             delay_ms=delay_ms,
+            due_ms=context.due_ms,
             log_fields=context.log_fields,
             exception=error,
         )

@@ -17,6 +17,7 @@ from ..conf import Conf
 from .board import Board, Running
 from .child import RETIRED, Child, ignore_signals, leave
 from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
+from .liveness import Birth
 from .options import Options
 from .pipes import Bell
 from .post import REBIRTH_SECONDS, Post
@@ -36,6 +37,7 @@ class Supervisor:
 
     def __init__(self, conf: Conf, options: Options) -> None:
         self.conf, self.options = conf, options
+        self.birth = Birth()
         self.board = Board(options.processes, options.threads, options.queues)
         self.posts = [Post(index, slot) for index, slot in enumerate(self.board.slots)]
         self.recorder_bell = Bell()
@@ -188,8 +190,9 @@ class Supervisor:
                 os.close(self._children_end)
             os.close(self._keeper_end)
             keeper = Keeper(
-                self.conf, self.options, board=self.board, orders=self._keeper_orders, bell=self.recorder_bell
-            )
+                self.conf, self.options, board=self.board, orders=self._keeper_orders,
+                bell=self.recorder_bell, birth=self.birth,
+            )  # fmt: skip
             _live(keeper.run)
         for post in self.posts:
             if post.pid:

@@ -124,7 +124,7 @@ def test_a_worker_works_on_a_cluster(clustered, conf):
     assert extend(client, conf, "work", ["a"]) == []
     assert abandon(client, conf, "work", "a", started=[], reason="left") == 1
     outbox.drop(client, outbox.read(client, "r", count=10))
-    client.beat("w", "{}")
+    client.beat("w", "{}", "token")
 
 
 @pytest.fixture

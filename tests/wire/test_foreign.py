@@ -70,7 +70,7 @@ def received(client: QueueClient) -> Message:
 
 #: Every public method of the client, on a queue that another program has filled.
 CALLS: dict[str, Callable[[QueueClient], Any]] = {
-    "beat": lambda client: client.beat("worker", "{}"),
+    "beat": lambda client: client.beat("worker", "{}", "token"),
     "change_message_visibility": lambda client: client.change_message_visibility("q", IDS[0], 0),
     "change_visibilities": lambda client: client.change_visibilities("q", [IDS[0], received(client)], 5),
     "count_hit": lambda client: client.count_hit("page", 60),
@@ -87,18 +87,25 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "learn_dead_letter_queue": lambda client: client.learn_dead_letter_queue("q", "q-dead"),
     "list_queues": lambda client: client.list_queues(),
     "move_messages": lambda client: [client.create_queue("to"), client.move_messages("q", "to")],
+    "now_ms": lambda client: client.now_ms(),
     "pause_queue": lambda client: client.pause_queue("q"),
     "peek_message": lambda client: client.peek_message("q", IDS[0]),
     "peek_messages": lambda client: client.peek_messages("q"),
     "ping": lambda client: client.ping(),
     "pop_message": lambda client: client.pop_message("q"),
+    "progress_of": lambda client: client.progress_of("q", IDS),
     "purge_queue": lambda client: client.purge_queue("q"),
     "queue_figures": lambda client: client.queue_figures(),
+    "quiet_worker": lambda client: client.quiet_worker("worker"),
+    "read_metrics": lambda client: client.read_metrics(["q"], "m", 1, 5, "now"),
     "receive_message": lambda client: client.receive_message("q"),
     "receive_messages": lambda client: client.receive_messages("q", 10),
     "redrive": lambda client: client.redrive("q"),
     "release_message": lambda client: client.release_message("q", received(client)),
+    "report_progress": lambda client: client.report_progress("q", IDS[0], 1, 0.5, "half"),
     "resume_queue": lambda client: client.resume_queue("q"),
+    "resume_worker": lambda client: client.resume_worker("worker"),
+    "sample_queues": lambda client: client.sample_queues(["q"]),
     "send_message": lambda client: client.send_message("q", "text", headers={"a": "b"}),
     "send_messages": lambda client: client.send_messages("q", ["text", "another"]),
     "set_queue_attributes": lambda client: client.set_queue_attributes("q", vt=5),
@@ -111,6 +118,7 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "sweep_lost_queues": lambda client: client.sweep_lost_queues(),
     "sweep_queue": lambda client: client.sweep_queue("q"),
     "sweep_steps": lambda client: list(client.sweep_steps("q")),
+    "workers": lambda client: client.workers(),
 }
 
 

@@ -67,6 +67,12 @@ local function record(count, fields)
   end
 end
 
+-- include metrics
+-- Count endings by their words; of a queue that is gone nothing is kept.
+local function count(words, packed)
+  if queue_exists then try_to_add_counts(KEYS[14], words, packed) end
+end
+
 -- Endings that no worker packs: {id, rc, word, failed, crashed}, and a pair 'body', text for each, or
 -- 'cut', text where that is not the whole of it.
 -- Only the first of many keep their bodies: an entry must not push out all that wait.
@@ -86,6 +92,9 @@ local function record_endings(lane, reason, endings, bodies)
     cjson.encode({ queue = ARGV[1], lane = lane, reason = reason, endings = endings }) }
   for _, value in ipairs(bodies) do fields[#fields + 1] = value end
   record(#endings, fields)
+  local counts = {}
+  for _, ending in ipairs(endings) do counts[ending[3]] = (counts[ending[3]] or 0) + 1 end
+  count(counts)
 end
 
 -- Lease again what the lane still holds; what another receiver took over is dropped from it.

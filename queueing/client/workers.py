@@ -1,0 +1,62 @@
+"""The workers of a namespace: their heartbeats, who they are, and telling one to be quiet."""
+
+from dataclasses import dataclass
+
+from .. import validation
+from ..workers import Worker, read_worker
+from .base import ClientBase
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a heartbeat is answered.
+
+    ``queues`` are all names in the index where it is this worker's turn to note how they stand, else
+    ``None``.
+    """
+
+    is_quiet: bool
+    queues: list[str] | None
+
+
+class Workers(ClientBase):
+    """What workers tell and are told."""
+
+    def workers(self) -> list[Worker]:
+        """The workers that have not left, by name; a dead one for an hour after its last heartbeat."""
+        now_ms, *told = self.scripts.run("workers", self._worker_keys())
+        triples = zip(told[::3], told[1::3], told[2::3], strict=True)
+        workers = [read_worker(name, stored, token, int(now_ms)) for name, stored, token in triples]
+        return sorted(workers, key=lambda worker: worker.name)
+
+    def quiet_worker(self, name: str) -> bool:
+        """Let a worker claim nothing from its next heartbeat on; what it runs goes on.
+
+        Returns whether there is such a worker. It holds as long as that worker lives.
+        """
+        return self._tell(name, "1")
+
+    def resume_worker(self, name: str) -> bool:
+        """Let it claim again. Returns whether there is such a worker."""
+        return self._tell(name, "")
+
+    def beat(self, worker: str, record: str, token: str) -> Heard:
+        """Note that ``worker`` is alive, with a JSON text about it, at the server's time.
+
+        ``token`` tells this life of the worker from others of the same name; the record holds it, too.
+        """
+        keys = [*self._worker_keys(), self.keys.sampled(), self.keys.queues()]
+        is_quiet, is_its_turn, *names = self.scripts.run("beat", keys, worker, record, token)
+        queues = [validation.decode(name) for name in names] if is_its_turn else None
+        return Heard(bool(is_quiet), queues)
+
+    def forget_worker(self, worker: str) -> None:
+        """Strike a worker that has left from the list of the living."""
+        self.scripts.run("forget_worker", self._worker_keys(), worker)
+
+    def _tell(self, name: str, word: str) -> bool:
+        told = self.scripts.run("quiet_worker", self._worker_keys(), validation.encode(name), word)
+        return bool(told)
+
+    def _worker_keys(self) -> list[str]:
+        return [self.keys.workers(), self.keys.quiet_workers()]

@@ -1,0 +1,106 @@
+"""What is kept of a queue's past, read: sums by time, and the last samples.
+
+Other programs can write to Redis, too, so nothing that lies there is taken for what it should be.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..client.samples import Kept
+
+#: The ends of deliveries, in the order of a message's life.
+WORDS = ("done", "retrying", "dead", "abandoned", "released", "cancelled", "lease lost", "gone")
+FAILURES = ("retrying", "dead", "abandoned")
+
+#: Name -> what adds up, or the most (``max_…``) or the least (``min_…``) there was.
+Sums = dict[str, float]
+
+
+class History:
+    """What is kept of one queue, in spans of some seconds."""
+
+    def __init__(self, kept: "Kept", span_seconds: int) -> None:
+        self.span_seconds = span_seconds
+        self.spans = {number * span_seconds: sums_of(text) for number, text in kept.spans.items()}
+        minute, sums = present(kept)
+        start = minute * 60 // span_seconds * span_seconds
+        self.spans[start] = added([self.spans.get(start, {}), sums])
+        samples = samples_of(kept)
+        self.since = _number(kept.fields.get("since", b"")) / 1000
+        self.until = samples[-1][0] / 1000 if samples else 0.0
+
+    def between(self, start: int, end: int) -> tuple[Sums, bool]:
+        """The sums of a time, and whether somebody looked then how the queue stands."""
+        found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
+        was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
+        return added(found), was_seen
+
+    def _is_unseen(self, start: int, end: int) -> bool:
+        """Whether it lies in a gap between two samples, which is noted where the second one is."""
+        return any(
+            sums.get("min_unseen_ms", math.inf) / 1000 <= start and end <= at
+            for at, sums in self.spans.items()
+        )
+
+
+def present(kept: "Kept") -> tuple[int, Sums]:
+    """The minute that was not over when it was last counted in, and what was."""
+    minute, _, text = kept.fields.get("now", b"").partition(b" ")
+    return int(_number(minute)), sums_of(text)
+
+
+def samples_of(kept: "Kept") -> list[list[float]]:
+    samples = _json(kept.fields.get("last", b""))
+    if not isinstance(samples, list):
+        return []
+    return [s for s in samples if isinstance(s, list) and len(s) == 4 and all(map(_is_number, s))]
+
+
+def sums_of(text: bytes) -> Sums:
+    sums = _json(text)
+    if not isinstance(sums, dict):
+        return {}
+    return {name: value for name, value in sums.items() if _is_number(value)}
+
+
+def added(all_sums: Iterable[Sums]) -> Sums:
+    """Sums together, by the rules of ``lua/lib/metrics.lua``."""
+    together: Sums = {}
+    for sums in all_sums:
+        for name, value in sums.items():
+            if name not in together:
+                together[name] = value
+            elif name.startswith("max_"):
+                together[name] = max(together[name], value)
+            elif name.startswith("min_"):
+                together[name] = min(together[name], value)
+            else:
+                together[name] += value
+    return together
+
+
+def _json(text: bytes) -> object:
+    """What other programs can write, too, need not be any."""
+    try:
+        return json.loads(text or b"null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+
+
+def _number(text: bytes) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def ratio(part: float, rest: float) -> float | None:
+    """Which part of the whole it is; ``None`` of nothing."""
+    return part / (part + rest) if part + rest else None

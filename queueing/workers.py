@@ -1,0 +1,150 @@
+"""What a worker tells of itself, as others read it.
+
+It lies in Redis, where other programs write, too: whatever is not what it should be is left out, and a
+record that cannot be read at all still shows that there is, or was, a worker of that name.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import validation
+
+#: A worker that was not heard of for longer has died, or does not reach Redis.
+ALIVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMessage:
+    """A message that ran at the last heartbeat, since ``started_ms`` by the server's clock."""
+
+    id: str
+    queue: str
+    started_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A process of a worker in which messages run, and its memory in bytes (0: unknown)."""
+
+    name: str
+    pid: int
+    memory_bytes: int
+    running: tuple[RunningMessage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
+
+    ``memory_bytes`` is that of all its processes, what they share counted once where the system tells
+    (0: unknown). ``is_quiet`` tells that it claims nothing, ``is_quiet_wanted`` that it was told so,
+    which it hears with its next heartbeat.
+    """
+
+    name: str
+    last_beat_ms: float
+    age_seconds: float
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    started_ms: float = 0.0
+    queues: tuple[str, ...] = ()
+    processes: int = 0
+    threads: int = 0
+    memory_bytes: int = 0
+    round_trip_ms: float = 0.0
+    is_quiet: bool = False
+    is_quiet_wanted: bool = False
+    children: tuple[WorkerProcess, ...] = ()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.age_seconds <= ALIVE_SECONDS
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was not heard of for too long; it stays visible for an hour."""
+        return not self.is_alive
+
+    @property
+    def capacity(self) -> int:
+        """How many messages it can run at a time."""
+        return self.processes * self.threads
+
+    @property
+    def busy(self) -> int:
+        """How many messages it ran."""
+        return sum(len(child.running) for child in self.children)
+
+    @property
+    def state(self) -> str:
+        """``stale``, ``quiet``, ``busy`` or ``idle``."""
+        if self.is_stale:
+            return "stale"
+        if self.is_quiet:
+            return "quiet"
+        return "busy" if self.busy else "idle"
+
+
+def read_worker(name: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
+    """A worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
+    beat_text, _, text = stored.partition(b" ")
+    beat_ms = validation.stored_int(beat_text)
+    record = _object(text)
+    return Worker(
+        name=validation.decode(name),
+        last_beat_ms=beat_ms,
+        age_seconds=max(0.0, now_ms - beat_ms) / 1000,
+        host=_text(record, "host"),
+        pid=int(_number(record, "pid")),
+        version=_text(record, "version"),
+        started_ms=beat_ms - _number(record, "uptime_ms"),
+        queues=tuple(queue for queue in _list(record, "queues") if isinstance(queue, str)),
+        processes=int(_number(record, "processes")),
+        threads=int(_number(record, "threads")),
+        memory_bytes=int(_number(record, "memory_bytes")),
+        round_trip_ms=_number(record, "round_trip_ms"),
+        is_quiet=record.get("quiet") is True,
+        is_quiet_wanted=bool(quiet_token) and quiet_token == validation.encode(_text(record, "token")),
+        children=tuple(map(_child, _objects(record, "children"))),
+    )
+
+
+def _child(record: Mapping[str, Any]) -> WorkerProcess:
+    running = tuple(
+        RunningMessage(_text(run, "id"), _text(run, "queue"), _number(run, "started_ms"))
+        for run in _objects(record, "running")
+    )
+    memory_bytes = int(_number(record, "memory_bytes"))
+    return WorkerProcess(_text(record, "name"), int(_number(record, "pid")), memory_bytes, running)
+
+
+def _object(text: bytes) -> Mapping[str, Any]:
+    try:
+        record = json.loads(text.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(record: Mapping[str, Any], name: str) -> float:
+    value = record.get(name)
+    # A number without end is none, and true is no number.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return value if is_number else 0
+
+
+def _list(record: Mapping[str, Any], name: str) -> list[Any]:
+    value = record.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _objects(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [value for value in _list(record, name) if isinstance(value, dict)]
