@@ -102,6 +102,10 @@ class Keys:
         """HASH: worker name -> "<ms of last heartbeat> <JSON>"."""
         return f"{self.ns}::workers"
 
+    def schedules(self) -> str:
+        """HASH: name of a schedule -> JSON of what is known of it (``lua/lib/schedules.lua``)."""
+        return f"{self.ns}::schedules"
+
     def hits(self, counted: str) -> str:
         """STRING with a TTL: how often something happened in the current window."""
         return f"{self.ns}::hits:{counted}"

@@ -9,6 +9,7 @@ from .deletes import Deletes
 from .looks import Looks
 from .progress import ProgressNotes
 from .receives import Receives
+from .schedules import Schedules
 from .sends import Sends
 from .service import Service
 from .steering import Steering
@@ -17,7 +18,7 @@ from .sweeps import Sweeps
 __all__ = ["QueueClient"]
 
 
-class QueueClient(Sends, Receives, Deletes, Looks, Steering, Sweeps, ProgressNotes, Service):
+class QueueClient(Schedules, Sends, Receives, Deletes, Looks, Steering, Sweeps, ProgressNotes, Service):
     """The queues of one namespace on one Redis.
 
     Safe to share between threads; it keeps no state but the senders' numbers and the listener of

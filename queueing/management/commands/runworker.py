@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from queueing import handlers
+from queueing import handlers, periodic
 from queueing.conf import get_conf
 from queueing.exceptions import NoHandler
 from queueing.keys import is_dead_letter_queue
@@ -65,6 +65,7 @@ class Command(BaseCommand):
             watch([argument for argument in sys.argv if argument != "--watch"])
             return
         handlers.discover()
+        periodic.schedules()  # what is wrong with one stops the worker here
         chosen = Options(
             queues=_queues(options["queues"]),
             name=_name(options["name"]),
