@@ -112,8 +112,8 @@ class Scheduler:
         except QueueError as error:
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
             plan.fail()
-        except Exception:
-            # The code that makes the body may raise anything; the other schedules go on.
+        except BaseException:
+            # The code that makes a body may raise anything, also what ends a thread; the others go on.
             logger.exception("schedule %s has no message", name)
             plan.fail()
         else:
