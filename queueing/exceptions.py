@@ -77,6 +77,13 @@ class QueueExists(QueueError):
     text = "Queue exists"
 
 
+class ScheduleNotFound(QueueError):
+    """No worker has named a schedule of that name."""
+
+    name = "scheduleNotFound"
+    text = "Schedule not found"
+
+
 class QueueFull(QueueError):
     """Redis has reached its ``maxmemory`` and takes no new messages; what drains still works."""
 

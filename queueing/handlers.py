@@ -139,6 +139,11 @@ def queues() -> list[str]:
     return sorted({*_handlers, *(queue for names in _resolved_queues for queue in names())})
 
 
+def queues_of(function: Any) -> list[str]:
+    """The queues whose handler ``function`` is."""
+    return sorted(known.queue for known in _handlers.values() if known.function is function)
+
+
 def find(queue: str, message: Message) -> Runnable:
     """The code of a message, or ``NoHandler`` with a sentence that says how to register some."""
     for resolver in _resolvers:

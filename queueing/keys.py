@@ -110,6 +110,10 @@ class Keys:
         """STRING with a TTL: the minute in which somebody has noted how the queues stand."""
         return f"{self.ns}::sampled"
 
+    def schedules(self) -> str:
+        """HASH: name of a schedule -> JSON of what is known of it (``lua/lib/schedules.lua``)."""
+        return f"{self.ns}::schedules"
+
     def hits(self, counted: str) -> str:
         """STRING with a TTL: how often something happened in the current window."""
         return f"{self.ns}::hits:{counted}"

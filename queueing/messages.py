@@ -112,6 +112,64 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """A schedule as the code has it: its name, when it is due, where it sends to.
+
+    ``time_zone`` is empty where ``expression`` is an interval; ``missed`` is ``skip``, ``once`` or
+    ``all``.
+    """
+
+    name: str
+    expression: str
+    time_zone: str
+    queue: str
+    missed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """A schedule as Redis knows it, in ms of the server's clock.
+
+    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first one after it: if that
+    lies behind ``now_ms``, no worker has taken care of it. ``last_tick_ms`` is the last tick for which
+    something was sent, ``last_id`` that message: 0 and empty before the first one. ``seen_ms`` is when
+    a worker named it last.
+    """
+
+    timing: Timing
+    paused: bool
+    settled_ms: int
+    next_ms: int
+    last_tick_ms: int
+    last_id: str
+    seen_ms: int
+    now_ms: int
+
+    @property
+    def name(self) -> str:
+        return self.timing.name
+
+    @property
+    def late_seconds(self) -> float:
+        """For how long its next tick has been due; 0 where it is paused, or on time."""
+        return 0.0 if self.paused or not self.next_ms else max(0, self.now_ms - self.next_ms) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What became of ticks: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or ``unknown``.
+
+    ``other``: the schedule has another timetable now, which a newer version of the code has named.
+    ``settled_ms`` and ``now_ms`` are as in ``ScheduleState``; ``id`` is the last message.
+    """
+
+    word: str
+    now_ms: int
+    settled_ms: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans."""
 

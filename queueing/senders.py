@@ -25,8 +25,7 @@ class SendCall:
     def __init__(self, token: str, number: int, count: int) -> None:
         self.token = token
         self.number = number
-        drawn = _random_text(22 * count)
-        self.tails = [drawn[start : start + 22] for start in range(0, len(drawn), 22)]
+        self.tails = random_tails(count)
 
     def ids(self, first_us: int) -> list[str]:
         """The ids that the script made, from the µs of the first one."""
@@ -53,6 +52,12 @@ class Senders:
     def answered(self, call: SendCall) -> None:
         """Its sender is free again. One whose call failed never is: that call may still arrive."""
         self._free.append((call.token, call.number))
+
+
+def random_tails(count: int) -> list[str]:
+    """The 22 random characters of so many ids."""
+    drawn = _random_text(22 * count)
+    return [drawn[start : start + 22] for start in range(0, len(drawn), 22)]
 
 
 def base36(number: int) -> str:

@@ -23,9 +23,9 @@ ROWS = [
     (
         "Redis room",
         "scripts validation workers senders subscription wakeups client connections listener holdings outbox"
-        " provision",
+        " provision timetable",
     ),
-    ("seam", "context handlers"),
+    ("seam", "context handlers periodic schedule"),
     ("memory", "models migrations history lookup"),
     ("execution", "worker"),
     ("doors", "apps tasks_backend checks metrics views urls admin templatetags terminal testing management"),

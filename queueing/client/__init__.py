@@ -11,6 +11,7 @@ from .looks import Looks
 from .progress import ProgressNotes
 from .receives import Receives
 from .samples import Samples
+from .schedules import Schedules
 from .sends import Sends
 from .service import Service
 from .steering import Steering
@@ -21,7 +22,18 @@ __all__ = ["QueueClient"]
 
 
 class QueueClient(
-    Sends, Receives, Deletes, Cancels, Looks, Steering, Sweeps, ProgressNotes, Samples, Workers, Service
+    Schedules,
+    Sends,
+    Receives,
+    Deletes,
+    Cancels,
+    Looks,
+    Steering,
+    Sweeps,
+    ProgressNotes,
+    Samples,
+    Workers,
+    Service,
 ):
     """The queues of one namespace on one Redis.
 

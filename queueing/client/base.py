@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from ..exceptions import MessageTooLong, QueueExists, QueueNotFound
+from ..exceptions import MessageTooLong, QueueExists, QueueNotFound, ScheduleNotFound
 from ..keys import Keys, dead_letter_queue
 from ..scripts import ScriptRunner
 from ..senders import Senders
@@ -21,7 +21,7 @@ DEAD_RETENTION_SECONDS = 30 * 86_400
 #: Called with how many are done and how many there were at the start.
 Progress = Callable[[int, int], None]
 
-_BY_NAME = {error.name: error for error in (QueueNotFound, QueueExists, MessageTooLong)}
+_BY_NAME = {error.name: error for error in (QueueNotFound, QueueExists, MessageTooLong, ScheduleNotFound)}
 
 
 class ClientBase:

@@ -76,23 +76,39 @@ class Sends(ClientBase):
         return qname, delay
 
     def _send_step(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> list[str]:
-        keys = [self.keys.attributes(qname), self.keys.schedule(qname)]
         call = self._senders.next_call(len(messages))
-        keys += [self.keys.sender(call.token), self.keys.headers(qname)]
-        args = [call.number, self.keys.channel(qname), delay, call.REMEMBERED_MS, len(messages)]
-        extras: list[Any] = []
-        for index, (tail, message) in enumerate(zip(call.tails, messages, strict=True), 1):
-            body = message
-            if isinstance(message, Draft):
-                body = message.body
-                extras += self._extras(qname, index, message, keys)
-            args += (tail, validation.utf16_units(body), validation.encode(body))
-        first_us, *sent_before = checked(self.scripts.run("send", keys, *args, *extras))
+        own = (call.number, call.REMEMBERED_MS)
+        keys, args = self._put(qname, messages, self.keys.sender(call.token), own, call.tails, delay)
+        first_us, *sent_before = checked(self.scripts.run("send", keys, *args))
         self._senders.answered(call)
         ids = call.ids(int(first_us))
         for index, id in zip(sent_before[::2], sent_before[1::2], strict=True):
             ids[index - 1] = id.decode()
         return ids
+
+    def _put(
+        self,
+        qname: str,
+        messages: Sequence[str | Draft],
+        key: str,
+        own: tuple[Any, Any],
+        tails: Sequence[str],
+        delay: Any = "",
+    ) -> tuple[list[str], list[Any]]:
+        """Keys and arguments of a script that includes lua/lib/put.lua.
+
+        ``key`` is its third key; ``own`` are its first and fourth argument.
+        """
+        keys = [self.keys.attributes(qname), self.keys.schedule(qname), key, self.keys.headers(qname)]
+        args = [own[0], self.keys.channel(qname), delay, own[1], len(messages)]
+        extras: list[Any] = []
+        for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
+            body = message
+            if isinstance(message, Draft):
+                body = message.body
+                extras += self._extras(qname, index, message, keys)
+            args += (tail, validation.utf16_units(body), validation.encode(body))
+        return keys, args + extras
 
     def _extras(self, qname: str, index: int, draft: Draft, keys: list[str]) -> Iterator[Any]:
         if draft.delay_ms is not None:

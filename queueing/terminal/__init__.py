@@ -7,6 +7,7 @@ to a ``Screen``, which keeps hostile content from steering the terminal.
 from .looks import List, Peek, Show
 from .messages import Receive, Send
 from .queues import Create, Delete, Pause, Resume, Set
+from .schedules import PauseSchedule, ResumeSchedule, Schedules, Tick
 from .screen import Screen
 from .upkeep import Move, Purge, Redrive, Sweep
 from .verb import Verb
@@ -15,4 +16,5 @@ __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Purge, Redrive, Move, Sweep,
+    Schedules, Tick, PauseSchedule, ResumeSchedule,
 )  # fmt: skip

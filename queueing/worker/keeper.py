@@ -1,8 +1,9 @@
 """Extends the leases of a worker's children, gives back what a dead one held, and tells who is alive.
 
 It is a process of its own, because a thread beside the handlers starves while C code holds the
-interpreter lock. In threads of their own the recorder brings outcomes into the database and the sweeper
-tidies up, so a database that stalls, or a queue that is large, never delays a lease.
+interpreter lock. In threads of their own the recorder brings outcomes into the database, the sweeper
+tidies up and the scheduler sends what is due, so a database that stalls, or a queue that is large, never
+delays a lease.
 """
 
 import json
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from .. import holdings
+from .. import holdings, periodic
 from ..client import QueueClient
 from ..conf import Conf
 from ..connections import connect, use_client
@@ -32,6 +33,7 @@ from .options import Options
 from .pipes import Bell
 from .recorder import Recorder
 from .sampler import Sampler
+from .scheduler import Scheduler
 from .sweeper import Sweeper
 
 logger = logging.getLogger("queueing.worker")
@@ -95,11 +97,14 @@ class Keeper:
         self._sweeper = Sweeper(self.client, options.queues)
         self._liveness = Liveness(self.client, options, board, birth)
         self._sampler = Sampler(self.client, options.queues)
+        self._scheduler = Scheduler(self.client, periodic.of_queues(options.queues))
 
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
+        if self._scheduler.plans and not self.options.burst:
+            threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
         pause_seconds = self.step()
         while not (self._stops and self._givings.is_done):
             self._wait(pause_seconds)

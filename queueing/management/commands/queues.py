@@ -77,7 +77,8 @@ class Command(BaseCommand):
 
     def _list_verbs(self) -> None:
         verbs = [*((verb.name, verb.help) for verb in VERBS), WORK]
-        lines = [f"  {name:8}  {help}" for name, help in verbs]
+        widest = max(len(name) for name, _ in verbs)
+        lines = [f"  {name:{widest}}  {help}" for name, help in verbs]
         self.stdout.write("\n".join([f"{self.help}\n", "manage.py queues VERB …\n", *lines]))
         self.stdout.write("\nmanage.py queues VERB --help tells all about a verb.")
 

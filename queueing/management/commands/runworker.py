@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
-from queueing import handlers
+from queueing import handlers, periodic
 from queueing.conf import LOG_FORMATS, Conf, get_conf
 from queueing.exceptions import NoHandler
 from queueing.keys import is_dead_letter_queue
@@ -61,6 +61,7 @@ class Command(BaseCommand):
         if options["log_format"] == "json":
             use_json()
         handlers.discover()
+        periodic.schedules()  # what is wrong with one stops the worker here
         chosen = Options(
             queues=_queues(options["queues"]),
             name=_name(options["name"]),

@@ -1,0 +1,101 @@
+"""Schedules in Redis: which there are, how far they are, and the tick that sends exactly once."""
+
+import json
+from collections.abc import Sequence
+
+from .. import timetable, validation
+from ..messages import Draft, ScheduleState, Ticked, Timing
+from ..senders import random_tails
+from .base import checked
+from .sends import Sends
+
+#: A worker that has not named a schedule for so long has left.
+LEFT_MS = 150_000
+#: A schedule that no worker has named for so long is forgotten.
+FORGOTTEN_MS = 7 * 86_400_000
+
+
+class Schedules(Sends):
+    """What workers, the console and a terminal do with schedules."""
+
+    def schedules(self) -> list[ScheduleState]:
+        """All schedules that workers have named in the last week, by name."""
+        now_ms, *pairs = self.scripts.run("list_schedules", [self.keys.schedules()])
+        states = [
+            _state(validation.decode(name), json.loads(text), int(now_ms))
+            for name, text in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+        return sorted(states, key=lambda state: state.name)
+
+    def server_ms(self) -> int:
+        """The ms epoch of the server's clock."""
+        return int(self.scripts.run("list_schedules", [self.keys.schedules()])[0])
+
+    def pause_schedule(self, name: str) -> None:
+        """Let its ticks pass without a message. Raises ``ScheduleNotFound``."""
+        self._set_paused(name, "1")
+
+    def resume_schedule(self, name: str) -> None:
+        """Let it go on from now; the ticks of the pause are not made up for. Raises ``ScheduleNotFound``."""
+        self._set_paused(name, "")
+
+    def name_schedules(self, timings: Sequence[Timing], *, first: bool) -> tuple[int, list[int | None]]:
+        """Tell Redis that there are these schedules.
+
+        Returns the server's ms epoch and for each the ms up to which its ticks are settled: now for
+        one that is new or has another timetable; ``None`` where other workers, which came later,
+        have another timetable for it. ``first``: this worker names them for the first time.
+        """
+        args = [validation.encode(part) for timing in timings for part in _texts(timing)]
+        limits = ("1" if first else "", LEFT_MS, FORGOTTEN_MS)
+        now_ms, *settled = self.scripts.run("name_schedules", [self.keys.schedules()], *limits, *args)
+        return int(now_ms), [int(ms) if ms else None for ms in settled]
+
+    def tick(self, timing: Timing, settled_ms: int, until_ms: int, drafts: Sequence[Draft]) -> Ticked:
+        """Send ``drafts`` for the ticks after ``settled_ms`` up to ``until_ms``, once.
+
+        If anybody was faster, nothing is sent. May be repeated after any error. Raises
+        ``QueueNotFound``, ``MessageTooLong``, ``QueueFull``; then nothing has changed.
+        """
+        wanted = {
+            "name": timing.name,
+            "expression": timing.expression,
+            "time_zone": timing.time_zone,
+            "settled": str(settled_ms),
+        }
+        own = (until_ms, json.dumps(wanted, ensure_ascii=False).encode())
+        tails = random_tails(len(drafts))
+        keys, args = self._put(timing.queue, drafts, self.keys.schedules(), own, tails)
+        word, now_ms, settled, id = checked(self.scripts.run("tick", keys, *args))
+        return Ticked(word.decode(), int(now_ms), int(settled), id.decode())
+
+    def _set_paused(self, name: str, paused: str) -> None:
+        keys = [self.keys.schedules()]
+        checked(self.scripts.run("pause_schedule", keys, validation.encode(name), paused))
+
+
+def _texts(timing: Timing) -> tuple[str, ...]:
+    return timing.name, timing.expression, timing.time_zone, timing.queue, timing.missed
+
+
+def _state(name: str, known: dict[str, str], now_ms: int) -> ScheduleState:
+    timing = Timing(name, known["expression"], known["time_zone"], known["queue"], known["missed"])
+    settled_ms, paused = int(known["settled"]), known["paused"] == "1"
+    return ScheduleState(
+        timing=timing,
+        paused=paused,
+        settled_ms=settled_ms,
+        next_ms=_next_ms(timing, max(settled_ms, now_ms) if paused else settled_ms),
+        last_tick_ms=int(known["tick"]),
+        last_id=known["id"],
+        seen_ms=int(known["seen"]),
+        now_ms=now_ms,
+    )
+
+
+def _next_ms(timing: Timing, ms: int) -> int:
+    """0 where there is none, or the text is one that only other code can read."""
+    try:
+        return timetable.read(timing.expression, timing.time_zone).after(ms) or 0
+    except timetable.BadTimetable:
+        return 0

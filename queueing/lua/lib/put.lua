@@ -1,0 +1,98 @@
+-- Put new messages into a queue: the part that send and tick share. `reply` tells of them, `bodies`
+-- has {id, body, …} of those that are new.
+--
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5…] deduplication
+-- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
+-- ARGV[6…] per message: 22 random characters, its length in UTF-16 units, its body
+-- and then, for what is set of it: number of the message, name, value
+--   'delay' ms from now, 'due' ms epoch, 'headers' JSON, 'once' "<number of its key> <ms of the window>"
+--
+-- The script that includes it says in `base_us` when the first one is sent, and in `is_repeat` whether
+-- that has happened already.
+local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
+if not (attributes[1] and attributes[2] and attributes[3]) then return { 'queueNotFound' } end
+local count = tonumber(ARGV[5])
+local last = 5 + 3 * count
+
+local maxsize = stored_int(attributes[3]) or -1
+if maxsize ~= -1 then
+  for i = 7, last, 3 do
+    if tonumber(ARGV[i]) > maxsize then return { 'messageTooLong' } end
+  end
+end
+
+local DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz'
+local function base36(number_us)
+  local text = ''
+  while number_us > 0 do
+    local digit = number_us % 36
+    text = string.sub(DIGITS, digit + 1, digit + 1) .. text
+    number_us = (number_us - digit) / 36
+  end
+  return text
+end
+
+-- The ids of a batch count on, so all digits but the last are made once for 36 of them.
+local high_us, high_digits
+local function id_time(us)
+  local low = us % 36
+  if us - low ~= high_us then high_us, high_digits = us - low, base36((us - low) / 36) end
+  return high_digits .. string.sub(DIGITS, low + 1, low + 1)
+end
+
+local due, headers, once = {}, {}, {}
+for i = last + 1, #ARGV, 3 do
+  local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  if name == 'delay' then
+    due[index] = now_ms + value
+  elseif name == 'due' then
+    -- A due time in the past would jump the line.
+    due[index] = math.max(now_ms, tonumber(value))
+  elseif name == 'headers' then
+    headers[index] = value
+  else
+    once[index] = value
+  end
+end
+
+local reply = { 'ok', whole(base_us) }
+local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
+local bodies, scores, kept_headers, windows = {}, {}, {}, {}
+for index = 1, count do
+  local i = 3 + 3 * index
+  local us = base_us + index - 1
+  local id = id_time(us) .. ARGV[i]
+  local is_new = not is_repeat
+  if once[index] then
+    local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
+    key = KEYS[4 + key]
+    local sent = windows[key] and windows[key][1] or redis.call('GET', key)
+    if sent and sent ~= id then
+      reply[#reply + 1], reply[#reply + 2] = index, sent
+      is_new = false
+    elseif is_new then
+      windows[key] = { id, window_ms }
+    end
+  end
+  if is_new then
+    bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
+    scores[#scores + 1] = whole(due[index] or math.floor(us / 1000) + delay_ms)
+    scores[#scores + 1] = id
+    if headers[index] then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, headers[index] end
+  end
+end
+if #bodies > 0 then
+  -- The bodies first: over maxmemory this write is refused, before anything else has changed.
+  redis.call('HSET', KEYS[1], unpack(bodies))
+  redis.call('ZADD', KEYS[2], unpack(scores))
+  redis.call('HINCRBY', KEYS[1], 'totalsent', #bodies / 2)
+  if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
+  for key, window in pairs(windows) do
+    redis.call('SET', key, window[1], 'PX', window[2])
+  end
+  -- Once per message, for readers in Node that receive once per event.
+  local card = redis.call('ZCARD', KEYS[2])
+  for i = #bodies / 2 - 1, 0, -1 do
+    redis.call('PUBLISH', ARGV[2], whole(card - i))
+  end
+end

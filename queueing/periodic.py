@@ -1,0 +1,195 @@
+"""Scheduled work: a message is sent to a handler's queue, or a task enqueued, at certain times.
+
+    from queueing.periodic import periodic
+
+    @periodic("0 3 * * *", time_zone="Europe/Berlin")
+    @handler("reports")
+    def write_report(message): ...
+
+    @periodic(seconds=30, args=["eu"])
+    @task
+    def refresh(region): ...
+
+Every worker takes care of the schedules of the queues it consumes. However many do, a tick sends one
+message: the script that sends it notes in the same step that the tick is done, by Redis' clock. A
+schedule begins when a worker names it for the first time, and anew when its times change; it does not
+run at once. What no worker was there for is made up for as ``missed`` says.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, get_args
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from . import handlers
+from .messages import Draft
+from .schedule import Missed, Schedule, Target
+from .timetable import BadTimetable, Cron, Interval, Timetable
+
+__all__ = ["add_maker", "find", "of_queues", "periodic", "schedules"]
+
+Subject = TypeVar("Subject")
+#: The text of a message, or what makes it of its tick (an aware time in the schedule's zone).
+Body = str | Callable[[datetime], str]
+
+MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One ``@periodic``, before it is known what it stands on."""
+
+    subject: Any
+    timetable: Timetable
+    missed: Missed
+    name: str
+    body: Body | None
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The name of the function; a task carries its own."""
+        function = getattr(self.subject, "func", self.subject)
+        return f"{function.__module__}.{function.__qualname__}"
+
+    def is_replaced_by(self, other: "_Said") -> bool:
+        return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
+
+
+#: Makes the target of what is no handler, with its arguments, or ``None`` where it knows no such thing.
+Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
+
+_said: list[_Said] = []
+_makers: list[Maker] = []
+
+
+def periodic(
+    when: str | timedelta | None = None,
+    *,
+    seconds: int | None = None,
+    time_zone: str = "",
+    missed: Missed = "once",
+    name: str = "",
+    body: Body | None = None,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+) -> Callable[[Subject], Subject]:
+    """Let a handler or a task run at certain times: above ``@handler`` or ``@task``.
+
+    ``when`` is cron text of five fields (of six, with seconds first) on the clocks of ``time_zone``
+    (the setting ``TIME_ZONE`` unless given; ``queueing/timetable.py`` says what happens when clocks
+    change), or a ``timedelta``. That, or ``seconds``, is an interval of whole seconds which counts
+    from the epoch: every 30 is at :00 and :30 of each minute.
+
+    ``missed`` says what becomes of ticks for which no worker was there: ``once`` sends one message
+    for the last of them, ``all`` one for each of the last hundred, ``skip`` none, unless the last
+    one is less than a minute late. ``name`` tells several schedules of one function apart.
+
+    A handler's message has the text ``body``, or what ``body`` returns for its tick, an aware
+    ``datetime``: it is called in the keeper of the worker, so it has to be quick. A task is given
+    ``args`` and ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
+
+    Raises ``ImproperlyConfigured``, so at import, for what makes no sense.
+    """
+    timetable = _timetable(when, seconds, time_zone)
+    if missed not in get_args(Missed):
+        raise ImproperlyConfigured(f'missed is "skip", "once" or "all", not {missed!r}.')
+    if name and not (name.isprintable() and len(name) <= MAX_NAME):
+        raise ImproperlyConfigured(f"The name of a schedule has at most {MAX_NAME} printable characters.")
+
+    def register(subject: Subject) -> Subject:
+        new = _Said(subject, timetable, missed, name, body, args, kwargs or {})
+        # What a module said before it was imported anew is not said twice.
+        _said[:] = [said for said in _said if not said.is_replaced_by(new)] + [new]
+        return subject
+
+    return register
+
+
+def add_maker(maker: Maker) -> None:
+    """Let ``maker`` be asked for the target of what is no handler."""
+    if maker not in _makers:
+        _makers.append(maker)
+
+
+def schedules() -> list[Schedule]:
+    """All schedules of the modules that are imported, by name.
+
+    A task whose backend makes no messages has none. Raises ``ImproperlyConfigured`` with a sentence
+    for a function that is neither handler nor task, and for a name that two schedules have.
+    """
+    found: dict[str, Schedule] = {}
+    for said in _said:
+        target = _target(said)
+        if target is None:
+            continue
+        schedule = Schedule(said.name or target.name, said.timetable, said.missed, target)
+        if schedule.name in found:
+            raise ImproperlyConfigured(
+                f"Two schedules are named {schedule.name}: give one of them another name=."
+            )
+        found[schedule.name] = schedule
+    return sorted(found.values(), key=lambda schedule: schedule.name)
+
+
+def of_queues(queues: Sequence[str]) -> list[Schedule]:
+    """The schedules that send to these queues."""
+    return [schedule for schedule in schedules() if schedule.target.queue in queues]
+
+
+def find(name: str) -> Schedule | None:
+    """The schedule of that name."""
+    return next((schedule for schedule in schedules() if schedule.name == name), None)
+
+
+def _timetable(when: str | timedelta | None, seconds: int | None, time_zone: str) -> Timetable:
+    if (when is None) == (seconds is None):
+        raise ImproperlyConfigured(
+            'Say when: @periodic("*/5 * * * *"), @periodic(timedelta(hours=1)) or @periodic(seconds=30).'
+        )
+    try:
+        if isinstance(when, str):
+            return Cron(when, time_zone or settings.TIME_ZONE)
+        if time_zone:
+            raise BadTimetable("An interval is the same in every time zone: leave time_zone= out.")
+        if when is not None:
+            exact = when.total_seconds()
+            seconds = int(exact) if exact.is_integer() else exact
+        return Interval(seconds)
+    except BadTimetable as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
+def _target(said: _Said) -> Target | None:
+    queues = handlers.queues_of(said.subject)
+    if len(queues) > 1:
+        raise ImproperlyConfigured(
+            f"{said.label} is the handler of {' and '.join(queues)}: "
+            "give the schedule a handler with one queue."
+        )
+    if queues:
+        return _handler_target(said, queues[0])
+    for maker in _makers:
+        target = maker(said.subject, said.args, said.kwargs)
+        if target is not None:
+            if said.body is not None:
+                raise ImproperlyConfigured(f"{said.label} is a task: it takes args= and kwargs=, no body=.")
+            return target
+    if inspect.isroutine(said.subject):
+        raise ImproperlyConfigured(
+            f"{said.label} has a schedule and is neither handler nor task: "
+            "put @periodic above @handler or @task."
+        )
+    return None
+
+
+def _handler_target(said: _Said, queue: str) -> Target:
+    if said.args or said.kwargs:
+        raise ImproperlyConfigured(f"{said.label} is a handler: it takes body=, no args= or kwargs=.")
+    body = "" if said.body is None else said.body
+    return Target(said.label, queue, lambda tick: Draft(body=body(tick) if callable(body) else body))

@@ -1,0 +1,156 @@
+"""Sends the messages of schedules when they are due. Any number of workers do it for the same ones.
+
+Which tick is due is reckoned from the server's time, and the script that sends decides who is first, so
+a worker that is late, frozen or has a wrong clock does no harm, and one that is killed leaves no gap:
+what nobody has settled is due for whoever looks next.
+"""
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..client import QueueClient
+from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
+from ..messages import Draft, Ticked
+from ..schedule import LATE_MS, Schedule, create_queue
+from .clock import ServerClock
+
+logger = logging.getLogger("queueing.worker")
+
+#: How often a worker says that its schedules are there, and asks how far they are.
+NAMING_SECONDS = 60.0
+#: So many ticks are made up for per call.
+STEP = 10
+#: While Redis is away, and while one schedule cannot be sent.
+MAX_PAUSE_SECONDS, MAX_RETRY_SECONDS = 15.0, 60.0
+
+
+@dataclass
+class Plan:
+    """A schedule, and how far it is. ``retry_at`` is on this machine's monotonic clock."""
+
+    schedule: Schedule
+    settled_ms: int | None = None
+    next_ms: float = math.inf
+    failures: int = 0
+    retry_at: float = 0.0
+
+    def settle(self, ms: int | None) -> None:
+        """All ticks up to ``ms`` are done; ``None``: others see to them."""
+        following = None if ms is None else self.schedule.timetable.after(ms)
+        self.settled_ms, self.next_ms = ms, math.inf if following is None else following
+
+    def fail(self) -> None:
+        self.retry_at = time.monotonic() + min(0.5 * 2 ** min(self.failures, 10), MAX_RETRY_SECONDS)
+        self.failures += 1
+
+
+class Scheduler:
+    """Sees to some schedules. ``step`` sends what is due; ``run`` turns it in a thread."""
+
+    def __init__(self, client: QueueClient, schedules: Sequence[Schedule]) -> None:
+        self.client = client
+        self.plans = [Plan(schedule) for schedule in schedules]
+        self._clock = ServerClock()
+        self._name_at = 0.0
+        self._is_first = True
+        self._failures = 0
+
+    def run(self) -> None:
+        """Schedule for ever: for a thread that ends with its process."""
+        pause = threading.Event()
+        while True:
+            pause.wait(self.step())
+
+    def step(self) -> float:
+        """Send what is due now. Returns the seconds until there is something to do again."""
+        try:
+            if time.monotonic() >= self._name_at:
+                self._name()
+            for plan in self.plans:
+                if self._wait_seconds(plan) <= 0:
+                    self._try(plan)
+        except QueueError as error:
+            return self._failed(error)
+        self._failures = 0
+        waits = [self._name_at - time.monotonic(), *map(self._wait_seconds, self.plans)]
+        return max(0.0, min(waits))
+
+    def _wait_seconds(self, plan: Plan) -> float:
+        due = (plan.next_ms - self._clock.now_ms()) / 1000
+        return max(due, plan.retry_at - time.monotonic()) if plan.failures else due
+
+    def _failed(self, error: QueueError) -> float:
+        logger.log(logging.DEBUG if self._failures else logging.WARNING, "scheduler: %s", error)
+        self._failures += 1
+        return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS) * random.uniform(0.5, 1.0)
+
+    # --- how far they are ---------------------------------------------------------------------
+
+    def _name(self) -> None:
+        timings = [plan.schedule.timing for plan in self.plans]
+        now_ms, settled = self.client.name_schedules(timings, first=self._is_first)
+        self._clock.set(now_ms)
+        for plan, ms in zip(self.plans, settled, strict=True):
+            if ms is None and plan.settled_ms is not None:
+                logger.warning("schedule %s: newer code has other times for it", plan.schedule.name)
+            plan.settle(ms)
+        self._name_at, self._is_first = time.monotonic() + NAMING_SECONDS, False
+
+    # --- one tick -----------------------------------------------------------------------------
+
+    def _try(self, plan: Plan) -> None:
+        name = plan.schedule.name
+        try:
+            self._tick(plan)
+        except QueueUnavailable:
+            raise  # It is the same for all.
+        except QueueError as error:
+            logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
+            plan.fail()
+        except BaseException:
+            # The code that makes a body may raise anything, also what ends a thread; the others go on.
+            logger.exception("schedule %s has no message", name)
+            plan.fail()
+        else:
+            plan.failures = 0
+
+    def _tick(self, plan: Plan) -> None:
+        schedule, settled_ms = plan.schedule, plan.settled_ms
+        assert settled_ms is not None, "only such a plan comes due"
+        now_ms = int(self._clock.now_ms())
+        ticks = schedule.due(settled_ms, now_ms)[:STEP]
+        until_ms = ticks[-1] if ticks else next(schedule.timetable.until(now_ms))
+        was_missed = until_ms != schedule.timetable.after(settled_ms) or now_ms - until_ms > LATE_MS
+        ticked = self._send(plan, until_ms, [schedule.draft(tick) for tick in ticks])
+        if was_missed and ticked.word == "sent":
+            since = schedule.timetable.moment(settled_ms).isoformat(timespec="seconds")
+            logger.warning(
+                "schedule %s: nobody was there since %s; sent %d (missed: %s)",
+                schedule.name, since, len(ticks), schedule.missed,
+            )  # fmt: skip
+        self._follow(plan, ticked)
+
+    def _send(self, plan: Plan, until_ms: int, drafts: list[Draft]) -> Ticked:
+        schedule, settled_ms = plan.schedule, plan.settled_ms or 0
+        try:
+            return self.client.tick(schedule.timing, settled_ms, until_ms, drafts)
+        except QueueNotFound:
+            create_queue(self.client, schedule)
+            return self.client.tick(schedule.timing, settled_ms, until_ms, drafts)
+
+    def _follow(self, plan: Plan, ticked: Ticked) -> None:
+        self._clock.set(ticked.now_ms)
+        if ticked.word == "unknown":
+            # Redis has lost it.
+            plan.settle(None)
+            self._name_at = 0.0
+        elif ticked.word == "other":
+            plan.settle(None)
+        elif ticked.word != "early":
+            plan.settle(ticked.settled_ms)
+        logger.debug("schedule %s: %s %s", plan.schedule.name, ticked.word, ticked.id)

@@ -1,0 +1,108 @@
+"""The verbs for scheduled work: schedules, tick, pause-schedule, resume-schedule."""
+
+import json
+
+import pytest
+from django.core.management import CommandError
+
+from queueing import handlers, periodic
+from queueing.messages import Draft, Timing
+from queueing.worker.scheduler import Scheduler
+
+from .conftest import HOSTILE, printable
+
+
+def write_report(message):
+    """What the schedules of these tests are of."""
+
+
+@pytest.fixture
+def nightly(mail, monkeypatch):
+    """A schedule that a worker has named, and the client."""
+    monkeypatch.setattr(periodic, "_said", [])
+    monkeypatch.setattr(handlers, "_handlers", {})
+    nightly = periodic.periodic("0 3 * * *", time_zone="Europe/Berlin", name="nightly", body="all of it")
+    nightly(handlers.handler("mail")(write_report))
+    Scheduler(mail, periodic.schedules()).step()
+    return mail
+
+
+def test_schedules_are_shown_with_their_ticks(queues, nightly):
+    heading, line = queues("schedules").out.splitlines()
+    assert heading.split("  ")[0] == "schedule"
+    assert line.split()[:9] == ["nightly", "0", "3", "*", "*", "*", "Europe/Berlin", "mail", "once"]
+    assert line.endswith("no")
+
+
+def test_programs_get_every_field(queues, nightly):
+    [found] = queues("schedules", "--json").json
+    [state] = nightly.schedules()
+    assert (found["name"], found["expression"], found["time_zone"]) == (
+        "nightly",
+        "0 3 * * *",
+        "Europe/Berlin",
+    )
+    assert (found["next_ms"], found["last_tick_ms"], found["last_id"]) == (state.next_ms, 0, "")
+    assert (found["paused"], found["late_seconds"]) == (False, 0.0)
+
+
+def test_without_one_it_is_said_where_they_come_from(queues, shared_client):
+    assert (
+        queues("schedules").out
+        == "There is no schedule: a worker names those of its queues when it starts.\n"
+    )
+    assert queues("schedules", "--json").json == []
+
+
+def test_a_schedule_that_is_late_says_so(queues, mail):
+    mail.name_schedules([Timing("ticking", "every 1 s", "", "mail", "once")], first=True)
+    key = mail.keys.schedules()
+    state = json.loads(mail.redis.hget(key, "ticking"))
+    settled = str(int(state["settled"]) - 100_000)
+    mail.redis.hset(key, "ticking", json.dumps(state | {"settled": settled}))
+    assert "(late by 1m" in queues("schedules").out
+
+
+def test_a_schedule_is_sent_now(queues, nightly):
+    id = queues("tick", "nightly").out.strip()
+    message = nightly.peek_message("mail", id)
+    assert message.body == "all of it"
+    assert nightly.schedules()[0].last_id == ""
+
+
+def test_what_no_code_names_is_not_sent(queues, nightly):
+    with pytest.raises(CommandError, match="no schedule named weekly. It has: nightly"):
+        queues("tick", "weekly")
+
+
+def test_a_schedule_is_paused_and_resumed(queues, nightly):
+    assert queues("pause-schedule", "nightly").out == "Paused the schedule nightly.\n"
+    assert nightly.schedules()[0].paused
+    assert queues("schedules").out.rstrip().endswith("yes")
+    assert queues("resume-schedule", "nightly").out == "Resumed the schedule nightly.\n"
+    assert not nightly.schedules()[0].paused
+
+
+@pytest.mark.parametrize("verb", ["pause-schedule", "resume-schedule"])
+def test_what_no_worker_has_named_cannot_be_paused(queues, shared_client, verb):
+    with pytest.raises(CommandError, match='No worker has named a schedule x: "manage.py queues schedules"'):
+        queues(verb, "x")
+
+
+def test_a_hostile_schedule_is_inert(queues, mail):
+    hostile = HOSTILE.replace("\udcff", "")
+    timing = Timing(hostile, hostile, hostile, hostile, hostile)
+    mail.name_schedules([timing], first=True)
+    assert printable(queues("schedules").out)
+    assert queues("schedules", "--json").json[0]["name"] == hostile
+    with pytest.raises(CommandError) as refused:
+        queues("tick", hostile)
+    assert str(refused.value).isprintable()
+
+
+def test_a_message_that_was_ticked_is_the_last_one(queues, mail):
+    timing = Timing("ticking", "every 1 s", "", "mail", "once")
+    now_ms, [settled_ms] = mail.name_schedules([timing], first=True)
+    ticked = mail.tick(timing, settled_ms, now_ms, [Draft(body="x")])
+    [found] = queues("schedules", "--json").json
+    assert (found["last_id"], found["last_tick_ms"]) == (ticked.id, now_ms)

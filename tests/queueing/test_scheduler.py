@@ -1,0 +1,253 @@
+"""The worker's scheduler: what it sends, and when it looks again. Past ticks stand in for waiting."""
+
+import json
+import logging
+import time
+
+import pytest
+import redis
+
+from queueing.client import QueueClient
+from queueing.messages import Draft
+from queueing.schedule import Schedule, Target
+from queueing.timetable import Cron, Interval
+from queueing.worker.scheduler import NAMING_SECONDS, STEP, Scheduler
+from tests.servers.cutting_proxy import CuttingProxy
+
+
+def every(
+    seconds: int, *, name: str = "report", missed: str = "once", body=None, queue: str = "work"
+) -> Schedule:
+    made = body or (lambda tick: f"{tick.timestamp():.0f}")
+    return Schedule(name, Interval(seconds), missed, Target(name, queue, lambda tick: Draft(body=made(tick))))
+
+
+def bodies(client: QueueClient) -> list[str]:
+    return [message.body for message in client.peek_messages("work", count=100)]
+
+
+def away(client: QueueClient, schedule: Schedule, seconds: int) -> int:
+    """No worker has been there for so long. Up to where its ticks are settled."""
+    Scheduler(client, [schedule]).step()
+    key, name = client.keys.schedules(), schedule.name
+    state = json.loads(client.redis.hget(key, name))
+    settled_ms = int(state["settled"]) - seconds * 1000
+    client.redis.hset(key, name, json.dumps(state | {"settled": str(settled_ms)}))
+    return settled_ms
+
+
+def waits(client: QueueClient, schedule: Schedule) -> float:
+    """Seconds that a new scheduler waits after it has done all there is."""
+    scheduler = Scheduler(client, [schedule])
+    for _ in range(20):
+        pause_seconds = scheduler.step()
+        if pause_seconds:
+            return pause_seconds
+    raise AssertionError("it never rests")
+
+
+@pytest.fixture
+def work(any_client: QueueClient) -> QueueClient:
+    any_client.create_queue("work")
+    return any_client
+
+
+def test_a_new_schedule_waits_for_its_next_tick(work):
+    pause_seconds = Scheduler(work, [every(3600)]).step()
+    [state] = work.schedules()
+    assert pause_seconds == pytest.approx(min((state.next_ms - state.now_ms) / 1000, NAMING_SECONDS), abs=1)
+    assert bodies(work) == []
+
+
+def test_a_tick_that_was_missed_is_sent_when_a_worker_is_there_again(work):
+    settled_ms = away(work, every(3600), 3600)
+    waits(work, every(3600))
+    assert bodies(work) == [str((settled_ms // 3_600_000 + 1) * 3600)]
+    [state] = work.schedules()
+    assert state.late_seconds == 0
+
+
+def test_of_many_missed_ticks_once_sends_the_last(work):
+    settled_ms = away(work, every(10), 95)
+    waits(work, every(10))
+    [body] = bodies(work)
+    assert int(body) % 10 == 0
+    assert settled_ms / 1000 + 80 < int(body) <= work.server_ms() / 1000
+
+
+def test_all_makes_up_for_each_in_order_and_in_bounded_steps(work):
+    settled_ms = away(work, every(10, missed="all"), 255)
+    scheduler = Scheduler(work, [every(10, missed="all")])
+    assert scheduler.step() == 0
+    assert len(bodies(work)) == STEP
+    while scheduler.step() == 0:
+        pass
+    first = settled_ms // 10_000 + 1
+    expected = [str((first + number) * 10) for number in range(work.server_ms() // 10_000 - first + 1)]
+    assert bodies(work) == expected
+    assert len(expected) in (25, 26)
+
+
+def test_skip_sends_nothing_for_what_is_long_over(work):
+    thirty_years = every(999_999_999, missed="skip")  # its last tick was in 2001
+    away(work, thirty_years, 1_000_000_000)
+    assert work.schedules()[0].late_seconds > 0
+    waits(work, thirty_years)
+    assert bodies(work) == []
+    assert work.schedules()[0].late_seconds == 0
+
+
+def test_skip_sends_a_tick_that_is_a_little_late(work):
+    away(work, every(10, missed="skip"), 95)
+    waits(work, every(10, missed="skip"))
+    assert len(bodies(work)) == 1
+
+
+def test_cron_text_is_sent_at_its_minute(work):
+    schedule = Schedule("c", Cron("* * * * *", "Asia/Kathmandu"), "all", every(1).target)
+    settled_ms = away(work, schedule, 180)
+    waits(work, schedule)
+    minutes = [int(body) for body in bodies(work)]
+    assert len(minutes) in (3, 4)
+    assert minutes == [(settled_ms // 60_000 + 1) * 60 + 60 * number for number in range(len(minutes))]
+
+
+def test_what_another_worker_has_sent_is_not_sent_again(work):
+    schedule = every(3600)
+    away(work, schedule, 3600)
+    one, other = Scheduler(work, [schedule]), Scheduler(work, [schedule])
+    one._name()
+    other._name()
+    one.step()
+    assert other.step() > 0
+    assert len(bodies(work)) == 1
+
+
+def test_the_clock_of_the_machine_decides_nothing(work, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    away(work, every(3600), 3600)
+    waits(work, every(3600))
+    assert len(bodies(work)) == 1
+
+
+def test_a_worker_that_believes_it_is_an_hour_later_sends_nothing_early(work):
+    scheduler = Scheduler(work, [every(3600)])
+    scheduler.step()
+    scheduler._clock.set(scheduler._clock.now_ms() + 3_600_000)
+    assert scheduler.step() > 0  # it has been told the time
+    assert bodies(work) == []
+    assert work.schedules()[0].late_seconds == 0
+
+
+def test_a_queue_that_is_missing_is_made(any_client):
+    away(any_client, every(3600), 3600)
+    waits(any_client, every(3600))
+    assert len(bodies(any_client)) == 1
+
+
+def test_what_redis_has_lost_begins_anew(work):
+    scheduler = Scheduler(work, [every(1)])
+    scheduler.step()
+    work.redis.delete(work.keys.schedules())
+    scheduler.plans[0].settle(scheduler.plans[0].settled_ms - 5000)  # its tick is due
+    scheduler.step()
+    assert work.schedules() == []
+    assert 0 < scheduler.step() <= 1
+    assert [state.name for state in work.schedules()] == ["report"]
+    assert bodies(work) == []
+
+
+def test_a_paused_schedule_goes_on_without_messages(work):
+    away(work, every(10), 95)
+    work.pause_schedule("report")
+    assert 0 < waits(work, every(10)) <= 10
+    assert bodies(work) == []
+
+
+def test_older_code_lets_newer_code_have_its_way(work, caplog):
+    older, newer = Scheduler(work, [every(10)]), Scheduler(work, [every(20)])
+    older.step()
+    newer.step()
+    older._name_at = 0.0
+    assert older.step() == pytest.approx(NAMING_SECONDS, abs=1)
+    assert "newer code has other times for it" in caplog.text
+    assert work.schedules()[0].timing.expression == "every 20 s"
+
+
+# --- trouble ------------------------------------------------------------------------------------------
+
+
+def test_a_body_that_cannot_be_made_stops_no_other_schedule(work, caplog):
+    def fail(tick):
+        raise SystemExit("no body")
+
+    bad, good = every(10, name="bad", body=fail), every(10, name="good")
+    away(work, bad, 95)
+    away(work, good, 95)
+    scheduler = Scheduler(work, [bad, good])
+    assert scheduler.step() > 0
+    assert len(bodies(work)) == 1
+    assert "schedule bad has no message" in caplog.text
+    assert "no body" in caplog.text
+
+
+def test_a_message_that_the_queue_refuses_is_tried_again_later(work, caplog):
+    long = every(10, body=lambda tick: "x" * 70_000)
+    away(work, long, 95)
+    scheduler = Scheduler(work, [long])
+    assert 0.4 < scheduler.step() <= 0.5
+    assert "schedule report cannot send to work: Message too long" in caplog.text
+    work.set_queue_attributes("work", maxsize=-1)
+    scheduler.plans[0].retry_at = 0.0
+    scheduler.step()
+    assert len(bodies(work)) == 1
+
+
+def test_a_full_redis_gets_the_tick_when_there_is_room(own_redis):
+    with own_redis().connect() as connection:
+        client = QueueClient(connection)
+        client.create_queue("work")
+        away(client, every(3600), 3600)
+        scheduler = Scheduler(client, [every(3600)])
+        connection.config_set("maxmemory", "1mb")
+        scheduler.step()
+        connection.config_set("maxmemory", "0")
+        assert bodies(client) == []
+        scheduler.plans[0].retry_at = 0.0
+        scheduler.step()
+        assert len(bodies(client)) == 1
+
+
+def test_while_redis_is_away_it_backs_off_and_then_goes_on(redis_server, client, caplog):
+    client.create_queue("work")
+    away(client, every(3600), 3600)
+    with CuttingProxy(redis_server.port) as proxy:
+        connection = redis.Redis.from_url(proxy.url, retry=None, socket_timeout=0.2)
+        scheduler = Scheduler(QueueClient(connection), [every(3600)])
+        proxy.refuse = True
+        pauses = [scheduler.step() for _ in range(3)]
+        assert all(0 < pause <= 2 for pause in pauses)
+        warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert len(warnings) == 1
+        proxy.refuse = False
+        scheduler.step()
+        connection.close()
+    assert len(bodies(client)) == 1
+
+
+# --- what it costs --------------------------------------------------------------------------------------
+
+
+def test_between_ticks_it_makes_no_call_but_one_a_minute(redis_server, client):
+    with CuttingProxy(redis_server.port) as proxy:
+        connection = redis.Redis.from_url(proxy.url, retry=None)
+        scheduler = Scheduler(QueueClient(connection), [every(86_400, name=str(n)) for n in range(20)])
+        scheduler.step()
+        proxy.commands.clear()
+        pauses = [scheduler.step() for _ in range(10)]
+        assert not proxy.commands
+        assert max(pauses) <= NAMING_SECONDS
+        scheduler._name_at = 0.0
+        scheduler.step()
+        assert list(proxy.commands) == ["EVALSHA"]
+        connection.close()

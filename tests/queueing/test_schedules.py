@@ -1,0 +1,326 @@
+"""Schedules in Redis: each tick sends once, whoever calls, however often."""
+
+import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from queueing.client import QueueClient
+from queueing.client.schedules import FORGOTTEN_MS, LEFT_MS
+from queueing.exceptions import MessageTooLong, QueueFull, QueueNotFound, ScheduleNotFound
+from queueing.messages import Draft, Timing
+from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
+
+REPORT = Timing("report", "every 1 s", "", "work", "once")
+
+
+@pytest.fixture
+def work(any_client: QueueClient) -> QueueClient:
+    """The client; the queue ``work`` is there."""
+    any_client.create_queue("work")
+    return any_client
+
+
+def named(client: QueueClient, timing: Timing = REPORT, *, first: bool = True) -> int | None:
+    """Name one schedule; up to where its ticks are settled."""
+    [settled_ms] = client.name_schedules([timing], first=first)[1]
+    return settled_ms
+
+
+def long_ago(client: QueueClient, ms: int, timing: Timing = REPORT, **more: str) -> int:
+    """Name a schedule and put it back: as if it had been settled and seen ``ms`` ago."""
+    settled_ms = named(client, timing)
+    key = client.keys.schedules()
+    state = json.loads(client.redis.hget(key, timing.name))
+    state |= {"settled": str(settled_ms - ms), "seen": str(settled_ms - ms), **more}
+    client.redis.hset(key, timing.name, json.dumps(state))
+    return settled_ms - ms
+
+
+def bodies(client: QueueClient, queue: str = "work") -> list[str]:
+    return [message.body for message in client.peek_messages(queue, count=100)]
+
+
+# --- a tick ---------------------------------------------------------------------------------------
+
+
+def test_a_new_schedule_begins_now_and_has_sent_nothing(work):
+    before = work.server_ms()
+    settled_ms = named(work)
+    assert before <= settled_ms <= work.server_ms()
+    [state] = work.schedules()
+    assert state.timing == REPORT
+    assert (state.settled_ms, state.last_tick_ms, state.last_id) == (settled_ms, 0, "")
+    assert (state.next_ms, state.paused) == (settled_ms // 1000 * 1000 + 1000, False)
+    assert bodies(work) == []
+
+
+def test_a_tick_sends_its_message_and_says_how_far_it_is(work):
+    settled_ms = long_ago(work, 5000)
+    ticked = work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a", headers={"x": "y"})])
+    assert (ticked.word, ticked.settled_ms) == ("sent", settled_ms + 1000)
+    message = work.receive_message("work")
+    assert (message.id, message.body, dict(message.headers)) == (ticked.id, "a", {"x": "y"})
+    [state] = work.schedules()
+    assert (state.last_tick_ms, state.last_id) == (settled_ms + 1000, ticked.id)
+
+
+def test_a_tick_is_a_send_like_any_other(work):
+    settled_ms = long_ago(work, 5000)
+    work.set_queue_attributes("work", delay=60)
+    listening = work.redis.pubsub()
+    listening.subscribe(work.keys.channel("work"))
+    assert listening.get_message(timeout=2)["type"] == "subscribe"
+    work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+    assert listening.get_message(timeout=2)["data"] == b"1"
+    listening.close()
+    [figures] = work.queue_figures(["work"])
+    assert (figures.delayed, figures.attributes.totalsent) == (1, 1)
+    assert figures.attributes.hiddenmsgs == 1
+
+
+def test_several_ticks_are_sent_in_their_order(work):
+    settled_ms = long_ago(work, 5000)
+    ticked = work.tick(REPORT, settled_ms, settled_ms + 3000, [Draft(body=text) for text in "abc"])
+    assert bodies(work) == ["a", "b", "c"]
+    assert work.peek_messages("work", newest=True)[0].id == ticked.id
+
+
+def test_a_tick_without_a_message_is_settled_all_the_same(work):
+    settled_ms = long_ago(work, 5000)
+    assert work.tick(REPORT, settled_ms, settled_ms + 1000, []).word == "sent"
+    assert work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="late")]).word == "settled"
+    assert bodies(work) == []
+
+
+def test_a_tick_that_is_settled_is_not_sent_again(work):
+    settled_ms = long_ago(work, 5000)
+    first = work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+    again = work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+    assert (again.word, again.settled_ms, again.id) == ("settled", settled_ms + 1000, first.id)
+    assert bodies(work) == ["a"]
+
+
+def test_whoever_counted_from_an_older_state_sends_nothing(work):
+    settled_ms = long_ago(work, 5000)
+    work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="1")])
+    late = work.tick(REPORT, settled_ms, settled_ms + 2000, [Draft(body="1"), Draft(body="2")])
+    assert (late.word, late.settled_ms) == ("settled", settled_ms + 1000)
+    assert bodies(work) == ["1"]
+
+
+def test_a_tick_that_is_not_due_by_the_servers_clock_is_refused(work):
+    settled_ms = named(work)
+    an_hour_ahead = settled_ms + 3_600_000
+    ticked = work.tick(REPORT, settled_ms, an_hour_ahead, [Draft(body="a")])
+    assert (ticked.word, ticked.settled_ms) == ("early", settled_ms)
+    assert bodies(work) == []
+
+
+def test_a_tick_of_another_timetable_is_refused(work):
+    settled_ms = long_ago(work, 5000)
+    named(work, Timing("report", "every 2 s", "", "work", "once"))
+    assert work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")]).word == "other"
+    assert bodies(work) == []
+
+
+def test_a_tick_of_a_schedule_that_redis_has_lost_is_refused(work):
+    settled_ms = long_ago(work, 5000)
+    work.redis.delete(work.keys.schedules())
+    assert work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")]).word == "unknown"
+    assert bodies(work) == []
+
+
+def test_a_queue_that_is_missing_changes_nothing(any_client):
+    settled_ms = long_ago(any_client, 5000)
+    with pytest.raises(QueueNotFound):
+        any_client.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+    any_client.create_queue("work")
+    assert any_client.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")]).word == "sent"
+
+
+def test_a_message_that_is_too_long_changes_nothing(work):
+    settled_ms = long_ago(work, 5000)
+    with pytest.raises(MessageTooLong):
+        work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="x" * 70_000)])
+    assert work.schedules()[0].settled_ms == settled_ms
+
+
+def test_a_paused_queue_takes_the_message(work):
+    settled_ms = long_ago(work, 5000)
+    work.pause_queue("work")
+    assert work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")]).word == "sent"
+    assert bodies(work) == ["a"]
+
+
+def test_hostile_names_and_texts_come_back_as_they_are(work):
+    timing = Timing('a"\\\u202e<b>\x1b', "every 1 s", "", "work", "once")
+    settled_ms = long_ago(work, 5000, timing)
+    assert work.tick(timing, settled_ms, settled_ms + 1000, [Draft(body="a\0é")]).word == "sent"
+    assert bodies(work) == ["a\0é"]
+    assert work.schedules()[0].timing == timing
+
+
+def test_a_full_redis_refuses_the_tick_and_takes_it_later(own_redis):
+    server = own_redis()
+    with server.connect() as connection:
+        client = QueueClient(connection)
+        client.create_queue("work")
+        settled_ms = long_ago(client, 5000)
+        connection.config_set("maxmemory", "1mb")
+        with pytest.raises(QueueFull):
+            client.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+        assert named(client) == settled_ms  # naming still works
+        connection.config_set("maxmemory", "0")
+        assert client.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")]).word == "sent"
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+def _tick_all(client: QueueClient, settled_ms: int, count: int, start: threading.Barrier) -> Counter[str]:
+    """Send ``count`` ticks of a second, as a worker does: from where the schedule is."""
+    words: Counter[str] = Counter()
+    start.wait(10)
+    last_ms = settled_ms + count * 1000
+    while settled_ms < last_ms:
+        until_ms = settled_ms + 1000
+        ticked = client.tick(REPORT, settled_ms, until_ms, [Draft(body=str(until_ms))])
+        words[ticked.word] += 1
+        settled_ms = ticked.settled_ms
+    return words
+
+
+def test_of_many_clients_that_tick_at_once_each_tick_is_sent_by_one(any_client):
+    clients, count = 8, 50
+    any_client.create_queue("work")
+    settled_ms = long_ago(any_client, count * 1000 + 5000)
+    start = threading.Barrier(clients)
+    with ThreadPoolExecutor(clients) as pool:
+        runs = [pool.submit(_tick_all, any_client, settled_ms, count, start) for _ in range(clients)]
+        words = sum((run.result(60) for run in runs), Counter())
+    assert words["sent"] == count
+    expected = [str(settled_ms + number * 1000) for number in range(1, count + 1)]
+    assert bodies(any_client) == expected
+
+
+def test_a_tick_whose_reply_is_lost_is_sent_once(redis_server, client):
+    client.create_queue("work")
+    settled_ms = long_ago(client, 20_000)
+    with CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
+        connection = redis.Redis.from_url(proxy.url, retry=None)
+        cut_off = QueueClient(connection)
+        for number in range(10):
+            ticked = cut_off.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body=str(number))])
+            # The first call has sent it, the repeat finds it settled.
+            assert (ticked.word, ticked.settled_ms) == ("settled", settled_ms + 1000)
+            settled_ms = ticked.settled_ms
+        connection.close()
+        assert proxy.rule.cut == 10
+    assert bodies(client) == [str(number) for number in range(10)]
+
+
+# --- naming ---------------------------------------------------------------------------------------
+
+
+def test_naming_again_changes_nothing(work):
+    settled_ms = long_ago(work, 5000)
+    assert named(work) == settled_ms
+    assert named(work, first=False) == settled_ms
+
+
+def test_another_queue_or_policy_is_no_new_beginning(work):
+    settled_ms = long_ago(work, 5000)
+    moved = Timing("report", "every 1 s", "", "elsewhere", "all")
+    assert named(work, moved) == settled_ms
+    assert work.schedules()[0].timing == moved
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone"), [("every 2 s", ""), ("0 3 * * *", "UTC"), ("every 1 s", "UTC")]
+)
+def test_another_timetable_begins_now_and_keeps_the_pause(work, expression, zone):
+    settled_ms = long_ago(work, 5000)
+    work.pause_schedule("report")
+    assert named(work, Timing("report", expression, zone, "work", "once")) > settled_ms
+    [state] = work.schedules()
+    assert (state.timing.expression, state.paused) == (expression, True)
+
+
+def test_older_code_yields_to_newer_code_while_that_is_there(work):
+    older, newer = REPORT, Timing("report", "every 2 s", "", "work", "once")
+    named(work, older)
+    settled_ms = named(work, newer)
+    assert named(work, older, first=False) is None
+    assert named(work, newer, first=False) == settled_ms
+    assert work.schedules()[0].timing == newer
+
+
+def test_what_a_worker_that_has_left_named_otherwise_is_taken_over(work):
+    left_ms = long_ago(work, LEFT_MS + 1000)
+    assert named(work, Timing("report", "every 2 s", "", "work", "once"), first=False) > left_ms
+
+
+def test_what_nobody_names_any_more_is_forgotten(work):
+    long_ago(work, FORGOTTEN_MS + 1000, Timing("gone", "every 1 s", "", "work", "once"))
+    long_ago(work, FORGOTTEN_MS - 60_000, Timing("quiet", "every 1 s", "", "work", "once"))
+    named(work)
+    assert [state.name for state in work.schedules()] == ["quiet", "report"]
+
+
+def test_its_own_schedules_are_not_forgotten_after_a_long_time_away(work):
+    settled_ms = long_ago(work, FORGOTTEN_MS + 1000)
+    assert named(work) == settled_ms
+
+
+# --- pause ----------------------------------------------------------------------------------------
+
+
+def test_a_paused_schedule_lets_its_ticks_pass(work):
+    settled_ms = long_ago(work, 5000)
+    work.pause_schedule("report")
+    ticked = work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
+    assert (ticked.word, ticked.settled_ms) == ("paused", settled_ms + 1000)
+    assert bodies(work) == []
+
+
+def test_a_resumed_schedule_goes_on_from_now(work):
+    settled_ms = long_ago(work, 3_600_000)
+    work.pause_schedule("report")
+    [state] = work.schedules()
+    assert state.paused
+    assert state.next_ms > state.now_ms
+    assert state.late_seconds == 0
+    work.resume_schedule("report")
+    [state] = work.schedules()
+    assert (state.paused, state.settled_ms > settled_ms + 3_500_000) == (False, True)
+
+
+def test_resuming_what_is_not_paused_forgets_no_tick(work):
+    settled_ms = long_ago(work, 5000)
+    work.resume_schedule("report")
+    assert work.schedules()[0].settled_ms == settled_ms
+
+
+@pytest.mark.parametrize("act", ["pause_schedule", "resume_schedule"])
+def test_a_schedule_that_is_not_there_is_an_error(any_client, act):
+    with pytest.raises(ScheduleNotFound):
+        getattr(any_client, act)("nothing")
+
+
+# --- what the console reads -------------------------------------------------------------------------
+
+
+def test_a_schedule_that_nobody_sees_to_is_late(work):
+    long_ago(work, 10_000)
+    [state] = work.schedules()
+    assert 9 <= state.late_seconds <= 11
+
+
+def test_a_timetable_that_only_other_code_can_read_has_no_next_tick(work):
+    named(work, Timing("report", "every full moon", "", "work", "once"))
+    [state] = work.schedules()
+    assert (state.next_ms, state.late_seconds) == (0, 0)
