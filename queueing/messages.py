@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class QueueFigures:
 class PeekedMessage:
     """A message seen without receiving it.
 
-    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``.
+    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``; ``size_bytes`` is that of the
+    whole body, of which ``body`` may be the beginning.
     """
 
     id: str
@@ -101,6 +103,17 @@ class PeekedMessage:
     due_ms: int
     sent: float
     state: str
+    size_bytes: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """What a worker last told of itself, and how many seconds ago by the server's clock."""
+
+    name: str
+    age_seconds: float
+    record: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ def policy_of(path: str) -> dict[str, str]:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/nothing-here", "/icon.svg"])
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/nothing-here", "/favicon.ico"])
 def test_each_answer_has_one(path: str):
     policy = policy_of(path)
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
@@ -28,4 +28,4 @@ def test_it_allows_nothing_inline_and_nobody_else():
 def test_the_error_pages_for_developers_may_be_inline(settings: Settings):
     settings.DEBUG = True
     assert "Content-Security-Policy" not in Client().get("/nothing-here").headers
-    assert "Content-Security-Policy" in Client().get("/icon.svg").headers
+    assert "Content-Security-Policy" in Client().get("/favicon.ico").headers
