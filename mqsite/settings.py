@@ -168,6 +168,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # Each attempt to log in that failed is worth a line, not each that did not.
+        "axes": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The page asks for the state several times a second: only errors are worth a line.
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },

@@ -25,7 +25,10 @@ ROWS = [
     ("seam", "handlers"),
     ("memory", "models migrations history lookup"),
     ("execution", "worker"),
-    ("doors", "apps tasks_backend checks metrics views urls admin templatetags terminal testing management"),
+    (
+        "doors",
+        "apps tasks_backend checks alerts metrics views urls admin templatetags terminal testing management",
+    ),
 ]
 #: ``import queueing`` itself: the client of the process.
 PACKAGE_ROW = 1

@@ -68,7 +68,9 @@ class Looks(Queues):
     ) -> list[PeekedMessage]:
         keys = self._lane_keys(validation.qname(qname))
         limit = "" if body_bytes is None else body_bytes
-        return [_peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id, limit))]
+        return [
+            _peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id, limit))
+        ]
 
 
 def _figures(name: str, reply: list[Any]) -> QueueFigures:
