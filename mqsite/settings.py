@@ -6,6 +6,7 @@ stops web and worker for it.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
@@ -37,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "queueing",
     "jobs",
 ]
@@ -44,6 +46,7 @@ MIDDLEWARE = [
     "mqsite.probes.ProbeMiddleware",
     "mqsite.proxy.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "mqsite.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -51,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "mqsite.urls"
 CSRF_FAILURE_VIEW = "jobs.views.csrf_failure"
@@ -70,6 +74,10 @@ TEMPLATES = [
     }
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -132,6 +140,27 @@ SESSION_COOKIE_SECURE = TRUST_PROXY
 CSRF_COOKIE_SECURE = TRUST_PROXY
 # Short at first: browsers remember it, and a mistake lasts as long.
 SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", default=3600)
+# Nothing inline, nothing from elsewhere.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("connect", "font", "img", "manifest", "script", "style")),
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+# Who guesses passwords is locked out by address; an account is never locked, or anybody could do it.
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_CLIENT_IP_CALLABLE = "mqsite.login_guard.guesser_address"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# Further tries do not lengthen it: an office behind one address gets in again.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_TEMPLATE = "429.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = [
     # Whether its neighbours on other subdomains have TLS is not this site's to say.
     "security.W005",
@@ -150,6 +179,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # Each attempt to log in that failed is worth a line, not each that did not.
+        "axes": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The page asks for the state several times a second: only errors are worth a line.
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },

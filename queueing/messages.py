@@ -92,7 +92,8 @@ class QueueFigures:
 class PeekedMessage:
     """A message seen without receiving it.
 
-    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``.
+    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``; ``size_bytes`` is that of the
+    whole body, of which ``body`` may be the beginning.
     """
 
     id: str
@@ -101,6 +102,8 @@ class PeekedMessage:
     due_ms: int
     sent: float
     state: str
+    size_bytes: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ class NoRows(models.Manager):
 class Queue(models.Model):
     """A queue as the admin knows it: no table, only the name and the permissions.
 
-    What it shows is read from Redis at each request.
+    What it shows is read from Redis at each request. Created, set and deleted with Django's own three
+    permissions; each other verb has one of its own, and all of them need ``view_queue`` as well.
     """
 
     name = models.CharField(_("name"), max_length=160, primary_key=True)
@@ -124,6 +125,14 @@ class Queue(models.Model):
         managed = False
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
+        permissions = [
+            ("pause_queue", _("Can pause and resume queues")),
+            ("send_message", _("Can send messages")),
+            ("purge_queue", _("Can delete all messages of a queue")),
+            ("redrive_queue", _("Can move dead letters back")),
+            ("move_messages", _("Can move messages to another queue")),
+        ]
 
     def __str__(self) -> str:
-        return self.name
+        """The name, with what cannot be printed written out: foreign programs name queues as they like."""
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from . import validation
 from .client import QueueClient
 from .outcomes import Outcome, unpack
 
@@ -19,6 +20,21 @@ class Entry:
     key: str
     size_bytes: int
     outcomes: list[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What waits in the outbox, and how many outcomes did not fit into it since it was made."""
+
+    entries: int
+    size_bytes: int
+    lost: int
+
+
+def stats(client: QueueClient) -> Stats:
+    """How full the outbox is."""
+    keys = [client.keys.outbox(), client.keys.outbox_stats()]
+    return Stats(*map(validation.stored_int, client.scripts.run("outbox_stats", keys)))
 
 
 def read(client: QueueClient, recorder: str, *, count: int) -> list[Entry] | None:

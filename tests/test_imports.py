@@ -28,7 +28,10 @@ ROWS = [
     ("seam", "context handlers periodic schedule"),
     ("memory", "models migrations history lookup"),
     ("execution", "worker"),
-    ("doors", "apps tasks_backend checks metrics views urls admin templatetags terminal testing management"),
+    (
+        "doors",
+        "apps tasks_backend checks alerts metrics views urls admin templatetags terminal testing management",
+    ),
 ]
 #: ``import queueing`` itself: the client of the process.
 PACKAGE_ROW = 1

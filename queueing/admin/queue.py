@@ -1,201 +1,151 @@
-"""Queues: what Redis knows of each one, and the three attributes that can be set.
+"""Queues: what Redis knows of each one, and all that can be done to it.
 
-The model has no table. Django's own list and form are kept, only what they would read from the
-database is read from Redis here: ``QueueList`` for the list, ``get_object`` for a page.
+The model has no table. Django's own list and forms are kept, only what they would read from the database
+is read from Redis: ``QueueList`` for the list, ``QueueStorage`` for a page. Each action is a class in a file
+of its own.
 """
 
-import re
-import urllib.parse
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import django.contrib.admin.utils as admin_utils
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
 
-from ..exceptions import QueueError, QueueUnavailable
-from ..messages import QueueFigures
+from .. import alerts
+from ..exceptions import QueueError, QueueExists, QueueUnavailable
+from ..keys import is_dead_letter_queue
 from ..models import Job, Queue
-from ..templatetags.queueing_text import day, duration, moment, visible
-from .queue_form import QueueForm
+from ..templatetags.queueing_text import visible
+from .queue_action import QueueAction, is_actionable
+from .queue_columns import ATTRIBUTES, QueueColumns
+from .queue_form import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
+from .queue_list import QueueList
+from .queue_messages import ROW_BYTES, Messages, OneMessage, message_rows
+from .queue_move import Move
+from .queue_pause import Pause, Resume
+from .queue_purge import Purge
+from .queue_redrive import Redrive
+from .queue_send import Send
+from .queue_storage import QueueStorage
 
 #: Messages that a queue's page lets one look at.
 PEEKED = 20
-EDITABLE = ("vt", "delay", "maxsize")
-#: RSMQ's nine attributes, by RSMQ's names and in its order.
-ATTRIBUTES = (*EDITABLE, "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 COUNTS = ("ready", "delayed", "running", "dead")
+#: In the order in which they are offered.
+ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
+#: Those that a row of the list offers.
+ROW_ACTIONS = (Messages, Send, Pause, Resume)
 
 
-def as_row(figures: QueueFigures) -> Queue:
-    """The model's instance of a queue, with its figures as ``.figures``."""
-    queue = Queue(name=figures.name)
-    queue.figures = figures
-    return queue
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An action where it is offered; without an address it cannot be done now."""
 
-
-def _attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=format_html("<code>{}</code>", name))  # else it would get a capital
-    def shown(_admin: Any, queue: Queue) -> Any:
-        return getattr(queue.figures.attributes, name)
-
-    return shown
-
-
-def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=format_html("<code>{}</code>", name))
-    def shown(_admin: Any, queue: Queue) -> Any:
-        epoch_seconds = getattr(queue.figures.attributes, name)
-        at = moment(epoch_seconds)
-        return day(at) if at else epoch_seconds
-
-    return shown
-
-
-def _count(name: str, label: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=label)
-    def shown(_admin: Any, queue: Queue) -> Any:
-        return getattr(queue.figures, name)
-
-    return shown
-
-
-class QueueList(ChangeList):
-    """A page of queues by name; empty, and ``unavailable``, while Redis is away."""
-
-    unavailable = False
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """No rows: the database has none. Sets what the list needs to know of filters: none."""
-        self.filter_specs: list[Any] = []
-        self.has_filters = self.has_active_filters = False
-        return self.root_queryset.none()
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Read one page of queues, and figures for the queues on it only."""
-        try:
-            client = queueing.get_client()
-            self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
-            self.result_list = [as_row(figures) for figures in client.queue_figures(self.result_list)]
-        except QueueUnavailable:
-            self.unavailable = True
-            self._take_page(request, [])
-
-    def _is_sought(self, name: str) -> bool:
-        # Bytes that are no UTF-8 come as lone surrogates: no key can be built from such a name.
-        return self.query.lower() in name.lower() and not re.search("[\ud800-\udfff]", name)
-
-    def _take_page(self, request: HttpRequest, names: list[str]) -> None:
-        self.paginator = self.model_admin.get_paginator(request, names, self.list_per_page)
-        self.result_count = self.full_result_count = self.paginator.count
-        self.show_full_result_count = True
-        self.show_admin_actions = False
-        self.can_show_all = False
-        self.multi_page = self.result_count > self.list_per_page
-        try:
-            self.result_list = list(self.paginator.page(self.page_num).object_list)
-        except InvalidPage:
-            self.result_list = list(self.paginator.page(1).object_list)
-
-    def url_for_result(self, result: Queue) -> str:
-        """The queue's page; no character of a foreign name ends the path or fails."""
-        return f"{urllib.parse.quote(admin_utils.quote(result.name), errors='replace')}/change/"
+    label: str
+    url: str = ""
 
 
 @admin.register(Queue)
-class QueueAdmin(admin.ModelAdmin):
-    """Every queue of the namespace. Seen with ``view_queue``, set with ``change_queue``."""
+class QueueAdmin(QueueColumns, QueueStorage, admin.ModelAdmin):
+    """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
 
     form = QueueForm
     actions = None
-    list_display = ("shown_name", *ATTRIBUTES, *COUNTS, "latency")
+    list_display = ("shown_name", *ATTRIBUTES, *COUNTS, "latency", "paused", "actions_of_row")
     list_display_links = ("shown_name",)
     list_per_page = 100
     search_fields = ("name",)
     sortable_by = ()
-    fieldsets = ((gettext_lazy("Attributes"), {"fields": EDITABLE}),)
+    delete_confirmation_template = "admin/queueing/queue/delete_confirmation.html"
 
-    vt = _attribute("vt")
-    delay = _attribute("delay")
-    maxsize = _attribute("maxsize")
-    totalrecv = _attribute("totalrecv")
-    totalsent = _attribute("totalsent")
-    created = _time_attribute("created")
-    modified = _time_attribute("modified")
-    msgs = _attribute("msgs")
-    hiddenmsgs = _attribute("hiddenmsgs")
-    ready = _count("ready", gettext_lazy("ready"))
-    delayed = _count("delayed", gettext_lazy("delayed"))
-    running = _count("running", gettext_lazy("running"))
-    dead = _count("dead", gettext_lazy("dead"))
+    # --- permissions ---------------------------------------------------------------------------
 
-    @admin.display(description=gettext_lazy("latency"))
-    def latency(self, queue: Queue) -> str:
-        """Age of the oldest ready message."""
-        return duration(queue.figures.latency_seconds)
+    def has_change_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
+        """Nothing can be changed on a queue whose name only a foreign program would give it."""
+        return super().has_change_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
-    @admin.display(description=gettext_lazy("name"))
-    def shown_name(self, queue: Queue) -> str:
-        """The name, with what cannot be seen in it written out."""
-        return format_html("<bdi>{}</bdi>", visible(queue.name))
+    def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
+        """The same."""
+        return super().has_delete_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
-    # --- what the database would have been asked -----------------------------------------------
+    def may(self, request: HttpRequest, codename: str) -> bool:
+        """Whether this person may look at queues and do this."""
+        if not self.has_view_or_change_permission(request):
+            return False
+        return codename == "view_queue" or request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def jobs_can_be_seen(self, request: HttpRequest) -> bool:
+        """Whether there is a page of processed jobs for this person."""
+        job_admin = self.admin_site._registry.get(Job)
+        return job_admin is not None and job_admin.has_view_permission(request)
+
+    # --- forms ---------------------------------------------------------------------------------
+
+    def get_form(self, request: HttpRequest, obj: Queue | None = None, **kwargs: Any) -> Any:
+        """The form as it is: nothing of it is made from the model."""
+        return NewQueueForm if obj is None else QueueForm
+
+    def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
+        """The forms for who may use them; the figures stand above for everyone."""
+        if obj is None:
+            return ((None, {"fields": ("name", *EDITABLE)}),)
+        if not self.has_change_permission(request, obj):
+            return ()
+        known = [name for name in POLICIES if name not in REDRIVE or not is_dead_letter_queue(obj.name)]
+        return (
+            (gettext_lazy("Attributes"), {"fields": EDITABLE}),
+            (gettext_lazy("Policies"), {"fields": known}),
+        )
+
+    # --- addresses -----------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Each action has one of its own below the queue's."""
+        views = [(view, view.name, f"<str:object_id>/{view.name}/") for view in ACTIONS]
+        views.append((OneMessage, "message", "<str:object_id>/messages/<str:message_id>/"))
+        own = [
+            path(
+                route,
+                self.admin_site.admin_view(view.as_view(model_admin=self)),
+                name=f"queueing_queue_{name}",
+            )
+            for view, name, route in views
+        ]
+        return own + super().get_urls()
+
+    def action_url(self, name: str, queue: str) -> str:
+        """Where an action on a queue is."""
+        return reverse(f"admin:queueing_queue_{name}", args=[admin_utils.quote(queue)])
+
+    def tools(self, request: HttpRequest, queue: Queue, views: Any = ACTIONS) -> list[Tool]:
+        """What this person can do to this queue now."""
+        if not is_actionable(queue.name):
+            return []
+        return [
+            Tool(str(view.label), self.action_url(view.name, queue.name))
+            for view in views
+            if self.may(request, view.permission) and view.is_offered(queue.figures)
+        ]
+
+    def row_tools(self, request: HttpRequest, queue: Queue) -> list[Tool]:
+        """What the list offers beside a queue."""
+        return self.tools(request, queue, ROW_ACTIONS)
+
+    # --- views ---------------------------------------------------------------------------------
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that reads Redis."""
         return QueueList
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Queue | None:
-        """The queue of that name with its figures, ``None`` if there is none.
-
-        Raises ``QueueUnavailable``.
-        """
-        try:
-            found = queueing.get_client().queue_figures([object_id])
-        except QueueUnavailable:
-            raise
-        except QueueError:
-            return None
-        return as_row(found[0]) if found else None
-
-    def save_model(self, request: HttpRequest, obj: Queue, form: QueueForm, change: bool) -> None:
-        """Set the attributes that were changed, and only those."""
-        if form.changed_data:
-            values = {name: form.cleaned_data[name] for name in form.changed_data}
-            queueing.get_client().set_queue_attributes(obj.name, **values)
-
-    def construct_change_message(
-        self, request: HttpRequest, form: QueueForm, formsets: Any, add: bool = False
-    ) -> str:
-        """For the admin's log: each value before and after."""
-        changes = [f"{name} {form.initial[name]} → {form.cleaned_data[name]}" for name in form.changed_data]
-        return ", ".join(changes) or _("No fields changed.")
-
-    # --- permissions ---------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Queues are created by the programs that use them and from the terminal."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
-        """Not from here: the messages would go with it."""
-        return False
-
-    def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The form for who may change the queue; the figures are above it for everyone."""
-        return self.fieldsets if self.has_change_permission(request, obj) else ()
-
-    # --- views ---------------------------------------------------------------------------------
 
     def changeform_view(
         self,
@@ -208,10 +158,12 @@ class QueueAdmin(admin.ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except QueueUnavailable:
-            return self._away(request, object_id)
+            return self.away(request, object_id, self._may_use_form(request, object_id))
+        except QueueExists:
+            self.message_user(request, _("There is a queue of that name already."), messages.ERROR)
         except QueueError as error:
             self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
-            return HttpResponseRedirect(request.path)
+        return HttpResponseRedirect(request.path)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -220,28 +172,57 @@ class QueueAdmin(admin.ModelAdmin):
         try:
             return super().history_view(request, object_id, extra_context)
         except QueueUnavailable:
-            return self._away(request, object_id)
+            return self.away(request, object_id, self.has_view_or_change_permission(request))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask with the number of messages, then delete."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except QueueUnavailable:
+            return self.away(request, object_id, self.has_delete_permission(request))
+        except QueueError as error:
+            self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:queueing_queue_changelist"))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add a look at the first messages, which receives none of them."""
-        context["attribute_names"] = ATTRIBUTES
-        job_admin = self.admin_site._registry.get(Job)
-        context["jobs_can_be_seen"] = job_admin is not None and job_admin.has_view_permission(request)
-        try:
-            context["peeked"] = queueing.get_client().peek_messages(context["original"].name, count=PEEKED)
-        except QueueUnavailable:
-            raise
-        except QueueError:  # a name that only a foreign program would give a queue, or just deleted
-            context["peeked"] = []
+        """Add what can be done, what to look after, and a look at the first messages, receiving none."""
+        if queue := context["original"]:
+            client = queueing.get_client()
+            context |= {
+                "attribute_names": ATTRIBUTES,
+                "tools": self.tools(request, queue),
+                "is_actionable": is_actionable(queue.name),
+                "jobs_can_be_seen": self.jobs_can_be_seen(request),
+                "alerts": alerts.read(client, [queue.figures]),
+                "dead_letter_queue": client.dead_letter_queue(queue.name),
+                "rows": message_rows(queue.name, self._peeked(queue)),
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _away(self, request: HttpRequest, object_id: str | None) -> HttpResponse:
-        """The page of a queue that cannot be read now."""
-        posted = request.method == "POST"
-        allowed = self.has_change_permission if posted else self.has_view_or_change_permission
-        if not allowed(request):
+    def _peeked(self, queue: Queue) -> Any:
+        if not is_actionable(queue.name):
+            return []
+        try:
+            return queueing.get_client().peek_messages(queue.name, count=PEEKED, body_bytes=ROW_BYTES)
+        except QueueUnavailable:
+            raise
+        except QueueError:  # just deleted
+            return []
+
+    def _may_use_form(self, request: HttpRequest, object_id: str | None) -> bool:
+        if object_id is None:
+            return self.has_add_permission(request)
+        if request.method == "POST":
+            return self.has_change_permission(request)
+        return self.has_view_or_change_permission(request)
+
+    def away(self, request: HttpRequest, object_id: str | None, is_allowed: bool) -> HttpResponse:
+        """The page of a queue that cannot be read now, for who would be allowed to."""
+        if not is_allowed:
             raise PermissionDenied
         queue = Queue(name=visible(admin_utils.unquote(object_id or "")))
         context = {
@@ -251,7 +232,8 @@ class QueueAdmin(admin.ModelAdmin):
             "opts": self.opts,
             "original": queue,
             "has_view_permission": True,
-            "posted": posted,
+            "posted": request.method == "POST",
+            "tools": [Tool(str(view.label)) for view in ACTIONS if self.may(request, view.permission)],
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)

@@ -18,7 +18,8 @@ BATCH_BYTES = 1_000_000
 #: A dead-letter queue that is made forgets its messages after so many seconds.
 DEAD_RETENTION_SECONDS = 30 * 86_400
 
-#: Called with how many are done and how many there were at the start.
+#: Called with how many are done and how many there were at the start, after each step. It may raise
+#: to end the work there.
 Progress = Callable[[int, int], None]
 
 _BY_NAME = {error.name: error for error in (QueueNotFound, QueueExists, MessageTooLong, ScheduleNotFound)}

@@ -1,5 +1,6 @@
 """Looking at queues and messages without changing them."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,10 @@ from ..messages import PeekedMessage, QueueFigures, sent_ms
 from ..scripts import Call
 from .base import BATCH, checked
 from .queues import Queues, read_attributes
+from .receives import read_headers
+
+#: The first bytes of a UTF-8 character that has more, at the end.
+HALF_CHARACTER = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
 
 
 class Looks(Queues):
@@ -39,22 +44,33 @@ class Looks(Queues):
         *keys, name_bytes, dead = (validation.encode(text) for text in texts)
         return Call("figures", keys, [name_bytes, dead])
 
-    def peek_messages(self, qname: str, *, count: int = 20, newest: bool = False) -> list[PeekedMessage]:
+    def peek_messages(
+        self, qname: str, *, count: int = 20, newest: bool = False, body_bytes: int | None = None
+    ) -> list[PeekedMessage]:
         """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
 
-        Raises ``QueueNotFound``.
+        With ``body_bytes`` only the beginnings of their bodies, and nothing of one above 1 MB. Raises
+        ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
-        return self._peek(qname, count, "last" if newest else "first", "")
+        return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
 
-    def peek_message(self, qname: str, id: str) -> PeekedMessage | None:
-        """The message of that id as it lies in the queue, or ``None``. Raises ``QueueNotFound``."""
-        found = self._peek(qname, 1, "id", validation.message_id(id))
+    def peek_message(self, qname: str, id: str, *, body_bytes: int | None = None) -> PeekedMessage | None:
+        """The message of that id as it lies in the queue, or ``None``. Raises ``QueueNotFound``.
+
+        With ``body_bytes`` only the beginning of its body.
+        """
+        found = self._peek(qname, 1, "id", validation.message_id(id), body_bytes)
         return found[0] if found else None
 
-    def _peek(self, qname: str, count: int, which: str, id: str) -> list[PeekedMessage]:
+    def _peek(
+        self, qname: str, count: int, which: str, id: str, body_bytes: int | None
+    ) -> list[PeekedMessage]:
         keys = self._lane_keys(validation.qname(qname))
-        return [_peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id))]
+        limit = "" if body_bytes is None else body_bytes
+        return [
+            _peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id, limit))
+        ]
 
 
 def _figures(name: str, reply: list[Any]) -> QueueFigures:
@@ -64,13 +80,22 @@ def _figures(name: str, reply: list[Any]) -> QueueFigures:
     return QueueFigures(name, attributes, ready, delayed, running, dead, waiting_ms / 1000, bool(reply[13]))
 
 
-def _peeked(id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes) -> PeekedMessage:
+def _peeked(
+    id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes, size_bytes: int, headers: bytes
+) -> PeekedMessage:
     text = validation.decode(id)
     return PeekedMessage(
         id=text,
-        body=validation.decode(body),
+        body=_beginning(body) if len(body) < size_bytes else validation.decode(body),
         rc=validation.stored_int(rc),
         due_ms=validation.stored_int(due_ms),
         sent=sent_ms(text),
         state=state.decode(),
+        size_bytes=size_bytes,
+        headers=read_headers(headers) if headers else {},
     )
+
+
+def _beginning(body: bytes) -> str:
+    """The text of a body that was cut: half a character at its end is left out."""
+    return HALF_CHARACTER.sub(b"", body).decode("utf-8", "surrogateescape")

@@ -119,11 +119,11 @@ def read_message(id: bytes, body: bytes, rc: Any, fr: Any, headers: bytes) -> Me
         int(rc),
         validation.stored_int(fr),
         sent_ms(text),
-        _headers(headers) if headers else {},
+        read_headers(headers) if headers else {},
     )
 
 
-def _headers(text: bytes) -> dict[str, str]:
+def read_headers(text: bytes) -> dict[str, str]:
     """The headers of a message; none where another program has left something else there."""
     try:
         headers = json.loads(text)

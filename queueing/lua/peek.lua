@@ -2,12 +2,23 @@
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
--- Returns {'ok', {id, body, rc, due ms, state}, …} or {RSMQ's error name}
+-- ARGV[4] bytes of a body, '' for whole ones; of several messages those above 1 MB are left out then
+-- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers}, …} or {RSMQ's error name}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
+-- A hash gives out whole values only: many long ones would be copied to show the beginning of each.
+local LONG_BYTES = 1000000
+
+local function body_of(id, size)
+  local limit = tonumber(ARGV[4])
+  if not limit or size <= limit then return redis.call('HGET', KEYS[1], id) end
+  if ARGV[2] ~= 'id' and size > LONG_BYTES then return '' end
+  return string.sub(redis.call('HGET', KEYS[1], id), 1, limit)
+end
+
 local found = {}
 if ARGV[2] == 'id' then
   local score = redis.call('ZSCORE', KEYS[2], ARGV[3])
@@ -20,13 +31,17 @@ local running = running_ids()
 local reply = { 'ok' }
 for i = 1, #found, 2 do
   local id, due_ms = found[i], tonumber(found[i + 1])
-  local body, rc = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc'))
   local state = 'ready'
   if running[id] then
     state = 'running'
   elseif due_ms > now_ms then
     state = string.match(redis.call('HGET', KEYS[3], id) or '', '^[1-9]') and 'retrying' or 'delayed'
   end
-  if body then reply[#reply + 1] = { id, body, rc or '0', whole(due_ms), state } end
+  local size = redis.call('HSTRLEN', KEYS[1], id)
+  if size > 0 or redis.call('HEXISTS', KEYS[1], id) == 1 then
+    local rc = redis.call('HGET', KEYS[1], id .. ':rc') or '0'
+    local headers = redis.call('HGET', KEYS[4], id) or ''
+    reply[#reply + 1] = { id, body_of(id, size), rc, whole(due_ms), state, size, headers }
+  end
 end
 return reply

@@ -222,7 +222,10 @@ class Model:
 
     def _peeked(self, qname: str, kept: Kept) -> PeekedMessage:
         state = "ready" if kept.due_ms <= self.now_ms else "delayed"
-        return PeekedMessage(kept.id, kept.body, kept.rc, kept.due_ms, kept.sent_ms, state)
+        size_bytes, headers = len(kept.body.encode()), self.headers[qname].get(kept.id, {})
+        return PeekedMessage(
+            kept.id, kept.body, kept.rc, kept.due_ms, kept.sent_ms, state, size_bytes, headers
+        )
 
     # --- by id and by receipt -----------------------------------------------------------------
 

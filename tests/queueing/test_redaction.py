@@ -14,7 +14,7 @@ NAMES = ("password", "token")
     ("text", "shown"),
     [
         ('{"password": "geheim", "n": 1.10}', '{"password": "[redacted]", "n": 1.10}'),
-        ('{"token":"geheim","big":12345678901234567890}', '{"token":"[redacted]","big":12345678901234567890}'),
+        ('{"token":"geheim","n":12345678901234567890}', '{"token":"[redacted]","n":12345678901234567890}'),
         ('{"my_PassWord_2": {"a": ["geheim"], "b": {}}, "b": 2}', '{"my_PassWord_2": "[redacted]", "b": 2}'),
         ('[{"token" : null}, {"token":\n[1, 2]}]', '[{"token" : "[redacted]"}, {"token":"[redacted]"}]'),
         (r'{"pass\u0077ord": "geheim"}', r'{"pass\u0077ord": "[redacted]"}'),

@@ -1,0 +1,98 @@
+"""The columns of the list of queues."""
+
+from collections.abc import Callable
+from typing import Any
+
+import django.contrib.admin.utils as admin_utils
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ..models import Queue
+from ..templatetags.queueing_text import day, duration, moment, visible
+from .queue_list import is_text
+
+#: RSMQ's nine attributes, by RSMQ's names and in its order.
+ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
+
+
+def _attribute(name: str) -> Callable[[Any, Queue], Any]:
+    @admin.display(description=format_html("<code>{}</code>", name))  # else it would get a capital
+    def shown(_admin: Any, queue: Queue) -> Any:
+        return getattr(queue.figures.attributes, name)
+
+    return shown
+
+
+def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
+    @admin.display(description=format_html("<code>{}</code>", name))
+    def shown(_admin: Any, queue: Queue) -> Any:
+        epoch_seconds = getattr(queue.figures.attributes, name)
+        at = moment(epoch_seconds)
+        return day(at) if at else epoch_seconds
+
+    return shown
+
+
+def _count(name: str, label: str) -> Callable[[Any, Queue], Any]:
+    @admin.display(description=label)
+    def shown(_admin: Any, queue: Queue) -> Any:
+        return getattr(queue.figures, name)
+
+    return shown
+
+
+class QueueColumns:
+    """What stands in a row."""
+
+    vt = _attribute("vt")
+    delay = _attribute("delay")
+    maxsize = _attribute("maxsize")
+    totalrecv = _attribute("totalrecv")
+    totalsent = _attribute("totalsent")
+    created = _time_attribute("created")
+    modified = _time_attribute("modified")
+    msgs = _attribute("msgs")
+    hiddenmsgs = _attribute("hiddenmsgs")
+    ready = _count("ready", gettext_lazy("ready"))
+    delayed = _count("delayed", gettext_lazy("delayed"))
+    running = _count("running", gettext_lazy("running"))
+
+    @admin.display(description=gettext_lazy("name"))
+    def shown_name(self, queue: Queue) -> str:
+        """The name, with what cannot be seen in it written out."""
+        if is_text(queue.name):
+            return format_html("<bdi>{}</bdi>", visible(queue.name))
+        why = _("This name is not UTF-8, so it cannot be opened here.")
+        return format_html('<bdi>{}</bdi> <span class="quiet">{}</span>', visible(queue.name), why)
+
+    @admin.display(description=gettext_lazy("dead"))
+    def dead(self, queue: Queue) -> Any:
+        """How many lie in its dead-letter queue, with the way there."""
+        if not queue.figures.dead:
+            return 0
+        url = reverse("admin:queueing_queue_change", args=[admin_utils.quote(queue.dead_letter_queue)])
+        return format_html('<a href="{}">{}</a>', url, queue.figures.dead)
+
+    @admin.display(description=gettext_lazy("latency"))
+    def latency(self, queue: Queue) -> str:
+        """Age of the oldest ready message."""
+        return duration(queue.figures.latency_seconds)
+
+    @admin.display(description=gettext_lazy("paused"))
+    def paused(self, queue: Queue) -> str:
+        """Whether it gives out messages."""
+        if not queue.figures.paused:
+            return ""
+        return format_html('<span class="queueing-state" data-state="paused">{}</span>', _("paused"))
+
+    @admin.display(description=gettext_lazy("actions"))
+    def actions_of_row(self, queue: Queue) -> str:
+        """What is done to it most often."""
+        return format_html_join(
+            " · ",
+            '<a href="{}">{}<span class="visually-hidden"> {}</span></a>',
+            ((tool.url, tool.label, queue.name) for tool in queue.tools),
+        )

@@ -1,0 +1,87 @@
+"""The list of queues: one page of names, and figures for those on it only."""
+
+import re
+import urllib.parse
+from typing import Any
+
+import django.contrib.admin.utils as admin_utils
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import InvalidPage
+from django.http import HttpRequest
+from django.urls import NoReverseMatch
+
+import queueing
+
+from ..alerts import Alert
+from ..alerts import read as read_alerts
+from ..exceptions import QueueUnavailable
+from ..messages import QueueFigures
+from ..models import Queue
+
+
+def as_row(figures: QueueFigures) -> Queue:
+    """The model's instance of a queue, with its figures as ``.figures``."""
+    queue = Queue(name=figures.name)
+    queue.figures = figures
+    return queue
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can stand in an address: bytes that are no UTF-8 come as lone surrogates."""
+    return not re.search("[\ud800-\udfff]", name)
+
+
+class QueueList(ChangeList):
+    """A page of queues by name; empty, and ``unavailable``, while Redis is away."""
+
+    unavailable = False
+    alerts: tuple[Alert, ...] = ()
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
+        """No rows: the database has none. Sets what the list needs to know of filters: none."""
+        self.filter_specs: list[Any] = []
+        self.has_filters = self.has_active_filters = False
+        return self.root_queryset.none()
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read one page of queues, and figures for the queues on it only."""
+        try:
+            client = queueing.get_client()
+            self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
+            figures = client.queue_figures(self.result_list)
+            self.alerts = tuple(read_alerts(client, figures))
+        except QueueUnavailable:
+            self.unavailable = True
+            self._take_page(request, [])
+            return
+        self.result_list = [self._row(request, one) for one in figures]
+
+    def _row(self, request: HttpRequest, figures: QueueFigures) -> Queue:
+        queue = as_row(figures)
+        queue.dead_letter_queue = queueing.get_client().dead_letter_queue(figures.name)
+        queue.tools = self.model_admin.row_tools(request, queue)
+        return queue
+
+    def _is_sought(self, name: str) -> bool:
+        return self.query.lower() in name.lower()
+
+    def _take_page(self, request: HttpRequest, names: list[str]) -> None:
+        self.paginator = self.model_admin.get_paginator(request, names, self.list_per_page)
+        self.result_count = self.full_result_count = self.paginator.count
+        self.show_full_result_count = True
+        self.show_admin_actions = False
+        self.can_show_all = False
+        self.multi_page = self.result_count > self.list_per_page
+        try:
+            self.result_list = list(self.paginator.page(self.page_num).object_list)
+        except InvalidPage:
+            self.result_list = list(self.paginator.page(1).object_list)
+
+    def url_for_result(self, result: Queue) -> str:
+        """The queue's page; no character of a foreign name ends the path or fails.
+
+        Raises ``NoReverseMatch``, which leaves the link out, where the name is no text.
+        """
+        if not is_text(result.name):
+            raise NoReverseMatch
+        return f"{urllib.parse.quote(admin_utils.quote(result.name))}/change/"

@@ -1,0 +1,101 @@
+"""What somebody has to look after: queues that nobody takes, a Redis that evicts, an outbox that overflows.
+
+One place for all who warn: the console's pages, and whatever else tells of the queues.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from . import outbox
+from .client import QueueClient
+from .conf import get_conf
+from .keys import is_dead_letter_queue
+from .messages import QueueFigures
+from .templatetags.queueing_text import duration, visible
+from .workers import Worker
+
+#: Messages that are ready for so long should have been taken by a program that is not ours, if by any.
+UNATTENDED_SECONDS = 60.0
+#: The part of the outbox from which on it is worth a warning.
+OUTBOX_FULL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to look after: a word for programs, a sentence for people, and the queue it is about."""
+
+    kind: str
+    text: str
+    queue: str = ""
+
+
+def read(client: QueueClient, figures: Sequence[QueueFigures]) -> list[Alert]:
+    """What there is to warn of now, about these queues and in general.
+
+    Three round trips, whatever the number of queues. Raises ``QueueUnavailable``.
+    """
+    workers = client.workers()
+    return [
+        *_eviction(client.eviction_policy()),
+        *_outbox(outbox.stats(client)),
+        *_silent(workers),
+        *_unattended(client, figures, workers),
+    ]
+
+
+def _eviction(policy: str | None) -> Iterator[Alert]:
+    if policy not in (None, "noeviction"):
+        text = _(
+            "Redis' maxmemory-policy is %s: when it is full it will drop whole queues. Set it to noeviction."
+        )
+        yield Alert("eviction", text % visible(policy))
+
+
+def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
+    if stats.size_bytes >= OUTBOX_FULL * get_conf().OUTBOX_MAX:
+        percent = min(100, round(100 * stats.size_bytes / get_conf().OUTBOX_MAX))
+        text = _(
+            "The outbox is %(percent)d %% full: outcomes of jobs wait to be written into the database. "
+            "See that a worker runs and that the database answers; what does not fit is lost to the history."
+        )
+        yield Alert("outbox full", text % {"percent": percent})
+    if stats.lost:
+        text = ngettext(
+            "%(lost)d outcome did not fit into the outbox and is missing in the history.",
+            "%(lost)d outcomes did not fit into the outbox and are missing in the history.",
+            stats.lost,
+        )
+        yield Alert("outcomes lost", text % {"lost": stats.lost})
+
+
+def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:
+    for worker in workers:
+        if worker.is_stale:
+            text = _("The worker %(name)s has not been heard of for %(age)s.")
+            words = {"name": visible(worker.name), "age": duration(worker.age_seconds)}
+            yield Alert("silent worker", text % words)
+
+
+def _unattended(
+    client: QueueClient, figures: Sequence[QueueFigures], workers: Sequence[Worker]
+) -> Iterator[Alert]:
+    taken = {name for worker in workers if worker.is_alive for name in worker.queues}
+    dead = {client.dead_letter_queue(queue.name) for queue in figures}
+    for queue in figures:
+        is_for_later = queue.paused or queue.name in dead or is_dead_letter_queue(queue.name)
+        is_waiting = queue.ready and queue.latency_seconds >= UNATTENDED_SECONDS
+        if is_waiting and not is_for_later and queue.name not in taken:
+            yield Alert("unattended", _sentence(queue), queue.name)
+
+
+def _sentence(queue: QueueFigures) -> str:
+    text = ngettext(
+        "No worker takes %(queue)s: %(ready)d message is ready, and has been for %(latency)s.",
+        "No worker takes %(queue)s: %(ready)d messages are ready, the oldest for %(latency)s.",
+        queue.ready,
+    )
+    latency = duration(queue.latency_seconds)
+    return text % {"queue": visible(queue.name), "ready": queue.ready, "latency": latency}
