@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from jobs import handlers
-from queueing.handlers import find
+from queueing.handlers import handler_of
 from queueing.messages import Message
 
 
@@ -25,4 +25,4 @@ def test_it_logs_the_text_on_one_line(
 
 
 def test_it_is_the_handler_of_the_queue() -> None:
-    assert find("testqueue").function is handlers.say
+    assert handler_of("testqueue").function is handlers.say

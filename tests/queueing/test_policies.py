@@ -286,7 +286,7 @@ def test_what_a_foreign_deletion_left_beside_a_queue_is_swept(queue, hand):
     # RSMQ's own deleteQueue.
     queue.redis.delete("rsmq:work", "rsmq:work:Q")
     queue.redis.srem("rsmq:QUEUES", "work")
-    assert queue.sweep_lost_queues() == 4
+    assert queue.sweep_lost_queues() == 5
     left = [key for key in queue.redis.keys("*") if b"sender" not in key]
     assert sorted(left) == [b"rsmq::outbox", b"rsmq::outbox:stats"]
     assert queue.sweep_lost_queues() == 0
