@@ -19,7 +19,7 @@ end
 if not state then return told('unknown') end
 if not is_same_timetable(state, wanted.expression, wanted.time_zone) then return told('other') end
 if tonumber(ARGV[1]) > now_ms then return told('early') end
-if state.settled ~= wanted.settled then return told('settled') end
+if state.settled ~= wanted.settled or tonumber(ARGV[1]) <= tonumber(state.settled) then return told('settled') end
 state.settled, state.seen = ARGV[1], whole(now_ms)
 if state.paused ~= '' then
   write_schedule(wanted.name, state)

@@ -41,6 +41,8 @@ class Plan:
 
     def settle(self, ms: int | None) -> None:
         """All ticks up to ``ms`` are done; ``None``: others see to them."""
+        if ms is not None and ms == self.settled_ms:
+            return
         following = None if ms is None else self.schedule.timetable.after(ms)
         self.settled_ms, self.next_ms = ms, math.inf if following is None else following
 
@@ -124,7 +126,8 @@ class Scheduler:
         assert settled_ms is not None, "only such a plan comes due"
         now_ms = int(self._clock.now_ms())
         ticks = schedule.due(settled_ms, now_ms)[:STEP]
-        until_ms = ticks[-1] if ticks else next(schedule.timetable.until(now_ms))
+        # It never goes back, even if a timetable were not the same in both directions.
+        until_ms = ticks[-1] if ticks else max(int(plan.next_ms), next(schedule.timetable.until(now_ms)))
         was_missed = until_ms != schedule.timetable.after(settled_ms) or now_ms - until_ms > LATE_MS
         ticked = self._send(plan, until_ms, [schedule.draft(tick) for tick in ticks])
         if was_missed and ticked.word == "sent":

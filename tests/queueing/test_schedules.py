@@ -112,6 +112,13 @@ def test_whoever_counted_from_an_older_state_sends_nothing(work):
     assert bodies(work) == ["1"]
 
 
+def test_what_is_settled_stays_so(work):
+    settled_ms = long_ago(work, 5000)
+    ticked = work.tick(REPORT, settled_ms, settled_ms - 1000, [Draft(body="a")])
+    assert (ticked.word, ticked.settled_ms) == ("settled", settled_ms)
+    assert bodies(work) == []
+
+
 def test_a_tick_that_is_not_due_by_the_servers_clock_is_refused(work):
     settled_ms = named(work)
     an_hour_ahead = settled_ms + 3_600_000
