@@ -83,10 +83,9 @@ def test_what_nobody_was_there_for_is_made_up_for_by_policy(
     for prefix in ("", "once "):
         assert_each_tick_once(ticks(ledger, prefix))
     assert_none_is_missing(ticks(ledger))
-    last = sorted(ticks(ledger, "once "))
-    missing = [second for second in range(last[0], last[-1]) if second not in last]
-    assert missing, "nobody was there for three seconds"
-    assert all(killed_ms / 1000 - 1 <= second <= again_ms / 1000 + 3 for second in missing)
+    nobody_there = range(killed_ms // 1000 + 1, again_ms // 1000)
+    assert len(nobody_there) >= 2
+    assert not set(nobody_there) & set(ticks(ledger, "once "))
 
 
 def test_a_tick_whose_reply_is_cut_is_sent_once(

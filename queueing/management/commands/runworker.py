@@ -61,7 +61,6 @@ class Command(BaseCommand):
         if options["log_format"] == "json":
             use_json()
         handlers.discover()
-        periodic.schedules()  # what is wrong with one stops the worker here
         chosen = Options(
             queues=_queues(options["queues"]),
             name=_name(options["name"]),
@@ -73,6 +72,7 @@ class Command(BaseCommand):
             max_memory_mb=options["max_memory"],
             health_file=_health_file(options["health_file"]),
         )
+        periodic.schedules()  # what is wrong with one stops the worker here
         conf = replace(get_conf(), GRACE=options["grace"], LEASE=max(0.5, options["lease"]))
         raise SystemExit(Supervisor(conf, chosen).run())
 

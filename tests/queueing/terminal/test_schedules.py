@@ -54,12 +54,21 @@ def test_without_one_it_is_said_where_they_come_from(queues, shared_client):
     assert queues("schedules", "--json").json == []
 
 
+TICKING = Timing("ticking", "every 1 s", "", "mail", "once")
+
+
+def long_ago(client, ms):
+    """Up to where ``TICKING`` is settled, so long ago."""
+    client.name_schedules([TICKING], first=True)
+    key = client.keys.schedules()
+    state = json.loads(client.redis.hget(key, "ticking"))
+    settled_ms = int(state["settled"]) - ms
+    client.redis.hset(key, "ticking", json.dumps(state | {"settled": str(settled_ms)}))
+    return settled_ms
+
+
 def test_a_schedule_that_is_late_says_so(queues, mail):
-    mail.name_schedules([Timing("ticking", "every 1 s", "", "mail", "once")], first=True)
-    key = mail.keys.schedules()
-    state = json.loads(mail.redis.hget(key, "ticking"))
-    settled = str(int(state["settled"]) - 100_000)
-    mail.redis.hset(key, "ticking", json.dumps(state | {"settled": settled}))
+    long_ago(mail, 100_000)
     assert "(late by 1m" in queues("schedules").out
 
 
@@ -101,8 +110,7 @@ def test_a_hostile_schedule_is_inert(queues, mail):
 
 
 def test_a_message_that_was_ticked_is_the_last_one(queues, mail):
-    timing = Timing("ticking", "every 1 s", "", "mail", "once")
-    now_ms, [settled_ms] = mail.name_schedules([timing], first=True)
-    ticked = mail.tick(timing, settled_ms, now_ms, [Draft(body="x")])
+    settled_ms = long_ago(mail, 100_000)
+    ticked = mail.tick(TICKING, settled_ms, settled_ms + 1000, [Draft(body="x")])
     [found] = queues("schedules", "--json").json
-    assert (found["last_id"], found["last_tick_ms"]) == (ticked.id, now_ms)
+    assert (found["last_id"], found["last_tick_ms"]) == (ticked.id, settled_ms + 1000)
