@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 
-from . import handlers, periodic, validation
+from . import periodic, validation
 from .conf import LOG_FORMATS, Conf, get_conf
 from .exceptions import QueueError
 from .keys import is_dead_letter_queue
@@ -39,9 +39,9 @@ def check_runworker(**_: Any) -> list[CheckMessage]:
 
 @register("schedules")
 def check_schedules(**_: Any) -> list[CheckMessage]:
-    """What ``@periodic`` was told makes sense. It has a tag of its own: it imports all handlers."""
+    """What ``@periodic`` was told makes sense. It has a tag of its own: it imports handlers and tasks."""
     try:
-        handlers.discover()
+        periodic.discover()
         periodic.schedules()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E030")]

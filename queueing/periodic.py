@@ -30,7 +30,7 @@ from .messages import Draft
 from .schedule import Missed, Schedule, Target
 from .timetable import BadTimetable, Cron, Interval, Timetable
 
-__all__ = ["add_maker", "find", "of_queues", "periodic", "schedules"]
+__all__ = ["add_maker", "discover", "find", "of_queues", "periodic", "schedules"]
 
 Subject = TypeVar("Subject")
 #: The text of a message, or what makes it of its tick (an aware time in the schedule's zone).
@@ -65,7 +65,8 @@ class _Said:
 Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
 
 _said: list[_Said] = []
-_makers: list[Maker] = []
+#: Each with what imports its modules.
+_makers: dict[Maker, Callable[[], None] | None] = {}
 
 
 def periodic(
@@ -111,10 +112,20 @@ def periodic(
     return register
 
 
-def add_maker(maker: Maker) -> None:
-    """Let ``maker`` be asked for the target of what is no handler."""
-    if maker not in _makers:
-        _makers.append(maker)
+def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:
+    """Let ``maker`` be asked for the target of what is no handler.
+
+    ``modules`` imports the modules in which that lies, for whoever has to know all schedules.
+    """
+    _makers.setdefault(maker, modules)
+
+
+def discover() -> None:
+    """Import all modules that may have schedules. An error in one of them is not hidden."""
+    handlers.discover()
+    for import_modules in _makers.values():
+        if import_modules is not None:
+            import_modules()
 
 
 def schedules() -> list[Schedule]:

@@ -4,7 +4,7 @@ import dataclasses
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from .. import handlers, periodic, schedule
+from .. import periodic, schedule
 from ..exceptions import ScheduleNotFound
 from ..messages import ScheduleState
 from .screen import Refused, Screen
@@ -49,7 +49,7 @@ beside the ticks: the next one is not moved. A queue that is missing is made."""
         _add_name(parser)
 
     def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
-        handlers.discover()
+        periodic.discover()
         found = periodic.find(options.schedule)
         if found is None:
             known = ", ".join(each.name for each in periodic.schedules()) or "none"

@@ -22,7 +22,7 @@ every_minute = periodic.periodic("* * * * *")
 @pytest.fixture(autouse=True)
 def _own_registers(monkeypatch):
     monkeypatch.setattr(periodic, "_said", [])
-    monkeypatch.setattr(periodic, "_makers", [])
+    monkeypatch.setattr(periodic, "_makers", {})
     monkeypatch.setattr(handlers, "_handlers", {})
 
 
@@ -130,6 +130,12 @@ def test_a_maker_gives_the_message_of_what_it_knows():
     assert periodic.periodic(seconds=5, args=["eu"], kwargs={"n": 1})(task) is task
     assert only().timing == Timing("the task", "every 5 s", "", "tasks", "once")
     assert only().draft(5000).body == "['eu'] {'n': 1} 5"
+
+
+def test_whoever_has_to_know_all_schedules_has_their_modules_imported():
+    periodic.add_maker(lambda *_: None, modules=lambda: periodic.periodic("* * * *"))
+    [error] = check_schedules()
+    assert '"* * * *" is no cron text' in error.msg
 
 
 def test_a_task_of_another_backend_has_no_schedule():
