@@ -25,7 +25,7 @@ if not is_its_turn then return reply end
 redis.call('SET', KEYS[3], turn, 'PX', 120000)
 local workers = redis.call('HGETALL', KEYS[1])
 for i = 1, #workers, 2 do
-  if (stored_int(workers[i + 1]) or 0) < now_ms - VISIBLE_MS then
+  if math.abs(now_ms - (stored_int(workers[i + 1]) or 0)) > VISIBLE_MS then
     redis.call('HDEL', KEYS[1], workers[i])
     redis.call('HDEL', KEYS[2], workers[i])
   end

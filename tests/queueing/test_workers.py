@@ -1,0 +1,160 @@
+"""Who works: heartbeats by the server's time, the dead that stay visible for a while, and quiet."""
+
+import json
+import os
+
+import pytest
+
+from queueing.client import QueueClient
+from queueing.keys import Keys
+from queueing.worker.board import Board
+from queueing.worker.keeper import Kept
+from queueing.worker.liveness import Birth, Liveness
+from queueing.worker.options import Options
+from queueing.workers import ALIVE_SECONDS, Worker
+
+KEYS = Keys("rsmq")
+
+
+def beat(client: QueueClient, name: str = "w", token: str = "t", **record) -> bool:
+    """One heartbeat. Returns whether the worker is told to be quiet."""
+    return client.beat(name, json.dumps({"token": token, **record}), token).is_quiet
+
+
+def grow_old(client: QueueClient, name: str, seconds: float) -> None:
+    """The last heartbeat of a worker was so long ago."""
+    ms, _, record = client.redis.hget(KEYS.workers(), name).partition(b" ")
+    client.redis.hset(KEYS.workers(), name, b"%d %b" % (int(ms) - seconds * 1000, record))
+
+
+def only(client: QueueClient) -> Worker:
+    [worker] = client.workers()
+    return worker
+
+
+def test_a_heartbeat_is_stamped_by_the_servers_clock(any_client):
+    beat(any_client, uptime_ms=5000, host="h", pid=7, version="1", queues=["a"], processes=2, threads=3)
+    worker = only(any_client)
+    assert (worker.name, worker.host, worker.pid, worker.version, worker.queues) == ("w", "h", 7, "1", ("a",))
+    assert worker.capacity == 6
+    assert worker.last_beat_ms - worker.started_ms == 5000
+    assert worker.age_seconds < 5
+    assert worker.is_alive
+    assert worker.state == "idle"
+
+
+def test_a_dead_worker_stays_visible_for_an_hour_and_is_then_swept_by_any_beat(any_client):
+    beat(any_client, "dead")
+    beat(any_client, "long-dead")
+    any_client.quiet_worker("long-dead")
+    grow_old(any_client, "dead", ALIVE_SECONDS + 1)
+    grow_old(any_client, "long-dead", 3601)
+    any_client.redis.delete(KEYS.sampled())
+    beat(any_client, "alive")
+    states = {worker.name: worker.state for worker in any_client.workers()}
+    assert states == {"alive": "idle", "dead": "stale"}
+    assert not any_client.redis.exists(KEYS.quiet_workers())
+
+
+def test_a_worker_that_leaves_is_struck_with_what_it_was_told(any_client):
+    beat(any_client)
+    any_client.quiet_worker("w")
+    any_client.forget_worker("w")
+    assert any_client.workers() == []
+    assert not any_client.redis.exists(KEYS.workers(), KEYS.quiet_workers())
+
+
+def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_be_quiet(any_client):
+    assert not beat(any_client)
+    assert any_client.quiet_worker("w")
+    assert (only(any_client).is_quiet, only(any_client).is_quiet_wanted) == (False, True)
+    assert beat(any_client)
+    assert beat(any_client, quiet=True)
+    assert only(any_client).state == "quiet"
+    assert any_client.resume_worker("w")
+    assert not beat(any_client, quiet=True)
+    assert not only(any_client).is_quiet_wanted
+
+
+def test_nobody_can_be_told_who_is_not_there(any_client):
+    assert not any_client.quiet_worker("w")
+    assert not any_client.resume_worker("w")
+    assert not any_client.redis.exists(KEYS.quiet_workers())
+
+
+def test_another_worker_of_the_same_name_was_told_nothing(any_client):
+    beat(any_client)
+    any_client.quiet_worker("w")
+    assert not beat(any_client, token="another life")
+    assert not any_client.redis.exists(KEYS.quiet_workers())
+    assert not beat(any_client, token="t")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"5",
+        b"x {}",
+        b"1790000000000 []",
+        b'1790000000000 {"pid":"x","threads":1e999,"processes":true,"queues":[1,"a"],"children":[3,{}]}',
+        b"1790000000000 \xff\xfe",
+        b"1790000000000 " + b"[" * 100_000,
+        b'1790000000000 {"children":[{"name":5,"running":{"id":1}},{"running":[{"id":7},null]}]}',
+    ],
+)
+def test_a_record_that_another_program_wrote_hides_no_worker(any_client, stored):
+    beat(any_client, "w")
+    any_client.redis.hset(KEYS.workers(), "odd\n\x1b[31m", stored)
+    assert sorted(worker.name for worker in any_client.workers()) == ["odd\n\x1b[31m", "w"]
+    any_client.quiet_worker("odd\n\x1b[31m")
+    any_client.redis.delete(KEYS.sampled())
+    beat(any_client, "w")
+    assert only(any_client).name == "w", "what was not heard of for long is swept, whatever it is"
+
+
+@pytest.fixture
+def liveness(any_client: QueueClient) -> Liveness:
+    """The heartbeat of a worker with one child, which is this process."""
+    queues = ("mail", "post")
+    return Liveness(any_client, Options(queues=queues, name="w", threads=2), Board(1, 2, queues), Birth())
+
+
+def child_of(liveness: Liveness) -> Kept:
+    import psutil
+
+    return Kept("w.0-abc", psutil.Process(os.getpid()), liveness.board.slots[0])
+
+
+def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, liveness, hand):
+    any_client.send_message("work", "x")
+    [delivery] = hand().claim().deliveries
+    delivery = type(delivery)("post", delivery.message, 0, 0, 0)
+    liveness.board.slots[0].marks[1].start(delivery, 1_790_000_000_000.5)
+    liveness.step([child_of(liveness)])
+    liveness.step([child_of(liveness)])
+    worker = only(any_client)
+    assert (worker.queues, worker.processes, worker.threads) == (("mail", "post"), 1, 2)
+    assert (worker.busy, worker.capacity, worker.state) == (1, 2, "busy")
+    [child] = worker.children
+    assert (child.name, child.pid) == ("w.0-abc", os.getpid())
+    [running] = child.running
+    assert (running.id, running.queue) == (delivery.message.id, "post")
+    assert abs(running.started_ms - 1_790_000_000_000.5) <= 0.5
+    assert 1_000_000 < child.memory_bytes <= worker.memory_bytes
+    assert 0 < worker.round_trip_ms < 5000
+    assert worker.pid == os.getpid()
+
+
+def test_quiet_reaches_the_children_and_ends_again(any_client, liveness):
+    slot = liveness.board.slots[0]
+    liveness.step([])
+    assert not slot.is_quiet
+    any_client.quiet_worker("w")
+    liveness.step([])
+    assert slot.is_quiet
+    slot.clear()
+    assert slot.is_quiet, "a new child is told, too"
+    any_client.resume_worker("w")
+    liveness.step([])
+    assert not slot.is_quiet
