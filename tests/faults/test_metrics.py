@@ -1,0 +1,103 @@
+"""What real workers count is what their handlers did, to the message, whoever is killed."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from queueing import metrics
+from queueing.client import QueueClient
+from queueing.workers import Worker
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def words(client: QueueClient, queue: str) -> dict[str, int]:
+    """Word -> how often it was counted."""
+    counted = metrics.totals(client, [queue])[queue].words
+    return {word: count for word, count in counted.items() if count}
+
+
+def only(client: QueueClient) -> Worker:
+    """The one worker, once it has told of its child."""
+    [worker] = client.workers()
+    assert worker.children
+    return worker
+
+
+def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    for queue in ("brisk", "raising"):
+        client.create_queue(queue)
+    client.send_messages("brisk", [str(number) for number in range(990)])
+    client.send_messages("raising", [str(number) for number in range(10)])
+    with worker("brisk", "raising", "--threads", "4") as process:
+        eventually(lambda: ledger.count("end") >= 300, within_seconds=60, of=process)
+        os.kill(ledger.entries()[-1].pid, signal.SIGKILL)
+        eventually(
+            lambda: diary.states() == {"done": 990, "dead": 10},
+            within_seconds=60,
+            what=lambda: f"all ended: {diary.states()}",
+            of=process,
+        )
+    ended = words(client, "brisk")
+    again = {id for id, runs in ledger.runs().items() if runs > 1} & diary.ids("done")
+    assert ended["done"] == 990
+    # What had ended in the child that was killed, but was not settled, was given back like what had not begun.
+    assert 1 <= len(again) <= ended["abandoned"] + ended["released"]
+    assert ended["abandoned"] <= 4, "one for each thread"
+    told = [outcome for id in diary.ids("done") for _, outcome in diary.outcomes(id)]
+    assert ended == {word: told.count(word) for word in set(told)}
+    assert words(client, "raising") == {"retrying": 20, "dead": 10}
+
+    counted = metrics.totals(client, ["brisk"])["brisk"]
+    assert counted.run.count == 990, "a time for each that was settled"
+    assert 0.001 < counted.run.percentile(50) < 0.1
+    [point] = metrics.series(client, ["brisk", "raising"], seconds=3600, points=1)
+    assert (point.done, point.retried, point.dead) == (990, 20, 10)
+
+
+def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("slow")
+    id = client.send_message("slow", "30")
+    with worker("slow", "--name", "first") as first:
+        eventually(lambda: ledger.count("start") == 1, within_seconds=30, of=first)
+        eventually(lambda: only(client).busy == 1, within_seconds=15, of=first)
+        seen = only(client)
+        assert (seen.name, seen.capacity, seen.queues, seen.pid) == ("first", 1, ("slow",), first.pid)
+        first.kill_group()
+    [running] = seen.children[0].running
+    assert (running.id, running.queue) == (id, "slow")
+    assert 0 < seen.last_beat_ms - running.started_ms < 20_000
+    assert seen.started_ms < running.started_ms
+    assert 10_000_000 < seen.memory_bytes < 1_000_000_000
+
+    with worker("slow", "--name", "second") as second:
+        eventually(lambda: ledger.count("start") == 2, within_seconds=30, of=second)
+        assert words(client, "slow") == {"abandoned": 1}
+        assert [found.name for found in client.workers()] == ["first", "second"]
+        second.kill_group()
+
+
+def test_a_quiet_worker_claims_nothing_under_full_load_until_it_is_resumed(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+):
+    client.create_queue("brisk")
+    client.send_messages("brisk", ["x"] * 20_000)
+    with worker("brisk", "--name", "w") as process:
+        eventually(lambda: only(client).state == "busy", within_seconds=20, of=process)
+        assert client.quiet_worker("w")
+        eventually(lambda: only(client).is_quiet, within_seconds=15, of=process)
+        eventually(lambda: client.queue_figures(["brisk"])[0].running == 0, within_seconds=5, of=process)
+        before = ledger.count()
+        age = only(client).last_beat_ms
+        eventually(lambda: only(client).last_beat_ms > age, within_seconds=10, of=process)
+        assert ledger.count() == before < 20_000
+        assert client.resume_worker("w")
+        eventually(lambda: ledger.count() > before, within_seconds=10, of=process)
+        process.stop()
+    assert client.workers() == [], "one that was stopped is struck"
