@@ -39,7 +39,7 @@ class Worker:
     """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
 
     ``memory_bytes`` is that of all its processes, what they share counted once where the system tells
-    (0: unknown). ``is_quiet`` tells that it claims nothing, ``is_quiet_wanted`` that it was told so,
+    (0: unknown). ``token`` tells this life of it from others of its name. ``is_quiet`` tells that it claims nothing, ``is_quiet_wanted`` that it was told so,
     which it hears with its next heartbeat.
     """
 
@@ -49,6 +49,7 @@ class Worker:
     host: str = ""
     pid: int = 0
     version: str = ""
+    token: str = ""
     started_ms: float = 0.0
     queues: tuple[str, ...] = ()
     processes: int = 0
@@ -100,6 +101,7 @@ def read_worker(name: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> 
         host=_text(record, "host"),
         pid=int(_number(record, "pid")),
         version=_text(record, "version"),
+        token=_text(record, "token"),
         started_ms=beat_ms - _number(record, "uptime_ms"),
         queues=tuple(queue for queue in _list(record, "queues") if isinstance(queue, str)),
         processes=int(_number(record, "processes")),

@@ -34,11 +34,13 @@ class Workers(ClientBase):
 
         Returns whether there is such a worker. It holds as long as that worker lives.
         """
-        return self._tell(name, "1")
+        # If it is replaced in this moment, its successor does not listen to this token.
+        tokens = [worker.token for worker in self.workers() if worker.name == name and worker.token]
+        return bool(tokens) and self._tell(name, tokens[0])
 
     def resume_worker(self, name: str) -> bool:
         """Let it claim again. Returns whether there is such a worker."""
-        return self._tell(name, "")
+        return any(worker.name == name for worker in self.workers()) and self._tell(name, "")
 
     def beat(self, worker: str, record: str, token: str) -> Heard:
         """Note that ``worker`` is alive, with a JSON text about it, at the server's time.
@@ -54,9 +56,10 @@ class Workers(ClientBase):
         """Strike a worker that has left from the list of the living."""
         self.scripts.run("forget_worker", self._worker_keys(), worker)
 
-    def _tell(self, name: str, word: str) -> bool:
-        told = self.scripts.run("quiet_worker", self._worker_keys(), validation.encode(name), word)
-        return bool(told)
+    def _tell(self, name: str, token: str) -> bool:
+        args = validation.encode(name), validation.encode(token)
+        self.scripts.run("quiet_worker", [self.keys.quiet_workers()], *args)
+        return True
 
     def _worker_keys(self) -> list[str]:
         return [self.keys.workers(), self.keys.quiet_workers()]

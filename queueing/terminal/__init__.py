@@ -11,10 +11,11 @@ from .schedules import PauseSchedule, ResumeSchedule, Schedules, Tick
 from .screen import Screen
 from .upkeep import Move, Purge, Redrive, Sweep
 from .verb import Verb
+from .workers import QuietWorker, ResumeWorker, Workers
 
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Purge, Redrive, Move, Sweep,
-    Schedules, Tick, PauseSchedule, ResumeSchedule,
+    Schedules, Tick, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker,
 )  # fmt: skip

@@ -71,6 +71,14 @@ def duration(seconds: float) -> str:
     return f"{hours}h{rest:02}m" if hours < 48 else f"{hours // 24}d"
 
 
+def size(amount_bytes: int) -> str:
+    """An amount of memory in its largest fitting unit: ``512B``, ``64.0MB``."""
+    value, units = float(amount_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f}{units[0]}" if units[0] == "B" else f"{value:.1f}{units[0]}"
+
+
 def moment(epoch_seconds: int) -> str:
     """A time in UTC; the bare number where a foreign program wrote no possible one."""
     try:

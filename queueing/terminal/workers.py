@@ -1,0 +1,116 @@
+"""Verbs for workers: workers, quiet-worker, resume-worker."""
+
+import dataclasses
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from ..workers import Worker
+from .screen import Refused, Screen
+from .text import duration, size
+from .verb import Verb, add_json
+
+if TYPE_CHECKING:
+    from ..client import QueueClient
+
+COLUMNS = ("worker", "state", "host", "pid", "version", "up", "busy", "memory", "trip", "beat", "queues")
+
+
+class Workers(Verb):
+    name = "workers"
+    help = "who works, where, on what"
+    description = """\
+All workers by name: their state (idle, busy, quiet, or stale where nothing was
+heard of one for 20 seconds), for how long they are up, how many messages they
+run of how many they can (busy), the memory of their processes, the time of a
+round trip to Redis, the age of their last heartbeat and their queues. Below
+stands what they run, and for how long. One that has died stays for an hour."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_json(parser, "an array with an object for each worker")
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        workers = client.workers()
+        if options.json:
+            screen.json([_as_json(worker) for worker in workers])
+            return
+        if not workers:
+            screen.say('There is no worker: "manage.py queues work" starts one.')
+            return
+        screen.table([COLUMNS, *map(_words, workers)], right=False)
+        for worker in workers:
+            for line in _running(worker):
+                screen.say(line)
+
+
+class QuietWorker(Verb):
+    name = "quiet-worker"
+    help = "let a worker claim nothing more"
+    description = """\
+Let a worker claim nothing until it is resumed or ends; what it runs goes on.
+It hears of it with its next heartbeat, within some seconds. A worker that is
+started again under the same name works as usual."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_name(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        _known(client.quiet_worker(options.worker), options.worker)
+        screen.say(f"The worker {options.worker} claims nothing from its next heartbeat on.")
+
+
+class ResumeWorker(Verb):
+    name = "resume-worker"
+    help = "let a quiet worker claim again"
+    description = """\
+Let a quiet worker claim messages again, from its next heartbeat on."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_name(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        _known(client.resume_worker(options.worker), options.worker)
+        screen.say(f"The worker {options.worker} claims again from its next heartbeat on.")
+
+
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("worker", metavar="NAME", help="name of the worker, as the verb workers prints it")
+
+
+def _known(is_there: bool, name: str) -> None:
+    if not is_there:
+        raise Refused(f'There is no worker named {name}: "manage.py queues workers" shows those there are.')
+
+
+def _words(worker: Worker) -> tuple[str, ...]:
+    return (
+        worker.name,
+        worker.state + (" (will be quiet)" if worker.is_quiet_wanted and not worker.is_quiet else ""),
+        worker.host or "-",
+        str(worker.pid or "-"),
+        worker.version or "-",
+        duration((worker.last_beat_ms - worker.started_ms) / 1000),
+        f"{worker.busy} of {worker.capacity}",
+        size(worker.memory_bytes) if worker.memory_bytes else "-",
+        f"{worker.round_trip_ms:.1f}ms" if worker.round_trip_ms else "-",
+        duration(worker.age_seconds),
+        ", ".join(worker.queues) or "-",
+    )
+
+
+def _running(worker: Worker) -> list[str]:
+    return [
+        f"  {child.name}  {run.id}  {run.queue}  {duration(_run_seconds(worker, run.started_ms))}"
+        for child in worker.children
+        for run in child.running
+    ]
+
+
+def _run_seconds(worker: Worker, started_ms: float) -> float:
+    """For how long it has run, as far as the last heartbeat tells."""
+    return max(0.0, worker.last_beat_ms - started_ms) / 1000
+
+
+def _as_json(worker: Worker) -> dict[str, Any]:
+    """One worker for programs, with what follows from its fields."""
+    words = {"state": worker.state, "busy": worker.busy, "capacity": worker.capacity}
+    return {"name": worker.name, **words, **dataclasses.asdict(worker)}
