@@ -113,6 +113,7 @@ QUEUEING = {
     "WORKER_NAME": env.text("WORKER_NAME"),
     "LOG_FORMAT": env.text("WORKER_LOG_FORMAT", "text"),
     "HEALTH_FILE": env.text("WORKER_HEALTH_FILE"),
+    "METRICS_TOKEN": env.text("METRICS_TOKEN"),
 }
 
 # --- Static files -----------------------------------------------------------------------------

@@ -49,6 +49,8 @@ class Conf:
     HISTORY_ROWS: int = 100_000
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
+    #: What /metrics and /queues.json are asked with; empty: they answer in development only.
+    METRICS_TOKEN: str = ""
     #: Values of JSON keys whose names contain one of these (in any case) are not shown in the console.
     REDACT: tuple[str, ...] = ("password", "passwd", "secret", "token", "api_key", "apikey", "authorization")
     #: Bytes of outcomes that may wait in Redis while the database is away.

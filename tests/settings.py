@@ -7,7 +7,16 @@ processes of the tests inherit the same clean variables, plus those that a test 
 import os
 
 for _name in (
-    *("ALLOWED_HOSTS", "DATABASE_URL", "DYNO", "HSTS_SECONDS", "PORT", "REDIS_TLS_URL", "REDIS_TLS_VERIFY"),
+    *(
+        "ALLOWED_HOSTS",
+        "DATABASE_URL",
+        "DYNO",
+        "HSTS_SECONDS",
+        "METRICS_TOKEN",
+        "PORT",
+        "REDIS_TLS_URL",
+        "REDIS_TLS_VERIFY",
+    ),
     *("REDIS_URL", "TRUST_PROXY", "WEB_CONCURRENCY"),
 ):
     os.environ.pop(_name, None)

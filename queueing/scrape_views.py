@@ -1,0 +1,176 @@
+"""For programs: ``/metrics`` for Prometheus and ``/queues.json`` for autoscalers, read from Redis when asked.
+
+Both want the token of the setting ``METRICS_TOKEN``. Without one they answer in development only: names
+and numbers of queues are nobody's business.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+import queueing
+
+from . import exposition, metrics, outbox
+from .client import QueueClient
+from .conf import get_conf
+from .exceptions import QueueError
+from .exposition import Exposition
+from .keys import is_dead_letter_queue
+from .messages import QueueFigures
+from .tallies import BOUNDS_SECONDS
+
+#: Queues that are told of, by name: an answer must not grow without end.
+MAX_QUEUES = 1000
+WORKER_STATES = ("idle", "busy", "quiet", "stale")
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def for_programs(view: View) -> View:
+    """Ask for the token; tell in one line when Redis is away, with the status 503."""
+
+    @wraps(view)
+    @never_cache
+    @require_safe
+    def answer(request: HttpRequest) -> HttpResponse:
+        token = get_conf().METRICS_TOKEN
+        if not token and not settings.DEBUG:
+            return _line('No token is set: QUEUEING["METRICS_TOKEN"] is the one to ask with.', 403)
+        if token and not _has_token(request, token):
+            refusal = _line("The token of METRICS_TOKEN is needed: Authorization: Bearer …", 401)
+            refusal["WWW-Authenticate"] = 'Bearer realm="metrics"'
+            return refusal
+        try:
+            return view(request)
+        except QueueError as error:
+            # Its text may hold an address, and the caller needs none.
+            return _line(f"Redis does not answer ({type(error).__name__}).", 503)
+
+    return answer
+
+
+@for_programs
+def metrics_text(request: HttpRequest) -> HttpResponse:
+    """All queues and workers in the text format of Prometheus."""
+    client = queueing.get_client()
+    figures = client.queue_figures()[:MAX_QUEUES]
+    text = Exposition()
+    _write_queues(text, figures)
+    _write_counted(text, client, figures)
+    _write_workers(text, client)
+    _write_outbox(text, client)
+    return HttpResponse(str(text), content_type=exposition.CONTENT_TYPE)
+
+
+@for_programs
+def queues_json(request: HttpRequest) -> JsonResponse:
+    """The figures of all queues, or of those named by ``?queue=``, and of all together.
+
+    ``all`` leaves dead-letter queues out: nobody has to be started for them.
+    """
+    client = queueing.get_client()
+    figures = client.queue_figures(request.GET.getlist("queue")[:MAX_QUEUES] or None)[:MAX_QUEUES]
+    rates = metrics.rates(client, figures)
+    living = [queue for queue in figures if not is_dead_letter_queue(queue.name)]
+    return JsonResponse(
+        {
+            "queues": {queue.name: _numbers([queue], rates[queue.name]) for queue in figures},
+            "all": _numbers(living, metrics.rate_of_all(living, rates)),
+        }
+    )
+
+
+# --- the token --------------------------------------------------------------------------------
+
+
+def _has_token(request: HttpRequest, token: str) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    return is_bearer and hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+
+
+def _line(text: str, status: int) -> HttpResponse:
+    return HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8", status=status)
+
+
+# --- queues.json ------------------------------------------------------------------------------
+
+
+def _numbers(figures: Sequence[QueueFigures], rate: metrics.Rate) -> dict[str, Any]:
+    """One queue, or several together: of the latency the worst."""
+    return {
+        **{name: sum(getattr(q, name) for q in figures) for name in ("ready", "delayed", "running", "dead")},
+        "latency_seconds": max((queue.latency_seconds for queue in figures), default=0.0),
+        "paused": bool(figures) and all(queue.paused for queue in figures),
+        "in_per_second": rate.in_per_second,
+        "out_per_second": rate.out_per_second,
+        "failure_ratio": rate.failure_ratio,
+        "drain_seconds": rate.drain_seconds,
+    }
+
+
+# --- the families of /metrics -----------------------------------------------------------------
+
+
+def _write_queues(text: Exposition, figures: Sequence[QueueFigures]) -> None:
+    gauges = {
+        "ready": ("Messages that can be received now.", lambda queue: queue.ready),
+        "delayed": ("Messages that are due later.", lambda queue: queue.delayed),
+        "running": ("Messages that workers hold.", lambda queue: queue.running),
+        "dead": ("Messages in the dead-letter queue.", lambda queue: queue.dead),
+        "latency_seconds": ("Age of the oldest ready message.", lambda queue: queue.latency_seconds),
+        "paused": ("1 where the queue gives out no messages.", lambda queue: int(queue.paused)),
+    }
+    for name, (help, value) in gauges.items():
+        text.gauge(f"queueing_queue_{name}", help, [(_queue(queue.name), value(queue)) for queue in figures])
+    sent = [(_queue(queue.name), queue.attributes.totalsent) for queue in figures]
+    text.counter("queueing_queue_sent_total", "Messages that any program has sent.", sent)
+    received = [(_queue(queue.name), queue.attributes.totalrecv) for queue in figures]
+    text.counter("queueing_queue_received_total", "Receives by any program.", received)
+
+
+def _write_counted(text: Exposition, client: QueueClient, figures: Sequence[QueueFigures]) -> None:
+    counted = metrics.totals(client, [queue.name for queue in figures])
+    # A queue that no worker of ours takes has none of it.
+    counted = {name: found for name, found in counted.items() if any(found.words.values())}
+    ended = [
+        ({"queue": name, "outcome": word}, count)
+        for name, found in counted.items()
+        for word, count in found.words.items()
+    ]
+    text.counter("queueing_deliveries_total", "Deliveries to workers, by how they ended.", ended)
+    runs = [(_queue(name), found.run.counts, found.run.sum_seconds) for name, found in counted.items()]
+    text.histogram("queueing_run_seconds", "How long runs took in workers.", BOUNDS_SECONDS, runs)
+    waits = [(_queue(name), found.wait.counts, found.wait.sum_seconds) for name, found in counted.items()]
+    help = "How long messages that were due waited for their first run."
+    text.histogram("queueing_wait_seconds", help, BOUNDS_SECONDS, waits)
+
+
+def _write_workers(text: Exposition, client: QueueClient) -> None:
+    workers = client.workers()
+    states = [({"state": s}, sum(worker.state == s for worker in workers)) for s in WORKER_STATES]
+    alive = [worker for worker in workers if worker.is_alive]
+    text.gauge("queueing_workers", "Workers, by what they do.", states)
+    capacity = sum(worker.capacity for worker in alive)
+    text.gauge("queueing_workers_capacity", "Messages that workers can run at a time.", [({}, capacity)])
+    busy = sum(worker.busy for worker in alive)
+    text.gauge("queueing_workers_busy", "Messages that workers run.", [({}, busy)])
+    memory = sum(worker.memory_bytes for worker in alive)
+    text.gauge("queueing_workers_memory_bytes", "Memory of the processes of workers.", [({}, memory)])
+
+
+def _write_outbox(text: Exposition, client: QueueClient) -> None:
+    stats = outbox.stats(client)
+    text.gauge("queueing_outbox_bytes", "Outcomes on their way to the database.", [({}, stats.size_bytes)])
+    help = "Outcomes that did not fit into the outbox and are missing in the history."
+    text.counter("queueing_outbox_lost_total", help, [({}, stats.lost)])
+
+
+def _queue(name: str) -> dict[str, str]:
+    return {"queue": name}

@@ -1,0 +1,198 @@
+"""/metrics and /queues.json: what scrapers and autoscalers ask, with a token, and of whatever queues."""
+
+import math
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.exposition import CONTENT_TYPE, Exposition
+from queueing.holdings import Lane, run_all
+from queueing.outcomes import Outcome
+
+TOKEN = "tökén of 32 characters"
+PATHS = ["/metrics", "/queues.json"]
+HOSTILE = 'a"\\\n\r\x00\u202e\x1b[31m{}=,\udcff# HELP x 漢'
+
+
+@pytest.fixture
+def token(settings: Any) -> str:
+    settings.QUEUEING = {**settings.QUEUEING, "METRICS_TOKEN": TOKEN}
+    return TOKEN
+
+
+@pytest.fixture
+def ask(token: str) -> Callable[[str], HttpResponse]:
+    """``ask("/metrics")`` with the token."""
+    return lambda path: Client().get(path, headers={"Authorization": f"Bearer {token}"})
+
+
+def scraped(response: HttpResponse) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample: (name, labels) -> value, as Prometheus' own parser reads it."""
+    assert response.status_code == 200
+    assert response["Content-Type"] == CONTENT_TYPE
+    found: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+    for family in text_string_to_metric_families(response.content.decode()):
+        assert family.documentation
+        assert family.type in ("gauge", "counter", "histogram")
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found, "a scraper refuses a series that stands twice"
+            found[key] = sample.value
+    return found
+
+
+def of(samples: dict[Any, float], name: str, **labels: str) -> float:
+    return samples[name, frozenset(labels.items())]
+
+
+def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
+    """Runs of the messages of ``testqueue``, which end so after so long."""
+    lane = Lane(client, Conf(), "child", "testqueue")
+    [reply] = run_all(client, [lane.claim(len(events), suspects="take")])
+    outcomes = [
+        Outcome(
+            "testqueue", found.message.id, found.message.rc, event, "child",
+            started_ms=found.message.sent + 700, finished_ms=found.message.sent + 700 + ms,
+            due_ms=found.due_ms, delay_ms=60_000,
+        )
+        for event, found in zip(events, lane.read_claim(reply).deliveries, strict=True)
+    ]  # fmt: skip
+    run_all(client, [lane.settle(outcomes)])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_a_token_set_they_answer_in_development_only(
+    queue: QueueClient, settings: Any, path: str
+) -> None:
+    assert Client().get(path).status_code == 403
+    assert "METRICS_TOKEN" in Client().get(path).content.decode()
+    settings.DEBUG = True
+    assert Client().get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "said", [None, "", TOKEN, f"Basic {TOKEN}", f"Bearer x{TOKEN}", "Bearer ", "Bearer \udcff"]
+)
+def test_another_token_is_refused(
+    queue: QueueClient, token: str, settings: Any, path: str, said: str | None
+) -> None:
+    settings.DEBUG = True
+    response = Client().get(path, headers={"Authorization": said} if said is not None else {})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert b"testqueue" not in response.content
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_is_changed_by_them_and_nothing_is_kept(
+    queue: QueueClient, ask: Callable[..., HttpResponse], path: str
+) -> None:
+    assert "no-store" in ask(path)["Cache-Control"]
+    assert Client().post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_redis_that_is_away_is_told_at_once_without_its_address(
+    redis_away: None, ask: Callable[..., HttpResponse], path: str
+) -> None:
+    began = monotonic()
+    response = ask(path)
+    assert monotonic() - began < 2
+    assert response.status_code == 503
+    assert b"secret" not in response.content
+
+
+def test_a_scraper_reads_queues_deliveries_and_times(
+    queue: QueueClient, ask: Callable[..., HttpResponse]
+) -> None:
+    queue.send_messages("testqueue", ["x"] * 6)
+    work(queue, "done", "done", "retrying", "dead", ms=20)
+    found = scraped(ask("/metrics"))
+    assert of(found, "queueing_queue_ready", queue="testqueue") == 2
+    assert of(found, "queueing_queue_delayed", queue="testqueue") == 1
+    assert of(found, "queueing_queue_dead", queue="testqueue") == 1
+    assert of(found, "queueing_queue_sent_total", queue="testqueue") == 6
+    assert of(found, "queueing_queue_received_total", queue="testqueue") == 4
+    assert of(found, "queueing_deliveries_total", queue="testqueue", outcome="done") == 2
+    assert of(found, "queueing_deliveries_total", queue="testqueue", outcome="lease lost") == 0
+    assert of(found, "queueing_run_seconds_count", queue="testqueue") == 4
+    assert of(found, "queueing_run_seconds_sum", queue="testqueue") == pytest.approx(0.08)
+    assert of(found, "queueing_run_seconds_bucket", queue="testqueue", le="0.01") == 0
+    assert of(found, "queueing_run_seconds_bucket", queue="testqueue", le="0.025") == 4
+    assert of(found, "queueing_run_seconds_bucket", queue="testqueue", le="+Inf") == 4
+    assert of(found, "queueing_wait_seconds_bucket", queue="testqueue", le="0.5") == 0
+    assert of(found, "queueing_wait_seconds_bucket", queue="testqueue", le="1.0") == 4
+
+
+def test_a_scraper_reads_workers_and_the_outbox(queue: QueueClient, ask: Callable[..., HttpResponse]) -> None:
+    queue.beat("w", '{"processes": 2, "threads": 4, "memory_bytes": 1000}', "t")
+    queue.send_message("testqueue", "x")
+    work(queue, "done")
+    found = scraped(ask("/metrics"))
+    assert of(found, "queueing_workers", state="idle") == 1
+    assert of(found, "queueing_workers", state="stale") == 0
+    assert of(found, "queueing_workers_capacity") == 8
+    assert of(found, "queueing_workers_memory_bytes") == 1000
+    assert of(found, "queueing_outbox_bytes") > 0
+    assert of(found, "queueing_outbox_lost_total") == 0
+
+
+def test_names_that_other_programs_gave_break_no_scrape(
+    queue: QueueClient, ask: Callable[..., HttpResponse]
+) -> None:
+    name = HOSTILE.encode("utf-8", "surrogateescape")
+    lookalike = HOSTILE.replace("\udcff", "\\udcff").encode()
+    for each in (name, lookalike):
+        queue.redis.sadd("rsmq:QUEUES", each)
+        queue.redis.hset(b"rsmq:%s:Q" % each, mapping={"vt": 1, "delay": 0, "maxsize": 1, "totalsent": 7})
+    found = scraped(ask("/metrics"))
+    shown = 'a"\\\\n\\r\\x00\\u202e\\x1b[31m{}=,\\udcff# HELP x 漢'
+    assert of(found, "queueing_queue_sent_total", queue=shown) == 7
+    assert HOSTILE in ask("/queues.json").json()["queues"]
+
+
+def test_an_autoscaler_reads_each_queue_and_all_of_them(
+    queue: QueueClient, ask: Callable[..., HttpResponse]
+) -> None:
+    queue.create_queue("mail")
+    queue.create_queue("mail-dead")
+    queue.send_messages("testqueue", ["x"] * 3)
+    queue.send_messages("mail", ["x"] * 4)
+    queue.send_message("mail-dead", "x")
+    read = ask("/queues.json").json()
+    assert set(read) == {"queues", "all"}
+    assert set(read["queues"]) == {"mail", "mail-dead", "testqueue"}
+    assert read["queues"]["mail"] | {"latency_seconds": 0} == {
+        **{"ready": 4, "delayed": 0, "running": 0, "dead": 1, "latency_seconds": 0, "paused": False},
+        **dict.fromkeys(("in_per_second", "out_per_second", "failure_ratio", "drain_seconds")),
+    }
+    assert read["all"]["ready"] == 7
+    assert 0 <= read["all"]["latency_seconds"] < 60
+    assert set(ask("/queues.json?queue=mail&queue=none").json()["queues"]) == {"mail"}
+
+
+def test_no_queue_at_all_is_an_answer(fake_client: QueueClient, ask: Callable[..., HttpResponse]) -> None:
+    from queueing.connections import use_client
+
+    use_client(fake_client)
+    assert ask("/queues.json").json()["queues"] == {}
+    assert scraped(ask("/metrics"))
+    use_client(None)
+
+
+def test_a_series_that_stands_twice_is_written_once_and_numbers_are_exact() -> None:
+    text = Exposition()
+    text.gauge("g", "Help.", [({"a": "x"}, 1.5), ({"a": "x"}, 2), ({}, 2**53), ({"a": "y"}, 0.1)])
+    [family] = text_string_to_metric_families(str(text))
+    assert [(sample.labels, sample.value) for sample in family.samples] == [
+        *[({"a": "x"}, 1.5), ({}, 2**53), ({"a": "y"}, 0.1)]
+    ]
+    assert not any(math.isnan(sample.value) for sample in family.samples)
