@@ -39,8 +39,8 @@ class Worker:
     """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
 
     ``memory_bytes`` is that of all its processes, what they share counted once where the system tells
-    (0: unknown). ``token`` tells this life of it from others of its name. ``is_quiet`` tells that it claims nothing, ``is_quiet_wanted`` that it was told so,
-    which it hears with its next heartbeat.
+    (0: unknown). ``token`` tells this life of it from others of its name. ``is_quiet`` tells that it
+    claims nothing, ``is_quiet_wanted`` that it was told so, which it hears with its next heartbeat.
     """
 
     name: str
