@@ -71,5 +71,5 @@ end
 state.held, state.settle, state.refused = kept, number, refused
 write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms))
 record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) })
-count(words, ARGV[9])
+count_words(words, ARGV[9])
 return { 'ok', refused }

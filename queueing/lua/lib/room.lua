@@ -69,7 +69,7 @@ end
 
 -- include metrics
 -- Count endings by their words; of a queue that is gone nothing is kept.
-local function count(words, packed)
+local function count_words(words, packed)
   if queue_exists then try_to_add_counts(KEYS[14], words, packed) end
 end
 
@@ -94,7 +94,7 @@ local function record_endings(lane, reason, endings, bodies)
   record(#endings, fields)
   local counts = {}
   for _, ending in ipairs(endings) do counts[ending[3]] = (counts[ending[3]] or 0) + 1 end
-  count(counts)
+  count_words(counts)
 end
 
 -- Lease again what the lane still holds; what another receiver took over is dropped from it.
