@@ -20,6 +20,7 @@ BOUNDS_SECONDS = (
 )
 _BOUNDS_MS = tuple(seconds * 1000 for seconds in BOUNDS_SECONDS)
 BUCKETS = len(BOUNDS_SECONDS) + 1
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 #: A message due before 2001 has an id of another form, which tells no time.
 PLAUSIBLE_MS = 1e12
 _RUN = tuple(f"r{index}" for index in range(BUCKETS))
@@ -32,26 +33,26 @@ def tally(outcomes: Iterable[Outcome]) -> str:
     What never began has none. A wait lasts from the moment at which a message is due to its first
     start: what comes before a retry is no waiting. Empty where there is nothing to add.
     """
-    runs, waits = [0] * BUCKETS, [0] * BUCKETS
+    sums: dict[str, float] = {}
     run_ms = wait_ms = 0.0
     for outcome in outcomes:
         started_ms = outcome.started_ms
         if started_ms is None:
             continue
         lasted_ms = outcome.finished_ms - started_ms
-        runs[bisect_left(_BOUNDS_MS, lasted_ms)] += 1
+        bucket = _RUN[bisect_left(_BOUNDS_MS, lasted_ms)]
+        sums[bucket] = sums.get(bucket, 0) + 1
         run_ms += lasted_ms
         if outcome.due_ms > PLAUSIBLE_MS:
             # Clocks that were set by two replies may differ by a little.
             waited_ms = max(0.0, started_ms - outcome.due_ms)
-            waits[bisect_left(_BOUNDS_MS, waited_ms)] += 1
+            bucket = _WAIT[bisect_left(_BOUNDS_MS, waited_ms)]
+            sums[bucket] = sums.get(bucket, 0) + 1
             wait_ms += waited_ms
-    sums: dict[str, float] = {_RUN[index]: count for index, count in enumerate(runs) if count}
     if not sums:
         return ""
-    sums |= {_WAIT[index]: count for index, count in enumerate(waits) if count}
-    sums |= {"run_ms": round(max(run_ms, 0.0), 3), "wait_ms": round(wait_ms, 3)}
-    return json.dumps(sums, separators=(",", ":"))
+    sums["run_ms"], sums["wait_ms"] = round(max(run_ms, 0.0), 3), round(wait_ms, 3)
+    return _as_json(sums)
 
 
 @dataclass(frozen=True, slots=True)
