@@ -79,7 +79,8 @@ def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
     with worker("slow", "--name", "second") as second:
         eventually(lambda: ledger.count("start") == 2, within_seconds=30, of=second)
         assert words(client, "slow") == {"abandoned": 1}
-        assert [found.name for found in client.workers()] == ["first", "second"]
+        both = ["first", "second"]
+        eventually(lambda: [found.name for found in client.workers()] == both, within_seconds=10, of=second)
         second.kill_group()
 
 
