@@ -32,6 +32,11 @@ class Diary:
             message_id,
         )
 
+    def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """(queue, message id) -> (rc, state) of every job."""
+        rows = self._rows("SELECT queue, message_id, rc, state FROM queueing_job")
+        return {(queue, message_id): (rc, state) for queue, message_id, rc, state in rows}
+
     def _rows(self, sql: str, *values: object) -> list[tuple]:
         connection = sqlite3.connect(self.path, timeout=20)
         try:
