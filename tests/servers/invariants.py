@@ -180,7 +180,7 @@ class Invariants:
             allowed |= {KEYS.attributes(queue), KEYS.schedule(queue), KEYS.ends(queue)}
             allowed |= {KEYS.headers(queue), KEYS.leases(queue)}
             yield from self._fields_without_owner(queue)
-        for key in redis.scan_iter(count=1000):
+        for key in redis.scan_iter(match="rsmq:*", count=1000):
             if key.decode() not in allowed and redis.ttl(key) == -1:
                 yield f"nobody owns the key {key.decode()}"
         yield from self._lanes_without_lease(queues)
