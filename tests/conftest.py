@@ -14,13 +14,13 @@ from tests.servers.ledger import Ledger
 from tests.servers.program import Program, left_over, spare
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, environment, site_environment
+from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_environment
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
-#: What tests measured, shown when all are done.
-FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+#: The name under which a test's report carries what it measured.
+FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -103,12 +103,7 @@ def redis_away() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "migrated.sqlite3"
-    done = Program(
-        [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
-        env=environment("redis://127.0.0.1:1/0", path),
-        name="migrate",
-    )
-    assert done.run(within_seconds=60) == 0, done.tail()
+    migrate(f"sqlite:///{path}")
     return path
 
 
@@ -175,17 +170,21 @@ def collected_static() -> None:
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Says a measured figure at the end of the run."""
-    return request.config.stash[FIGURES].append
+
+    def say(line: str) -> None:
+        # With the report of its test it reaches the process that prints, whichever ran the test.
+        request.node.user_properties.append((FIGURE, line))
+
+    return say
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[FIGURES]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    figures = [value for report in calls for name, value in report.user_properties if name == FIGURE]
+    if figures:
         terminalreporter.section("figures")
-        for line in config.stash[FIGURES]:
+        for line in figures:
             terminalreporter.line(line)
 
 
