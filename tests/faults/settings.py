@@ -14,7 +14,7 @@ INSTALLED_APPS = [*SITE_APPS, "tests.faults.app", *os.environ.get("TEST_APPS", "
 
 QUEUEING = {
     **SITE_QUEUEING,
-    "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising sending hard").split(),
+    "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising flaky sending hard").split(),
     "LEASE": float(os.environ.get("TEST_LEASE", "2")),
     "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
 }
