@@ -1,5 +1,7 @@
 """Fixtures for all rooms: a real Redis, clients on it, and a guard against forgotten processes."""
 
+import fcntl
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ import redis
 from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
 from tests.servers.program import Program, left_over, spare
+from tests.servers.programs import ROOT
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_environment
@@ -156,15 +159,26 @@ def site_worker(redis_server: RedisServer, database: Path) -> Iterator[Callable[
 
 
 @pytest.fixture(scope="session")
-def collected_static() -> None:
-    """The static files as a platform's build collects them: without a variable, Redis or database."""
-    nothing = dict.fromkeys(site_environment("", ""), None)
-    done = Program(
-        [sys.executable, MANAGE, "collectstatic", "--noinput", "--verbosity", "0"],
-        env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
-        name="collectstatic",
-    )
-    assert done.run(within_seconds=60) == 0, done.tail()
+def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The static files as a platform's build collects them: without a variable, Redis or database.
+
+    Once for all test processes: they lie in the project's own folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "collected-static").open("a+") as stamp:
+        fcntl.flock(stamp, fcntl.LOCK_EX)
+        if stamp.tell():
+            return
+        nothing = dict.fromkeys(site_environment("", ""), None)
+        done = Program(
+            [sys.executable, MANAGE, "collectstatic", "--noinput", "--verbosity", "0"],
+            env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
+            name="collectstatic",
+        )
+        assert done.run(within_seconds=60) == 0, done.tail()
+        stamp.write("done")
+        stamp.flush()
 
 
 @pytest.fixture
@@ -176,6 +190,17 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
         request.node.user_properties.append((FIGURE, line))
 
     return say
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, the files of some rooms stay together: what they share is dear.
+
+    Besides, only one launcher at a time looks for a free port for its Redis.
+    """
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        if room in ("browser", "deploy", "site", "wire"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -51,7 +51,9 @@ def test_a_killed_child_is_replaced_within_a_second_and_its_job_runs_again(
         keeper, pid = keeper_of(process, ledger), ledger.entries()[0].pid
         os.kill(pid, signal.SIGKILL)
         eventually(
-            lambda: {child.pid for child in process.children()} - {pid, keeper.pid}, within_seconds=1, of=process
+            lambda: {child.pid for child in process.children()} - {pid, keeper.pid},
+            within_seconds=1,
+            of=process,
         )
         begun(ledger, message_id, process, times=2)
         done(diary, message_id, process)

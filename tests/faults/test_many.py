@@ -36,7 +36,11 @@ def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each(
     ids = client.send_messages("ledger", [Draft(body=str(n), due_ms=due_ms) for n in range(10_000)])
     with worker("ledger", "--threads", "4") as one, worker("ledger") as two:
         eventually(
-            lambda: len(diary.ids("done")) == len(ids), within_seconds=90, of=one, every_seconds=0.2, what=two.tail
+            lambda: len(diary.ids("done")) == len(ids),
+            within_seconds=90,
+            of=one,
+            every_seconds=0.2,
+            what=two.tail,
         )
     ledger.assert_each_ran_once(ids)
     invariants.check(faults=0, drained=["ledger"], diary=diary)

@@ -6,6 +6,7 @@ is a new one, and tells its seed.
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -43,7 +44,8 @@ def stage(
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(SECONDS, id="short"), pytest.param(SOAK_SECONDS, id="long", marks=pytest.mark.soak)]
+    "seconds",
+    [pytest.param(SECONDS, id="short"), pytest.param(SOAK_SECONDS, id="long", marks=pytest.mark.soak)],
 )
 def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
     stage: Stage, invariants: Invariants, figure: Callable[[str], None], seconds: float
@@ -92,7 +94,13 @@ def _drain(stage: Stage) -> None:
         assert post.process.is_running, f"it ended by itself: {post.process.tail()}"
         post.process.terminate()
     for process in [*stage.leaving, *(post.process for post in stage.posts)]:
-        assert process.wait(within_seconds=40) == 0, process.tail()
+        code = process.wait(within_seconds=40)
+        assert code == 0 or (code == -signal.SIGTERM and not _had_begun(process)), process.tail()
+
+
+def _had_begun(process: WorkerProcess) -> bool:
+    """Whether it was more than a Python that imports: before, it has nothing that it could lose."""
+    return "processes of" in process.output
 
 
 def _left(stage: Stage) -> dict[str, int]:

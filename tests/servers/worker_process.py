@@ -43,7 +43,10 @@ def migrate(database_url: str) -> None:
     """Make the tables in a database."""
     done = Program(
         [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
-        env={**site_environment("redis://127.0.0.1:1/0", database_url), "DJANGO_SETTINGS_MODULE": FAULT_SETTINGS},
+        env={
+            **site_environment("redis://127.0.0.1:1/0", database_url),
+            "DJANGO_SETTINGS_MODULE": FAULT_SETTINGS,
+        },
         name="migrate",
     )
     assert done.run(within_seconds=60) == 0, done.tail()

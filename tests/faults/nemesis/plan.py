@@ -21,7 +21,9 @@ class Blow:
     share: float
 
     def __str__(self) -> str:
-        return f"after {self.at_seconds:.2f} s: {self.kind} (worker {self.worker}, {self.lasts_seconds:.1f} s)"
+        return (
+            f"after {self.at_seconds:.2f} s: {self.kind} (worker {self.worker}, {self.lasts_seconds:.1f} s)"
+        )
 
 
 def draw(seed: int, seconds: float, kinds: list[str], workers: int) -> list[Blow]:

@@ -78,6 +78,4 @@ class Stage:
         return self._stack.enter_context(CuttingProxy(self.redis.port))
 
     def make(self, options: tuple[str, ...], redis_url: str) -> WorkerProcess:
-        return self._worker(
-            *QUEUES, *options, redis_url=redis_url, env={"DATABASE_URL": self.postgres.url}
-        )
+        return self._worker(*QUEUES, *options, redis_url=redis_url, env={"DATABASE_URL": self.postgres.url})
