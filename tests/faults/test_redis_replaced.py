@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
-from queueing.connections import connect
 from queueing.conf import Conf
+from queueing.connections import connect
 from queueing.exceptions import QueueUnavailable
 from tests.servers.chronicle import Chronicle
 from tests.servers.cutting_proxy import CuttingProxy

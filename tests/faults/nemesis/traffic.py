@@ -4,8 +4,8 @@ import random
 import threading
 from collections.abc import Callable
 
-from queueing.connections import connect
 from queueing.conf import Conf
+from queueing.connections import connect
 from queueing.exceptions import QueueError
 from tests.servers.invariants import Invariants
 from tests.wire.bridge import NodeSide, RsmqError
