@@ -1,7 +1,7 @@
 """A database that answers late, or nobody: only the history waits for it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psycopg
 import pytest
@@ -64,9 +64,11 @@ def test_a_database_without_a_free_connection_is_waited_for(
 ):
     client.create_queue("ledger")
     with ExitStack() as hogs:
-        with pytest.raises(psycopg.OperationalError, match="too many|remaining connection slots"):
+        with suppress(psycopg.OperationalError):
             while True:
                 hogs.enter_context(psycopg.connect(postgres.url))
+        with pytest.raises(psycopg.OperationalError, match="too many|remaining connection slots"):
+            psycopg.connect(postgres.url)
         with worker("ledger", env={"DATABASE_URL": postgres.url}) as process:
             ids = client.send_messages("ledger", ["crowded"] * 200)
             eventually(lambda: ledger.count("end") == len(ids), within_seconds=30, of=process)

@@ -50,11 +50,11 @@ def test_a_killed_child_is_replaced_within_a_second_and_its_job_runs_again(
         begun(ledger, message_id, process)
         keeper, pid = keeper_of(process, ledger), ledger.entries()[0].pid
         os.kill(pid, signal.SIGKILL)
-        eventually(
-            lambda: {child.pid for child in process.children()} - {pid, keeper.pid},
-            within_seconds=1,
-            of=process,
+        killed = time.time()
+        [new] = eventually(
+            lambda: [child for child in process.children() if child.pid not in (pid, keeper.pid)], of=process
         )
+        assert new.create_time() - killed < 1
         begun(ledger, message_id, process, times=2)
         done(diary, message_id, process)
         assert keeper.is_running()

@@ -74,6 +74,8 @@ def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invar
             Traffic("sender", sender.turn, PAUSE_SECONDS),
             Traffic("Node", program.turn, NODE_PAUSE_SECONDS),
         ):
+            for post in stage.posts:
+                eventually(post.children, within_seconds=60, of=post.process, what="something runs in it")
             run.strike_all(seconds)
     assert sender.acknowledged > 10 * seconds, f"it sent: {sender.unsure} were unsure"
     assert program.sent, "Node took part"
