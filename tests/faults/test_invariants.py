@@ -53,6 +53,11 @@ class Hand:
     def count_what_was_not_sent(self) -> None:
         self.client.redis.hincrby(KEYS.attributes("ledger"), "totalsent", 1)
 
+    def count_an_outcome_twice(self) -> None:
+        count, sums = self.client.redis.hget(KEYS.metrics("ledger"), "now").split(b" ", 1)
+        twice = {**json.loads(sums), "done": 2}
+        self.client.redis.hset(KEYS.metrics("ledger"), "now", count + b" " + json.dumps(twice).encode())
+
     def leave_a_field(self) -> None:
         self.client.redis.hset(KEYS.ends("ledger"), self.id, "1 0 0")
 
@@ -81,6 +86,7 @@ class Hand:
         (Hand.queue_what_is_done, "ended and still queued"),
         (Hand.count_what_was_not_received, "totalrecv 2, 1 deliveries"),
         (Hand.count_what_was_not_sent, "totalsent 2, there were 1"),
+        (Hand.count_an_outcome_twice, "counted .*'done': 2"),
         (Hand.leave_a_field, "fields without a message"),
         (Hand.leave_a_key, "nobody owns the key rsmq:ledger:whatever"),
         (Hand.hold_without_a_lease, "held without a lease"),

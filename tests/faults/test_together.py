@@ -26,7 +26,7 @@ def test_three_workers_sweep_record_and_keep_at_once_and_nothing_is_done_twice(
     for queue in QUEUES:
         client.create_queue(queue)
     long = client.send_messages("slow", [f"{1.5 * LEASE} long"] * 6)
-    brisk = client.send_messages("brisk", [str(number) for number in range(1500)])
+    brisk = client.send_messages("brisk", [str(number) for number in range(600)])
     failing = client.send_messages("raising", ["no"] * 20)
     phantoms = _phantoms(client)
     with ExitStack() as stack:

@@ -9,21 +9,28 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from queueing.client import QueueClient
+from queueing.metrics.total import totals
 from queueing.outcomes import Outcome
 
 from .chronicle import KEYS, Chronicle
 from .ledger import Ledger
 
 #: Words that settle a receipt. A refused settle (``lease lost``, ``gone``) settles nothing.
-SETTLED = {"done", "dead", "retrying", "released", "abandoned"}
-ENDS = {"done", "dead"}
+ENDS = {"done", "dead", "cancelled"}
+SETTLED = ENDS | {"retrying", "released", "abandoned"}
 #: Fields of a queue that belong to no message.
 OF_THE_QUEUE = {
     *("vt", "delay", "maxsize", "created", "modified", "totalsent", "totalrecv"),
     *("paused", "max_receive_count", "dead_letter_queue", "retention"),
 }
+#: Hashes beside a queue with a field for some of its messages, and what else lies there.
+BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress, KEYS.priorities)
+BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics)
 #: Keys of ours that stay when all queues are drained, beside those that expire by themselves.
-PERMANENT = {KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.workers()}
+PERMANENT = {
+    *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.unrecorded()),
+    *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules()),
+}
 #: So many of a kind are shown.
 SHOWN = 5
 
@@ -156,6 +163,10 @@ class Invariants:
         unsure = len(self._excused & self._scheduled[queue])
         if not ended <= attributes.totalrecv <= ended + unsure:
             yield f"{queue}: totalrecv {attributes.totalrecv}, {ended} deliveries have ended"
+        words = Counter(o.event for o in self._outcomes if o.queue == queue)
+        counted = totals(self.client, [queue])[queue].words
+        if words != Counter({word: count for word, count in counted.items() if count}):
+            yield f"{queue}: counted {dict(counted)}, there were {dict(words)}"
         if self._running(queue):
             yield f"{queue}: drained, and still held: {self._running(queue)}"
 
@@ -180,8 +191,7 @@ class Invariants:
         queues = {name.decode() for name in redis.smembers(KEYS.queues())}
         allowed = set(PERMANENT)
         for queue in queues:
-            allowed |= {KEYS.attributes(queue), KEYS.schedule(queue), KEYS.ends(queue)}
-            allowed |= {KEYS.headers(queue), KEYS.leases(queue)}
+            allowed |= {key(queue) for key in (*BY_MESSAGE, *BESIDE)}
             yield from self._fields_without_owner(queue)
         for key in redis.scan_iter(match="rsmq:*", count=1000):
             if key.decode() not in allowed and redis.ttl(key) == -1:
@@ -195,7 +205,7 @@ class Invariants:
         of_queue = {name.encode() for name in OF_THE_QUEUE}
         yield from _each(f"{queue}: fields without a message", owners - messages - of_queue)
         yield from _each(f"{queue}: messages without a body", messages - fields)
-        for key in (KEYS.ends(queue), KEYS.headers(queue)):
+        for key in (of(queue) for of in BY_MESSAGE):
             yield from _each(f"{key}: fields without a message", set(redis.hkeys(key)) - messages)
 
     def _lanes_without_lease(self, queues: set[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Very many at once: due in the same millisecond, or waiting behind each other."""
+"""Very many messages that wait behind each other."""
 
 import os
 import statistics
@@ -11,9 +11,7 @@ import pytest
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.holdings import Lane, run_all
-from queueing.messages import Draft
 from queueing.outcomes import Outcome
-from tests.servers.diary import Diary
 from tests.servers.invariants import Invariants
 from tests.servers.ledger import Ledger
 from tests.servers.waiting import eventually
@@ -21,29 +19,6 @@ from tests.servers.worker_process import WorkerProcess
 
 MEGABYTE = 1_000_000
 CLAIMS = 30
-
-
-def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each(
-    client: QueueClient,
-    worker: Callable[..., WorkerProcess],
-    ledger: Ledger,
-    diary: Diary,
-    invariants: Invariants,
-):
-    client.create_queue("ledger")
-    seconds, _ = client.redis.time()
-    due_ms = (seconds + 3) * 1000
-    ids = client.send_messages("ledger", [Draft(body=str(n), due_ms=due_ms) for n in range(10_000)])
-    with worker("ledger", "--threads", "4") as one, worker("ledger") as two:
-        eventually(
-            lambda: len(diary.ids("done")) == len(ids),
-            within_seconds=90,
-            of=one,
-            every_seconds=0.2,
-            what=two.tail,
-        )
-    ledger.assert_each_ran_once(ids)
-    invariants.check(faults=0, drained=["ledger"], diary=diary)
 
 
 @pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
