@@ -15,6 +15,8 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
+from .warm_up import until_each_works
+
 #: Seconds, of the fault tests' settings.
 LEASE = 2
 
@@ -132,8 +134,7 @@ def test_redis_away_for_longer_than_the_lease_runs_nothing_twice(
         worker("slow", redis_url=proxy.url) as one,
         worker("slow", redis_url=proxy.url) as two,
     ):
-        warm_ups = [client.send_message("slow", "0.3 warm up") for _ in range(2)]
-        eventually(lambda: len({e.pid for e in ledger.entries("end")}) == 2, within_seconds=20, of=two)
+        warm_ups = until_each_works(client, ledger, "slow", one, two)
         message_id = client.send_message("slow", f"{LEASE} away")
         eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=one)
         proxy.refuse = True

@@ -10,6 +10,8 @@ from tests.servers.ledger import Ledger
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
+from .warm_up import until_each_works
+
 
 def begun(ledger: Ledger, message_id: str, process: WorkerProcess) -> None:
     eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=process)
@@ -64,11 +66,11 @@ def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_wit
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
-    message_id = client.send_message("slow", "20 too long for any")
+    message_id = client.send_message("slow", "60 too long for any")
     with worker("slow", "--grace", "1") as first:
         begun(ledger, message_id, first)
         with worker("slow", "--grace", "1") as second:
-            begun(ledger, client.send_message("slow", "0 warm up"), second)
+            until_each_works(client, ledger, "slow", second)
             term_ms = time.time() * 1000
             first.signal_group(signal.SIGTERM)
             eventually(lambda: ledger.runs()[message_id] == 2, within_seconds=10, of=second, what=first.tail)

@@ -96,7 +96,7 @@ class PostgresServer:
         self._program = Program(
             self._as_user(
                 *(postgres, "-D", str(self._folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"),
-                *("-k", str(self._folder), "-c", "fsync=off"),
+                *("-c", "fsync=off", "-c", "unix_socket_directories="),
                 *(part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")),
             ),
             name="postgres",
