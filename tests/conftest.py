@@ -22,6 +22,8 @@ from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_en
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
+#: Files of tests that take a minute or so.
+LONGEST = ("test_nemesis", "test_idle")
 #: The name under which a test's report carries what it measured.
 FIGURE = "figure"
 
@@ -197,6 +199,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Besides, only one launcher at a time looks for a free port for its Redis.
     """
+    # What lasts longest begins first, else it would be waited for alone at the end.
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         room = item.path.relative_to(ROOT / "tests").parts[0]
         if room in ("browser", "deploy", "site", "wire"):

@@ -27,7 +27,7 @@ from .nemesis.run import Run
 from .nemesis.stage import QUEUES, SHAPES, Stage
 from .nemesis.traffic import NODE_PAUSE_SECONDS, PAUSE_SECONDS, NodeProgram, Sender, Traffic
 
-SECONDS = float(os.environ.get("NEMESIS_SECONDS", "20"))
+SECONDS = float(os.environ.get("NEMESIS_SECONDS", "30"))
 SOAK_SECONDS = float(os.environ.get("NEMESIS_SECONDS", "600"))
 #: From the last blow until all queues are empty.
 DRAIN_SECONDS = 120

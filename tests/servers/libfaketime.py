@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .programs import absent
 
-HINT = "apt-get install libfaketime"
+HINT = "apt-get install faketime"
 PLACES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 
