@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 ARGS ?=
+# How many tests run side by side; most of them wait for something. 0: one after the other.
+JOBS ?= 3
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 MINOR := import sys; print(*sys.version_info[:2])
@@ -24,7 +26,7 @@ run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABA
 	@$(BIN)/python -m mqsite.launcher
 
 test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(ARGS)

@@ -1,5 +1,7 @@
 """Fixtures for all rooms: a real Redis, clients on it, and a guard against forgotten processes."""
 
+import fcntl
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,15 +14,18 @@ import redis
 from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
 from tests.servers.program import Program, left_over, spare
+from tests.servers.programs import ROOT
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, environment, site_environment
+from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_environment
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
-#: What tests measured, shown when all are done.
-FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+#: Files of tests that take a minute or so.
+LONGEST = ("test_nemesis", "test_idle")
+#: The name under which a test's report carries what it measured.
+FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -103,12 +108,7 @@ def redis_away() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "migrated.sqlite3"
-    done = Program(
-        [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
-        env=environment("redis://127.0.0.1:1/0", path),
-        name="migrate",
-    )
-    assert done.run(within_seconds=60) == 0, done.tail()
+    migrate(f"sqlite:///{path}")
     return path
 
 
@@ -161,31 +161,59 @@ def site_worker(redis_server: RedisServer, database: Path) -> Iterator[Callable[
 
 
 @pytest.fixture(scope="session")
-def collected_static() -> None:
-    """The static files as a platform's build collects them: without a variable, Redis or database."""
-    nothing = dict.fromkeys(site_environment("", ""), None)
-    done = Program(
-        [sys.executable, MANAGE, "collectstatic", "--noinput", "--verbosity", "0"],
-        env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
-        name="collectstatic",
-    )
-    assert done.run(within_seconds=60) == 0, done.tail()
+def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The static files as a platform's build collects them: without a variable, Redis or database.
+
+    Once for all test processes: they lie in the project's own folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "collected-static").open("a+") as stamp:
+        fcntl.flock(stamp, fcntl.LOCK_EX)
+        if stamp.tell():
+            return
+        nothing = dict.fromkeys(site_environment("", ""), None)
+        done = Program(
+            [sys.executable, MANAGE, "collectstatic", "--noinput", "--verbosity", "0"],
+            env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
+            name="collectstatic",
+        )
+        assert done.run(within_seconds=60) == 0, done.tail()
+        stamp.write("done")
+        stamp.flush()
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Says a measured figure at the end of the run."""
-    return request.config.stash[FIGURES].append
+
+    def say(line: str) -> None:
+        # With the report of its test it reaches the process that prints, whichever ran the test.
+        request.node.user_properties.append((FIGURE, line))
+
+    return say
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, the files of some rooms stay together: what they share is dear.
+
+    Besides, only one launcher at a time looks for a free port for its Redis.
+    """
+    # What lasts longest begins first, else it would be waited for alone at the end.
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        if room in ("browser", "deploy", "site", "wire"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[FIGURES]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    figures = [value for report in calls for name, value in report.user_properties if name == FIGURE]
+    if figures:
         terminalreporter.section("figures")
-        for line in config.stash[FIGURES]:
+        for line in figures:
             terminalreporter.line(line)
 
 

@@ -113,6 +113,8 @@ class Consumer:
             # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
             replies = run_all(self.client, self._exchange.calls) if self._exchange.calls else []
+            if replies:
+                self.outage.answered()
         except QueueError as error:
             return self.outage.goes_on(error)
         exchange, self._exchange = self._exchange, None

@@ -1,13 +1,15 @@
 """How a consumer behaves while Redis is away: it says so once, backs off, and lets others go first."""
 
 import logging
+import math
 import random
 import time
 
 logger = logging.getLogger("queueing.worker")
 
 MAX_PAUSE_SECONDS = 2.0
-#: After an outage longer than half a lease, every worker first gets the chance to extend its own.
+#: After an outage that may have been longer than half a lease, every worker first gets the chance to extend
+#: its own. An idle one notices late that Redis is away, and one that has just started knows of no answer.
 COURTESY_SECONDS = 2.0
 
 
@@ -18,6 +20,7 @@ class Outage:
         self._lease_seconds = lease_seconds
         self._level = logging.WARNING if is_teller else logging.DEBUG
         self._since: float | None = None
+        self._answered = -math.inf
         self._pause_seconds = 0.0
         self._courtesy_until = 0.0
 
@@ -30,6 +33,10 @@ class Outage:
     def is_on(self) -> bool:
         return self._since is not None
 
+    def answered(self) -> None:
+        """Redis has answered: it is not away, and was not until now."""
+        self._answered = time.monotonic()
+
     def goes_on(self, error: Exception) -> float:
         """A call failed. Seconds to wait before the next one."""
         if self._since is None:
@@ -40,8 +47,8 @@ class Outage:
 
     def ends(self) -> None:
         """Redis answers again."""
-        seconds = time.monotonic() - (self._since or time.monotonic())
+        now = time.monotonic()
+        logger.log(self._level, "Redis is back after %.1f s", now - (self._since or now))
         self._since = None
-        logger.log(self._level, "Redis is back after %.1f s", seconds)
-        if seconds > self._lease_seconds / 2:
-            self._courtesy_until = time.monotonic() + COURTESY_SECONDS
+        if now - self._answered > self._lease_seconds / 2:
+            self._courtesy_until = now + COURTESY_SECONDS

@@ -1,6 +1,7 @@
 """The site's settings with the handlers of the fault tests, tuned by the environment.
 
-``TEST_QUEUES`` (separated by blanks), ``TEST_LEASE`` and ``TEST_TIMEOUT`` (seconds).
+``TEST_QUEUES`` and ``TEST_APPS`` (more apps; both separated by blanks), ``TEST_LEASE`` and ``TEST_TIMEOUT``
+(seconds).
 """
 
 import os
@@ -9,11 +10,11 @@ from mqsite.settings import *  # noqa: F403
 from mqsite.settings import INSTALLED_APPS as SITE_APPS
 from mqsite.settings import QUEUEING as SITE_QUEUEING
 
-INSTALLED_APPS = [*SITE_APPS, "tests.faults.app"]
+INSTALLED_APPS = [*SITE_APPS, "tests.faults.app", *os.environ.get("TEST_APPS", "").split()]
 
 QUEUEING = {
     **SITE_QUEUEING,
-    "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising sending hard").split(),
+    "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising flaky sending hard").split(),
     "LEASE": float(os.environ.get("TEST_LEASE", "2")),
     "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
 }

@@ -4,22 +4,29 @@ import time
 from collections.abc import Callable
 
 from queueing.client import QueueClient
+from queueing.messages import Draft
 from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
 from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
 COUNT = 10_000
 
 
-def test_ten_thousand_messages_run_once_each_and_are_all_remembered(
+def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each_and_are_all_remembered(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
     diary: Diary,
+    invariants: Invariants,
     figure: Callable[[str], None],
 ):
     client.create_queue("ledger")
-    ids = client.send_messages("ledger", [f"number {number}" for number in range(COUNT)])
+    due_ms = client.server_ms() + 3000
+    drafts = [Draft(body=f"number {number}", due_ms=due_ms) for number in range(COUNT)]
+    ids = client.send_messages("ledger", drafts)
+    eventually(lambda: client.server_ms() > due_ms)
     burst = worker("ledger", "--burst")
     started = time.monotonic()
     assert burst.run(within_seconds=120) == 0, burst.tail()
@@ -29,6 +36,7 @@ def test_ten_thousand_messages_run_once_each_and_are_all_remembered(
     assert diary.ids("done") == set(ids)
     attributes = client.get_queue_attributes("ledger")
     assert (attributes.totalsent, attributes.totalrecv, attributes.msgs) == (COUNT, COUNT, 0)
+    invariants.check(faults=0, drained=["ledger"], diary=diary)
     runs = [entry.at_ms for entry in ledger.entries("end")]
     rate = (COUNT - 1) / (max(runs) - min(runs)) * 1000
     figure(f"runworker --burst, {COUNT} messages: {seconds:.1f} s with its start, {rate:.0f} runs a second")

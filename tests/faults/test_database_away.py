@@ -1,27 +1,21 @@
 """The database is killed while a worker works: the queue goes on, and the history catches up."""
 
-import sys
 from collections.abc import Callable
 
 from queueing.client import QueueClient
+from tests.servers.invariants import Invariants
 from tests.servers.ledger import Ledger
 from tests.servers.postgres_server import PostgresServer
-from tests.servers.program import Program
 from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, site_environment
+from tests.servers.worker_process import WorkerProcess, migrate
 
 
 def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
-    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, invariants: Invariants
 ):
     client.create_queue("ledger")
     with PostgresServer() as postgres:
-        migrate = Program(
-            [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
-            env=site_environment("redis://127.0.0.1:1/0", postgres.url),
-            name="migrate",
-        )
-        assert migrate.run(within_seconds=60) == 0, migrate.tail()
+        migrate(postgres.url)
 
         def recorded() -> int:
             [(count,)] = postgres.query("SELECT count(*) FROM queueing_job WHERE state = 'done'")
@@ -39,4 +33,4 @@ def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
             postgres.restart()
             eventually(lambda: recorded() == 350, within_seconds=30, of=process)
         ledger.assert_each_ran_once(ids)
-        assert client.redis.xlen("rsmq::outbox") == 0
+        invariants.check(faults=0, drained=["ledger"], diary=postgres)

@@ -8,10 +8,14 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueFull
+from tests.servers.cutting_proxy import CuttingProxy
 from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
+
+from .warm_up import until_each_works
 
 #: Seconds, of the fault tests' settings.
 LEASE = 2
@@ -118,30 +122,28 @@ def test_a_full_redis_is_drained_by_its_worker(
 
 
 def test_redis_away_for_longer_than_the_lease_runs_nothing_twice(
-    own_redis: Callable[..., object],
+    redis_server: RedisServer,
+    client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
     diary: Diary,
 ):
-    from tests.servers.cutting_proxy import CuttingProxy
-
-    server = own_redis()
-    with CuttingProxy(server.port) as proxy:
-        client = QueueClient(server.connect())
-        client.create_queue("slow")
+    client.create_queue("slow")
+    with (
+        CuttingProxy(redis_server.port) as proxy,
+        worker("slow", redis_url=proxy.url) as one,
+        worker("slow", redis_url=proxy.url) as two,
+    ):
+        warm_ups = until_each_works(client, ledger, "slow", one, two)
         message_id = client.send_message("slow", f"{LEASE} away")
-        with worker("slow", redis_url=proxy.url) as one, worker("slow", redis_url=proxy.url) as two:
-            eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=one)
-            proxy.refuse = True
-            eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, of=one)
-            due_ms = client.peek_message("slow", message_id).due_ms
-            eventually(
-                lambda: client.redis.time()[0] * 1000 > due_ms + 500,
-                within_seconds=10,
-                what="the lease's end",
-            )
-            proxy.refuse = False
-            eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=two)
-        client.redis.close()
-    ledger.assert_each_ran_once([message_id])
+        eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=one)
+        proxy.refuse = True
+        eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, of=one)
+        due_ms = client.peek_message("slow", message_id).due_ms
+        eventually(
+            lambda: client.redis.time()[0] * 1000 > due_ms + 500, within_seconds=10, what="the lease's end"
+        )
+        proxy.refuse = False
+        eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=two)
+    ledger.assert_each_ran_once([*warm_ups, message_id])
     assert diary.outcomes(message_id) == [(1, "done")]

@@ -1,4 +1,4 @@
-"""``kill -9`` in the middle of 10,000 messages: of all processes, of one child, of the supervisor."""
+"""``kill -9`` in the middle of 5,000 messages: of all processes, of one child, of the supervisor."""
 
 import os
 import signal
@@ -8,15 +8,16 @@ import pytest
 
 from queueing.client import QueueClient
 from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
 from tests.servers.ledger import Entry, Ledger
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
-COUNT = 10_000
+COUNT = 5000
 #: So many runs have ended when the blow falls.
-BEFORE = 2000
+BEFORE = 1000
 #: Of the backlog at least so much is still to come when a killed message runs again.
-BEHIND = 1000
+BEHIND = 500
 OPTIONS = ("brisk", "--threads", "4")
 
 
@@ -43,12 +44,10 @@ def assert_ran_again_before_the_backlog(ledger: Ledger, killed: set[str], since:
 
 
 def assert_nothing_is_missing(
-    ids: list[str], ledger: Ledger, diary: Diary, client: QueueClient, *, faults: int = 1
+    ids: list[str], invariants: Invariants, diary: Diary, *, faults: int = 1
 ) -> None:
-    ledger.assert_all_ended(ids, faults=faults)
-    assert client.get_queue_attributes("brisk").msgs == 0
-    assert client.queue_figures(["brisk"])[0].dead == 0
     assert diary.ids("done") == set(ids)
+    invariants.check(faults=faults, drained=["brisk"], diary=diary)
 
 
 def finished(ids: list[str], diary: Diary, process: WorkerProcess) -> None:
@@ -63,10 +62,10 @@ def finished(ids: list[str], diary: Diary, process: WorkerProcess) -> None:
 
 def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_short(
     ids: list[str],
-    client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
     diary: Diary,
+    invariants: Invariants,
 ):
     kills = 0
     killed: set[str] = set()
@@ -82,7 +81,7 @@ def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_s
     with worker(*OPTIONS) as second:
         finished(ids, diary, second)
     assert_ran_again_before_the_backlog(ledger, killed, len(before))
-    assert_nothing_is_missing(ids, ledger, diary, client, faults=kills)
+    assert_nothing_is_missing(ids, invariants, diary, faults=kills)
     for message_id in killed:
         assert "abandoned" in [outcome for _, outcome in diary.outcomes(message_id)]
         assert diary.row(message_id)["crashes"] == 1
@@ -90,10 +89,10 @@ def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_s
 
 def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
     ids: list[str],
-    client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
     diary: Diary,
+    invariants: Invariants,
 ):
     with worker(*OPTIONS) as process:
         in_the_middle(ledger, process)
@@ -110,15 +109,15 @@ def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
     gap_ms = entries[since].at_ms - entries[since - 1].at_ms
     assert gap_ms < 2000, "replaced at once"
     assert_ran_again_before_the_backlog(ledger, killed, since)
-    assert_nothing_is_missing(ids, ledger, diary, client)
+    assert_nothing_is_missing(ids, invariants, diary)
 
 
 def test_after_the_supervisor_is_killed_the_others_end_and_a_new_worker_goes_on(
     ids: list[str],
-    client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
     diary: Diary,
+    invariants: Invariants,
 ):
     with worker(*OPTIONS) as first:
         in_the_middle(ledger, first)
@@ -128,4 +127,4 @@ def test_after_the_supervisor_is_killed_the_others_end_and_a_new_worker_goes_on(
     with worker(*OPTIONS) as second:
         finished(ids, diary, second)
     ledger.assert_each_ran_once(ids)
-    assert_nothing_is_missing(ids, ledger, diary, client)
+    assert_nothing_is_missing(ids, invariants, diary)

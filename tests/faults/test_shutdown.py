@@ -10,21 +10,26 @@ from tests.servers.ledger import Ledger
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
+from .warm_up import until_each_works
+
 
 def begun(ledger: Ledger, message_id: str, process: WorkerProcess) -> None:
     eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=process)
 
 
-def test_sigterm_finishes_the_running_message_and_exits_0(
+def test_three_sigterms_to_the_group_finish_the_running_message_once_and_exit_0(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
-    running, *waiting = client.send_messages("slow", ["1.5 running", "0 waiting", "0 waiting"])
+    running, *waiting = client.send_messages("slow", ["8 running", "0 waiting", "0 waiting"])
     with worker("slow", "--threads", "1") as process:
         begun(ledger, running, process)
         process.signal_group(signal.SIGTERM)
+        process.wait_for_line("stopping")
         process.signal_group(signal.SIGTERM)
-        assert process.wait(within_seconds=10) == 0, process.tail()
+        eventually(lambda: client.queue_figures(["slow"])[0].ready == len(waiting), of=process)
+        process.signal_group(signal.SIGTERM)
+        assert process.wait(within_seconds=20) == 0, process.tail()
         assert process.members() == []
     assert ledger.ids("end") == [running]
     assert diary.row(running)["state"] == "done"
@@ -51,10 +56,29 @@ def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counte
     with worker("slow") as second:
         started = time.monotonic()
         eventually(lambda: ledger.runs()[message_id] == 2, of=second)
-        assert time.monotonic() - started < 4, "at once, with the start of the worker"
+        assert time.monotonic() - started < 10, "at once, with the start of the worker"
         eventually(lambda: diary.row(message_id).get("state") == "done", of=second)
     assert diary.outcomes(message_id) == [(1, "released"), (2, "done")]
     assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (1, 0)
+
+
+def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_within_two_seconds(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("slow")
+    message_id = client.send_message("slow", "60 too long for any")
+    with worker("slow", "--grace", "1") as first:
+        begun(ledger, message_id, first)
+        with worker("slow", "--grace", "1") as second:
+            until_each_works(client, ledger, "slow", second)
+            term_ms = time.time() * 1000
+            first.signal_group(signal.SIGTERM)
+            eventually(lambda: ledger.runs()[message_id] == 2, within_seconds=10, of=second, what=first.tail)
+            assert first.wait(within_seconds=6) == 0, "a platform with 25 s of grace kills at 30"
+    again_ms = [e.at_ms for e in ledger.entries("start") if e.message_id == message_id][1]
+    assert again_ms - term_ms < (1 + 2) * 1000
+    assert diary.outcomes(message_id) == [(1, "released"), (2, "released")]
+    assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (0, 0)
 
 
 def test_an_idle_worker_ends_at_once(

@@ -18,6 +18,8 @@ class Fate(enum.Enum):
     CUT = "cut"
     #: The command has run, its reply is lost, the connection stays open: the client times out.
     DROP = "drop"
+    #: The same, and the connection answers nothing any more, whatever is asked.
+    MUTE = "mute"
 
 
 #: Decides about one reply, given the words of its command and its raw bytes.
@@ -84,17 +86,54 @@ class CutNth:
             return self.fate if self._count == self.number else Fate.PASS
 
 
+class MuteOnce:
+    """Lets the connection fall silent on which the first reply comes that ``chosen`` picks.
+
+    ``struck`` is set then: the command has run, and whoever waits for its answer can be killed.
+    """
+
+    def __init__(self, chosen: Callable[[list[bytes], bytes], bool]) -> None:
+        self.chosen = chosen
+        self.struck = threading.Event()
+
+    def __call__(self, command: list[bytes], reply: bytes) -> Fate:
+        if self.struck.is_set() or not self.chosen(command, reply):
+            return Fate.PASS
+        self.struck.set()
+        return Fate.MUTE
+
+
+class DeafOnce:
+    """Swallows the first command that ``chosen`` picks, and all that its connection says after it."""
+
+    def __init__(self, chosen: Callable[[list[bytes]], bool]) -> None:
+        self.chosen = chosen
+        self.struck = threading.Event()
+
+    def __call__(self, command: list[bytes]) -> bool:
+        if self.struck.is_set() or not self.chosen(command):
+            return False
+        self.struck.set()
+        return True
+
+
+def hear_all(_command: list[bytes]) -> bool:
+    return False
+
+
 class CuttingProxy:
     """Listens on a free loopback port and forwards to Redis on ``target_port``.
 
-    ``rule`` decides about each reply. ``latency_seconds`` delays each one. ``refuse`` closes what
-    is open and every new connection at once; ``half_open`` takes what clients say and answers
-    nothing, as a host does that has lost its power.
+    ``rule`` decides about each reply, ``deaf`` about each command: one that it picks never reaches
+    Redis, and its connection is deaf from then on. ``target_port`` may change: new connections go there.
+    ``latency_seconds`` delays each reply. ``refuse`` closes what is open and every new connection at
+    once; ``half_open`` takes what clients say and answers nothing, as a host does that has lost its power.
     """
 
     def __init__(self, target_port: int, rule: Rule = pass_all) -> None:
         self.target_port = target_port
         self.rule = rule
+        self.deaf: Callable[[list[bytes]], bool] = hear_all
         self.latency_seconds = 0.0
         self.half_open = False
         self.commands: deque[str] = deque(maxlen=100_000)
@@ -183,6 +222,7 @@ class _Pair:
         self.server = server
         self.waiting: deque[list[bytes]] = deque()
         self.threads_left = 2
+        self.is_deaf = self.is_mute = False
         for connection in (client, server):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -210,7 +250,8 @@ class _Pair:
             while True:
                 raw, words = read_command(stream)
                 self.proxy.commands.append(words[0].decode(errors="replace").upper() if words else "")
-                if self.proxy.half_open:
+                self.is_deaf = self.is_deaf or self.proxy.deaf(words)
+                if self.proxy.half_open or self.is_deaf:
                     continue
                 self.waiting.append(words or [b""])
                 self.server.sendall(raw)
@@ -224,7 +265,8 @@ class _Pair:
                     self.proxy._stopped.wait(self.proxy.latency_seconds)
                 if fate is Fate.CUT:
                     raise Closed
-                if fate is Fate.PASS and not self.proxy.half_open:
+                self.is_mute = self.is_mute or fate is Fate.MUTE
+                if fate is Fate.PASS and not self.proxy.half_open and not self.is_mute:
                     self.client.sendall(raw)
 
     def _fate(self, raw: bytes) -> Fate:

@@ -1,6 +1,7 @@
 """The history that a worker's recorder wrote, read from the database file without Django."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -31,6 +32,16 @@ class Diary:
             " WHERE j.message_id = ? ORDER BY a.rc",
             message_id,
         )
+
+    def finished_ms(self) -> list[float]:
+        """When each job finished, as ms epochs."""
+        rows = self._rows("SELECT finished_at FROM queueing_job")
+        return [datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000 for (text,) in rows]
+
+    def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """(queue, message id) -> (rc, state) of every job."""
+        rows = self._rows("SELECT queue, message_id, rc, state FROM queueing_job")
+        return {(queue, message_id): (rc, state) for queue, message_id, rc, state in rows}
 
     def _rows(self, sql: str, *values: object) -> list[tuple]:
         connection = sqlite3.connect(self.path, timeout=20)

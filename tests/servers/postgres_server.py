@@ -32,9 +32,13 @@ def _lives(process: psutil.Process) -> bool:
 
 
 class PostgresServer:
-    """A cluster in a temporary folder, without a password on loopback, gone after ``stop``."""
+    """A cluster in a temporary folder, without a password on loopback, gone after ``stop``.
 
-    def __init__(self) -> None:
+    ``settings`` are those of postgresql.conf.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self.settings = settings
         self.port = free_port()
         self._folder: Path | None = None
         self._program: Program | None = None
@@ -92,7 +96,8 @@ class PostgresServer:
         self._program = Program(
             self._as_user(
                 *(postgres, "-D", str(self._folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"),
-                *("-k", str(self._folder), "-c", "fsync=off"),
+                *("-c", "fsync=off", "-c", "unix_socket_directories="),
+                *(part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")),
             ),
             name="postgres",
             cwd=self._folder,
@@ -108,6 +113,11 @@ class PostgresServer:
 
         with psycopg.connect(self.url, connect_timeout=2, autocommit=True) as connection:
             return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """(queue, message id) -> (rc, state) of every job, as ``Diary`` tells it of SQLite."""
+        rows = self.query("SELECT queue, message_id, rc, state FROM queueing_job")
+        return {(str(queue), str(id)): (int(str(rc)), str(state)) for queue, id, rc, state in rows}
 
     def stop(self) -> None:
         if self._program is not None:

@@ -39,9 +39,6 @@ class RedisServer:
         self.password = password
         self.options = options
         self.port = free_port()
-        while "cluster_enabled" in options and self.port > 55_535:
-            # A cluster's nodes talk to each other on a port 10,000 above.
-            self.port = free_port()
         self._program: Program | None = None
 
     # --- life -----------------------------------------------------------------------------------

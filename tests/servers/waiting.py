@@ -1,8 +1,11 @@
 """The one place where a test waits: bounded polling."""
 
+import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -51,11 +54,22 @@ def eventually(
         time.sleep(every_seconds)
 
 
+#: Ports for the tests' servers: no system gives them to outgoing connections, which would take the place
+#: of a server that is about to start, or to start again.
+PORTS = range(20_000, 32_000)
+#: Test processes that run side by side have a share each.
+SHARES = 12
+
+
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback TCP port that was free a moment ago, and that no other test process chooses."""
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES
+    size = len(PORTS) // SHARES
+    while True:
+        port = PORTS[share * size + secrets.randbelow(size)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port: int) -> bool:

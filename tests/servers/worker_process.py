@@ -39,6 +39,19 @@ class WorkerProcess(Program):
         os.kill(self.pid, signal.SIGKILL)
 
 
+def migrate(database_url: str) -> None:
+    """Make the tables in a database."""
+    done = Program(
+        [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
+        env={
+            **site_environment("redis://127.0.0.1:1/0", database_url),
+            "DJANGO_SETTINGS_MODULE": FAULT_SETTINGS,
+        },
+        name="migrate",
+    )
+    assert done.run(within_seconds=60) == 0, done.tail()
+
+
 def environment(redis_url: str, database: Path, ledger: Path | None = None) -> dict[str, str | None]:
     """The environment of a process with the settings and handlers of the fault tests."""
     return {

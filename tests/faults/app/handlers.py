@@ -54,6 +54,16 @@ def fail(message: Message) -> None:
     raise RuntimeError(f"cannot do {message.body}")
 
 
+@handler("flaky")
+@policy(backoff=0.2)
+def fail_now_and_then(message: Message) -> None:
+    """Fails at each odd delivery."""
+    _note("start", message)
+    if message.rc % 2:
+        raise RuntimeError("not yet")
+    _note("end", message)
+
+
 @handler("sending")
 def pass_on(message: Message) -> None:
     """Sends its body on to the queue ``ledger``, over the connections of its worker."""

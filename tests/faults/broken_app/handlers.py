@@ -1,0 +1,3 @@
+"""Handlers of an app that cannot be imported."""
+
+import no_such_module_anywhere  # noqa: F401

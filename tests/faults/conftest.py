@@ -1,0 +1,53 @@
+"""Each fault test has a Redis of its own, and what must hold after any fault is checked after each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import redis
+
+from queueing.client import QueueClient
+from queueing.messages import Draft
+from tests.servers.chronicle import Chronicle
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+def redis_server(own_redis: Callable[..., RedisServer]) -> RedisServer:
+    """A Redis of this test alone, in the place of the session's. It survives ``kill -9``.
+
+    What it has written lies in the kernel's hands before it answers; ``fsync`` is for machines that fail.
+    """
+    return own_redis(appendonly=True, appendfsync="no", auto_aof_rewrite_percentage="0")
+
+
+class TellingClient(QueueClient):
+    """Tells the checker what Redis has acknowledged."""
+
+    invariants: Invariants
+
+    def send_message(self, qname: str, message: str, **options: Any) -> str:
+        message_id = super().send_message(qname, message, **options)
+        self.invariants.sent(qname, [message_id])
+        return message_id
+
+    def send_messages(self, qname: str, messages: Sequence[str | Draft], *, delay: Any = None) -> list[str]:
+        ids = super().send_messages(qname, messages, delay=delay)
+        self.invariants.sent(qname, ids)
+        return ids
+
+
+@pytest.fixture
+def client(redis_connection: redis.Redis) -> TellingClient:
+    return TellingClient(redis_connection)
+
+
+@pytest.fixture(autouse=True)
+def invariants(client: TellingClient, redis_server: RedisServer, ledger: Ledger) -> Iterator[Invariants]:
+    """The checker. Whatever a test does, it is asked when its workers have ended."""
+    client.invariants = Invariants(client, ledger, Chronicle(redis_server.folder))
+    yield client.invariants
+    if not client.invariants.is_off:
+        client.invariants.check()

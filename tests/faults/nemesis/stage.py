@@ -1,0 +1,81 @@
+"""What is struck: workers behind a proxy each, their Redis and their database."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import psutil
+
+from queueing.client import QueueClient
+from tests.servers.cutting_proxy import CuttingProxy
+from tests.servers.ledger import Ledger
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.redis_server import RedisServer
+from tests.servers.worker_process import WorkerProcess
+
+QUEUES = ("ledger", "brisk", "slow", "flaky", "raising", "sending", "hard")
+#: Options of each worker: the shapes in which they are deployed.
+SHAPES = (("--processes", "2", "--threads", "2"), ("--threads", "4"), ())
+
+
+class Post:
+    """The place of one worker, which is filled anew when its worker is gone."""
+
+    def __init__(self, stage: "Stage", options: tuple[str, ...], proxy: CuttingProxy) -> None:
+        self.stage, self.options, self.proxy = stage, options, proxy
+        self.fill()
+
+    def fill(self) -> None:
+        """Start a worker, whether or not an older one still ends."""
+        self.process = self.stage.make(self.options, self.proxy.url)
+        self.process.start()
+
+    def children(self) -> list[psutil.Process]:
+        """The processes in which messages have run."""
+        ran = {entry.pid for entry in self.stage.ledger.entries()}
+        return [child for child in self._of_supervisor() if child.pid in ran]
+
+    def keepers(self) -> list[psutil.Process]:
+        """The keeper; a child that is new is taken for one, too."""
+        ran = {entry.pid for entry in self.stage.ledger.entries()}
+        return [child for child in self._of_supervisor() if child.pid not in ran]
+
+    def _of_supervisor(self) -> list[psutil.Process]:
+        try:
+            return self.process.children()
+        except psutil.NoSuchProcess:
+            return []
+
+
+class Stage:
+    """Everything that a nemesis may strike."""
+
+    def __init__(
+        self,
+        worker: Callable[..., WorkerProcess],
+        redis: RedisServer,
+        postgres: PostgresServer,
+        client: QueueClient,
+        ledger: Ledger,
+    ) -> None:
+        self._worker, self.redis, self.postgres = worker, redis, postgres
+        self.client, self.ledger = client, ledger
+        self._stack = ExitStack()
+        #: Those that were told to stop: they end by themselves.
+        self.leaving: list[WorkerProcess] = []
+        self.posts: list[Post] = []
+
+    def __enter__(self) -> "Stage":
+        for queue in QUEUES:
+            self.client.create_queue(queue)
+        self.senders_proxy = self._proxy()
+        self.posts = [Post(self, shape, self._proxy()) for shape in SHAPES]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def _proxy(self) -> CuttingProxy:
+        return self._stack.enter_context(CuttingProxy(self.redis.port))
+
+    def make(self, options: tuple[str, ...], redis_url: str) -> WorkerProcess:
+        return self._worker(*QUEUES, *options, redis_url=redis_url, env={"DATABASE_URL": self.postgres.url})

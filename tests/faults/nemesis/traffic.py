@@ -1,0 +1,105 @@
+"""Who sends and receives while the nemesis strikes: our client, and a Node program in the same queues."""
+
+import random
+import threading
+from collections.abc import Callable
+
+from queueing.conf import Conf
+from queueing.connections import connect
+from queueing.exceptions import QueueError
+from tests.servers.invariants import Invariants
+from tests.wire.bridge import NodeSide, RsmqError
+
+#: Queue -> how often it is chosen.
+WEIGHTS = {"ledger": 40, "brisk": 30, "sending": 6, "flaky": 6, "slow": 8, "raising": 2, "hard": 8}
+PAUSE_SECONDS = 0.008
+NODE_PAUSE_SECONDS = 0.1
+#: Of the messages to ``hard`` one in so many kills its process, and so many in all.
+POISON, POISONS = 50, 4
+#: How long a Node reader hides what it receives, in seconds.
+VISIBILITY = 2
+
+
+class Traffic:
+    """A thread that does one turn again and again until it is told to stop."""
+
+    def __init__(self, name: str, turn: Callable[[], None], pause_seconds: float) -> None:
+        self._turn, self._pause_seconds = turn, pause_seconds
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self._pause_seconds):
+                self._turn()
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> "Traffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        if self._error is not None:
+            raise self._error
+
+
+class Sender:
+    """Sends to all queues over a wire of its own. What is refused or unsure is not sent again."""
+
+    def __init__(self, redis_url: str, seed: int, invariants: Invariants) -> None:
+        self.client = connect(Conf(URL=redis_url, TIMEOUT=1), connections=1)
+        self.chance, self.invariants = random.Random(f"sender {seed}"), invariants
+        self.acknowledged = self.unsure = self.poisons = 0
+
+    def turn(self) -> None:
+        [queue] = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        try:
+            message_id = self.client.send_message(queue, self._body(queue))
+        except QueueError:
+            self.unsure += 1
+        else:
+            self.invariants.sent(queue, [message_id])
+            self.acknowledged += 1
+
+    def _body(self, queue: str) -> str:
+        if queue == "slow":
+            return f"{self.chance.choice((0.05, 0.3, 1, 3)):g} of work"
+        if queue == "hard" and self.poisons < POISONS and self.chance.randrange(POISON) == 0:
+            self.poisons += 1
+            return "kill"
+        return "nothing special"
+
+
+class NodeProgram:
+    """Sends to and receives from the workers' queues as RSMQ does. Some it deletes, some it forgets."""
+
+    def __init__(self, node: NodeSide, seed: int, invariants: Invariants) -> None:
+        self.node, self.invariants = node, invariants
+        self.chance = random.Random(f"node {seed}")
+        self.sent = self.taken = self.forgotten = 0
+
+    def turn(self) -> None:
+        queue = self.chance.choice(("ledger", "brisk"))
+        try:
+            for _ in range(3):
+                message_id = self.node.call("sendMessage", qname=queue, message="from Node", realtime=True)
+                self.invariants.sent(queue, [message_id])
+                self.sent += 1
+            received = self.node.call("receiveMessage", qname=queue, vt=VISIBILITY)
+            if "id" in received:
+                self._has(queue, received["id"], received["rc"])
+        except RsmqError:
+            return  # Its Redis is away; node's client comes back by itself.
+
+    def _has(self, queue: str, message_id: str, rc: int) -> None:
+        if self.chance.random() < 0.3:
+            self.forgotten += 1
+            return
+        # Before it is asked: nobody knows what became of a delete whose answer is lost.
+        self.invariants.taken_elsewhere(message_id, rc)
+        self.node.call("deleteMessage", qname=queue, id=message_id)
+        self.taken += 1

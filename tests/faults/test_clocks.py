@@ -1,0 +1,54 @@
+"""Workers whose clocks are hours apart work together as if they were right: Redis' clock counts."""
+
+import time
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from queueing.messages import Draft
+from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.libfaketime import clock_off
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .warm_up import until_each_works
+
+HOUR_MS = 3_600_000
+
+
+def test_clocks_an_hour_ahead_and_an_hour_behind_change_nothing(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    invariants: Invariants,
+):
+    for queue in ("slow", "raising"):
+        client.create_queue(queue)
+    with (
+        worker("slow", "raising", env=clock_off("+1h")) as ahead,
+        worker("slow", "raising", env=clock_off("-1h")) as behind,
+    ):
+        warm_ups = until_each_works(client, ledger, "slow", ahead, behind)
+        wrong = [abs(entry.at_ms - time.time() * 1000) for entry in ledger.entries()]
+        assert min(wrong) > 0.9 * HOUR_MS, "both clocks are wrong"
+
+        # Longer than the lease: it is extended by a clock that is wrong, and looked at by another.
+        long = [client.send_message("slow", "4 long") for _ in range(2)]
+        later = client.send_messages("slow", [Draft(body="0 later", delay_ms=6000)] * 10)
+        sent_ms = _server_ms(client)
+        failing = client.send_message("raising", "no")
+        ids = {*warm_ups, *long, *later}
+        eventually(lambda: diary.ids("done") == ids, within_seconds=30, of=behind)
+        eventually(lambda: diary.ids("dead") == {failing}, within_seconds=20, of=ahead)
+        assert _server_ms(client) - sent_ms >= 6000, "no clock made anything due before its time"
+    assert ledger.runs()[failing] == 3
+    invariants.check(faults=0, drained=["slow", "raising"], diary=diary)
+    for finished_ms in diary.finished_ms():
+        assert abs(finished_ms - time.time() * 1000) < HOUR_MS / 2, "remembered by the server's clock"
+
+
+def _server_ms(client: QueueClient) -> float:
+    seconds, micros = client.redis.time()
+    return seconds * 1000 + micros / 1000

@@ -1,0 +1,88 @@
+"""``kill -9`` of a child at moments that chance hardly meets: they are held still by the proxy."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from queueing.client import QueueClient
+from queueing.scripts import load
+from tests.servers.cutting_proxy import CuttingProxy, DeafOnce, MuteOnce
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def is_call_of(script: str, words: list[bytes], mention: str) -> bool:
+    return len(words) > 1 and words[1] == load(script).digest and any(mention.encode() in w for w in words)
+
+
+@pytest.fixture
+def proxy(redis_server: RedisServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(redis_server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def started(
+    client: QueueClient, proxy: CuttingProxy, worker: Callable[..., WorkerProcess], ledger: Ledger
+) -> Iterator[WorkerProcess]:
+    """A worker behind the proxy that has run one message of the queue ``ledger``, so its child is known."""
+    client.create_queue("ledger")
+    with worker("ledger", redis_url=proxy.url) as process:
+        client.send_message("ledger", "warm up")
+        eventually(lambda: ledger.count("end") == 1, within_seconds=20, of=process)
+        eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=process)
+        yield process
+
+
+def kill_child(ledger: Ledger) -> None:
+    os.kill(ledger.entries()[0].pid, signal.SIGKILL)
+
+
+def test_right_after_the_claim_nothing_has_begun_so_no_crash_is_counted(
+    client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
+):
+    moment = MuteOnce(lambda words, reply: b"precious" in reply)
+    proxy.rule = moment
+    message_id = client.send_message("ledger", "precious")
+    assert moment.struck.wait(10)
+    assert client.queue_figures(["ledger"])[0].running == 1, "Redis has given it out"
+    kill_child(ledger)
+    eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=started)
+    assert ledger.runs()[message_id] == 1
+    assert diary.outcomes(message_id) == [(1, "released"), (2, "done")]
+    assert diary.row(message_id)["crashes"] == 0
+
+
+def test_between_its_effect_and_its_settle_a_message_runs_once_more(
+    client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
+):
+    moment = DeafOnce(lambda words: is_call_of("settle", words, "precious"))
+    proxy.deaf = moment
+    message_id = client.send_message("ledger", "precious")
+    assert moment.struck.wait(10)
+    assert message_id in ledger.ids("end")
+    kill_child(ledger)
+    eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=started)
+    assert ledger.runs()[message_id] == 2
+
+
+def test_during_the_settle_of_a_batch_nothing_of_it_runs_again(
+    client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
+):
+    moment = MuteOnce(lambda words, reply: is_call_of("settle", words, "precious"))
+    proxy.rule = moment
+    ids = client.send_messages("ledger", [f"precious {number}" for number in range(300)])
+    assert moment.struck.wait(10)
+    before = len(ids) + 1 - client.get_queue_attributes("ledger").msgs
+    assert before > 1, "Redis has settled some, and the child does not know"
+    kill_child(ledger)
+    eventually(lambda: set(ids) <= diary.ids("done"), within_seconds=15, of=started)
+    # What it had finished since, and could not settle, may run again; what was settled may not.
+    settled = {id for id in ids if diary.outcomes(id) == [(1, "done")]}
+    assert len(settled) >= before - 1
+    assert {ledger.runs()[id] for id in settled} == {1}

@@ -1,0 +1,110 @@
+"""Faults by chance, from a seed that replays them.
+
+``NEMESIS_SECONDS`` says for how long it strikes, ``NEMESIS_SEED`` which run it is; without it each run
+is a new one, and tells its seed.
+"""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from queueing.client import QueueClient
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.node_programs import VERSIONS
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess, migrate
+from tests.wire.bridge import node_side
+
+from .nemesis.kinds import KINDS
+from .nemesis.plan import draw
+from .nemesis.run import Run
+from .nemesis.stage import QUEUES, SHAPES, Stage
+from .nemesis.traffic import NODE_PAUSE_SECONDS, PAUSE_SECONDS, NodeProgram, Sender, Traffic
+
+SECONDS = float(os.environ.get("NEMESIS_SECONDS", "30"))
+SOAK_SECONDS = float(os.environ.get("NEMESIS_SECONDS", "600"))
+#: From the last blow until all queues are empty.
+DRAIN_SECONDS = 120
+
+
+@pytest.fixture
+def stage(
+    worker: Callable[..., WorkerProcess], redis_server: RedisServer, client: QueueClient, ledger: Ledger
+) -> Iterator[Stage]:
+    with PostgresServer() as postgres:
+        migrate(postgres.url)
+        with Stage(worker, redis_server, postgres, client, ledger) as stage:
+            yield stage
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(SECONDS, id="short"), pytest.param(SOAK_SECONDS, id="long", marks=pytest.mark.soak)],
+)
+def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
+    stage: Stage, invariants: Invariants, figure: Callable[[str], None], seconds: float
+):
+    seed = int(os.environ.get("NEMESIS_SEED") or random.SystemRandom().randrange(10**6))
+    run = Run(stage, draw(seed, seconds, sorted(KINDS), len(SHAPES)))
+    replay = f'NEMESIS_SEED={seed} NEMESIS_SECONDS={seconds:g} make test ARGS="tests/faults/test_nemesis.py"'
+    try:
+        sent = _strike(stage, run, seed, seconds, invariants)
+        _drain(stage)
+        for queue in QUEUES:
+            stage.client.sweep_queue(queue)  # what Node has deleted, it has deleted without what is ours
+        invariants.check(faults=len(run.plan) + sent.poisons, drained=QUEUES, diary=stage.postgres)
+    except BaseException as error:
+        invariants.do_not_hold("it has been told already")
+        error.add_note("\n".join([f"Replay it with: {replay}", "What struck:", *run.told]))
+        raise
+    figure(f"nemesis: {len(run.plan)} blows, {sent.acknowledged} messages; {replay}")
+
+
+def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invariants) -> Sender:
+    sender = Sender(stage.senders_proxy.url, seed, invariants)
+    with node_side(VERSIONS[0], stage.redis.port) as node:
+        program = NodeProgram(node, seed, invariants)
+        with (
+            Traffic("sender", sender.turn, PAUSE_SECONDS),
+            Traffic("Node", program.turn, NODE_PAUSE_SECONDS),
+        ):
+            for post in stage.posts:
+                eventually(post.children, within_seconds=60, of=post.process, what="something runs in it")
+            run.strike_all(seconds)
+    assert sender.acknowledged > 10 * seconds, f"it sent: {sender.unsure} were unsure"
+    assert program.sent, "Node took part"
+    return sender
+
+
+def _drain(stage: Stage) -> None:
+    """All is well again: everything that was sent comes to its end, and the workers end when told to."""
+    first = stage.posts[0].process
+    eventually(
+        lambda: not any(_left(stage).values()),
+        within_seconds=DRAIN_SECONDS,
+        every_seconds=0.2,
+        of=first,
+        what=lambda: f"drained: {_left(stage)}",
+    )
+    for post in stage.posts:
+        assert post.process.is_running, f"it ended by itself: {post.process.tail()}"
+        post.process.terminate()
+    for process in [*stage.leaving, *(post.process for post in stage.posts)]:
+        code = process.wait(within_seconds=40)
+        assert code == 0 or (code == -signal.SIGTERM and not _had_begun(process)), process.tail()
+
+
+def _had_begun(process: WorkerProcess) -> bool:
+    """Whether it was more than a Python that imports: before, it has nothing that it could lose."""
+    return "processes of" in process.output
+
+
+def _left(stage: Stage) -> dict[str, int]:
+    left = {queue: stage.client.get_queue_attributes(queue).msgs for queue in QUEUES}
+    return {**left, "outbox": stage.client.redis.xlen(stage.client.keys.outbox())}

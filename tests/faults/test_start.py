@@ -1,0 +1,43 @@
+"""A worker that cannot begin says so and ends; one whose processes cannot live does not spin."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+from queueing.client import QueueClient
+from tests.faults.stillborn_app.handlers import EXIT_CODE
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+def test_an_import_error_in_a_handler_module_is_told_once_and_ends_the_worker(
+    client: QueueClient, worker: Callable[..., WorkerProcess]
+):
+    client.create_queue("ledger")
+    with worker("ledger", env={"TEST_APPS": "tests.faults.broken_app"}) as process:
+        assert process.wait(within_seconds=30) == 1
+        assert process.output.count("no_such_module_anywhere") <= 2, "its name, and its line in the traceback"
+        assert "ModuleNotFoundError" in process.output
+        assert process.members() == []
+
+
+def test_processes_that_die_at_birth_are_replaced_ever_later(
+    client: QueueClient, worker: Callable[..., WorkerProcess]
+):
+    client.create_queue("ledger")
+    started = time.monotonic()
+    with worker("ledger", env={"TEST_APPS": "tests.faults.stillborn_app"}) as process:
+        died = f"child .* exited with code {EXIT_CODE}"
+        process.wait_for_line(died)
+        first = time.monotonic()
+        eventually(lambda: process.output.count("exited with code") >= 3, within_seconds=20, of=process)
+        seconds = time.monotonic() - started
+        assert time.monotonic() - first > 2, "each wait was twice the last one"
+        assert process.output.count("the keeper died") < 2 * seconds + 2
+        assert len(process.lines) < 20 + 4 * seconds
+        cpu = psutil.Process(process.pid).cpu_times()
+        assert cpu.user + cpu.system < seconds, "it waits, it does not spin"
+        process.terminate()
+        assert process.wait(within_seconds=15) == 0, process.tail()
+    assert client.queue_figures(["ledger"])[0].running == 0

@@ -1,0 +1,51 @@
+"""Several workers' keepers, recorders and sweepers on one Redis and one database."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from queueing.client import QueueClient
+from queueing.keys import Keys
+from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+#: Seconds, of the fault tests' settings.
+LEASE = 2
+QUEUES = ("brisk", "slow", "raising")
+
+
+def test_three_workers_sweep_record_and_keep_at_once_and_nothing_is_done_twice(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    invariants: Invariants,
+):
+    for queue in QUEUES:
+        client.create_queue(queue)
+    long = client.send_messages("slow", [f"{1.5 * LEASE} long"] * 6)
+    brisk = client.send_messages("brisk", [str(number) for number in range(600)])
+    failing = client.send_messages("raising", ["no"] * 20)
+    phantoms = _phantoms(client)
+    with ExitStack() as stack:
+        sweeping = {"TEST_APPS": "tests.faults.sweeping_app"}
+        workers = [
+            stack.enter_context(worker(*QUEUES, "--processes", "2", "--threads", "2", env=sweeping))
+            for _ in range(3)
+        ]
+        expected = {*long, *brisk}
+        eventually(lambda: diary.ids("done") == expected, within_seconds=60, of=workers[0], every_seconds=0.2)
+        eventually(lambda: diary.ids("dead") == set(failing), within_seconds=30, of=workers[0])
+        eventually(lambda: not client.redis.hexists(Keys("rsmq").attributes("slow"), phantoms[0]))
+        assert all(process.is_running for process in workers)
+    assert max(ledger.runs()[message_id] for message_id in long + brisk) == 1
+    invariants.check(faults=0, drained=QUEUES, diary=diary)
+
+
+def _phantoms(client: QueueClient) -> list[str]:
+    """What other programs leave behind: counts of messages that are gone, for the sweepers."""
+    fields = [f"{'0' * 30}{number:02d}:rc" for number in range(50)]
+    client.redis.hset(Keys("rsmq").attributes("slow"), mapping=dict.fromkeys(fields, 1))
+    return fields

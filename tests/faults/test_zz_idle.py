@@ -1,0 +1,39 @@
+"""What a worker costs that has nothing to do."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+CALLS_PER_MINUTE = 30
+#: What clients say; all else that Redis counts was said inside a script, or by this test.
+SAID = ("evalsha", "eval", "subscribe", "unsubscribe", "ping", "blpop", "xread", "client|setinfo", "hello")
+
+
+def calls(client: QueueClient) -> Counter[str]:
+    found = client.redis.info("commandstats")
+    return Counter({name: found.get(f"cmdstat_{name}", {}).get("calls", 0) for name in SAID})
+
+
+def test_an_idle_worker_with_a_delayed_message_asks_redis_thirty_times_a_minute_at_most(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, figure: Callable[[str], None]
+):
+    client.create_queue("ledger")
+    with worker("ledger", env={"TEST_LEASE": "2"}) as process:
+        client.send_message("ledger", "warm up")
+        client.send_message("ledger", "in an hour", delay=3600)
+        eventually(lambda: ledger.count("end") == 1, within_seconds=30, of=process)
+        # What comes after a job and after a start is over.
+        settled_by = time.monotonic() + 5
+        eventually(lambda: time.monotonic() > settled_by)
+        ends, before = time.monotonic() + 60, calls(client)
+        eventually(lambda: time.monotonic() > ends, within_seconds=70, every_seconds=0.2)
+        said = calls(client) - before
+        assert process.is_running
+    figure(f"idle worker, a delayed message in its queue: {said.total()} calls of Redis a minute")
+    assert 0 < said.total() <= CALLS_PER_MINUTE, said
