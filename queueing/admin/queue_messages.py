@@ -21,7 +21,7 @@ from ..templatetags.queueing_text import SHOWN_MAX, payload, visible
 from .queue_action import QueueAction, is_actionable
 
 #: Messages of one page unless asked for more, and the most of them.
-SHOWN, SHOWN_AT_MOST = 50, 500
+SHOWN, SHOWN_AT_MOST = 50, 200
 #: Bytes of a body that a row needs for its 200 characters.
 ROW_BYTES = 1000
 #: Bytes of a body that the page of one message needs for all the characters that it shows, and one more.
