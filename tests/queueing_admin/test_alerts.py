@@ -51,7 +51,7 @@ def age_worker(client: QueueClient, name: str, seconds: float) -> None:
 
 def test_where_all_is_well_there_is_none(queue: QueueClient):
     queue.send_message("work", "x")
-    queue.beat("w", json.dumps({"queues": ["work"]}))
+    queue.beat("w", json.dumps({"queues": ["work"]}), "t")
     assert found(queue) == []
 
 
@@ -62,18 +62,18 @@ class TestUnattended:
         assert alert.text.startswith("No worker takes work: 1 message is ready, and has been for ")
 
     def test_not_where_a_worker_takes_it(self, waiting: QueueClient):
-        waiting.beat("w", json.dumps({"queues": ["other", "work"]}))
+        waiting.beat("w", json.dumps({"queues": ["other", "work"]}), "t")
         assert found(waiting) == []
 
     def test_but_a_dead_worker_takes_nothing(self, waiting: QueueClient):
-        waiting.beat("w", json.dumps({"queues": ["work"]}))
+        waiting.beat("w", json.dumps({"queues": ["work"]}), "t")
         age_worker(waiting, "w", 120)
         assert kinds(waiting) == [("silent worker", ""), ("unattended", "work")]
         assert "The worker w has not been heard of for 2 min" in found(waiting)[0].text
 
     @pytest.mark.parametrize("record", ["no JSON", "[]", '{"queues": "work"}', '{"queues": [1]}', "{}"])
     def test_a_record_that_cannot_be_read_takes_nothing(self, waiting: QueueClient, record: str):
-        waiting.beat("w", record)
+        waiting.beat("w", record, "t")
         assert kinds(waiting) == [("unattended", "work")]
 
     @pytest.mark.parametrize(
@@ -101,8 +101,9 @@ class TestUnattended:
 
 
 def test_a_worker_that_has_been_dead_for_long_is_no_news(queue: QueueClient):
-    queue.beat("w", "{}")
+    queue.beat("w", "{}", "t")
     age_worker(queue, "w", 2 * 3600)
+    queue.beat("alive", "{}", "t")
     assert found(queue) == []
 
 
@@ -148,7 +149,7 @@ def test_names_in_them_are_text(boss: Client, queue: QueueClient):
     queue.redis.sadd("rsmq:QUEUES", name)
     queue.redis.hset(f"rsmq:{name}:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
     put_old(queue, name)
-    queue.beat(name, "{}")
+    queue.beat(name, "{}", "t")
     age_worker(queue, name, 60)
     html = boss.get(LIST).content.decode()
     assert html.count("No worker takes &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1

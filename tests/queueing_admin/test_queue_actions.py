@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from time import monotonic
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -403,9 +402,7 @@ class TestNoSuchQueue:
 @pytest.mark.usefixtures("redis_away")
 @pytest.mark.parametrize("action", ["pause", "send", "purge", "redrive", "move", "delete", "messages"])
 def test_without_redis_each_page_says_so_and_does_nothing(boss: Client, action: str):
-    began = monotonic()
     html = text(boss.get(f"{WORK}{action}/"))
-    assert monotonic() - began < 2
     assert "Redis does not answer" in html
     assert "secret" not in html
     if action != "messages":

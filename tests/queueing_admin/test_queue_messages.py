@@ -123,6 +123,14 @@ class TestOneMessage:
         assert "The first 100000 characters." in html
         assert "8.6\xa0MB" in html
 
+    @pytest.mark.parametrize("size", [0, 9_000_000])
+    def test_secrets_are_struck_out(self, boss: Client, queue: QueueClient, size: int):
+        body = '{"password": "hunter2", "x": "%s"}' % ("x" * size)  # noqa: UP031, braces
+        id = queue.send_message("work", body, headers={"Authorization": "Bearer hunter2", "tenant": "a"})
+        for path in ("change/", "messages/", f"messages/{id}/"):
+            assert "hunter2" not in text(boss, path)
+        assert "<bdi>[redacted]</bdi>" in text(boss, f"messages/{id}/")
+
     @pytest.mark.parametrize("id", ["x" * 32, "x", "<script>alert(1)</script>", "..", "%00"])
     def test_one_that_is_not_there_leads_to_the_queue(self, boss: Client, queue: QueueClient, id: str):
         html = text(boss, f"messages/{id}/")
