@@ -1,5 +1,6 @@
 """Looking at messages: the first or last of a queue, or one of them in whole. None is received."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,11 +18,12 @@ from .. import validation
 from ..exceptions import InvalidFormat
 from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import PeekedMessage
+from ..redaction import redacted
 from ..templatetags.queueing_text import SHOWN_MAX, payload, visible
 from .queue_action import QueueAction, is_actionable
 
 #: Messages of one page unless asked for more, and the most of them.
-SHOWN, SHOWN_AT_MOST = 50, 500
+SHOWN, SHOWN_AT_MOST = 50, 200
 #: Bytes of a body that a row needs for its 200 characters.
 ROW_BYTES = 1000
 #: Bytes of a body that the page of one message needs for all the characters that it shows, and one more.
@@ -129,8 +131,9 @@ class OneMessage(QueueAction):
         is_whole = len(found.body) <= SHOWN_MAX or len(validation.encode(found.body)) == found.size_bytes
         context: dict[str, Any] = {
             "message": found,
-            "shown": payload(found.body) if is_whole else visible(found.body[:SHOWN_MAX]),
+            "shown": payload(found.body) if is_whole else visible(redacted(found.body[:SHOWN_MAX])),
             "is_whole": is_whole,
+            "headers": json.loads(redacted(json.dumps(dict(found.headers)))),
             "shown_max": SHOWN_MAX,
             "messages_url": self.model_admin.action_url("messages", self.queue.name),
             "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),

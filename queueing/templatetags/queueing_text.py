@@ -12,7 +12,6 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext, gettext_lazy, pgettext
@@ -155,13 +154,13 @@ def when(at: datetime | None) -> str:
 
     The whole of it is the element's title.
     """
-    return _time_element(at, "Y-m-d H:i")
+    return _time_element(at, "%Y-%m-%d %H:%M")
 
 
 @register.filter
 def day(at: datetime | None) -> str:
     """As ``when``, but before today only the day."""
-    return _time_element(at, "Y-m-d")
+    return _time_element(at, "%Y-%m-%d")
 
 
 def _time_element(at: datetime | None, earlier: str) -> str:
@@ -169,9 +168,10 @@ def _time_element(at: datetime | None, earlier: str) -> str:
         return "–"
     local = timezone.template_localtime(at)
     today = local.date() == timezone.template_localtime(timezone.now()).date()
+    # Of digits alone, which strftime writes many times faster than Django's own formats.
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(),
-        date_format(local, "Y-m-d H:i:s T"),
-        date_format(local, "H:i:s" if today else earlier),
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        local.strftime("%H:%M:%S" if today else earlier),
     )

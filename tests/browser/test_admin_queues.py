@@ -1,0 +1,155 @@
+"""Queues steered in a browser: each action once, with and without JavaScript, on a desk and on a phone."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from queueing.client import QueueClient
+from tests.servers.web_process import WebProcess
+
+from .conftest import Visit
+from .test_page import overflow
+
+QUEUE = "/admin/queueing/queue/"
+WORK = f"{QUEUE}work/"
+ACTIONS = ("send", "messages", "pause", "redrive", "move", "purge", "delete", "history", "change")
+
+
+@pytest.fixture
+def queue(visit: Visit, client: QueueClient) -> QueueClient:
+    """``work`` with three messages and a dead letter, beside ``other`` and what a foreign program left."""
+    for name in ("work", "work-dead", "other"):
+        client.create_queue(name)
+    client.send_messages("work", ['{"to": "ada@example.com", "n": 12345678901234567890}', "b", "c"])
+    client.send_message("work-dead", "dead")
+    foreign = "<script>alert(1)</script>\u202e"
+    client.redis.sadd("rsmq:QUEUES", foreign, b"caf\xe9")
+    for name in (foreign.encode(), b"caf\xe9"):
+        client.redis.hset(b"rsmq:" + name + b":Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
+    return client
+
+
+def confirm(page: Page, said: str) -> None:
+    """Press the button that the page is for, and read what it says then."""
+    page.click(".submit-row [type=submit]")
+    expect(page.locator(".messagelist .success")).to_contain_text(said)
+
+
+@pytest.mark.parametrize(("javascript", "width"), [(True, 1280), (False, 390)])
+def test_each_action_once(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, javascript: bool, width: int
+):
+    page = visit.page(width=width, javascript=javascript)
+    log_in(page)
+    page.goto(QUEUE)
+    page.click(".object-tools >> text=Add queue")
+    page.fill("#id_name", "fresh")
+    page.click("[name=_save]")
+    expect(page.locator(".messagelist .success")).to_contain_text("fresh")
+
+    page.goto(f"{WORK}change/")
+    page.click(".object-tools >> text=Send a message")
+    page.fill("#id_body", "from a browser\nin two lines")
+    confirm(page, "Sent the message")
+    assert queue.peek_messages("work", newest=True, count=1)[0].body == "from a browser\nin two lines"
+
+    page.click(".object-tools >> text=Pause")
+    confirm(page, "Paused work")
+    expect(page.locator(".queueing-state[data-state=paused]")).to_be_visible()
+    page.click(".object-tools >> text=Resume")
+    confirm(page, "Resumed work")
+
+    page.fill("#id_max_receive_count", "7")
+    page.click("[name=_continue]")
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    assert queue.get_queue_policy("work").max_receive_count == 7
+
+    page.goto(f"{QUEUE}work-dead/messages/")
+    page.check("[name=ids]")
+    page.click("text=Redrive the selected to work")
+    confirm(page, "Moved 1 message from work-dead to work.")
+
+    page.click(".object-tools >> text=Move")
+    page.fill("#id_target", "other")
+    page.fill("#id_count", "2")
+    confirm(page, "Moved 2 messages from work to other.")
+
+    page.click(".object-tools >> text=Purge")
+    expect(page.locator("#content")).to_contain_text("Delete 3 messages of work?")
+    confirm(page, "Deleted 3 messages of work.")
+
+    page.click(".deletelink")
+    page.click("text=No, take me back")
+    page.click(".deletelink")
+    page.click("[type=submit] >> text=Yes, I’m sure")
+    expect(page.locator(".messagelist .success")).to_contain_text("was deleted successfully")
+    assert "work" not in queue.list_queues()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_no_page_is_wider_than_the_window_or_lacks_a_label(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, width: int, dark: bool
+):
+    page = visit.page(width=width, dark=dark)
+    log_in(page)
+    id = queue.send_message("work", "W" * 3000, headers={"W" * 500: "W" * 500})
+    paths = ["", "add/", *(f"work/{action}/" for action in ACTIONS), f"work/messages/{id}/"]
+    troubles = []
+    for path in paths:
+        page.goto(QUEUE + path)
+        if overflow(page) > 0:
+            troubles.append(f"{path} is {overflow(page)} too wide")
+        if unlabelled := page.evaluate(UNLABELLED):
+            troubles.append(f"{path}: no label for {unlabelled}")
+        if page.locator("h1").count() < 1:
+            troubles.append(f"{path} has no heading")
+    assert not troubles
+
+
+#: The names of the fields on a page that a screen reader could not name.
+UNLABELLED = """() => [...document.querySelectorAll("#content input, #content select, #content textarea")]
+    .filter(field => !["hidden", "submit"].includes(field.type))
+    .filter(field => !field.labels.length && !field.getAttribute("aria-label"))
+    .map(field => field.name)"""
+
+
+def test_a_purge_can_be_confirmed_from_the_keyboard(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    page = visit.page()
+    log_in(page)
+    page.goto(f"{WORK}purge/")
+    button = page.locator(".submit-row [type=submit]")
+    for _press in range(60):
+        page.keyboard.press("Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist .success")).to_contain_text("Deleted 3 messages of work.")
+
+
+def test_names_of_foreign_programs_are_text(visit: Visit, log_in: Callable[[Page], None], queue: QueueClient):
+    page = visit.page()
+    log_in(page)
+    page.goto(QUEUE)
+    expect(page.locator("#result_list")).to_contain_text("<script>alert(1)</script>\\u202e")
+    expect(page.locator("#result_list")).to_contain_text("caf\\udce9")
+    page.click("#result_list >> text=<script>")
+    expect(page.locator(".errornote")).to_contain_text("nothing can be done to it")
+    assert page.locator(".deletelink, [name=_save]").count() == 0
+
+
+def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], None], site: WebProcess):
+    page = visit.page()
+    log_in(page)
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.wasRun = true";
+            document.body.append(script);
+        }"""
+    )
+    assert page.evaluate("window.wasRun") is None
+    assert len(visit.troubles) == 1
+    assert "Content Security Policy" in visit.troubles.pop()

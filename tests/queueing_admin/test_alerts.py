@@ -1,0 +1,158 @@
+"""What is warned of, and where."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+from pytest_django import Settings
+
+from queueing import alerts
+from queueing.client import QueueClient
+
+LIST = "/admin/queueing/queue/"
+OLD_ID = "gd0j8n4h3u" + "x" * 22
+
+
+@pytest.fixture
+def queue(shared_client: QueueClient) -> QueueClient:
+    shared_client.create_queue("work")
+    shared_client.redis.config_set("maxmemory-policy", "noeviction")
+    return shared_client
+
+
+@pytest.fixture
+def waiting(queue: QueueClient) -> QueueClient:
+    """``work`` has had a ready message for years."""
+    put_old(queue, "work")
+    return queue
+
+
+def put_old(client: QueueClient, name: str) -> None:
+    client.redis.hset(f"rsmq:{name}:Q", OLD_ID, "old")
+    client.redis.zadd(f"rsmq:{name}", {OLD_ID: 0})
+
+
+def found(client: QueueClient) -> list[alerts.Alert]:
+    return alerts.read(client, client.queue_figures())
+
+
+def kinds(client: QueueClient) -> list[tuple[str, str]]:
+    return [(alert.kind, alert.queue) for alert in found(client)]
+
+
+def age_worker(client: QueueClient, name: str, seconds: float) -> None:
+    beat_ms, record = client.redis.hget("rsmq::workers", name).split(b" ", 1)
+    aged = b"%d %s" % (int(beat_ms) - int(seconds * 1000), record)
+    client.redis.hset("rsmq::workers", name, aged)
+
+
+def test_where_all_is_well_there_is_none(queue: QueueClient):
+    queue.send_message("work", "x")
+    queue.beat("w", json.dumps({"queues": ["work"]}), "t")
+    assert found(queue) == []
+
+
+class TestUnattended:
+    def test_a_queue_that_nobody_takes(self, waiting: QueueClient):
+        [alert] = found(waiting)
+        assert (alert.kind, alert.queue) == ("unattended", "work")
+        assert alert.text.startswith("No worker takes work: 1 message is ready, and has been for ")
+
+    def test_not_where_a_worker_takes_it(self, waiting: QueueClient):
+        waiting.beat("w", json.dumps({"queues": ["other", "work"]}), "t")
+        assert found(waiting) == []
+
+    def test_but_a_dead_worker_takes_nothing(self, waiting: QueueClient):
+        waiting.beat("w", json.dumps({"queues": ["work"]}), "t")
+        age_worker(waiting, "w", 120)
+        assert kinds(waiting) == [("silent worker", ""), ("unattended", "work")]
+        assert "The worker w has not been heard of for 2 min" in found(waiting)[0].text
+
+    @pytest.mark.parametrize("record", ["no JSON", "[]", '{"queues": "work"}', '{"queues": [1]}', "{}"])
+    def test_a_record_that_cannot_be_read_takes_nothing(self, waiting: QueueClient, record: str):
+        waiting.beat("w", record, "t")
+        assert kinds(waiting) == [("unattended", "work")]
+
+    @pytest.mark.parametrize(
+        "settle",
+        [
+            lambda client: client.pause_queue("work"),
+            lambda client: client.change_message_visibility("work", OLD_ID, 60),
+            lambda client: (client.delete_message("work", OLD_ID), client.send_message("work", "new")),
+        ],
+        ids=["paused", "hidden", "new"],
+    )
+    def test_not_where_nobody_has_to_take_it(
+        self, waiting: QueueClient, settle: Callable[[QueueClient], Any]
+    ):
+        settle(waiting)
+        assert found(waiting) == []
+
+    def test_dead_letters_wait_for_people(self, queue: QueueClient):
+        for name in ("work-dead", "morgue"):
+            queue.create_queue(name)
+            put_old(queue, name)
+        assert kinds(queue) == [("unattended", "morgue")]
+        queue.set_redrive_policy("work", 3, "morgue")
+        assert found(queue) == []
+
+
+def test_a_worker_that_has_been_dead_for_long_is_no_news(queue: QueueClient):
+    queue.beat("w", "{}", "t")
+    age_worker(queue, "w", 2 * 3600)
+    queue.redis.delete(queue.keys.sampled())  # as if a minute had passed: the dead are looked for then
+    queue.beat("alive", "{}", "t")
+    assert found(queue) == []
+
+
+def test_a_redis_that_evicts(queue: QueueClient):
+    queue.redis.config_set("maxmemory-policy", "allkeys-lru")
+    [alert] = found(queue)
+    assert alert.kind == "eviction"
+    assert "allkeys-lru" in alert.text
+    queue.redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_redis_that_does_not_tell(fake_client: QueueClient):
+    assert alerts.read(fake_client, []) == []
+
+
+class TestOutbox:
+    @pytest.mark.parametrize(("size_bytes", "is_full"), [(799, False), (800, True), (5000, True)])
+    def test_one_that_is_nearly_full(
+        self, queue: QueueClient, settings: Settings, size_bytes: int, is_full: bool
+    ):
+        settings.QUEUEING = {"OUTBOX_MAX": 1000}
+        queue.redis.hset("rsmq::outbox:stats", "bytes", size_bytes)
+        assert kinds(queue) == ([("outbox full", "")] if is_full else [])
+
+    def test_what_was_lost_is_told(self, queue: QueueClient):
+        queue.redis.hset("rsmq::outbox:stats", "lost", 12)
+        [alert] = found(queue)
+        assert alert.kind == "outcomes lost"
+        assert alert.text.startswith("12 outcomes did not fit")
+
+
+def test_list_and_page_show_them(boss: Client, waiting: QueueClient):
+    waiting.create_queue("other")
+    waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
+    general, particular = (escape(alert.text.partition(" for ")[0]) for alert in found(waiting))
+    pages = {path: boss.get(LIST + path).content.decode() for path in ("", "work/change/", "other/change/")}
+    assert all(general in html for html in pages.values())
+    assert [particular in html for html in pages.values()] == [True, True, False]
+
+
+def test_names_in_them_are_text(boss: Client, queue: QueueClient):
+    name = "<script>alert(1)</script>\u202e"
+    queue.redis.sadd("rsmq:QUEUES", name)
+    queue.redis.hset(f"rsmq:{name}:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
+    put_old(queue, name)
+    queue.beat(name, "{}", "t")
+    age_worker(queue, name, 60)
+    html = boss.get(LIST).content.decode()
+    assert html.count("No worker takes &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1
+    assert html.count("The worker &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1
+    assert "<script>alert" not in html
