@@ -117,6 +117,9 @@
         const text = age.dataset[state].replace("%s", seconds);
         if (age.textContent !== text) age.textContent = text;
         bar.dataset.state = state;
+        // Nothing can be done while nobody answers; the next answer brings the buttons back.
+        const isLost = state === "lost" || state === "left";
+        if (isLost) for (const control of document.querySelectorAll("[data-live] button")) control.disabled = true;
         const label = state === "paused" ? button.dataset.goOn : button.dataset.pause;
         if (button.textContent !== label) button.textContent = label;
     }
