@@ -185,7 +185,10 @@ ROLES = [
 
 @pytest.mark.parametrize(("rights", "expected"), ROLES)
 def test_who_may_do_what(
-    staff: Callable[..., Client], queue: QueueClient, rights: tuple[str, ...] | None, expected: tuple[int, ...]
+    staff: Callable[..., Client],
+    queue: QueueClient,
+    rights: tuple[str, ...] | None,
+    expected: tuple[int, ...],
 ) -> None:
     beat(queue, "w1")
     browser = Client() if rights is None else staff(*rights)
