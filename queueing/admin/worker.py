@@ -58,7 +58,7 @@ class Resume(RowVerb):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A message that a worker runs."""
+    """A message that a worker ran at its last heartbeat, for ``seconds`` by then."""
 
     id: str
     queue: str
@@ -143,12 +143,11 @@ class WorkerAdmin(RowPage):
 
     def _row(self, request: HttpRequest, worker: Worker, progress: Mapping[tuple[str, str], Progress]) -> Row:
         has_links = self.sees_queues(request)
-        now_ms = worker.last_beat_ms + worker.age_seconds * 1000
         running = [
             Run(
                 id=run.id,
                 queue=run.queue,
-                seconds=(now_ms - run.started_ms) / 1000,
+                seconds=(worker.last_beat_ms - run.started_ms) / 1000,
                 url=message_url(run.queue, run.id) if has_links else "",
                 progress=progress.get((run.queue, run.id)),
             )
