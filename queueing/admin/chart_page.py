@@ -90,7 +90,7 @@ class ChartPage(View):
             parts: dict[str, Any] = {"unavailable": True}
         else:
             parts = _parts(reading.value) | {"age_seconds": reading.age_seconds}
-        parts["live_url"] = f"{request.path}?range={chosen.name}&part=live"
+        parts["live_url"] = f"?range={chosen.name}&part=live"
         if "part" in request.GET:
             return TemplateResponse(request, "admin/queueing/queue/charts_live.html", parts)
         return self._page(request, name, chosen, parts)

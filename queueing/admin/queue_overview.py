@@ -26,7 +26,8 @@ class QueueOverview:
 
     #: The columns whose figures are kept fresh on open pages.
     live_columns = (
-        *("totalrecv", "totalsent", "msgs", "hiddenmsgs", "ready", "delayed", "running", "dead", "latency"),
+        *("vt", "delay", "maxsize", "totalrecv", "totalsent", "msgs", "hiddenmsgs"),
+        *("ready", "delayed", "running", "dead", "latency"),
         *("rate_in", "rate_out", "failures", "drain", "paused"),
     )
 
