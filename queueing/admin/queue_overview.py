@@ -17,7 +17,7 @@ from ..charts import sparkline
 from ..models import Queue
 from ..templatetags.queueing_text import duration
 from .chart_page import ChartPage
-from .queue_list import as_row
+from .queue_list import as_row, is_text
 from .queue_live import LiveFigures, Snapshot, lively
 
 
@@ -110,8 +110,8 @@ class QueueOverview:
     def spark(self, queue: Queue) -> str:
         """Messages out, minute by minute, with the way to the charts."""
         curve = sparkline(queue.outflow, _("messages out a minute, last hour"))
-        if not curve:
-            return ""
+        if not (curve and is_text(queue.name)):
+            return curve
         return format_html('<a href="{}">{}</a>', self.overview_of(queue)["charts_url"], curve)
 
 

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
+from queueing.exceptions import QueueExists
 from tests.servers.redis_server import RedisServer
 
 from .conftest import Visit
@@ -33,7 +35,8 @@ def beat(client: QueueClient, name: str, **more: object) -> None:
 
 @pytest.fixture
 def queue(client: QueueClient) -> QueueClient:
-    client.create_queue("testqueue")
+    with suppress(QueueExists):  # the site makes it, too
+        client.create_queue("testqueue")
     return client
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from queueing.client import QueueClient
+from queueing.validation import encode
 
 LIST = "/admin/queueing/queue/"
 LIVE = LIST + "live/"
@@ -28,7 +29,7 @@ def text_of(browser: Client, path: str, **query: str) -> str:
 def counted(client: QueueClient, name: str = "testqueue", ago: int = 5, **sums: float) -> None:
     """Workers have counted this in a minute of the last hour, and looked once a minute."""
     now_ms = client.now_ms()
-    key, minute = client.keys.metrics(name), now_ms // 60_000 - ago
+    key, minute = encode(client.keys.metrics(name)), now_ms // 60_000 - ago
     client.redis.hset(key, f"m{minute}", json.dumps(sums))
     client.redis.hset(key, "since", now_ms - 3_600_000)
     client.redis.hsetnx(key, "last", json.dumps([[now_ms, 0, 0, 0]]))
@@ -279,6 +280,7 @@ def test_a_foreign_name_is_text(boss: Client, queue: QueueClient, name: str) -> 
 def test_a_name_that_is_no_text_hides_no_other(boss: Client, queue: QueueClient) -> None:
     queue.redis.sadd("rsmq:QUEUES", b"caf\xe9")
     queue.redis.hset(b"rsmq:caf\xe9:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
+    counted(queue, "caf\udce9", done=1)
 
     for path in (LIST, LIVE, ALL):
         assert "testqueue" in text_of(boss, path) or path == ALL
