@@ -110,11 +110,10 @@ class NoRows(models.Manager):
         return super().get_queryset().none()
 
 
-class Queue(models.Model):
-    """A queue as the admin knows it: no table, only the name and the permissions.
+class InRedis(models.Model):
+    """What the admin shows and no table holds: only a name and the permissions.
 
-    What it shows is read from Redis at each request. Created, set and deleted with Django's own three
-    permissions; each other verb has one of its own, and all of them need ``view_queue`` as well.
+    The rest is read from Redis at each request.
     """
 
     name = models.CharField(_("name"), max_length=160, primary_key=True)
@@ -122,6 +121,19 @@ class Queue(models.Model):
     objects = NoRows()
 
     class Meta:
+        abstract = True
+        managed = False
+
+    def __str__(self) -> str:
+        """The name, with what cannot be printed written out: foreign programs name things as they like."""
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
+
+
+class Queue(InRedis):
+    """A queue. Created, set and deleted with Django's own three permissions; each other verb has one of
+    its own, and all of them need ``view_queue`` as well."""
+
+    class Meta(InRedis.Meta):
         managed = False
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
@@ -133,6 +145,27 @@ class Queue(models.Model):
             ("move_messages", _("Can move messages to another queue")),
         ]
 
-    def __str__(self) -> str:
-        """The name, with what cannot be printed written out: foreign programs name queues as they like."""
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
+
+class Worker(InRedis):
+    """A worker. ``quiet_worker`` needs ``view_worker`` as well."""
+
+    class Meta(InRedis.Meta):
+        managed = False
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        default_permissions = ("view",)
+        permissions = [("quiet_worker", _("Can quiet and resume workers"))]
+
+
+class Schedule(InRedis):
+    """A schedule of somebody's code. Its verbs need ``view_schedule`` as well."""
+
+    class Meta(InRedis.Meta):
+        managed = False
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        default_permissions = ("view",)
+        permissions = [
+            ("pause_schedule", _("Can pause and resume schedules")),
+            ("run_schedule", _("Can send the message of a schedule now")),
+        ]

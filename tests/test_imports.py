@@ -30,8 +30,8 @@ ROWS = [
     ("execution", "worker"),
     (
         "doors",
-        "apps tasks_backend checks alerts metrics exposition scrape_views views urls admin templatetags"
-        " terminal testing management",
+        "apps tasks_backend checks alerts metrics exposition scrape_views views urls admin charts shared"
+        " templatetags terminal testing management",
     ),
 ]
 #: ``import queueing`` itself: the client of the process.

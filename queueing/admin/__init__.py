@@ -2,5 +2,7 @@
 
 from .job import JobAdmin
 from .queue import QueueAdmin
+from .schedule import ScheduleAdmin
+from .worker import WorkerAdmin
 
-__all__ = ["JobAdmin", "QueueAdmin"]
+__all__ = ["JobAdmin", "QueueAdmin", "ScheduleAdmin", "WorkerAdmin"]

@@ -32,15 +32,18 @@ from .queue_form import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
 from .queue_list import QueueList
 from .queue_messages import ROW_BYTES, Messages, OneMessage, message_rows
 from .queue_move import Move
+from .queue_overview import QueueOverview
 from .queue_pause import Pause, Resume
 from .queue_purge import Purge
 from .queue_redrive import Redrive
 from .queue_send import Send
 from .queue_storage import QueueStorage
+from .zone import ViewersZone
 
 #: Messages that a queue's page lets one look at.
 PEEKED = 20
 COUNTS = ("ready", "delayed", "running", "dead")
+RATES = ("rate_in", "rate_out", "failures", "drain", "spark")
 #: In the order in which they are offered.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
 #: Those that a row of the list offers.
@@ -56,12 +59,12 @@ class Tool:
 
 
 @admin.register(Queue)
-class QueueAdmin(QueueColumns, QueueStorage, admin.ModelAdmin):
+class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, admin.ModelAdmin):
     """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
 
     form = QueueForm
     actions = None
-    list_display = ("shown_name", *ATTRIBUTES, *COUNTS, "latency", "paused", "actions_of_row")
+    list_display = ("shown_name", *ATTRIBUTES, *COUNTS, "latency", *RATES, "paused", "actions_of_row")
     list_display_links = ("shown_name",)
     list_per_page = 100
     search_fields = ("name",)
@@ -200,6 +203,7 @@ class QueueAdmin(QueueColumns, QueueStorage, admin.ModelAdmin):
                 "alerts": alerts.read(client, [queue.figures]),
                 "dead_letter_queue": client.dead_letter_queue(queue.name),
                 "rows": message_rows(queue.name, self._peeked(queue)),
+                **self.overview_of(queue),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

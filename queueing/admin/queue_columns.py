@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from ..models import Queue
 from ..templatetags.queueing_text import day, duration, moment, visible
 from .queue_list import is_text
+from .queue_live import lively
 
 #: RSMQ's nine attributes, by RSMQ's names and in its order.
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
@@ -23,7 +24,8 @@ def _attribute(name: str) -> Callable[[Any, Queue], Any]:
     def shown(_admin: Any, queue: Queue) -> Any:
         return getattr(queue.figures.attributes, name)
 
-    return shown
+    shown.__name__ = name
+    return lively(shown)
 
 
 def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
@@ -41,7 +43,8 @@ def _count(name: str, label: str) -> Callable[[Any, Queue], Any]:
     def shown(_admin: Any, queue: Queue) -> Any:
         return getattr(queue.figures, name)
 
-    return shown
+    shown.__name__ = name
+    return lively(shown)
 
 
 class QueueColumns:
@@ -68,6 +71,7 @@ class QueueColumns:
         why = _("This name is not UTF-8, so it cannot be opened here.")
         return format_html('<bdi>{}</bdi> <span class="quiet">{}</span>', visible(queue.name), why)
 
+    @lively
     @admin.display(description=gettext_lazy("dead"))
     def dead(self, queue: Queue) -> Any:
         """How many lie in its dead-letter queue, with the way there."""
@@ -76,11 +80,13 @@ class QueueColumns:
         url = reverse("admin:queueing_queue_change", args=[admin_utils.quote(queue.dead_letter_queue)])
         return format_html('<a href="{}">{}</a>', url, queue.figures.dead)
 
+    @lively
     @admin.display(description=gettext_lazy("latency"))
     def latency(self, queue: Queue) -> str:
         """Age of the oldest ready message."""
         return duration(queue.figures.latency_seconds)
 
+    @lively
     @admin.display(description=gettext_lazy("paused"))
     def paused(self, queue: Queue) -> str:
         """Whether it gives out messages."""

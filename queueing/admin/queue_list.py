@@ -12,11 +12,12 @@ from django.urls import NoReverseMatch
 
 import queueing
 
+from .. import metrics
 from ..alerts import Alert
-from ..alerts import read as read_alerts
 from ..exceptions import QueueUnavailable
 from ..messages import QueueFigures
 from ..models import Queue
+from .queue_live import take
 
 
 def as_row(figures: QueueFigures) -> Queue:
@@ -48,19 +49,17 @@ class QueueList(ChangeList):
         try:
             client = queueing.get_client()
             self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
-            figures = client.queue_figures(self.result_list)
-            self.alerts = tuple(read_alerts(client, figures))
+            snapshot = take(client, self.result_list)
+            outflow = metrics.outflow(client, self.result_list)
         except QueueUnavailable:
             self.unavailable = True
             self._take_page(request, [])
             return
-        self.result_list = [self._row(request, one) for one in figures]
-
-    def _row(self, request: HttpRequest, figures: QueueFigures) -> Queue:
-        queue = as_row(figures)
-        queue.dead_letter_queue = queueing.get_client().dead_letter_queue(figures.name)
-        queue.tools = self.model_admin.row_tools(request, queue)
-        return queue
+        self.alerts = tuple(snapshot.alerts)
+        self.result_list = self.model_admin.rows(snapshot)
+        for queue in self.result_list:
+            queue.tools = self.model_admin.row_tools(request, queue)
+            queue.outflow = outflow[queue.name]
 
     def _is_sought(self, name: str) -> bool:
         return self.query.lower() in name.lower()

@@ -40,13 +40,16 @@ class Visit:
     troubles: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
 
-    def page(self, *, width: int = 1280, javascript: bool = True, dark: bool = False) -> Page:
+    def page(
+        self, *, width: int = 1280, javascript: bool = True, dark: bool = False, time_zone: str | None = None
+    ) -> Page:
         """A fresh page with no cookies; console errors and failed requests are collected."""
         context = self.browser.new_context(
             base_url=self.base_url,
             viewport={"width": width, "height": 900},
             java_script_enabled=javascript,
             color_scheme="dark" if dark else "light",
+            timezone_id=time_zone,
         )
         context.set_default_timeout(10_000)
         self.contexts.append(context)

@@ -27,7 +27,7 @@ create_configured_queues(queueing.get_client())
 sent = queueing.send_message("testqueue", "from a fresh project")
 client = Client(SERVER_NAME="localhost")
 client.force_login(User.objects.create_superuser("admin"))
-for name in ("queue", "job"):
+for name in ("queue", "job", "worker", "schedule", "queue/charts"):
     page = client.get(f"/admin/queueing/{name}/")
     print(name, page.status_code, "testqueue" in page.content.decode())
 print("from", queueing.__file__)
@@ -94,7 +94,8 @@ def test_both_admin_lists_open_in_a_fresh_project(python: Path, redis_server: Re
     run("manage.py", "check")
     said = run("manage.py", "shell", "-c", OPEN_BOTH_LISTS).splitlines()
     assert "queue 200 True" in said
-    assert [line for line in said if line.startswith("job 200")]
+    for name in ("job", "worker", "schedule", "queue/charts"):
+        assert [line for line in said if line.startswith(f"{name} 200")], said
     assert said[-1].startswith(f"from {tmp_path}")
 
 

@@ -13,8 +13,7 @@ from queueing.client import QueueClient
 LIST = "/admin/queueing/queue/"
 PAGE = LIST + "testqueue/change/"
 ATTRIBUTES = ["vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs"]
-FIGURES = ["ready", "delayed", "running", "dead", "latency", "paused", "actions"]
-
+theirs
 
 def text_of(browser: Client, path: str) -> str:
     response = browser.get(path)
@@ -36,7 +35,7 @@ class TestList:
 
         assert re.findall(r"<code>(\w+)</code>", head) == ATTRIBUTES
         names = [name.lower() for name in re.findall(r"<span>(?:<code>)?(\w+)", head)]
-        assert names == ["name", *ATTRIBUTES, *FIGURES]
+        assert names == ["name", *ATTRIBUTES, *FIGURES, *RATES]
 
     def test_every_queue_is_in_it_with_its_figures(self, boss: Client, queue: QueueClient) -> None:
         queue.create_queue("other", vt=7, delay=8, maxsize=2048)
@@ -45,7 +44,7 @@ class TestList:
         html = text_of(boss, LIST)
 
         [row] = [row for row in html.split("<tr>") if ">other<" in row]
-        cells = re.findall(r'class="field-(\w+)">([^<]*)', row)
+        cells = re.findall(r'class="field-(\w+)"><span data-live="[^"]*">([^<]*)', row)
         expected = {"vt": "7", "delay": "8", "maxsize": "2048", "totalsent": "3", "msgs": "3", "ready": "3"}
         assert expected.items() <= dict(cells).items()
         assert ">testqueue<" in html

@@ -1,0 +1,180 @@
+"""Workers: who is there, with what, what each one runs; and telling one to be quiet."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ..client import QueueClient
+from ..exceptions import QueueError, QueueUnavailable
+from ..messages import Progress
+from ..models import Worker as WorkerModel
+from ..templatetags.queueing_text import visible
+from ..workers import RunningMessage, Worker
+from .links import message_url, queue_url
+from .row_page import RowPage, RowVerb, is_plain
+
+#: Of one worker so many running messages are shown, and so many queues.
+RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
+#: What was not heard of for so long does not come back.
+DEAD_SECONDS = 60.0
+WORDS = {
+    "busy": gettext_lazy("busy"),
+    "idle": gettext_lazy("idle"),
+    "quiet": gettext_lazy("quiet"),
+    "stale": gettext_lazy("not heard of"),
+    "dead": gettext_lazy("dead"),
+}
+
+
+class Quiet(RowVerb):
+    """Claim no more."""
+
+    name = "quiet"
+    permission = "quiet_worker"
+    label = gettext_lazy("Quiet")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        if not client.quiet_worker(name):
+            return None
+        return _("Told %s to be quiet: it takes no more messages, and finishes what it runs.") % name
+
+
+class Resume(RowVerb):
+    """Claim again."""
+
+    name = "resume"
+    permission = "quiet_worker"
+    label = gettext_lazy("Resume")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        return _("Told %s to take messages again.") % name if client.resume_worker(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A message that a worker ran at its last heartbeat, for ``seconds`` by then."""
+
+    id: str
+    queue: str
+    seconds: float
+    url: str
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A worker as the page shows it."""
+
+    worker: Worker
+    running: list[Run]
+    queues: list[tuple[str, str]]
+    verbs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return visible(self.worker.name)
+
+    @property
+    def state(self) -> str:
+        return "dead" if self.worker.age_seconds > DEAD_SECONDS else self.worker.state
+
+    @property
+    def word(self) -> str:
+        """The state in the reader's language."""
+        return str(WORDS[self.state])
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it was told something that it has not heard yet."""
+        return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
+
+    @property
+    def more(self) -> int:
+        """How many run beyond those that are shown."""
+        return self.worker.busy - len(self.running)
+
+    @property
+    def up_seconds(self) -> float | None:
+        """How long it has been there, up to its last heartbeat."""
+        started_ms = self.worker.started_ms
+        return (self.worker.last_beat_ms - started_ms) / 1000 if self.worker.pid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The workers, and how far what they run has come: (queue, id) -> progress."""
+
+    workers: list[Worker]
+    progress: Mapping[tuple[str, str], Progress]
+
+
+@admin.register(WorkerModel)
+class WorkerAdmin(RowPage):
+    """Every worker of the namespace, the dead of the last hour at the end."""
+
+    rows_template = "admin/queueing/worker/rows.html"
+    verbs = (Quiet, Resume)
+
+    def read(self, client: QueueClient) -> Known:
+        """The workers and the progress of what the living run."""
+        workers = sorted(client.workers(), key=lambda worker: (not worker.is_alive, worker.name))
+        ids: dict[str, list[str]] = {}
+        for worker in workers:
+            for run in _shown(worker) if worker.is_alive else ():
+                ids.setdefault(run.queue, []).append(run.id)
+        return Known(workers, {key: told for queue in ids for key, told in _told(client, queue, ids[queue])})
+
+    def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
+        """The rows, with links for who may follow them."""
+        alive = [worker for worker in known.workers if worker.is_alive]
+        return {
+            "rows": [self._row(request, worker, known.progress) for worker in known.workers],
+            "may_tell": self.may(request, "quiet_worker"),
+            "alive": len(alive),
+            "busy": sum(worker.busy for worker in alive),
+            "capacity": sum(worker.capacity for worker in alive),
+        }
+
+    def _row(self, request: HttpRequest, worker: Worker, progress: Mapping[tuple[str, str], Progress]) -> Row:
+        has_links = self.sees_queues(request)
+        running = [
+            Run(
+                id=run.id,
+                queue=run.queue,
+                seconds=(worker.last_beat_ms - run.started_ms) / 1000,
+                url=message_url(run.queue, run.id) if has_links else "",
+                progress=progress.get((run.queue, run.id)),
+            )
+            for run in _shown(worker)
+        ]
+        shown = worker.queues[:QUEUES_SHOWN]
+        queues = [(visible(name), queue_url(name) if has_links else "") for name in shown]
+        return Row(worker, running, queues, self._verbs(worker))
+
+    def _verbs(self, worker: Worker) -> list[dict[str, Any]]:
+        """What it can be told now; nothing where it does not live."""
+        if not worker.is_alive or not is_plain(worker.name):
+            return []
+        verb = Resume if worker.is_quiet_wanted else Quiet
+        return [{"label": verb.label, "url": reverse(f"admin:queueing_worker_{verb.name}")}]
+
+
+def _shown(worker: Worker) -> list[RunningMessage]:
+    return [run for child in worker.children for run in child.running][:RUNNING_SHOWN]
+
+
+def _told(client: QueueClient, queue: str, ids: list[str]) -> Iterator[tuple[tuple[str, str], Progress]]:
+    try:
+        told = client.progress_of(queue, ids)
+    except QueueUnavailable:
+        raise
+    except (QueueError, ValueError):  # whatever a foreign record names as its queue
+        return
+    for id, progress in told.items():
+        yield (queue, id), progress

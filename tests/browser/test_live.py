@@ -1,0 +1,191 @@
+"""Pages of the admin that stay fresh while they are open."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from queueing.client import QueueClient
+from queueing.exceptions import QueueExists
+from tests.servers.redis_server import RedisServer
+
+from .conftest import Visit
+from .test_page import overflow
+
+QUEUES = "/admin/queueing/queue/"
+QUEUE = QUEUES + "testqueue/change/"
+CHARTS = QUEUES + "charts/?range=day"
+WORKERS = "/admin/queueing/worker/"
+SCHEDULES = "/admin/queueing/schedule/"
+READY = '[data-live="ready testqueue"]'
+AGE = "[data-live-age]"
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def beat(client: QueueClient, name: str, **more: object) -> None:
+    record = {"host": "h", "pid": 1, "token": name, "processes": 1, "threads": 4, "queues": ["testqueue"]}
+    client.beat(name, json.dumps(record | more), name)
+
+
+@pytest.fixture
+def queue(client: QueueClient) -> QueueClient:
+    with suppress(QueueExists):  # the site makes it, too
+        client.create_queue("testqueue")
+    return client
+
+
+@pytest.mark.parametrize("path", [QUEUES, QUEUE])
+def test_figures_change_without_a_reload(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, path: str
+):
+    page = visit.page()
+    log_in(page)
+    page.goto(path)
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator(READY)).to_have_text("0")
+    expect(page.locator(AGE)).to_contain_text("Live: data is")
+
+    queue.send_messages("testqueue", ["a", "b", "c"])
+
+    expect(page.locator(READY)).to_have_text("3")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_a_hidden_tab_asks_for_nothing_and_a_stopped_one_neither(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    page = visit.page()
+    log_in(page)
+    page.goto(QUEUES)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
+    page.evaluate(HIDE, True)
+    queue.send_message("testqueue", "x")
+    page.wait_for_timeout(4000)
+    assert asked == []
+
+    page.evaluate(HIDE, False)  # it asks at once when it is seen again
+    expect(page.locator(READY)).to_have_text("1")
+
+    page.get_by_role("button", name="Stop refreshing").click()
+    expect(page.locator(AGE)).to_contain_text("Not refreshed")
+    asked.clear()
+    queue.send_message("testqueue", "x")
+    page.wait_for_timeout(4000)
+    assert asked == []
+
+    page.get_by_role("button", name="Refresh again").click()
+    expect(page.locator(READY)).to_have_text("2")
+
+
+def test_without_javascript_a_page_is_complete(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    queue.send_message("testqueue", "x")
+    beat(queue, "w1")
+    page = visit.page(javascript=False)
+    log_in(page)
+    page.goto(QUEUES)
+    expect(page.locator(READY)).to_have_text("1")
+    expect(page.locator(AGE)).to_contain_text("reload the page for newer figures")
+    expect(page.get_by_role("button", name="Stop refreshing")).to_be_hidden()
+    page.goto(WORKERS)
+    page.get_by_role("button", name="Quiet").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("Told w1 to be quiet")
+    assert queue.workers()[0].is_quiet_wanted
+
+
+def test_redis_goes_away_and_comes_back(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, redis_server: RedisServer
+):
+    beat(queue, "w1")
+    page = visit.page()
+    log_in(page)
+    page.goto(WORKERS)
+    button = page.get_by_role("button", name="Quiet")
+    expect(button).to_be_enabled()
+
+    redis_server.kill()
+    try:
+        expect(page.locator('[data-live="away"] [role=alert]')).to_contain_text("Redis does not answer")
+        expect(page.locator(AGE)).to_contain_text("Trying again")
+        expect(button).to_be_disabled()
+        expect(page.locator("tbody tr")).to_contain_text("w1")  # the last that was known
+    finally:
+        redis_server.start()
+    beat(queue, "w1")
+
+    expect(page.locator('[data-live="away"]')).to_be_empty()
+    expect(button).to_be_enabled()
+
+
+def test_the_focus_stays_with_its_worker_when_others_come_and_go(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    for name in ("b", "c"):
+        beat(queue, name)
+    page = visit.page()
+    log_in(page)
+    page.goto(WORKERS)
+    page.locator('tr[data-key="c"] button').focus()
+
+    beat(queue, "a")
+    queue.forget_worker("b")
+
+    expect(page.locator('tr[data-key="a"]')).to_be_visible()
+    expect(page.locator('tr[data-key="b"]')).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('tr').dataset.key") == "c"
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist .success")).to_contain_text("Told c to be quiet")
+
+
+def test_times_are_in_the_viewers_zone_from_the_first_page_on(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    page = visit.page(time_zone="Asia/Kathmandu")
+    log_in(page)
+    page.goto(CHARTS)
+    page.wait_for_function("document.cookie.includes('queueing_zone=Asia/Kathmandu')")
+    page.goto(WORKERS)
+    page.goto(QUEUES)
+    expect(page.locator("#result_list time").first).to_have_attribute("datetime", re.compile(r"\+05:45$"))
+
+
+def test_charts_can_be_read_and_opened_as_a_table(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    now_ms = queue.now_ms()
+    key, span = queue.keys.metrics("testqueue"), now_ms // 600_000 - 3
+    sums = json.dumps({"done": 120, "dead": 3, "r5": 123, "max_ready": 40})
+    queue.redis.hset(key, mapping={f"t{span}": sums, "since": now_ms - 86_400_000})
+    page = visit.page()
+    log_in(page)
+    page.goto(CHARTS)
+    chart = page.get_by_role("img", name="Throughput and failures")
+    expect(chart).to_be_visible()
+    assert chart.bounding_box()["width"] > 300
+    bar = page.locator(".bar.series-done").first
+    assert bar.bounding_box()["height"] > 100
+    assert bar.evaluate("element => getComputedStyle(element).fill") == "rgb(43, 125, 60)"
+    page.locator("summary", has_text="As a table").first.click()
+    expect(page.locator("figure").first.locator("tbody")).to_contain_text("120")
+
+
+def test_no_page_is_wider_than_the_window(visit: Visit, log_in: Callable[[Page], None], queue: QueueClient):
+    run = {"id": "W" * 60, "queue": "testqueue", "started_ms": 1}
+    child = {"name": "W" * 60, "pid": 1, "running": [run]}
+    beat(queue, "W" * 120, host="W" * 120, version="W" * 60, queues=["W" * 80], children=[child])
+    too_wide = []
+    for width in (390, 1280):
+        page = visit.page(width=width)
+        log_in(page)
+        for path in (QUEUES, QUEUE, CHARTS, WORKERS, SCHEDULES):
+            page.goto(path)
+            too_wide += [(width, path, overflow(page))] if overflow(page) > 0 else []
+    assert not too_wide

@@ -1,0 +1,102 @@
+"""One reading for all viewers."""
+
+import threading
+
+import pytest
+
+from queueing.exceptions import QueueUnavailable
+from queueing.shared import Shared
+
+
+class Source:
+    """Counts how often it is read; its clock is the test's."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.read: list[str] = []
+        self.is_away = False
+
+    def __call__(self, key: str) -> str:
+        self.read.append(key)
+        if self.is_away:
+            raise QueueUnavailable("Redis does not answer (TimeoutError)")
+        return f"{key} {len(self.read)}"
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def shared(source: Source) -> Shared[str, str]:
+    return Shared(source, seconds=1.0, most=2, clock=lambda: source.now)
+
+
+def test_within_a_second_it_is_read_once(source: Source, shared: Shared[str, str]) -> None:
+    shared.get("a")
+    source.now += 0.9
+
+    reading = shared.get("a")
+
+    assert (reading.value, round(reading.age_seconds, 3)) == ("a 1", 0.9)
+    assert source.read == ["a"]
+
+
+def test_after_a_second_it_is_read_anew(source: Source, shared: Shared[str, str]) -> None:
+    shared.get("a")
+    source.now += 1
+
+    assert shared.get("a").value == "a 2"
+
+
+def test_each_key_has_its_own(source: Source, shared: Shared[str, str]) -> None:
+    assert [shared.get(key).value for key in "abab"] == ["a 1", "b 2", "a 1", "b 2"]
+
+
+def test_the_keys_asked_for_last_are_remembered(source: Source, shared: Shared[str, str]) -> None:
+    for key in "abac":
+        shared.get(key)
+
+    shared.get("a")
+    shared.get("b")
+
+    assert source.read == ["a", "b", "c", "b"]
+
+
+def test_that_redis_is_away_is_remembered_too_and_then_asked_again(
+    source: Source, shared: Shared[str, str]
+) -> None:
+    source.is_away = True
+    for _ in range(3):
+        with pytest.raises(QueueUnavailable, match="TimeoutError"):
+            shared.get("a")
+    assert source.read == ["a"]
+
+    source.is_away = False
+    source.now += 1
+    assert shared.get("a").value == "a 2"
+
+
+def test_who_asks_meanwhile_waits_for_that_answer() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    read: list[str] = []
+
+    def slow(key: str) -> int:
+        read.append(key)
+        begun.set()
+        go_on.wait(5)
+        return len(read)
+
+    shared: Shared[str, int] = Shared(slow, seconds=60)
+    found: list[int] = []
+    viewers = [threading.Thread(target=lambda: found.append(shared.get("a").value)) for _ in range(5)]
+    for viewer in viewers:
+        viewer.start()
+    assert begun.wait(5)
+    go_on.set()
+    for viewer in viewers:
+        viewer.join(5)
+
+    assert found == [1] * 5
+    assert read == ["a"]

@@ -1,0 +1,269 @@
+"""The admin's page of workers."""
+
+import json
+from collections.abc import Callable
+from time import monotonic
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from queueing.client import QueueClient
+
+PAGE = "/admin/queueing/worker/"
+LIVE = PAGE + "live/"
+HOSTILE = ("<script>alert(1)</script>", "safe\u202egpj", "nul\0", "a/b?c=d#e&f", "{{ 7|add:7 }}", "x" * 300)
+
+
+def beat(client: QueueClient, name: str, **more: object) -> None:
+    """A heartbeat as a worker sends it."""
+    record = {
+        "host": "host-1",
+        "pid": 4711,
+        "version": "0.1.0",
+        "token": f"token of {name}",
+        "uptime_ms": 3_600_000,
+        "queues": ["testqueue"],
+        "processes": 2,
+        "threads": 3,
+        "memory_bytes": 50 * 1024 * 1024,
+        "round_trip_ms": 0.42,
+        "quiet": False,
+        "children": [],
+    }
+    client.beat(name, json.dumps(record | more), f"token of {name}")
+
+
+def running(id: str, queue: str = "testqueue") -> dict[str, object]:
+    return {"name": "child", "pid": 4712, "running": [{"id": id, "queue": queue, "started_ms": 1000}]}
+
+
+def let_pass(client: QueueClient, name: str, seconds: int) -> None:
+    """Nothing was heard of the worker for so long."""
+    beat_ms, _, record = client.redis.hget("rsmq::workers", name).partition(b" ")
+    client.redis.hset("rsmq::workers", name, b"%d %s" % (int(beat_ms) - seconds * 1000, record))
+
+
+def text_of(browser: Client, path: str = PAGE) -> str:
+    response = browser.get(path)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+class TestPage:
+    def test_it_tells_all_of_a_worker(self, boss: Client, queue: QueueClient) -> None:
+        id = queue.send_message("testqueue", "text")
+        beat(queue, "w1", children=[running(id)])
+
+        html = text_of(boss)
+
+        for text in ("w1", "host-1", "4711", "4712", "0.1.0", "50.0\xa0MB", "1 of 6", "0.4 ms", "1 h 0 min"):
+            assert text in html, text
+        assert f"/admin/queueing/queue/testqueue/messages/{id}/" in html
+        assert 'data-state="busy"' in html
+        assert "1 worker lives," in html
+
+    def test_how_far_a_running_job_is(self, boss: Client, queue: QueueClient) -> None:
+        id = queue.send_message("testqueue", "text")
+        rc = queue.receive_message("testqueue").rc
+        queue.report_progress("testqueue", id, rc, 0.25, "page 1 of 4")
+        beat(queue, "w1", children=[running(id)])
+
+        html = text_of(boss)
+
+        assert '<progress max="1" value="0.2500"' in html
+        assert "page 1 of 4" in html
+
+    @pytest.mark.parametrize(("seconds", "word"), [(5, "idle"), (30, "not heard of"), (120, "dead")])
+    def test_one_that_is_not_heard_of_is_marked_and_stays(
+        self, boss: Client, queue: QueueClient, seconds: int, word: str
+    ) -> None:
+        beat(queue, "w1")
+        let_pass(queue, "w1", seconds)
+
+        html = text_of(boss)
+
+        assert f">{word}</span>" in html
+        assert ("queueing-gone" in html) == (seconds > 20)
+        assert ("/worker/quiet/" in html) == (seconds <= 20)
+
+    def test_the_dead_stand_at_the_end(self, boss: Client, queue: QueueClient) -> None:
+        for name in "abc":
+            beat(queue, name)
+        let_pass(queue, "a", 100)
+
+        html = text_of(boss)
+
+        assert html.index('data-key="b"') < html.index('data-key="c"') < html.index('data-key="a"')
+
+    def test_without_a_worker_it_says_how_to_start_one(self, boss: Client, queue: QueueClient) -> None:
+        assert "manage.py runworker" in text_of(boss)
+
+    def test_the_open_page_asks_for_the_rows_alone(self, boss: Client, queue: QueueClient) -> None:
+        beat(queue, "w1")
+
+        html = text_of(boss, LIVE)
+
+        assert "<html" not in html
+        assert "data-live-answer" in html
+        assert 'data-live="rows"' in html
+        assert "w1" in html
+
+    def test_many_who_look_read_once(
+        self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        beat(queue, "w1")
+        read: list[int] = []
+        workers = QueueClient.workers
+        monkeypatch.setattr(QueueClient, "workers", lambda self: (read.append(1), workers(self))[1])
+
+        for _ in range(5):
+            text_of(boss, LIVE)
+
+        assert len(read) < 3  # at a change of the second it may be twice
+
+
+class TestQuiet:
+    def test_a_worker_is_told_and_it_is_logged(self, boss: Client, queue: QueueClient) -> None:
+        beat(queue, "w1")
+
+        html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
+
+        assert "Told w1 to be quiet" in html
+        assert "quiet from its next heartbeat on" in html
+        assert "/worker/resume/" in html
+        [worker] = queue.workers()
+        assert worker.is_quiet_wanted
+        entry = LogEntry.objects.get()
+        assert (entry.object_id, entry.content_type.model) == ("w1", "worker")
+        assert "quiet" in entry.get_change_message()
+
+    def test_and_told_to_work_again(self, boss: Client, queue: QueueClient) -> None:
+        beat(queue, "w1")
+        queue.quiet_worker("w1")
+
+        html = boss.post(PAGE + "resume/", {"name": "w1"}, follow=True).content.decode()
+
+        assert "Told w1 to take messages again." in html
+        assert not queue.workers()[0].is_quiet_wanted
+
+    @pytest.mark.parametrize("name", ["gone", "", "nul\0", "new\nline", "x" * 5000])
+    def test_one_that_is_not_there(self, boss: Client, queue: QueueClient, name: str) -> None:
+        html = boss.post(PAGE + "quiet/", {"name": name}, follow=True).content.decode()
+
+        assert "Nothing was changed" in html
+        assert not LogEntry.objects.exists()
+
+    def test_looking_changes_nothing(self, boss: Client, queue: QueueClient) -> None:
+        beat(queue, "w1")
+
+        assert boss.get(PAGE + "quiet/", {"name": "w1"}).status_code == 405
+        assert not queue.workers()[0].is_quiet_wanted
+
+    def test_it_needs_a_token(self, boss: Client, queue: QueueClient) -> None:
+        beat(queue, "w1")
+        boss.handler.enforce_csrf_checks = True
+
+        assert boss.post(PAGE + "quiet/", {"name": "w1"}).status_code == 403
+        assert not queue.workers()[0].is_quiet_wanted
+
+    def test_the_log_leads_to_the_page(self, boss: Client, queue: QueueClient) -> None:
+        assert boss.get(PAGE + "w1/change/")["Location"] == PAGE
+        assert boss.get(PAGE + "w1/history/").status_code == 200
+
+
+#: Who -> status of looking, of the part for open pages, of quieting and of resuming.
+ROLES = [
+    (None, (302, 302, 302, 302)),
+    ((), (403, 403, 403, 403)),
+    (("view_queue",), (403, 403, 403, 403)),
+    (("quiet_worker",), (403, 403, 403, 403)),
+    (("view_worker",), (200, 200, 403, 403)),
+    (("view_worker", "quiet_worker"), (200, 200, 302, 302)),
+]
+
+
+@pytest.mark.parametrize(("rights", "expected"), ROLES)
+def test_who_may_do_what(
+    staff: Callable[..., Client],
+    queue: QueueClient,
+    rights: tuple[str, ...] | None,
+    expected: tuple[int, ...],
+) -> None:
+    beat(queue, "w1")
+    browser = Client() if rights is None else staff(*rights)
+
+    got = (
+        browser.get(PAGE).status_code,
+        browser.get(LIVE).status_code,
+        browser.post(PAGE + "quiet/", {"name": "w1"}).status_code,
+        browser.post(PAGE + "resume/", {"name": "w1"}).status_code,
+    )
+
+    assert got == expected
+    if rights is None:
+        assert browser.get(PAGE)["Location"].startswith("/admin/login/")
+    if expected[0] == 200:
+        assert ("<form method" in text_of(browser).partition('id="content-main"')[2]) == (expected[2] == 302)
+
+
+@pytest.mark.parametrize("verb", ["add/", "w1/delete/"])
+def test_neither_made_nor_deleted_here(boss: Client, queue: QueueClient, verb: str) -> None:
+    assert boss.get(PAGE + verb).status_code == 403
+    assert boss.post(PAGE + verb, {"post": "yes"}).status_code == 403
+
+
+def test_who_sees_no_queues_is_led_to_none(staff: Callable[..., Client], queue: QueueClient) -> None:
+    id = queue.send_message("testqueue", "text")
+    beat(queue, "w1", children=[running(id)])
+
+    html = text_of(staff("view_worker"))
+
+    assert id in html
+    assert "/admin/queueing/queue/" not in html
+
+
+class TestHostileContent:
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_whatever_a_record_says_is_text(self, boss: Client, queue: QueueClient, text: str) -> None:
+        run = {"id": text, "queue": text, "started_ms": 1}
+        child = {"name": text, "pid": 1, "running": [run]}
+        beat(queue, text, host=text, version=text, queues=[text], children=[child])
+
+        html = text_of(boss) + text_of(boss, LIVE)
+
+        assert "<script>alert" not in html
+        assert not set("\u202e\0") & set(html)
+        assert ">14<" not in html
+
+    @pytest.mark.parametrize("record", [b"", b"x", b"1", b"1 []", b'1 {"children": 5}', b"\xff \xff"])
+    def test_a_record_that_cannot_be_read_hides_no_other(
+        self, boss: Client, queue: QueueClient, record: bytes
+    ) -> None:
+        queue.redis.hset("rsmq::workers", b"caf\xe9", record)
+        beat(queue, "w1")
+
+        assert 'data-key="w1"' in text_of(boss)
+
+
+@pytest.mark.usefixtures("redis_away")
+class TestRedisAway:
+    def test_the_page_says_so_at_once(self, boss: Client) -> None:
+        began = monotonic()
+        html = text_of(boss)
+
+        assert monotonic() - began < 2
+        assert "Redis does not answer" in html
+        assert "secret" not in html
+
+    def test_the_open_page_is_told(self, boss: Client) -> None:
+        html = text_of(boss, LIVE)
+
+        assert "data-unavailable" in html
+        assert 'data-live="rows"' not in html
+
+    def test_a_verb_says_that_nobody_knows(self, boss: Client) -> None:
+        html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
+
+        assert "look at it again before you repeat this" in html
+        assert not LogEntry.objects.exists()
