@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Sequence
 
-import psutil
 
 from tests.servers.program import Program
 
