@@ -16,7 +16,7 @@ BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery, not to be changed: receipt (``id``, ``rc``), the word for it, and its circumstances.
+    """The end of one delivery: receipt (``id``, ``rc``), the word for it, its circumstances. Never changed.
 
     ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost``,
     ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).

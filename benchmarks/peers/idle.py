@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Sequence
 
-
 from tests.servers.program import Program
 
 from ..table import show_table
