@@ -9,6 +9,11 @@ def say(line: str = "") -> None:
     sys.stdout.flush()
 
 
+def note(line: str) -> None:
+    """Something for whoever watches, not for the table."""
+    sys.stderr.write(f"{line}\n")
+
+
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print aligned columns: the first to the left, the others to the right."""
     lines = [titles, *rows]

@@ -8,15 +8,20 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
+from . import bulk
 from .messages import sent_ms
 from .models import Attempt, Job
 from .outcomes import Outcome
 
 logger = logging.getLogger("queueing")
+
+#: Queue and message id of a job, as the database can hold them.
+Key = tuple[str, str]
 
 #: Rows per statement: SQLite has a limit of variables.
 CHUNK = 500
@@ -81,39 +86,64 @@ def _write_somehow(outcome: Outcome) -> None:
 @transaction.atomic
 def _write_together(outcomes: Sequence[Outcome]) -> None:
     outcomes = [_bounded(outcome) for outcome in outcomes]
-    newest: dict[tuple[str, str], Outcome] = {}
+    newest: dict[Key, Outcome] = {}
     for outcome in outcomes:
         key = (outcome.queue, _text(outcome.id, 64))
         if key not in newest or outcome.rc > newest[key].rc:
             newest[key] = outcome
-    jobs = _find(newest)
-    missing = [_job(outcome) for key, outcome in newest.items() if key not in jobs]
-    Job.objects.bulk_create(missing, ignore_conflicts=True)
-    stale = [_updated(job, newest[key]) for key, job in jobs.items() if newest[key].rc > job.rc]
-    Job.objects.bulk_update(stale, _UPDATED, batch_size=100)
-    made_whole = [job for job in stale if not job.body_is_whole and _took_body(job, newest)]
-    Job.objects.bulk_update(made_whole, ["body", "body_is_whole"], batch_size=100)
-    jobs |= _find({key for key in newest if key not in jobs})
-    attempts = [_attempt(jobs[outcome.queue, _text(outcome.id, 64)], outcome) for outcome in outcomes]
-    Attempt.objects.bulk_create(attempts, ignore_conflicts=True)
+    known = _find(newest)
+    bulk.insert(Job, [_new_job(key, outcome) for key, outcome in newest.items() if key not in known])
+    _update({key: newest[key] for key, (_, rc) in known.items() if newest[key].rc > rc})
+    known |= _find([key for key in newest if key not in known])
+    bulk.insert(
+        Attempt,
+        [_attempt(known[outcome.queue, _text(outcome.id, 64)][0], outcome) for outcome in outcomes],
+    )
 
 
-def _find(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Job]:
+def _find(keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
+    """The primary key and the receive count of each job that is there."""
+    if not (wanted := _where(keys)):
+        return {}
+    rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc")
+    return {(queue, id): (pk, rc) for queue, id, pk, rc in rows}
+
+
+def _where(keys: Iterable[Key]) -> Q:
     by_queue: dict[str, list[str]] = {}
     for queue, id in keys:
         by_queue.setdefault(queue, []).append(id)
-    wanted = Q(pk__in=[])
+    wanted = Q()
     for queue, ids in by_queue.items():
         wanted |= Q(queue=queue, message_id__in=ids)
-    rows = Job.objects.filter(wanted).defer("body", "error") if by_queue else ()
-    return {(job.queue, job.message_id): job for job in rows}
+    return wanted
 
 
-def _job(outcome: Outcome) -> Job:
-    job = Job(queue=outcome.queue, message_id=_text(outcome.id, 64))
-    job.body, job.body_is_whole = _body(outcome)
-    job.sent_at = _moment(sent_ms(outcome.id))
-    return _updated(job, outcome)
+def _new_job(key: Key, outcome: Outcome) -> dict[str, Any]:
+    queue, id = key
+    body, is_whole = _body(outcome)
+    sent_at = _moment(sent_ms(outcome.id))
+    row = {"queue": queue, "message_id": id, "body": body, "body_is_whole": is_whole, "sent_at": sent_at}
+    return row | _ending(outcome)
+
+
+def _update(newest: dict[Key, Outcome]) -> None:
+    """Let jobs tell of these later deliveries."""
+    if not newest:
+        return
+    jobs = list(Job.objects.filter(_where(newest)).defer("body", "error"))
+    made_whole = []
+    for job in jobs:
+        outcome = newest[job.queue, job.message_id]
+        for name, value in _ending(outcome).items():
+            setattr(job, name, value or job.handler if name == "handler" else value)
+        body, is_whole = _body(outcome)
+        if is_whole and not job.body_is_whole:
+            # An earlier outcome came without it.
+            job.body, job.body_is_whole = body, True
+            made_whole.append(job)
+    Job.objects.bulk_update(jobs, _UPDATED, batch_size=100)
+    Job.objects.bulk_update(made_whole, ["body", "body_is_whole"], batch_size=100)
 
 
 def _body(outcome: Outcome) -> tuple[str, bool]:
@@ -122,40 +152,41 @@ def _body(outcome: Outcome) -> tuple[str, bool]:
     return body, outcome.body_is_whole and body == outcome.body
 
 
-def _took_body(job: Job, newest: dict[tuple[str, str], Outcome]) -> bool:
-    """Take over the whole payload, where an earlier outcome came without it."""
-    body, is_whole = _body(newest[job.queue, job.message_id])
-    if is_whole:
-        job.body, job.body_is_whole = body, True
-    return is_whole
-
-
-def _updated(job: Job, outcome: Outcome) -> Job:
-    job.state, job.rc, job.worker = outcome.event, outcome.rc, _text(outcome.worker, 255)
-    job.handler = _text(outcome.handler, 255) or job.handler
-    job.attempts, job.crashes = outcome.attempts, outcome.crashes
-    job.started_at, job.finished_at = _moment(outcome.started_ms), _finished(outcome)
-    job.error, job.exception = _text(outcome.error), _exception(outcome)
-    job.wait_ms = job.run_ms = None
+def _ending(outcome: Outcome) -> dict[str, Any]:
+    """What a job tells of its newest delivery."""
+    wait_ms = run_ms = None
     if outcome.started_ms:
-        job.wait_ms = max(0.0, outcome.started_ms - sent_ms(outcome.id))
-        job.run_ms = max(0.0, outcome.finished_ms - outcome.started_ms)
-    return job
+        wait_ms = max(0.0, outcome.started_ms - sent_ms(outcome.id))
+        run_ms = max(0.0, outcome.finished_ms - outcome.started_ms)
+    return {
+        "handler": _text(outcome.handler, 255),
+        "state": outcome.event,
+        "rc": outcome.rc,
+        "attempts": outcome.attempts,
+        "crashes": outcome.crashes,
+        "started_at": _moment(outcome.started_ms),
+        "finished_at": _finished(outcome),
+        "wait_ms": wait_ms,
+        "run_ms": run_ms,
+        "worker": _text(outcome.worker, 255),
+        "error": _text(outcome.error),
+        "exception": _exception(outcome),
+    }
 
 
-def _attempt(job: Job, outcome: Outcome) -> Attempt:
-    return Attempt(
-        job=job,
-        rc=outcome.rc,
-        outcome=outcome.event,
-        handler=_text(outcome.handler, 255),
-        started_at=_moment(outcome.started_ms),
-        finished_at=_finished(outcome),
-        worker=_text(outcome.worker, 255),
-        error=_text(outcome.error),
-        exception=_exception(outcome),
-        traceback=_text(outcome.traceback),
-    )
+def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "job_id": job,
+        "rc": outcome.rc,
+        "outcome": outcome.event,
+        "handler": _text(outcome.handler, 255),
+        "started_at": _moment(outcome.started_ms),
+        "finished_at": _finished(outcome),
+        "worker": _text(outcome.worker, 255),
+        "error": _text(outcome.error),
+        "exception": _exception(outcome),
+        "traceback": _text(outcome.traceback),
+    }
 
 
 def _bounded(outcome: Outcome) -> Outcome:

@@ -6,6 +6,8 @@ did: so a lost reply orphans nothing and runs nothing twice.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from . import validation
@@ -21,15 +23,17 @@ from .tallies import tally
 
 #: Bytes of bodies at which a claim stops.
 CLAIM_BYTES = 1_000_000
+#: The ends of a message of which no delivery has ended with a word.
+FRESH = b"0 0 0"
 #: The reply of a script whose keys were those of another dead-letter queue.
 MOVED = b"deadLetterQueue"
 #: The number of a settle after which a lane makes no other.
 LAST_SETTLE = 10**12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
-    """A claimed message and how its earlier deliveries ended.
+    """A claimed message and how its earlier deliveries ended, not to be changed.
 
     ``due_ms`` is the moment from which a first delivery has waited, 0 where it is none.
     """
@@ -107,8 +111,9 @@ class Lane:
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> "LaneCall":
         args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
         args += [tally(outcomes), ""]
-        for outcome in outcomes:
-            args += [validation.encode(outcome.id), outcome.rc, outcome.event, outcome.delay_ms]
+        for (rc, event, delay_ms), alike in groupby(outcomes, _SETTLED):
+            ids = [validation.encode(outcome.id) for outcome in alike]
+            args += [rc, event, delay_ms, len(ids), *ids]
         return LaneCall(self, "settle", args)
 
     def read_claim(self, reply: list) -> Batch:
@@ -123,6 +128,10 @@ class Lane:
         """What a settle refused: id -> ``lease lost`` or ``gone``."""
         texts = [validation.decode(text) for text in reply[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+#: What a settle says of outcomes beside their ids. Most of a batch have it in common.
+_SETTLED = attrgetter("rc", "event", "delay_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +195,8 @@ def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: l
 def _delivery(
     queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes, headers: bytes
 ) -> Delivery:
-    failed, crashed, released, *late_ms = (int(count) for count in ends.split())
     message = read_message(id, body, rc, fr, headers)
-    due_ms = 0.0
-    if message.rc == 1:
-        due_ms = late_ms[0] if late_ms else message.sent
-    return Delivery(queue, message, failed, crashed, released, due_ms)
+    if ends == FRESH:
+        return Delivery(queue, message, 0, 0, 0, message.sent if message.rc == 1 else 0.0)
+    failed, crashed, released, *late_ms = (int(count) for count in ends.split())
+    return Delivery(queue, message, failed, crashed, released, late_ms[0] if late_ms else 0.0)

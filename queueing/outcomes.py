@@ -14,9 +14,9 @@ from typing import Any
 BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """The end of one delivery: receipt (``id``, ``rc``), the word for it, and its circumstances.
+    """The end of one delivery: receipt (``id``, ``rc``), the word for it, its circumstances. Never changed.
 
     ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost``,
     ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
@@ -52,25 +52,22 @@ class Outcome:
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
     """The outcomes of one lane's batch as one JSON text; long texts are cut."""
     first = outcomes[0]
-    rows = [
-        (
-            outcome.id,
-            outcome.rc,
-            outcome.event,
-            outcome.handler,
-            outcome.started_ms,
-            outcome.finished_ms,
-            outcome.attempts,
-            outcome.crashes,
-            outcome.body[:BODY_CHARACTERS] if with_bodies else "",
-            outcome.error[:ERROR_CHARACTERS],
-            outcome.traceback[-TRACEBACK_CHARACTERS:],
-            outcome.result,
-            with_bodies and len(outcome.body) <= BODY_CHARACTERS,
-        )
-        for outcome in outcomes
-    ]
+    rows = [_row(outcome, with_bodies) for outcome in outcomes]
     return json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows}).encode()
+
+
+def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
+    """Most outcomes are done and have no more to say than their first nine values."""
+    body = outcome.body if with_bodies else ""
+    row = (
+        outcome.id, outcome.rc, outcome.event, outcome.handler, outcome.started_ms, outcome.finished_ms,
+        outcome.attempts, outcome.crashes, body[:BODY_CHARACTERS],
+    )  # fmt: skip
+    is_whole = with_bodies and len(body) <= BODY_CHARACTERS
+    if is_whole and not (outcome.error or outcome.traceback or outcome.result):
+        return row
+    error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
+    return (*row, error, trace, outcome.result, is_whole)
 
 
 def unpack(fields: Sequence[bytes]) -> list[Outcome]:
@@ -93,10 +90,11 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     refusals = _json(entry[b"refused"]) or []
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for row in packed["rows"]:
-        id, rc, event, handler, started, finished, attempts, crashes, *texts, is_whole = row
+        id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
+        error, trace, result, is_whole = rest or ("", "", "", True)
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
-            attempts, crashes, *texts, body_is_whole=is_whole,
+            attempts, crashes, body, error, trace, result, body_is_whole=is_whole,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 

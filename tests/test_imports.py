@@ -26,7 +26,7 @@ ROWS = [
         " provision timetable",
     ),
     ("seam", "context handlers periodic schedule"),
-    ("memory", "models migrations history lookup"),
+    ("memory", "models migrations bulk history lookup"),
     ("execution", "worker"),
     (
         "doors",

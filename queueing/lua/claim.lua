@@ -37,18 +37,22 @@ end
 
 local function deliver(first)
   local reply = { 'ok', whole(now_ms), 0, '0' }
-  local with_headers = redis.call('EXISTS', KEYS[4]) == 1
+  local ids, fields = {}, {}
   for i = first, #state.held, 2 do
     local id = state.held[i]
-    local body, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':fr'))
+    ids[#ids + 1] = id
+    fields[#fields + 1], fields[#fields + 2] = id, id .. ':fr'
+  end
+  if #ids == 0 then return reply end
+  local texts = redis.call('HMGET', KEYS[1], unpack(fields))
+  local headers = redis.call('EXISTS', KEYS[4]) == 1 and redis.call('HMGET', KEYS[4], unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
-    if state.held[i + 1] > 1 then ends = string.format('%d %d %d', read_ends(id)) end
-    reply[#reply + 1] = id
-    reply[#reply + 1] = body or ''
-    reply[#reply + 1] = state.held[i + 1]
-    reply[#reply + 1] = fr or whole(now_ms)
-    reply[#reply + 1] = ends
-    reply[#reply + 1] = with_headers and redis.call('HGET', KEYS[4], id) or ''
+    if rc > 1 then ends = string.format('%d %d %d', read_ends(id)) end
+    local at = 4 + 6 * (i - 1)
+    reply[at + 1], reply[at + 2], reply[at + 3] = id, texts[2 * i - 1] or '', rc
+    reply[at + 4], reply[at + 5], reply[at + 6] = texts[2 * i] or whole(now_ms), ends, headers[i] or ''
   end
   return reply
 end
@@ -65,9 +69,8 @@ local scores, fields, bytes, taken = {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
 
--- Whether the claim goes on after this message.
-local function take(id)
-  local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
+-- Whether the claim goes on after this message, which was received so often.
+local function take(id, rc)
   local failed, crashed = 0, 0
   if rc > 0 then
     failed, crashed = read_ends(id)
@@ -96,7 +99,7 @@ local function take(id)
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
   if rc == 0 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms) end
   taken = taken + 1
-  bytes = bytes + redis.call('HSTRLEN', KEYS[1], id)
+  bytes = bytes + sizes[id]
   return crashed == 0 and bytes < max_bytes
 end
 
@@ -104,8 +107,11 @@ end
 local goes_on, more = true, true
 while goes_on and more and taken == 0 and #worn_out + passed_count < WORN_OUT_MAX do
   local before = #worn_out + passed_count
-  for _, id in ipairs(due_ids(count + passed_count)) do
-    goes_on = taken < count and take(id)
+  local ids, rc_fields = due_ids(count + passed_count), {}
+  for i, id in ipairs(ids) do rc_fields[i] = id .. ':rc' end
+  local counts = #ids > 0 and redis.call('HMGET', KEYS[1], unpack(rc_fields))
+  for i, id in ipairs(ids) do
+    goes_on = taken < count and take(id, receive_count(counts[i]))
     if not goes_on then break end
   end
   more = #worn_out + passed_count > before

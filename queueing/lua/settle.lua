@@ -5,7 +5,7 @@
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
 -- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those outcomes that are of tasks
--- ARGV[11…] per outcome: id, rc, word, delay in ms
+-- ARGV[11…] for outcomes that follow each other and are alike: rc, word, delay in ms, how many, their ids
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
 --
 -- include clock
@@ -20,13 +20,22 @@ if number <= state.settle then return { 'ok', state.refused } end
 
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
-for i = 11, #ARGV, 4 do given[#given + 1], given[#given + 2] = ARGV[i], tonumber(ARGV[i + 1]) end
+local settled_words, delays_ms = {}, {}
+local at = 11
+while at <= #ARGV do
+  local rc, ids_end = tonumber(ARGV[at]), at + 3 + ARGV[at + 3]
+  for i = at + 4, ids_end do
+    given[#given + 1], given[#given + 2] = ARGV[i], rc
+    settled_words[#given / 2], delays_ms[#given / 2] = ARGV[at + 1], ARGV[at + 2]
+  end
+  at = ids_end + 1
+end
 local counts = receive_counts(given)
 
 local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
-for i = 11, #ARGV, 4 do
-  local id, rc, word = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
-  local now_rc = tonumber(counts[(i - 7) / 4] or nil)
+for i = 1, #settled_words do
+  local id, rc, word = given[2 * i - 1], given[2 * i], settled_words[i]
+  local now_rc = tonumber(counts[i] or nil)
   if not now_rc then
     word = 'gone'
     refused[#refused + 1], refused[#refused + 2] = id, word
@@ -43,7 +52,7 @@ for i = 11, #ARGV, 4 do
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
       write_ends(id, failed + 1, crashed, released)
-      redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[i + 3]), id)
+      redis.call('ZADD', KEYS[2], whole(now_ms + delays_ms[i]), id)
     else
       write_ends(id, failed, crashed, released + 1)
       redis.call('ZADD', KEYS[2], head_score(id), id)

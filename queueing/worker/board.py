@@ -20,10 +20,9 @@ HEAD = struct.Struct("=II")
 ORDERS = struct.Struct("=BB")
 #: Length of the id, id, start by the server's clock in ms, end of the time limit by the monotonic clock,
 #: time limit in seconds, rc, failed, crashed, number of the queue.
-CELL = struct.Struct(f"=B{ID_BYTES}sdddIIIH")
+CELL = struct.Struct(f"=B{ID_BYTES}sdddqqqH")
 LIMIT = struct.Struct("=dd")
 _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
-_MAX_COUNT = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,7 @@ class Mark:
         id = message.id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         CELL.pack_into(
             self._memory, self._offset, 0, id, started_ms, 0.0, 0.0,
-            min(message.rc, _MAX_COUNT), min(delivery.failed, _MAX_COUNT), min(delivery.crashed, _MAX_COUNT),
-            self._queues.get(delivery.queue, 0),
+            message.rc, delivery.failed, delivery.crashed, self._queues.get(delivery.queue, 0),
         )  # fmt: skip
         self._memory[self._offset] = len(id)
 

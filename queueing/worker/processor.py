@@ -48,7 +48,7 @@ class Processor:
         finally:
             leave_database()
             current.set(None)
-        return self._outcome(context, runnable, started_ms, result, error)
+        return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
         limit = runnable.policy.timeout
@@ -63,31 +63,33 @@ class Processor:
 
     def _outcome(
         self,
+        delivery: Delivery,
         context: Context,
         runnable: Runnable | None,
         started_ms: float,
         result: str,
         error: BaseException | None,
     ) -> Outcome:
-        message = context.message
-        event, delay_ms = verdict(runnable, context, error, max_attempts=self.max_attempts)
+        message, event, delay_ms = delivery.message, "done", 0
+        if error is not None:
+            event, delay_ms = verdict(runnable, context, error, max_attempts=self.max_attempts)
         return Outcome(
-            queue=context.queue,
+            queue=delivery.queue,
             id=message.id,
             rc=message.rc,
             event=event,
-            worker=context.worker,
+            worker=self.workplace.worker,
             handler=runnable.name if runnable else "",
             started_ms=started_ms,
             finished_ms=self.now_ms(),
-            attempts=context.attempt,
-            crashes=context.crashes,
+            attempts=delivery.failed + 1,
+            crashes=delivery.crashed,
             body=message.body,
             error=sentence(error) if error else "",
             traceback=trace(error) if error else "",
             result=result,
             delay_ms=delay_ms,
-            due_ms=context.due_ms,
+            due_ms=delivery.due_ms,
             log_fields=context.log_fields,
             exception=error,
         )

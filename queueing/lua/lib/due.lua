@@ -1,12 +1,15 @@
 -- Ids that are due, in delivery order, without phantoms: an id whose body is gone would be delivered
--- as nothing for ever, so it is dropped where it is met.
+-- as nothing for ever, so it is dropped where it is met. `sizes`: the bytes of each body, by its id.
+local sizes = {}
+
 local function due_ids(count)
   for _ = 1, 100 do
     local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, count)
     if #ids == 0 then return ids end
     local found, phantoms = {}, {}
     for _, id in ipairs(ids) do
-      if redis.call('HEXISTS', KEYS[1], id) == 1 then
+      sizes[id] = redis.call('HSTRLEN', KEYS[1], id)
+      if sizes[id] > 0 or redis.call('HEXISTS', KEYS[1], id) == 1 then
         found[#found + 1] = id
       else
         phantoms[#phantoms + 1] = id

@@ -1,0 +1,1 @@
+"""Ours beside the others, in one run: see ../README.md."""

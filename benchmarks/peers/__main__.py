@@ -1,0 +1,73 @@
+"""Ours beside its peers, in turns, as a Markdown table."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from .drain import NAP_THREADS, show_drain, show_sleep
+from .enqueue import show_enqueue
+from .idle import show_idle
+from .install import install, require_installed
+from .latency import show_latency
+from .peer import Peer
+from .start import show_start
+
+OURS = Peer("ours", "ours", jobs=30_000)
+BULLMQ = Peer("BullMQ", "bullmq_peer.js", threads=100, jobs=30_000)
+HUEY = Peer("huey", "huey_peer.py", jobs=10_000)
+DRAMATIQ = Peer("dramatiq", "dramatiq_peer.py", threads=8, jobs=20_000)
+TASKIQ = Peer("taskiq (stream)", "taskiq_peer.py", threads=100, jobs=10_000)
+SAQ = Peer("saq", "saq_peer.py", threads=10, jobs=5_000)
+STREAQ = Peer("streaq", "streaq_peer.py")
+RQ = Peer("rq", "rq_peer.py")
+
+
+def two(peer: Peer, name: str = "2 processes") -> Peer:
+    return replace(peer, name=f"{peer.name}, {name}", processes=2)
+
+
+def napping(peer: Peer) -> Peer:
+    return replace(peer, threads=NAP_THREADS)
+
+
+#: What is measured of whom.
+MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] = {
+    "drain": (
+        show_drain,
+        [OURS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ), TASKIQ, two(TASKIQ)]
+        + [SAQ],
+    ),
+    "latency": (show_latency, [OURS, BULLMQ, HUEY, TASKIQ, SAQ]),
+    "idle": (lambda peers, passes: show_idle(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
+    "enqueue": (show_enqueue, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ]),
+    "sleep": (show_sleep, [napping(peer) for peer in (OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ)]),
+    "start": (lambda peers, passes: show_start(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.peers")
+    parser.add_argument("what", choices=["install", *MEASURES])
+    parser.add_argument("--passes", type=int, default=3, help="passes of drain, latency, … (%(default)s)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="those whose name begins so")
+    parser.add_argument("--jobs", type=int, help="jobs that ours and BullMQ drain")
+    parser.add_argument("--database", default="", metavar="URL", help="of our history (a new SQLite file)")
+    options = parser.parse_args()
+    if options.what == "install":
+        install()
+        return
+    show, peers = MEASURES[options.what]
+    if options.only:
+        peers = [peer for peer in peers if peer.name.startswith(tuple(options.only))]
+    if any(peer.program != "ours" for peer in peers):
+        require_installed()
+    show([_told(peer, options) for peer in peers], options.passes)
+
+
+def _told(peer: Peer, options: argparse.Namespace) -> Peer:
+    jobs = options.jobs if options.jobs and peer.jobs == OURS.jobs else peer.jobs
+    return replace(peer, jobs=jobs, database_url=options.database)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""How fast queued jobs are run: no-ops, and naps of 50 ms on 32 threads."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tests.servers.program import Program
+from tests.servers.waiting import eventually
+
+from ..table import note, say, show_table
+from .peer import Peer, Session, session
+
+NAP_THREADS = 32
+NAPS = 1_600
+#: Jobs of 50 ms on that many threads, if nothing else took time.
+CEILING = NAP_THREADS / 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Jobs a second from the first to the last, and how long after that the history was complete.
+
+    ``cpu_us`` is CPU time for each job: of the busiest process of the worker, of all of them, of Redis. It
+    says more than the rate where others use the machine, too.
+    """
+
+    rate: float
+    history_seconds: float | None
+    cpu_us: tuple[float, float, float]
+
+
+def drain(peer: Peer, job: str, jobs: int) -> Drained:
+    with session(peer) as work:
+        work.run("fill", job, jobs)
+        with work.worker() as worker:
+            work.wait_for(1, worker)
+            before, begun = cpu_seconds(worker), work.redis.info("cpu")
+            from_job = work.count()
+            work.wait_for(jobs, worker)
+            after, ended = cpu_seconds(worker), work.redis.info("cpu")
+            ran = sorted(work.ran_ns(jobs).values())
+            history = _history(work, ran[-1], worker) if peer.program == "ours" else None
+        rate = (jobs - 1) / ((ran[-1] - ran[0]) / 1e9)
+    used = [seconds - before.get(pid, 0.0) for pid, seconds in after.items()]
+    redis = sum(ended[key] - begun[key] for key in ("used_cpu_user", "used_cpu_sys"))
+    each = 1e6 / max(1, jobs - from_job)
+    return Drained(rate, history, (max(used) * each, sum(used) * each, redis * each))
+
+
+def cpu_seconds(worker: Program) -> dict[int, float]:
+    """What each process of a worker has used so far."""
+    return {process.pid: sum(process.cpu_times()[:2]) for process in worker.members()}
+
+
+def _history(work: Session, last_ns: int, worker: Program) -> float:
+    """Seconds from the last job until its outcome and all others are in the database."""
+
+    def is_complete() -> bool:
+        # A settle takes a message from its queue and puts the outcome into the outbox in one step.
+        return not work.redis.zcard("rsmq:bench") and not work.redis.xlen("rsmq::outbox")
+
+    eventually(is_complete, within_seconds=120, of=worker, every_seconds=0.05)
+    seconds = (time.monotonic_ns() - last_ns) / 1e9
+    if lost := int(work.redis.hget("rsmq::outbox:stats", "lost") or 0):
+        say(f"{work.peer.name}: {lost} outcomes did not fit into the outbox")
+    return seconds
+
+
+def show_drain(peers: Sequence[Peer], passes: int) -> None:
+    taken = _alternate(peers, "noop", {peer.name: peer.jobs for peer in peers}, passes)
+    _show(taken, {peer.name: peer.jobs for peer in peers})
+
+
+def show_sleep(peers: Sequence[Peer], passes: int) -> None:
+    taken = _alternate(peers, "nap", {peer.name: NAPS for peer in peers}, passes)
+    titles = ["peer", "naps of 50 ms/s", "of the ceiling", "range"]
+    rows = []
+    for name, drained in taken.items():
+        rates = [one.rate for one in drained]
+        rows.append([name, f"{median(rates):,.0f}", f"{median(rates) / CEILING:.1%}", _range(rates)])
+    show_table(titles, rows)
+
+
+def _alternate(
+    peers: Sequence[Peer], job: str, jobs: dict[str, int], passes: int
+) -> dict[str, list[Drained]]:
+    taken: dict[str, list[Drained]] = {peer.name: [] for peer in peers}
+    for turn in range(passes):
+        for peer in peers if turn % 2 == 0 else reversed(peers):
+            drained = drain(peer, job, jobs[peer.name])
+            taken[peer.name].append(drained)
+            note(f"{peer.name}: {drained.rate:,.0f}/s")
+    return taken
+
+
+def _show(taken: dict[str, list[Drained]], jobs: dict[str, int]) -> None:
+    rates = {name: [one.rate for one in drained] for name, drained in taken.items()}
+    others = [median(r) for name, r in rates.items() if not name.startswith("ours")]
+    fastest = max(others, default=0.0)
+    rows = []
+    for name, drained in taken.items():
+        seconds = [one.history_seconds for one in drained if one.history_seconds is not None]
+        rows.append(
+            [
+                name,
+                f"{jobs[name]:,}",
+                f"{median(rates[name]):,.0f}",
+                _range(rates[name]),
+                f"{median(rates[name]) / fastest:.2f}" if fastest else "",
+                *(f"{median(us):.0f}" for us in zip(*(one.cpu_us for one in drained), strict=True)),
+                f"{median(seconds):.1f}" if seconds else "",
+            ]
+        )
+    show_table(TITLES, rows)
+
+
+TITLES = [
+    "peer",
+    "jobs",
+    "jobs/s",
+    "range",
+    "of the fastest peer",
+    "busiest process, µs/job",
+    "all processes, µs/job",
+    "Redis, µs/job",
+    "history complete after, s",
+]
+
+
+def _range(rates: Sequence[float]) -> str:
+    return f"{min(rates):,.0f} to {max(rates):,.0f}"

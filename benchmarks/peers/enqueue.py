@@ -1,0 +1,20 @@
+"""How fast jobs are sent by one process: one call each, and in bulk (or twenty at once)."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from ..table import show_table
+from .peer import Peer, session
+
+COUNTS = {"single": 3_000, "bulk": 20_000}
+
+
+def show_enqueue(peers: Sequence[Peer], passes: int) -> None:
+    rates: dict[str, dict[str, list[float]]] = {peer.name: {how: [] for how in COUNTS} for peer in peers}
+    for turn in range(passes):
+        for peer in peers if turn % 2 == 0 else reversed(peers):
+            with session(peer) as work:
+                for how, count in COUNTS.items():
+                    rates[peer.name][how].append(count / float(work.run("rate", how, count)))
+    rows = [[name, *(f"{median(rate):,.0f}" for rate in by_how.values())] for name, by_how in rates.items()]
+    show_table(["peer", *(f"{how}, jobs/s" for how in COUNTS)], rows)

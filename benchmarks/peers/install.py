@@ -1,0 +1,26 @@
+"""Makes ``var/peers``: the peers in an environment of their own. Nothing of the project needs it."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from .peer import PLACE
+
+HERE = Path(__file__).parent
+
+
+def install() -> None:
+    """Install the pinned peers with pip and npm as they are configured on this machine."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    venv.create(PLACE / "venv", with_pip=True)
+    pip = [str(PLACE / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(HERE / "requirements.txt")], check=True)
+    shutil.copy(HERE / "package.json", PLACE)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=PLACE, check=True)
+
+
+def require_installed() -> None:
+    if not (PLACE / "node_modules").is_dir():
+        sys.exit("The peers are missing: python -m benchmarks.peers install")

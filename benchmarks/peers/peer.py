@@ -1,0 +1,117 @@
+"""One peer: its program, and what is done with it in a Redis of its own."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.servers.program import Program
+from tests.servers.programs import ROOT
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import site_environment
+
+from ..server import empty_server
+
+PROGRAMS = Path(__file__).parent / "programs"
+#: What ``install`` makes: an environment and a ``node_modules`` of the peers' own.
+PLACE = ROOT / "var" / "peers"
+#: Bytes of a line of stamps, see ``programs/common.py``.
+LINE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A program and the worker it starts. ``jobs``: how many it can run in a few seconds."""
+
+    name: str
+    program: str
+    processes: int = 1
+    threads: int = 1
+    jobs: int = 0
+    database_url: str = ""
+
+    @property
+    def command(self) -> list[str]:
+        if self.program == "ours":
+            return [sys.executable, "-m", "benchmarks.peers.programs.ours"]
+        if self.program.endswith(".js"):
+            return ["node", str(PROGRAMS / self.program)]
+        return [str(PLACE / "venv" / "bin" / "python"), str(PROGRAMS / self.program)]
+
+
+class Session:
+    """A peer at work on one empty Redis, with a file of stamps."""
+
+    def __init__(self, peer: Peer, server: RedisServer, folder: Path) -> None:
+        self.peer, self.server = peer, server
+        self.stamps = folder / "stamps"
+        self.environment: dict[str, str | None] = {
+            "PEER_REDIS_URL": server.url,
+            "PEER_STAMPS": str(self.stamps),
+            "PEER_MODULES": str(PLACE),
+            "PYTHONPATH": str(PROGRAMS),
+        }
+        if peer.program == "ours":
+            database_url = peer.database_url or f"sqlite:///{folder / 'db.sqlite3'}"
+            self.environment |= site_environment(server.url, database_url)
+            self.environment |= {
+                "DJANGO_SETTINGS_MODULE": "benchmarks.peers.site.settings",
+                "PYTHONPATH": str(ROOT),
+            }
+            self.run("setup")
+
+    @cached_property
+    def redis(self):
+        return self.server.connect()
+
+    def run(self, *words: object) -> str:
+        """Let the program do this and end; the last line it printed."""
+        program = self._program(*words)
+        with program:
+            if program.wait(within_seconds=120):
+                raise RuntimeError(program.tail())
+        return program.lines[-1] if program.lines else ""
+
+    @contextmanager
+    def worker(self) -> Iterator[Program]:
+        with self._program("work", self.peer.processes, self.peer.threads) as worker:
+            yield worker
+
+    def wait_for(self, count: int, worker: Program, *, within_seconds: float = 60) -> None:
+        """Until so many jobs have run."""
+
+        eventually(
+            lambda: self.count() >= count, within_seconds=within_seconds, of=worker, every_seconds=0.005
+        )
+
+    def count(self) -> int:
+        """How many jobs have run."""
+        return os.path.getsize(self.stamps) // LINE if self.stamps.exists() else 0
+
+    def warm_up(self, worker: Program) -> None:
+        """Run one job, and forget that it was."""
+        self.run("fill", "noop", 1)
+        self.wait_for(1, worker)
+        os.truncate(self.stamps, 0)
+
+    def ran_ns(self, count: int) -> dict[int, int]:
+        """When each of so many jobs ran, by its number; each must have, and once."""
+        lines = self.stamps.read_text().splitlines()
+        ran = {int(number): int(ns) for number, ns in map(str.split, lines)}
+        if len(lines) != count or ran.keys() != set(range(count)):
+            raise RuntimeError(f"{self.peer.name}: {len(lines)} runs of {len(ran)} of {count} jobs")
+        return ran
+
+    def _program(self, *words: object) -> Program:
+        return Program([*self.peer.command, *map(str, words)], env=self.environment, name=self.peer.name)
+
+
+@contextmanager
+def session(peer: Peer) -> Iterator[Session]:
+    with TemporaryDirectory(prefix="peer-") as folder, empty_server() as server:
+        yield Session(peer, server, Path(folder))

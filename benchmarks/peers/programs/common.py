@@ -1,0 +1,95 @@
+"""What the Python peers have in common: the jobs, and the verbs of a peer's program.
+
+A program sends and runs two jobs of one text of 100 characters, a number: ``noop`` stamps it, ``nap`` sleeps
+50 ms before. Its verbs are those of ``main``. It runs in the environment of the peers and must not import
+anything of the project.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+URL = os.environ["PEER_REDIS_URL"]
+NAP_SECONDS = 0.05
+#: What a program sends at once where it can.
+BATCH = 1000
+
+_stamps = os.open(os.environ["PEER_STAMPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def body(number: int) -> str:
+    return f"{number:0100d}"
+
+
+def stamp(text: str) -> None:
+    """Note when this job ran: a line of 30 bytes in one write, so that many processes can."""
+    os.write(_stamps, f"{text[-8:]} {time.monotonic_ns():020d}\n".encode())
+
+
+def nap(text: str) -> None:
+    time.sleep(NAP_SECONDS)
+    stamp(text)
+
+
+async def async_nap(text: str) -> None:
+    await asyncio.sleep(NAP_SECONDS)
+    stamp(text)
+
+
+def main(
+    *,
+    send: Callable[[str, str], object],
+    send_many: Callable[[str, Sequence[str]], object],
+    work: Callable[[int, int], object] | None = None,
+    setup: Callable[[], object] = lambda: None,
+) -> None:
+    """Do what the command line says.
+
+    ``setup``; ``fill JOB COUNT``; ``rate single|bulk COUNT`` prints the seconds it took; ``pace COUNT
+    SECONDS`` sends a ``noop`` each so many seconds and prints the ns before each; ``work PROCESSES THREADS``.
+    """
+    verb, *args = sys.argv[1:]
+    if verb == "setup":
+        setup()
+    elif verb == "fill":
+        _send_all(send_many, args[0], range(int(args[1])))
+    elif verb == "rate":
+        _rate(args[0], int(args[1]), send, send_many)
+    elif verb == "pace":
+        _pace(int(args[0]), float(args[1]), send)
+    elif verb == "work" and work:
+        work(*map(int, args))
+
+
+def _send_all(send_many: Callable[[str, Sequence[str]], object], job: str, numbers: range) -> None:
+    for start in range(0, len(numbers), BATCH):
+        send_many(job, [body(number) for number in numbers[start : start + BATCH]])
+
+
+def _rate(
+    how: str,
+    count: int,
+    send: Callable[[str, str], object],
+    send_many: Callable[[str, Sequence[str]], object],
+) -> None:
+    for number in range(100):
+        send("noop", body(number))
+    started = time.perf_counter()
+    if how == "bulk":
+        _send_all(send_many, "noop", range(count))
+    else:
+        for number in range(count):
+            send("noop", body(number))
+    print(time.perf_counter() - started)  # noqa: T201
+
+
+def _pace(count: int, seconds: float, send: Callable[[str, str], object]) -> None:
+    sent_ns = []
+    start = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0.0, start + number * seconds - time.monotonic()))
+        sent_ns.append(time.monotonic_ns())
+        send("noop", body(number))
+    print(*sent_ns)  # noqa: T201

@@ -1,0 +1,47 @@
+"""taskiq on a Redis stream: its list broker crashes after five idle seconds with redis-py 8."""
+
+import asyncio
+import os
+import sys
+
+import common
+from taskiq_redis import RedisStreamBroker
+
+broker = RedisStreamBroker(common.URL)
+
+
+@broker.task(task_name="noop")
+async def noop(text: str) -> None:
+    common.stamp(text)
+
+
+@broker.task(task_name="nap")
+async def nap(text: str) -> None:
+    await common.async_nap(text)
+
+
+JOBS = {"noop": noop, "nap": nap}
+loop = asyncio.new_event_loop()
+
+
+def send(job: str, text: str) -> None:
+    loop.run_until_complete(JOBS[job].kiq(text))
+
+
+def send_many(job: str, texts) -> None:
+    async def twenty_at_once() -> None:
+        for start in range(0, len(texts), 20):
+            await asyncio.gather(*(JOBS[job].kiq(text) for text in texts[start : start + 20]))
+
+    loop.run_until_complete(twenty_at_once())
+
+
+def work(processes: int, threads: int) -> None:
+    options = ["--workers", str(processes), "--max-async-tasks", str(threads), "--log-level", "WARNING"]
+    os.execv(sys.executable, [sys.executable, "-m", "taskiq", "worker", "taskiq_peer:broker", *options])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] != "work":
+        loop.run_until_complete(broker.startup())
+    common.main(send=send, send_many=send_many, work=work)

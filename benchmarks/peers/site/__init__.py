@@ -1,0 +1,1 @@
+"""The site with the two jobs that every peer runs."""

@@ -1,0 +1,31 @@
+"""How soon a worker that is started runs a job that waits."""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+from ..table import show_table
+from .peer import Peer, session
+
+TURNS = 5
+
+
+def seconds_to_first_job(peer: Peer) -> float:
+    with session(peer) as work:
+        work.run("fill", "noop", 1)
+        started_ns = time.monotonic_ns()
+        with work.worker() as worker:
+            work.wait_for(1, worker)
+        return (work.ran_ns(1)[0] - started_ns) / 1e9
+
+
+def show_start(peers: Sequence[Peer]) -> None:
+    taken: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    for turn in range(TURNS):
+        for peer in peers if turn % 2 == 0 else reversed(peers):
+            taken[peer.name].append(seconds_to_first_job(peer))
+    rows = [
+        [name, f"{median(seconds):.2f}", f"{min(seconds):.2f} to {max(seconds):.2f}"]
+        for name, seconds in taken.items()
+    ]
+    show_table(["peer", "start to first job, s", "range"], rows)
