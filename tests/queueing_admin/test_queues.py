@@ -13,7 +13,10 @@ from queueing.client import QueueClient
 LIST = "/admin/queueing/queue/"
 PAGE = LIST + "testqueue/change/"
 ATTRIBUTES = ["vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs"]
-theirs
+FIGURES = ["ready", "delayed", "running", "dead", "latency"]
+#: The first words of the columns that follow.
+RATES = ["rate", "rate", "failure", "time", "last", "paused", "actions"]
+
 
 def text_of(browser: Client, path: str) -> str:
     response = browser.get(path)
