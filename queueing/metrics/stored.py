@@ -4,7 +4,6 @@ Other programs can write to Redis, too, so nothing that lies there is taken for 
 """
 
 import json
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,11 @@ class History:
         minute, sums = present(kept)
         start = minute * 60 // span_seconds * span_seconds
         self.spans[start] = added([self.spans.get(start, {}), sums])
+        # Most queues have none: looking through all spans for each point of a chart would take longer
+        # than all the rest.
+        self._gaps = [
+            (sums["min_unseen_ms"] / 1000, at) for at, sums in self.spans.items() if "min_unseen_ms" in sums
+        ]
         samples = samples_of(kept)
         self.since = _number(kept.fields.get("since", b"")) / 1000
         self.until = samples[-1][0] / 1000 if samples else 0.0
@@ -40,10 +44,7 @@ class History:
 
     def _is_unseen(self, start: int, end: int) -> bool:
         """Whether it lies in a gap between two samples, which is noted where the second one is."""
-        return any(
-            sums.get("min_unseen_ms", math.inf) / 1000 <= start and end <= at
-            for at, sums in self.spans.items()
-        )
+        return any(since <= start and end <= at for since, at in self._gaps)
 
 
 def present(kept: "Kept") -> tuple[int, Sums]:

@@ -62,11 +62,14 @@
         const isAway = "unavailable" in answer.dataset;
         // A page that came without its figures has no place for them.
         if ("unavailable" in bar.dataset && !isAway) location.replace(location.pathname + location.search);
+        const focused = document.activeElement;
         for (const part of fresh.querySelectorAll("[data-live]")) {
             for (const old of document.querySelectorAll(`[data-live="${CSS.escape(part.dataset.live)}"]`)) {
                 updateChildren(old, part.cloneNode(true));
             }
         }
+        // An element that is moved loses the focus.
+        if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
         if (!isAway) readAt = performance.now() - Number(answer.dataset.age) * 1000;
         if (state !== "paused") state = isAway ? "lost" : "fresh";
     }
