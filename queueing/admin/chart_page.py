@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .queue import QueueAdmin
 
 #: Of more queues together nothing is added up: each is read for every look.
-MOST_QUEUES = 100
+MOST_QUEUES = 50
 #: The points of a chart are a minute or longer: a look this old shows the same.
 FRESH_SECONDS = 5.0
 
