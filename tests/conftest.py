@@ -194,6 +194,7 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return say
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, the files of some rooms stay together: what they share is dear.
 
