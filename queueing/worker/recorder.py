@@ -21,8 +21,8 @@ logger = logging.getLogger("queueing.worker")
 
 #: Outbox entries that are read at once.
 ENTRIES = 50
-#: A recorder that is not behind waits so long for more: a transaction for each tiny job would take more of the
-#: machine than the job.
+#: A recorder that is not behind waits so long for more: a transaction for each tiny job would take more of
+#: the machine than the job.
 GATHER_SECONDS = 0.1
 #: Without a wake-up it looks this often, for what others have left.
 POLL_SECONDS = 30.0
