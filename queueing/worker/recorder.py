@@ -19,8 +19,11 @@ from ..outcomes import Outcome
 
 logger = logging.getLogger("queueing.worker")
 
-#: Outbox entries per transaction.
-ENTRIES = 20
+#: Outbox entries that are read at once.
+ENTRIES = 50
+#: A recorder that is not behind waits so long for more: a transaction for each tiny job would take more of
+#: the machine than the job.
+GATHER_SECONDS = 0.1
 #: Without a wake-up it looks this often, for what others have left.
 POLL_SECONDS = 30.0
 #: Another worker's recorder is at work: look again after this.
@@ -35,9 +38,11 @@ class Recorder:
     def __init__(self, client: QueueClient, conf: Conf, *, name: str) -> None:
         self.client, self.conf, self.name = client, conf, name
         self._wanted = threading.Event()
+        self._leaves = threading.Event()
         self._ended = threading.Event()
         self._finish_by: float | None = None
         self._failures = 0
+        self._is_behind = False
         self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def wake(self) -> None:
@@ -47,6 +52,7 @@ class Recorder:
     def finish(self, seconds: float) -> None:
         """Record what is left, for so long at the most, and end ``run``."""
         self._finish_by = time.monotonic() + seconds
+        self._leaves.set()
         self._wanted.set()
         self._ended.wait(seconds)
 
@@ -54,7 +60,9 @@ class Recorder:
         """Turn until told to finish and nothing is left."""
         pause_seconds = 0.0
         while not self._is_over(pause_seconds):
-            self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
+            was_woken = self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
+            if was_woken and not self._is_behind:
+                self._leaves.wait(GATHER_SECONDS)
             self._wanted.clear()
             pause_seconds = self.step()
         connections.close_all()
@@ -85,6 +93,7 @@ class Recorder:
         entries = outbox.read(self.client, self.name, count=ENTRIES)
         if entries is None:
             return YIELD_SECONDS
+        self._is_behind = len(entries) == ENTRIES
         if not entries:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()

@@ -33,3 +33,10 @@ def test_what_is_in_hand_is_subtracted():
 
 def test_more_threads_than_a_batch_are_all_kept_busy():
     assert Pace(500).room(0) == 500
+
+
+def test_what_takes_a_little_over_half_the_time_is_taken_two_per_thread():
+    pace = Pace(32)
+    for _ in range(60):
+        pace.ran(0.0505)
+    assert pace.room(0) == 64

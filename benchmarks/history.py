@@ -1,0 +1,112 @@
+"""What a row of the history costs: written by the recorder's own function, and by the ORM's bulk_create."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import django
+
+from queueing.senders import SendCall
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.worker_process import site_environment
+
+from .table import show_table
+
+if TYPE_CHECKING:
+    from queueing.outcomes import Outcome
+
+#: Outcomes of a turn: what the recorder reads at once when it is behind.
+SIZE = 2_000
+NOW_MS = 1_764_000_000_000.0
+BODY = "x" * 100
+
+
+@contextmanager
+def database(postgres: bool) -> Iterator[str]:
+    """The URL of an empty database."""
+    if postgres:
+        with PostgresServer() as server:
+            yield server.url
+    else:
+        with TemporaryDirectory(prefix="benchmark-") as folder:
+            yield f"sqlite:///{Path(folder) / 'db.sqlite3'}"
+
+
+def outcomes(turn: int) -> "list[Outcome]":
+    """Those of so many jobs that nobody has recorded yet."""
+    from queueing.outcomes import Outcome
+
+    first_us = int(NOW_MS * 1000) + turn * SIZE
+    return [
+        Outcome(
+            queue="bench", id=id, rc=1, event="done", worker="host-1.0-abcdef", handler="shop.handlers.ship",
+            started_ms=NOW_MS + number, finished_ms=NOW_MS + number + 0.25, attempts=1, body=BODY,
+        )
+        for number, id in enumerate(SendCall("", 0, SIZE).ids(first_us))
+    ]  # fmt: skip
+
+
+def by_orm(done: "Sequence[Outcome]") -> None:
+    """The same columns, the simplest way. It could not be repeated, nor take over a later receipt."""
+    from queueing import history
+    from queueing.models import Attempt, Job
+
+    for start in range(0, len(done), history.CHUNK):
+        chunk = done[start : start + history.CHUNK]
+        jobs = [Job(**history._new_job((one.queue, one.id), one)) for one in chunk]
+        Job.objects.bulk_create(jobs)
+        Attempt.objects.bulk_create(
+            [Attempt(**history._attempt(job.pk, one)) for job, one in zip(jobs, chunk, strict=True)]
+        )
+
+
+def timed(write: "Callable[[Sequence[Outcome]], None]", done: "Sequence[Outcome]") -> tuple[float, float]:
+    """µs for each outcome, on the clock and of this process."""
+    process, wall = time.process_time(), time.perf_counter()
+    write(done)
+    return tuple(  # type: ignore[return-value]
+        (after - before) * 1e6 / len(done)
+        for after, before in ((time.perf_counter(), wall), (time.process_time(), process))
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.history")
+    parser.add_argument("--turns", type=int, default=7, help="turns of each side (%(default)s)")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
+    options = parser.parse_args()
+    with database(options.postgres) as url:
+        for name, value in site_environment("redis://127.0.0.1:1/0", url).items():
+            if value is not None:
+                os.environ[name] = value
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connection
+
+        from queueing import history
+
+        call_command("migrate", verbosity=0)
+        sides = {"ours": history.write, "bulk_create": by_orm}
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in [*sides, "ours, a second time"]}
+        for turn in range(options.turns):
+            for number, (name, write) in enumerate(sides.items()):
+                done = outcomes(2 * turn + number)
+                taken[name].append(timed(write, done))
+                if name == "ours":
+                    taken["ours, a second time"].append(timed(write, done))
+        rows = [
+            [f"{name}, {connection.vendor}", *(f"{median(us):.0f}" for us in zip(*costs, strict=True))]
+            for name, costs in taken.items()
+        ]
+        connection.close()
+    show_table(["written by", "µs/job", "our process, µs/job"], rows)
+
+
+if __name__ == "__main__":
+    main()
