@@ -35,9 +35,14 @@ def database(env: Environment, default_file: Path) -> dict[str, Any]:
             env.problems["DATABASE_URL"] = (
                 "DATABASE_URL is not the address of a database, as postgres://user:password@host/name is."
             )
-    if entry["ENGINE"].endswith("sqlite3"):
-        entry["OPTIONS"] = sqlite_options() | entry.get("OPTIONS", {})
+    options = {"sqlite3": sqlite_options(), "postgresql": postgres_options()}
+    entry["OPTIONS"] = options.get(entry["ENGINE"].rpartition(".")[2], {}) | entry.get("OPTIONS", {})
     return entry
+
+
+def postgres_options() -> dict[str, Any]:
+    """One that does not answer is given up after 2 s, the least that there is: a page has to say so soon."""
+    return {"connect_timeout": 2}
 
 
 def sqlite_options() -> dict[str, Any]:

@@ -58,11 +58,16 @@ def prune(*, days: int, rows: int) -> None:
         _delete(Job.objects.filter(id__lte=newest_to_go))
 
 
+def forget(ids: Sequence[int]) -> None:
+    """Delete these jobs and their attempts, by primary key; not more than a thousand at once."""
+    with transaction.atomic():
+        Attempt.objects.filter(job__in=ids)._raw_delete(using=Job.objects.db)
+        Job.objects.filter(id__in=ids)._raw_delete(using=Job.objects.db)
+
+
 def _delete(jobs) -> None:
     while ids := list(jobs.order_by("id").values_list("id", flat=True)[:PRUNE_CHUNK]):
-        with transaction.atomic():
-            Attempt.objects.filter(job__in=ids)._raw_delete(using=jobs.db)
-            Job.objects.filter(id__in=ids)._raw_delete(using=jobs.db)
+        forget(ids)
 
 
 def _is_written(outcomes: Sequence[Outcome]) -> bool:

@@ -61,6 +61,11 @@ class Job(models.Model):
                 name="queueing_job_exception",
                 condition=models.Q(exception__isnull=False),
             ),
+            models.Index(
+                fields=["exception", "handler", "-finished_at", "-id"],
+                name="queueing_job_failing",
+                condition=models.Q(exception__isnull=False),
+            ),
             # PostgreSQL looks up beginnings only in this kind of index; others pass over the option.
             models.Index(
                 fields=["message_id"], name="queueing_job_message_id", opclasses=["varchar_pattern_ops"]

@@ -1,70 +1,66 @@
-"""Processed jobs: the diary, to read and search. Nothing here asks Redis."""
+"""Processed jobs: the diary, to read and search, and what can be done to what is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Left
-from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from django.utils.text import Truncator
-from django.utils.translation import gettext_lazy as _
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ..models import Job
-from ..templatetags.queueing_text import SHOWN_MAX, duration, payload, state_word, visible, when
-from .timeline import events
+from .database_away import AnswersWithoutDatabase
+from .job_bulk import JobBulk, may
+from .job_columns import ERROR_SHOWN, JobColumns
+from .job_criteria import IDS_MAX, Criteria
+from .job_export import export
+from .job_failures import LABELS, failures
+from .job_filters import ExceptionFilter, HandlerFilter, QueueFilter, StateFilter, TimeFilter
+from .job_list import JobList
+from .job_now import now
+from .job_verbs import VERBS, Verb
+from .links import queue_url
+from .timeline import ATTEMPTS_SHOWN, events
+from .zone import ViewersZone, in_viewers_zone
 
-#: Length of a message id; RSMQ's never differ.
-ID_LENGTH = 32
-#: Characters of an error that the list shows.
-ERROR_SHOWN = 80
 
+def _action(verb: Verb) -> Any:
+    """The verb in the list's menu: it asks about the selected jobs."""
 
-class QueueFilter(admin.SimpleListFilter):
-    """By queue. The names are found by hopping along the index, never by reading all rows."""
+    @admin.action(description=verb.label, permissions=[verb.name])
+    def ask(model_admin: "JobAdmin", request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
+        selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX]
+        return HttpResponseRedirect(model_admin.verb_url(verb.name, ids=",".join(selected)))
 
-    title = _("queue")
-    parameter_name = "queue"
-    names_max = 50
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        """The first queues that have rows, and the chosen one."""
-        names = set(self._names())
-        if chosen := self.value():
-            names.add(chosen)
-        return [(name, visible(name)) for name in sorted(names)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The rows of the chosen queue."""
-        chosen = self.value()
-        # A database may refuse a NUL even as something to look for; no name has one.
-        return queryset.filter(queue=chosen.replace("\0", "")) if chosen else queryset
-
-    def _names(self) -> Iterator[str]:
-        last = ""
-        for _hop in range(self.names_max):
-            rows = Job.objects.filter(queue__gt=last).order_by("queue")
-            following = rows.values_list("queue", flat=True).first()
-            if following is None:
-                return
-            yield following
-            last = following
+    # Ours takes the place of Django's own deletion, which reads all rows and has no bound.
+    ask.__name__ = "delete_selected" if verb.name == "forget" else verb.name
+    return ask
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):
-    """Newest first, read-only; rows can be deleted by who has Django's permission for that."""
+class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
+    """Newest first, read-only; what changes something is a verb with a permission of its own."""
 
+    actions = tuple(_action(verb) for verb in VERBS.values())
     list_display = (
-        *("message_id", "shown_state", "shown_queue", "finished", "wait", "run", "attempts", "crashes"),
-        *("shown_error_start", "shown_handler", "sent", "started", "shown_worker"),
+        *("message_id", "shown_state", "shown_handler", "shown_queue", "finished", "wait", "run"),
+        *("attempts", "crashes", "shown_error_start", "sent", "started", "shown_worker"),
     )
-    list_filter = ("state", QueueFilter)
+    list_filter = (StateFilter, TimeFilter, QueueFilter, HandlerFilter, ExceptionFilter)
     list_per_page = 50
     ordering = ("-finished_at", "-id")
     search_fields = ("message_id",)
-    search_help_text = _("A message id, or the beginning of one.")
+    search_help_text = gettext_lazy(
+        "A message id, the beginning of one, or a text in the payload or the error."
+    )
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
@@ -87,70 +83,6 @@ class JobAdmin(admin.ModelAdmin):
         *("shown_error", "shown_body"),
     )
 
-    # --- columns and fields --------------------------------------------------------------------
-
-    @admin.display(description=_("queue"))
-    def shown_queue(self, job: Job) -> str:
-        """The queue's name."""
-        return visible(job.queue)
-
-    @admin.display(description=_("handler"), empty_value="-")
-    def shown_handler(self, job: Job) -> str:
-        """Which code ran."""
-        return visible(job.handler)
-
-    @admin.display(description=_("state"))
-    def shown_state(self, job: Job) -> str:
-        """The newest outcome, coloured by what it means."""
-        return format_html(
-            '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
-        )
-
-    @admin.display(description=_("sent"))
-    def sent(self, job: Job) -> str:
-        """When it was sent."""
-        return when(job.sent_at)
-
-    @admin.display(description=_("started"))
-    def started(self, job: Job) -> str:
-        """When its newest attempt began."""
-        return when(job.started_at)
-
-    @admin.display(description=_("finished"))
-    def finished(self, job: Job) -> str:
-        """When its newest attempt ended."""
-        return when(job.finished_at)
-
-    @admin.display(description=_("wait"))
-    def wait(self, job: Job) -> str:
-        """From when it could be received to its start."""
-        return duration(None if job.wait_ms is None else job.wait_ms / 1000)
-
-    @admin.display(description=_("run"))
-    def run(self, job: Job) -> str:
-        """From start to end of the newest attempt."""
-        return duration(None if job.run_ms is None else job.run_ms / 1000)
-
-    @admin.display(description=_("worker"), empty_value="-")
-    def shown_worker(self, job: Job) -> str:
-        """Who ran it."""
-        return visible(job.worker)
-
-    @admin.display(description=_("error"), empty_value="-")
-    def shown_error_start(self, job: Job) -> str:
-        """The beginning of the error: the list reads no more of it."""
-        return visible(Truncator(job.error_start).chars(ERROR_SHOWN))
-
-    @admin.display(description=_("error"), empty_value="-")
-    def shown_error(self, job: Job) -> str:
-        """The error of the newest attempt."""
-        return _as_text(visible(job.error[:SHOWN_MAX])) if job.error else ""
-
-    @admin.display(description=_("payload"))
-    def shown_body(self, job: Job) -> str:
-        """The message as it was sent; JSON laid out, its numbers as they were written."""
-        return _as_text(payload(job.body))
-
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -161,18 +93,11 @@ class JobAdmin(admin.ModelAdmin):
             return rows.defer("body", "error").annotate(error_start=Left("error", ERROR_SHOWN + 1))
         return rows
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
-    ) -> tuple[QuerySet[Job], bool]:
-        """A whole id is looked up in the index, a part of one has to be its beginning."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if len(term) == ID_LENGTH:
-            return queryset.filter(message_id=term), False
-        return queryset.filter(message_id__startswith=term), False
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that searches instead of counting and skipping."""
+        return JobList
 
-    # --- permissions and pages -----------------------------------------------------------------
+    # --- permissions ---------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only what was processed is here."""
@@ -182,13 +107,86 @@ class JobAdmin(admin.ModelAdmin):
         """What happened has happened; who may change jobs may look at them."""
         return False
 
+    def has_rerun_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may run jobs again."""
+        return may(self, request, VERBS["rerun"])
+
+    def has_redrive_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may redrive."""
+        return may(self, request, VERBS["redrive"])
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may cancel."""
+        return may(self, request, VERBS["cancel"])
+
+    def has_forget_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may delete from the history."""
+        return may(self, request, VERBS["forget"])
+
+    # --- pages ---------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        """The pages of the model, and those of ours before them."""
+        own = {"failures/": "failures", "export/": "export", "all/<slug:verb>/": "verb"}
+        return [
+            path(route, self._page(getattr(self, f"{name}_view")), name=f"queueing_job_{name}")
+            for route, name in own.items()
+        ] + super().get_urls()
+
+    def _page(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        return in_viewers_zone(self.admin_site.admin_view(view))
+
+    def verb_url(self, verb: str, **params: str) -> str:
+        """Where it is asked about what these parameters say."""
+        url = reverse("admin:queueing_job_verb", args=[verb], current_app=self.admin_site.name)
+        return f"{url}?{urlencode(params)}"
+
+    def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Ask about something to do to many jobs, and do it in steps."""
+        return JobBulk(self, request, verb).respond()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what this user may do to all that it goes through."""
+        verbs = [verb for verb in VERBS.values() if may(self, request, verb)]
+        return super().changelist_view(request, {"verbs": verbs, **(extra_context or {})})
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add what happened to the job, step by step."""
-        context["events"] = events(context["original"])
+        """Add what happened to the job step by step, where it is now, and what can be done to it."""
+        job = context["original"]
+        context["events"] = events(job)
+        context["attempts_shown"] = ATTEMPTS_SHOWN
+        context["has_more_attempts"] = job.history.count() > ATTEMPTS_SHOWN
+        context["now"] = found = now(job)
+        allowed = [verb for verb in VERBS.values() if may(self, request, verb)]
+        context["verbs"] = [verb for verb in allowed if verb.name in found.verbs]
+        sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
+        context["queue_url"] = queue_url(job.queue) if sees_queues else ""
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def failures_view(self, request: HttpRequest) -> HttpResponse:
+        """Failures grouped by exception."""
+        self._check_view(request)
+        found = failures(request.GET.get("period", ""))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": _("Failures"),
+            "failures": found,
+            "periods": [(word, label, word == found.period) for word, label in LABELS.items()],
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/queueing/job/failures.html", context)
 
-def _as_text(text: str) -> str:
-    return format_html('<pre class="queueing-text">{}</pre>', text)
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """The list as CSV."""
+        self._check_view(request)
+        return export(Criteria.read(request.GET))
+
+    def _check_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied

@@ -26,6 +26,7 @@ from ..exceptions import QueueError, QueueExists, QueueUnavailable
 from ..keys import is_dead_letter_queue
 from ..models import Job, Queue
 from ..templatetags.queueing_text import visible
+from .database_away import AnswersWithoutDatabase
 from .queue_action import QueueAction, is_actionable
 from .queue_columns import ATTRIBUTES, QueueColumns
 from .queue_form import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
@@ -59,7 +60,7 @@ class Tool:
 
 
 @admin.register(Queue)
-class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, admin.ModelAdmin):
+class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, AnswersWithoutDatabase):
     """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
 
     form = QueueForm

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -18,6 +18,7 @@ from ..client import QueueClient
 from ..exceptions import QueueError, QueueUnavailable
 from ..models import Queue
 from ..shared import Reading, Shared
+from .database_away import AnswersWithoutDatabase
 from .zone import ViewersZone
 
 
@@ -66,7 +67,7 @@ class RowVerb(View):
         return said, messages.SUCCESS
 
 
-class RowPage(ViewersZone, admin.ModelAdmin):
+class RowPage(ViewersZone, AnswersWithoutDatabase):
     """The page of a model. ``read`` gives what its rows are made of, for all who look at the same time."""
 
     actions = None

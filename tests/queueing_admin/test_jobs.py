@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,39 +10,9 @@ from django.test import Client
 
 from queueing.models import Attempt, Job
 
-LIST = "/admin/queueing/job/"
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+from .jobs import LIST, NOON, job, listed, text_of
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_away")]  # nothing here needs Redis
-
-
-def job(number: int = 0, **values: Any) -> Job:
-    start = NOON + timedelta(seconds=number)
-    defaults = {
-        "queue": "testqueue",
-        "message_id": f"id{number:030}",
-        "handler": "jobs.handlers.say",
-        "state": "done",
-        "rc": 1,
-        "attempts": 1,
-        "sent_at": start,
-        "started_at": start + timedelta(milliseconds=20),
-        "finished_at": start + timedelta(milliseconds=420),
-        "wait_ms": 20.0,
-        "run_ms": 400.0,
-        "worker": "host:1",
-        "body": "Hello",
-    }
-    return Job.objects.create(**defaults | values)
-
-
-def text_of(browser: Client, path: str) -> str:
-    response = browser.get(path)
-    assert response.status_code == 200, response
-    return response.content.decode()
-
-
-def listed(html: str) -> list[str]:
-    return re.findall(r'/change/[^"]*">(id\d+)</a>', html)
 
 
 class TestList:
@@ -87,9 +57,9 @@ class TestList:
         job(2, queue="emails")
         job(3, state="dead", queue="emails")
 
-        assert listed(text_of(boss, LIST + "?state__exact=dead")) == [f"id{3:030}", f"id{1:030}"]
+        assert listed(text_of(boss, LIST + "?state=dead")) == [f"id{3:030}", f"id{1:030}"]
         assert listed(text_of(boss, LIST + "?queue=emails")) == [f"id{3:030}", f"id{2:030}"]
-        assert listed(text_of(boss, LIST + "?queue=emails&state__exact=dead")) == [f"id{3:030}"]
+        assert listed(text_of(boss, LIST + "?queue=emails&state=dead")) == [f"id{3:030}"]
         assert listed(text_of(boss, LIST + "?queue=nothere")) == []
 
     def test_the_queue_filter_hops_along_the_index(
@@ -173,6 +143,43 @@ class TestPage:
             "{\n  &quot;n&quot;: 12345678901234567890123,\n  &quot;f&quot;: 1.10,\n  &quot;e&quot;: [\n"
             "    1e400,\n    -0.0\n  ],\n  &quot;none&quot;: {}\n}"
         ) in html
+
+    def test_secrets_are_struck_out(self, boss: Client) -> None:
+        row = job(body='{"user": "ada", "Password": "geheim", "nested": {"api_token": ["geheim"]}}')
+
+        html = self.page(boss, row)
+
+        assert "geheim" not in html
+        assert "&quot;Password&quot;: &quot;[redacted]&quot;" in html
+
+    def test_a_payload_that_was_cut_says_so_and_shows_no_secret(self, boss: Client) -> None:
+        row = job(body='{"user": "ada", "password": "gehei', body_is_whole=False)
+
+        html = self.page(boss, row)
+
+        assert "gehei" not in html
+        assert "not the whole payload as it was sent" in html
+        assert "The payload is not stored." in self.page(boss, job(2, body="", body_is_whole=False))
+
+    def test_what_is_related_is_linked(self, boss: Client) -> None:
+        html = self.page(boss, job(queue="a&b", handler="h<1>", exception="Some Error", state="dead"))
+
+        assert f'href="{LIST}?queue=a%26b"' in html
+        assert f'href="{LIST}?handler=h%3C1%3E"' in html
+        assert f'href="{LIST}?exception=Some%20Error"' in html
+
+    def test_more_attempts_than_are_shown(self, boss: Client) -> None:
+        row = job(rc=60)
+        Attempt.objects.bulk_create(
+            Attempt(job=row, rc=rc, outcome="retrying", finished_at=NOON + timedelta(seconds=rc))
+            for rc in range(1, 61)
+        )
+
+        html = self.page(boss, row)
+
+        assert "Only the newest 50 attempts are shown." in html
+        assert "delivery 11<" in html
+        assert "delivery 10<" not in html
 
     def test_hostile_text_is_text(self, boss: Client) -> None:
         evil = "<script>alert(1)</script>{{ 7|add:7 }}\u202e\x1b"

@@ -10,6 +10,7 @@ from queueing.templatetags.queueing_text import (
     laid_out,
     moment,
     payload,
+    payload_start,
     state_word,
     visible,
     when,
@@ -110,3 +111,11 @@ def test_a_time_before_today_has_its_day() -> None:
 def test_a_state_that_nobody_knows_is_shown_as_it_is() -> None:
     assert state_word("lease lost") == "lease lost"
     assert state_word("new one") == "new one"
+
+
+def test_the_start_of_a_payload_has_no_secrets_and_no_surprises() -> None:
+    assert payload_start('{"token": "geheim", "n": 12345678901234567890}', 60) == (
+        '{"token": "[redacted]", "n": 12345678901234567890}'
+    )
+    assert payload_start('{"token": "' + "x" * 1000, 30) == '{"token": "[redacted]"'
+    assert payload_start("a\u202eb" + "c" * 100, 10) == "a\\u202ebcccccc…"

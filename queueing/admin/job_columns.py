@@ -1,0 +1,90 @@
+"""What the list and the page show of a processed job: readable, and inert whatever it contains."""
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Job
+from ..templatetags.queueing_text import SHOWN_MAX, duration, payload, state_word, visible, when
+
+#: Characters of an error that the list shows.
+ERROR_SHOWN = 80
+
+
+class JobColumns:
+    """The columns and read-only fields of a job."""
+
+    @admin.display(description=_("queue"))
+    def shown_queue(self, job: Job) -> str:
+        """The queue's name."""
+        return visible(job.queue)
+
+    @admin.display(description=_("task or handler"), empty_value="-")
+    def shown_handler(self, job: Job) -> str:
+        """Which code ran."""
+        return visible(job.handler)
+
+    @admin.display(description=_("state"))
+    def shown_state(self, job: Job) -> str:
+        """The newest outcome, coloured by what it means."""
+        return format_html(
+            '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
+        )
+
+    @admin.display(description=_("sent"))
+    def sent(self, job: Job) -> str:
+        """When it was sent."""
+        return when(job.sent_at)
+
+    @admin.display(description=_("started"))
+    def started(self, job: Job) -> str:
+        """When its newest attempt began."""
+        return when(job.started_at)
+
+    @admin.display(description=_("finished"))
+    def finished(self, job: Job) -> str:
+        """When its newest attempt ended."""
+        return when(job.finished_at)
+
+    @admin.display(description=_("wait"))
+    def wait(self, job: Job) -> str:
+        """From when it could be received to its start."""
+        return duration(None if job.wait_ms is None else job.wait_ms / 1000)
+
+    @admin.display(description=_("run"))
+    def run(self, job: Job) -> str:
+        """From start to end of the newest attempt."""
+        return duration(None if job.run_ms is None else job.run_ms / 1000)
+
+    @admin.display(description=_("worker"), empty_value="-")
+    def shown_worker(self, job: Job) -> str:
+        """Who ran it."""
+        return visible(job.worker)
+
+    @admin.display(description=_("error"), empty_value="-")
+    def shown_error_start(self, job: Job) -> str:
+        """The beginning of the error: the list reads no more of it."""
+        return visible(Truncator(job.error_start).chars(ERROR_SHOWN))
+
+    @admin.display(description=_("error"), empty_value="-")
+    def shown_error(self, job: Job) -> str:
+        """The error of the newest attempt."""
+        return _as_text(visible(job.error[:SHOWN_MAX])) if job.error else ""
+
+    @admin.display(description=_("payload"))
+    def shown_body(self, job: Job) -> str:
+        """The message as it was sent; JSON laid out, its numbers as they were written."""
+        if job.body_is_whole:
+            return _as_text(payload(job.body)) if job.body else _("(empty)")
+        if not job.body:
+            return _("The payload is not stored.")
+        note = _(
+            "This is not the whole payload as it was sent: it was too long, or had bytes that are no text."
+        )
+        text = _as_text(payload(job.body))
+        return format_html('<div class="queueing-cut">{}<p class="help">{}</p></div>', text, note)
+
+
+def _as_text(text: str) -> str:
+    return format_html('<pre class="queueing-text">{}</pre>', text)

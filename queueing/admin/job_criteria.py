@@ -1,0 +1,116 @@
+"""What processed jobs are sought by, as a query string says it: nothing in one can do harm."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+#: The parameters that are compared as they are.
+EQUAL = ("exception", "state", "handler", "queue")
+PERIODS = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+}
+TEXT_MAX, TERM_MAX, IDS_MAX = 255, 200, 500
+#: Characters that make a word one of an id: the time of sending is ten of them.
+ID_BEGINNING = re.compile(r"[a-zA-Z0-9:]{8,64}")
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """All that must hold of a job; what is empty is not asked.
+
+    ``since`` and ``until`` bound when it finished, the second one excluded. ``term`` is a message id,
+    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys.
+    """
+
+    queue: str = ""
+    state: str = ""
+    handler: str = ""
+    exception: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    term: str = ""
+    ids: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, params: Mapping[str, str]) -> "Criteria":
+        """The criteria of a query string; what cannot be understood is left out."""
+        equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
+        since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
+        return cls(
+            **equal,
+            since=_period(params.get("period", "")) or since,
+            until=until,
+            term=_text(params.get("q", ""), TERM_MAX).strip(),
+            ids=_ids(params.get("ids", "")),
+        )
+
+    def params(self) -> dict[str, str]:
+        """The same as parameters; a period is now the time at which it began."""
+        return {_NAMES.get(name, name): text for name, text in self._texts() if text}
+
+    def query_string(self) -> str:
+        """The same as a query string."""
+        return urlencode(self.params())
+
+    def equal(self) -> list[tuple[str, str]]:
+        """The columns that must equal a value, first the one of which there are probably fewest rows."""
+        found = [(name, getattr(self, name)) for name in EQUAL if getattr(self, name)]
+        return sorted(found, key=lambda pair: pair == ("state", "done"))
+
+    @staticmethod
+    def may_be_id(term: str) -> bool:
+        """Whether a term looks like a message id or the beginning of one."""
+        return ID_BEGINNING.fullmatch(term) is not None
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, datetime):
+                yield field.name, value.astimezone(UTC).isoformat()
+            elif isinstance(value, tuple):
+                yield field.name, ",".join(map(str, value))
+            else:
+                yield field.name, value or ""
+
+
+_NAMES = {"term": "q"}
+
+
+def _text(value: str, length: int) -> str:
+    """A database may refuse a NUL or half a character even as something to look for."""
+    return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
+
+
+def _ids(value: str) -> tuple[int, ...]:
+    digits = [part for part in value.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
+    return tuple(int(part) for part in digits if len(part) < 19)
+
+
+def _period(word: str) -> datetime | None:
+    now = timezone.localtime()
+    if word == "today":
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return now - PERIODS[word] if word in PERIODS else None
+
+
+def _moment(value: str, *, is_end: bool = False) -> datetime | None:
+    """A moment, or the beginning of a day; as an end the end of that day."""
+    try:
+        day = parse_date(value)
+        at = datetime(day.year, day.month, day.day) if day else parse_datetime(value)
+        if at is None:
+            return None
+        at += timedelta(days=1) if day and is_end else timedelta()
+        at = at if timezone.is_aware(at) else timezone.make_aware(at)
+        return max(EARLIEST, min(at, LATEST))
+    except (ValueError, OverflowError):
+        return None

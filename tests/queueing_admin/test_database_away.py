@@ -1,0 +1,95 @@
+"""The jobs' pages while the database is away: one that says so, soon, and without a traceback."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import OperationalError
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.test import Client, RequestFactory
+
+from queueing.admin.database_away import guard
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.program import Program
+from tests.servers.web_process import Visitor, WebProcess
+from tests.servers.worker_process import MANAGE, site_environment
+
+from .jobs import LIST
+
+PAGES = (
+    "/admin/queueing/queue/",
+    LIST,
+    f"{LIST}1/change/",
+    f"{LIST}failures/",
+    f"{LIST}export/",
+    f"{LIST}all/rerun/",
+)
+
+
+@pytest.mark.parametrize("model", list(apps.get_app_config("queueing").get_models()))
+def test_every_page_is_guarded(model: type[Model]) -> None:
+    if model not in admin.site._registry:
+        pytest.skip("it has no pages")
+    patterns = admin.site._registry[model].urls
+    assert len(patterns) >= 6
+    assert not [pattern for pattern in patterns if pattern.callback.__code__.co_name != "guarded"]
+
+
+def test_what_fails_while_it_is_rendered_is_caught_too() -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return TemplateResponse(request, "admin/base_site.html", {"title": Failing()})
+
+    answer = guard(view, admin.site)(RequestFactory().get("/"))
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "10"
+    assert "The database does not answer" in answer.content.decode()
+
+
+class Failing:
+    def __str__(self) -> str:
+        raise OperationalError("could not connect to server at secret-host")
+
+
+def test_a_missing_table_is_no_absence() -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        raise OperationalError("no such table: queueing_job")
+
+    with pytest.raises(OperationalError):
+        guard(view, admin.site)(RequestFactory().get("/"))
+
+
+@pytest.mark.django_db
+def test_with_a_database_nothing_is_different(boss: Client) -> None:
+    assert boss.get(LIST).status_code == 200
+    assert Client().get(LIST).status_code == 302
+
+
+def test_a_postgresql_that_is_gone_is_said_within_two_seconds(collected_static: None, tmp_path: Path) -> None:
+    redis_url = "redis://127.0.0.1:1/0"
+    with PostgresServer() as postgres:
+        migrate = Program(
+            [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
+            env=site_environment(redis_url, postgres.url),
+            name="migrate",
+        )
+        assert migrate.run(within_seconds=60) == 0, migrate.tail()
+        with WebProcess(redis_url=redis_url, database_url=postgres.url) as web:
+            assert Visitor(web.port).get(LIST).status == 302
+            postgres.kill()
+            for path in PAGES:
+                visitor = Visitor(web.port)
+                visitor.cookies["sessionid"] = "x" * 32  # it has to be looked up
+                begin = time.monotonic()
+                answer = visitor.get(path)
+                assert time.monotonic() - begin < 2
+                assert answer.status == 503, path
+                assert "The database does not answer" in answer.text
+                assert "postgres" not in answer.text.lower()
+                assert "Traceback" not in answer.text
+            postgres.restart()
+            assert Visitor(web.port).get(LIST).status == 302
