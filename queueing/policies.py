@@ -49,7 +49,7 @@ def policy(
 ) -> Callable[[Function], Function]:
     """Say how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
 
-    ``max_attempts=1`` is for what must not run twice knowingly. ``timeout`` in seconds ends one run:
+    ``max_attempts=1`` is for what must not run twice knowingly: after a crash it is dead, too. ``timeout`` in seconds ends one run:
     an async function is cancelled, one in a thread ends with its process, at most a second late.
     Raises ``ImproperlyConfigured`` for a number that makes no sense.
     """

@@ -20,7 +20,7 @@ class Pace:
 
     def room(self, in_hand: int) -> int:
         """How many more to take, with so many waiting or running."""
-        # Rounded: of jobs that take a little over half of it a thread needs one more to go on without a pause.
+        # Rounded: of jobs that take a little over half of it a thread needs one more to go on at once.
         per_thread = max(1, round(TARGET_SECONDS / max(self._average_seconds, 1e-6)))
         wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
         return max(0, min(wanted, MAX_CLAIM))

@@ -15,7 +15,7 @@ from ..outcomes import Outcome
 from .board import Mark
 from .database import leave_database
 from .event_loop import EventLoop
-from .verdict import sentence, trace, verdict
+from .verdict import MayNotRunAgain, sentence, trace, verdict
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
@@ -51,6 +51,8 @@ class Processor:
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
+        if runnable.policy.max_attempts == 1 and context.crashes:
+            raise MayNotRunAgain
         limit = runnable.policy.timeout
         if runnable.is_async:
             if limit:

@@ -7,6 +7,13 @@ from ..handlers import Runnable
 from ..policies import DEFAULT_POLICY
 
 
+class MayNotRunAgain(Exception):
+    """What may run only once has been begun before, and nobody knows how far it came."""
+
+    def __init__(self) -> None:
+        super().__init__("its process died while it ran, and it may be tried only once")
+
+
 class TimedOut(Exception):
     """A run took longer than its policy allows."""
 

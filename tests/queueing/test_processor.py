@@ -235,3 +235,16 @@ def test_a_resolver_finds_the_code_of_its_own_bodies_and_says_how_often_to_look(
     retried = process(None)
     assert (retried.event, retried.delay_ms, retried.error) == ("retrying", 30_000, "Unknown: not here yet")
     assert process(None, failed=2).event == "dead"
+
+
+def test_what_may_run_only_once_does_not_run_again_after_a_crash(process):
+    ran = []
+
+    @policy(max_attempts=1)
+    def work(message):
+        ran.append(message)
+
+    assert process(work).event == "done"
+    dead = process(work, crashed=1)
+    assert (dead.event, len(ran)) == ("dead", 1)
+    assert "may be tried only once" in dead.error
