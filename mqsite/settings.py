@@ -116,6 +116,9 @@ QUEUEING = {
     "METRICS_TOKEN": env.text("METRICS_TOKEN"),
 }
 
+# Django's own tasks (jobs/tasks.py), run by the same workers as the messages of the queues.
+TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend", "QUEUES": ["default"]}}
+
 # --- Static files -----------------------------------------------------------------------------
 
 STATIC_URL = "static/"
@@ -184,6 +187,9 @@ LOGGING = {
         "axes": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The page asks for the state several times a second: only errors are worth a line.
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Each task has two lines at INFO, and the worker says the same in its own way.
+        "django.tasks": {"level": "WARNING"},
+        "django_tasks": {"level": "WARNING"},
     },
 }
 

@@ -1,4 +1,7 @@
+from contextlib import suppress
+
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,4 +13,11 @@ class QueueingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401
+        from . import checks, task_setting  # noqa: F401
+
+        if task_setting.names_ours():
+            # Importing them registers Django's check of the backends in TASKS. What is missing, ours says.
+            with suppress(ImproperlyConfigured):
+                from .tasks import schedules
+
+                schedules.register()

@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 
-from . import periodic, validation
+from . import periodic, task_setting, validation
 from .conf import LOG_FORMATS, Conf, get_conf
 from .exceptions import QueueError
 from .keys import is_dead_letter_queue
@@ -20,6 +20,17 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     except (ImproperlyConfigured, TypeError) as error:
         return [Error(str(error), id="queueing.E001")]
     return [*_wrong_numbers(conf), *_wrong_queues(conf), *_wrong_url(conf)]
+
+
+@register("queueing")
+def check_tasks(**_: Any) -> list[CheckMessage]:
+    """The backend in TASKS needs Django's tasks, which look at it themselves."""
+    if task_setting.names_ours():
+        try:
+            from .tasks import compat  # noqa: F401
+        except ImproperlyConfigured as error:
+            return [Error(str(error), id="queueing.E012")]
+    return []
 
 
 @register("queueing")

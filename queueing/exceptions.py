@@ -104,6 +104,37 @@ class ReplyLost(QueueUnavailable):
     name = "replyLost"
 
 
+class EnqueueFailed(QueueError):
+    """A task that was to be sent at the commit of its transaction could not be.
+
+    ``id`` is that of its result, which will never be there. The cause is in ``__cause__``.
+    """
+
+    name = "enqueueFailed"
+
+    def __init__(self, id: str, task: str, cause: Exception) -> None:
+        super().__init__(f"The task {task} ({id}) was not sent after the commit: {cause}")
+        self.id = id
+
+
+class UnknownTask(QueueError):
+    """A message asks for a task that this project does not have."""
+
+    name = "unknownTask"
+
+
+class TaskCancelled(QueueError):
+    """A task was cancelled before it ran. It stands in the errors of its result."""
+
+    name = "taskCancelled"
+
+
+class TaskCrashed(QueueError):
+    """The process died in which a task ran. It stands in the errors of its result."""
+
+    name = "taskCrashed"
+
+
 class NoHandler(QueueError):
     """A worker was told to consume a queue for which no code is registered."""
 

@@ -129,6 +129,12 @@ def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
         _resolved_queues.append(queues)
 
 
+def remove_resolver(resolver: Resolver) -> None:
+    """Ask ``resolver`` no more."""
+    index = _resolvers.index(resolver)
+    del _resolvers[index], _resolved_queues[index]
+
+
 def discover() -> None:
     """Import ``handlers.py`` of every installed app. An error in one of them is not hidden."""
     autodiscover_modules("handlers")

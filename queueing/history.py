@@ -34,7 +34,7 @@ MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
 _UPDATED = [
     "handler", "state", "rc", "attempts", "crashes", "started_at", "finished_at", "wait_ms", "run_ms",
-    "worker", "error", "exception",
+    "worker", "error", "exception", "result",
 ]  # fmt: skip
 
 
@@ -48,6 +48,31 @@ def write(outcomes: Sequence[Outcome]) -> None:
         if not _is_written(chunk):
             for outcome in chunk:
                 _write_somehow(outcome)
+
+
+def outcomes_of(message_id: str) -> list[Outcome]:
+    """All that was recorded of a message, one outcome per receipt, the oldest first.
+
+    The body goes with each, the result with the newest. Raises ``DatabaseError``.
+    """
+    outcomes: list[Outcome] = []
+    for job in Job.objects.filter(message_id=message_id).prefetch_related("history"):
+        for attempt in job.history.all():
+            outcomes.append(_recorded(job, attempt))
+    return sorted(outcomes, key=lambda outcome: outcome.rc)
+
+
+def _recorded(job: Job, attempt: Attempt) -> Outcome:
+    return Outcome(
+        job.queue, job.message_id, attempt.rc, attempt.outcome, attempt.worker, attempt.handler,
+        started_ms=attempt.started_at and attempt.started_at.timestamp() * 1000,
+        finished_ms=attempt.finished_at.timestamp() * 1000,
+        body=job.body,
+        error=attempt.error,
+        error_class=attempt.error_class,
+        traceback=attempt.traceback,
+        result=job.result if attempt.rc == job.rc else "",
+    )  # fmt: skip
 
 
 def prune(*, days: int, rows: int) -> None:
@@ -136,7 +161,7 @@ def _update(newest: dict[Key, Outcome]) -> None:
     """Let jobs tell of these later deliveries."""
     if not newest:
         return
-    jobs = list(Job.objects.filter(_where(newest)).defer("body", "error"))
+    jobs = list(Job.objects.filter(_where(newest)).defer("body", "error", "result"))
     made_whole = []
     for job in jobs:
         outcome = newest[job.queue, job.message_id]
@@ -176,6 +201,7 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
         "worker": _text(outcome.worker, 255),
         "error": _text(outcome.error),
         "exception": _exception(outcome),
+        "result": _text(outcome.result),
     }
 
 
@@ -190,6 +216,7 @@ def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
         "worker": _text(outcome.worker, 255),
         "error": _text(outcome.error),
         "exception": _exception(outcome),
+        "error_class": _text(outcome.error_class, 255),
         "traceback": _text(outcome.traceback),
     }
 

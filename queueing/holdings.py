@@ -17,7 +17,7 @@ from .client.receives import read_message
 from .conf import Conf
 from .exceptions import QueueError, QueueNotFound
 from .messages import Message
-from .outcomes import Outcome, pack
+from .outcomes import Outcome, pack, task_numbers
 from .scripts import Call
 from .tallies import tally
 
@@ -110,7 +110,7 @@ class Lane:
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> "LaneCall":
         args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
-        args += [tally(outcomes), ""]
+        args += [tally(outcomes), task_numbers(outcomes)]
         for (rc, event, delay_ms), alike in groupby(outcomes, _SETTLED):
             ids = [validation.encode(outcome.id) for outcome in alike]
             args += [rc, event, delay_ms, len(ids), *ids]
@@ -186,10 +186,8 @@ def _run_room(client: QueueClient, conf: Conf, script: str, queue: str, args: li
 def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: list) -> Call:
     """A call with the keys and first arguments that ``lua/lib/room.lua`` names."""
     keys, dead = client.keys, client.dead_letter_queue(queue)
-    room = [keys.leases(queue), keys.held(), keys.outbox(), keys.outbox_stats()]
-    room += [keys.progress(queue), keys.metrics(queue), keys.unrecorded(), keys.priorities(queue)]
     first = [queue, keys.channel(queue), dead, DEAD_RETENTION_SECONDS, conf.OUTBOX_MAX]
-    return Call(script, [*keys.of_queue(queue, dead), *room], [*first, *args])
+    return Call(script, keys.of_room(queue, dead), [*first, *args])
 
 
 def _delivery(

@@ -32,7 +32,10 @@ class Keys:
     # --- ours, beside a queue -----------------------------------------------------------------
 
     def ends(self, queue: str) -> str:
-        """HASH: message id -> "failed crashed released", only for ids that ended so at least once."""
+        """HASH: message id -> "failed crashed released", only for ids that were delivered before.
+
+        Behind these, while a worker has it: the ms epoch at which it was claimed.
+        """
         return f"{self.ns}:{queue}:ends"
 
     def leases(self, queue: str) -> str:
@@ -40,7 +43,10 @@ class Keys:
         return f"{self.ns}:{queue}:leases"
 
     def headers(self, queue: str) -> str:
-        """HASH: message id -> JSON of the headers, only for messages that have some."""
+        """HASH: message id -> JSON of the headers, only for messages that have some.
+
+        That of a message with a priority (1 to 100) begins with ``p<priority>`` and a blank.
+        """
         return f"{self.ns}:{queue}:headers"
 
     def progress(self, queue: str) -> str:
@@ -51,9 +57,9 @@ class Keys:
         """HASH of what was counted and seen by the minute and longer (see ``lua/lib/metrics.lua``)."""
         return f"{self.ns}:{queue}:metrics"
 
-    def priorities(self, queue: str) -> str:
-        """HASH: message id -> priority, only for messages that have one."""
-        return f"{self.ns}:{queue}:priorities"
+    def waking(self, queue: str) -> str:
+        """ZSET: id of a message with a priority that is not due yet -> the ms epoch at which it is."""
+        return f"{self.ns}:{queue}:waking"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
         """STRING with a TTL: the id of the message that was sent with this deduplication id."""
@@ -70,6 +76,20 @@ class Keys:
             self.schedule(dead),
             self.headers(dead),
             self.queues(),
+        ]
+
+    def of_room(self, queue: str, dead: str) -> list[str]:
+        """The keys of ``lua/lib/room.lua``, in its order."""
+        return [
+            *self.of_queue(queue, dead),
+            self.leases(queue),
+            self.held(),
+            self.outbox(),
+            self.outbox_stats(),
+            self.progress(queue),
+            self.metrics(queue),
+            self.unrecorded(),
+            self.waking(queue),
         ]
 
     # --- ours, per namespace ------------------------------------------------------------------
@@ -93,6 +113,10 @@ class Keys:
     def unrecorded(self) -> str:
         """HASH: id of a task's message -> the outbox entries with its outcomes, until they are recorded."""
         return f"{self.ns}::unrecorded"
+
+    def task_queues(self) -> str:
+        """SET of the names of queues to which tasks were sent."""
+        return f"{self.ns}::task_queues"
 
     def recorder(self) -> str:
         """STRING with a TTL: the recorder that drains the outbox now."""
@@ -122,6 +146,14 @@ class Keys:
 def dead_letter_queue(queue: str) -> str:
     """The name of the ordinary queue that keeps the dead letters of ``queue``."""
     return f"{queue}-dead"
+
+
+def low_priority_queue(queue: str) -> str:
+    """The name of the sibling of a queue of tasks for those with a priority below 0.
+
+    RSMQ's layout can put a message before others, but none behind those that are sent later.
+    """
+    return f"{queue}-low"
 
 
 def is_dead_letter_queue(queue: str) -> bool:

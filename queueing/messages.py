@@ -29,6 +29,8 @@ class Draft:
     in the past is now); ``headers`` are texts that travel beside the body, seen by our receivers
     only. Of messages with the same ``deduplication_id`` only the first in ``deduplication_seconds``
     is sent; the others get its id, even if the queue was deleted and made again meanwhile.
+    ``priority`` from 1 to 100: it comes before all that are due with a lower one (0: it has none).
+    ``id``: a whole id of RSMQ's form, where it must be known before it is sent; else the script makes it.
     """
 
     body: str
@@ -37,6 +39,8 @@ class Draft:
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     deduplication_id: str | None = None
     deduplication_seconds: int = 300
+    priority: int = 0
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

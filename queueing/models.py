@@ -40,6 +40,8 @@ class Job(models.Model):
     #: How the newest attempt failed: the class of its exception or the words for its crash; NULL where it did
     #: not, because the indexes leave NULL out.
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
+    #: The JSON of what a task returned.
+    result = models.TextField(_("result"), blank=True)
 
     class Meta:
         verbose_name = _("processed job")
@@ -88,6 +90,7 @@ class Attempt(models.Model):
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     error = models.TextField(_("error"), blank=True)
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
+    error_class = models.CharField(_("class of the error"), max_length=255, blank=True)
     traceback = models.TextField(_("traceback"), blank=True)
 
     class Meta:

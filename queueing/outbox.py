@@ -20,6 +20,7 @@ class Entry:
     key: str
     size_bytes: int
     outcomes: list[Outcome]
+    has_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +42,29 @@ def read(client: QueueClient, recorder: str, *, count: int) -> list[Entry] | Non
     """The oldest ``count`` entries for this recorder; ``None`` while another one is at work."""
     keys = [client.keys.outbox(), client.keys.recorder()]
     found = client.scripts.run("outbox_read", keys, recorder, RECORDER_LEASE_MS, count)
-    return None if found is None else [_entry(key, fields) for key, fields in found]
+    return None if found is None else [read_entry(key, fields) for key, fields in found]
 
 
 def drop(client: QueueClient, entries: list[Entry]) -> None:
     """Forget entries that are in the database now."""
-    keys = [client.keys.outbox(), client.keys.outbox_stats()]
-    args = [part for entry in entries for part in (entry.key, entry.size_bytes)]
+    keys = [client.keys.outbox(), client.keys.outbox_stats(), client.keys.unrecorded()]
+    args = [part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks))]
     client.scripts.run("outbox_drop", keys, *args)
 
 
 def newest(client: QueueClient, *, count: int) -> list[Outcome]:
     """The outcomes of the newest ``count`` entries, newest last, without taking them."""
     found = client.scripts.run("outbox_newest", [client.keys.outbox()], count)
-    return [outcome for key, fields in reversed(found) for outcome in _entry(key, fields).outcomes]
+    return [outcome for key, fields in reversed(found) for outcome in read_entry(key, fields).outcomes]
 
 
-def _entry(key: bytes, fields: list[bytes]) -> Entry:
-    size_bytes = 0
+def read_entry(key: bytes, fields: list[bytes]) -> Entry:
+    """An entry of the stream as a script replies it."""
+    size_bytes, has_tasks = 0, fields[6:7] == [b"tasks"]
     try:
         size_bytes = int(fields[3])
-        return Entry(key.decode(), size_bytes, unpack(fields))
+        return Entry(key.decode(), size_bytes, unpack(fields), has_tasks)
     except (ValueError, KeyError, IndexError, TypeError):
         # Written by a program that is not ours. One that cannot be read must not block those behind it.
         logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
-        return Entry(key.decode(), size_bytes, [])
+        return Entry(key.decode(), size_bytes, [], has_tasks)

@@ -10,8 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .task_body import is_task
+
 #: Characters of a payload, of an error and of a traceback that the history keeps.
 BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
+#: Characters of a task's body that are kept, whatever is to become of payloads: without them nobody
+#: could tell its arguments.
+TASK_CHARACTERS = 262_144
 
 
 @dataclass(slots=True)
@@ -22,9 +27,10 @@ class Outcome:
     ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
     Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
     included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
-    returned, empty where there is none. ``due_ms`` is the moment from which a first delivery had
-    waited, 0 where it was none; it does not travel. Once it has gone through the outbox,
-    ``body_is_whole`` tells whether ``body`` is all that was sent: long ones are cut.
+    returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
+    ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it does not
+    travel. Once it has gone through the outbox, ``body_is_whole`` tells whether ``body`` is all that was
+    sent: long ones are cut.
     """
 
     queue: str
@@ -41,6 +47,7 @@ class Outcome:
     error: str = ""
     traceback: str = ""
     result: str = ""
+    error_class: str = ""
     delay_ms: int = 0
     body_is_whole: bool = True
     due_ms: float = 0.0
@@ -58,16 +65,24 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
     """Most outcomes are done and have no more to say than their first nine values."""
-    body = outcome.body if with_bodies else ""
+    of_task = is_task(outcome.body)
+    limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
+    body = outcome.body if with_bodies or of_task else ""
     row = (
         outcome.id, outcome.rc, outcome.event, outcome.handler, outcome.started_ms, outcome.finished_ms,
-        outcome.attempts, outcome.crashes, body[:BODY_CHARACTERS],
+        outcome.attempts, outcome.crashes, body[:limit],
     )  # fmt: skip
-    is_whole = with_bodies and len(body) <= BODY_CHARACTERS
+    is_whole = (with_bodies or of_task) and len(body) <= limit
     if is_whole and not (outcome.error or outcome.traceback or outcome.result):
         return row
     error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
-    return (*row, error, trace, outcome.result, is_whole)
+    return (*row, error, trace, outcome.result, outcome.error_class, is_whole)
+
+
+def task_numbers(outcomes: Sequence[Outcome]) -> str:
+    """Which of these outcomes are of tasks, as ``lua/settle.lua`` takes it: counted from 1, ``*`` for all."""
+    numbers = [index for index, outcome in enumerate(outcomes, 1) if is_task(outcome.body)]
+    return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
 
 
 def unpack(fields: Sequence[bytes]) -> list[Outcome]:
@@ -91,20 +106,22 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for row in packed["rows"]:
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
-        error, trace, result, is_whole = rest or ("", "", "", True)
+        error, trace, result, error_class, is_whole = rest or ("", "", "", "", True)
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
-            attempts, crashes, body, error, trace, result, body_is_whole=is_whole,
+            attempts, crashes, body, error, trace, result, error_class, body_is_whole=is_whole,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
 
 def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
     worker = ended["lane"].partition(" ")[0]
-    for (id, rc, event, failed, crashes), (body, is_whole) in zip(ended["endings"], bodies, strict=True):
+    for (id, rc, event, failed, crashes, *started), (body, is_whole) in zip(
+        ended["endings"], bodies, strict=True
+    ):
         error = "" if event == "released" else ended["reason"]
         yield Outcome(
-            ended["queue"], id, rc, event, worker,
+            ended["queue"], id, rc, event, worker, started_ms=next(filter(None, started), None),
             finished_ms=finished_ms, attempts=failed, crashes=crashes, body=_cut_text(body), error=error,
             body_is_whole=is_whole,
         )  # fmt: skip

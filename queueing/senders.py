@@ -6,6 +6,7 @@ repeat arrives, and it would run twice.
 
 import secrets
 import string
+import time
 from collections.abc import Iterator
 
 ALPHABET = (string.ascii_letters + string.digits).encode()
@@ -58,6 +59,11 @@ def random_tails(count: int) -> list[str]:
     """The 22 random characters of so many ids."""
     drawn = _random_text(22 * count)
     return [drawn[start : start + 22] for start in range(0, len(drawn), 22)]
+
+
+def whole_id() -> str:
+    """An id made here, with the time of this machine: for what must have one before it is sent."""
+    return base36(time.time_ns() // 1000) + _random_text(22)
 
 
 def base36(number: int) -> str:

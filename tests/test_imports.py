@@ -18,20 +18,21 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 ROWS = [
     (
         "ground floor",
-        "exceptions keys messages signals conf redaction backoff policies outcomes tallies version",
+        "exceptions keys messages signals conf redaction backoff policies outcomes tallies version"
+        " task_body task_setting",
     ),
     (
         "Redis room",
         "scripts validation workers senders subscription wakeups client connections listener holdings outbox"
-        " provision timetable",
+        " provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
     ("memory", "models migrations bulk history lookup"),
     ("execution", "worker"),
     (
         "doors",
-        "apps tasks_backend checks alerts metrics exposition scrape_views views urls admin charts shared"
-        " templatetags terminal testing management",
+        "apps tasks tasks_backend checks alerts metrics exposition scrape_views views urls admin charts"
+        " shared templatetags terminal testing management",
     ),
 ]
 #: ``import queueing`` itself: the client of the process.

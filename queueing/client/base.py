@@ -54,7 +54,10 @@ class ClientBase:
     def _all_keys(self, qname: str) -> list[str]:
         """What goes with a queue: those, and what else is ours beside it."""
         keys = self.keys
-        return [*self._lane_keys(qname), keys.metrics(qname), keys.progress(qname), keys.priorities(qname)]
+        return [*self._lane_keys(qname), keys.metrics(qname), keys.progress(qname), keys.waking(qname)]
+
+    def _waking_keys(self, qname: str) -> list[str]:
+        return [*self._queue_keys(qname), self.keys.waking(qname)]
 
     def _run_burying(
         self, script: str, keys: Callable[[str], list[str]], qname: str, *args: Any, repeatable: bool

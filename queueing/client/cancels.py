@@ -44,8 +44,7 @@ class Cancels(ClientBase):
             dead = self.dead_letter_queue(qname)
             args: list[Any] = [qname, self.keys.channel(qname), dead, DEAD_RETENTION_SECONDS]
             args += [self.outbox_max, validation.encode(reason), *ids]
-            outbox = [self.keys.outbox(), self.keys.outbox_stats()]
-            reply = self.scripts.run("cancel", [*self._lane_keys(qname), *outbox], *args)
+            reply = self.scripts.run("cancel", self.keys.of_room(qname, dead), *args)
             if reply[0] != b"deadLetterQueue":
                 return [word.decode() for word in checked(reply)]
             self.learn_dead_letter_queue(qname, reply[1].decode())

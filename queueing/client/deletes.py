@@ -56,7 +56,7 @@ class Deletes(ClientBase):
 
     def _change(self, qname: str, receipts: Sequence[tuple[str, int | None]], vt: Any) -> list[int]:
         args = [vt, self.keys.channel(qname), *_flat(receipts)]
-        return checked(self.scripts.run("change_visibility", self._queue_keys(qname), *args))
+        return checked(self.scripts.run("change_visibility", self._waking_keys(qname), *args))
 
 
 def _steps(messages: Iterable[Named]) -> list[list[tuple[str, int | None]]]:

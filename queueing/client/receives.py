@@ -93,7 +93,7 @@ class Receives(ClientBase):
         while True:
             try:
                 now_ms, next_due_ms, *fields = self._run_burying(
-                    script, self._queue_keys, qname, vt, count, BATCH_BYTES, repeatable=False
+                    script, self._waking_keys, qname, vt, count, BATCH_BYTES, repeatable=False
                 )
             except ReplyLost as error:
                 raise ReplyLost(f"{error}; one message may have been taken") from error
@@ -125,6 +125,8 @@ def read_message(id: bytes, body: bytes, rc: Any, fr: Any, headers: bytes) -> Me
 
 def read_headers(text: bytes) -> dict[str, str]:
     """The headers of a message; none where another program has left something else there."""
+    if text.startswith(b"p"):
+        text = text.partition(b" ")[2] or b"{}"
     try:
         headers = json.loads(text)
     except ValueError:

@@ -13,6 +13,7 @@ from .base import BATCH, BATCH_BYTES, ClientBase, checked
 #: The latest due time, in ms: what a Redis score holds exactly.
 MAX_DUE_MS = 2**53
 MAX_WINDOW_SECONDS = 9_999_999
+MAX_PRIORITY = 100
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -82,6 +83,9 @@ class Sends(ClientBase):
         first_us, *sent_before = checked(self.scripts.run("send", keys, *args))
         self._senders.answered(call)
         ids = call.ids(int(first_us))
+        for index, message in enumerate(messages):
+            if isinstance(message, Draft) and message.id:
+                ids[index] = message.id
         for index, id in zip(sent_before[::2], sent_before[1::2], strict=True):
             ids[index - 1] = id.decode()
         return ids
@@ -100,12 +104,13 @@ class Sends(ClientBase):
         ``key`` is its third key; ``own`` are its first and fourth argument.
         """
         keys = [self.keys.attributes(qname), self.keys.schedule(qname), key, self.keys.headers(qname)]
+        keys.append(self.keys.waking(qname))
         args = [own[0], self.keys.channel(qname), delay, own[1], len(messages)]
         extras: list[Any] = []
         for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
             body = message
             if isinstance(message, Draft):
-                body = message.body
+                body, tail = message.body, message.id or tail
                 extras += self._extras(qname, index, message, keys)
             args += (tail, validation.utf16_units(body), validation.encode(body))
         return keys, args + extras
@@ -117,9 +122,11 @@ class Sends(ClientBase):
             yield from (index, "due", draft.due_ms)
         if draft.headers:
             yield from (index, "headers", json.dumps(dict(draft.headers)))
+        if draft.priority:
+            yield from (index, "priority", draft.priority)
         if draft.deduplication_id is not None:
             keys.append(self.keys.deduplication(qname, draft.deduplication_id))
-            yield from (index, "once", f"{len(keys) - 4} {draft.deduplication_seconds * 1000}")
+            yield from (index, "once", f"{len(keys) - 5} {draft.deduplication_seconds * 1000}")
 
 
 def _check(message: Any) -> None:
@@ -133,6 +140,10 @@ def _check(message: Any) -> None:
             raise QueueError(f"{name} must be a whole number of milliseconds from 0 to {MAX_DUE_MS}.")
     if not all(isinstance(text, str) for pair in message.headers.items() for text in pair):
         raise QueueError("Headers must be texts with texts as their names.")
+    if not (type(message.priority) is int and 0 <= message.priority <= MAX_PRIORITY):
+        raise QueueError(f"priority must be a whole number from 0 to {MAX_PRIORITY}.")
+    if message.id is not None:
+        validation.message_id(message.id)
     if message.deduplication_id is not None and not (
         isinstance(message.deduplication_id, str)
         and message.deduplication_id

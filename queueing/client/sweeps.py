@@ -19,7 +19,7 @@ STEP = 200
 #: Keys that one sweep of lost queues looks at per step.
 SCAN_STEP = 1000
 #: The last part of each key that we keep beside a queue.
-KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "priorities"}
+KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
 
 
 class Sweeps(ClientBase):

@@ -34,7 +34,7 @@ for i = 7, #ARGV do
   if word == 'cancelled' then
     local failed, crashed = read_ends(id)
     -- In the place of the delivery that will not be: the history keeps the newest receipt of a message.
-    endings[#endings + 1] = { id, rc + 1, word, failed, crashed }
+    endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
     add_body(bodies, id)
     forget(id)
   end

@@ -1,6 +1,6 @@
 -- Make messages receivable again at another time, by id whoever holds them, or by receipt if it fits.
 --
--- KEYS as in lib/queue.lua
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
 -- ARGV[1] vt in seconds, or 'release': now, at the head, and without counting as a receive
 -- ARGV[2] channel  ARGV[3…] per message: id, rc of the receipt or ''
 -- Returns {'ok', 1 or 0 for each} or {RSMQ's error name}
@@ -27,7 +27,9 @@ for i = 3, #ARGV, 2 do
       redis.call('ZADD', KEYS[2], head_score(id), id)
       released = true
     else
-      redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[1] * 1000), id)
+      local due_ms = now_ms + ARGV[1] * 1000
+      redis.call('ZADD', KEYS[2], whole(due_ms), id)
+      if band_of(id) > 0 then sleep_in(KEYS[9], id, due_ms) end
     end
     reply[#reply + 1] = 1
   end

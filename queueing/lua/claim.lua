@@ -62,20 +62,21 @@ if state.claim == number and state.taken > 0 then
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
 
+wake(KEYS[16])
 local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1
-local scores, fields, bytes, taken = {}, {}, 0, 0
+local scores, fields, ends, bytes, taken = {}, {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
 
 -- Whether the claim goes on after this message, which was received so often.
 local function take(id, rc)
-  local failed, crashed = 0, 0
+  local failed, crashed, released = 0, 0, 0
   if rc > 0 then
-    failed, crashed = read_ends(id)
+    failed, crashed, released = read_ends(id)
     if is_worn_out(id, rc) then
-      worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed }
+      worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed, 0 }
       add_body(bodies, id)
       bury(id, ARGV[3], ARGV[4])
       return true
@@ -97,7 +98,12 @@ local function take(id, rc)
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
-  if rc == 0 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms) end
+  if rc == 0 then
+    fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms)
+  else
+    ends[#ends + 1] = id
+    ends[#ends + 1] = string.format('%d %d %d %s', failed, crashed, released, whole(now_ms))
+  end
   taken = taken + 1
   bytes = bytes + sizes[id]
   return crashed == 0 and bytes < max_bytes
@@ -125,6 +131,7 @@ if taken > 0 then
   redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
+  if #ends > 0 then redis.call('HSET', KEYS[3], unpack(ends)) end
   state.claim, state.taken = number, taken
   write_lane(lane, state, lease_end_ms)
 end

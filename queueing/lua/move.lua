@@ -12,6 +12,7 @@ if not queue_exists or redis.call('HEXISTS', KEYS[9], 'vt') == 0 then return { '
 -- include drain
 -- include bury
 -- include due
+-- include bands
 local ids = {}
 local seen = {}
 for i = 3, #ARGV do
@@ -35,7 +36,7 @@ for _, id in ipairs(ids) do
   end
   if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[11], id, headers) end
-  redis.call('ZADD', KEYS[10], whole(now_ms), id)
+  redis.call('ZADD', KEYS[10], whole(now_ms - priority_in(headers) * BAND_MS), id)
 end
 if #ids > 0 then
   redis.call('HINCRBY', KEYS[9], 'totalsent', #ids)

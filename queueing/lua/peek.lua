@@ -9,6 +9,7 @@
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
+-- include bands
 -- A hash gives out whole values only: many long ones would be copied to show the beginning of each.
 local LONG_BYTES = 1000000
 
@@ -31,6 +32,8 @@ local running = running_ids()
 local reply = { 'ok' }
 for i = 1, #found, 2 do
   local id, due_ms = found[i], tonumber(found[i + 1])
+  -- Its place in the line is no time.
+  if now_ms - due_ms >= BAND_MS then due_ms = due_ms + band_of(id) end
   local state = 'ready'
   if running[id] then
     state = 'running'

@@ -1,6 +1,6 @@
 -- Receive the next due message and delete it in the same step.
 --
--- KEYS as in lib/queue.lua
+-- KEYS as in receive.lua
 -- ARGV as in receive.lua, of which only the third to fifth are used
 -- Returns what receive.lua does
 --
@@ -14,7 +14,9 @@ if is_paused then return reply end
 -- include drain
 -- include bury
 -- include due
+-- include bands
 
+wake(KEYS[9])
 for _ = 1, 500 do
   local id = due_ids(1)[1]
   if not id then return reply end

@@ -1,7 +1,7 @@
 -- Receive due messages as RSMQ does: each is hidden for vt and counted. What the queue's redrive policy
 -- calls worn out goes to the dead letters instead.
 --
--- KEYS as in lib/queue.lua
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
 -- ARGV[1] vt in seconds, '' for the queue's own  ARGV[2] how many  ARGV[3] name of the dead-letter queue
 -- ARGV[4] seconds of retention of a dead-letter queue that is made  ARGV[5] name of the queue
 -- ARGV[6] bytes of bodies at which to stop
@@ -18,7 +18,9 @@ if is_paused then return reply end
 -- include drain
 -- include bury
 -- include due
+-- include bands
 
+wake(KEYS[9])
 local vt = tonumber(ARGV[1]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
@@ -46,7 +48,9 @@ while more and taken == 0 and worn_out < 500 do
       reply[#reply + 1] = body
       reply[#reply + 1] = rc
       reply[#reply + 1] = fr or whole(now_ms)
-      reply[#reply + 1] = with_headers and redis.call('HGET', KEYS[4], id) or ''
+      local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
+      if priority_in(headers) > 0 then sleep_in(KEYS[9], id, tonumber(hidden_until)) end
+      reply[#reply + 1] = headers
       taken = taken + 1
       bytes = bytes + #body
       if bytes >= tonumber(ARGV[6]) then break end

@@ -1,7 +1,8 @@
 -- Send messages. A sender numbers its calls, so a call that is repeated after a lost reply sends
 -- nothing and returns what the first one did, even if a worker has long finished the messages.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5…] deduplication
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5] waking
+-- KEYS[6…] deduplication
 -- ARGV[1] number of the call  ARGV[4] ms for which a sender is remembered  the others as in lib/put.lua
 -- Returns {'ok', µs of the first id, then for each that had been sent before: its number, its first id}
 -- or {RSMQ's error name}

@@ -4,7 +4,7 @@
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
--- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those outcomes that are of tasks
+-- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those that are of tasks, '*' for all
 -- ARGV[11…] for outcomes that follow each other and are alike: rc, word, delay in ms, how many, their ids
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
 --
@@ -52,7 +52,9 @@ for i = 1, #settled_words do
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
       write_ends(id, failed + 1, crashed, released)
-      redis.call('ZADD', KEYS[2], whole(now_ms + delays_ms[i]), id)
+      local due_ms = now_ms + delays_ms[i]
+      redis.call('ZADD', KEYS[2], whole(due_ms), id)
+      if band_of(id) > 0 then sleep_in(KEYS[16], id, due_ms) end
     else
       write_ends(id, failed, crashed, released + 1)
       redis.call('ZADD', KEYS[2], head_score(id), id)
@@ -79,6 +81,13 @@ for i = 1, #state.held, 2 do
 end
 state.held, state.settle, state.refused = kept, number, refused
 write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms))
-record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) })
+
+local tasks = {}
+if ARGV[10] == '*' then
+  for i = 1, #given, 2 do tasks[#tasks + 1] = given[i] end
+else
+  for index in string.gmatch(ARGV[10], '%d+') do tasks[#tasks + 1] = given[2 * index - 1] end
+end
+record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks)
 count_words(words, ARGV[9])
 return { 'ok', refused }

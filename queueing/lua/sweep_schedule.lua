@@ -36,7 +36,7 @@ for i = 1, #found, 2 do
   local id = found[i]
   -- A message is due since its sending or since its score, whichever is later.
   local sent_us = tonumber(string.sub(id, 1, 10), 36) or 0
-  local due_ms = math.max(tonumber(found[i + 1]), sent_us / 1000)
+  local due_ms = math.max(tonumber(found[i + 1]) + band_of(id), sent_us / 1000)
   if redis.call('HEXISTS', KEYS[1], id) == 0 then
     forget(id)
     phantoms = phantoms + 1

@@ -1,7 +1,7 @@
 -- Send the messages of a schedule's ticks and note that they are sent, in one step: whoever comes second,
 -- or repeats the call after a lost reply, finds them settled. Without messages the ticks are skipped.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] schedules  KEYS[4] headers
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] schedules  KEYS[4] headers  KEYS[5] waking
 -- ARGV[1] ms of the last tick  ARGV[4] JSON: name, expression, time_zone, and up to where the ticks were
 -- settled when these ones were counted; the others as in lib/put.lua
 -- Returns {'ok', word, now in ms, ms up to which ticks are settled, id of the last message} or {error name};

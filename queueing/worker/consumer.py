@@ -17,6 +17,7 @@ from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError, QueueExists, QueueNotFound
 from ..holdings import Delivery, Lane, LaneCall, run_all
+from ..keys import low_priority_queue
 from ..listener import Listener
 from ..outcomes import Outcome
 from ..subscription import POLL_SECONDS
@@ -207,7 +208,7 @@ class Consumer:
         try:
             batch = lane.read_claim(reply)
         except QueueNotFound:
-            self._missing = lane.queue
+            self._misses(lane.queue)
             return
         self.clock.set(batch.now_ms)
         self._held += len(batch.deliveries)
@@ -220,6 +221,13 @@ class Consumer:
             self.lookout.begin()
         else:
             self.lookout.has_no_more(lane.queue, batch.next_due_seconds)
+
+    def _misses(self, queue: str) -> None:
+        """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
+        if any(queue == low_priority_queue(other) for other in self.lanes):
+            self.lookout.has_no_more(queue)
+        else:
+            self._missing = queue
 
     def _breaks(self, lane: Lane, error: QueueError) -> None:
         logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)

@@ -15,7 +15,7 @@ from ..outcomes import Outcome
 from .board import Mark
 from .database import leave_database
 from .event_loop import EventLoop
-from .verdict import sentence, trace, verdict
+from .verdict import class_path, sentence, trace, verdict
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
@@ -46,7 +46,7 @@ class Processor:
             # SystemExit and KeyboardInterrupt, too: a handler's are no order to this process.
             error = raised
         finally:
-            leave_database()
+            self._leave_database()
             current.set(None)
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
@@ -60,6 +60,9 @@ class Processor:
         if limit:
             mark.limit(time.monotonic() + limit, limit)
         return runnable.run(context)
+
+    def _leave_database(self) -> None:
+        leave_database()
 
     def _outcome(
         self,
@@ -87,6 +90,7 @@ class Processor:
             body=message.body,
             error=sentence(error) if error else "",
             traceback=trace(error) if error else "",
+            error_class=class_path(error) if error else "",
             result=result,
             delay_ms=delay_ms,
             due_ms=delivery.due_ms,

@@ -16,6 +16,7 @@ from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError
 from ..outcomes import Outcome
+from ..task_body import is_task
 
 logger = logging.getLogger("queueing.worker")
 
@@ -103,8 +104,13 @@ class Recorder:
         return 0.0
 
     def _allowed(self, outcome: Outcome) -> Outcome:
-        """Without its payload where none is to be stored: what the scripts record comes with it."""
-        return outcome if self.conf.STORE_BODIES else replace(outcome, body="", body_is_whole=False)
+        """Without its payload where none is to be stored: what the scripts record comes with it.
+
+        In that of a task are the arguments of its result.
+        """
+        if self.conf.STORE_BODIES or is_task(outcome.body):
+            return outcome
+        return replace(outcome, body="", body_is_whole=False)
 
     def _prune(self) -> None:
         if time.monotonic() >= self._next_prune:

@@ -16,7 +16,7 @@ from ..holdings import Delivery, Lane
 from ..messages import Message
 from ..outcomes import Outcome
 from .board import Running
-from .verdict import TimedOut, sentence, verdict
+from .verdict import TimedOut, class_path, sentence, verdict
 
 logger = logging.getLogger("queueing.worker")
 
@@ -71,6 +71,7 @@ def _outcome(
         crashes=context.crashes,
         body=message.body,
         error=sentence(error),
+        error_class=class_path(error),
         delay_ms=delay_ms,
         exception=error,
     )

@@ -45,6 +45,11 @@ def sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def class_path(error: BaseException) -> str:
+    """The dotted path of an error's class."""
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
 def trace(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))

@@ -22,7 +22,7 @@ local function abandon(lane, started, reason, max_crashes)
         word = 'dead'
       end
       add_body(fields, id)
-      endings[#endings + 1] = { id, rc, word, failed, crashed }
+      endings[#endings + 1] = { id, rc, word, failed, crashed, word ~= 'released' and claimed_ms(id) or 0 }
       if word == 'dead' then
         bury(id, ARGV[3], ARGV[4])
       else

@@ -1,8 +1,14 @@
 -- Dead letters. KEYS as in lib/queue.lua.
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
-  local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)$')
+  local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
   return tonumber(failed) or 0, tonumber(crashed) or 0, tonumber(released) or 0
+end
+
+-- When the present delivery of a message was claimed, or its first one received; 0: nobody knows.
+local function claimed_ms(id)
+  local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ (%d+)')
+  return tonumber(ms or redis.call('HGET', KEYS[1], id .. ':fr') or nil) or 0
 end
 
 local function write_ends(id, failed, crashed, released)

@@ -1,15 +1,21 @@
 -- How many are ready, held by workers and dead, and for how many ms the oldest ready one has waited.
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- include bands
 local function depths()
   local _, running = running_ids()
   local ready = redis.call('ZCOUNT', KEYS[2], '-inf', whole(now_ms))
   local dead = redis.call('ZCARD', KEYS[6])
-  -- A message is ready since its sending or since it came due, whichever is later.
-  local head = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'WITHSCORES', 'LIMIT', 0, 1)
-  local waiting_ms = 0
-  if head[1] then
-    local sent_us = tonumber(string.sub(head[1], 1, 10), 36) or 0
-    waiting_ms = now_ms - math.max(sent_us / 1000, tonumber(head[2]))
+  -- A message is ready since its sending or since it came due, whichever is later. The one that waits
+  -- longest is the first of its band.
+  local waiting_ms, after = 0, '-inf'
+  while after do
+    local head = redis.call('ZRANGEBYSCORE', KEYS[2], after, whole(now_ms), 'WITHSCORES', 'LIMIT', 0, 1)
+    after = nil
+    if head[1] then
+      local sent_us, band_ms = tonumber(string.sub(head[1], 1, 10), 36) or 0, band_of(head[1])
+      waiting_ms = math.max(waiting_ms, now_ms - math.max(sent_us / 1000, head[2] + band_ms))
+      if band_ms > 0 then after = '(' .. whole(now_ms - band_ms) end
+    end
   end
-  return ready, running, dead, whole(math.max(waiting_ms, 0))
+  return ready, running, dead, whole(waiting_ms)
 end

@@ -1,8 +1,11 @@
--- A message that comes back goes to the head: its place is that of its sending, not behind a backlog.
+-- A message that comes back goes to the head: its place is that of its sending, not behind a backlog, in
+-- the band of its priority.
+-- include bands
 local function head_score(id)
   local us = tonumber(string.sub(id, 1, 10), 36)
-  if not us or us / 1000 > now_ms then return whole(now_ms) end
-  return whole(math.floor(us / 1000))
+  local place_ms = now_ms
+  if us and us / 1000 <= now_ms then place_ms = math.floor(us / 1000) end
+  return whole(place_ms - band_of(id))
 end
 
 local function announce(channel)

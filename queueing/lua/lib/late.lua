@@ -4,6 +4,7 @@
 -- Scores cost as much as all the rest of reading ids, so they are only asked for where it may be needed:
 -- of the first, and after one that was late or that was sent after this one. What is still overlooked
 -- lies behind one that was sent earlier and has waited longer than it seems to have waited.
+-- include bands
 local late_ms = {}
 local last_on_time
 
@@ -15,6 +16,8 @@ local function note_due(id)
   local due_ms = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
   local sent_us = tonumber(string.sub(id, 1, 10), 36)
   if not due_ms then return end
+  -- Its place in the line is no time.
+  if now_ms - due_ms >= BAND_MS then due_ms = due_ms + band_of(id) end
   if sent_us and math.abs(due_ms - sent_us / 1000) <= 1 then
     last_on_time = id
   else

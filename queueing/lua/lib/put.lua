@@ -1,14 +1,17 @@
 -- Put new messages into a queue: the part that send and tick share. `reply` tells of them, `bodies`
 -- has {id, body, …} of those that are new.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5…] deduplication
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6…] deduplication
 -- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
--- ARGV[6…] per message: 22 random characters, its length in UTF-16 units, its body
+-- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
 -- and then, for what is set of it: number of the message, name, value
---   'delay' ms from now, 'due' ms epoch, 'headers' JSON, 'once' "<number of its key> <ms of the window>"
+--   'delay' ms from now, 'due' ms epoch, 'headers' JSON, 'priority' 1 to 100,
+--   'once' "<number of its key> <ms of the window>"
 --
 -- The script that includes it says in `base_us` when the first one is sent, and in `is_repeat` whether
 -- that has happened already.
+-- include bands
+local WHOLE_ID = 32
 local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
 if not (attributes[1] and attributes[2] and attributes[3]) then return { 'queueNotFound' } end
 local count = tonumber(ARGV[5])
@@ -40,7 +43,7 @@ local function id_time(us)
   return high_digits .. string.sub(DIGITS, low + 1, low + 1)
 end
 
-local due, headers, once = {}, {}, {}
+local due, headers, priorities, once = {}, {}, {}, {}
 for i = last + 1, #ARGV, 3 do
   local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   if name == 'delay' then
@@ -50,6 +53,8 @@ for i = last + 1, #ARGV, 3 do
     due[index] = math.max(now_ms, tonumber(value))
   elseif name == 'headers' then
     headers[index] = value
+  elseif name == 'priority' then
+    priorities[index] = value
   else
     once[index] = value
   end
@@ -57,15 +62,17 @@ end
 
 local reply = { 'ok', whole(base_us) }
 local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
-local bodies, scores, kept_headers, windows = {}, {}, {}, {}
+local bodies, scores, kept_headers, asleep, windows = {}, {}, {}, {}, {}
 for index = 1, count do
   local i = 3 + 3 * index
   local us = base_us + index - 1
-  local id = id_time(us) .. ARGV[i]
-  local is_new = not is_repeat
+  local is_whole = #ARGV[i] == WHOLE_ID
+  local id = is_whole and ARGV[i] or id_time(us) .. ARGV[i]
+  -- Whoever brings a whole id may bring it again in another call.
+  local is_new = not is_repeat and not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
   if once[index] then
     local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
-    key = KEYS[4 + key]
+    key = KEYS[5 + key]
     local sent = windows[key] and windows[key][1] or redis.call('GET', key)
     if sent and sent ~= id then
       reply[#reply + 1], reply[#reply + 2] = index, sent
@@ -76,9 +83,15 @@ for index = 1, count do
   end
   if is_new then
     bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
-    scores[#scores + 1] = whole(due[index] or math.floor(us / 1000) + delay_ms)
-    scores[#scores + 1] = id
-    if headers[index] then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, headers[index] end
+    local score, priority = due[index] or math.floor(us / 1000) + delay_ms, priorities[index]
+    if priority and score > now_ms then
+      asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
+    elseif priority then
+      score = score - priority * BAND_MS
+    end
+    scores[#scores + 1], scores[#scores + 2] = whole(score), id
+    local kept = priority and ('p' .. priority .. ' ' .. (headers[index] or '')) or headers[index]
+    if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
   end
 end
 if #bodies > 0 then
@@ -86,6 +99,7 @@ if #bodies > 0 then
   redis.call('HSET', KEYS[1], unpack(bodies))
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HINCRBY', KEYS[1], 'totalsent', #bodies / 2)
+  if #asleep > 0 then redis.call('ZADD', KEYS[5], unpack(asleep)) end
   if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])

@@ -2,7 +2,7 @@
 --
 -- KEYS[1…8] as in lib/queue.lua
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
--- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] priorities (hash)
+-- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
 -- ARGV[1] name of the queue    ARGV[2] its channel    ARGV[3] name of its dead-letter queue
 -- ARGV[4] seconds of retention of a dead-letter queue that is made    ARGV[5] bytes the outbox may hold
 --
@@ -43,8 +43,13 @@ local function receive_counts(held)
   return redis.call('HMGET', KEYS[1], unpack(fields))
 end
 
--- One entry per batch. What no longer fits pushes out the oldest, and is counted.
-local function record(count, fields)
+-- include unrecorded
+-- How the body of a task begins.
+local TASK_BEGINNING = '{"django_task"'
+
+-- One entry per batch. What no longer fits pushes out the oldest, and is counted. `tasks`: the ids of the
+-- tasks in it.
+local function record(count, fields, tasks)
   local size = 0
   for i = 2, #fields, 2 do size = size + #fields[i] end
   if size > tonumber(ARGV[5]) then
@@ -52,8 +57,10 @@ local function record(count, fields)
     return
   end
   local entry = { 'count', count, 'bytes', size, 'ms', whole(now_ms) }
+  if #tasks > 0 then entry[7], entry[8] = 'tasks', table.concat(tasks, ' ') end
   for _, value in ipairs(fields) do entry[#entry + 1] = value end
-  redis.call('XADD', KEYS[11], '*', unpack(entry))
+  local number = redis.call('XADD', KEYS[11], '*', unpack(entry))
+  if #tasks > 0 then remember_tasks(KEYS[15], tasks, number) end
   local waiting = redis.call('HINCRBY', KEYS[12], 'bytes', size)
   while waiting > tonumber(ARGV[5]) do
     local oldest = redis.call('XRANGE', KEYS[11], '-', '+', 'COUNT', 1)[1]
@@ -62,6 +69,7 @@ local function record(count, fields)
       return
     end
     redis.call('XDEL', KEYS[11], oldest[1])
+    forget_tasks(KEYS[15], oldest[1], oldest[2])
     waiting = redis.call('HINCRBY', KEYS[12], 'bytes', 0 - oldest[2][4])
     redis.call('HINCRBY', KEYS[12], 'lost', oldest[2][2])
   end
@@ -73,8 +81,8 @@ local function count_words(words, packed)
   if queue_exists then try_to_add_counts(KEYS[14], words, packed) end
 end
 
--- Endings that no worker packs: {id, rc, word, failed, crashed}, and a pair 'body', text for each, or
--- 'cut', text where that is not the whole of it.
+-- Endings that no worker packs: {id, rc, word, failed, crashed, ms of its claim or 0}, and a pair 'body',
+-- text for each, or 'cut', text where that is not the whole of it.
 -- Only the first of many keep their bodies: an entry must not push out all that wait.
 local BODY_BYTES, BODIES_BYTES = 16384, 262144
 local recorded_bytes = 0
@@ -91,9 +99,14 @@ local function record_endings(lane, reason, endings, bodies)
   local fields = { 'ended',
     cjson.encode({ queue = ARGV[1], lane = lane, reason = reason, endings = endings }) }
   for _, value in ipairs(bodies) do fields[#fields + 1] = value end
-  record(#endings, fields)
-  local counts = {}
-  for _, ending in ipairs(endings) do counts[ending[3]] = (counts[ending[3]] or 0) + 1 end
+  local tasks, counts = {}, {}
+  for i, ending in ipairs(endings) do
+    local is_task = string.sub(bodies[2 * i], 1, #TASK_BEGINNING) == TASK_BEGINNING
+    -- Whoever looks for a task has an id of RSMQ's form.
+    if is_task and string.match(ending[1], '^[%w:]+$') then tasks[#tasks + 1] = ending[1] end
+    counts[ending[3]] = (counts[ending[3]] or 0) + 1
+  end
+  record(#endings, fields, tasks)
   count_words(counts)
 end
 

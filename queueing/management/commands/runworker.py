@@ -1,5 +1,6 @@
 """``manage.py runworker``: parses its options and hands over to the supervisor."""
 
+import logging
 import re
 import socket
 import sys
@@ -9,16 +10,19 @@ from os import W_OK, access, getpid
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
-from queueing import handlers, periodic
+from queueing import handlers, periodic, task_setting
 from queueing.conf import LOG_FORMATS, Conf, get_conf
 from queueing.exceptions import NoHandler
-from queueing.keys import is_dead_letter_queue
+from queueing.keys import is_dead_letter_queue, low_priority_queue
 from queueing.worker.json_log import use_json
 from queueing.worker.options import Options
 from queueing.worker.supervisor import Supervisor
 from queueing.worker.watch import watch
+
+logger = logging.getLogger("queueing.worker")
 
 HELP = """\
 Process the messages of queues with the code that is registered for them.
@@ -132,6 +136,7 @@ def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
 
 
 def _queues(named: list[str]) -> tuple[str, ...]:
+    of_tasks = _open_door(named)
     known = handlers.queues()
     queues = list(dict.fromkeys(named)) or [queue for queue in known if not is_dead_letter_queue(queue)]
     if not queues:
@@ -145,7 +150,20 @@ def _queues(named: list[str]) -> tuple[str, ...]:
                 handlers.handler_of(queue)
     except NoHandler as error:
         raise CommandError(str(error)) from None
-    return tuple(queues)
+    siblings = [low_priority_queue(queue) for queue in queues if queue in of_tasks]
+    return tuple(dict.fromkeys([*queues, *siblings]))
+
+
+def _open_door(named: list[str]) -> set[str]:
+    """Let Django's tasks in, if our backend has any: the queues that do."""
+    if not task_setting.may_name_ours():
+        return set()
+    try:
+        from queueing.tasks import door
+    except ImproperlyConfigured as error:
+        logger.error("%s", error)
+        return set()
+    return door.open_door(named)
 
 
 def _name(wanted: str) -> str:

@@ -1,0 +1,52 @@
+"""Django's own tasks, on the queue of this site. From a shell (``manage.py shell``)::
+
+from datetime import timedelta
+from django.utils import timezone
+from jobs.tasks import count, remind, roll
+
+count.enqueue(20)           # watch its progress in the admin
+result = roll.enqueue(6)    # fails and is tried again, until it is a six
+remind.using(run_after=timezone.now() + timedelta(minutes=1)).enqueue("tea")
+result.refresh(); result.status, result.attempts, result.errors
+"""
+
+import logging
+import random
+import time
+
+from queueing.periodic import periodic
+from queueing.tasks import policy, progress, task
+
+logger = logging.getLogger(__name__)
+
+
+@task
+def count(to: int, *, pause_seconds: float = 0.5) -> int:
+    """Count slowly, and show how far it is."""
+    for number in range(1, to + 1):
+        time.sleep(pause_seconds)
+        progress(number / to, f"{number} of {to}")
+    return to
+
+
+@policy(max_attempts=10, backoff=2)
+@task(takes_context=True)
+def roll(context, wanted: int) -> str:
+    """Throw a die until it shows what is wanted: each other throw is an attempt that failed."""
+    thrown = random.randint(1, 6)
+    if thrown != wanted:
+        raise ValueError(f"thrown a {thrown}")
+    return f"a {wanted} with throw {context.attempt}"
+
+
+@task
+def remind(text: str) -> None:
+    """Say something, most usefully later."""
+    logger.info("remember: %r", text)
+
+
+@periodic(seconds=300)
+@task
+def tidy() -> str:
+    """Every five minutes, wherever a worker of this site runs."""
+    return "all is tidy"

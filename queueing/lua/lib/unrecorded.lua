@@ -1,0 +1,25 @@
+-- The outcomes of tasks that wait in the outbox, by message id, so that nobody has to search it for them.
+local function remember_tasks(key, ids, entry)
+  local known, fields = redis.call('HMGET', key, unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    fields[#fields + 1] = id
+    fields[#fields + 1] = known[i] and (known[i] .. ' ' .. entry) or entry
+  end
+  redis.call('HSET', key, unpack(fields))
+end
+
+-- The entry leaves the outbox. It names its tasks itself.
+local function forget_tasks(key, entry, fields)
+  if fields[7] ~= 'tasks' then return end
+  for id in string.gmatch(fields[8], '%S+') do
+    local left = {}
+    for other in string.gmatch(redis.call('HGET', key, id) or '', '%S+') do
+      if other ~= entry then left[#left + 1] = other end
+    end
+    if #left == 0 then
+      redis.call('HDEL', key, id)
+    else
+      redis.call('HSET', key, id, table.concat(left, ' '))
+    end
+  end
+end

@@ -1,0 +1,34 @@
+-- Where the message of a task is, and what became of it so far that is not in the database yet: at one moment.
+--
+-- KEYS[1] unrecorded  KEYS[2] outbox  KEYS[3] held
+-- and for each queue in which it may be: attributes, schedule, ends, leases
+-- ARGV[1] id
+-- Returns {number of its queue or 0, entries of the outbox as XRANGE does, body, rc, fr, its ends, lane that
+-- holds it}, of which those that it has not are ''
+--
+-- include clock
+local id = ARGV[1]
+
+local function lane_of(first)
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[first + 3], '(' .. whole(now_ms), '+inf')) do
+    local text = redis.call('HGET', KEYS[3], lane)
+    local held = text and cjson.decode(text).held or {}
+    for i = 1, #held, 2 do
+      if held[i] == id then return lane end
+    end
+  end
+  return ''
+end
+
+local entries = {}
+for entry in string.gmatch(redis.call('HGET', KEYS[1], id) or '', '%S+') do
+  entries[#entries + 1] = redis.call('XRANGE', KEYS[2], entry, entry)[1]
+end
+for first = 4, #KEYS, 4 do
+  local body, rc, fr = unpack(redis.call('HMGET', KEYS[first], id, id .. ':rc', id .. ':fr'))
+  if body and redis.call('ZSCORE', KEYS[first + 1], id) then
+    local ends = redis.call('HGET', KEYS[first + 2], id) or ''
+    return { first / 4, entries, body, rc or '0', fr or '', ends, lane_of(first) }
+  end
+end
+return { 0, entries, '', '0', '', '', '' }

@@ -1,0 +1,89 @@
+"""The body of a task: JSON that any RSMQ client can send.
+
+::
+
+    {"django_task": 1, "task": "shop.tasks.resize", "args": [7], "kwargs": {"width": 80}}
+
+``django_task`` comes first and is the version of this format; a body that begins otherwise is an
+ordinary message. ``task`` is the dotted path of a function that is a task of the project; ``args`` and
+``kwargs`` may be left out. ``priority`` (-100 to 100) and ``run_after`` (ISO 8601) only say how it was
+sent: they move nothing.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+#: How every body of a task begins, whichever program wrote it (also ``TASK_BEGINNING`` in lua/lib/room.lua).
+BEGINNING = '{"django_task"'
+
+
+class BadTaskBody(ValueError):
+    """A body that begins as that of a task is none. No later attempt will change that."""
+
+
+class NewerTaskBody(ValueError):
+    """A body of a version that is not known here, but may be to the next release."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBody:
+    """What is in the body of a task."""
+
+    task: str
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    run_after: str | None = None
+
+
+def is_task(body: str) -> bool:
+    """Whether a body claims to be that of a task."""
+    return body.startswith(BEGINNING)
+
+
+class BodyWriter:
+    """Writes the bodies of one task, as it is sent now."""
+
+    def __init__(self, task: str, priority: int = 0, run_after: str | None = None) -> None:
+        self._fields: dict[str, Any] = {"django_task": VERSION, "task": task, "args": [], "kwargs": {}}
+        if priority:
+            self._fields["priority"] = priority
+        if run_after is not None:
+            self._fields["run_after"] = run_after
+
+    def write(self, args: list[Any], kwargs: dict[str, Any]) -> str:
+        """The JSON text. Raises ``ValueError`` for a number that JSON does not know (NaN, infinity)."""
+        return _encode({**self._fields, "args": args, "kwargs": kwargs})
+
+
+def read(text: str) -> TaskBody:
+    """Raises ``BadTaskBody``, ``NewerTaskBody``."""
+    try:
+        fields, end = _decode(text)
+        if end < len(text) and text[end:].strip():
+            raise ValueError(f"more follows at character {end}")
+    except (ValueError, RecursionError) as error:
+        raise BadTaskBody(f"The body of the task is no JSON: {error}") from None
+    version = fields.get("django_task")
+    if type(version) is not int or version < 1:
+        raise BadTaskBody(f"The body of the task has the version {version!r}.")
+    if version > VERSION:
+        raise NewerTaskBody(f"The body of the task has the version {version}; known is {VERSION}.")
+    name, args, kwargs = fields.get("task"), fields.get("args", []), fields.get("kwargs", {})
+    if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
+        raise BadTaskBody("A task has a name, a list of args and an object of kwargs.")
+    priority, run_after = fields.get("priority"), fields.get("run_after")
+    return TaskBody(
+        name,
+        args,
+        kwargs,
+        priority if type(priority) is int and -100 <= priority <= 100 else 0,
+        run_after if isinstance(run_after, str) else None,
+    )
+
+
+_decode = json.JSONDecoder().raw_decode
+#: Making an encoder for each body would take longer than the body itself.
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

@@ -1,0 +1,32 @@
+"""Django's tasks: ``django.tasks`` from Django 6.0, the backport ``django_tasks`` on Django 5.2.
+
+The two are the same design with a few other names. Nobody else here imports either.
+"""
+
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    from django.tasks import checks, signals, task, task_backends
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
+    from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
+    from django.utils.json import normalize_json
+except ImportError:
+    try:
+        from django_tasks import checks, signals, task, task_backends
+        from django_tasks.backends.base import BaseTaskBackend
+        from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
+        from django_tasks.exceptions import InvalidTaskError as InvalidTask
+        from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
+        from django_tasks.utils import normalize_json
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."
+        ) from error
+
+#: Importing ``checks`` and ``signals`` registers Django's check of all backends and its log lines.
+__all__ = [
+    "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
+    "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "normalize_json",
+    "signals", "task", "task_backends",
+]  # fmt: skip

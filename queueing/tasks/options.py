@@ -1,0 +1,88 @@
+"""The ``OPTIONS`` of the backend in ``TASKS``, read without Redis and models."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from ..policies import Policy, policy_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """What ``OPTIONS`` may say, times in seconds. What ``@policy`` says goes before the first three."""
+
+    #: Handled failures until a task is dead; ``None``: the setting ``MAX_ATTEMPTS``.
+    max_attempts: int | None = None
+    #: Seconds between attempts, or a function of the exception and the ``TaskResult``, or its path.
+    backoff: float | str | Callable[[BaseException, Any], float] | None = None
+    #: How long one run may take.
+    timeout: float | None = None
+    #: Whether a task of a transaction is sent at its commit.
+    enqueue_on_commit: bool = True
+    #: How long after its end a result can be asked for; ``None``: as long as the history keeps it.
+    result_ttl: float | None = None
+    #: Modules with tasks that workers import, beyond ``tasks`` of every installed app.
+    modules: tuple[str, ...] = ()
+
+    def policy_for(self, function: Callable[..., Any]) -> Policy:
+        """What ``@policy`` said of a function, and what these options say where it said nothing."""
+        said = policy_of(function)
+        backoff = import_string(self.backoff) if isinstance(self.backoff, str) else self.backoff
+        return replace(
+            said,
+            max_attempts=self.max_attempts if said.max_attempts is None else said.max_attempts,
+            backoff=backoff if said.backoff is None else said.backoff,
+            timeout=self.timeout if said.timeout is None else said.timeout,
+        )
+
+
+NAMES = tuple(field.name for field in fields(TaskOptions))
+
+
+def read(options: Mapping[str, Any]) -> TaskOptions:
+    """The known ones; what is unknown or wrong is the system check's to say (``problems``)."""
+    wrong = {name for name, _ in problems(options)}
+    known = {name: value for name, value in options.items() if name in NAMES and name not in wrong}
+    if "modules" in known:
+        known["modules"] = tuple(known["modules"])
+    return TaskOptions(**known)
+
+
+def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each wrong option, with a sentence about it."""
+    for name, value in options.items():
+        if name not in NAMES:
+            yield name, f"is unknown. Known are: {', '.join(NAMES)}."
+        elif name in ("timeout", "result_ttl") and not _is_positive(value, int | float):
+            yield name, "must be a number of seconds above 0, or None."
+        elif name == "max_attempts" and not _is_positive(value, int):
+            yield name, "must be a whole number from 1, or None."
+        elif name == "enqueue_on_commit" and not isinstance(value, bool):
+            yield name, "must be True or False."
+        elif name == "modules" and not _are_names(value):
+            yield name, "must be a list of names of modules."
+        elif name == "backoff" and (problem := _problem_of_backoff(value)):
+            yield name, problem
+
+
+def _is_positive(value: Any, kind: Any) -> bool:
+    return value is None or (isinstance(value, kind) and not isinstance(value, bool) and value > 0)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+
+
+def _problem_of_backoff(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except ImportError as error:
+            return f"cannot be imported: {error}."
+        if not callable(value):
+            return "names something that is no function."
+    if value is None or callable(value) or (isinstance(value, int | float) and value >= 0):
+        return ""
+    return "must be a number of seconds, a function of exception and result, or the path of one."

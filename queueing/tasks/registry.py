@@ -1,0 +1,49 @@
+"""Which tasks this project has. A message names one, and never makes anything be imported."""
+
+import sys
+from collections.abc import Iterable
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+from django.utils.module_loading import autodiscover_modules
+
+from .compat import Task
+
+_declared: dict[str, Task] = {}
+
+
+def declare(task: Task) -> None:
+    """A task of our backend was made: by ``@task``, or by ``using`` from one that was."""
+    _declared.setdefault(task.module_path, task)
+
+
+def discover(modules: Iterable[str]) -> None:
+    """Import ``tasks`` of every installed app, and these modules. An error in one is not hidden."""
+    autodiscover_modules("tasks")
+    for module in modules:
+        import_module(module)
+
+
+def queues(alias: str) -> set[str]:
+    """The queues that the tasks of one backend name."""
+    return {task.queue_name for task in _declared.values() if task.backend == alias}
+
+
+def find(path: str) -> Task | None:
+    """The task of that dotted path, if a module that is loaded has it."""
+    module, _, name = path.rpartition(".")
+    while module and module not in sys.modules:
+        module, _, parent = module.rpartition(".")
+        name = f"{parent}.{name}"
+    if module:
+        # It is here under its own name, or it is not: what was declared may have been replaced.
+        found = reduce(_member, name.split("."), sys.modules[module])
+        if isinstance(found, Task) and found.module_path == path:
+            return found
+    return _declared.get(path)
+
+
+def _member(owner: Any, name: str) -> Any:
+    """Only what is there already: a module may make up others when they are asked for."""
+    return vars(owner).get(name) if hasattr(owner, "__dict__") else None

@@ -1,0 +1,54 @@
+"""Finds the task of a message for the worker: only what is a task of this project can be run by a body."""
+
+from collections.abc import Sequence
+
+from .. import task_queues
+from ..exceptions import UnknownTask
+from ..messages import Message
+from ..policies import Policy
+from ..task_body import BadTaskBody, is_task, read
+from . import registry
+from .lookups import TaskLookup
+from .runs import TaskCode, TaskRun
+
+#: A task that is unknown may be of a release that is on its way to this worker: it is tried again, late, and
+#: about an hour long in all.
+UNKNOWN = Policy(max_attempts=10, backoff=lambda error, attempt: min(30.0 * 2 ** (attempt - 1), 600.0))
+#: What is wrong with a body stays wrong.
+BAD = Policy(max_attempts=1)
+
+
+class TaskResolver:
+    """For the queues of one backend. ``sender`` is the class that sends Django's signals."""
+
+    def __init__(self, lookup: TaskLookup, queues: Sequence[str], sender: type) -> None:
+        self._lookup, self._sender = lookup, sender
+        self._queues = frozenset(task_queues.with_siblings(queues))
+        self._codes: dict[str, TaskCode] = {}
+        #: Those without their siblings, by name.
+        self.queues = sorted(set(queues))
+
+    def __call__(self, queue: str, message: Message) -> TaskRun | None:
+        """The task that is to run, ``None`` where the message is none.
+
+        Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``, with the policy for it.
+        """
+        if not is_task(message.body) or queue not in self._queues:
+            return None
+        try:
+            body = read(message.body)
+        except ValueError as error:
+            error.policy = BAD if isinstance(error, BadTaskBody) else UNKNOWN
+            raise
+        code = self._codes.get(body.task)
+        if code is None:
+            code = self._codes[body.task] = self._code(body.task)
+        return TaskRun(code, body)
+
+    def _code(self, path: str) -> TaskCode:
+        task = registry.find(path)
+        if task is None:
+            error = UnknownTask(f"This project has no task {path}.")
+            error.policy = UNKNOWN
+            raise error
+        return TaskCode(task, self._lookup, self._sender)

@@ -1,0 +1,147 @@
+"""``TaskResult``s, made of what queue, outbox and database know of a message."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from .. import task_body
+from ..exceptions import TaskCancelled, TaskCrashed
+from ..messages import sent_ms
+from ..outcomes import Outcome
+from ..task_body import TaskBody
+from ..task_queues import Whereabouts
+from .compat import Task, TaskError, TaskResult, TaskResultStatus
+
+#: Ends of a delivery in which a worker ran the task, or had it when it died.
+RUNS = frozenset({"done", "retrying", "dead", "abandoned", "lease lost", "gone"})
+#: Ends that stand among the errors, and the class for those that no exception brought about.
+FAILURES = {
+    "retrying": TaskCrashed,
+    "dead": TaskCrashed,
+    "abandoned": TaskCrashed,
+    "cancelled": TaskCancelled,
+}
+
+
+def moment(ms: float | None) -> datetime | None:
+    """A ms epoch as Django has its times, ``None`` for none."""
+    return datetime.fromtimestamp(ms / 1000, UTC if settings.USE_TZ else None) if ms else None
+
+
+def enqueued(task: Task, alias: str, args: Sequence[Any], kwargs: dict[str, Any], id: str = "") -> TaskResult:
+    """The result of a task that is on its way. Raises ``TypeError`` for what JSON cannot hold."""
+    return TaskResult(
+        task=task,
+        id=id,
+        status=TaskResultStatus.READY,
+        enqueued_at=moment(sent_ms(id)) if id else None,
+        started_at=None,
+        finished_at=None,
+        last_attempted_at=None,
+        args=args,
+        kwargs=kwargs,
+        backend=alias,
+        errors=[],
+        worker_ids=[],
+    )
+
+
+def identify(result: TaskResult, id: str) -> None:
+    """The result has been sent under this id."""
+    object.__setattr__(result, "id", id)
+    object.__setattr__(result, "enqueued_at", moment(sent_ms(id)))
+
+
+def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
+    """The task as it was when it was sent: it may have been changed by ``using``."""
+    run_after = _moment_in(body.run_after)
+    if (task.priority, task.queue_name, task.backend, task.run_after) == (
+        *(body.priority, queue, alias, run_after),
+    ):
+        return task
+    # From ``func`` and not by ``using``, which cannot take a priority or a time away again.
+    return type(task)(
+        func=task.func,
+        priority=body.priority,
+        queue_name=queue,
+        backend=alias,
+        run_after=run_after,
+        takes_context=task.takes_context,
+    )
+
+
+def error_of(outcome: Outcome) -> TaskError:
+    """How a run ended that failed, or was not to be."""
+    missing = FAILURES[outcome.event]
+    path = outcome.error_class or f"{missing.__module__}.{missing.__qualname__}"
+    return TaskError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
+
+
+def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
+    """The body, from wherever it is still whole; with nothing but the name where it was too long to be kept.
+
+    ``None``: this is no task.
+    """
+    for text in (where.body, *(outcome.body for outcome in past)):
+        if task_body.is_task(text):
+            try:
+                return task_body.read(text)
+            except ValueError:
+                continue
+    names = [outcome.handler for outcome in past if outcome.handler and task_body.is_task(outcome.body)]
+    return TaskBody(names[-1]) if names else None
+
+
+def result_of(
+    task: Task, id: str, alias: str, body: TaskBody, where: Whereabouts, past: Sequence[Outcome]
+) -> TaskResult:
+    """The result of a message that is somewhere: in the queue, or among its outcomes ``past``, by rc."""
+    result = enqueued(task, alias, body.args, body.kwargs, id)
+    status = _status(where, past)
+    runs = [outcome for outcome in past if outcome.event in RUNS]
+    starts = [outcome.started_ms for outcome in runs if outcome.started_ms]
+    result.worker_ids.extend(outcome.worker for outcome in runs)
+    result.errors.extend(error_of(outcome) for outcome in past if outcome.event in FAILURES)
+    changes: dict[str, Any] = {"status": status}
+    if status == TaskResultStatus.RUNNING:
+        result.worker_ids.append(where.worker)
+        starts.append(where.claimed_ms)
+    if starts:
+        changes |= {"started_at": moment(min(starts)), "last_attempted_at": moment(max(starts))}
+    if past and status in (TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED):
+        changes["finished_at"] = moment(past[-1].finished_ms)
+        if status == TaskResultStatus.SUCCESSFUL and past[-1].result:
+            changes["_return_value"] = json.loads(past[-1].result)
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+    return result
+
+
+def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:
+    newest = past[-1] if past else None
+    # The database was asked last, so it may know of an end that came after the look at the queue.
+    has_moved_on = newest and (newest.rc > where.rc or (where.worker and newest.rc == where.rc))
+    if where.queue and not has_moved_on:
+        return TaskResultStatus.RUNNING if where.worker else TaskResultStatus.READY
+    if newest and newest.event == "done":
+        return TaskResultStatus.SUCCESSFUL
+    if where.queue and newest and newest.event in ("retrying", "released", "abandoned"):
+        return TaskResultStatus.READY
+    # Dead, cancelled, or deleted by somebody before its next attempt.
+    return TaskResultStatus.FAILED
+
+
+def _moment_in(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    # A program in another language may leave out the zone, or know one where Django has none.
+    if found and settings.USE_TZ and found.tzinfo is None:
+        return found.replace(tzinfo=UTC)
+    if found and not settings.USE_TZ and found.tzinfo:
+        return found.astimezone().replace(tzinfo=None)
+    return found

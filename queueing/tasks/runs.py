@@ -1,0 +1,165 @@
+"""Runs a task: what the worker calls for a message whose body is that of a task."""
+
+import json
+import logging
+from collections.abc import Awaitable
+from inspect import iscoroutinefunction
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+from django.utils import timezone
+
+from ..conf import get_conf
+from ..context import Context
+from ..exceptions import QueueError
+from ..policies import Policy
+from ..task_body import TaskBody
+from ..worker.verdict import class_path, trace
+from . import hearing, results
+from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
+from .lookups import TaskLookup
+
+#: What a task may return, as JSON: it waits in Redis until it is in the database.
+RESULT_CHARACTERS = 1_000_000
+
+logger = logging.getLogger("queueing.worker")
+
+
+class TaskCode:
+    """What all runs of a task have in common."""
+
+    def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
+        self.task, self.lookup, self.sender = task, lookup, sender
+        self.is_async = iscoroutinefunction(task.func)
+        self.policy: Policy = lookup.options.policy_for(task.func)
+
+
+class TaskRun:
+    """The code of one message of a task: a ``queueing.handlers.Runnable``."""
+
+    __slots__ = ("_body", "_lookup", "_sender", "_task", "is_async", "name", "policy")
+
+    def __init__(self, code: TaskCode, body: TaskBody) -> None:
+        self._task, self._lookup, self._sender, self._body = code.task, code.lookup, code.sender, body
+        self.name, self.is_async, self.policy = body.task, code.is_async, code.policy
+
+    def run(self, context: Context) -> str | Awaitable[str]:
+        """Run it: its return value as JSON. Raises whatever the task does."""
+        return self._run_async(context) if self.is_async else self._run(context)
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        subject = None
+        if callable(self.policy.backoff):
+            subject = self._failed(self._running(context), error, TaskResultStatus.READY)
+        return self.policy.delay_seconds(error, context.attempt, subject)
+
+    def _run(self, context: Context) -> str:
+        if not self._task.takes_context and not hearing.hears_runs():
+            return self._run_unheard(context)
+        result = self._running(context)
+        signals.task_started.send_robust(self._sender, task_result=result)
+        try:
+            text = self._end(result, self._task.func(*self._args(result), **result.kwargs))
+        except BaseException as error:
+            if self._is_last(context):
+                self._failed(result, error, TaskResultStatus.FAILED)
+                # Within the handler: what listens may ask for the exception.
+                signals.task_finished.send_robust(self._sender, task_result=result)
+            raise
+        signals.task_finished.send_robust(self._sender, task_result=result)
+        return text
+
+    def _run_unheard(self, context: Context) -> str:
+        """The same, without a result that nobody would see; an error is told to those who listen."""
+        try:
+            return self._text(self._task.func(*self._body.args, **self._body.kwargs))
+        except BaseException as error:
+            if self._is_last(context):
+                result = self._failed(self._running(context), error, TaskResultStatus.FAILED)
+                signals.task_finished.send_robust(self._sender, task_result=result)
+            raise
+
+    async def _run_async(self, context: Context) -> str:
+        # Django's asend would not take the exception along to those who listen.
+        result = self._running(context)
+        await sync_to_async(signals.task_started.send_robust)(self._sender, task_result=result)
+        try:
+            text = self._end(result, await self._task.func(*self._args(result), **result.kwargs))
+        except BaseException as error:
+            if self._is_last(context):
+                self._failed(result, error, TaskResultStatus.FAILED)
+                await sync_to_async(signals.task_finished.send_robust)(self._sender, task_result=result)
+            raise
+        await sync_to_async(signals.task_finished.send_robust)(self._sender, task_result=result)
+        return text
+
+    # --- the result, as far as it has come ----------------------------------------------------
+
+    def _running(self, context: Context) -> TaskResult:
+        """The result at the start of this attempt."""
+        message, body, lookup = context.message, self._body, self._lookup
+        task = results.as_sent(self._task, body, lookup.sent_to(context.queue), lookup.alias)
+        result = results.enqueued(task, lookup.alias, body.args, body.kwargs, message.id)
+        now = timezone.now()
+        started_at = now
+        if context.attempt > 1 or context.crashes:
+            started_at = self._recall(result, context) or now
+        result.worker_ids.append(context.worker)
+        for name, value in (
+            ("status", TaskResultStatus.RUNNING), ("started_at", started_at), ("last_attempted_at", now)
+        ):  # fmt: skip
+            object.__setattr__(result, name, value)
+        return result
+
+    def _recall(self, result: TaskResult, context: Context) -> Any:
+        """Add what earlier attempts came to. Returns when the first one began."""
+        earlier = context.attempt - 1 + context.crashes
+        starts: list[float] = []
+        try:
+            _, past = self._lookup.find(result.id)
+            for outcome in past:
+                if outcome.rc < context.message.rc and outcome.event in results.FAILURES:
+                    result.errors.append(results.error_of(outcome))
+                    result.worker_ids.append(outcome.worker)
+                    starts += [outcome.started_ms] if outcome.started_ms else []
+        except (DatabaseError, QueueError) as error:
+            logger.warning("%s: its earlier attempts cannot be told: %s", result.id, error)
+        # Those that the history has forgotten count all the same.
+        result.worker_ids[:0] = [""] * (earlier - len(result.worker_ids))
+        return results.moment(min(starts, default=None))
+
+    def _args(self, result: TaskResult) -> list[Any]:
+        if not self._task.takes_context:
+            return result.args
+        return [TaskContext(task_result=result), *result.args]
+
+    def _is_last(self, context: Context) -> bool:
+        return context.attempt >= (self.policy.max_attempts or get_conf().MAX_ATTEMPTS)
+
+    @staticmethod
+    def _text(value: Any) -> str:
+        """What was returned as JSON. Raises ``TypeError`` or ``ValueError`` for what JSON cannot hold."""
+        text = "" if value is None else _encode(normalize_json(value))
+        if len(text) > RESULT_CHARACTERS:
+            raise ValueError(f"The task returned more than {RESULT_CHARACTERS:,} characters of JSON.")
+        return text
+
+    def _end(self, result: TaskResult, value: Any) -> str:
+        """Put the end into the result. Returns and raises what ``_text`` does."""
+        text = self._text(value)
+        object.__setattr__(result, "_return_value", normalize_json(value))
+        object.__setattr__(result, "finished_at", timezone.now())
+        object.__setattr__(result, "status", TaskResultStatus.SUCCESSFUL)
+        return text
+
+    @staticmethod
+    def _failed(result: TaskResult, error: BaseException, status: TaskResultStatus) -> TaskResult:
+        result.errors.append(TaskError(exception_class_path=class_path(error), traceback=trace(error)))
+        object.__setattr__(result, "status", status)
+        if status == TaskResultStatus.FAILED:
+            object.__setattr__(result, "finished_at", timezone.now())
+        return result
+
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

@@ -1,0 +1,183 @@
+"""The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
+
+``enqueue`` sends one RSMQ message, whose id is that of the result; ``manage.py runworker`` runs it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.checks import CheckMessage, Error
+from django.db import transaction
+
+from . import get_client, task_body, task_queues
+from .exceptions import EnqueueFailed, QueueError, QueueNotFound
+from .keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
+from .messages import Draft
+from .senders import whole_id
+from .task_body import BodyWriter
+from .tasks import hearing, options, registry, results
+from .tasks.compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
+from .tasks.lookups import TaskLookup
+from .tasks.resolver import TaskResolver
+from .validation import QNAME, RESERVED_NAME
+
+#: The longest name that leaves room for the dead letters of the sibling for low priorities.
+MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))
+
+#: Positional and keyword arguments of one call.
+Arguments = tuple[Sequence[Any], Mapping[str, Any]]
+
+
+class RSMQBackend(BaseTaskBackend):
+    """One entry of ``TASKS``. Making it touches neither Redis nor models: ``@task`` does so at import."""
+
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, params)
+        self.task_options = options.read(self.options)
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def validate_task(self, task: Task) -> None:
+        """Django's own rules, and RSMQ's for the name of the queue. Raises ``InvalidTask``."""
+        super().validate_task(task)
+        if task.queue_name not in self.queues and (problem := _problem_of_name(task.queue_name)):
+            raise InvalidTask(f"Queue {task.queue_name!r} {problem}")
+        registry.declare(task)
+
+    def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
+        """Send a task, within a transaction at its commit (``enqueue_on_commit``).
+
+        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for what JSON cannot hold, and what
+        ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id.
+        """
+        return self.enqueue_many(task, [(args, kwargs)])[0]
+
+    def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
+        """Send a task any number of times, each time with the args and kwargs of one call, in a batch."""
+        self.validate_task(task)
+        sent = [results.enqueued(task, self.alias, *call) for call in calls]
+        write = _writer(task).write
+        bodies = [write(result.args, result.kwargs) for result in sent]
+        if self._waits_for_commit():
+            for result in sent:
+                results.identify(result, whole_id())
+            transaction.on_commit(partial(self._send_after_commit, task, sent, bodies))
+        else:
+            for result, id in zip(sent, self._send(task, bodies), strict=True):
+                results.identify(result, id)
+            self._tell(sent)
+        return sent
+
+    async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
+        """See ``enqueue_many``."""
+        return await sync_to_async(self.enqueue_many, thread_sensitive=True)(task, calls)
+
+    # --- asking and taking back ---------------------------------------------------------------
+
+    def get_result(self, result_id: str) -> TaskResult:
+        """What became of a task, at this moment, wherever it is.
+
+        Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
+        """
+        return self._lookup().result(result_id)
+
+    def cancel(self, result_id: str, *, reason: str = "") -> bool:
+        """Take back a task that nobody has begun: it never runs.
+
+        ``False``: it runs, has ended, or is unknown.
+        """
+        lookup, client = self._lookup(), get_client()
+        where, _ = lookup.find(result_id)
+        if not where.queue or not task_body.is_task(where.body):
+            return False
+        try:
+            return client.cancel_message(where.queue, result_id, reason=reason or "cancelled") == "cancelled"
+        except QueueNotFound:
+            return False
+
+    async def acancel(self, result_id: str, *, reason: str = "") -> bool:
+        """See ``cancel``."""
+        return await sync_to_async(self.cancel, thread_sensitive=True)(result_id, reason=reason)
+
+    def draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
+        """The queue of a task and its message, which is not sent. Raises what ``enqueue`` does."""
+        self.validate_task(task)
+        queue, priority = task_queues.place(task.queue_name, task.priority)
+        result = results.enqueued(task, self.alias, args, kwargs)
+        return queue, Draft(body=_writer(task).write(result.args, result.kwargs), priority=priority)
+
+    # --- for the worker and the checks --------------------------------------------------------
+
+    def resolver(self, named: Sequence[str]) -> TaskResolver:
+        """What finds the tasks for a worker of the queues ``named``, or of all that are this backend's.
+
+        With ``QUEUES: []`` and nothing named these are the queues that the tasks of this project name, and
+        those to which tasks were sent, which Redis is asked for. Raises ``QueueUnavailable``.
+        """
+        queues = sorted(self.queues) or list(named)
+        if not queues:
+            queues = [*task_queues.known(get_client()), *registry.queues(self.alias)]
+        return TaskResolver(self._lookup(), queues, type(self))
+
+    def check(self, **kwargs: Any) -> Iterator[CheckMessage]:
+        """Wrong options and names of queues."""
+        where = f'TASKS["{self.alias}"]'
+        for name, problem in options.problems(self.options):
+            yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")
+        for queue in sorted(self.queues, key=str):
+            if problem := _problem_of_name(queue):
+                yield Error(f'{where}["QUEUES"]: {queue!r} {problem}', id="queueing.E011")
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _lookup(self) -> TaskLookup:
+        return TaskLookup(self.alias, sorted(self.queues), self.task_options)
+
+    def _waits_for_commit(self) -> bool:
+        return self.task_options.enqueue_on_commit and transaction.get_connection().in_atomic_block
+
+    def _send_after_commit(self, task: Task, sent: list[TaskResult], bodies: list[str]) -> None:
+        try:
+            self._send(task, bodies, [result.id for result in sent])
+        except QueueError as error:
+            raise EnqueueFailed(sent[0].id, task.module_path, error) from error
+        self._tell(sent)
+
+    def _tell(self, sent: list[TaskResult]) -> None:
+        if hearing.hears_enqueued():
+            for result in sent:
+                signals.task_enqueued.send(type(self), task_result=result)
+
+    def _send(self, task: Task, bodies: list[str], ids: Sequence[str] = ()) -> list[str]:
+        _, priority = task_queues.place(task.queue_name, task.priority)
+        drafts: Sequence[str | Draft] = bodies
+        if ids or priority or task.run_after is not None:
+            due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
+            drafts = [
+                Draft(body=body, due_ms=due_ms, priority=priority, id=id)
+                for body, id in zip(bodies, ids or [None] * len(bodies), strict=True)
+            ]
+        return task_queues.send(get_client(), task.queue_name, task.priority, drafts)
+
+
+def _writer(task: Task) -> BodyWriter:
+    run_after = None if task.run_after is None else task.run_after.isoformat()
+    return BodyWriter(task.module_path, task.priority, run_after)
+
+
+def _problem_of_name(queue: Any) -> str:
+    """What is wrong with the name of a queue for tasks, if anything is."""
+    if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
+        return "is no name of a queue: it has letters, digits, - and _."
+    if len(queue) > MAX_NAME:
+        return f"is too long: a queue of tasks has at most {MAX_NAME} characters."
+    if is_dead_letter_queue(queue) or queue.endswith(low_priority_queue("")):
+        return "ends in -dead or -low, as queues do that are made beside others."
+    return ""

@@ -1,0 +1,157 @@
+"""For the tests of your project: queues in memory, and what waits in them run here and now.
+
+::
+
+    from queueing.testing import fake_queues, run_pending
+
+    class Welcome(TestCase):
+        def setUp(self):
+            self.enterContext(fake_queues())
+
+        def test_a_new_customer_gets_a_mail(self):
+            with self.captureOnCommitCallbacks(execute=True):
+                result = welcome.enqueue("ada@example.com")
+            run_pending()
+            result.refresh()
+            self.assertEqual(result.return_value, "sent")
+
+A ``TestCase`` runs in a transaction that is never committed, so a task that is sent at the commit goes
+out at the end of ``captureOnCommitCallbacks``. Nothing of this is needed under Django's own immediate or
+dummy backend. It needs ``pip install "fakeredis[lua]"``.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.core.exceptions import ImproperlyConfigured
+
+from . import get_client, handlers, task_queues, task_setting
+from .client import QueueClient
+from .conf import get_conf
+from .connections import use_client
+from .context import Context
+from .exceptions import QueueNotFound
+from .handlers import Runnable
+from .holdings import Delivery, Lane, run_all
+from .outcomes import Outcome
+from .worker.board import Board, Mark
+from .worker.processor import Processor
+
+__all__ = ["fake_queues", "run_pending"]
+
+#: Messages that are run at the most: what sends itself anew would never end.
+LIMIT = 1000
+
+
+@contextmanager
+def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
+    """Let this process have its queues in memory, empty at first: the client on them.
+
+    A context manager and a decorator. All that uses ``queueing.get_client()`` meets there.
+    """
+    try:
+        import fakeredis
+    except ImportError:
+        raise ImproperlyConfigured('queueing.testing needs fakeredis: pip install "fakeredis[lua]"') from None
+    client = QueueClient(fakeredis.FakeRedis(server=fakeredis.FakeServer()), ns=ns)
+    use_client(client)
+    try:
+        yield client
+    finally:
+        use_client(None)
+
+
+def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list[Outcome]:
+    """Run all that is due in ``queues`` (none: in all that have code here), as a worker would, but here.
+
+    Handlers and tasks run with your policies; what fails is retried or dead, and its ``Outcome`` says so
+    (``event``, ``error``, ``traceback``, ``exception``). ``delayed``: bring forward what is not due yet,
+    retries, too. What a run sends is run as well. Time limits are not watched. Returns the outcomes in
+    their order.
+    """
+    outcomes: list[Outcome] = []
+    with _code_of_tasks(queues):
+        names = queues or handlers.queues()
+        takers = [_Taker(get_client(), queue) for queue in task_queues.with_siblings(names)]
+        while len(outcomes) < limit:
+            # The preferred queue first, and again after each message: that is the order of a worker.
+            ran = next(filter(None, (taker.run_next(delayed=delayed) for taker in takers)), None)
+            if ran is None:
+                break
+            outcomes.append(ran)
+    return outcomes
+
+
+@contextmanager
+def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
+    """Handlers and tasks are found as by ``runworker``."""
+    handlers.discover()
+    with ExitStack() as stack:
+        if task_setting.may_name_ours():
+            from .tasks import door
+
+            for resolver in door.resolvers(list(queues)):
+                handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
+                stack.callback(handlers.remove_resolver, resolver)
+        yield
+
+
+class _Taker:
+    """Takes messages of one queue, one at a time, and runs them."""
+
+    def __init__(self, client: QueueClient, queue: str) -> None:
+        # Nobody extends the lease while a test is stopped in a debugger.
+        conf = replace(get_conf(), LEASE=3600.0)
+        self._client, self._queue = client, queue
+        self._lane = Lane(client, conf, f"test-{time.monotonic_ns()}", queue)
+        self._processor = _Here(_Desk(), max_attempts=conf.MAX_ATTEMPTS, now_ms=lambda: time.time() * 1000)
+        [slot] = Board(1, 1, (queue,)).slots
+        [self._mark] = slot.marks
+
+    def run_next(self, *, delayed: bool) -> Outcome | None:
+        """Run the next message, ``None``: there is none."""
+        with suppress(QueueNotFound):
+            if delayed:
+                self._bring_forward()
+            [reply] = run_all(self._client, [self._lane.claim(1, suspects="take")])
+            for delivery in self._lane.read_claim(reply).deliveries:
+                outcome = self._processor.process(delivery, self._mark)
+                self._mark.finish()
+                run_all(self._client, [self._lane.settle([outcome])])
+                return outcome
+        return None
+
+    def _bring_forward(self) -> None:
+        waiting = self._client.peek_messages(self._queue, count=1000)
+        ids = [message.id for message in waiting if message.state in ("delayed", "retrying")]
+        self._client.change_visibilities(self._queue, ids, 0)
+
+
+class _Here(Processor):
+    """Runs in the thread of the test, within its transaction."""
+
+    def _leave_database(self) -> None:
+        pass
+
+    def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
+        found: Any = runnable.run(context)
+        return async_to_sync(_awaited)(found) if runnable.is_async else found
+
+
+class _Desk:
+    """The workplace of a test."""
+
+    worker = "test"
+    is_stopping = False
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        message = delivery.message
+        get_client().report_progress(delivery.queue, message.id, message.rc, fraction, note)
+
+
+async def _awaited(awaitable: Any) -> str:
+    return await awaitable

@@ -1,0 +1,104 @@
+"""Tasks of the tests. Each run of a noting one leaves a line in the ledger, if there is one."""
+
+import asyncio
+import os
+import signal
+import threading
+
+from queueing.context import current
+from queueing.tasks import policy, progress, task
+from tests.servers.ledger import LEDGER_VARIABLE, write
+
+
+def _note(event: str) -> None:
+    context = current.get()
+    if LEDGER_VARIABLE in os.environ and context:
+        write(os.environ[LEDGER_VARIABLE], event, *context.receipt, context.queue)
+
+
+def patiently(error, result):
+    """A back-off that the options name."""
+    return 40.0 + result.attempts
+
+
+@task
+def add(a, b=1):
+    return a + b
+
+
+@task
+async def add_async(a, b=1):
+    await asyncio.sleep(0)
+    return a + b
+
+
+@task(takes_context=True)
+def tell(context, word="?"):
+    result = context.task_result
+    return {
+        "word": word,
+        "id": result.id,
+        "attempt": context.attempt,
+        "errors": len(result.errors),
+        "priority": result.task.priority,
+        "queue": result.task.queue_name,
+    }
+
+
+@policy(max_attempts=3, backoff=0.05)
+@task(takes_context=True)
+def succeed_at(context, attempt):
+    if context.attempt < attempt:
+        raise LookupError(f"not at attempt {context.attempt}")
+    return context.attempt
+
+
+@task
+@policy(max_attempts=2, backoff=lambda error, result: 0.05 * result.attempts)
+def fail(text):
+    raise ValueError(text)
+
+
+@policy(max_attempts=1)
+@task
+async def fail_async(text):
+    raise ValueError(text)
+
+
+@policy(max_attempts=1)
+@task
+def return_nonsense():
+    return threading.Lock()
+
+
+@task
+def wait(seconds):
+    _note("start")
+    threading.Event().wait(seconds)
+    _note("end")
+    return "rested"
+
+
+@policy(max_attempts=1, timeout=0.3)
+@task
+async def dawdle():
+    await asyncio.sleep(60)
+
+
+@task
+def die():
+    _note("start")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
+def note(word=""):
+    _note("start")
+    _note("end")
+    return word
+
+
+@task
+def advance():
+    progress(0.5, "half")
+    return "done"

@@ -1,0 +1,1 @@
+"""Django's own test cases for task backends, run against ours."""

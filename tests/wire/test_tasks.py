@@ -1,0 +1,52 @@
+"""A program in Node enqueues a task by its documented body, and a worker of ours runs it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from queueing.client import QueueClient
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .bridge import NodeSide
+
+
+@pytest.fixture
+def backend(settings, shared_client: QueueClient):
+    """Ours, as the worker has it."""
+    from queueing.tasks.compat import task_backends
+
+    settings.TASKS = {
+        "default": {"BACKEND": "queueing.tasks_backend.RSMQBackend", "QUEUES": ["default", "mails"]}
+    }
+    return task_backends["default"]
+
+
+@pytest.mark.django_db
+def test_node_enqueues_a_task(
+    node: NodeSide, client: QueueClient, backend, worker: Callable[..., WorkerProcess]
+):
+    from tests.tasks.app import tasks
+
+    node.call("createQueue", qname="default")
+    body = json.dumps(
+        {"django_task": 1, "task": "tests.tasks.app.tasks.add", "args": [40], "kwargs": {"b": 2}}
+    )
+    id = node.call("sendMessage", qname="default", message=body)
+    result = tasks.add.get_result(id)
+    assert (str(result.status), result.args, result.kwargs) == ("READY", [40], {"b": 2})
+    with worker("default", env={"DJANGO_SETTINGS_MODULE": "tests.tasks.settings"}) as process:
+        # It leaves the queue with its end; the result itself is in the database of the worker then.
+        eventually(lambda: client.get_queue_attributes("default").msgs == 0, within_seconds=20, of=process)
+    assert client.queue_figures(["default"])[0].dead == 0
+
+
+def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend):
+    from tests.tasks.app import tasks
+
+    plain = tasks.note.enqueue("plain")
+    urgent = tasks.note.using(priority=50).enqueue("urgent")
+    received = [node.call("receiveMessage", qname="default") for _ in range(2)]
+    assert [message["id"] for message in received] == [urgent.id, plain.id]
+    assert json.loads(received[0]["message"])["args"] == ["urgent"]
