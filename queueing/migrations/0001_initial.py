@@ -5,107 +5,210 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Queue',
+            name="Queue",
             fields=[
-                ('name', models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name='name')),
+                (
+                    "name",
+                    models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name="name"),
+                ),
             ],
             options={
-                'verbose_name': 'queue',
-                'verbose_name_plural': 'queues',
-                'permissions': [('pause_queue', 'Can pause and resume queues'), ('send_message', 'Can send messages'), ('purge_queue', 'Can delete all messages of a queue'), ('redrive_queue', 'Can move dead letters back'), ('move_messages', 'Can move messages to another queue')],
-                'abstract': False,
-                'managed': False,
+                "verbose_name": "queue",
+                "verbose_name_plural": "queues",
+                "permissions": [
+                    ("pause_queue", "Can pause and resume queues"),
+                    ("send_message", "Can send messages"),
+                    ("purge_queue", "Can delete all messages of a queue"),
+                    ("redrive_queue", "Can move dead letters back"),
+                    ("move_messages", "Can move messages to another queue"),
+                ],
+                "abstract": False,
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Schedule',
+            name="Schedule",
             fields=[
-                ('name', models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name='name')),
+                (
+                    "name",
+                    models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name="name"),
+                ),
             ],
             options={
-                'verbose_name': 'schedule',
-                'verbose_name_plural': 'schedules',
-                'permissions': [('pause_schedule', 'Can pause and resume schedules'), ('run_schedule', 'Can send the message of a schedule now')],
-                'abstract': False,
-                'managed': False,
-                'default_permissions': ('view',),
+                "verbose_name": "schedule",
+                "verbose_name_plural": "schedules",
+                "permissions": [
+                    ("pause_schedule", "Can pause and resume schedules"),
+                    ("run_schedule", "Can send the message of a schedule now"),
+                ],
+                "abstract": False,
+                "managed": False,
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('name', models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name='name')),
+                (
+                    "name",
+                    models.CharField(max_length=160, primary_key=True, serialize=False, verbose_name="name"),
+                ),
             ],
             options={
-                'verbose_name': 'worker',
-                'verbose_name_plural': 'workers',
-                'permissions': [('quiet_worker', 'Can quiet and resume workers')],
-                'abstract': False,
-                'managed': False,
-                'default_permissions': ('view',),
+                "verbose_name": "worker",
+                "verbose_name_plural": "workers",
+                "permissions": [("quiet_worker", "Can quiet and resume workers")],
+                "abstract": False,
+                "managed": False,
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('queue', models.CharField(max_length=160, verbose_name='queue')),
-                ('message_id', models.CharField(max_length=64, verbose_name='message id')),
-                ('handler', models.CharField(blank=True, max_length=255, verbose_name='handler')),
-                ('state', models.CharField(choices=[('done', 'done'), ('retrying', 'retrying'), ('dead', 'dead'), ('released', 'released'), ('abandoned', 'abandoned'), ('lease lost', 'lease lost'), ('gone', 'gone'), ('cancelled', 'cancelled')], max_length=16, verbose_name='state')),
-                ('rc', models.PositiveBigIntegerField(verbose_name='receive count')),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
-                ('crashes', models.PositiveIntegerField(default=0, verbose_name='crashes')),
-                ('sent_at', models.DateTimeField(null=True, verbose_name='sent')),
-                ('started_at', models.DateTimeField(null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(verbose_name='finished')),
-                ('wait_ms', models.FloatField(null=True, verbose_name='wait (ms)')),
-                ('run_ms', models.FloatField(null=True, verbose_name='run (ms)')),
-                ('worker', models.CharField(blank=True, max_length=255, verbose_name='worker')),
-                ('body', models.TextField(blank=True, verbose_name='payload')),
-                ('body_is_whole', models.BooleanField(default=False, verbose_name='payload is whole')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('exception', models.CharField(max_length=255, null=True, verbose_name='exception')),
-                ('result', models.TextField(blank=True, verbose_name='result')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("queue", models.CharField(max_length=160, verbose_name="queue")),
+                ("message_id", models.CharField(max_length=64, verbose_name="message id")),
+                ("handler", models.CharField(blank=True, max_length=255, verbose_name="handler")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("done", "done"),
+                            ("retrying", "retrying"),
+                            ("dead", "dead"),
+                            ("released", "released"),
+                            ("abandoned", "abandoned"),
+                            ("lease lost", "lease lost"),
+                            ("gone", "gone"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                ("rc", models.PositiveBigIntegerField(verbose_name="receive count")),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                ("crashes", models.PositiveIntegerField(default=0, verbose_name="crashes")),
+                ("sent_at", models.DateTimeField(null=True, verbose_name="sent")),
+                ("started_at", models.DateTimeField(null=True, verbose_name="started")),
+                ("finished_at", models.DateTimeField(verbose_name="finished")),
+                ("wait_ms", models.FloatField(null=True, verbose_name="wait (ms)")),
+                ("run_ms", models.FloatField(null=True, verbose_name="run (ms)")),
+                ("worker", models.CharField(blank=True, max_length=255, verbose_name="worker")),
+                ("body", models.TextField(blank=True, verbose_name="payload")),
+                ("body_is_whole", models.BooleanField(default=False, verbose_name="payload is whole")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("exception", models.CharField(max_length=255, null=True, verbose_name="exception")),
+                ("result", models.TextField(blank=True, verbose_name="result")),
             ],
             options={
-                'verbose_name': 'processed job',
-                'verbose_name_plural': 'processed jobs',
-                'permissions': [('rerun_job', 'Can run processed jobs again'), ('redrive_job', 'Can redrive dead jobs'), ('cancel_job', 'Can cancel jobs that have not started')],
-                'indexes': [models.Index(fields=['-finished_at', '-id'], name='queueing_job_newest'), models.Index(fields=['state', '-finished_at', '-id'], name='queueing_job_state'), models.Index(fields=['queue', '-finished_at', '-id'], name='queueing_job_queue'), models.Index(fields=['handler', '-finished_at', '-id'], name='queueing_job_handler'), models.Index(condition=models.Q(('exception__isnull', False)), fields=['exception', '-finished_at', '-id'], name='queueing_job_exception'), models.Index(condition=models.Q(('exception__isnull', False)), fields=['exception', 'handler', '-finished_at', '-id'], name='queueing_job_failing'), models.Index(fields=['message_id'], name='queueing_job_message_id', opclasses=['varchar_pattern_ops'])],
-                'constraints': [models.UniqueConstraint(fields=('queue', 'message_id'), name='queueing_job_message')],
+                "verbose_name": "processed job",
+                "verbose_name_plural": "processed jobs",
+                "permissions": [
+                    ("rerun_job", "Can run processed jobs again"),
+                    ("redrive_job", "Can redrive dead jobs"),
+                    ("cancel_job", "Can cancel jobs that have not started"),
+                ],
+                "indexes": [
+                    models.Index(fields=["-finished_at", "-id"], name="queueing_job_newest"),
+                    models.Index(fields=["state", "-finished_at", "-id"], name="queueing_job_state"),
+                    models.Index(fields=["queue", "-finished_at", "-id"], name="queueing_job_queue"),
+                    models.Index(fields=["handler", "-finished_at", "-id"], name="queueing_job_handler"),
+                    models.Index(
+                        condition=models.Q(("exception__isnull", False)),
+                        fields=["exception", "-finished_at", "-id"],
+                        name="queueing_job_exception",
+                    ),
+                    models.Index(
+                        condition=models.Q(("exception__isnull", False)),
+                        fields=["exception", "handler", "-finished_at", "-id"],
+                        name="queueing_job_failing",
+                    ),
+                    models.Index(
+                        fields=["message_id"],
+                        name="queueing_job_message_id",
+                        opclasses=["varchar_pattern_ops"],
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("queue", "message_id"), name="queueing_job_message")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rc', models.PositiveBigIntegerField(verbose_name='receive count')),
-                ('outcome', models.CharField(choices=[('done', 'done'), ('retrying', 'retrying'), ('dead', 'dead'), ('released', 'released'), ('abandoned', 'abandoned'), ('lease lost', 'lease lost'), ('gone', 'gone'), ('cancelled', 'cancelled')], max_length=16, verbose_name='outcome')),
-                ('handler', models.CharField(blank=True, max_length=255, verbose_name='handler')),
-                ('started_at', models.DateTimeField(null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(verbose_name='finished')),
-                ('worker', models.CharField(blank=True, max_length=255, verbose_name='worker')),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('exception', models.CharField(max_length=255, null=True, verbose_name='exception')),
-                ('error_class', models.CharField(blank=True, max_length=255, verbose_name='class of the error')),
-                ('traceback', models.TextField(blank=True, verbose_name='traceback')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='queueing.job', verbose_name='job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rc", models.PositiveBigIntegerField(verbose_name="receive count")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("done", "done"),
+                            ("retrying", "retrying"),
+                            ("dead", "dead"),
+                            ("released", "released"),
+                            ("abandoned", "abandoned"),
+                            ("lease lost", "lease lost"),
+                            ("gone", "gone"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        max_length=16,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("handler", models.CharField(blank=True, max_length=255, verbose_name="handler")),
+                ("started_at", models.DateTimeField(null=True, verbose_name="started")),
+                ("finished_at", models.DateTimeField(verbose_name="finished")),
+                ("worker", models.CharField(blank=True, max_length=255, verbose_name="worker")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("exception", models.CharField(max_length=255, null=True, verbose_name="exception")),
+                (
+                    "error_class",
+                    models.CharField(blank=True, max_length=255, verbose_name="class of the error"),
+                ),
+                ("traceback", models.TextField(blank=True, verbose_name="traceback")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="history",
+                        to="queueing.job",
+                        verbose_name="job",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'attempt',
-                'verbose_name_plural': 'attempts',
-                'ordering': ['rc'],
-                'indexes': [models.Index(condition=models.Q(('exception__isnull', False)), fields=['-finished_at', '-id', 'exception', 'handler'], name='queueing_attempt_failures')],
-                'constraints': [models.UniqueConstraint(fields=('job', 'rc'), name='queueing_attempt_receipt')],
+                "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
+                "ordering": ["rc"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("exception__isnull", False)),
+                        fields=["-finished_at", "-id", "exception", "handler"],
+                        name="queueing_attempt_failures",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("job", "rc"), name="queueing_attempt_receipt")
+                ],
             },
         ),
     ]
