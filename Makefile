@@ -17,10 +17,10 @@ PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CA
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format wheel clean always
+.PHONY: help run test soak lint format screenshots wheel clean always
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABASE_URL are honoured
 	@$(BIN)/python -m mqsite.launcher
@@ -38,6 +38,9 @@ lint: $(STAMP) ## what ruff finds, and whether it would format anything
 format: $(STAMP) ## format the code and mend what ruff can
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
+
+screenshots: $(STAMP) ## make the pictures in docs/ anew, of a site that runs for them; needs Redis and Chromium
+	@$(BIN)/python -m docs.screenshots
 
 wheel: $(STAMP) ## dist/: the queue alone, for other projects
 	@$(BIN)/python -m build --wheel

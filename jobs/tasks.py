@@ -50,3 +50,12 @@ def remind(text: str) -> None:
 def tidy() -> str:
     """Every five minutes, wherever a worker of this site runs."""
     return "all is tidy"
+
+
+@policy(max_attempts=5, backoff=4)
+@task(takes_context=True)
+def stumble(context, times: int) -> str:
+    """Fail so many times, then succeed."""
+    if context.attempt <= times:
+        raise ConnectionError(f"the other end hung up, {context.attempt} of {times}")
+    return f"done with attempt {context.attempt}"

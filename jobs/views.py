@@ -1,12 +1,14 @@
 """The page: one button, and below it what becomes of the messages.
 
-Nothing here touches session or user, so the page needs no database to be seen.
+Only where a session's cookie came along is the database asked, for the user, and the page is seen
+without it, too.
 """
 
 import logging
+from collections.abc import Callable
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
@@ -18,7 +20,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
 
-from . import board, hello
+from . import board, demos, hello, limits
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +38,14 @@ class SeeOther(HttpResponseRedirect):
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """The page, complete without JavaScript."""
-    sent_id = request.GET.get("sent", "")
-    return _page(request, board.read(sent_id))
+    return _page(request, _board(request))
 
 
 @never_cache
 @require_GET
 def state(request: HttpRequest) -> HttpResponse:
     """The part of the page that moves. Without Redis only its banner, so that the old rows stay."""
-    return render(request, "jobs/state.html", {"board": board.read(request.GET.get("sent", ""))})
+    return render(request, "jobs/state.html", {"board": _board(request)})
 
 
 @never_cache
@@ -52,16 +53,31 @@ def state(request: HttpRequest) -> HttpResponse:
 @require_POST
 def job(request: HttpRequest) -> HttpResponse:
     """Send one message and answer at once."""
+    return _sending(request, lambda: demos.Sent(hello.send(request.META.get("REMOTE_ADDR", ""))))
+
+
+@never_cache
+@vary_on_headers("Accept")
+@require_POST
+def demo(request: HttpRequest, name: str) -> HttpResponse:
+    """Send what one of the quieter buttons is for; 403 for who may not."""
+    if name not in demos.DEMOS:
+        raise Http404
+    return _sending(request, lambda: demos.send(name, request))
+
+
+def _sending(request: HttpRequest, send: Callable[[], demos.Sent]) -> HttpResponse:
     try:
-        message_id = hello.send(request.META.get("REMOTE_ADDR", ""))
-    except hello.Refused as refused:
+        sent = send()
+    except limits.Refused as refused:
         return _refusal(request, str(refused), refused.status, refused.retry_after_seconds)
     except QueueError as error:
         logger.warning("A message could not be sent: %s", type(error).__name__)
         return _refusal(request, _not_sent(error), 503, retry_after_seconds=5, trouble=error)
+    count = {"count": sent.count} if sent.count > 1 else {}
     if _wants_json(request):
-        return JsonResponse({"id": message_id}, status=202)
-    return SeeOther(f"{reverse('jobs:home')}?{urlencode({'sent': message_id})}")
+        return JsonResponse({"id": sent.id, **count}, status=202)
+    return SeeOther(f"{reverse('jobs:home')}?{urlencode({'sent': sent.id, **count})}")
 
 
 @require_safe
@@ -91,14 +107,27 @@ def _refusal(
     if _wants_json(request):
         response: HttpResponse = JsonResponse({"error": sentence}, status=status)
     else:
-        now = board.Board(trouble=trouble) if trouble else board.read()
+        now = board.Board(trouble=trouble) if trouble else _board(request)
         response = _page(request, now, refusal=sentence, status=status)
-    response["Retry-After"] = str(retry_after_seconds)
+    if retry_after_seconds:
+        response["Retry-After"] = str(retry_after_seconds)
     return response
 
 
+def _board(request: HttpRequest) -> board.Board:
+    """What this visitor sees: the tasks, whatever they are, are for those who may send them."""
+    queues = (hello.QUEUE, demos.TASK_QUEUE) if demos.may_use(request) else (hello.QUEUE,)
+    return board.read(request.GET.get("sent", ""), queues=queues)
+
+
 def _page(request: HttpRequest, now: board.Board, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    context = {"board": now, "refusal": refusal, "just_sent": board.JUST_SENT}
+    context = {
+        "board": now,
+        "refusal": refusal,
+        "just_sent": board.JUST_SENT,
+        "may_use_demos": demos.may_use(request),
+        "sent_count": demos.count_of(request.GET.get("count", "")),
+    }
     return render(request, "jobs/home.html", context, status=status)
 
 

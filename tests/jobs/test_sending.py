@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from django.test import Client
 
-from jobs import hello
+from jobs import hello, limits
 from queueing.client import QueueClient
 
 JSON = {"accept": "application/json"}
@@ -118,7 +118,7 @@ class TestLimits:
     def test_a_full_queue_takes_no_more(
         self, browser: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hello, "MESSAGES_MAX", 3)
+        monkeypatch.setattr(limits, "MESSAGES_MAX", 3)
         queue.send_messages("testqueue", ["a", "b"])
         assert browser.post("/job", headers=JSON).status_code == 202
 
@@ -130,7 +130,7 @@ class TestLimits:
         assert len(queue.peek_messages("testqueue")) == 3
 
     def test_it_is_ten_thousand(self) -> None:
-        assert (hello.POSTS_PER_MINUTE, hello.MESSAGES_MAX) == (30, 10_000)
+        assert (hello.POSTS_PER_MINUTE, limits.MESSAGES_MAX) == (30, 10_000)
 
 
 def test_a_full_redis_is_said(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:

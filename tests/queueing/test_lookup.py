@@ -34,8 +34,43 @@ def test_a_message_is_followed_through_its_life(any_client, hand):
 def test_a_retried_message_is_told_by_where_it_is_now(any_client, hand):
     id = any_client.send_message("work", "text")
     child = hand()
-    child.settle(ended(child.claim().deliveries[0], "retrying", delay_ms=60_000))
-    assert lookup.state_of("work", id, client=any_client).state == "retrying"
+    failed = {"attempts": 1, "error": "ValueError: no", "handler": "shop.say"}
+    child.settle(ended(child.claim().deliveries[0], "retrying", delay_ms=60_000, **failed))
+    [state] = lookup.recent("work", client=any_client)
+    assert state == lookup.state_of("work", id, client=any_client)
+    assert (state.state, state.attempts, state.error, state.handler) == (
+        "retrying", 1, "ValueError: no", "shop.say",
+    )  # fmt: skip
+    assert 50_000 < state.due_ms - state.sent_ms < 70_000
+
+
+def test_what_runs_tells_how_far_it_is(any_client, hand):
+    id = any_client.send_message("work", "text")
+    [delivery] = hand().claim().deliveries
+    assert lookup.state_of("work", id, client=any_client).progress is None
+    any_client.report_progress("work", id, delivery.message.rc, 0.25, "page 1 of 4")
+    [state] = lookup.recent("work", client=any_client)
+    assert state == lookup.state_of("work", id, client=any_client)
+    assert (state.state, state.progress, state.note, state.due_ms) == ("running", 0.25, "page 1 of 4", None)
+
+
+def test_what_is_only_ready_gives_way_to_what_runs_and_what_is_done(any_client, hand):
+    done, running, *ready = any_client.send_messages("work", [str(number) for number in range(32)])
+    child = hand()
+    [delivery, _] = child.claim(2).deliveries
+    child.settle(ended(delivery, "done", attempts=1))
+    found = [state.id for state in lookup.recent("work", limit=10, client=any_client)]
+    assert found[-2:] == [running, done]
+    assert found[:-2] == ready[:-9:-1]
+
+
+def test_messages_of_several_queues_are_one_list(any_client, hand):
+    any_client.create_queue("other")
+    sent = [any_client.send_message(queue, "text") for queue in ("work", "other", "work")]
+    found = lookup.recent("work", "other", "nowhere", client=any_client)
+    assert [(state.id, state.queue) for state in found] == list(
+        zip(sent[::-1], ("work", "other", "work"), strict=True)
+    )
 
 
 def test_the_newest_come_first_and_no_more_than_asked(any_client, hand):

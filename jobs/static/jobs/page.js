@@ -11,12 +11,11 @@
     const OLD_AFTER_MS = 6_000;
     const SETTLED = new Set(["done", "dead", "gone"]);
 
-    const form = document.getElementById("send");
-    const button = form.querySelector("button");
+    const sending = document.getElementById("sending");
+    const words = sending.dataset; // sentences in the reader's language
     const notice = document.getElementById("notice");
     const state = document.getElementById("state");
     const age = document.getElementById("age");
-    const label = button.textContent;
 
     let followed = state.dataset.sent; // the id of the message that was sent last
     let told = ""; // the state of it that was last announced
@@ -95,7 +94,7 @@
         const row = rowOf(followed);
         if (!row || row.dataset.state === told) return;
         told = row.dataset.state;
-        if (told !== "ready") tell(form.dataset.now.replace("%s", row.querySelector(".word").textContent), "ok");
+        if (told !== "ready") tell(words.now.replace("%s", row.querySelector(".word").textContent), "ok");
     }
 
     function update(old, fresh) {
@@ -141,14 +140,21 @@
     }
 
     function updateRow(known, row) {
-        for (const name of ["text", "state", "facts", "error"]) {
+        for (const name of ["text", "state", "progress", "facts", "error"]) {
             const was = known.querySelector(`:scope > .${name}`);
             const is = row.querySelector(`:scope > .${name}`);
             if (was && is && was.innerHTML === is.innerHTML) continue;
-            if (was && is) was.replaceWith(is);
+            if (was && is && name === "progress") updateProgress(was, is);
+            else if (was && is) was.replaceWith(is);
             else if (is) known.append(is);
             else if (was) was.remove();
         }
+    }
+
+    // The bar stays the same element, so that it grows instead of jumping.
+    function updateProgress(was, is) {
+        was.querySelector("progress").value = is.querySelector("progress").value;
+        was.querySelector(".note").replaceWith(is.querySelector(".note"));
     }
 
     function showAway() {
@@ -192,13 +198,15 @@
         notice.dataset.kind = kind;
     }
 
-    async function send() {
+    async function send(form, button) {
         const patience = new AbortController();
         const waiting = setTimeout(() => patience.abort(), PATIENCE_MS);
+        const body = new FormData(form);
+        if (button.name) body.append(button.name, button.value);
         try {
-            const response = await fetch(form.action, {
+            const response = await fetch(button.hasAttribute("formaction") ? button.formAction : form.action, {
                 method: "POST",
-                body: new FormData(form),
+                body,
                 headers: { Accept: "application/json" },
                 signal: patience.signal,
             });
@@ -210,26 +218,31 @@
             followed = answer.id;
             told = "";
             fastUntil = performance.now() + FAST_FOR_MS;
-            tell(form.dataset.sent.replace("%s", answer.id), "ok");
-            showJustSent(answer.id);
+            const sentence = answer.count ? words.sentMany.replace("%n", answer.count) : words.sent;
+            tell(sentence.replace("%s", answer.id), "ok");
+            if (form.id === "send") showJustSent(answer.id);
             stopAsking(); // that answer would not know the message yet
         } catch {
-            tell(form.dataset.lost, "error");
+            tell(words.lost, "error");
         } finally {
             clearTimeout(waiting);
         }
     }
 
-    form.addEventListener("submit", async (event) => {
+    sending.addEventListener("submit", async (event) => {
         event.preventDefault();
+        const form = event.target;
+        const button = event.submitter ?? form.querySelector("button");
         if (button.getAttribute("aria-disabled") === "true") return;
+        const label = button.textContent;
+        const isMain = form.id === "send"; // only its button is wide enough for another label
         // Not "disabled": that would take the focus away.
         button.setAttribute("aria-disabled", "true");
-        button.textContent = form.dataset.sending;
-        await send();
+        if (isMain) button.textContent = words.sending;
+        await send(form, button);
         button.textContent = label;
         button.removeAttribute("aria-disabled");
-        schedule();
+        schedule(isMain ? undefined : 0);
     });
 
     document.addEventListener("visibilitychange", () => {

@@ -1,0 +1,1 @@
+"""Pictures of the site, made from a site that runs: `make screenshots`."""

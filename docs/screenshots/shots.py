@@ -1,0 +1,95 @@
+"""The pictures: each is a page at a telling moment."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from .stage import PASSWORD, USER, Stage
+from .work import bad_address, some_work
+
+DOCS = Path(__file__).resolve().parents[1]
+ADMIN = "/admin/queueing"
+#: Width and height of the windows, in CSS pixels.
+DESK, TALL, WIDE, PHONE = (1280, 900), (1280, 1240), (1500, 640), (390, 844)
+
+
+def opened(browser: Browser, stage: Stage, size: tuple[int, int] = DESK, *, dark: bool = False) -> Page:
+    """A window of a member of the staff, logged in."""
+    page = browser.new_page(
+        base_url=stage.web.url,
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if dark else "light",
+        locale="en-GB",
+    )
+    page.goto("/admin/login/")
+    page.fill("#id_username", USER)
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/")
+    # Without the list of what else there is in this admin.
+    page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+    return page
+
+
+def keep(page: Page, name: str) -> None:
+    """Take the picture, without a blinking cursor or a button under the mouse."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement?.blur()")
+    page.screenshot(path=DOCS / f"{name}.png", animations="disabled")
+    page.close()
+
+
+def the_page(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, TALL)
+    page.goto("/")
+    for button in ("100 messages", "one for later", "one that fails twice", "a slow task", "Send a message"):
+        page.get_by_role("button", name=button, exact=True).click()
+        expect(page.locator("#notice")).to_contain_text("Sent")
+    expect(page.locator("progress")).to_have_attribute("value", re.compile("[3-9][0-9]"), timeout=60_000)
+    expect(page.locator(".message[data-state=retrying]")).to_be_visible(timeout=20_000)
+    keep(page, "page")
+
+
+def the_page_on_a_phone(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, PHONE, dark=True)
+    page.goto("/")
+    page.get_by_role("button", name="a slow task").click()
+    expect(page.locator("progress").first).to_be_visible(timeout=60_000)
+    keep(page, "page-phone")
+
+
+def the_queues(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, WIDE)
+    some_work(stage.client, 60)
+    page.goto(f"{ADMIN}/queue/")
+    keep(page, "admin")
+
+
+def the_workers(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, WIDE)
+    page.goto(f"{ADMIN}/worker/")
+    some_work(stage.client, 400)
+    expect(page.locator("[data-state=busy]")).to_have_count(len(stage.workers), timeout=60_000)
+    keep(page, "workers")
+
+
+def a_job(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, TALL)
+    page.goto(f"{ADMIN}/job/?state=dead&queue=emails")
+    page.locator("#result_list tbody th a").first.click()
+    expect(page.locator("#content")).to_contain_text(bad_address())
+    page.locator("summary", has_text="Traceback").first.click()
+    keep(page, "job")
+
+
+def the_charts(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, TALL, dark=True)
+    page.goto(f"{ADMIN}/queue/charts/?range=day")
+    keep(page, "charts")
+
+
+ALL: tuple[Callable[[Browser, Stage], None], ...] = (
+    the_page, the_page_on_a_phone, the_queues, the_workers, a_job, the_charts,
+)  # fmt: skip

@@ -1,0 +1,107 @@
+"""What the page's quieter buttons do, for those who may see how the system works: many messages at once, a
+slow task, one that fails, one for later."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+import queueing
+from queueing import provision
+
+from . import hello, limits, tasks
+
+#: The queue of the tasks that are sent here.
+TASK_QUEUE = tasks.count.queue_name
+
+#: How often one address may press these buttons in a minute.
+PRESSES_PER_MINUTE = 60
+#: How many messages one press sends at the most.
+MANY_MAX = 1000
+#: Steps of the slow task, and seconds for each.
+STEPS, STEP_SECONDS = 40, 0.25
+#: How far in the future the task for later is due.
+LATER_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent: how many messages, and the id of the last one."""
+
+    id: str
+    count: int = 1
+
+
+def may_use(request: HttpRequest) -> bool:
+    """Whether this visitor may press the quieter buttons: a developer, or staff that is logged in.
+
+    Without a session's cookie nobody asks the database; while that is away, nobody is staff.
+    """
+    if settings.DEBUG:
+        return True
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    if not hasattr(request, "is_of_staff"):
+        # Once a request: a database that is away may take its time to say so.
+        request.is_of_staff = _is_of_staff(request)  # type: ignore[attr-defined]
+    return request.is_of_staff  # type: ignore[attr-defined]
+
+
+def _is_of_staff(request: HttpRequest) -> bool:
+    try:
+        return bool(request.user.is_active and request.user.is_staff)
+    except DatabaseError:
+        return False
+
+
+def send(name: str, request: HttpRequest) -> Sent:
+    """Do what the button ``name`` (a key of ``DEMOS``) does.
+
+    Raises ``Refused`` for the public and at a limit, and ``QueueError`` as the client does.
+    """
+    if not may_use(request):
+        raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)
+    count = count_of(request.POST.get("count", "")) if name == "many" else 1
+    queue = hello.QUEUE if name == "many" else TASK_QUEUE
+    address = request.META.get("REMOTE_ADDR", "")
+    limits.admit(f"demo {address}", queue, count=count, per_minute=PRESSES_PER_MINUTE)
+    return Sent(DEMOS[name](count), count)
+
+
+def count_of(text: str) -> int:
+    """A number of messages from a form, within bounds whatever it says."""
+    return max(1, min(int(text), MANY_MAX)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+
+def _many(count: int) -> str:
+    client = queueing.get_client()
+    provision.create_configured_queues(client)
+    text = hello.greeting(datetime.now(UTC))
+    messages = [f"{text}, {number} of {count}" for number in range(1, count + 1)]
+    return client.send_messages(hello.QUEUE, messages)[-1]
+
+
+def _slow(_count: int) -> str:
+    return tasks.count.enqueue(STEPS, pause_seconds=STEP_SECONDS).id
+
+
+def _failing(_count: int) -> str:
+    return tasks.stumble.enqueue(2).id
+
+
+def _later(_count: int) -> str:
+    due = datetime.now(UTC) + timedelta(seconds=LATER_SECONDS)
+    return tasks.remind.using(run_after=due).enqueue("the tea is ready").id
+
+
+#: What each button sends, by its name in the address; returns the last id.
+DEMOS: dict[str, Callable[[int], str]] = {
+    "many": _many,
+    "slow": _slow,
+    "failing": _failing,
+    "later": _later,
+}

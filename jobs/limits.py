@@ -1,0 +1,39 @@
+"""The limits of a page that many may use."""
+
+from django.utils.translation import gettext_lazy as _
+
+import queueing
+
+#: With so many messages in a queue the page takes no more for it.
+MESSAGES_MAX = 10_000
+
+
+class Refused(Exception):
+    """A button was pressed too often, by nobody who may, or the queue has enough to do already."""
+
+    def __init__(self, sentence: str, *, status: int, retry_after_seconds: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+def admit(who: str, queue: str, *, count: int = 1, per_minute: int) -> None:
+    """Let ``who`` send ``count`` messages to ``queue`` with one press, or raise ``Refused``.
+
+    Raises ``QueueError`` as the client does.
+    """
+    client = queueing.get_client()
+    if client.count_hit(who, 60) > per_minute:
+        raise Refused(
+            _("That was %(count)d messages in a minute. Wait a moment, then press again.")
+            % {"count": per_minute},
+            status=429,
+            retry_after_seconds=60,
+        )
+    if any(found.attributes.msgs + count > MESSAGES_MAX for found in client.queue_figures([queue])):
+        raise Refused(
+            _("The queue is full: its workers have %(count)d messages to do first.")
+            % {"count": MESSAGES_MAX},
+            status=503,
+            retry_after_seconds=30,
+        )

@@ -1,0 +1,90 @@
+"""Every page there is, in each manner of looking: nothing fails on it, nothing sticks out, all is named.
+
+The pages are found by following links from the first one, so that a new page is swept, too.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.sync_api import Page
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .conftest import Visit
+from .test_page import overflow
+
+#: Where the sweep begins, and what it does not look for: other apps' pages and ways out.
+START = ("/", "/admin/", "/admin/queueing/")
+SWEPT = re.compile(r"/(admin/(queueing/.*)?)?$")
+LEFT_OUT = re.compile(r"logout|/export|\.csv|/live/")
+#: Pages that differ only in the row or queue they are about are of one kind.
+ROW = re.compile(r"(?<=/)([A-Za-z0-9]{32}|\d+|(testqueue|default)[\w-]*)(?=/)")
+MOST = 60
+
+#: The innermost elements that are wider than the window.
+STICKS_OUT = """() => [...document.querySelectorAll("body *")]
+    .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .filter((element, index, all) => !all.some(other => other !== element && element.contains(other)))
+    .map(element => element.outerHTML.slice(0, 120))"""
+FLAWS = Path(__file__).with_name("flaws.js").read_text()
+
+
+@pytest.fixture
+def busy(
+    visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[..., WorkerProcess]
+) -> QueueClient:
+    """A site on which each kind of thing is: queues in use and not, jobs, a failure, a worker."""
+    with site_worker("testqueue") as worker:
+        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, of=worker)
+        id = client.send_message("testqueue", json.dumps({"to": "ada@example.com", "text": "W" * 500}))
+        eventually(lambda: id in diary.ids("done"), within_seconds=20, of=worker)
+    client.create_queue("testqueue-dead")
+    client.send_message("testqueue-dead", "<b>dead</b>")
+    client.send_messages("testqueue", ["waits", "W" * 3000])
+    return client
+
+
+def paths_on(page: Page) -> dict[str, str]:
+    """The pages that a page leads to: what kind of page -> one of that kind."""
+    links = page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    found: dict[str, str] = {}
+    for link in links:
+        parts = urlsplit(urljoin(page.url, link))
+        is_ours = urlsplit(page.url).netloc == parts.netloc and SWEPT.match(parts.path)
+        if is_ours and not LEFT_OUT.search(link):
+            found.setdefault(ROW.sub("…", parts.path), f"{parts.path}?{parts.query}".rstrip("?"))
+    return found
+
+
+def troubles_on(page: Page) -> list[str]:
+    """What is wrong with the page, on a desk and on a phone."""
+    found = page.evaluate(FLAWS)
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        if overflow(page) > 0:
+            found.append(f"{overflow(page)} px too wide at {width}: {page.evaluate(STICKS_OUT)}")
+    return found
+
+
+@pytest.mark.parametrize(("javascript", "dark"), [(True, False), (False, True)])
+def test_every_page(
+    visit: Visit, log_in: Callable[[Page], None], busy: QueueClient, javascript: bool, dark: bool
+):
+    page = visit.page(javascript=javascript, dark=dark)
+    log_in(page)
+    waiting = {path: path for path in START}
+    visited: dict[str, list[str]] = {}
+    while waiting and len(visited) < MOST:
+        kind, path = waiting.popitem()
+        page.goto(path)
+        visited[kind] = troubles_on(page)
+        waiting |= {kind: path for kind, path in paths_on(page).items() if kind not in visited}
+    assert len(visited) >= 15, sorted(visited)
+    assert {kind: troubles for kind, troubles in visited.items() if troubles} == {}
