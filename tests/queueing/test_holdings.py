@@ -288,7 +288,7 @@ def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, ha
     from queueing.conf import Conf
 
     first, second, third = any_client.send_messages("work", ["a", "b", "c"])
-    child = hand("a", Conf(LEASE=0.05))
+    child = hand("a", Conf(LEASE=9))
     child.claim(1)
     call = child.lane.claim(2, suspects="take")
     child.run(call)
