@@ -157,6 +157,34 @@ def run_all(client: QueueClient, calls: Sequence[LaneCall]) -> list[Any]:
     return replies
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a claim of a queue would find now. ``next_due_seconds`` is ``None`` where nothing comes due."""
+
+    queue: str
+    is_due: bool
+    is_missing: bool
+    next_due_seconds: float | None
+
+
+def look(client: QueueClient, queues: Sequence[str]) -> list[Look]:
+    """Look into queues, all in one call, without claiming. Raises ``QueueUnavailable``."""
+    keys = [
+        key(queue)
+        for queue in queues
+        for key in (client.keys.attributes, client.keys.schedule, client.keys.leases, client.keys.waking)
+    ]
+    now_ms, *words = client.scripts.run("look", keys)
+    return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
+
+
+def _look(queue: str, word: bytes, now_ms: int) -> Look:
+    if word in (b"due", b"missing"):
+        return Look(queue, word == b"due", word == b"missing", None)
+    due_ms = validation.stored_int(word)
+    return Look(queue, False, False, max(0, due_ms - now_ms) / 1000 if due_ms else None)
+
+
 def extend(client: QueueClient, conf: Conf, queue: str, children: Iterable[str]) -> list[str]:
     """Extend what these children hold of ``queue``; the ids that others have taken over."""
     args = [int(conf.LEASE * 1000), *(lane_name(child, queue) for child in children)]

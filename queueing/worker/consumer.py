@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError, QueueExists, QueueNotFound
-from ..holdings import Delivery, Lane, LaneCall, run_all
+from ..holdings import Delivery, Lane, LaneCall, look, run_all
 from ..keys import low_priority_queue
 from ..listener import Listener
 from ..outcomes import Outcome
@@ -110,6 +110,8 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
+            if self.lookout.is_round_due and not self._exchange:
+                self._look_around()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
@@ -137,6 +139,16 @@ class Consumer:
             with contextlib.suppress(QueueExists):
                 self.client.create_queue(self._missing)
             self._missing = None
+
+    def _look_around(self) -> None:
+        """Begin a round at the first queue that has something: where none has, one call tells of all."""
+        if len(self.lanes) == 1 or self._unsettled or not self._room():
+            return
+        self.lookout.begin()
+        for found in look(self.client, list(self.lanes)):
+            if found.is_due or (found.is_missing and not self._is_sibling(found.queue)):
+                break
+            self.lookout.has_no_more(found.queue, found.next_due_seconds)
 
     def _next_exchange(self) -> Exchange:
         exchange = Exchange()
@@ -224,10 +236,14 @@ class Consumer:
 
     def _misses(self, queue: str) -> None:
         """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
-        if any(queue == low_priority_queue(other) for other in self.lanes):
+        if self._is_sibling(queue):
             self.lookout.has_no_more(queue)
         else:
             self._missing = queue
+
+    def _is_sibling(self, queue: str) -> bool:
+        """Whether it is for the low priorities of another of these queues."""
+        return any(queue == low_priority_queue(other) for other in self.lanes)
 
     def _breaks(self, lane: Lane, error: QueueError) -> None:
         logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)

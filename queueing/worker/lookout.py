@@ -33,13 +33,18 @@ class Lookout:
         """For how long there is nothing to look for."""
         return max(0.0, self._round_at - time.monotonic()) if self.is_idle else 0.0
 
+    @property
+    def is_round_due(self) -> bool:
+        """Whether it is time to look again, though nobody has said anything."""
+        return self.is_idle and time.monotonic() >= self._round_at
+
     def begin(self) -> None:
         """Something may be due in any queue: begin a round."""
         self._turn, self.is_idle = 0, False
 
     def begin_if_due(self) -> None:
         """Begin a round if it is time for it, and pass over the queues that are broken."""
-        if self.is_idle and time.monotonic() >= self._round_at:
+        if self.is_round_due:
             self.begin()
         for _ in self._queues:
             if not self.is_broken(self.queue) or self.is_idle:
