@@ -1,7 +1,9 @@
 """The site, with the queues of a small shop beside its own."""
 
 from mqsite.settings import *  # noqa: F403
-from mqsite.settings import INSTALLED_APPS, QUEUEING
+from mqsite.settings import INSTALLED_APPS, QUEUEING, VAR_DIR
 
-INSTALLED_APPS = [*INSTALLED_APPS, "docs.screenshots.shop"]
+INSTALLED_APPS = [*INSTALLED_APPS, "shop"]
 QUEUEING = {**QUEUEING, "QUEUES": ["testqueue", "emails", "thumbnails", "invoices"]}
+# Of its own, so that a site or tests that run beside it keep their files.
+STATIC_ROOT = VAR_DIR / "screenshots"

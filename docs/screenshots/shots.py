@@ -12,10 +12,10 @@ from .work import bad_address, some_work
 DOCS = Path(__file__).resolve().parents[1]
 ADMIN = "/admin/queueing"
 #: Width and height of the windows, in CSS pixels.
-DESK, TALL, WIDE, PHONE = (1280, 900), (1280, 1240), (1500, 640), (390, 844)
+TALL, WIDE, PHONE = (1280, 1240), (1600, 620), (390, 844)
 
 
-def opened(browser: Browser, stage: Stage, size: tuple[int, int] = DESK, *, dark: bool = False) -> Page:
+def opened(browser: Browser, stage: Stage, size: tuple[int, int], *, dark: bool = False) -> Page:
     """A window of a member of the staff, logged in."""
     page = browser.new_page(
         base_url=stage.web.url,

@@ -13,7 +13,11 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.web_process import WebProcess
 from tests.servers.worker_process import MANAGE, WorkerProcess, site_environment
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "docs.screenshots.settings"}
+SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "docs.screenshots.settings",
+    # Where its app `shop` is found by that name.
+    "PYTHONPATH": str(Path(__file__).parent),
+}
 USER, PASSWORD = "ada", "only-for-pictures"
 WORKERS = {
     "web-shop.1": ("--threads", "2"),
@@ -52,7 +56,7 @@ class Stage:
 
 @contextmanager
 def staged() -> Iterator[Stage]:
-    """The site without workers; its static files lie in the project's folder, as after a build."""
+    """The site without workers; its static files stay in ``var``."""
     with TemporaryDirectory() as folder, ExitStack() as exits:
         redis = exits.enter_context(RedisServer(Path(folder, "redis")))
         database = Path(folder, "database.sqlite3")
