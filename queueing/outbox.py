@@ -1,6 +1,7 @@
 """The outbox: outcomes that wait in Redis until they are in the database."""
 
 import logging
+import zlib
 from dataclasses import dataclass
 
 from . import validation
@@ -64,7 +65,7 @@ def read_entry(key: bytes, fields: list[bytes]) -> Entry:
     try:
         size_bytes = int(fields[3])
         return Entry(key.decode(), size_bytes, unpack(fields), has_tasks)
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, zlib.error):
         # Written by a program that is not ours. One that cannot be read must not block those behind it.
         logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
         return Entry(key.decode(), size_bytes, [], has_tasks)

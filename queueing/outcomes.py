@@ -6,6 +6,7 @@ died. ``unpack`` reads both.
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -57,10 +58,12 @@ class Outcome:
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
-    """The outcomes of one lane's batch as one JSON text; long texts are cut."""
+    """The outcomes of one lane's batch as JSON, compressed; long texts are cut."""
     first = outcomes[0]
     rows = [_row(outcome, with_bodies) for outcome in outcomes]
-    return json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows}).encode()
+    text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
+    # Rows are much alike: a fifth of their size is left, and the outbox holds five times as many.
+    return zlib.compress(text.encode(), 1)
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
@@ -101,7 +104,7 @@ def _json(text: bytes) -> Any:
 
 
 def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
-    packed = _json(entry[b"packed"])
+    packed = _json(zlib.decompress(entry[b"packed"]))
     refusals = _json(entry[b"refused"]) or []
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for row in packed["rows"]:

@@ -41,7 +41,7 @@ MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] 
     "idle": (lambda peers, passes: show_idle(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
     "enqueue": (show_enqueue, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ]),
     "sleep": (show_sleep, [napping(peer) for peer in (OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ)]),
-    "start": (lambda peers, passes: show_start(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
+    "start": (show_start, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
 }
 
 

@@ -7,8 +7,6 @@ from statistics import median
 from ..table import show_table
 from .peer import Peer, session
 
-TURNS = 5
-
 
 def seconds_to_first_job(peer: Peer) -> float:
     with session(peer) as work:
@@ -19,9 +17,9 @@ def seconds_to_first_job(peer: Peer) -> float:
         return (work.ran_ns(1)[0] - started_ns) / 1e9
 
 
-def show_start(peers: Sequence[Peer]) -> None:
+def show_start(peers: Sequence[Peer], passes: int) -> None:
     taken: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    for turn in range(TURNS):
+    for turn in range(passes):
         for peer in peers if turn % 2 == 0 else reversed(peers):
             taken[peer.name].append(seconds_to_first_job(peer))
     rows = [

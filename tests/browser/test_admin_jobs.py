@@ -43,12 +43,14 @@ def history(database: Path, client: QueueClient) -> None:
             "body_is_whole": True,
             "error": f"{error}: {long}",
             "exception": error,
+            "result": "",
         }
         _insert(connection, "queueing_job", row)
         copied = {
             name: row[name] for name in ("rc", "handler", "finished_at", "worker", "error", "exception")
         }
         attempt = {**copied, "job_id": number + 1, "outcome": "dead", "traceback": f"Traceback\n  {long}"}
+        attempt["error_class"] = error
         _insert(connection, "queueing_attempt", attempt)
     connection.commit()
     connection.close()

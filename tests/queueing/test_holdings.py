@@ -1,6 +1,7 @@
 """Claim, settle, extend, abandon: what the scripts promise, with the same call repeated at will."""
 
 import json
+import secrets
 
 import pytest
 
@@ -231,7 +232,7 @@ def test_an_outbox_that_is_full_drops_the_oldest_and_counts_it(any_client, hand)
     from queueing.conf import Conf
 
     child = hand("a", Conf(OUTBOX_MAX=700))
-    ids = any_client.send_messages("work", ["x" * 200] * 3)
+    ids = any_client.send_messages("work", [secrets.token_hex(200) for _ in range(3)])
     for delivery in child.claim().deliveries:
         child.settle(ended(delivery, "done"))
     kept = [outcome.id for outcome in outbox.newest(any_client, count=10)]
@@ -329,3 +330,14 @@ def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand)
     abandon(any_client, Conf(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
     assert [outcome.id for outcome in outbox.newest(any_client, count=10)] == [ids[0]]
     assert any_client.redis.hget(KEYS.outbox_stats(), "lost") == b"20"
+
+
+def test_a_batch_of_outcomes_that_are_alike_takes_little_of_the_outbox(any_client, hand):
+    child = hand()
+    any_client.send_messages("work", ["x" * 100] * 100)
+    deliveries = child.claim(100).deliveries
+    child.settle(*(ended(delivery, "done") for delivery in deliveries))
+    assert outbox.stats(any_client).size_bytes < 100 * 100
+    assert [outcome.id for outcome in outbox.newest(any_client, count=1)] == [
+        delivery.message.id for delivery in deliveries
+    ]

@@ -37,6 +37,13 @@ def shifted(client: QueueClient, name: str, **ms: int) -> None:
     client.redis.hset("rsmq::schedules", name, json.dumps(known))
 
 
+@pytest.fixture(autouse=True)
+def _only_what_a_test_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedules of this site are none of these tests'."""
+    periodic.discover()
+    monkeypatch.setattr(periodic, "_said", [])
+
+
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> str:
     """This process has the code of a schedule for the queue ``nightly``; its name."""

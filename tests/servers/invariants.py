@@ -24,8 +24,8 @@ OF_THE_QUEUE = {
     *("paused", "max_receive_count", "dead_letter_queue", "retention"),
 }
 #: Hashes beside a queue with a field for some of its messages, and what else lies there.
-BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress, KEYS.priorities)
-BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics)
+BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress)
+BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking)
 #: Keys of ours that stay when all queues are drained, beside those that expire by themselves.
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.unrecorded()),
@@ -207,6 +207,8 @@ class Invariants:
         yield from _each(f"{queue}: messages without a body", messages - fields)
         for key in (of(queue) for of in BY_MESSAGE):
             yield from _each(f"{key}: fields without a message", set(redis.hkeys(key)) - messages)
+        waking = set(redis.zrange(KEYS.waking(queue), 0, -1))
+        yield from _each(f"{KEYS.waking(queue)}: no such message", waking - messages)
 
     def _lanes_without_lease(self, queues: set[str]) -> Iterator[str]:
         """What a dead child left is given back when its lease ends, so each has one."""
