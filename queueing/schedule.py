@@ -59,7 +59,7 @@ class Schedule:
 
 def send_now(client: QueueClient, schedule: Schedule) -> str:
     """Send its message now, beside its ticks, and return the id. A missing queue is created."""
-    draft = schedule.draft(client.server_ms())
+    draft = schedule.draft(client.now_ms())
     try:
         return client.send_messages(schedule.target.queue, [draft])[0]
     except QueueNotFound:

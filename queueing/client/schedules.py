@@ -27,10 +27,6 @@ class Schedules(Sends):
         ]
         return sorted(states, key=lambda state: state.name)
 
-    def server_ms(self) -> int:
-        """The ms epoch of the server's clock."""
-        return int(self.scripts.run("list_schedules", [self.keys.schedules()])[0])
-
     def pause_schedule(self, name: str) -> None:
         """Let its ticks pass without a message. Raises ``ScheduleNotFound``."""
         self._set_paused(name, "1")

@@ -74,10 +74,10 @@ def test_what_nobody_was_there_for_is_made_up_for_by_policy(
         wait_for_ticks(ledger, 2, process)
         wait_for_ticks(ledger, 2, process, "once ")
         process.kill_group()
-    killed_ms = client.server_ms()
-    eventually(lambda: client.server_ms() > killed_ms + 3500)
+    killed_ms = client.now_ms()
+    eventually(lambda: client.now_ms() > killed_ms + 3500)
     with ticking("all-ticks", "last-tick") as process:
-        again_ms = client.server_ms()
+        again_ms = client.now_ms()
         eventually(lambda: max(ticks(ledger)) > again_ms / 1000 + 1, of=process, within_seconds=30)
         eventually(lambda: max(ticks(ledger, "once ")) > again_ms / 1000 + 1, of=process)
     for prefix in ("", "once "):
@@ -97,7 +97,8 @@ def test_a_tick_whose_reply_is_cut_is_sent_once(
         ticking("all-ticks", redis_url=proxy.url) as process,
     ):
         wait_for_ticks(ledger, 4, process)
-    assert rule.cut >= 4
+    # The first one says the whole script, which is not what is cut.
+    assert rule.cut >= 3
     assert_each_tick_once(ticks(ledger))
     assert_none_is_missing(ticks(ledger))
 

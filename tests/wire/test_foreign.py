@@ -8,7 +8,7 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.exceptions import InvalidFormat, QueueError
-from queueing.messages import Message
+from queueing.messages import Draft, Message, Timing
 from tests.servers.ledger import Ledger
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
@@ -69,8 +69,11 @@ def received(client: QueueClient) -> Message:
 
 
 #: Every public method of the client, on a queue that another program has filled.
+TIMING = Timing("s", "every 1 s", "", "q", "once")
 CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "beat": lambda client: client.beat("worker", "{}", "token"),
+    "cancel_message": lambda client: client.cancel_message("q", IDS[0]),
+    "cancel_messages": lambda client: client.cancel_messages("q", IDS),
     "change_message_visibility": lambda client: client.change_message_visibility("q", IDS[0], 0),
     "change_visibilities": lambda client: client.change_visibilities("q", [IDS[0], received(client)], 5),
     "count_hit": lambda client: client.count_hit("page", 60),
@@ -87,8 +90,13 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "learn_dead_letter_queue": lambda client: client.learn_dead_letter_queue("q", "q-dead"),
     "list_queues": lambda client: client.list_queues(),
     "move_messages": lambda client: [client.create_queue("to"), client.move_messages("q", "to")],
+    "name_schedules": lambda client: client.name_schedules([TIMING], first=True),
     "now_ms": lambda client: client.now_ms(),
     "pause_queue": lambda client: client.pause_queue("q"),
+    "pause_schedule": lambda client: [
+        client.name_schedules([TIMING], first=True),
+        client.pause_schedule("s"),
+    ],
     "peek_message": lambda client: client.peek_message("q", IDS[0]),
     "peek_messages": lambda client: client.peek_messages("q"),
     "ping": lambda client: client.ping(),
@@ -104,8 +112,13 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "release_message": lambda client: client.release_message("q", received(client)),
     "report_progress": lambda client: client.report_progress("q", IDS[0], 1, 0.5, "half"),
     "resume_queue": lambda client: client.resume_queue("q"),
+    "resume_schedule": lambda client: [
+        client.name_schedules([TIMING], first=True),
+        client.resume_schedule("s"),
+    ],
     "resume_worker": lambda client: client.resume_worker("worker"),
     "sample_queues": lambda client: client.sample_queues(["q"]),
+    "schedules": lambda client: client.schedules(),
     "send_message": lambda client: client.send_message("q", "text", headers={"a": "b"}),
     "send_messages": lambda client: client.send_messages("q", ["text", "another"]),
     "set_queue_attributes": lambda client: client.set_queue_attributes("q", vt=5),
@@ -118,6 +131,9 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "sweep_lost_queues": lambda client: client.sweep_lost_queues(),
     "sweep_queue": lambda client: client.sweep_queue("q"),
     "sweep_steps": lambda client: list(client.sweep_steps("q")),
+    "tick": lambda client: client.tick(
+        TIMING, client.name_schedules([TIMING], first=True)[1][0], client.now_ms(), [Draft(body="tick")]
+    ),
     "workers": lambda client: client.workers(),
 }
 

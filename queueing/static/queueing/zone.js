@@ -11,6 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!/^[\w+/-]+$/.test(zone ?? "") || isKnown()) return;
     const secure = location.protocol === "https:" ? "; secure" : "";
     document.cookie = `queueing_zone=${zone}; path=/; max-age=${YEAR_SECONDS}; samesite=lax${secure}`;
-    // What answers a form that was not right is not asked for again: what was typed would be gone.
-    if (isKnown() && !document.querySelector(".errornote")) location.replace(location.pathname + location.search);
+    // What answers a form is not asked for again: what was typed, or what is said of what was done, would be gone.
+    const answers = document.querySelector(".errornote, .messagelist:not(.queueing-alerts) li");
+    if (isKnown() && !answers) location.replace(location.pathname + location.search);
 });
