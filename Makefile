@@ -26,7 +26,7 @@ run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABA
 	@$(BIN)/python -m mqsite.launcher
 
 test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(ARGS)

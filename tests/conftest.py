@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Files of tests that take a minute or so.
 LONGEST = ("test_nemesis", "test_idle")
+#: Rooms whose tests mostly wait for real processes.
+WAITING = ("faults", "browser", "site", "deploy")
 #: The name under which a test's report carries what it measured.
 FIGURE = "figure"
 
@@ -194,18 +196,18 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return say
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, the files of some rooms stay together: what they share is dear.
+    """What lasts longest begins first: side by side, it would be waited for alone at the end.
 
-    Besides, only one launcher at a time looks for a free port for its Redis.
+    A file stays together (``--dist loadfile``): what its tests share is dear, and only one launcher at a
+    time may look for a free port for its Redis.
     """
-    # What lasts longest begins first, else it would be waited for alone at the end.
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
-    for item in items:
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
         room = item.path.relative_to(ROOT / "tests").parts[0]
-        if room in ("browser", "deploy", "site", "wire"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        return item.path.stem not in LONGEST, room not in WAITING
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
