@@ -311,7 +311,7 @@ class TestRedrive:
     ):
         page = text(boss.get(LIST + "work-dead/messages/"))
         assert f'value="{ids[1]}"' in page
-        assert 'formaction="/admin/queueing/queue/work/redrive/"' in page
+        assert f'formaction="{WORK}redrive/"' in page
         asked = text(boss.post(WORK + "redrive/", {"ids": [ids[1], ids[2]]}))
         assert "Move 2 selected messages of work-dead back to work?" in asked
         assert asked.count('type="hidden" name="ids"') == 2
