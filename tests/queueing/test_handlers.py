@@ -12,6 +12,9 @@ from queueing.handlers import handler, policy
 @pytest.fixture(autouse=True)
 def registry(monkeypatch):
     monkeypatch.setattr(handlers, "_handlers", {})
+    # Another test of this process may have opened the door of the tasks.
+    monkeypatch.setattr(handlers, "_resolvers", [])
+    monkeypatch.setattr(handlers, "_resolved_queues", [])
 
 
 def test_a_registered_function_is_found_by_its_queue():
