@@ -1,4 +1,4 @@
-"""``kill -9`` in the middle of 5,000 messages: of all processes, of one child, of the supervisor."""
+"""``kill -9`` in the middle of 10,000 messages: of all processes, of one child, of the supervisor."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from tests.servers.ledger import Entry, Ledger
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
-COUNT = 5000
+COUNT = 10_000
 #: So many runs have ended when the blow falls.
-BEFORE = 1000
+BEFORE = 2000
 #: Of the backlog at least so much is still to come when a killed message runs again.
-BEHIND = 500
+BEHIND = 1000
 OPTIONS = ("brisk", "--threads", "4")
 
 
