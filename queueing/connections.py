@@ -8,12 +8,13 @@ import os
 import threading
 from typing import Any
 
-from redis import BlockingConnectionPool, Redis
+from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .client import QueueClient
 from .conf import Conf, get_conf
+from .pool import Pool
 
 #: Seconds a thread waits for a free connection of the pool.
 POOL_PATIENCE_SECONDS = 1.0
@@ -31,7 +32,7 @@ def connect(conf: Conf, *, connections: int | None = None, timeout: float | None
     options: dict[str, Any] = {}
     if conf.URL.startswith("rediss://") and not conf.TLS_VERIFY:
         options = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-    pool = BlockingConnectionPool.from_url(
+    pool = Pool.from_url(
         conf.URL,
         max_connections=connections or conf.MAX_CONNECTIONS,
         timeout=POOL_PATIENCE_SECONDS,

@@ -8,12 +8,13 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hiredis import pack_command
 from redis import Redis
 from redis import exceptions as driver
 
@@ -106,19 +107,17 @@ class ScriptRunner:
         return replies
 
     def try_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
-        """The same, with the error of a script that Redis refused in the place of its reply."""
-        commands = [call.command(whole=False) for call in calls]
-        replies = self._run_repeated(
-            lambda connection: self._exchange(connection, calls, commands), repeatable=repeatable
-        )
-        return [_translated(reply) if isinstance(reply, driver.ResponseError) else reply for reply in replies]
+        """The same, with the error of a script that Redis refused in the place of its reply.
 
-    def _run_repeated(self, exchange: Callable[[Any], list[Any]], *, repeatable: bool) -> list[Any]:
-        """Try again after what had certainly no effect, and after anything where that is harmless."""
+        Tries again after what had certainly no effect, and after anything where that is harmless.
+        """
+        packed = _packed([call.command(whole=False) for call in calls])
         give_up = time.monotonic() + self.patience_seconds
-        for tried in range(1, self.TRIES + 1):
+        tried = 0
+        while True:
+            tried += 1
             try:
-                return self._with_connection(exchange)
+                return self._try_once(calls, packed)
             except QueueUnavailable as error:
                 if isinstance(error, ReplyLost) and not repeatable:
                     raise
@@ -126,15 +125,17 @@ class ScriptRunner:
                 if tried == self.TRIES or time.monotonic() + pause > give_up:
                     raise
                 time.sleep(pause)
-        raise AssertionError("unreachable")
 
-    def _with_connection(self, exchange: Callable[[Any], list[Any]]) -> list[Any]:
+    def _try_once(self, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
         try:
             connection = self.pool.get_connection()
         except (driver.RedisError, OSError) as error:
             raise QueueUnavailable(_sentence(error)) from error
         try:
-            return exchange(connection)
+            return [
+                _settled(connection, call, reply)
+                for call, reply in zip(calls, _converse(connection, packed, len(calls)), strict=True)
+            ]
         except REFUSALS as error:
             connection.disconnect()
             raise QueueUnavailable(_sentence(error)) from error
@@ -148,29 +149,36 @@ class ScriptRunner:
         finally:
             self.pool.release(connection)
 
-    def _exchange(self, connection: Any, calls: Sequence[Call], commands: list[tuple[Any, ...]]) -> list[Any]:
-        replies = _converse(connection, commands)
-        for index, reply in enumerate(replies):
-            if isinstance(reply, driver.NoScriptError):
-                [reply] = _converse(connection, [calls[index].command(whole=True)])
-                replies[index] = reply
-            if isinstance(reply, driver.ResponseError):
-                if isinstance(reply, REFUSALS):
-                    raise reply
-                if _is_refusal(reply):
-                    raise driver.TryAgainError(str(reply))
-        return replies
+
+def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    """Commands in Redis' protocol, to be written in one go."""
+    pieces = [pack_command(command) for command in commands]
+    return pieces if len(pieces) == 1 else [b"".join(pieces)]
 
 
-def _converse(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
-    connection.send_packed_command(connection.pack_commands(commands))
+def _converse(connection: Any, packed: list[bytes], count: int) -> list[Any]:
+    """Write commands and read that many replies, an error in the place of the one it is."""
+    connection.send_packed_command(packed)
     replies: list[Any] = []
-    for _ in commands:
+    for _ in range(count):
         try:
             replies.append(connection.read_response(disable_decoding=True))
         except driver.ResponseError as error:
             replies.append(error)
     return replies
+
+
+def _settled(connection: Any, call: Call, reply: Any) -> Any:
+    """The reply of a script, once that is loaded, or its error in our terms. Raises ``REFUSALS``."""
+    if isinstance(reply, driver.NoScriptError):
+        [reply] = _converse(connection, _packed([call.command(whole=True)]), 1)
+    if not isinstance(reply, driver.ResponseError):
+        return reply
+    if isinstance(reply, REFUSALS):
+        raise reply
+    if _is_refusal(reply):
+        raise driver.TryAgainError(str(reply))
+    return _translated(reply)
 
 
 def _is_refusal(error: driver.ResponseError) -> bool:

@@ -13,6 +13,7 @@ from .peer import Peer
 from .start import show_start
 
 OURS = Peer("ours", "ours", jobs=30_000)
+OURS_TASKS = Peer("ours, tasks", "ours_tasks", jobs=30_000)
 BULLMQ = Peer("BullMQ", "bullmq_peer.js", threads=100, jobs=30_000)
 HUEY = Peer("huey", "huey_peer.py", jobs=10_000)
 DRAMATIQ = Peer("dramatiq", "dramatiq_peer.py", threads=8, jobs=20_000)
@@ -34,12 +35,12 @@ def napping(peer: Peer) -> Peer:
 MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] = {
     "drain": (
         show_drain,
-        [OURS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ), TASKIQ, two(TASKIQ)]
+        [OURS, OURS_TASKS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ), TASKIQ, two(TASKIQ)]
         + [SAQ],
     ),
     "latency": (show_latency, [OURS, BULLMQ, HUEY, TASKIQ, SAQ]),
     "idle": (lambda peers, passes: show_idle(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
-    "enqueue": (show_enqueue, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ]),
+    "enqueue": (show_enqueue, [OURS, OURS_TASKS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ]),
     "sleep": (show_sleep, [napping(peer) for peer in (OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ)]),
     "start": (show_start, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
 }
@@ -59,7 +60,7 @@ def main() -> None:
     show, peers = MEASURES[options.what]
     if options.only:
         peers = [peer for peer in peers if peer.name.startswith(tuple(options.only))]
-    if any(peer.program != "ours" for peer in peers):
+    if any(not peer.is_ours for peer in peers):
         require_installed()
     show([_told(peer, options) for peer in peers], options.passes)
 

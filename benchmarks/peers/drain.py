@@ -40,7 +40,7 @@ def drain(peer: Peer, job: str, jobs: int) -> Drained:
             work.wait_for(jobs, worker)
             after, ended = cpu_seconds(worker), work.redis.info("cpu")
             ran = sorted(work.ran_ns(jobs).values())
-            history = _history(work, ran[-1], worker) if peer.program == "ours" else None
+            history = _history(work, ran[-1], worker) if peer.is_ours else None
         rate = (jobs - 1) / ((ran[-1] - ran[0]) / 1e9)
     used = [seconds - before.get(pid, 0.0) for pid, seconds in after.items()]
     redis = sum(ended[key] - begun[key] for key in ("used_cpu_user", "used_cpu_sys"))

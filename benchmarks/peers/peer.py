@@ -36,9 +36,13 @@ class Peer:
     database_url: str = ""
 
     @property
+    def is_ours(self) -> bool:
+        return self.program.startswith("ours")
+
+    @property
     def command(self) -> list[str]:
-        if self.program == "ours":
-            return [sys.executable, "-m", "benchmarks.peers.programs.ours"]
+        if self.is_ours:
+            return [sys.executable, "-m", f"benchmarks.peers.programs.{self.program}"]
         if self.program.endswith(".js"):
             return ["node", str(PROGRAMS / self.program)]
         return [str(PLACE / "venv" / "bin" / "python"), str(PROGRAMS / self.program)]
@@ -56,7 +60,7 @@ class Session:
             "PEER_MODULES": str(PLACE),
             "PYTHONPATH": str(PROGRAMS),
         }
-        if peer.program == "ours":
+        if peer.is_ours:
             database_url = peer.database_url or f"sqlite:///{folder / 'db.sqlite3'}"
             self.environment |= site_environment(server.url, database_url)
             self.environment |= {

@@ -6,3 +6,4 @@ from mqsite.settings import QUEUEING as SITE_QUEUEING
 
 INSTALLED_APPS = [*SITE_APPS, "benchmarks.peers.site"]
 QUEUEING = {**SITE_QUEUEING, "QUEUES": ["bench"]}
+TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend", "QUEUES": []}}

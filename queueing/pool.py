@@ -1,0 +1,59 @@
+"""The connections of one process to Redis: a bounded number, lent to one thread at a time."""
+
+import time
+from queue import Empty
+from typing import Any
+
+from redis import BlockingConnectionPool
+from redis import exceptions as driver
+
+
+class Pool(BlockingConnectionPool):
+    """The driver's blocking pool without its bookkeeping at each loan, which takes longer than a send's own work.
+
+    Left out are its telemetry, its notices of maintenance (protocol 2 has none), and a system call that
+    looks at a connection which was in use a moment ago.
+    """
+
+    #: A connection that rested for so many seconds may have been closed meanwhile.
+    FRESH_SECONDS = 0.5
+
+    def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """One that is connected; waits ``timeout`` seconds for it. Raises ``ConnectionError``."""
+        self._checkpid()
+        try:
+            connection = self.pool.get(timeout=self.timeout)
+        except Empty:
+            raise driver.ConnectionError("No connection available.") from None
+        if connection is None:
+            connection = self.make_connection()
+            connection.used_at = 0.0
+        if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
+            try:
+                _look_after(connection)
+            except BaseException:
+                self.release(connection)
+                raise
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Take it back. One of a parent process is closed."""
+        self._checkpid()
+        if connection.pid != self.pid:
+            connection.disconnect()
+            connection = None
+        else:
+            connection.used_at = time.monotonic() if connection.is_connected else 0.0
+        self.pool.put_nowait(connection)
+
+
+def _look_after(connection: Any) -> None:
+    """Connect it, anew where it was closed at the other end or holds what nobody has read."""
+    connection.connect()
+    try:
+        is_usable = not connection.can_read()
+    except (driver.ConnectionError, driver.TimeoutError, OSError):
+        is_usable = False
+    if not is_usable:
+        connection.disconnect()
+        connection.connect()
