@@ -40,10 +40,10 @@ class Pool(BlockingConnectionPool):
         """Take it back. One of a parent process is closed."""
         self._checkpid()
         if connection.pid != self.pid:
+            # The pool of this process has been filled anew since the fork.
             connection.disconnect()
-            connection = None
-        else:
-            connection.used_at = time.monotonic() if connection.is_connected else 0.0
+            return
+        connection.used_at = time.monotonic() if connection.is_connected else 0.0
         self.pool.put_nowait(connection)
 
 

@@ -23,7 +23,7 @@ ROWS = [
     ),
     (
         "Redis room",
-        "scripts validation workers senders subscription wakeups client connections listener holdings outbox"
+        "scripts validation workers senders subscription wakeups client pool connections listener holdings outbox"
         " provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
