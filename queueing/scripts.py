@@ -62,7 +62,7 @@ def _expanded(path: Path, seen: set[Path]) -> str:
     return INCLUDE.sub(lambda found: _expanded(FOLDER / "lib" / f"{found[1]}.lua", seen), text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One script with its keys and arguments."""
 

@@ -8,7 +8,6 @@ nothing.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from . import validation
 from .client import QueueClient
@@ -36,22 +35,17 @@ class Whereabouts:
     worker: str = ""
 
 
-#: For each client the names that it has noted already.
-_adopted: WeakKeyDictionary[QueueClient, set[str]] = WeakKeyDictionary()
-
-
 def place(queue: str, priority: int) -> tuple[str, int]:
     """The queue in which a task of that priority (-100 to 100) lies, and its priority there (0 to 100)."""
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
-def send(client: QueueClient, queue: str, priority: int, messages: Sequence[str | Draft]) -> list[str]:
-    """Send to a queue of tasks, or to its sibling, which is made if it is missing: the ids.
+def send(client: QueueClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
+    """Send to a queue of tasks or to its sibling (``target``), which are made if they are missing: the ids.
 
     Raises what ``send_messages`` does.
     """
-    target, _ = place(queue, priority)
-    if target not in _adopted.setdefault(client, set()):
+    if target not in client.task_queues:
         _adopt(client, queue, target)
     try:
         return client.send_messages(target, messages)
@@ -66,7 +60,7 @@ def _adopt(client: QueueClient, queue: str, target: str) -> None:
         with suppress(QueueExists):
             client.create_queue(missing)
     client.scripts.run("note_task_queue", [client.keys.task_queues()], queue)
-    _adopted[client].add(target)
+    client.task_queues.add(target)
 
 
 def known(client: QueueClient) -> list[str]:

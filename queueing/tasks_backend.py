@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -16,11 +15,11 @@ from .exceptions import EnqueueFailed, QueueError, QueueNotFound
 from .keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
 from .messages import Draft
 from .senders import whole_id
-from .task_body import BodyWriter
 from .tasks import hearing, options, registry, results
 from .tasks.compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
 from .tasks.lookups import TaskLookup
 from .tasks.resolver import TaskResolver
+from .tasks.routes import Route
 from .validation import QNAME, RESERVED_NAME
 
 #: The longest name that leaves room for the dead letters of the sibling for low priorities.
@@ -41,6 +40,8 @@ class RSMQBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         self.task_options = options.read(self.options)
+        #: That of the task which was sent last.
+        self._route: Route | None = None
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -57,20 +58,26 @@ class RSMQBackend(BaseTaskBackend):
         Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for what JSON cannot hold, and what
         ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id.
         """
-        return self.enqueue_many(task, [(args, kwargs)])[0]
+        route = self._route_of(task)
+        result = results.enqueued(task, self.alias, args, kwargs)
+        body = route.write(result.args, result.kwargs)
+        if self._waits_for_commit():
+            self._send_at_commit(route, [result], [body])
+        else:
+            [id] = route.send([route.message(body)])
+            results.identify(result, id)
+            self._tell([result])
+        return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
         """Send a task any number of times, each time with the args and kwargs of one call, in a batch."""
-        self.validate_task(task)
+        route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
-        write = _writer(task).write
-        bodies = [write(result.args, result.kwargs) for result in sent]
+        bodies = [route.write(result.args, result.kwargs) for result in sent]
         if self._waits_for_commit():
-            for result in sent:
-                results.identify(result, whole_id())
-            transaction.on_commit(partial(self._send_after_commit, task, sent, bodies))
+            self._send_at_commit(route, sent, bodies)
         else:
-            for result, id in zip(sent, self._send(task, bodies), strict=True):
+            for result, id in zip(sent, route.send(list(map(route.message, bodies))), strict=True):
                 results.identify(result, id)
             self._tell(sent)
         return sent
@@ -108,10 +115,9 @@ class RSMQBackend(BaseTaskBackend):
 
     def draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
         """The queue of a task and its message, which is not sent. Raises what ``enqueue`` does."""
-        self.validate_task(task)
-        queue, priority = task_queues.place(task.queue_name, task.priority)
+        route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
-        return queue, Draft(body=_writer(task).write(result.args, result.kwargs), priority=priority)
+        return route.queue, route.draft(route.write(result.args, result.kwargs))
 
     # --- for the worker and the checks --------------------------------------------------------
 
@@ -143,33 +149,31 @@ class RSMQBackend(BaseTaskBackend):
     def _waits_for_commit(self) -> bool:
         return self.task_options.enqueue_on_commit and transaction.get_connection().in_atomic_block
 
-    def _send_after_commit(self, task: Task, sent: list[TaskResult], bodies: list[str]) -> None:
-        try:
-            self._send(task, bodies, [result.id for result in sent])
-        except QueueError as error:
-            raise EnqueueFailed(sent[0].id, task.module_path, error) from error
-        self._tell(sent)
+    def _route_of(self, task: Task) -> Route:
+        route = self._route
+        if route is None or route.task is not task:
+            self.validate_task(task)
+            self._route = route = Route(task)
+        return route
+
+    def _send_at_commit(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
+        for result in sent:
+            results.identify(result, whole_id())
+        drafts = [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
+
+        def send() -> None:
+            try:
+                route.send(drafts)
+            except QueueError as error:
+                raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
+            self._tell(sent)
+
+        transaction.on_commit(send)
 
     def _tell(self, sent: list[TaskResult]) -> None:
         if hearing.hears_enqueued():
             for result in sent:
                 signals.task_enqueued.send(type(self), task_result=result)
-
-    def _send(self, task: Task, bodies: list[str], ids: Sequence[str] = ()) -> list[str]:
-        _, priority = task_queues.place(task.queue_name, task.priority)
-        drafts: Sequence[str | Draft] = bodies
-        if ids or priority or task.run_after is not None:
-            due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
-            drafts = [
-                Draft(body=body, due_ms=due_ms, priority=priority, id=id)
-                for body, id in zip(bodies, ids or [None] * len(bodies), strict=True)
-            ]
-        return task_queues.send(get_client(), task.queue_name, task.priority, drafts)
-
-
-def _writer(task: Task) -> BodyWriter:
-    run_after = None if task.run_after is None else task.run_after.isoformat()
-    return BodyWriter(task.module_path, task.priority, run_after)
 
 
 def _problem_of_name(queue: Any) -> str:

@@ -35,8 +35,8 @@ def napping(peer: Peer) -> Peer:
 MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] = {
     "drain": (
         show_drain,
-        [OURS, OURS_TASKS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ), TASKIQ, two(TASKIQ)]
-        + [SAQ],
+        [OURS, OURS_TASKS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ)]
+        + [TASKIQ, two(TASKIQ), SAQ],
     ),
     "latency": (show_latency, [OURS, BULLMQ, HUEY, TASKIQ, SAQ]),
     "idle": (lambda peers, passes: show_idle(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),

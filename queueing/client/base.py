@@ -33,6 +33,8 @@ class ClientBase:
         self.keys = Keys(ns)
         self.scripts = ScriptRunner(redis)
         self.wakeups = WakeUps(redis)
+        #: The queues of tasks that this client has made, or found, and noted.
+        self.task_queues: set[str] = set()
         self._senders = Senders()
         self._dead_letter_queues: dict[str, str] = {}
 

@@ -59,6 +59,8 @@ class Sends(ClientBase):
         steps, so any other error may come after some were sent.
         """
         qname, delay = self._sendable(qname, messages, delay)
+        if len(messages) == 1:
+            return self._send_step(qname, messages, delay)
         ids: list[str] = []
         for step in _steps(messages):
             ids += self._send_step(qname, step, delay)

@@ -12,5 +12,5 @@ local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) 
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
 local base_us = is_repeat and tonumber(first_us) or now_us
 -- include put
-if #bodies > 0 then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. whole(now_us), 'PX', ARGV[4]) end
+if #bodies > 0 then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. reply[2], 'PX', ARGV[4]) end
 return reply

@@ -11,8 +11,8 @@ if __name__ == "__main__":
     JOBS = {"noop": noop, "nap": nap}
     common.main(
         send=lambda job, text: JOBS[job].enqueue(text),
-        send_many=lambda job, texts: JOBS[job].get_backend().enqueue_many(
-            JOBS[job], [((text,), {}) for text in texts]
+        send_many=lambda job, texts: (
+            JOBS[job].get_backend().enqueue_many(JOBS[job], [((text,), {}) for text in texts])
         ),
         work=ours.work,
         setup=ours.setup,
