@@ -17,5 +17,5 @@ local function depths()
       if band_ms > 0 then after = '(' .. whole(now_ms - band_ms) end
     end
   end
-  return ready, running, dead, whole(waiting_ms)
+  return ready, running, dead, string.format('%.0f', waiting_ms)
 end
