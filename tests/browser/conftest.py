@@ -1,5 +1,6 @@
 """Debian's Chromium in front of the real site: Gunicorn, a worker and Redis as they are deployed."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
+from queueing.client import QueueClient
 from tests.servers.program import Program
 from tests.servers.programs import require
 from tests.servers.redis_server import RedisServer
-from tests.servers.web_process import WebProcess
 from tests.servers.worker_process import MANAGE, site_environment
+
+from .shared_site import SharedSite
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -68,14 +71,51 @@ class Visit:
             self.troubles.append(f"{response.status} for {response.url}")
 
 
-@pytest.fixture
-def site(redis_server: RedisServer, database: Path, collected_static: None) -> Iterator[WebProcess]:
-    with WebProcess(redis_url=redis_server.url, database_url=f"sqlite:///{database}") as web:
-        yield web
+@pytest.fixture(scope="session")
+def _with_account(_migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and a superuser."""
+    path = Path(shutil.copy(_migrated, tmp_path_factory.mktemp("account") / "account.sqlite3"))
+    made = Program(
+        [sys.executable, MANAGE, "createsuperuser", "--noinput", f"--username={USER}", "--email=a@b.invalid"],
+        env={
+            **site_environment("redis://127.0.0.1:1/0", f"sqlite:///{path}"),
+            "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+        },
+        name="createsuperuser",
+    )
+    assert made.run() == 0, made.tail()
+    return path
+
+
+@pytest.fixture(scope="module")
+def _module_site(
+    _session_redis: RedisServer,
+    _with_account: Path,
+    collected_static: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[SharedSite]:
+    database = Path(shutil.copy(_with_account, tmp_path_factory.mktemp("site") / "site.sqlite3"))
+    with SharedSite(redis_url=_session_redis.url, database=database) as site:
+        site.log_in(USER, PASSWORD)
+        yield site
 
 
 @pytest.fixture
-def visit(chromium: Browser, site: WebProcess) -> Iterator[Visit]:
+def site(_module_site: SharedSite, client: QueueClient) -> SharedSite:
+    """The site as it is when it has just started, with one superuser and nothing in its queue."""
+    _module_site.reset()
+    client.create_queue("testqueue")  # as the site does when it loads
+    return _module_site
+
+
+@pytest.fixture
+def database(site: SharedSite) -> Path:
+    """The SQLite file of the site, for the workers beside it."""
+    return site.database
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: SharedSite) -> Iterator[Visit]:
     """Visits of the site; a console error or a failed request on any page fails the test."""
     made = Visit(site.url, chromium)
     yield made
@@ -84,36 +124,23 @@ def visit(chromium: Browser, site: WebProcess) -> Iterator[Visit]:
     assert made.troubles == []
 
 
-@pytest.fixture
-def account(redis_server: RedisServer, database: Path) -> None:
-    """A superuser in the database of the site."""
-    settings = site_environment(redis_server.url, f"sqlite:///{database}")
-    made = Program(
-        [
-            sys.executable,
-            MANAGE,
-            "createsuperuser",
-            "--noinput",
-            "--username",
-            USER,
-            "--email",
-            "a@b.invalid",
-        ],
-        env={**settings, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
-        name="createsuperuser",
-    )
-    assert made.run() == 0, made.tail()
-
-
-@pytest.fixture
-def log_in(account: None) -> Callable[[Page], None]:
+def fill_in(page: Page) -> None:
     """Log in to the admin by its form."""
+    page.goto("/admin/")
+    page.fill("#id_username", USER)
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/")
 
-    def fill(page: Page) -> None:
+
+@pytest.fixture
+def log_in(site: SharedSite) -> Callable[[Page], None]:
+    """Be logged in, and see the admin's first page."""
+
+    def enter(page: Page) -> None:
+        page.context.add_cookies(
+            [{"name": name, "value": value, "url": site.url} for name, value in site.cookies.items()]
+        )
         page.goto("/admin/")
-        page.fill("#id_username", USER)
-        page.fill("#id_password", PASSWORD)
-        page.click("[type=submit]")
-        page.wait_for_url("**/admin/")
 
-    return fill
+    return enter

@@ -11,7 +11,7 @@ from tests.servers.diary import Diary
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
-from .conftest import Visit
+from .conftest import Visit, fill_in
 from .test_page import overflow
 
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
@@ -30,11 +30,9 @@ def done(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[
     return message_id
 
 
-def test_the_queue_with_its_attributes_and_the_processed_job(
-    visit: Visit, log_in: Callable[[Page], None], done: str
-):
+def test_the_queue_with_its_attributes_and_the_processed_job(visit: Visit, done: str):
     page = visit.page()
-    log_in(page)
+    fill_in(page)
     page.click("text=Queues")
     headings = " ".join(page.locator("#result_list thead").inner_text().lower().split())
     for name in (*ATTRIBUTES, *COUNTS):

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.web_process import WebProcess
 
 from .conftest import Visit
+from .shared_site import SharedSite
 from .test_page import overflow
 
 QUEUE = "/admin/queueing/queue/"
@@ -140,7 +140,7 @@ def test_names_of_foreign_programs_are_text(visit: Visit, log_in: Callable[[Page
     assert page.locator(".deletelink, [name=_save]").count() == 0
 
 
-def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], None], site: WebProcess):
+def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], None], site: SharedSite):
     page = visit.page()
     log_in(page)
     page.evaluate(

@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.web_process import WebProcess
 from tests.servers.worker_process import WorkerProcess
 
 from .conftest import Visit
+from .shared_site import SharedSite
 
 #: Writes down each state that the row of one's own message shows, and survives no navigation.
 WATCH = """() => {
@@ -53,7 +53,7 @@ def test_a_message_goes_from_ready_over_running_to_done_without_a_navigation(
 
 
 def test_the_rows_of_others_move_too(
-    visit: Visit, site: WebProcess, client: QueueClient, site_worker: Callable[..., WorkerProcess]
+    visit: Visit, site: SharedSite, client: QueueClient, site_worker: Callable[..., WorkerProcess]
 ):
     page = visit.page()
     page.goto("/")

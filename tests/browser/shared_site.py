@@ -1,0 +1,62 @@
+"""One site for the tests of a file. Each test finds it as the first one did, and need not start it."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.servers.program import spare
+from tests.servers.waiting import eventually
+from tests.servers.web_process import Visitor, WebProcess
+
+
+class SharedSite(WebProcess):
+    """The site on an SQLite file, and the cookies of a superuser who has logged in.
+
+    Its application is loaded before Gunicorn forks the process that serves: in place of one that is
+    killed there is at once another, which remembers nothing.
+    """
+
+    def __init__(self, *, redis_url: str, database: Path) -> None:
+        super().__init__(
+            redis_url=redis_url,
+            database_url=f"sqlite:///{database}",
+            env={"GUNICORN_CMD_ARGS": "--preload"},
+        )
+        self.database = database
+        self.cookies: dict[str, str] = {}
+
+    def start(self) -> "SharedSite":
+        super().start()
+        spare(self.pid)
+        return self
+
+    def log_in(self, user: str, password: str) -> None:
+        """Log in by the form, and keep the cookies; what is in the database then, each test begins with."""
+        visitor = Visitor(self.port)
+        page = visitor.get("/admin/login/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        assert token, page.text[:500]
+        form = {"csrfmiddlewaretoken": token[1], "username": user, "password": password}
+        answer = visitor.post("/admin/login/?next=/admin/", form)
+        assert answer.status == 302, answer.text[:500]
+        self.cookies = visitor.cookies
+        _copy(self.database, self._kept)
+
+    def reset(self) -> None:
+        """Forget what the last test did in the database and in the memory of the process that served it."""
+        [serving] = self.children()
+        serving.kill()
+        serving.wait()
+        _copy(self._kept, self.database)
+        eventually(self._answers, within_seconds=20, of=self)
+
+    @property
+    def _kept(self) -> Path:
+        return self.database.with_suffix(".kept")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Through SQLite, which copies what is in its log, too, and while others have the file open."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target, timeout=20)) as written:
+        read.backup(written)
