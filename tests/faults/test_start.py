@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psutil
 
 from queueing.client import QueueClient
-from tests.faults.stillborn_app.handlers import EXIT_CODE
+from tests.faults.stillborn_app import EXIT_CODE
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 

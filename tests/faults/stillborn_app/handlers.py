@@ -2,6 +2,6 @@
 
 import os
 
-EXIT_CODE = 7
+from . import EXIT_CODE
 
 os.register_at_fork(after_in_child=lambda: os._exit(EXIT_CODE))
