@@ -18,6 +18,8 @@ for _name in (
         "REDIS_TLS_VERIFY",
     ),
     *("REDIS_URL", "TRUST_PROXY", "WEB_CONCURRENCY"),
+    # With it each of the hundreds of processes that the tests start would compile the project for itself.
+    "PYTHONDONTWRITEBYTECODE",
 ):
     os.environ.pop(_name, None)
 os.environ |= {"DEBUG": "1", "SECRET_KEY": "only-for-tests"}
