@@ -5,8 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 ARGS ?=
-# How many tests run side by side; most of them wait for something. 0: one after the other.
-JOBS ?= 3
+# How many tests run side by side, for two cores: most of them wait for something. 0: one after the other.
+JOBS ?= 4
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 MINOR := import sys; print(*sys.version_info[:2])

@@ -25,3 +25,6 @@ for _name in (
 os.environ |= {"DEBUG": "1", "SECRET_KEY": "only-for-tests"}
 
 from mqsite.settings import *  # noqa: E402, F403
+
+#: WhiteNoise looks a file up when it is asked for: each test client would read the whole folder first.
+WHITENOISE_AUTOREFRESH = True
