@@ -37,7 +37,7 @@ def drain(peer: Peer, job: str, jobs: int) -> Drained:
             work.wait_for(1, worker)
             before, begun = cpu_seconds(worker), work.redis.info("cpu")
             from_job = work.count()
-            work.wait_for(jobs, worker)
+            work.wait_for_each(jobs, worker)
             after, ended = cpu_seconds(worker), work.redis.info("cpu")
             ran = sorted(work.ran_ns(jobs).values())
             history = _history(work, ran[-1], worker) if peer.is_ours else None
