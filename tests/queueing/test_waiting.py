@@ -37,10 +37,19 @@ def listeners(client: QueueClient, channel: str = "rsmq:rt:q") -> int:
     return client.redis.pubsub_numsub(channel)[0][1]
 
 
+def scripts_run(client: QueueClient) -> int:
+    """How many scripts Redis has run in all."""
+    stats = client.redis.info("commandstats")
+    of = [stats.get(f"cmdstat_{verb}", {}) for verb in ("eval", "evalsha")]
+    return sum(one.get("calls", 0) - one.get("failed_calls", 0) for one in of)
+
+
 def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
-    """A receive that has begun to wait."""
+    """A receive that has begun to wait: it has looked, listened, and looked again."""
+    before = scripts_run(client)
     future = thread.submit(client.receive_messages, "q", wait_seconds=20, **arguments)
     eventually(lambda: listeners(client) == 1, what="a listener")
+    eventually(lambda: scripts_run(client) >= before + 2, what="the look after the listener")
     return future
 
 
