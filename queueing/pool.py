@@ -7,6 +7,8 @@ from typing import Any
 from redis import BlockingConnectionPool
 from redis import exceptions as driver
 
+from . import patience
+
 
 class _Shelf:
     """A queue from which the newest is taken first: what ``LifoQueue`` does, without its locks in Python."""
@@ -41,15 +43,23 @@ class Pool(BlockingConnectionPool):
         super().__init__(queue_class=_Shelf, **options)
 
     def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
-        """One that is connected; waits ``timeout`` seconds for it. Raises ``ConnectionError``."""
+        """One that is connected; waits ``timeout`` seconds for it. Raises ``ConnectionError``.
+
+        Neither that nor an answer on it takes longer than the patience of who waits for a page.
+        """
         self._checkpid()
+        waiting = patience.current()
+        limit = waiting.seconds_left if waiting else self.timeout
         try:
-            connection = self.pool.get(timeout=self.timeout)
+            connection = self.pool.get(timeout=min(limit, self.timeout))
         except Empty:
             raise driver.ConnectionError("No connection available.") from None
         if connection is None:
             connection = self.make_connection()
             connection.used_at = 0.0
+            connection.is_hurried = False
+        if waiting:
+            self._hurry(connection, limit)
         if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
             try:
                 _look_after(connection)
@@ -66,7 +76,18 @@ class Pool(BlockingConnectionPool):
             connection.disconnect()
             return
         connection.used_at = time.monotonic() if connection.is_connected else 0.0
+        if connection.is_hurried:
+            self._hurry(connection, None)
         self.pool.put_nowait(connection)
+
+    def _hurry(self, connection: Any, seconds: float | None) -> None:
+        """Let no answer on it take longer than ``seconds``; ``None``: as long as ever."""
+        usual = self.connection_kwargs.get("socket_timeout")
+        connection.is_hurried = seconds is not None
+        connection.socket_timeout = connection.socket_connect_timeout = (
+            usual if seconds is None else min(seconds, usual or seconds)
+        )
+        connection.update_current_socket_timeout(connection.socket_timeout)
 
 
 def _look_after(connection: Any) -> None:

@@ -5,6 +5,7 @@ parts lie in ``lua/lib`` and are pulled in by a line ``-- include name``.
 """
 
 import hashlib
+import math
 import random
 import re
 import time
@@ -18,6 +19,7 @@ from hiredis import pack_command
 from redis import Redis
 from redis import exceptions as driver
 
+from . import patience
 from .exceptions import QueueError, QueueFull, QueueUnavailable, ReplyLost
 
 FOLDER = Path(__file__).parent / "lua"
@@ -89,6 +91,7 @@ class ScriptRunner:
     def __init__(self, redis: Redis) -> None:
         self.pool = redis.connection_pool
         self.patience_seconds = self.pool.connection_kwargs.get("socket_timeout") or 5.0
+        self._failed_at = -math.inf  # when somebody with a page's patience last gave up
 
     def run(self, script: str, keys: Sequence[str], *args: Any, repeatable: bool = True) -> Any:
         """Run one script and return its reply with byte strings.
@@ -111,8 +114,23 @@ class ScriptRunner:
 
         Tries again after what had certainly no effect, and after anything where that is harmless.
         """
+        waiting = patience.current()
+        if waiting is None:
+            return self._try_until(self.patience_seconds, calls, repeatable)
+        began = time.monotonic()
+        is_known = waiting.is_read and began - self._failed_at < patience.BELIEVED_SECONDS
+        if is_known or waiting.seconds_left <= 0:
+            raise QueueUnavailable("Redis does not answer (it did not a moment ago)")
+        try:
+            return self._try_until(min(self.patience_seconds, waiting.seconds_left), calls, repeatable)
+        except QueueUnavailable:
+            self._failed_at = time.monotonic()
+            waiting.seconds_left -= self._failed_at - began
+            raise
+
+    def _try_until(self, seconds: float, calls: Sequence[Call], repeatable: bool) -> list[Any]:
         packed = _packed([call.command(whole=False) for call in calls])
-        give_up = time.monotonic() + self.patience_seconds
+        give_up = time.monotonic() + seconds
         tried = 0
         while True:
             tried += 1

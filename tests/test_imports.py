@@ -23,8 +23,8 @@ ROWS = [
     ),
     (
         "Redis room",
-        "scripts validation workers senders subscription wakeups client pool connections listener holdings"
-        " outbox provision timetable task_queues",
+        "patience scripts validation workers senders subscription wakeups client pool connections listener"
+        " holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
     ("memory", "models migrations bulk history lookup"),

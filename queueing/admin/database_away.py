@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern
 
+from ..patience import patient
+
 logger = logging.getLogger("queueing")
 
 #: Seconds after which a program may ask again.
@@ -39,12 +41,16 @@ def _guarded(pattern: Any, site: admin.AdminSite) -> Any:
 def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[..., HttpResponse]:
     """``view``, with the page in its place where the database is away; the page is rendered within."""
 
+    @patient
+    def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        # Templates ask the database, too.
+        return response.render() if hasattr(response, "render") else response
+
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            response = view(request, *args, **kwargs)
-            # Templates ask the database, too.
-            return response.render() if hasattr(response, "render") else response
+            return rendered(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             if "no such " in str(error):  # SQLite's word for a missing table: it does answer
                 raise
