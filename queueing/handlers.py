@@ -159,6 +159,11 @@ def find(queue: str, message: Message) -> Runnable:
     return handler_of(queue)
 
 
+def has_handler(queue: str) -> bool:
+    """Whether a function is registered for the messages of ``queue``."""
+    return queue in _handlers
+
+
 def handler_of(queue: str) -> Handler:
     """The handler of ``queue``, or ``NoHandler`` with a sentence that says how to register one."""
     try:

@@ -14,7 +14,7 @@ class Listener:
     """The channels of a child's queues, listened to while it has nothing to do."""
 
     def __init__(self, client: QueueClient, queues: Sequence[str]) -> None:
-        self._redis = client.redis
+        self._redis, self._keys = client.redis, client.keys
         self._channels = [client.keys.channel(queue) for queue in queues]
         self._subscription: Subscription | None = None
         self.is_listening = False
@@ -39,6 +39,11 @@ class Listener:
                 pass
         except AWAY:
             self.close()
+
+    def add(self, queue: str) -> None:
+        """Listen to one more, from the next start on."""
+        self.stop()
+        self._channels.append(self._keys.channel(queue))
 
     def close(self) -> None:
         self.is_listening = False

@@ -125,12 +125,13 @@ class RSMQBackend(BaseTaskBackend):
         """What finds the tasks for a worker of the queues ``named``, or of all that are this backend's.
 
         With ``QUEUES: []`` and nothing named these are the queues that the tasks of this project name, and
-        those to which tasks were sent, which Redis is asked for. Raises ``QueueUnavailable``.
+        those to which tasks were sent, which Redis is asked for, now and later. Raises ``QueueUnavailable``.
         """
         queues = sorted(self.queues) or list(named)
-        if not queues:
-            queues = [*task_queues.known(get_client()), *registry.queues(self.alias)]
-        return TaskResolver(self._lookup(), queues, type(self))
+        if queues:
+            return TaskResolver(self._lookup(), queues, type(self))
+        queues = [*task_queues.known(get_client()), *registry.queues(self.alias)]
+        return TaskResolver(self._lookup(), queues, type(self), takes_new_queues=True)
 
     def check(self, **kwargs: Any) -> Iterator[CheckMessage]:
         """Wrong options and names of queues."""

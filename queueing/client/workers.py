@@ -12,11 +12,12 @@ class Heard:
     """What a heartbeat is answered.
 
     ``queues`` are all names in the index where it is this worker's turn to note how they stand, else
-    ``None``.
+    ``None``. ``task_queues`` are those to which tasks were sent, where it asks.
     """
 
     is_quiet: bool
     queues: list[str] | None
+    task_queues: list[str]
 
 
 class Workers(ClientBase):
@@ -42,15 +43,17 @@ class Workers(ClientBase):
         """Let it claim again. Returns whether there is such a worker."""
         return any(worker.name == name for worker in self.workers()) and self._tell(name, "")
 
-    def beat(self, worker: str, record: str, token: str) -> Heard:
+    def beat(self, worker: str, record: str, token: str, *, asks_task_queues: bool = False) -> Heard:
         """Note that ``worker`` is alive, with a JSON text about it, at the server's time.
 
         ``token`` tells this life of the worker from others of the same name; the record holds it, too.
         """
-        keys = [*self._worker_keys(), self.keys.sampled(), self.keys.queues()]
-        is_quiet, is_its_turn, *names = self.scripts.run("beat", keys, worker, record, token)
+        keys = [*self._worker_keys(), self.keys.sampled(), self.keys.queues(), self.keys.task_queues()]
+        is_quiet, is_its_turn, sent_to, *names = self.scripts.run(
+            "beat", keys, worker, record, token, int(asks_task_queues)
+        )
         queues = [validation.decode(name) for name in names] if is_its_turn else None
-        return Heard(bool(is_quiet), queues)
+        return Heard(bool(is_quiet), queues, sorted(validation.decode(name) for name in sent_to))
 
     def forget_worker(self, worker: str) -> None:
         """Strike a worker that has left from the list of the living."""

@@ -1,9 +1,11 @@
 -- A worker's heartbeat, stamped with the server's time. It hears whether it was told to be quiet, and once
 -- a minute one of all workers hears that it is its turn to note how the queues stand.
 --
--- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES
+-- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES  KEYS[5] task queues
 -- ARGV[1] name  ARGV[2] JSON  ARGV[3] token of this life of the worker
--- Returns {1 where it is to be quiet, 1 where it is its turn, then the names of all queues}
+-- ARGV[4] '1': it asks to which queues tasks were sent
+-- Returns {1 where it is to be quiet, 1 where it is its turn, {queues to which tasks were sent and that are
+-- there}, then, where it is its turn, the names of all queues}
 --
 -- include clock
 local VISIBLE_MS = 3600000
@@ -19,7 +21,8 @@ if told and told ~= ARGV[3] then
   redis.call('HDEL', KEYS[2], ARGV[1])
   told = false
 end
-local reply = { told and 1 or 0, is_its_turn and 1 or 0 }
+local sent_to = ARGV[4] == '1' and redis.call('SINTER', KEYS[5], KEYS[4]) or {}
+local reply = { told and 1 or 0, is_its_turn and 1 or 0, sent_to }
 if not is_its_turn then return reply end
 
 redis.call('SET', KEYS[3], turn, 'PX', 120000)

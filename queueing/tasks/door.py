@@ -18,19 +18,22 @@ logger = logging.getLogger("queueing.worker")
 PAUSE_SECONDS = 2.0
 
 
-def open_door(named: Sequence[str]) -> set[str]:
+def open_door(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (none: of all) run the tasks of our backends.
 
-    Waits for Redis where it has to be asked for the queues. Returns those that have tasks.
+    Waits for Redis where it has to be asked for the queues. Returns those that have tasks, and whether
+    the worker takes others, too, to which tasks are sent later.
     """
     queues: set[str] = set()
+    takes_new_queues = False
     for resolver in _patiently(named):
         handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
         queues.update(resolver.queues)
+        takes_new_queues |= resolver.takes_new_queues
     # The process that asked becomes a supervisor, which has no connection.
     get_client().redis.connection_pool.disconnect()
     use_client(None)
-    return queues
+    return queues, takes_new_queues
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:

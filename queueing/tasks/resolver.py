@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .. import task_queues
+from .. import handlers, task_queues
 from ..exceptions import UnknownTask
 from ..messages import Message
 from ..policies import Policy
@@ -19,10 +19,15 @@ BAD = Policy(max_attempts=1)
 
 
 class TaskResolver:
-    """For the queues of one backend. ``sender`` is the class that sends Django's signals."""
+    """For the queues of one backend. ``sender`` is the class that sends Django's signals.
 
-    def __init__(self, lookup: TaskLookup, queues: Sequence[str], sender: type) -> None:
-        self._lookup, self._sender = lookup, sender
+    ``takes_new_queues``: also for those that come up later and have no handler.
+    """
+
+    def __init__(
+        self, lookup: TaskLookup, queues: Sequence[str], sender: type, *, takes_new_queues: bool = False
+    ) -> None:
+        self._lookup, self._sender, self.takes_new_queues = lookup, sender, takes_new_queues
         self._queues = frozenset(task_queues.with_siblings(queues))
         self._codes: dict[str, TaskCode] = {}
         #: Those without their siblings, by name.
@@ -33,7 +38,7 @@ class TaskResolver:
 
         Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``, with the policy for it.
         """
-        if not is_task(message.body) or queue not in self._queues:
+        if not is_task(message.body) or not self._serves(queue):
             return None
         try:
             body = read(message.body)
@@ -44,6 +49,9 @@ class TaskResolver:
         if code is None:
             code = self._codes[body.task] = self._code(body.task)
         return TaskRun(code, body)
+
+    def _serves(self, queue: str) -> bool:
+        return queue in self._queues or (self.takes_new_queues and not handlers.has_handler(queue))
 
     def _code(self, path: str) -> TaskCode:
         task = registry.find(path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..holdings import Delivery
 from .pipes import Bell
+from .queues import Queues
 
 #: Bytes of an id that fit; RSMQ's have 32.
 ID_BYTES = 63
@@ -150,7 +151,6 @@ class Board:
 
     def __init__(self, processes: int, threads: int, queues: tuple[str, ...] = ()) -> None:
         size = Slot.size(threads)
-        self.queues = queues
-        numbers = {queue: number for number, queue in enumerate(queues)}
+        self.queues = Queues(queues)
         memory = mmap.mmap(-1, size * processes)
-        self.slots = [Slot(memory, index * size, threads, numbers) for index in range(processes)]
+        self.slots = [Slot(memory, index * size, threads, self.queues.numbers) for index in range(processes)]

@@ -23,6 +23,7 @@ from .options import Options
 from .outage import Outage
 from .pipes import Bell
 from .processor import Processor
+from .queues import Queues
 from .retirement import Retirement
 from .workplace import ChildWorkplace
 
@@ -51,11 +52,12 @@ class Child:
         name: str,
         index: int,
         slot: Slot,
+        queues: Queues,
         orders: int,
         recorder_bell: Bell,
     ) -> None:
         self.conf, self.options, self.orders, self.recorder_bell = conf, options, orders, recorder_bell
-        self.name, self.slot = name, slot
+        self.name, self.slot, self.queues = name, slot, queues
         self.retirement = Retirement(options)
         # One connection for all threads and one that listens, so that small plans suffice.
         client = connect(conf, connections=1)
@@ -74,10 +76,10 @@ class Child:
             client,
             self.conf,
             child=name,
-            queues=self.options.queues,
+            queues=list(self.queues),
             crew=Crew(self.options.threads, processor, slot, self.bell),
             slot=slot,
-            listener=Listener(client, self.options.queues),
+            listener=Listener(client, self.queues),
             clock=clock,
             log=OutcomeLog(log_jobs=self.options.log_jobs),
             outage=Outage(self.conf.LEASE, is_teller=index == 0),
@@ -120,6 +122,7 @@ class Child:
         if self.slot.retires and not self._retires:
             self._retire("a message runs past its time limit")
         self.consumer.pause(self.slot.is_quiet)
+        self.consumer.take(self.queues)
 
     def _wait(self, seconds: float) -> None:
         consumer = self.consumer

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..client import QueueClient
@@ -59,7 +59,7 @@ class Consumer:
         self.client, self.crew, self.slot, self.listener = client, crew, slot, listener
         self.clock, self.log, self.outage = clock, log, outage
         self.lanes = {queue: Lane(client, conf, child, queue) for queue in queues}
-        self.child = child
+        self.child, self._conf = child, conf
         self.lookout = Lookout(queues)
         self.pace = Pace(crew.threads)
         self.is_quiet = self.is_paused = False
@@ -83,6 +83,15 @@ class Consumer:
         if self.is_paused and not paused:
             self.lookout.begin()
         self.is_paused = paused
+
+    def take(self, queues: Iterable[str]) -> None:
+        """Take from these, too."""
+        for queue in queues:
+            if queue not in self.lanes:
+                self.lanes[queue] = Lane(self.client, self._conf, self.child, queue)
+                self.lookout.add(queue)
+                self.listener.add(queue)
+                self.lookout.begin()
 
     def wake(self) -> None:
         """Something may have been sent."""

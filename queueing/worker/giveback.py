@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .. import holdings
@@ -28,7 +29,7 @@ class Death:
 class GiveBack:
     """The children whose messages are still to be given back. ``step`` gives back all it can."""
 
-    def __init__(self, client: QueueClient, conf: Conf, queues: tuple[str, ...]) -> None:
+    def __init__(self, client: QueueClient, conf: Conf, queues: Sequence[str]) -> None:
         self.client, self.conf, self.queues = client, conf, queues
         self._deaths: deque[Death] = deque()
         self._log = OutcomeLog(log_jobs=False)

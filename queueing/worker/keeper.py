@@ -12,7 +12,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from .. import holdings, periodic
+from .. import holdings, periodic, task_queues, validation
 from ..client import QueueClient
 from ..conf import Conf
 from ..connections import connect, use_client
@@ -89,14 +89,14 @@ class Keeper:
         use_client(self.client)
         self.turn_seconds = min(conf.LEASE / 4, TURN_SECONDS)
         self.children: dict[str, Kept] = {}
-        self._givings = GiveBack(self.client, conf, options.queues)
+        self._givings = GiveBack(self.client, conf, board.queues)
         self._is_orphan = self._stops = self._greeted = False
         self._said = b""
         self._next_heartbeat = 0.0
         self._recorder = Recorder(self.client, conf, name=f"{options.name}-{os.getpid()}")
-        self._sweeper = Sweeper(self.client, options.queues)
+        self._sweeper = Sweeper(self.client, board.queues)
         self._liveness = Liveness(self.client, options, board, birth)
-        self._sampler = Sampler(self.client, options.queues)
+        self._sampler = Sampler(self.client, board.queues)
         self._scheduler = Scheduler(self.client, periodic.of_queues(options.queues))
 
     def run(self) -> None:
@@ -155,7 +155,7 @@ class Keeper:
     def _extend(self) -> None:
         names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
         if names:
-            for queue in self.options.queues:
+            for queue in self.board.queues:
                 self._tried(partial(self._extend_queue, queue, names))
 
     def _extend_queue(self, queue: str, names: list[str]) -> None:
@@ -167,8 +167,17 @@ class Keeper:
             heard = self._liveness.step(self.children.values())
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
             self._show_health()
+            self._take(heard.task_queues)
             if heard.queues is not None:
                 self._sampler.step(heard.queues)
+
+    def _take(self, sent_to: Sequence[str]) -> None:
+        """Let the children take the queues among these that are new, and their siblings."""
+        named = [queue for queue in sent_to if validation.QNAME.fullmatch(queue)]
+        if new := self.board.queues.add(task_queues.with_siblings(named)):
+            logger.info("worker %s takes also %s", self.options.name, ", ".join(new))
+            for slot in self.board.slots:
+                slot.bell.ring()
 
     def _show_health(self) -> None:
         if self.options.health_file:

@@ -47,7 +47,9 @@ class Liveness:
         """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
-        heard = self.client.beat(self.options.name, record, self.birth.token)
+        heard = self.client.beat(
+            self.options.name, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
+        )
         self._round_trip_ms = (time.monotonic() - began) * 1000
         self._is_quiet = heard.is_quiet
         for slot in self.board.slots:
@@ -63,7 +65,7 @@ class Liveness:
             "version": VERSION,
             "token": self.birth.token,
             "uptime_ms": round((time.monotonic() - self.birth.at) * 1000),
-            "queues": options.queues,
+            "queues": list(self.board.queues),
             "processes": options.processes,
             "threads": options.threads,
             "memory_bytes": sum(self._memory.values()),

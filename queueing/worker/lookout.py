@@ -16,7 +16,7 @@ class Lookout:
     """
 
     def __init__(self, queues: Sequence[str]) -> None:
-        self._queues = queues
+        self._queues = list(queues)
         self._turn = 0
         self._round_at = time.monotonic()
         self._due_at: dict[str, float] = {}
@@ -37,6 +37,10 @@ class Lookout:
     def is_round_due(self) -> bool:
         """Whether it is time to look again, though nobody has said anything."""
         return self.is_idle and time.monotonic() >= self._round_at
+
+    def add(self, queue: str) -> None:
+        """Look at one more, behind all others."""
+        self._queues.append(queue)
 
     def begin(self) -> None:
         """Something may be due in any queue: begin a round."""

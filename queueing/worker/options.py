@@ -8,6 +8,8 @@ class Options:
     """The options of ``manage.py runworker``, with their defaults filled in."""
 
     queues: tuple[str, ...]
+    #: Whether it takes the queues, too, to which tasks are sent for the first time while it works.
+    takes_new_queues: bool = False
     name: str
     processes: int = 1
     threads: int = 1

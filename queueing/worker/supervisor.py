@@ -136,7 +136,7 @@ class Supervisor:
         os.close(self._keeper_orders)
         child = Child(
             self.conf, self.options, name=post.name, index=post.index, slot=post.slot,
-            orders=self._children_orders, recorder_bell=self.recorder_bell,
+            queues=self.board.queues, orders=self._children_orders, recorder_bell=self.recorder_bell,
         )  # fmt: skip
         _live(child.run)
 

@@ -100,6 +100,21 @@ def test_with_any_queue_it_takes_those_that_were_used(task_worker: TaskWorker, c
     assert "foreign" not in line
 
 
+def test_with_any_queue_it_takes_those_that_come_up_while_it_works(task_worker: TaskWorker, backend):
+    backend(QUEUES=[])
+    with task_worker("--processes", "2", TEST_TASK_QUEUES="") as process:
+        line = process.wait_for_line("worker .* processes")
+        assert "crowd" not in line
+        add = tasks.add.using(queue_name="crowd")
+        finished([add.enqueue(1), add.using(priority=-5).enqueue(2)], process)
+        process.wait_for_line("takes also crowd, crowd-low")
+        # A child that is born later has them from the start; what it held when it died is given back.
+        died = tasks.die.using(queue_name="crowd").enqueue()
+        finished([died, tasks.add.using(queue_name="crew").enqueue(1)], process)
+        process.wait_for_line("takes also crew, crew-low")
+    assert (str(died.status), died.attempts) == ("FAILED", 3)
+
+
 def test_with_any_queue_it_takes_what_is_named(task_worker: TaskWorker):
     result = tasks.add.using(queue_name="crowd").enqueue(1)
     with task_worker("crowd", TEST_TASK_QUEUES="") as process:

@@ -65,8 +65,10 @@ class Command(BaseCommand):
         if options["log_format"] == "json":
             use_json()
         handlers.discover()
+        queues, takes_new_queues = _queues(options["queues"])
         chosen = Options(
-            queues=_queues(options["queues"]),
+            queues=queues,
+            takes_new_queues=takes_new_queues,
             name=_name(options["name"]),
             processes=options["processes"],
             threads=options["threads"],
@@ -135,8 +137,9 @@ def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
     )  # fmt: skip
 
 
-def _queues(named: list[str]) -> tuple[str, ...]:
-    of_tasks = _open_door(named)
+def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
+    """The queues to take, and whether those that tasks are sent to later are taken, too."""
+    of_tasks, takes_new_queues = _open_door(named)
     known = handlers.queues()
     queues = list(dict.fromkeys(named)) or [queue for queue in known if not is_dead_letter_queue(queue)]
     if not queues:
@@ -151,18 +154,18 @@ def _queues(named: list[str]) -> tuple[str, ...]:
     except NoHandler as error:
         raise CommandError(str(error)) from None
     siblings = [low_priority_queue(queue) for queue in queues if queue in of_tasks]
-    return tuple(dict.fromkeys([*queues, *siblings]))
+    return tuple(dict.fromkeys([*queues, *siblings])), takes_new_queues
 
 
-def _open_door(named: list[str]) -> set[str]:
-    """Let Django's tasks in, if our backend has any: the queues that do."""
+def _open_door(named: list[str]) -> tuple[set[str], bool]:
+    """Let Django's tasks in, if our backend has any: see ``queueing.tasks.door``."""
     if not task_setting.may_name_ours():
-        return set()
+        return set(), False
     try:
         from queueing.tasks import door
     except ImproperlyConfigured as error:
         logger.error("%s", error)
-        return set()
+        return set(), False
     return door.open_door(named)
 
 
