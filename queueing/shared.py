@@ -60,6 +60,11 @@ class Shared(Generic[Key, Value]):
                 raise QueueUnavailable(str(cell.error))
             return Reading(cell.value, max(0.0, self._clock() - cell.read_at))  # type: ignore[arg-type, operator]
 
+    def forget(self) -> None:
+        """Know nothing, as at first."""
+        with self._lock:
+            self._cells.clear()
+
     def _ask(self, key: Key, cell: "_Cell[Value]") -> None:
         try:
             cell.value, cell.error = self._read(key), None

@@ -285,7 +285,7 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from datetime import UTC, datetime, timedelta
 from django.db import connection
-from benchmarks.jobs import fill
+from benchmarks.plenty import fill
 from queueing.admin.job_criteria import Criteria
 from queueing.admin.job_search import JobSearch, Place
 from queueing.admin.job_failures import _grouped, failures

@@ -136,5 +136,10 @@ class PostgresServer:
         self.stop()
 
     @property
+    def pid(self) -> int:
+        assert self._program is not None
+        return self._program.pid
+
+    @property
     def url(self) -> str:
         return f"postgresql://{SERVER_USER}@127.0.0.1:{self.port}/postgres"
