@@ -26,8 +26,8 @@ from .queue_charts import RANGES, Range, charts, range_of
 if TYPE_CHECKING:
     from .queue import QueueAdmin
 
-#: Of more queues together nothing is added up: each is read for every look.
-MOST_QUEUES = 50
+#: Of more queues together nothing is added up: each is read for every look. Workers note no more, either.
+MOST_QUEUES = 100
 #: The points of a chart are a minute or longer: a look this old shows the same.
 FRESH_SECONDS = 5.0
 

@@ -1,7 +1,7 @@
--- What is kept of several queues, by the minute, ten minutes or two hours (see lib/metrics.lua).
+-- What is kept of several queues, by the minute, twenty minutes, two or eight hours (see lib/metrics.lua).
 --
 -- KEYS metrics of each queue
--- ARGV[1] 'm', 't' or 'h'  ARGV[2] minutes of such a field  ARGV[3] how many, up to the present one
+-- ARGV[1] 'm', 't', 'h' or 'e'  ARGV[2] minutes of such a field  ARGV[3] how many, up to the present one
 -- ARGV[4…] names of other fields
 -- Returns {now ms, then for each queue a list: number, JSON, … of the fields there are, '', then those
 -- other fields, '' where there is none}

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..tallies import Histogram
-from .stored import WORDS, History, Sums, added, ratio
+from .stored import WORDS, History, Sums, add, ratio
 
 if TYPE_CHECKING:
     from ..client import QueueClient
 
 #: Name, minutes of one field, how many are read at the most: those of ``lua/lib/metrics.lua``.
-LEVELS = (("m", 1, 61), ("t", 10, 145), ("h", 120, 373))
+LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
 #: The longest time of which anything is kept.
 MAX_SECONDS = 31 * 86_400
+#: What there is of messages in a queue.
+STANDS = ("ready", "delayed", "running", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def series(
 ) -> list[Point]:
     """The last ``seconds`` of a queue, or of several together, in up to ``points`` equal steps.
 
-    As fine as a minute within the last hour, ten minutes within a day, two hours within 31 days; the
-    steps begin at multiples of their length. Raises ``QueueUnavailable``.
+    As fine as a minute within the last hour, twenty minutes within a day, two hours within a week, eight
+    within 31 days; the steps begin at multiples of their length. Raises ``QueueUnavailable``.
     """
     names = [queues] if isinstance(queues, str) else list(queues)
     seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
@@ -70,31 +72,44 @@ def series(
     now_ms, kept = client.read_metrics(names, level, minutes, most, "now", "last", "since")
     last = now_ms // 1000 // step * step
     first = last - (math.ceil(seconds / step) - 1) * step
-    histories = [History(queue, minutes * 60) for queue in kept.values()]
-    return [
-        _point(start, step, [history.between(start, start + step) for history in histories])
-        for start in range(first, last + 1, step)
-    ]
+    steps = [_Step(start) for start in range(first, last + 1, step)]
+    # One after the other: the past of a hundred queues side by side would be many megabytes.
+    for of_queue in kept.values():
+        history = History(of_queue, minutes * 60)
+        for one in steps:
+            one.add(*history.between(one.start, one.start + step))
+    return [_point(one, step) for one in steps]
 
 
-def _point(start: int, seconds: int, seen: Sequence[tuple[Sums, bool]]) -> Point:
-    sums = added(sums for sums, _ in seen)
-    stands: dict[str, int] | None = None
-    if any(was_seen for _, was_seen in seen):
-        # The most of each queue, together: not all at the same moment, perhaps.
-        stands = {
-            name: int(sum(of_queue.get(f"max_{name}", 0) for of_queue, _ in seen))
-            for name in ("ready", "delayed", "running", "dead")
-        }
-    latency_ms = max((of_queue.get("max_latency_ms", 0.0) for of_queue, _ in seen), default=0.0)
+class _Step:
+    """One step of all queues together."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.sums: Sums = {}
+        #: The most of each queue, together: not all at the same moment, perhaps.
+        self.stands = dict.fromkeys(STANDS, 0.0)
+        self.was_seen = False
+
+    def add(self, sums: Sums, was_seen: bool) -> None:
+        """One queue more."""
+        add(self.sums, sums)
+        self.was_seen |= was_seen
+        for name in STANDS:
+            self.stands[name] += sums.get(f"max_{name}", 0)
+
+
+def _point(step: _Step, seconds: int) -> Point:
+    sums = step.sums
+    stands = {name: int(most) for name, most in step.stands.items()} if step.was_seen else None
     count = {name: int(sums.get(name, 0)) for name in ("sent", "left", *WORDS)}
     return Point(
-        start, seconds,
+        step.start, seconds,
         sent=count["sent"], left=count["left"], done=count["done"], retried=count["retrying"],
         dead=count["dead"], abandoned=count["abandoned"], released=count["released"],
         lease_lost=count["lease lost"] + count["gone"],
         ready=stands and stands["ready"], delayed=stands and stands["delayed"],
         running=stands and stands["running"], buried=stands and stands["dead"],
-        latency_seconds=None if stands is None else latency_ms / 1000,
+        latency_seconds=None if stands is None else sums.get("max_latency_ms", 0.0) / 1000,
         run=Histogram.of_runs(sums), wait=Histogram.of_waits(sums),
     )  # fmt: skip

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 #: The ends of deliveries, in the order of a message's life.
 WORDS = ("done", "retrying", "dead", "abandoned", "released", "cancelled", "lease lost", "gone")
 FAILURES = ("retrying", "dead", "abandoned")
-_NUMBERS = (int, float)
+_NUMBERS = {int, float}
+_LEAST, _LIMIT = 0, 1e15
+#: By the beginnings of their names, what does not add up.
+_EXTREMES = {"max_": max, "min_": min}
+#: What is no number in JSON is none here.
+_decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 #: Name -> what adds up, or the most (``max_…``) or the least (``min_…``) there was.
 Sums = dict[str, float]
@@ -41,7 +46,8 @@ class History:
         """The sums of a time, and whether somebody looked then how the queue stands."""
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
-        return added(found), was_seen
+        # Where a span is as long as a step of the chart there is nothing to add.
+        return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
         """Whether it lies in a gap between two samples, which is noted where the second one is."""
@@ -65,36 +71,44 @@ def sums_of(text: bytes) -> Sums:
     sums = _json(text)
     if not isinstance(sums, dict):
         return {}
-    # As ``_is_number``, without a call for each of the many values behind a chart.
-    return {name: value for name, value in sums.items() if type(value) in _NUMBERS and 0 <= value < 1e15}
+    # As ``_is_number``, without a call for each of the many values behind a chart; and mostly all are fine.
+    values = sums.values()
+    if set(map(type, values)) <= _NUMBERS and (not sums or (min(values) >= _LEAST and max(values) < _LIMIT)):
+        return sums
+    return {
+        name: value for name, value in sums.items() if type(value) in _NUMBERS and _LEAST <= value < _LIMIT
+    }
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:
     """Sums together, by the rules of ``lua/lib/metrics.lua``."""
     together: Sums = {}
     for sums in all_sums:
-        for name, value in sums.items():
-            if name not in together:
-                together[name] = value
-            elif name.startswith("max_"):
-                together[name] = max(together[name], value)
-            elif name.startswith("min_"):
-                together[name] = min(together[name], value)
-            else:
-                together[name] += value
+        add(together, sums)
     return together
+
+
+def add(together: Sums, sums: Sums) -> None:
+    """One more to those that are together."""
+    for name, value in sums.items():
+        if name not in together:
+            together[name] = value
+        elif name[:4] not in _EXTREMES:
+            together[name] += value
+        else:
+            together[name] = _EXTREMES[name[:4]](together[name], value)
 
 
 def _json(text: bytes) -> object:
     """What other programs can write, too, need not be any."""
     try:
-        return json.loads(text or b"null")
+        return _decode(text.decode()) if text else None
     except (ValueError, RecursionError):
         return None
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return isinstance(value, int | float) and not isinstance(value, bool) and _LEAST <= value < _LIMIT
 
 
 def _number(text: bytes) -> float:

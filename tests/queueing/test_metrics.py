@@ -135,7 +135,7 @@ def test_an_id_of_another_form_has_waited_since_its_score(any_client, hand):
     assert delivery.due_ms == 1_700_000_000_000
 
 
-def test_a_minute_that_is_over_is_kept_by_the_minute_ten_minutes_two_hours_and_for_ever(any_client, hand):
+def test_a_minute_that_is_over_is_kept_in_spans_of_each_length_and_for_ever(any_client, hand):
     child = hand()
     for minutes in (130, 12, 3, 0):
         any_client.send_message("work", "a")
@@ -146,17 +146,17 @@ def test_a_minute_that_is_over_is_kept_by_the_minute_ten_minutes_two_hours_and_f
     counts = [point.done for point in metrics.series(any_client, "work", seconds=3600, points=60)]
     assert (len(counts), sum(counts), counts[-1]) == (60, 3, 1)
     assert counts[-4:-1].count(1) == 1
-    for seconds in (86_400, 30 * 86_400):
+    for seconds in (86_400, 7 * 86_400, 30 * 86_400):
         assert sum(point.done for point in metrics.series(any_client, "work", seconds=seconds)) == 4
     names = {name[:1] for name in any_client.redis.hkeys(KEY)}
-    assert names == {b"m", b"t", b"h", b"n"}
+    assert names == {b"m", b"t", b"h", b"e", b"n"}
 
 
 def test_what_is_old_is_dropped_with_a_later_count(any_client, hand):
     seconds, _ = any_client.redis.time()
     minute = seconds // 60
-    old = {f"m{minute - 100}", f"t{minute // 10 - 200}", f"h{minute // 120 - 400}", f"m{minute + 5000}"}
-    kept = {f"m{minute - 50}", f"t{minute // 10 - 100}", f"h{minute // 120 - 300}", "total"}
+    old = {f"m{minute - 100}", f"t{minute // 20 - 100}", f"h{minute // 120 - 100}", f"m{minute + 5000}"}
+    kept = {f"m{minute - 50}", f"t{minute // 20 - 70}", f"e{minute // 480 - 90}", "total"}
     any_client.redis.hset(KEY, mapping=dict.fromkeys(old | kept, '{"done":1}'))
     any_client.redis.hset(KEY, "now", f'{minute - 20} {{"done":1}}')
     any_client.send_message("work", "a")
@@ -262,7 +262,7 @@ def test_an_evenly_busy_queue_takes_no_more_than_is_promised(client, hand):
         | {"wait_ms": 123456.789, "max_ready": 500, "max_running": 32, "max_latency_ms": 12345}
         | {f"{kind}{bucket}": 1000 for kind in "rw" for bucket in range(3, 8)}
     )
-    for name, minutes, kept in (("m", 1, 85), ("t", 10, 157), ("h", 120, 379)):
+    for name, minutes, kept in (("m", 1, 85), ("t", 20, 79), ("h", 120, 91), ("e", 480, 97)):
         number = seconds // 60 // minutes
         client.redis.hset(KEY, mapping={f"{name}{number - i}": sums for i in range(kept)})
-    assert client.redis.memory_usage(KEY, samples=0) < 250_000
+    assert client.redis.memory_usage(KEY, samples=0) < 150_000

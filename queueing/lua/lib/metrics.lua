@@ -1,16 +1,19 @@
 -- The counters of a queue by time, in one hash: each field is a JSON object of sums.
 --
 --   now            "<minute> <JSON>" of the minute that is not over: the only field that a batch writes
---   m<n> t<n> h<n> what was counted in the n-th minute, ten minutes and two hours since 1970
+--   m<n> t<n> h<n> e<n> what was counted in the n-th minute, twenty minutes, two and eight hours since 1970
 --   total          all that was ever counted
 --   last           JSON of the last samples, {ms, totalsent, totalrecv, msgs} each, newest last
 --   since          ms of the first sample
 --
 -- Most sums add up; of those named max_… the largest is kept, of those named min_… the smallest. When a
 -- minute is over, the first count of a later one adds it to the others, and drops what is old. A queue
--- that is busy all the time takes 100 to 250 kB, one that rests empty less than one.
+-- that is busy all the time takes 50 to 150 kB, one that rests empty less than one.
+--
+-- The spans are those of a point of each chart (hour, day, week, month), so that a page reads no more of them
+-- than it draws: those of a month of a hundred queues are many enough.
 -- name, minutes of a field, how many are kept
-local LEVELS = { { 'm', 1, 75 }, { 't', 10, 156 }, { 'h', 120, 378 } }
+local LEVELS = { { 'm', 1, 75 }, { 't', 20, 78 }, { 'h', 120, 90 }, { 'e', 480, 96 } }
 -- A clock that is set back by no more than so many minutes goes on with the minute it was in.
 local BACK_MINUTES = 60
 
