@@ -232,9 +232,8 @@ def run(client: Any, cost: Cost, options: argparse.Namespace) -> None:
     plenty.fill_workers(client, 50)
     plenty.fill_schedules(client, 200)
     note(f"made in {time.perf_counter() - begin:.0f} s")
-    say(
-        f"{connection.vendor}, {options.rows:,} jobs, {options.messages:,} messages, {options.queues} queues\n"
-    )
+    sizes = f"{options.rows:,} jobs, {options.messages:,} messages, {options.queues} queues"
+    say(f"{connection.vendor}, {sizes}\n")
     browser, rows = Pages(cost), []
     for name, path in pages(client, huge_job).items():
         if options.only in name:

@@ -50,6 +50,13 @@ def test_after_a_second_it_is_read_anew(source: Source, shared: Shared[str, str]
     assert shared.get("a").value == "a 2"
 
 
+def test_what_is_forgotten_is_read_anew(source: Source, shared: Shared[str, str]) -> None:
+    shared.get("a")
+    shared.forget()
+
+    assert shared.get("a").value == "a 2"
+
+
 def test_each_key_has_its_own(source: Source, shared: Shared[str, str]) -> None:
     assert [shared.get(key).value for key in "abab"] == ["a 1", "b 2", "a 1", "b 2"]
 
