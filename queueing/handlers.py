@@ -14,6 +14,7 @@ import: only what is registered here runs.
 """
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -25,9 +26,12 @@ from .context import Context
 from .exceptions import NoHandler
 from .keys import dead_letter_queue
 from .messages import Message
+from .outcomes import Outcome
 from .policies import Policy, policy, policy_of
 
 __all__ = ["Handler", "Runnable", "discover", "find", "handler", "policy", "queues"]
+
+logger = logging.getLogger("queueing")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -92,6 +96,7 @@ Resolver = Callable[[str, Message], Runnable | None]
 _handlers: dict[str, Handler] = {}
 _resolvers: list[Resolver] = []
 _resolved_queues: list[Callable[[], list[str]]] = []
+_death_listeners: list[Callable[[Outcome], None]] = []
 
 
 def handler(queue: str) -> Callable[[Function], Function]:
@@ -133,6 +138,20 @@ def remove_resolver(resolver: Resolver) -> None:
     """Ask ``resolver`` no more."""
     index = _resolvers.index(resolver)
     del _resolvers[index], _resolved_queues[index]
+
+
+def add_death_listener(listener: Callable[[Outcome], None]) -> None:
+    """Let ``listener`` be told of each message that is dead though its code could not say so any more."""
+    _death_listeners.append(listener)
+
+
+def tell_death(outcome: Outcome) -> None:
+    """A message is dead, and no code of it has run to that end. An error of a listener is logged."""
+    for listener in _death_listeners:
+        try:
+            listener(outcome)
+        except Exception:
+            logger.exception("%s: its end could not be told", outcome.id)
 
 
 def discover() -> None:

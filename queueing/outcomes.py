@@ -18,6 +18,8 @@ BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 #: Characters of a task's body that are kept, whatever is to become of payloads: without them nobody
 #: could tell its arguments.
 TASK_CHARACTERS = 262_144
+#: What follows the first nine values of a row, where it does not.
+UNSAID = ("", "", "", "", True, True)
 
 
 @dataclass(slots=True)
@@ -31,7 +33,8 @@ class Outcome:
     returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
     ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it does not
     travel. Once it has gone through the outbox, ``body_is_whole`` tells whether ``body`` is all that was
-    sent: long ones are cut.
+    sent: long ones are cut. ``is_told``: the code of the run could tell of this end itself, as it could not
+    where its process died.
     """
 
     queue: str
@@ -51,6 +54,7 @@ class Outcome:
     error_class: str = ""
     delay_ms: int = 0
     body_is_whole: bool = True
+    is_told: bool = True
     due_ms: float = 0.0
     #: For the log alone: they stay in the process that made them.
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
@@ -79,7 +83,7 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
     if is_whole and not (outcome.error or outcome.traceback or outcome.result):
         return row
     error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
-    return (*row, error, trace, outcome.result, outcome.error_class, is_whole)
+    return (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_told)
 
 
 def task_numbers(outcomes: Sequence[Outcome]) -> str:
@@ -109,10 +113,11 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for row in packed["rows"]:
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
-        error, trace, result, error_class, is_whole = rest or ("", "", "", "", True)
+        error, trace, result, error_class, is_whole, is_told = (*rest, *UNSAID[len(rest) :])
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
             attempts, crashes, body, error, trace, result, error_class, body_is_whole=is_whole,
+            is_told=is_told,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
@@ -126,7 +131,7 @@ def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[tuple[bytes, 
         yield Outcome(
             ended["queue"], id, rc, event, worker, started_ms=next(filter(None, started), None),
             finished_ms=finished_ms, attempts=failed, crashes=crashes, body=_cut_text(body), error=error,
-            body_is_whole=is_whole,
+            body_is_whole=is_whole, is_told=False,
         )  # fmt: skip
 
 

@@ -3,10 +3,13 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from .. import get_client, handlers
 from ..connections import use_client
 from ..exceptions import QueueUnavailable
+from ..outcomes import Outcome
+from ..task_body import is_task
 from ..tasks_backend import RSMQBackend
 from . import registry
 from .compat import task_backends
@@ -26,10 +29,12 @@ def open_door(named: Sequence[str]) -> tuple[set[str], bool]:
     """
     queues: set[str] = set()
     takes_new_queues = False
-    for resolver in _patiently(named):
+    found = _patiently(named)
+    for resolver in found:
         handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
+    handlers.add_death_listener(partial(_tell_death, found))
     # The process that asked becomes a supervisor, which has no connection.
     get_client().redis.connection_pool.disconnect()
     use_client(None)
@@ -42,6 +47,13 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
             yield backend.resolver(named)
+
+
+def _tell_death(of_backends: Sequence[TaskResolver], outcome: Outcome) -> None:
+    for resolver in of_backends:
+        if is_task(outcome.body) and resolver.serves(outcome.queue):
+            resolver.tell_death(outcome)
+            return
 
 
 def _patiently(named: Sequence[str]) -> list[TaskResolver]:

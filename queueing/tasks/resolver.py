@@ -1,13 +1,16 @@
 """Finds the task of a message for the worker: only what is a task of this project can be run by a body."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from .. import handlers, task_queues
 from ..exceptions import UnknownTask
 from ..messages import Message
+from ..outcomes import Outcome
 from ..policies import Policy
 from ..task_body import BadTaskBody, is_task, read
 from . import registry
+from .compat import TaskResultDoesNotExist, signals
 from .lookups import TaskLookup
 from .runs import TaskCode, TaskRun
 
@@ -38,7 +41,7 @@ class TaskResolver:
 
         Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``, with the policy for it.
         """
-        if not is_task(message.body) or not self._serves(queue):
+        if not is_task(message.body) or not self.serves(queue):
             return None
         try:
             body = read(message.body)
@@ -50,7 +53,18 @@ class TaskResolver:
             code = self._codes[body.task] = self._code(body.task)
         return TaskRun(code, body)
 
-    def _serves(self, queue: str) -> bool:
+    def tell_death(self, outcome: Outcome) -> None:
+        """Send the signal for a task that has failed though it could not say so: its process died.
+
+        Raises ``QueueUnavailable``, ``DatabaseError``.
+        """
+        with suppress(TaskResultDoesNotExist):
+            result = self._lookup.result(outcome.id)
+            if result.is_finished:
+                signals.task_finished.send_robust(self._sender, task_result=result)
+
+    def serves(self, queue: str) -> bool:
+        """Whether the tasks in ``queue`` are of this backend."""
         return queue in self._queues or (self.takes_new_queues and not handlers.has_handler(queue))
 
     def _code(self, path: str) -> TaskCode:

@@ -95,6 +95,7 @@ class Processor:
             error_class=class_path(error) if error else "",
             result=result,
             delay_ms=delay_ms,
+            is_told=not isinstance(error, MayNotRunAgain),
             due_ms=delivery.due_ms,
             log_fields=context.log_fields,
             exception=error,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from django.db import DatabaseError, connections
 
-from .. import history, outbox
+from .. import handlers, history, outbox
 from ..client import QueueClient
 from ..conf import Conf
 from ..exceptions import QueueError
@@ -99,8 +99,13 @@ class Recorder:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
             return POLL_SECONDS
-        history.write([self._allowed(outcome) for entry in entries for outcome in entry.outcomes])
+        outcomes = [outcome for entry in entries for outcome in entry.outcomes]
+        history.write(list(map(self._allowed, outcomes)))
         outbox.drop(self.client, entries)
+        # Here, for whoever listens may take long, and wants to read what became of it.
+        for outcome in outcomes:
+            if outcome.event == "dead" and not outcome.is_told:
+                handlers.tell_death(outcome)
         return 0.0
 
     def _allowed(self, outcome: Outcome) -> Outcome:

@@ -73,6 +73,7 @@ def _outcome(
         error=sentence(error),
         error_class=class_path(error),
         delay_ms=delay_ms,
+        is_told=False,
         exception=error,
     )
 

@@ -80,6 +80,22 @@ def test_a_task_that_kills_its_process_has_failed_after_three_crashes(
     assert client.queue_figures(["default"])[0].dead == 1
 
 
+def test_an_end_that_the_task_could_not_tell_is_signalled_once(task_worker: TaskWorker, ledger: Ledger):
+    sent = {
+        "TaskCrashed,TaskCrashed,TaskCrashed": tasks.die.enqueue(),
+        "TaskCrashed,MayNotRunAgain": tasks.die_once.enqueue(),
+        "TimedOut": tasks.sleep_long.enqueue(),
+        "ValueError,ValueError": tasks.fail.enqueue("no"),
+        "CancelledError": tasks.dawdle.enqueue(),
+    }
+    with task_worker() as process:
+        finished(sent.values(), process)
+        eventually(lambda: ledger.count("failed") >= len(sent), within_seconds=20, of=process)
+    told = {entry.message_id: entry.body for entry in ledger.entries("failed")}
+    assert told == {result.id: repr(errors) for errors, result in sent.items()}
+    assert ledger.count("failed") == len(sent)
+
+
 def test_a_worker_without_names_takes_the_queues_of_the_setting(task_worker: TaskWorker, client: QueueClient):
     with task_worker(TEST_QUEUES="ledger", TEST_TASK_QUEUES="default mails") as process:
         line = process.wait_for_line("worker .* processes")

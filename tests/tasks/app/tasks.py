@@ -85,6 +85,18 @@ async def dawdle():
     await asyncio.sleep(60)
 
 
+@policy(max_attempts=1, timeout=0.3)
+@task
+def sleep_long():
+    threading.Event().wait(60)
+
+
+@policy(max_attempts=1)
+@task
+def die_once():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @task
 def die():
     _note("start")
