@@ -92,6 +92,7 @@ class ChartPage(View):
             parts = _parts(reading.value) | {"age_seconds": reading.age_seconds}
         parts["live_url"] = f"?range={chosen.name}&part=live"
         if "part" in request.GET:
+            parts["is_live"] = True
             return TemplateResponse(request, "admin/queueing/queue/charts_live.html", parts)
         return self._page(request, name, chosen, parts)
 

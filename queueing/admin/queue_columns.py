@@ -99,6 +99,6 @@ class QueueColumns:
         """What is done to it most often."""
         return format_html_join(
             " · ",
-            '<a href="{}">{}<span class="visually-hidden"> {}</span></a>',
+            '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',
             ((tool.url, tool.label, queue.name) for tool in queue.tools),
         )

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -125,6 +126,67 @@ def test_redis_goes_away_and_comes_back(
 
     expect(page.locator('[data-live="away"]')).to_be_empty()
     expect(button).to_be_enabled()
+
+
+def greyed(page: Page) -> dict[str, bool]:
+    """What can be done on a page: its words -> whether it is greyed."""
+    found = page.locator("[data-action], [data-live] button, .submit-row input").evaluate_all(
+        "all => all.map(one => [one.value || one.textContent,"
+        " one.disabled || one.ariaDisabled === 'true' && !one.hasAttribute('href')])"
+    )
+    return {" ".join(words.split()): bool(is_greyed) for words, is_greyed in found}
+
+
+@pytest.mark.parametrize(
+    ("path", "action"), [(QUEUES, "send a message testqueue"), (QUEUE, "pause"), (QUEUE, "Save")]
+)
+def test_what_can_be_done_is_greyed_while_redis_is_away(
+    visit: Visit,
+    log_in: Callable[[Page], None],
+    queue: QueueClient,
+    redis_server: RedisServer,
+    path: str,
+    action: str,
+):
+    page = visit.page()
+    log_in(page)
+    page.goto(path)
+    before = greyed(page)
+    assert before[action] is False
+
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        expect(page.locator('[data-live="away"] [role=alert]')).to_contain_text("Redis does not answer")
+        assert set(greyed(page).values()) == {True}
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
+
+    expect(page.locator('[data-live="away"]')).to_be_empty()
+    assert greyed(page) == before
+
+
+def test_the_database_goes_away_and_comes_back(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, database: Path
+):
+    page = visit.page()
+    log_in(page)
+    page.goto(QUEUES)
+    before = greyed(page)
+
+    aside = database.rename(database.with_suffix(".aside"))
+    database.mkdir()  # what SQLite cannot open
+    try:
+        expect(page.locator('[data-live="away"] [role=alert]')).to_contain_text("The database does not")
+        expect(page.locator(READY)).to_have_text("0")  # the last that was known
+        assert set(greyed(page).values()) == {True}
+    finally:
+        database.rmdir()
+        aside.rename(database)
+
+    expect(page.locator('[data-live="away"]')).to_be_empty()
+    assert greyed(page) == before
+    assert visit.troubles
+    visit.troubles[:] = [trouble for trouble in visit.troubles if "503" not in trouble]
 
 
 def test_the_focus_stays_with_its_worker_when_others_come_and_go(

@@ -6,6 +6,9 @@
 
 (() => {
     const PATIENCE_MS = 5_000; // a request that takes longer is given up
+    // What changes something. What only shows something stays as it is: it says itself what it cannot show.
+    const ACTIONS =
+        "[data-live] button, [data-action], .object-tools .addlink, .submit-row input, .submit-row .deletelink";
 
     const bar = document.querySelector("[data-live-url]");
     if (!bar) return;
@@ -15,6 +18,7 @@
 
     let readAt = performance.now(); // when what is shown was read, by this clock
     let state = "fresh"; // or paused, lost, left
+    let isLost = false; // whether the last answer was none, or one without figures
     let timer = 0;
     let asking = null; // the AbortController of the request under way
 
@@ -33,11 +37,10 @@
         const patience = setTimeout(() => mine.abort(), PATIENCE_MS);
         try {
             const response = await fetch(bar.dataset.liveUrl, { signal: mine.signal, cache: "no-store" });
-            if (response.redirected || response.status === 403) state = "left";
-            else if (!response.ok) throw new Error(response.statusText);
+            if (response.redirected || response.status === 403) leave();
             else show(parsed(await response.text()));
         } catch {
-            if (asking === mine && state !== "paused") state = "lost";
+            if (asking === mine) lose("site");
         } finally {
             clearTimeout(patience);
             if (asking === mine) {
@@ -57,11 +60,15 @@
     // --- showing --------------------------------------------------------------------------------
 
     function show(fresh) {
+        if (fresh.querySelector("[data-database-away]")) return lose("database");
         const answer = fresh.querySelector("[data-live-answer]");
         if (!answer) throw new Error("this is no answer");
         const isAway = "unavailable" in answer.dataset;
-        // A page that came without its figures has no place for them.
-        if ("unavailable" in bar.dataset && !isAway) location.replace(location.pathname + location.search);
+        if ("unavailable" in bar.dataset) {
+            // A page that came without its figures has no place for them, and says so already.
+            if (!isAway) location.replace(location.pathname + location.search);
+            return lose("site");
+        }
         const focused = document.activeElement;
         for (const part of fresh.querySelectorAll("[data-live]")) {
             for (const old of document.querySelectorAll(`[data-live="${CSS.escape(part.dataset.live)}"]`)) {
@@ -72,6 +79,39 @@
         if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
         if (!isAway) readAt = performance.now() - Number(answer.dataset.age) * 1000;
         if (state !== "paused") state = isAway ? "lost" : "fresh";
+        grey(isAway);
+    }
+
+    // Nobody has said why, so the page does: unless it says something already.
+    function lose(what) {
+        if (state !== "paused") state = "lost";
+        grey(true);
+        for (const place of document.querySelectorAll('[data-live="away"]:empty')) {
+            place.append(bar.querySelector(`[data-live-banner="${what}"]`).content.cloneNode(true));
+        }
+    }
+
+    function leave() {
+        state = "left";
+        grey(true);
+    }
+
+    // Nothing can be done while nobody answers.
+    function grey(isGrey) {
+        isLost = isGrey;
+        for (const control of document.querySelectorAll(ACTIONS)) {
+            if ("disabled" in control) {
+                control.disabled = isGrey;
+            } else if (isGrey && control.hasAttribute("href")) {
+                control.dataset.href = control.getAttribute("href");
+                control.removeAttribute("href");
+                control.setAttribute("role", "link");
+                control.setAttribute("aria-disabled", "true");
+            } else if (!isGrey && control.dataset.href) {
+                control.setAttribute("href", control.dataset.href);
+                for (const name of ["data-href", "role", "aria-disabled"]) control.removeAttribute(name);
+            }
+        }
     }
 
     function update(old, fresh) {
@@ -120,9 +160,6 @@
         const text = age.dataset[state].replace("%s", seconds);
         if (age.textContent !== text) age.textContent = text;
         bar.dataset.state = state;
-        // Nothing can be done while nobody answers; the next answer brings the buttons back.
-        const isLost = state === "lost" || state === "left";
-        if (isLost) for (const control of document.querySelectorAll("[data-live] button")) control.disabled = true;
         const label = state === "paused" ? button.dataset.goOn : button.dataset.pause;
         if (button.textContent !== label) button.textContent = label;
     }
@@ -131,7 +168,7 @@
 
     button.addEventListener("click", () => {
         const wasPaused = state === "paused";
-        state = wasPaused ? "fresh" : "paused";
+        state = !wasPaused ? "paused" : isLost ? "lost" : "fresh";
         showAge();
         if (wasPaused) ask();
         else clearTimeout(timer);
