@@ -49,6 +49,11 @@ class Context:
         return self._delivery.crashed
 
     @property
+    def releases(self) -> int:
+        """How often this message was given back without an attempt."""
+        return self._delivery.released
+
+    @property
     def receipt(self) -> tuple[str, int]:
         """Id and receive count: what tells this delivery from any other."""
         return self.message.id, self.message.rc

@@ -121,6 +121,7 @@ class UnknownTask(QueueError):
     """A message asks for a task that this project does not have."""
 
     name = "unknownTask"
+    may_come = True
 
 
 class TaskCancelled(QueueError):

@@ -26,6 +26,8 @@ class BadTaskBody(ValueError):
 class NewerTaskBody(ValueError):
     """A body of a version that is not known here, but may be to the next release."""
 
+    may_come = True
+
 
 @dataclass(frozen=True, slots=True)
 class TaskBody:

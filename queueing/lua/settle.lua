@@ -51,12 +51,16 @@ for i = 1, #settled_words do
   else
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
-      write_ends(id, failed + 1, crashed, released)
+      failed = failed + 1
+    else
+      released = released + 1
+    end
+    write_ends(id, failed, crashed, released)
+    if word == 'retrying' or tonumber(delays_ms[i]) > 0 then
       local due_ms = now_ms + delays_ms[i]
       redis.call('ZADD', KEYS[2], whole(due_ms), id)
       if band_of(id) > 0 then sleep_in(KEYS[16], id, due_ms) end
     else
-      write_ends(id, failed, crashed, released + 1)
       redis.call('ZADD', KEYS[2], head_score(id), id)
       back = true
     end

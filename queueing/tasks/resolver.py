@@ -14,9 +14,6 @@ from .compat import TaskResultDoesNotExist, signals
 from .lookups import TaskLookup
 from .runs import TaskCode, TaskRun
 
-#: A task that is unknown may be of a release that is on its way to this worker: it is tried again, late, and
-#: about an hour long in all.
-UNKNOWN = Policy(max_attempts=10, backoff=lambda error, attempt: min(30.0 * 2 ** (attempt - 1), 600.0))
 #: What is wrong with a body stays wrong.
 BAD = Policy(max_attempts=1)
 
@@ -39,14 +36,14 @@ class TaskResolver:
     def __call__(self, queue: str, message: Message) -> TaskRun | None:
         """The task that is to run, ``None`` where the message is none.
 
-        Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``, with the policy for it.
+        Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``.
         """
         if not is_task(message.body) or not self.serves(queue):
             return None
         try:
             body = read(message.body)
-        except ValueError as error:
-            error.policy = BAD if isinstance(error, BadTaskBody) else UNKNOWN
+        except BadTaskBody as error:
+            error.policy = BAD
             raise
         code = self._codes.get(body.task)
         if code is None:
@@ -70,7 +67,5 @@ class TaskResolver:
     def _code(self, path: str) -> TaskCode:
         task = registry.find(path)
         if task is None:
-            error = UnknownTask(f"This project has no task {path}.")
-            error.policy = UNKNOWN
-            raise error
+            raise UnknownTask(f"This project has no task {path}.")
         return TaskCode(task, self._lookup, self._sender)

@@ -216,7 +216,7 @@ class Consumer:
         for outcome in outcomes:
             if outcome.id in refused:
                 outcome = replace(outcome, event=refused[outcome.id])
-            elif outcome.event == "retrying":
+            elif outcome.delay_ms:
                 self.lookout.comes_due(lane.queue, outcome.delay_ms / 1000)
             self.log.tell(outcome)
 

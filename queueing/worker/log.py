@@ -33,6 +33,9 @@ class OutcomeLog:
         elif outcome.event == "dead":
             text = f"dead after {outcome.attempts} attempts: {safe(outcome.error)}"
             _write(logging.ERROR, outcome, text)
+        elif outcome.event == "released" and outcome.error:
+            text = f"released, looked at again in {outcome.delay_ms / 1000:.1f} s"
+            _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
         elif outcome.event == "released":
             _write(logging.INFO, outcome, "released")
         else:

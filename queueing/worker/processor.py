@@ -1,7 +1,7 @@
 """Run one delivery to its outcome. It knows no thread, no signal and no Redis.
 
-``process`` is a sequence of named steps, and every way through it ends in one of three words:
-done, retrying or dead.
+``process`` is a sequence of named steps, and every way through it ends in one of four words:
+done, retrying, dead, or released where its code may come later.
 """
 
 import time
@@ -85,9 +85,10 @@ class Processor:
             event=event,
             worker=self.workplace.worker,
             handler=runnable.name if runnable else "",
-            started_ms=started_ms,
+            # What is released has not begun, and was no attempt.
+            started_ms=None if event == "released" else started_ms,
             finished_ms=self.now_ms(),
-            attempts=delivery.failed + 1,
+            attempts=delivery.failed + (event != "released"),
             crashes=delivery.crashed,
             body=message.body,
             error=sentence(error) if error else "",

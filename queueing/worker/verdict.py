@@ -6,6 +6,11 @@ from ..context import Context
 from ..handlers import Runnable
 from ..policies import DEFAULT_POLICY
 
+#: Code that is not here may be of a release that is on its way to this worker. A message is given back for it
+#: so often, late, and about an hour long in all; it is no attempt, so all of them are left once it is here.
+WAITS = 10
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
+
 
 class MayNotRunAgain(Exception):
     """What may run only once has been begun before, and nobody knows how far it came."""
@@ -27,7 +32,11 @@ def verdict(
     """The word for this end, and the ms until the next attempt."""
     if error is None:
         return "done", 0
-    # Where no code was found, what says so may say how often to look again.
+    if runnable is None and getattr(error, "may_come", False):
+        if context.releases >= WAITS:
+            return "dead", 0
+        return "released", 1000 * min(FIRST_WAIT_SECONDS * 2**context.releases, MAX_WAIT_SECONDS)
+    # Where no code was found, what says so may say how often to try.
     policy = runnable.policy if runnable else getattr(error, "policy", DEFAULT_POLICY)
     if context.attempt >= (policy.max_attempts or max_attempts):
         return "dead", 0

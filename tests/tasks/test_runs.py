@@ -7,6 +7,7 @@ import pytest
 
 from queueing.exceptions import UnknownTask
 from queueing.policies import policy
+from queueing.tasks import registry
 from queueing.tasks.compat import signals
 from queueing.tasks.options import TaskOptions
 from queueing.testing import run_pending
@@ -176,7 +177,7 @@ def send(queues, text):
 def test_only_a_task_of_the_project_can_be_run_by_a_body(queues, path):
     send(queues, json.dumps({"django_task": 1, "task": path, "args": ["id"]}))
     [outcome] = run_pending()
-    assert (outcome.event, type(outcome.exception)) == ("retrying", UnknownTask)
+    assert (outcome.event, type(outcome.exception)) == ("released", UnknownTask)
     assert path in outcome.error
     assert outcome.delay_ms == 30_000
 
@@ -192,15 +193,31 @@ def test_a_body_makes_nothing_be_imported(queues):
 def test_a_task_that_is_gone_is_tried_late_and_bounded_then_dead_with_the_reason(queues):
     send(queues, '{"django_task": 1, "task": "tests.tasks.app.tasks.gone"}')
     outcomes = run_pending(delayed=True)
-    assert [outcome.event for outcome in outcomes] == ["retrying"] * 9 + ["dead"]
+    assert [outcome.event for outcome in outcomes] == ["released"] * 10 + ["dead"]
     assert 1800 < sum(outcome.delay_ms for outcome in outcomes) / 1000 < 7200
     assert outcomes[-1].error == "UnknownTask: This project has no task tests.tasks.app.tasks.gone."
+
+
+def test_waiting_for_an_unknown_task_costs_no_attempt(queues, backend, monkeypatch):
+    result = tasks.fail.enqueue("no")
+    with monkeypatch.context() as patch:
+        # This release does not have it yet.
+        patch.delattr(tasks, "fail")
+        patch.setattr(registry, "_declared", {})
+        for _ in range(3):
+            [outcome] = run_pending(delayed=True, limit=1)
+            assert (outcome.event, outcome.attempts, outcome.started_ms) == ("released", 0, None)
+        assert run_pending() == [], "it waits"
+    outcomes = run_pending(delayed=True)
+    assert [(outcome.event, outcome.attempts) for outcome in outcomes] == [("retrying", 1), ("dead", 2)]
+    assert refreshed(result).attempts == 2
+    assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
 
 
 def test_a_body_of_a_newer_version_waits_for_a_newer_worker(queues):
     send(queues, '{"django_task": 2, "task": "tests.tasks.app.tasks.add"}')
     [outcome] = run_pending()
-    assert (outcome.event, outcome.delay_ms) == ("retrying", 30_000)
+    assert (outcome.event, outcome.delay_ms) == ("released", 30_000)
     assert "version 2" in outcome.error
 
 
