@@ -163,13 +163,12 @@ class Pages:
         return peak / 1e6
 
     def _get(self, path: str) -> int:
-        """Ask for it: its bytes; of what is streamed the first part, which is what somebody waits for."""
+        """Ask for it: its bytes; of what is streamed the first part."""
         response = self._client.get(path)
         assert response.status_code == 200, (path, response.status_code, response.headers)
         if not response.streaming:
             return len(response.content)
-        parts = iter(response.streaming_content)
-        size = sum(len(part) for part, _ in zip(parts, range(2), strict=False))
+        size = len(next(iter(response.streaming_content)))
         response.close()
         return size
 

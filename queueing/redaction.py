@@ -7,6 +7,7 @@ be processed nor run again; who must not store it sets ``STORE_BODIES`` to ``Fal
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from .conf import get_conf
 
@@ -15,6 +16,8 @@ REDACTED = '"[redacted]"'
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{},:]|\s+|[^\s"\[\]{},:]+', re.DOTALL)
 #: JSON within a string within JSON: so deep it is looked into.
 DEPTH = 3
+#: What is left of an escape at the end of a string that was cut off in it.
+_HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
 
 
@@ -68,19 +71,19 @@ def _is_secret(key: str, names: Sequence[str]) -> bool:
     return any(part in name for part in names)
 
 
-def _content(token: str) -> str:
-    """What a JSON string says; the token itself where it is not one."""
-    try:
-        return json.loads(token, strict=False)
-    except ValueError:
-        return token
+def _content(token: str, *repaired: str) -> str:
+    """What a JSON string says, or the first of its repairs that is one; the token itself where none is."""
+    for text in (token, *repaired):
+        with suppress(ValueError):
+            return json.loads(text, strict=False)
+    return token
 
 
 def _looked_into(token: str, names: Sequence[str], depth: int) -> str:
     """A string, and if it holds JSON with a secret, without that."""
     if not depth or not any(mark in token[1:20] for mark in "{["):
         return token
-    inner = _content(token if token[-1:] == '"' and len(token) > 1 else token + '"')
+    inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
     if inner.lstrip()[:1] not in {"{", "["}:
         return token
     struck = "".join(_struck(TOKEN.findall(inner), names, depth - 1))

@@ -25,14 +25,14 @@ from ..exceptions import QueueUnavailable
 from ..models import Job
 from ..templatetags.queueing_text import visible
 from .job_criteria import Criteria
-from .job_search import COUNT_MAX, Count, Found, JobSearch, Place
+from .job_search import Count, Found, JobSearch, Place, searched_text
 from .job_verbs import REFUSALS, VERBS, Deed, Errand, Verb
 
 #: Jobs at once, and seconds after which a step ends.
 CHUNK = 100
 STEP_SECONDS = 0.8
-#: Seconds that counting for the question may take, where no index knows.
-COUNT_SECONDS = 0.5
+#: Seconds that finding examples and then counting for the question may take each, where no index knows.
+COUNT_SECONDS = 0.05
 SALT = "queueing.admin.job_bulk"
 #: Seconds after which a question is too old to be answered.
 MAX_AGE_SECONDS = 86_400
@@ -110,7 +110,7 @@ class JobBulk:
     def _ask(self, criteria: Criteria) -> HttpResponse:
         search = JobSearch(criteria, _shown())
         first = search.find(None, limit=10, budget_seconds=COUNT_SECONDS)
-        count = search.count() or _counted(criteria)
+        count = search.count() or search.count_on(first, budget_seconds=COUNT_SECONDS)
         # What is newer than the newest of now is not part of the question.
         place = Place(first.jobs[0].finished_at, first.jobs[0].pk + 1) if first.jobs else first.following
         progress = Progress(
@@ -121,7 +121,12 @@ class JobBulk:
             is_exact=count.is_exact,
             place=str(place) if place else None,
         )
-        context = {"examples": first.jobs, "count": count, "question": _counting(self.verb.question, count)}
+        context = {
+            "examples": first.jobs,
+            "count": count,
+            "question": _counting(self.verb.question, count),
+            "searched": searched_text(count.searched),
+        }
         return self._page("admin/queueing/job/bulk_question.html", progress, criteria, context)
 
     # --- doing ---------------------------------------------------------------------------------
@@ -216,13 +221,6 @@ def may(model_admin: Any, request: HttpRequest, verb: Verb) -> bool:
 
 def _shown() -> Any:
     return Job.objects.only("message_id", "queue", "state", "handler", "finished_at")
-
-
-def _counted(criteria: Criteria) -> Count:
-    """Count what no index counts, for a while."""
-    search = JobSearch(criteria, Job.objects.only("finished_at"))
-    found = search.find(None, limit=COUNT_MAX, budget_seconds=COUNT_SECONDS)
-    return Count(len(found.jobs), found.following is None)
 
 
 def _counting(sentence: Any, count: Count) -> str:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from ..models import Job
 from .job_criteria import Criteria
-from .job_search import JobSearch, Place, rows_in_all
+from .job_search import JobSearch, Place, searched_text
 
 #: The parameter that says where a page begins.
 BEFORE = "before"
@@ -19,7 +19,7 @@ class JobList(ChangeList):
     """One page of the search, and what it says of itself.
 
     ``count`` is how many there are, ``None`` where only a search could tell; ``searched`` is how many
-    rows were looked at then, of about ``in_all``. ``older`` is the query string of what follows.
+    rows were looked at then. ``older`` is the query string of what follows.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
@@ -43,8 +43,7 @@ class JobList(ChangeList):
         self.result_list = found.jobs
         self.searched, self.following = found.searched, found.following
         self.count = search.count()
-        if self.searched is not None:
-            self.searched_text, self.in_all_text = f"{self.searched:,}", f"{rows_in_all():,}"
+        self.searched_text = searched_text(self.searched)
         self._satisfy_django()
 
     def _satisfy_django(self) -> None:

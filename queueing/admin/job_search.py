@@ -3,16 +3,19 @@
 The order is always the same, newest first, and a page begins at a place in it and not at a number,
 so the thousandth page costs what the first one does. One condition is looked up in an index. What no
 index answers (a second condition, a text) is looked for in steps along the index of the first, until
-the page is full or the time is up; how far it came is said, and the search goes on from there.
+the page is full or the time is up; how far it came is said, and the search goes on from there. Of a
+long text only the beginning is searched.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.db import connections
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import BooleanField, Case, ExpressionWrapper, Max, Min, Q, QuerySet, When
+from django.db.models.functions import Left
 from django.utils.translation import gettext
 
 from ..models import Job
@@ -22,7 +25,9 @@ from .job_criteria import Criteria
 #: Rows per step of a search, and of one that reads payloads.
 STEP, TEXT_STEP = 1000, 200
 #: Seconds that one search may take.
-BUDGET_SECONDS = 0.15
+BUDGET_SECONDS = 0.1
+#: Characters of a payload or an error that are searched: as many as the history keeps of a plain message.
+SEARCHED_CHARACTERS = 16_384
 #: Rows beyond which nobody counts exactly.
 COUNT_MAX = 10_000
 #: Rows with the same beginning of an id that are looked at.
@@ -69,14 +74,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows there are: exactly, or at least."""
+    """How many rows there are: exactly, or at least.
+
+    ``searched`` is how many rows were looked at, ``None`` where an index knew the answer.
+    """
 
     number: int
     is_exact: bool
+    searched: int | None = None
 
     def __str__(self) -> str:
         number = f"{self.number:,}"
-        return number if self.is_exact else gettext("more than %(number)s") % {"number": number}
+        if not self.number and not self.is_exact:
+            return gettext("an unknown number of")
+        if self.is_exact:
+            return number
+        text = gettext("more than %(number)s") if self.searched is None else gettext("at least %(number)s")
+        return text % {"number": number}
 
 
 class JobSearch:
@@ -98,8 +112,10 @@ class JobSearch:
             jobs = list(self._along(before)[: limit + 1])
             more = Place.of(jobs[limit - 1]) if len(jobs) > limit else None
             return Found(jobs[:limit], more)
-        seconds = BUDGET_SECONDS if budget_seconds is None else budget_seconds
-        return self._look(before, limit, time.monotonic() + seconds)
+        looked = self._look(before, limit, BUDGET_SECONDS if budget_seconds is None else budget_seconds)
+        keys = [place.id for place in looked.places]
+        jobs = list(self.rows.filter(pk__in=keys).order_by("-finished_at", "-pk")) if keys else []
+        return Found(jobs, looked.following, looked.searched)
 
     def count(self) -> Count | None:
         """How many there are, at least ``COUNT_MAX``; ``None`` where only a search could tell."""
@@ -108,55 +124,86 @@ class JobSearch:
         number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
         return Count(min(number, COUNT_MAX), number <= COUNT_MAX)
 
+    def count_on(self, found: Found, *, budget_seconds: float) -> Count:
+        """How many there are, found ones included, as far as a search comes in that time."""
+        if found.following is None:
+            return Count(len(found.jobs), True, found.searched)
+        looked = self._look(found.following, COUNT_MAX, budget_seconds)
+        number, searched = len(found.jobs) + len(looked.places), (found.searched or 0) + looked.searched
+        return Count(number, looked.following is None, searched)
+
     def index_rows(self) -> QuerySet[Job]:
         """The rows of the index that is walked along."""
         return Job.objects.filter(self.index)
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _along(self, before: Place | None) -> QuerySet[Job]:
+    def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
         """The rows of the index from a place on."""
-        rows = self.rows.filter(self.index).order_by("-finished_at", "-pk")
+        rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:
             at = before.finished_at
             rows = rows.filter(Q(finished_at__lt=at) | Q(pk__lt=before.id), finished_at__lte=at)
         return rows
 
-    def _look(self, before: Place | None, limit: int, give_up: float) -> Found:
-        found: list[Job] = []
+    def _look(self, before: Place | None, limit: int, seconds: float) -> "_Looked":
+        """Step by step, each one query: of the rows it passes only their places are read."""
+        give_up = time.monotonic() + seconds
+        found: list[Place] = []
         searched = 0
         size = TEXT_STEP if self.text else STEP
         while True:
-            step = self._along(before).values_list("finished_at", "pk")[:size]
-            places = [Place(*values) for values in step]
-            for job in self._matching([place.id for place in places]):
-                if len(found) == limit:
-                    full = Place.of(found[-1])
-                    passed = places.index(full) + 1 if full in places else 0
-                    return Found(found, full, searched + passed)
-                found.append(job)
-            searched += len(places)
-            if len(places) < size:
-                return Found(found, None, searched)
-            before = places[-1]
+            passed = 0
+            for place, is_sought in self._step(before, size):
+                if is_sought():
+                    if len(found) == limit:
+                        return _Looked(found, before, searched + passed)
+                    found.append(place)
+                before = place
+                passed += 1
+            searched += passed
+            if passed < size:
+                return _Looked(found, None, searched)
             if time.monotonic() > give_up:
-                return Found(found, before, searched)
+                return _Looked(found, before, searched)
 
-    def _matching(self, keys: list[int]) -> Iterator[Job]:
-        """Those of the rows with these keys that meet what no index answers, newest first."""
-        rows = self.rows.filter(pk__in=keys).filter(self.rest).order_by("-finished_at", "-pk")
+    def _step(self, before: Place | None, size: int) -> Iterator[tuple[Place, Callable[[], bool]]]:
+        """The next places, each with what tells whether it is of a row that is sought."""
+        rows = self._along(before, Job.objects.all())
         if not self.text:
-            yield from rows
+            rows = rows.annotate(is_sought=_whether(self.rest))
+            for *place, is_sought in rows.values_list("finished_at", "pk", "is_sought")[:size]:
+                yield Place(*place), partial(bool, is_sought)
             return
+        rows = rows.annotate(
+            error_start=Left("error", SEARCHED_CHARACTERS), body_start=Left("body", SEARCHED_CHARACTERS)
+        )
         term = self.criteria.term
-        plain = Job.objects.filter(pk__in=keys).filter(self.rest)
-        found = set(plain.filter(error__icontains=term).values_list("pk", flat=True))
-        # What is struck out must not be found either: a search would tell what it is.
-        for pk, body in plain.filter(body__icontains=term).values_list("pk", "body"):
-            if pk not in found and term.lower() in redacted(body).lower():
-                found.add(pk)
-        if found:
-            yield from rows.filter(pk__in=found)
+        rows = rows.annotate(
+            in_error=_whether(self.rest & Q(error_start__icontains=term)),
+            found_in=Case(When(self.rest & Q(body_start__icontains=term), then="body_start")),
+        )
+        for *place, in_error, found_in in rows.values_list("finished_at", "pk", "in_error", "found_in")[
+            :size
+        ]:
+            yield Place(*place), partial(self._is_in, bool(in_error), found_in)
+
+    def _is_in(self, in_error: bool, body: str | None) -> bool:
+        """What is struck out must not be found either: a search would tell what it is."""
+        return in_error or (body is not None and self.criteria.term.lower() in redacted(body).lower())
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a look has come to: where what it found is."""
+
+    places: list[Place]
+    following: Place | None
+    searched: int
+
+
+def _whether(condition: Q) -> ExpressionWrapper:
+    return ExpressionWrapper(condition, output_field=BooleanField())
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
@@ -198,6 +245,14 @@ def _by_message_id(term: str) -> Q | None:
 def _compares_bytes() -> bool:
 
     return connections[Job.objects.db].vendor == "sqlite"
+
+
+def searched_text(searched: int | None) -> str:
+    """How far a search came, as a sentence; empty where an index knew the answer."""
+    if searched is None:
+        return ""
+    numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}
+    return gettext("Searched %(searched)s of about %(in_all)s jobs.") % numbers
 
 
 def rows_in_all() -> int:

@@ -15,7 +15,7 @@ from django.test import Client
 from queueing.admin import job_search
 from queueing.admin.job_criteria import Criteria
 from queueing.admin.job_filters import names_in
-from queueing.admin.job_search import Found, JobSearch, Place, rows_in_all
+from queueing.admin.job_search import SEARCHED_CHARACTERS, Found, JobSearch, Place, rows_in_all
 from queueing.models import Job
 from tests.servers.postgres_server import PostgresServer
 
@@ -128,6 +128,25 @@ def test_an_id_is_looked_up_and_a_word_that_is_none_is_searched_for() -> None:
     assert ids(q="ID" + "0" * 28) == []
     job(20, body=f"see {'x' * 32}")
     assert ids(q="x" * 32) == [f"id{20:030}"]
+
+
+def test_of_a_long_text_the_beginning_is_searched() -> None:
+    within, beyond = SEARCHED_CHARACTERS - 4, SEARCHED_CHARACTERS - 3
+    job(1, body="x" * within + "word")
+    job(2, body="x" * beyond + "word")
+    job(3, error="x" * within + "word")
+    job(4, error="x" * beyond + "word")
+    assert ids(q="word") == [f"id{number:030}" for number in (3, 1)]
+
+
+@pytest.mark.parametrize("tail", ["", "\\", "\\u", "\\u00e", r"\"", '"'])
+def test_what_is_struck_out_cannot_be_found_where_it_is_cut(tail: str) -> None:
+    inner = json.dumps({"password": "geheim"})[:-1] + ', "name": "'
+    start = json.dumps({"body": inner})[:-2]
+    filler = "x" * (SEARCHED_CHARACTERS - len(start) - len(tail))
+    job(1, body=f"{start}{filler}{tail} and so on")
+    assert ids(q="geheim") == []
+    assert len(ids(q="xxx")) == 1
 
 
 def test_counting_ends_at_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

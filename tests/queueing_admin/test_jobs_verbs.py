@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 
 from queueing import history, outbox
-from queueing.admin import job_bulk
+from queueing.admin import job_bulk, job_search
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.connections import connect, use_client
@@ -317,6 +318,31 @@ class TestMany:
         do(boss, "forget", "q=boom&queue=a")
 
         assert Job.objects.filter(error="boom").count() == 2
+        assert Job.objects.count() == 18
+
+    def test_a_search_whose_time_is_up_says_how_far_it_came_and_can_be_gone_through(
+        self, boss: Client, redis_away: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("queueing.admin.job_search.TEXT_STEP", 3)
+        monkeypatch.setattr(job_bulk, "COUNT_SECONDS", -1)
+        monkeypatch.setattr(job_bulk, "STEP_SECONDS", -1)
+        for number in range(20):
+            job(number, error="boom" if number in (0, 18) else "")
+
+        page = text_of(boss, url("forget", "q=boom"))
+        assert "Delete at least 1 job from the history?" in page
+        assert "Searched 6 of about 20 jobs." in page
+        do(boss, "forget", "q=boom")
+        assert not Job.objects.filter(error="boom").exists()
+
+        job(30, error="boom", finished_at=NOON - timedelta(days=1))
+        page = text_of(boss, url("forget", "q=boom"))
+        assert "Delete an unknown number of jobs from the history?" in page
+        assert "Nothing was found there." in page
+        monkeypatch.setattr(job_search, "BUDGET_SECONDS", -1)
+        answer = boss.post(url("forget"), {"progress": signed(boss.get(url("forget", "q=boom")))})
+        assert "0 found and done" in answer.content.decode()
+        do(boss, "forget", "q=boom")
         assert Job.objects.count() == 18
 
     def test_redis_away_in_the_middle_stops_it_and_it_goes_on_later(
