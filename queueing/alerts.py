@@ -62,13 +62,15 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
             "See that a worker runs and that the database answers; what does not fit is lost to the history."
         )
         yield Alert("outbox full", text % {"percent": percent})
-    if stats.lost:
+    if stats.unseen:
         text = ngettext(
-            "%(lost)d outcome did not fit into the outbox and is missing in the history.",
-            "%(lost)d outcomes did not fit into the outbox and are missing in the history.",
-            stats.lost,
+            "%(lost)d outcome did not fit into the outbox and is missing in the history. "
+            "Take note of it on the page of the workers, and this goes away.",
+            "%(lost)d outcomes did not fit into the outbox and are missing in the history. "
+            "Take note of them on the page of the workers, and this goes away.",
+            stats.unseen,
         )
-        yield Alert("outcomes lost", text % {"lost": stats.lost})
+        yield Alert("outcomes lost", text % {"lost": stats.unseen})
 
 
 def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:

@@ -107,7 +107,7 @@ class Keys:
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH: ``bytes`` waiting in the outbox and ``lost`` outcomes that did not fit."""
+        """HASH: ``bytes`` that wait in the outbox; ``lost``, that did not fit; of those ``acknowledged``."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:

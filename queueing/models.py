@@ -155,14 +155,17 @@ class Queue(InRedis):
 
 
 class Worker(InRedis):
-    """A worker. ``quiet_worker`` needs ``view_worker`` as well."""
+    """A worker. Its verbs need ``view_worker`` as well."""
 
     class Meta(InRedis.Meta):
         managed = False
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
         default_permissions = ("view",)
-        permissions = [("quiet_worker", _("Can quiet and resume workers"))]
+        permissions = [
+            ("quiet_worker", _("Can quiet and resume workers")),
+            ("acknowledge_lost", _("Can take note of lost outcomes")),
+        ]
 
 
 class Schedule(InRedis):

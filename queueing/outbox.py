@@ -31,12 +31,29 @@ class Stats:
     entries: int
     size_bytes: int
     lost: int
+    #: Of the lost, those that somebody has taken note of.
+    acknowledged: int
+    oldest_ms: int
+
+    @property
+    def unseen(self) -> int:
+        """The lost that are still to be warned of."""
+        return max(0, self.lost - self.acknowledged)
+
+    @property
+    def oldest_seconds(self) -> float:
+        return self.oldest_ms / 1000
 
 
 def stats(client: QueueClient) -> Stats:
     """How full the outbox is."""
     keys = [client.keys.outbox(), client.keys.outbox_stats()]
     return Stats(*map(validation.stored_int, client.scripts.run("outbox_stats", keys)))
+
+
+def acknowledge(client: QueueClient, lost: int) -> int:
+    """Warn no more of the first ``lost`` outcomes that did not fit; how many of these were still unseen."""
+    return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
 
 
 def read(client: QueueClient, recorder: str, *, count: int) -> list[Entry] | None:

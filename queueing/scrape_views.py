@@ -168,6 +168,7 @@ def _write_workers(text: Exposition, client: QueueClient) -> None:
 def _write_outbox(text: Exposition, client: QueueClient) -> None:
     stats = outbox.stats(client)
     text.gauge("queueing_outbox_bytes", "Outcomes on their way to the database.", [({}, stats.size_bytes)])
+    text.gauge("queueing_outbox_oldest_seconds", "Age of the oldest of these.", [({}, stats.oldest_seconds)])
     help = "Outcomes that did not fit into the outbox and are missing in the history."
     text.counter("queueing_outbox_lost_total", help, [({}, stats.lost)])
 

@@ -39,6 +39,11 @@ class RowVerb(View):
     http_method_names = ("post", "options")
     model_admin: "RowPage | None" = None
 
+    @classmethod
+    def title_of(cls, name: str) -> str:
+        """What the admin's log calls the row."""
+        return name
+
     def act(self, client: QueueClient, name: str) -> str | None:
         """Do it, and say what was done; ``None`` where there is no such row. May raise ``QueueError``."""
         raise NotImplementedError
@@ -63,7 +68,7 @@ class RowVerb(View):
             return _("Nothing was changed: %s.") % str(error).removesuffix("."), messages.ERROR
         if said is None:
             return _("Nothing was changed: %s is not there any more.") % name, messages.ERROR
-        self.model_admin.log_change(request, self.model_admin.model(name=name), said)
+        self.model_admin.log_change(request, self.model_admin.model(name=self.title_of(name)), said)
         return said, messages.SUCCESS
 
 

@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from .. import outbox
 from ..client import QueueClient
+from ..conf import get_conf
 from ..exceptions import QueueError, QueueUnavailable
 from ..messages import Progress
 from ..models import Worker as WorkerModel
@@ -54,6 +56,28 @@ class Resume(RowVerb):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         return _("Told %s to take messages again.") % name if client.resume_worker(name) else None
+
+
+class Acknowledge(RowVerb):
+    """Warn no more of outcomes that were lost by now: the name of the row is how many."""
+
+    name = "acknowledge"
+    permission = "acknowledge_lost"
+    label = gettext_lazy("Take note")
+
+    @classmethod
+    def title_of(cls, name: str) -> str:
+        """That of the outbox."""
+        return "outbox"
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        count = (
+            outbox.acknowledge(client, int(name))
+            if name.isascii() and name.isdigit() and len(name) < 16
+            else 0
+        )
+        said = ngettext("Took note of %d lost outcome.", "Took note of %d lost outcomes.", count)
+        return said % count if count else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +132,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The workers, and how far what they run has come: (queue, id) -> progress."""
+    """The workers, how far what they run has come: (queue, id) -> progress; and what they have to record."""
 
     workers: list[Worker]
     progress: Mapping[tuple[str, str], Progress]
+    outbox: outbox.Stats
 
 
 @admin.register(WorkerModel)
@@ -119,7 +144,7 @@ class WorkerAdmin(RowPage):
     """Every worker of the namespace, the dead of the last hour at the end."""
 
     rows_template = "admin/queueing/worker/rows.html"
-    verbs = (Quiet, Resume)
+    verbs = (Quiet, Resume, Acknowledge)
 
     def read(self, client: QueueClient) -> Known:
         """The workers and the progress of what the living run."""
@@ -128,7 +153,8 @@ class WorkerAdmin(RowPage):
         for worker in workers:
             for run in _shown(worker) if worker.is_alive else ():
                 ids.setdefault(run.queue, []).append(run.id)
-        return Known(workers, {key: told for queue in ids for key, told in _told(client, queue, ids[queue])})
+        progress = {key: told for queue in ids for key, told in _told(client, queue, ids[queue])}
+        return Known(workers, progress, outbox.stats(client))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
         """The rows, with links for who may follow them."""
@@ -136,6 +162,9 @@ class WorkerAdmin(RowPage):
         return {
             "rows": [self._row(request, worker, known.progress) for worker in known.workers],
             "may_tell": self.may(request, "quiet_worker"),
+            "outbox": known.outbox,
+            "outbox_max": get_conf().OUTBOX_MAX,
+            "outbox_verbs": self._outbox_verbs(request, known.outbox),
             "alive": len(alive),
             "busy": sum(worker.busy for worker in alive),
             "capacity": sum(worker.capacity for worker in alive),
@@ -156,6 +185,11 @@ class WorkerAdmin(RowPage):
         shown = worker.queues[:QUEUES_SHOWN]
         queues = [(visible(name), queue_url(name) if has_links else "") for name in shown]
         return Row(worker, running, queues, self._verbs(worker))
+
+    def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:
+        if not (stats.unseen and self.may(request, Acknowledge.permission)):
+            return []
+        return [{"label": Acknowledge.label, "url": reverse(f"admin:queueing_worker_{Acknowledge.name}")}]
 
     def _verbs(self, worker: Worker) -> list[dict[str, Any]]:
         """What it can be told now; nothing where it does not live."""

@@ -1,6 +1,10 @@
--- What waits in the outbox, and what did not fit into it.
+-- What waits in the outbox, since when, and what did not fit into it.
 --
 -- KEYS[1] outbox  KEYS[2] outbox stats
--- Returns {entries, bytes, lost outcomes}
-local stats = redis.call('HMGET', KEYS[2], 'bytes', 'lost')
-return { redis.call('XLEN', KEYS[1]), stats[1] or '0', stats[2] or '0' }
+-- Returns {entries, bytes, lost outcomes, how many of those somebody has taken note of, ms since the oldest entry}
+--
+-- include clock
+local stats = redis.call('HMGET', KEYS[2], 'bytes', 'lost', 'acknowledged')
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+local waits_ms = oldest and now_ms - tonumber(string.match(oldest[1], '^%d+')) or 0
+return { redis.call('XLEN', KEYS[1]), stats[1] or '0', stats[2] or '0', stats[3] or '0', math.max(0, waits_ms) }

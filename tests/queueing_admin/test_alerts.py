@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.html import escape
 from pytest_django import Settings
 
-from queueing import alerts
+from queueing import alerts, outbox
 from queueing.client import QueueClient
 
 LIST = "/admin/queueing/queue/"
@@ -134,6 +134,11 @@ class TestOutbox:
         [alert] = found(queue)
         assert alert.kind == "outcomes lost"
         assert alert.text.startswith("12 outcomes did not fit")
+
+    def test_until_somebody_has_taken_note(self, queue: QueueClient):
+        queue.redis.hset("rsmq::outbox:stats", "lost", 12)
+        outbox.acknowledge(queue, 12)
+        assert found(queue) == []
 
 
 def test_list_and_page_show_them(boss: Client, waiting: QueueClient):

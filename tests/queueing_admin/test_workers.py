@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
+from queueing import outbox
 from queueing.client import QueueClient
 
 PAGE = "/admin/queueing/worker/"
@@ -170,6 +171,56 @@ class TestQuiet:
     def test_the_log_leads_to_the_page(self, boss: Client, queue: QueueClient) -> None:
         assert boss.get(PAGE + "w1/change/")["Location"] == PAGE
         assert boss.get(PAGE + "w1/history/").status_code == 200
+
+
+class TestOutbox:
+    def test_an_empty_one(self, boss: Client, queue: QueueClient) -> None:
+        assert "all outcomes are recorded" in text_of(boss)
+
+    def test_how_much_waits_and_since_when(self, boss: Client, queue: QueueClient) -> None:
+        queue.redis.xadd("rsmq::outbox", {"count": 1}, id=f"{queue.now_ms() - 120_000}-0")
+        queue.redis.hset("rsmq::outbox:stats", "bytes", 4096)
+
+        html = text_of(boss)
+
+        assert "1 batch of outcomes waits to be recorded, 4.0\xa0KB of 7.6\xa0MB, for 2 min" in html
+        assert "acknowledge/" not in html
+
+    def test_the_lost_are_warned_of_until_somebody_takes_note(self, boss: Client, queue: QueueClient) -> None:
+        queue.redis.hset("rsmq::outbox:stats", "lost", 3)
+        html = text_of(boss)
+        assert "3 outcomes are missing in the history." in html
+        assert 'name="name" value="3"' in html
+        queue.redis.hset("rsmq::outbox:stats", "lost", 5)  # two more, which nobody has seen
+
+        said = boss.post(PAGE + "acknowledge/", {"name": "3"}, follow=True).content.decode()
+
+        assert "Took note of 3 lost outcomes." in said
+        assert "2 outcomes are missing in the history." in said
+        [entry] = LogEntry.objects.all()
+        assert (entry.object_repr, entry.change_message) == ("outbox", "Took note of 3 lost outcomes.")
+
+    @pytest.mark.parametrize("name", ["", "0", "-1", "1.5", "w1", "9" * 30, "²"])
+    def test_nothing_is_noted_of_what_was_not_lost(self, boss: Client, queue: QueueClient, name: str) -> None:
+        queue.redis.hset("rsmq::outbox:stats", "lost", 3)
+        boss.post(PAGE + "acknowledge/", {"name": name})
+        assert outbox.stats(queue).unseen == 3
+        assert not LogEntry.objects.exists()
+
+    def test_it_has_a_right_of_its_own(self, staff: Callable[..., Client], queue: QueueClient) -> None:
+        queue.redis.hset("rsmq::outbox:stats", "lost", 3)
+        browser = staff("view_worker", "quiet_worker")
+        assert "acknowledge/" not in text_of(browser)
+        assert browser.post(PAGE + "acknowledge/", {"name": "3"}).status_code == 403
+        assert outbox.stats(queue).unseen == 3
+
+    def test_whoever_has_it_may(self, staff: Callable[..., Client], queue: QueueClient) -> None:
+        queue.redis.hset("rsmq::outbox:stats", "lost", 3)
+        assert (
+            staff("view_worker", "acknowledge_lost").post(PAGE + "acknowledge/", {"name": "3"}).status_code
+            == 302
+        )
+        assert outbox.stats(queue).unseen == 0
 
 
 #: Who -> status of looking, of the part for open pages, of quieting and of resuming.

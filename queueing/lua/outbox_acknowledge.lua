@@ -1,0 +1,10 @@
+-- Somebody has taken note of lost outcomes. Their count goes on, as a counter of metrics has to.
+--
+-- KEYS[1] outbox stats
+-- ARGV[1] how many were lost by then
+-- Returns how many of them nobody had taken note of before
+local stats = redis.call('HMGET', KEYS[1], 'lost', 'acknowledged')
+local before, now = tonumber(stats[2]) or 0, math.min(tonumber(ARGV[1]), tonumber(stats[1]) or 0)
+if now <= before then return 0 end
+redis.call('HSET', KEYS[1], 'acknowledged', now)
+return now - before
