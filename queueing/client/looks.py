@@ -49,8 +49,8 @@ class Looks(Queues):
     ) -> list[PeekedMessage]:
         """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
 
-        With ``body_bytes`` only the beginnings of their bodies, and nothing of one above 1 MB. Raises
-        ``QueueNotFound``.
+        With ``body_bytes`` only the beginnings of their bodies; where these are longer than 10 MB together,
+        nothing of the later ones. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)

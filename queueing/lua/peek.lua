@@ -2,7 +2,8 @@
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
--- ARGV[4] bytes of a body, '' for whole ones; of several messages those above 1 MB are left out then
+-- ARGV[4] bytes of a body, '' for whole ones; of several messages the beginnings of long ones
+-- are read only up to 10 MB of them in all, and nothing of the rest
 -- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers}, …} or {RSMQ's error name}
 --
 -- include clock
@@ -10,13 +11,17 @@
 if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
 -- include bands
--- A hash gives out whole values only: many long ones would be copied to show the beginning of each.
-local LONG_BYTES = 1000000
+-- A hash gives out whole values only: many long ones would be copied to show the beginning of each, and
+-- everybody else waits meanwhile.
+local long_bytes_left = 10000000
 
 local function body_of(id, size)
   local limit = tonumber(ARGV[4])
   if not limit or size <= limit then return redis.call('HGET', KEYS[1], id) end
-  if ARGV[2] ~= 'id' and size > LONG_BYTES then return '' end
+  if ARGV[2] ~= 'id' then
+    if size > long_bytes_left then return '' end
+    long_bytes_left = long_bytes_left - size
+  end
   return string.sub(redis.call('HGET', KEYS[1], id), 1, limit)
 end
 

@@ -81,6 +81,15 @@ class TestMessages:
         assert "48.8\xa0KB" in html
         assert queue.get_queue_attributes("work").totalrecv == 0
 
+    def test_of_many_long_ones_the_first_are_shown_by_their_beginnings_the_others_by_their_sizes(
+        self, boss: Client, queue: QueueClient
+    ):
+        queue.send_messages("work", ["x" * 4_000_000] * 3 + ["short"])
+        html = text(boss, "messages/")
+        assert shown_bodies(html) == ["x" * 199 + "…"] * 2 + ["short"]
+        assert html.count("3.8\xa0MB") == 3
+        assert html.count("too long for a list") == 1
+
     @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
     def test_what_they_hold_is_text(self, boss: Client, queue: QueueClient, body: str):
         id = queue.send_message("work", body, headers={body: body})
