@@ -24,9 +24,9 @@ FLAGS = (
 USER, PASSWORD = "admin", "only-for-this-test"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Ended with the module: Playwright's loop must not be there when another test uses the database."""
+    """Ended with this folder: Playwright's loop must not be there when another test uses the database."""
     program = require("chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
@@ -71,7 +71,7 @@ class Visit:
             self.troubles.append(f"{response.status} for {response.url}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _with_account(_migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with all tables and a superuser."""
     path = Path(shutil.copy(_migrated, tmp_path_factory.mktemp("account") / "account.sqlite3"))
@@ -87,8 +87,8 @@ def _with_account(_migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-@pytest.fixture(scope="module")
-def _module_site(
+@pytest.fixture(scope="package")
+def _shared_site(
     _session_redis: RedisServer,
     _with_account: Path,
     collected_static: None,
@@ -101,11 +101,11 @@ def _module_site(
 
 
 @pytest.fixture
-def site(_module_site: SharedSite, client: QueueClient) -> SharedSite:
+def site(_shared_site: SharedSite, client: QueueClient) -> SharedSite:
     """The site as it is when it has just started, with one superuser and nothing in its queue."""
-    _module_site.reset()
+    _shared_site.reset()
     client.create_queue("testqueue")  # as the site does when it loads
-    return _module_site
+    return _shared_site
 
 
 @pytest.fixture

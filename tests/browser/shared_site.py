@@ -1,4 +1,4 @@
-"""One site for the tests of a file. Each test finds it as the first one did, and need not start it."""
+"""One site for the tests of this folder. Each test finds it as the first one did, and need not start it."""
 
 import re
 import sqlite3
