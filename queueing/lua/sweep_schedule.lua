@@ -1,5 +1,6 @@
 -- One step of sweeping a queue's schedule: drop phantoms, let expire what the retention is over for, and
--- bury what the redrive policy calls worn out. What is held or was given back is not touched.
+-- bury what the redrive policy calls worn out. What is held or was given back is not touched. What another
+-- program let time out is put back into the band of its priority, of which that program knows nothing.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many to look at  ARGV[2] how many that are due to pass over
@@ -36,7 +37,9 @@ for i = 1, #found, 2 do
   local id = found[i]
   -- A message is due since its sending or since its score, whichever is later.
   local sent_us = tonumber(string.sub(id, 1, 10), 36) or 0
-  local due_ms = math.max(tonumber(found[i + 1]) + band_of(id), sent_us / 1000)
+  local score, band_ms = tonumber(found[i + 1]), band_of(id)
+  local is_outside = band_ms > 0 and now_ms - score < BAND_MS
+  local due_ms = math.max(is_outside and score or score + band_ms, sent_us / 1000)
   if redis.call('HEXISTS', KEYS[1], id) == 0 then
     forget(id)
     phantoms = phantoms + 1
@@ -45,9 +48,11 @@ for i = 1, #found, 2 do
     if is_worn_out(id, rc) then
       bury(id, ARGV[3], ARGV[4])
       buried = buried + 1
-    elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, tonumber(found[i + 1])) then
+    elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, score) then
       forget(id)
       expired = expired + 1
+    elseif is_outside then
+      redis.call('ZADD', KEYS[2], whole(score - band_ms), id)
     end
   end
 end

@@ -132,6 +132,18 @@ def test_it_is_kept_by_a_message_that_a_receiver_let_time_out(queue):
     assert received(queue) == ["a", "b", "c"]
 
 
+def test_it_is_given_again_by_the_sweeper_where_another_program_has_dropped_it(queue):
+    """RSMQ's own receive hides a message at its due time, and knows of no band."""
+    ids = send(queue, a=5, hidden=7, b=4, c=0)
+    now_ms = queue.now_ms()
+    queue.redis.zadd(KEYS.schedule("work"), {ids["a"]: now_ms, ids["hidden"]: now_ms + 60_000})
+    assert order(queue) == ["b", "c", "a", "hidden"]
+    queue.set_retention("work", 3600)
+    for _ in range(2):
+        queue.sweep_queue("work")
+        assert order(queue) == ["a", "b", "c", "hidden"]
+
+
 def test_it_is_kept_through_the_dead_letters(queue, lane):
     send(queue, a=5)
     settle(lane, claim(lane)[0], "dead")

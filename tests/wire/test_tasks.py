@@ -50,3 +50,17 @@ def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend)
     received = [node.call("receiveMessage", qname="default") for _ in range(2)]
     assert [message["id"] for message in received] == [urgent.id, plain.id]
     assert json.loads(received[0]["message"])["args"] == ["urgent"]
+
+
+def test_the_urgent_one_that_a_reader_in_node_let_time_out_is_first_again(
+    node: NodeSide, client: QueueClient, backend
+):
+    from tests.tasks.app import tasks
+
+    urgent = tasks.note.using(priority=50).enqueue("urgent")
+    plain = tasks.note.enqueue("plain")
+    assert node.call("receiveMessage", qname="default", vt=0)["id"] == urgent.id
+    assert [message.id for message in client.peek_messages("default")] == [plain.id, urgent.id]
+    client.sweep_queue("default")
+    received = [node.call("receiveMessage", qname="default") for _ in range(2)]
+    assert [message["id"] for message in received] == [urgent.id, plain.id]
