@@ -134,7 +134,7 @@ def test_it_is_kept_by_a_message_that_a_receiver_let_time_out(queue):
 
 def test_it_is_given_again_by_the_sweeper_where_another_program_has_dropped_it(queue):
     """RSMQ's own receive hides a message at its due time, and knows of no band."""
-    ids = send(queue, a=5, hidden=7, b=4, c=0)
+    ids = send(queue, c=0, a=5, hidden=7, b=4)
     now_ms = queue.now_ms()
     queue.redis.zadd(KEYS.schedule("work"), {ids["a"]: now_ms, ids["hidden"]: now_ms + 60_000})
     assert order(queue) == ["b", "c", "a", "hidden"]

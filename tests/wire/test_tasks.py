@@ -57,8 +57,8 @@ def test_the_urgent_one_that_a_reader_in_node_let_time_out_is_first_again(
 ):
     from tests.tasks.app import tasks
 
-    urgent = tasks.note.using(priority=50).enqueue("urgent")
     plain = tasks.note.enqueue("plain")
+    urgent = tasks.note.using(priority=50).enqueue("urgent")
     assert node.call("receiveMessage", qname="default", vt=0)["id"] == urgent.id
     assert [message.id for message in client.peek_messages("default")] == [plain.id, urgent.id]
     client.sweep_queue("default")
