@@ -208,6 +208,7 @@ class JobBulk:
             "signed": progress.sign(),
             "criteria": criteria,
             "back": self._back(criteria),
+            "end": self._back(criteria, is_over=True),
         }
         return TemplateResponse(self.request, template, context)
 

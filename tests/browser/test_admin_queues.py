@@ -153,3 +153,36 @@ def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], 
     assert page.evaluate("window.wasRun") is None
     assert len(visit.troubles) == 1
     assert "Content Security Policy" in visit.troubles.pop()
+
+
+def test_many_messages_go_by_themselves_until_somebody_stops_it(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    many = 400_000
+    queue.send_messages("work", ["x"] * many)
+    page = visit.page()
+    log_in(page)
+    page.goto(f"{WORK}move/")
+    page.fill("#id_target", "other")
+    page.click(".submit-row [type=submit]")
+
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_focused()
+    page.evaluate("window.sameDocument = true")
+    bar = page.locator("progress")
+    before = int(bar.get_attribute("value") or 0)
+    expect(bar).not_to_have_attribute("value", str(before))
+    stop.click()
+    expect(page.get_by_role("button", name="Stop here")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+    moved = int(bar.get_attribute("value") or 0)
+    assert before < moved < many
+    assert queue.get_queue_attributes("other").msgs == moved
+    page.wait_for_timeout(1500)
+    assert queue.get_queue_attributes("other").msgs == moved
+
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".messagelist .success")).to_contain_text(
+        f"Moved {many + 3} messages", timeout=60_000
+    )
+    assert queue.get_queue_attributes("other").msgs == many + 3

@@ -364,7 +364,7 @@ class TestMany:
         text = page.content.decode()
         assert "Redis does not answer, so it stopped here" in text
         assert "2 of 6 done" in text
-        assert "bulk.js" not in text
+        assert "data-halted" in text
 
         assert boss.post(url("rerun"), {"progress": signed(page)}).status_code == 302
         assert len(queue.peek_messages("testqueue")) == 6
