@@ -22,8 +22,8 @@ from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_en
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
-#: Files of tests that take a minute or so.
-LONGEST = ("test_nemesis", "test_idle")
+#: Files of tests that take a minute or so, on a busy machine at least.
+LONGEST = ("test_nemesis", "test_idle", "test_model")
 #: Rooms whose tests mostly wait for real processes.
 WAITING = ("faults", "browser", "site", "deploy")
 #: The name under which a test's report carries what it measured.
