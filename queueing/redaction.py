@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from .conf import get_conf
 
@@ -28,40 +29,47 @@ def redacted(text: str, names: Sequence[str] | None = None) -> str:
     after a cut, and strings in it that are JSON themselves; numbers and all that is not struck out
     stay as they are. Any other text has no keys, and comes back as it is.
     """
+    return "".join(redacted_pieces(text, names))
+
+
+def redacted_pieces(text: str, names: Sequence[str] | None = None) -> Iterator[str]:
+    """The same in pieces, most of them very short: of a long text there is never a second one in memory."""
     names = get_conf().REDACT if names is None else names
     if not names or text.lstrip()[:1] not in {"{", "[", '"'}:
-        return text
-    return "".join(_struck(TOKEN.findall(text), names, DEPTH))
+        return iter([text])
+    return _struck(_tokens(text), names, DEPTH)
 
 
-def _struck(tokens: list[str], names: Sequence[str], depth: int) -> Iterator[str]:
-    key, at, end = "", 0, len(tokens)
-    while at < end:
-        token = tokens[at]
+def _tokens(text: str) -> Iterator[str]:
+    return (found[0] for found in TOKEN.finditer(text))
+
+
+def _struck(tokens: Iterator[str], names: Sequence[str], depth: int) -> Iterator[str]:
+    key = ""
+    for token in tokens:
         if token == ":" and _is_secret(key, names):
-            yield ": " + REDACTED if tokens[at + 1 : at + 2] == [" "] else ":" + REDACTED
-            at = _after_value(tokens, at + 1)
+            following = next(tokens, "")
+            yield ": " + REDACTED if following == " " else ":" + REDACTED
+            token = _after_value(chain([following], tokens))
             key = ""
-            continue
+            if not token:
+                return
         if token[0] == '"':
             key = token
             token = _looked_into(token, names, depth)
         elif not token.isspace():
             key = ""
         yield token
-        at += 1
 
 
-def _after_value(tokens: list[str], at: int) -> int:
-    """The place of the first token after the value that begins at ``at``; the end, where it was cut."""
+def _after_value(tokens: Iterator[str]) -> str:
+    """The first token after the value that begins here; empty at the end, where it was cut."""
     depth = 0
-    while at < len(tokens):
-        token = tokens[at]
+    for token in tokens:
         if not depth and (token == "," or token in _CLOSE):
-            return at
+            return token
         depth += (token in _OPEN) - (token in _CLOSE)
-        at += 1
-    return at
+    return ""
 
 
 def _is_secret(key: str, names: Sequence[str]) -> bool:
@@ -86,5 +94,5 @@ def _looked_into(token: str, names: Sequence[str], depth: int) -> str:
     inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
     if inner.lstrip()[:1] not in {"{", "["}:
         return token
-    struck = "".join(_struck(TOKEN.findall(inner), names, depth - 1))
+    struck = "".join(_struck(_tokens(inner), names, depth - 1))
     return token if struck == inner else json.dumps(struck, ensure_ascii=False)

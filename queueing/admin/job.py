@@ -9,14 +9,16 @@ from django.contrib.admin import helpers
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.db.models.functions import Left
+from django.db.models.functions import Left, Length
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..models import Job
+from ..templatetags.queueing_text import SHOWN_MAX
 from .database_away import AnswersWithoutDatabase
 from .job_bulk import JobBulk, may
 from .job_columns import ERROR_SHOWN, JobColumns
@@ -28,6 +30,7 @@ from .job_list import JobList
 from .job_now import now
 from .job_verbs import VERBS, Verb
 from .links import queue_url
+from .payload_file import payload_file
 from .timeline import ATTEMPTS_SHOWN, events
 from .zone import ViewersZone, in_viewers_zone
 
@@ -87,12 +90,15 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """The rows without their long texts in the list, where fifty of them could be megabytes."""
-        rows = super().get_queryset(request)
+        """The rows with no more of their long texts than is shown: each could be megabytes."""
+        rows = super().get_queryset(request).defer("body", "error", "result")
         match = request.resolver_match
         if match is not None and match.url_name == "queueing_job_changelist":
-            return rows.defer("body", "error").annotate(error_start=Left("error", ERROR_SHOWN + 1))
-        return rows
+            return rows.annotate(error_start=Left("error", ERROR_SHOWN + 1))
+        return rows.annotate(
+            **{f"{name}_start": Left(name, SHOWN_MAX) for name in ("body", "error")},
+            **{f"{name}_length": Length(name) for name in ("body", "error")},
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that searches instead of counting and skipping."""
@@ -128,7 +134,12 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def get_urls(self) -> list[Any]:
         """The pages of the model, and those of ours before them."""
-        own = {"failures/": "failures", "export/": "export", "all/<slug:verb>/": "verb"}
+        own = {
+            "failures/": "failures",
+            "export/": "export",
+            "all/<slug:verb>/": "verb",
+            "<int:pk>/change/payload/": "payload",
+        }
         return [
             path(route, self._page(getattr(self, f"{name}_view")), name=f"queueing_job_{name}")
             for route, name in own.items()
@@ -187,6 +198,12 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         """The list as CSV."""
         self._check_view(request)
         return export(Criteria.read(request.GET))
+
+    def payload_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The whole payload as a file, as the history keeps it."""
+        self._check_view(request)
+        job = get_object_or_404(Job.objects.only("message_id", "body"), pk=pk)
+        return payload_file(job.body, job.message_id)
 
     def _check_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

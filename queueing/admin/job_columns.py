@@ -3,10 +3,19 @@
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from ..templatetags.queueing_text import SHOWN_MAX, duration, payload, state_word, visible, when
+from ..templatetags.queueing_text import (
+    SHOWN_MAX,
+    duration,
+    payload,
+    state_word,
+    visible,
+    when,
+    with_rest,
+)
 
 #: Characters of an error that the list shows.
 ERROR_SHOWN = 80
@@ -70,20 +79,27 @@ class JobColumns:
     @admin.display(description=_("error"), empty_value="-")
     def shown_error(self, job: Job) -> str:
         """The error of the newest attempt."""
-        return _as_text(visible(job.error[:SHOWN_MAX])) if job.error else ""
+        shown = with_rest(visible(job.error_start), job.error_length - len(job.error_start))
+        return _as_text(shown) if job.error_start else ""
 
     @admin.display(description=_("payload"))
     def shown_body(self, job: Job) -> str:
         """The message as it was sent; JSON laid out, its numbers as they were written."""
+        if not job.body_start:
+            return _("(empty)") if job.body_is_whole else _("The payload is not stored.")
+        text = _as_text(payload(job.body_start, job.body_length))
+        if job.body_length > SHOWN_MAX:
+            text = format_html('{}<p><a href="payload/" download>{}</a></p>', text, _whole(job.body_length))
         if job.body_is_whole:
-            return _as_text(payload(job.body)) if job.body else _("(empty)")
-        if not job.body:
-            return _("The payload is not stored.")
+            return text
         note = _(
             "This is not the whole payload as it was sent: it was too long, or had bytes that are no text."
         )
-        text = _as_text(payload(job.body))
         return format_html('<div class="queueing-cut">{}<p class="help">{}</p></div>', text, note)
+
+
+def _whole(length: int) -> str:
+    return gettext("Download all %(count)s characters") % {"count": f"{length:,}"}
 
 
 def _as_text(text: str) -> str:

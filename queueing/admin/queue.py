@@ -31,7 +31,7 @@ from .queue_action import QueueAction, is_actionable
 from .queue_columns import ATTRIBUTES, QueueColumns
 from .queue_form import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
 from .queue_list import QueueList
-from .queue_messages import ROW_BYTES, Messages, OneMessage, message_rows
+from .queue_messages import ROW_BYTES, Messages, OneMessage, PayloadFile, message_rows
 from .queue_move import Move
 from .queue_overview import QueueOverview
 from .queue_pause import Pause, Resume
@@ -116,7 +116,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
     def get_urls(self) -> list[URLPattern]:
         """Each action has one of its own below the queue's."""
         views = [(view, view.name, f"<str:object_id>/{view.name}/") for view in ACTIONS]
-        views.append((OneMessage, "message", "<str:object_id>/messages/<str:message_id>/"))
+        one = "<str:object_id>/messages/<str:message_id>/"
+        views += [(OneMessage, "message", one), (PayloadFile, "message_payload", f"{one}payload/")]
         own = [
             path(
                 route,

@@ -20,6 +20,7 @@ from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import PeekedMessage
 from ..redaction import redacted
 from ..templatetags.queueing_text import SHOWN_MAX, payload, visible
+from .payload_file import payload_file
 from .queue_action import QueueAction, is_actionable
 
 #: Messages of one page unless asked for more, and the most of them.
@@ -110,6 +111,25 @@ class Messages(QueueAction):
         if not is_actionable(named) or not client.queue_figures([named]):
             return ""
         return named if client.dead_letter_queue(named) == self.queue.name else ""
+
+
+class PayloadFile(QueueAction):
+    """The whole payload of one message as a file."""
+
+    name = "message_payload"
+    permission = "view_queue"
+    label = gettext_lazy("payload")
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
+        """The payload as it lies there now."""
+        try:
+            found = queueing.get_client().peek_message(self.queue.name, message_id)
+        except InvalidFormat:
+            return self.refused(_("This is no id of a message."))
+        if found is None:
+            return self.refused(_("The message is not in this queue any more."))
+        return payload_file(found.body, found.id)
 
 
 class OneMessage(QueueAction):

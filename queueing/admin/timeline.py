@@ -4,10 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
+from django.db.models.functions import Left
+
 from ..models import Attempt, Job
 
-#: Attempts that a job's page shows, the newest ones.
+#: Attempts that a job's page shows, the newest ones, and characters of the error and the traceback of each:
+#: more than the recorder keeps.
 ATTEMPTS_SHOWN = 50
+ERROR_SHOWN, TRACEBACK_SHOWN = 4_000, 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,8 @@ def events(job: Job) -> list[Event]:
                 attempt.outcome,
                 rc=attempt.rc,
                 worker=attempt.worker,
-                error=attempt.error,
-                traceback=attempt.traceback,
+                error=attempt.error_start,
+                traceback=attempt.traceback_start,
             )
         )
     return _with_gaps(steps)
@@ -44,17 +48,21 @@ def events(job: Job) -> list[Event]:
 
 def _attempts(job: Job) -> list[Attempt]:
     """The recorded attempts, oldest first; the job's own newest one where none was recorded."""
-    recorded = list(job.history.order_by("-rc")[:ATTEMPTS_SHOWN])[::-1]
-    return recorded or [
-        Attempt(
-            rc=job.rc,
-            outcome=job.state,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            worker=job.worker,
-            error=job.error,
-        )
-    ]
+    rows = job.history.order_by("-rc").defer("error", "traceback")
+    rows = rows.annotate(
+        error_start=Left("error", ERROR_SHOWN), traceback_start=Left("traceback", TRACEBACK_SHOWN)
+    )
+    if recorded := list(rows[:ATTEMPTS_SHOWN])[::-1]:
+        return recorded
+    own = Attempt(
+        rc=job.rc,
+        outcome=job.state,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        worker=job.worker,
+    )
+    own.error_start, own.traceback_start = job.error_start[:ERROR_SHOWN], ""
+    return [own]
 
 
 def _with_gaps(steps: list[Event]) -> list[Event]:

@@ -53,13 +53,23 @@ def visible(text: Any) -> str:
 
 
 @register.filter
-def payload(text: str) -> str:
-    """A payload as a page shows it: secrets struck out, JSON laid out, never endless."""
-    if len(text) > SHOWN_MAX:
-        left = len(text) - SHOWN_MAX
-        more = gettext("… and %(count)s more characters") % {"count": left}
-        return f"{visible(redacted(text[:SHOWN_MAX]))}\n{more}"
+def payload(text: str, length: int | None = None) -> str:
+    """A payload as a page shows it: secrets struck out, JSON laid out, never endless.
+
+    ``length`` is that of the whole, where ``text`` is its beginning.
+    """
+    length = len(text) if length is None else length
+    if length > SHOWN_MAX:
+        return with_rest(visible(redacted(text[:SHOWN_MAX])), length - SHOWN_MAX)
     return visible(laid_out(redacted(text)))
+
+
+def with_rest(text: str, left: int) -> str:
+    """A text of which so many characters are left out, with their number at its end."""
+    if left <= 0:
+        return text
+    more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
+    return f"{text}\n{more}"
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """The admin's list of processed jobs, and the page of one."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -160,6 +161,40 @@ class TestPage:
         assert "gehei" not in html
         assert "not the whole payload as it was sent" in html
         assert "The payload is not stored." in self.page(boss, job(2, body="", body_is_whole=False))
+
+    def test_long_texts_are_shown_by_their_beginnings_and_a_payload_can_be_had_whole(
+        self, boss: Client
+    ) -> None:
+        body = json.dumps(
+            {"password": "geheim", "text": "x" * 300_000 + "!", "last": "é"}, ensure_ascii=False
+        )
+        row = job(body=body, error="E" * 150_000, state="dead")
+        Attempt.objects.create(
+            job=row, rc=1, outcome="dead", finished_at=NOON, error="E" * 150_000, traceback="T" * 150_000
+        )
+
+        html = self.page(boss, row)
+
+        assert len(html) < 300_000
+        assert f"… and {len(body) - 100_000:,} more characters" in html
+        assert "… and 50,000 more characters" in html
+        assert f"Download all {len(body):,} characters" in html
+        assert "geheim" not in html
+        answer = boss.get(f"{LIST}{row.pk}/change/payload/")
+        assert answer["Content-Disposition"] == f'attachment; filename="payload-{row.message_id}.txt"'
+        assert answer["Content-Type"] == "text/plain; charset=utf-8"
+        parts = list(answer.streaming_content)
+        assert len(parts) > 1
+        assert b"".join(parts).decode() == body.replace('"geheim"', '"[redacted]"')
+
+    def test_a_payload_that_fits_the_page_is_offered_nowhere_else(self, boss: Client) -> None:
+        assert "Download" not in self.page(boss, job(body="x" * 100_000))
+
+    def test_who_may_not_look_gets_no_payload(self, boss: Client, staff: Callable[..., Client]) -> None:
+        row = job()
+        assert staff().get(f"{LIST}{row.pk}/change/payload/").status_code == 403
+        assert Client().get(f"{LIST}{row.pk}/change/payload/").status_code == 302
+        assert boss.get(f"{LIST}{row.pk + 1}/change/payload/").status_code == 404
 
     def test_what_is_related_is_linked(self, boss: Client) -> None:
         html = self.page(boss, job(queue="a&b", handler="h<1>", exception="Some Error", state="dead"))

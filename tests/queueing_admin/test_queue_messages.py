@@ -125,6 +125,28 @@ class TestOneMessage:
         assert "&quot;x&quot;: 1.50\n" in html
         assert "tenant" in html
 
+    def test_a_huge_one_can_be_had_whole_without_its_secrets(self, boss: Client, queue: QueueClient):
+        body = '{"token":"geheim","n":1.50,"text":"' + "漢" * 200_000 + '"}'
+        id = queue.send_message("work", body)
+        assert f'href="payload/" download>Download all {586.0}\xa0KB' in text(boss, f"messages/{id}/")
+        answer = boss.get(f"{WORK}messages/{id}/payload/")
+        assert answer["Content-Disposition"] == f'attachment; filename="payload-{id}.txt"'
+        whole = b"".join(answer.streaming_content).decode()
+        assert whole == body.replace('"geheim"', '"[redacted]"')
+        assert queue.get_queue_attributes("work").totalrecv == 0
+
+    def test_bytes_that_are_no_text_come_as_they_are(self, boss: Client, queue: QueueClient):
+        id = queue.send_message("work", "x")
+        queue.redis.hset("rsmq:work:Q", id, b"caf\xe9\0")
+        answer = boss.get(f"{WORK}messages/{id}/payload/")
+        assert b"".join(answer.streaming_content) == b"caf\xe9\0"
+
+    @pytest.mark.parametrize("id", ["x", "0" * 32])
+    def test_there_is_no_file_of_what_is_not_there(self, boss: Client, queue: QueueClient, id: str):
+        answer = boss.get(f"{WORK}messages/{id}/payload/", follow=True)
+        assert not answer.streaming
+        assert re.search("This is no id of a message|not in this queue any more", answer.content.decode())
+
     def test_a_huge_one_is_shown_in_part_and_says_so(self, boss: Client, queue: QueueClient):
         id = queue.send_message("work", "漢" * 3_000_000)
         html = text(boss, f"messages/{id}/")

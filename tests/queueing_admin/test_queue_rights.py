@@ -23,7 +23,10 @@ ACTIONS = {
     "work/purge/": ("purge_queue", {"confirmed": 1}),
 }
 #: What is only looked at.
-VIEWS = ("", "work/change/", "work/history/", "work/messages/", "work/messages/{id}/")
+VIEWS = (
+    *("", "work/change/", "work/history/", "work/messages/", "work/messages/{id}/"),
+    "work/messages/{id}/payload/",
+)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_who_may_look_sees_all_there_is_to_see(
 ):
     answer = staff("view_queue").get(LIST + path.format(id=message_id))
     assert answer.status_code == 200
-    html = answer.content.decode()
+    html = answer.getvalue().decode()
     assert 'type="checkbox"' not in html
     assert not [
         action for action in ACTIONS if f"/{action.rpartition('/')[0]}/" in html and "change" not in action
