@@ -91,7 +91,7 @@ def _attempt(key: int, row: dict[str, Any]) -> dict[str, Any]:
     copied = ("rc", "handler", "started_at", "finished_at", "worker", "error", "exception")
     return {
         **{name: row[name] for name in copied},
-        **{"id": key, "job_id": key, "outcome": row["state"], "error_class": "", "traceback": ""},
+        **{"id": key, "job_id": key, "outcome": row["state"], "traceback": ""},
     }
 
 

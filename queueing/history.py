@@ -29,6 +29,8 @@ CHUNK = 500
 PRUNE_CHUNK = 1000
 #: The words for an attempt that failed; the others are nobody's failure.
 FAILED = frozenset({"retrying", "dead", "abandoned"})
+#: Whose exceptions are known by their name alone.
+BUILTIN = "builtins."
 #: What every database can hold in the columns.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
@@ -69,7 +71,7 @@ def _recorded(job: Job, attempt: Attempt) -> Outcome:
         finished_ms=attempt.finished_at.timestamp() * 1000,
         body=job.body,
         error=attempt.error,
-        error_class=attempt.error_class,
+        error_class=_class_path(attempt),
         traceback=attempt.traceback,
         result=job.result if attempt.rc == job.rc else "",
     )  # fmt: skip
@@ -216,7 +218,6 @@ def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
         "worker": _text(outcome.worker, 255),
         "error": _text(outcome.error),
         "exception": _exception(outcome),
-        "error_class": _text(outcome.error_class, 255),
         "traceback": _text(outcome.traceback),
     }
 
@@ -241,10 +242,20 @@ def _bare(outcome: Outcome) -> Outcome:
 
 
 def _exception(outcome: Outcome) -> str | None:
-    """What failures are counted by: the text of the error up to its colon, the class of the exception."""
+    """What failures are counted by: the class of the exception, or what stands for it in the error."""
     if outcome.event not in FAILED:
         return None
+    if outcome.error_class:
+        return _text(outcome.error_class.removeprefix(BUILTIN), 255)
     return _text(outcome.error.partition(":")[0].strip(), 255) or outcome.event
+
+
+def _class_path(attempt: Attempt) -> str:
+    """The dotted path of the exception's class, empty where the attempt ended in another way."""
+    path = attempt.exception or ""
+    if not attempt.error or not path.rpartition(".")[2].isidentifier():
+        return ""  # words for a crash
+    return path if "." in path else BUILTIN + path
 
 
 def _moment(ms: float | None) -> datetime | None:

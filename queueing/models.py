@@ -90,7 +90,6 @@ class Attempt(models.Model):
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     error = models.TextField(_("error"), blank=True)
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
-    error_class = models.CharField(_("class of the error"), max_length=255, blank=True)
     traceback = models.TextField(_("traceback"), blank=True)
 
     class Meta:

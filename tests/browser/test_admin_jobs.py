@@ -50,7 +50,6 @@ def history(database: Path, client: QueueClient) -> None:
             name: row[name] for name in ("rc", "handler", "finished_at", "worker", "error", "exception")
         }
         attempt = {**copied, "job_id": number + 1, "outcome": "dead", "traceback": f"Traceback\n  {long}"}
-        attempt["error_class"] = error
         _insert(connection, "queueing_attempt", attempt)
     connection.commit()
     connection.close()

@@ -165,6 +165,22 @@ def test_a_failure_is_known_by_the_class_of_its_exception(event, error, exceptio
     assert [(one.exception, one.handler) for one in Attempt.objects.all()] == [(exception, "jobs.say")]
 
 
+@pytest.mark.parametrize(
+    ("event", "error", "error_class", "exception"),
+    [
+        ("retrying", "ValueError: no", "builtins.ValueError", "ValueError"),
+        ("dead", "Away: no", "shop.errors.Away", "shop.errors.Away"),
+        ("abandoned", "its process was killed by SIGKILL", "", "its process was killed by SIGKILL"),
+        ("dead", "", "", "dead"),
+    ],
+)
+def test_the_class_of_an_exception_is_kept_once_with_its_module(event, error, error_class, exception):
+    history.write([outcome(1, event, error=error, error_class=error_class)])
+    assert (Job.objects.get().exception, Attempt.objects.get().exception) == (exception, exception)
+    [kept] = history.outcomes_of(outcome().id)
+    assert (kept.error, kept.error_class) == (error, error_class)
+
+
 def test_a_job_that_succeeds_at_last_has_no_exception_but_its_attempt_has():
     history.write([outcome(1, "retrying", error="ValueError: no")])
     history.write([outcome(2, "done")])
