@@ -5,7 +5,7 @@ first outcome that was recorded for a receipt stays.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from . import bulk
 from .messages import sent_ms
 from .models import Attempt, Job
 from .outcomes import Outcome
+from .tallies import PLAUSIBLE_MS
 
 logger = logging.getLogger("queueing")
 
@@ -119,13 +120,16 @@ def _write_somehow(outcome: Outcome) -> None:
 def _write_together(outcomes: Sequence[Outcome]) -> None:
     outcomes = [_bounded(outcome) for outcome in outcomes]
     newest: dict[Key, Outcome] = {}
-    for outcome in outcomes:
+    waits: dict[Key, float] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.rc):
         key = (outcome.queue, _text(outcome.id, 64))
         if key not in newest or outcome.rc > newest[key].rc:
             newest[key] = outcome
+        if key not in waits and (wait_ms := _wait_ms(outcome)) is not None:
+            waits[key] = wait_ms
     known = _find(newest)
-    bulk.insert(Job, [_new_job(key, outcome) for key, outcome in newest.items() if key not in known])
-    _update({key: newest[key] for key, (_, rc) in known.items() if newest[key].rc > rc})
+    bulk.insert(Job, [_new_job(key, outcome, waits) for key, outcome in newest.items() if key not in known])
+    _update({key: newest[key] for key, (_, rc) in known.items() if newest[key].rc > rc}, waits)
     known |= _find([key for key in newest if key not in known])
     bulk.insert(
         Attempt,
@@ -151,15 +155,15 @@ def _where(keys: Iterable[Key]) -> Q:
     return wanted
 
 
-def _new_job(key: Key, outcome: Outcome) -> dict[str, Any]:
+def _new_job(key: Key, outcome: Outcome, waits: Mapping[Key, float]) -> dict[str, Any]:
     queue, id = key
     body, is_whole = _body(outcome)
     sent_at = _moment(sent_ms(outcome.id))
     row = {"queue": queue, "message_id": id, "body": body, "body_is_whole": is_whole, "sent_at": sent_at}
-    return row | _ending(outcome)
+    return row | {"wait_ms": waits.get(key)} | _ending(outcome)
 
 
-def _update(newest: dict[Key, Outcome]) -> None:
+def _update(newest: dict[Key, Outcome], waits: Mapping[Key, float]) -> None:
     """Let jobs tell of these later deliveries."""
     if not newest:
         return
@@ -169,6 +173,8 @@ def _update(newest: dict[Key, Outcome]) -> None:
         outcome = newest[job.queue, job.message_id]
         for name, value in _ending(outcome).items():
             setattr(job, name, value or job.handler if name == "handler" else value)
+        if job.wait_ms is None:
+            job.wait_ms = waits.get((job.queue, job.message_id))
         body, is_whole = _body(outcome)
         if is_whole and not job.body_is_whole:
             # An earlier outcome came without it.
@@ -186,10 +192,7 @@ def _body(outcome: Outcome) -> tuple[str, bool]:
 
 def _ending(outcome: Outcome) -> dict[str, Any]:
     """What a job tells of its newest delivery."""
-    wait_ms = run_ms = None
-    if outcome.started_ms:
-        wait_ms = max(0.0, outcome.started_ms - sent_ms(outcome.id))
-        run_ms = max(0.0, outcome.finished_ms - outcome.started_ms)
+    run_ms = max(0.0, outcome.finished_ms - outcome.started_ms) if outcome.started_ms else None
     return {
         "handler": _text(outcome.handler, 255),
         "state": outcome.event,
@@ -198,13 +201,23 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
         "crashes": outcome.crashes,
         "started_at": _moment(outcome.started_ms),
         "finished_at": _finished(outcome),
-        "wait_ms": wait_ms,
         "run_ms": run_ms,
         "worker": _text(outcome.worker, 255),
         "error": _text(outcome.error),
         "exception": _exception(outcome),
         "result": _text(outcome.result),
     }
+
+
+def _wait_ms(outcome: Outcome) -> float | None:
+    """How long a message had waited until it began: from its due time where that is known, else its sending.
+
+    What comes before a retry is no waiting, so that of the first delivery is the job's.
+    """
+    since_ms = outcome.due_ms or sent_ms(outcome.id)
+    if not outcome.started_ms or since_ms < PLAUSIBLE_MS:
+        return None
+    return max(0.0, outcome.started_ms - since_ms)
 
 
 def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:

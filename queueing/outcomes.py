@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .messages import sent_ms
 from .task_body import is_task
 
 #: Characters of a payload, of an error and of a traceback that the history keeps.
@@ -19,7 +20,7 @@ BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 #: could tell its arguments.
 TASK_CHARACTERS = 262_144
 #: What follows the first nine values of a row, where it does not.
-UNSAID = ("", "", "", "", True, True)
+UNSAID = ("", "", "", "", True, True, 0.0)
 
 
 @dataclass(slots=True)
@@ -31,10 +32,10 @@ class Outcome:
     Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
     included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
     returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
-    ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it does not
-    travel. Once it has gone through the outbox, ``body_is_whole`` tells whether ``body`` is all that was
-    sent: long ones are cut. ``is_told``: the code of the run could tell of this end itself, as it could not
-    where its process died.
+    ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it travels where
+    it is not that of the sending, which the id tells. Once it has gone through the outbox,
+    ``body_is_whole`` tells whether ``body`` is all that was sent: long ones are cut. ``is_told``: the code
+    of the run could tell of this end itself, as it could not where its process died.
     """
 
     queue: str
@@ -80,10 +81,12 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
         outcome.attempts, outcome.crashes, body[:limit],
     )  # fmt: skip
     is_whole = (with_bodies or of_task) and len(body) <= limit
-    if is_whole and not (outcome.error or outcome.traceback or outcome.result):
+    is_late = outcome.due_ms - sent_ms(outcome.id) >= 1
+    if is_whole and not (outcome.error or outcome.traceback or outcome.result or is_late):
         return row
     error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
-    return (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_told)
+    row = (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_told)
+    return (*row, outcome.due_ms) if is_late else row
 
 
 def task_numbers(outcomes: Sequence[Outcome]) -> str:
@@ -113,11 +116,11 @@ def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
     refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
     for row in packed["rows"]:
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
-        error, trace, result, error_class, is_whole, is_told = (*rest, *UNSAID[len(rest) :])
+        error, trace, result, error_class, is_whole, is_told, due_ms = (*rest, *UNSAID[len(rest) :])
         outcome = Outcome(
             packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
             attempts, crashes, body, error, trace, result, error_class, body_is_whole=is_whole,
-            is_told=is_told,
+            is_told=is_told, due_ms=due_ms,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 

@@ -35,6 +35,39 @@ def test_an_outcome_becomes_a_job_and_its_attempt():
     assert [(a.rc, a.outcome, a.worker) for a in job.history.all()] == [(1, "done", "w")]
 
 
+def travelled(*told):
+    return unpack([b"packed", pack(told, with_bodies=True), b"refused", b"[]"])
+
+
+def test_a_wanted_delay_is_no_waiting():
+    sent = int(ID[:10], 36) / 1000
+    late = {"due_ms": sent + 60_000, "started_ms": sent + 60_250}
+    history.write(travelled(outcome(**late)))
+    assert Job.objects.get().wait_ms == pytest.approx(250)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_job_waited_until_its_first_start_and_what_comes_before_a_retry_is_no_waiting(together):
+    sent = int(ID[:10], 36) / 1000
+    first = outcome(1, "retrying", started_ms=sent + 60_250, due_ms=sent + 60_000, error="E")
+    batches = [[first, outcome(2)]] if together else [[first], [outcome(2)]]
+    for batch in batches:
+        history.write(travelled(*batch))
+    job = Job.objects.get()
+    assert (job.rc, job.state) == (2, "done")
+    assert job.wait_ms == pytest.approx(250)
+
+
+def test_what_was_given_back_before_it_began_waited_on():
+    history.write([outcome(1, "released", started_ms=None), outcome(2)])
+    assert Job.objects.get().wait_ms == pytest.approx(NOW_MS + 2000 - int(ID[:10], 36) / 1000)
+
+
+def test_an_id_that_tells_no_time_tells_no_waiting():
+    history.write([outcome(id="?" * 32)])
+    assert Job.objects.get().wait_ms is None
+
+
 def test_telling_it_twice_changes_nothing():
     told = [outcome(1, "retrying", error="E"), outcome(2, "done")]
     history.write(told)
