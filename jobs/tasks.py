@@ -1,17 +1,20 @@
 """Django's own tasks, on the queue of this site. From a shell (``manage.py shell``)::
 
-from datetime import timedelta
-from django.utils import timezone
-from jobs.tasks import count, remind, roll
+    from datetime import timedelta
+    from django.utils import timezone
+    from jobs.tasks import count, remind, stumble, tidy
+    slow = count.enqueue(20)  # shows in the admin how far it is
+    failing = stumble.enqueue(2)  # fails twice and is tried again
+    later = remind.using(run_after=timezone.now() + timedelta(minutes=1)).enqueue("tea")
+    now = tidy.enqueue()  # a worker sends it every five minutes anyway
 
-count.enqueue(20)           # watch its progress in the admin
-result = roll.enqueue(6)    # fails and is tried again, until it is a six
-remind.using(run_after=timezone.now() + timedelta(minutes=1)).enqueue("tea")
-result.refresh(); result.status, result.attempts, result.errors
+and a little later::
+
+    failing.refresh()
+    failing.status, failing.attempts, failing.errors
 """
 
 import logging
-import random
 import time
 
 from queueing.periodic import periodic
@@ -29,14 +32,13 @@ def count(to: int, *, pause_seconds: float = 0.5) -> int:
     return to
 
 
-@policy(max_attempts=10, backoff=2)
+@policy(max_attempts=5, backoff=4)
 @task(takes_context=True)
-def roll(context, wanted: int) -> str:
-    """Throw a die until it shows what is wanted: each other throw is an attempt that failed."""
-    thrown = random.randint(1, 6)
-    if thrown != wanted:
-        raise ValueError(f"thrown a {thrown}")
-    return f"a {wanted} with throw {context.attempt}"
+def stumble(context, times: int) -> str:
+    """Fail so many times, then succeed."""
+    if context.attempt <= times:
+        raise ConnectionError(f"the other end hung up, {context.attempt} of {times}")
+    return f"done with attempt {context.attempt}"
 
 
 @task
@@ -50,12 +52,3 @@ def remind(text: str) -> None:
 def tidy() -> str:
     """Every five minutes, wherever a worker of this site runs."""
     return "all is tidy"
-
-
-@policy(max_attempts=5, backoff=4)
-@task(takes_context=True)
-def stumble(context, times: int) -> str:
-    """Fail so many times, then succeed."""
-    if context.attempt <= times:
-        raise ConnectionError(f"the other end hung up, {context.attempt} of {times}")
-    return f"done with attempt {context.attempt}"

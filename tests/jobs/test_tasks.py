@@ -1,6 +1,9 @@
 """The tasks that this site shows."""
 
-import random
+import re
+from collections import Counter
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -21,12 +24,28 @@ def test_counting_shows_how_far_it_is(queues):
     assert tasks.count.get_result(result.id).return_value == 3
 
 
-def test_rolling_fails_until_it_is_the_number(queues, monkeypatch):
-    thrown = iter([1, 2, 6])
-    monkeypatch.setattr(random, "randint", lambda low, high: next(thrown))
-    result = tasks.roll.enqueue(6)
+def test_stumbling_fails_so_often_and_then_succeeds(queues):
+    result = tasks.stumble.enqueue(2)
     assert [outcome.event for outcome in run_pending(delayed=True)] == ["retrying", "retrying", "done"]
-    assert tasks.roll.get_result(result.id).return_value == "a 6 with throw 3"
+    assert tasks.stumble.get_result(result.id).return_value == "done with attempt 3"
+
+
+def test_what_the_docstring_shows_runs_as_it_stands(queues, monkeypatch):
+    monkeypatch.setattr(tasks.time, "sleep", lambda seconds: None)
+    first, then = re.findall(r"::\n\n((?:    .*\n)+)", tasks.__doc__)
+    names: dict[str, Any] = {}
+    exec(dedent(first), names)
+    assert str(names["later"].status) == "READY"
+    ran = Counter((outcome.handler, outcome.event) for outcome in run_pending("default", delayed=True))
+    assert ran == {
+        ("jobs.tasks.count", "done"): 1,
+        ("jobs.tasks.stumble", "retrying"): 2,
+        ("jobs.tasks.stumble", "done"): 1,
+        ("jobs.tasks.remind", "done"): 1,
+        ("jobs.tasks.tidy", "done"): 1,
+    }
+    exec(dedent(then), names)
+    assert (str(names["failing"].status), names["failing"].attempts) == ("SUCCESSFUL", 3)
 
 
 def test_the_periodic_one_is_a_schedule_of_the_site(queues):
