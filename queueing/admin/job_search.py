@@ -257,5 +257,6 @@ def searched_text(searched: int | None) -> str:
 
 def rows_in_all() -> int:
     """About how many rows the history has: the span of its keys, which are given out in order."""
-    span = Job.objects.aggregate(first=Min("pk"), last=Max("pk"))
-    return span["last"] - span["first"] + 1 if span["last"] else 0
+    # Each by itself: SQLite looks up one end of an index, but reads all of it for both.
+    first, last = (Job.objects.aggregate(key=end("pk"))["key"] for end in (Min, Max))
+    return last - first + 1 if last else 0

@@ -297,6 +297,22 @@ def test_sqlite_looks_up_the_beginning_of_an_id() -> None:
     assert ["queueing_job_message_id" in plan and "SEARCH" in plan for plan in seen] == [True]
 
 
+def test_sqlite_reads_no_index_to_its_end_to_tell_how_many_rows_there_are() -> None:
+    make(40)
+    seen = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "EXPLAIN" not in sql:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+                seen.extend(plan[-1] for plan in cursor.fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        assert rows_in_all() == 40
+    assert seen == ["SEARCH queueing_job"] * 2
+
+
 POSTGRES = """
 import django, json, sys
 django.setup()
