@@ -18,8 +18,8 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 ROWS = [
     (
         "ground floor",
-        "exceptions keys messages signals conf redaction backoff policies outcomes tallies version"
-        " task_body task_setting",
+        "exceptions keys messages signals conf redaction struck_text backoff policies outcomes tallies"
+        " version task_body task_setting",
     ),
     (
         "Redis room",

@@ -10,6 +10,7 @@ from ..models import Job
 from ..templatetags.queueing_text import (
     SHOWN_MAX,
     duration,
+    error_text,
     payload,
     state_word,
     visible,
@@ -74,12 +75,12 @@ class JobColumns:
     @admin.display(description=_("error"), empty_value="-")
     def shown_error_start(self, job: Job) -> str:
         """The beginning of the error: the list reads no more of it."""
-        return visible(Truncator(job.error_start).chars(ERROR_SHOWN))
+        return error_text(Truncator(job.error_start).chars(ERROR_SHOWN))
 
     @admin.display(description=_("error"), empty_value="-")
     def shown_error(self, job: Job) -> str:
         """The error of the newest attempt."""
-        shown = with_rest(visible(job.error_start), job.error_length - len(job.error_start))
+        shown = with_rest(error_text(job.error_start), job.error_length - len(job.error_start))
         return _as_text(shown) if job.error_start else ""
 
     @admin.display(description=_("payload"))

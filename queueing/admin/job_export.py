@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..models import Job
+from ..struck_text import struck
 from ..templatetags.queueing_text import visible
 from .job_criteria import Criteria
 from .job_search import JobSearch, Place
@@ -63,6 +64,7 @@ def _lines(criteria: Criteria) -> Iterator[str]:
         limit = min(CHUNK, ROWS_MAX - written)
         found = search.find(place, limit=limit, budget_seconds=STEP_SECONDS)
         for job in found.jobs:
+            job.error = struck(job.error)
             yield writer.writerow([cell(getattr(job, column)) for column in COLUMNS])
         written, searched, place = (
             written + len(found.jobs),

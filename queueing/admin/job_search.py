@@ -20,6 +20,7 @@ from django.utils.translation import gettext
 
 from ..models import Job
 from ..redaction import redacted
+from ..struck_text import struck
 from .job_criteria import Criteria
 
 #: Rows per step of a search, and of one that reads payloads.
@@ -180,17 +181,18 @@ class JobSearch:
         )
         term = self.criteria.term
         rows = rows.annotate(
-            in_error=_whether(self.rest & Q(error_start__icontains=term)),
+            found_error=Case(When(self.rest & Q(error_start__icontains=term), then="error_start")),
             found_in=Case(When(self.rest & Q(body_start__icontains=term), then="body_start")),
         )
-        for *place, in_error, found_in in rows.values_list("finished_at", "pk", "in_error", "found_in")[
-            :size
-        ]:
-            yield Place(*place), partial(self._is_in, bool(in_error), found_in)
+        for *place, error, body in rows.values_list("finished_at", "pk", "found_error", "found_in")[:size]:
+            yield Place(*place), partial(self._is_in, error, body)
 
-    def _is_in(self, in_error: bool, body: str | None) -> bool:
+    def _is_in(self, error: str | None, body: str | None) -> bool:
         """What is struck out must not be found either: a search would tell what it is."""
-        return in_error or (body is not None and self.criteria.term.lower() in redacted(body).lower())
+        term = self.criteria.term.lower()
+        if error is not None and term in struck(error).lower():
+            return True
+        return body is not None and term in redacted(body).lower()
 
 
 @dataclass(frozen=True, slots=True)

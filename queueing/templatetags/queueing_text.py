@@ -17,6 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from ..redaction import redacted
+from ..struck_text import struck
 
 register = template.Library()
 
@@ -70,6 +71,12 @@ def with_rest(text: str, left: int) -> str:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
     return f"{text}\n{more}"
+
+
+@register.filter
+def error_text(text: str) -> str:
+    """An error or a traceback as a page shows it: secrets struck out."""
+    return visible(struck(text))
 
 
 @register.filter

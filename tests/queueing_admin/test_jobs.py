@@ -153,6 +153,24 @@ class TestPage:
         assert "geheim" not in html
         assert "&quot;Password&quot;: &quot;[redacted]&quot;" in html
 
+    def test_errors_and_tracebacks_that_repeat_a_secret_are_struck_out(self, boss: Client) -> None:
+        said = "KeyError: {'password': 'geheim', 'n': 1}"
+        row = job(state="dead", error=said, exception="KeyError")
+        row.history.create(
+            rc=1,
+            outcome="dead",
+            finished_at=row.finished_at,
+            error=said,
+            traceback=f"  login(token='geheim')\n{said}",
+        )
+
+        html = self.page(boss, row)
+
+        assert "geheim" not in html
+        assert html.count("&#x27;password&#x27;: &#x27;[redacted]&#x27;, &#x27;n&#x27;: 1") == 3
+        assert "login(token=&#x27;[redacted]&#x27;)" in html
+        assert "geheim" not in text_of(boss, LIST)
+
     def test_a_payload_that_was_cut_says_so_and_shows_no_secret(self, boss: Client) -> None:
         row = job(body='{"user": "ada", "password": "gehei', body_is_whole=False)
 

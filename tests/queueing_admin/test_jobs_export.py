@@ -37,6 +37,12 @@ def test_it_has_the_columns_and_rows_of_the_list(boss: Client) -> None:
     assert line[titles.index("finished_at")] == "2026-03-01T12:00:02.420000+00:00"
 
 
+def test_secrets_in_errors_are_struck_out(boss: Client) -> None:
+    job(error="login(password='geheim')")
+    [titles, line] = read(boss)
+    assert line[titles.index("error")] == "login(password='[redacted]')"
+
+
 def test_it_is_a_download(boss: Client) -> None:
     response = boss.get(PAGE)
     assert response["Content-Type"] == "text/csv; charset=utf-8"

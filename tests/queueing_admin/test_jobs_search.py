@@ -117,8 +117,9 @@ def test_what_is_struck_out_cannot_be_found() -> None:
     job(2, body=json.dumps({"body": json.dumps(secret)}))
     job(3, body=json.dumps({"name": "geheim"}))
     job(4, body=json.dumps(secret), error="geheim")
+    job(5, error=f"KeyError: {secret}")
     assert ids(q="geheim") == [f"id{number:030}" for number in (4, 3)]
-    assert len(ids(q="ada")) == 3
+    assert len(ids(q="ada")) == 4
 
 
 def test_an_id_is_looked_up_and_a_word_that_is_none_is_searched_for() -> None:
