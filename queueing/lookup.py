@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.db.models.functions import Left
 
 from . import get_client, outbox, task_body
 from .client import QueueClient
 from .exceptions import QueueNotFound
 from .messages import PeekedMessage, sent_ms
 from .models import Job
-from .outcomes import Outcome
+from .outcomes import ERROR_CHARACTERS, Outcome
 
 logger = logging.getLogger("queueing")
 
@@ -171,18 +173,24 @@ def _pending(outcome: Outcome) -> MessageState:
     )  # fmt: skip
 
 
-def _rows(*queries: Iterable[Job]) -> list[MessageState]:
-    """After a query that failed none is tried: a database that is away costs one time-out."""
+def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
+    """The rows, of their long texts the beginnings. After a query that failed none is tried: a database that
+    is away costs one time-out."""
     try:
-        return [_row(job) for query in queries for job in query]
+        return [_row(job) for query in queries for job in _beginnings(query)]
     except DatabaseError as error:
         logger.warning("the history is away: %s", type(error).__name__)
         return []
 
 
+def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
+    starts = {"body_start": Left("body", BODY_BYTES), "error_start": Left("error", ERROR_CHARACTERS)}
+    return rows.defer("body", "error", "result").annotate(**starts)
+
+
 def _row(job: Job) -> MessageState:
     return MessageState(
-        job.message_id, job.queue, job.state, job.body, sent_ms(job.message_id), job.attempts,
-        job.started_at and job.started_at.timestamp() * 1000, job.finished_at.timestamp() * 1000, job.error,
-        job.handler,
+        job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,
+        job.started_at and job.started_at.timestamp() * 1000, job.finished_at.timestamp() * 1000,
+        job.error_start, job.handler,
     )  # fmt: skip

@@ -1,8 +1,11 @@
 """A message is found wherever it is: in the queue, in the outbox, in the history."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from queueing import history, lookup, outbox
+from queueing.models import Job
 
 from .conftest import ended
 
@@ -81,3 +84,20 @@ def test_the_newest_come_first_and_no_more_than_asked(any_client, hand):
 def test_an_unknown_message_is_nowhere(any_client, hand):
     assert lookup.state_of("work", "0" * 32, client=any_client) is None
     assert lookup.recent("nowhere", client=any_client) == []
+
+
+@pytest.mark.parametrize("length", [16_384, 16_385])
+def test_of_a_long_text_in_the_history_the_beginning_is_read(any_client, hand, length):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    child.settle(ended(delivery, "done", started_ms=1.0))
+    entries = outbox.read(any_client, "r", count=10)
+    history.write([outcome for entry in entries for outcome in entry.outcomes])
+    outbox.drop(any_client, entries)
+    Job.objects.update(body="x" * length, error="e" * 5000, result="r" * 5000)
+    with CaptureQueriesContext(connection) as queries:
+        [state] = lookup.recent("work", client=any_client)
+        assert state == lookup.state_of("work", id, client=any_client)
+    assert (len(state.body), len(state.error)) == (16_384, 1000)
+    assert not any("result" in query["sql"] for query in queries)
