@@ -11,22 +11,29 @@ from ..models import Job
 from .job_criteria import Criteria
 from .job_search import JobSearch, Place, searched_text
 
-#: The parameter that says where a page begins.
-BEFORE = "before"
+#: The parameter that says where a page begins, and the one that says where those before it did: only who
+#: has been there knows, because a search may have ended a page when its time was up.
+BEFORE, WAY = "before", "way"
+#: The pages that can be gone back one by one, and the word for the first one, which begins at no place.
+WAY_MAX, FIRST = 40, "0"
 
 
 class JobList(ChangeList):
     """One page of the search, and what it says of itself.
 
     ``count`` is how many there are, ``None`` where only a search could tell; ``searched`` is how many
-    rows were looked at then. ``older`` is the query string of what follows.
+    rows were looked at then. ``older`` is the query string of what follows, ``newer`` of what came before.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
         """All rows: the search is made of the parameters in ``get_results``. Sets up the filters."""
         self.before = Place.read(request.GET.get(BEFORE, ""))
-        self.filter_params.pop(BEFORE, None)
-        self.params.pop(BEFORE, None)
+        self.way = [
+            place for place in request.GET.get(WAY, "").split() if place == FIRST or Place.read(place)
+        ]
+        for name in (BEFORE, WAY):
+            self.filter_params.pop(name, None)
+            self.params.pop(name, None)
         self.filter_specs, self.has_filters, left, _, self.has_active_filters = self.get_filters(request)
         if left:
             raise IncorrectLookupParameters
@@ -56,7 +63,19 @@ class JobList(ChangeList):
     @property
     def older(self) -> str:
         """Where the next page is, empty where there is none."""
-        return self.get_query_string({BEFORE: str(self.following)}) if self.following else ""
+        if not self.following:
+            return ""
+        way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
+        return self.get_query_string({BEFORE: str(self.following), WAY: " ".join(way)})
+
+    @property
+    def newer(self) -> str:
+        """Where the page before this one is, empty where none is known."""
+        if not (self.before and self.way):
+            return ""
+        *way, before = self.way
+        known = {BEFORE: "" if before == FIRST else before, WAY: " ".join(way)}
+        return self.get_query_string({name: value for name, value in known.items() if value})
 
     @property
     def newest(self) -> str:

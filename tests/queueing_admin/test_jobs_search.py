@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
 from django.db import connection
@@ -219,6 +220,34 @@ class TestList:
             path = LIST + following[1].replace("&amp;", "&") if following else ""
         assert seen == plainly(Job.objects.filter(queue="a"))
         assert not path
+
+    def test_one_can_go_back_page_by_page(self, boss: Client) -> None:
+        make(350)
+
+        def link(html: str, rel: str) -> str:
+            found = re.search(rf'href="(\?[^"]*)" rel="{rel}"', html)
+            return LIST + found[1].replace("&amp;", "&") if found else ""
+
+        html, forth = text_of(boss, LIST + "?queue=a"), []
+        assert not link(html, "prev")
+        while following := link(html, "next"):
+            forth.append(listed(html))
+            html = text_of(boss, following)
+        assert len(forth) == 3
+        back = []
+        while previous := link(html, "prev"):
+            html = text_of(boss, previous)
+            back.append(listed(html))
+        assert back == forth[::-1]
+
+    def test_the_way_back_has_an_end_and_no_nonsense(self, boss: Client) -> None:
+        make(120)
+        way = " ".join(f"17950000000000{number:02}-1" for number in range(60))
+        html = text_of(boss, LIST + f"?before=1895000000000000-1&way={quote(way)}")
+        [older] = re.findall(r'href="\?([^"]*)" rel="next"', html)
+        assert len(parse_qs(unescape(older))["way"][0].split()) == 40
+        html = text_of(boss, LIST + "?before=1895000000000000-1&way=%22%3E x")
+        assert 'rel="prev"' not in html
 
     def test_it_says_how_many_there_are(self, boss: Client) -> None:
         make(120)
