@@ -43,6 +43,12 @@ def test_secrets_in_errors_are_struck_out(boss: Client) -> None:
     assert line[titles.index("error")] == "login(password='[redacted]')"
 
 
+def test_of_a_long_error_the_beginning_is_read(boss: Client) -> None:
+    job(error="E" * 9_000)
+    [titles, line] = read(boss)
+    assert line[titles.index("error")] == "E" * job_export.ERROR_MAX
+
+
 def test_it_is_a_download(boss: Client) -> None:
     response = boss.get(PAGE)
     assert response["Content-Type"] == "text/csv; charset=utf-8"

@@ -9,7 +9,10 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
+from queueing.admin import chart_page
+from queueing.admin.queue_charts import RANGES, Range
 from queueing.client import QueueClient
+from queueing.metrics.points import LEVELS
 from queueing.validation import encode
 
 LIST = "/admin/queueing/queue/"
@@ -53,6 +56,23 @@ def cells(html: str) -> dict[str, str]:
 
 
 class TestCharts:
+    @pytest.mark.parametrize("one", RANGES, ids=lambda one: one.name)
+    def test_no_more_is_read_than_there_are_steps(self, one: Range) -> None:
+        """Else a month of many queues costs several times as much."""
+        spans = {minutes * 60: count for _, minutes, count in LEVELS}
+        assert spans[one.seconds // one.points] >= one.points + 1
+
+    def test_of_too_many_queues_the_first_are_shown_and_it_says_so(
+        self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("a", "b"):
+            queue.create_queue(name)
+            counted(queue, name, done=40)
+        assert "done: last 0, highest 80 at" in text_of(boss, ALL)
+        monkeypatch.setattr(chart_page, "MOST_QUEUES", 1)
+        html = text_of(boss, ALL, range="day")
+        assert "These are the first 1 of 3 queues, by name." in html
+
     @pytest.mark.parametrize("path", [ALL, ONE])
     def test_all_charts_are_there_and_show_what_was_counted(
         self, boss: Client, queue: QueueClient, path: str
