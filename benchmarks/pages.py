@@ -86,6 +86,7 @@ def pages(client: Any, huge_job: int) -> dict[str, str]:
         "jobs: a text in a queue": f"{jobs}?q=nowhere at all&queue=queue3",
         "a job": f"{jobs}{failed.pk}/change/",
         "a job of 10 MB": f"{jobs}{huge_job}/change/",
+        "delete a job of 10 MB?": f"{jobs}{huge_job}/delete/",
         "failures of a day": f"{jobs}failures/",
         "failures of a month": f"{jobs}failures/?period=month",
         "run again all dead?": f"{jobs}all/rerun/?state=dead",

@@ -17,8 +17,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..models import Job
-from ..templatetags.queueing_text import SHOWN_MAX
+from ..models import Attempt, Job
+from ..templatetags.queueing_text import SHOWN_MAX, visible
 from .database_away import AnswersWithoutDatabase
 from .job_bulk import JobBulk, may
 from .job_columns import ERROR_SHOWN, JobColumns
@@ -103,6 +103,14 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that searches instead of counting and skipping."""
         return JobList
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A job and how many attempts go with it: Django would read each of them, its traceback too."""
+        jobs = list(objs)
+        attempts = Attempt.objects.filter(job__in=jobs).count()
+        counts = {Job._meta.verbose_name_plural: len(jobs), Attempt._meta.verbose_name_plural: attempts}
+        missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        return [visible(job.message_id) for job in jobs], counts, missing, []
 
     # --- permissions ---------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from queueing.models import Attempt, Job
 
@@ -280,6 +282,19 @@ class TestRights:
         assert "Hello" in text_of(viewer, f"{LIST}{row.pk}/change/")
         assert viewer.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 403
         assert Job.objects.count() == 1
+
+    def test_the_question_before_a_deletion_counts_attempts_and_reads_none(
+        self, staff: Callable[..., Client]
+    ) -> None:
+        row, deleter = job(body="secret text"), staff("view_job", "delete_job")
+        for rc in (1, 2, 3):
+            Attempt.objects.create(job=row, rc=rc, outcome="retrying", finished_at=NOON, traceback="T" * 9000)
+        with CaptureQueriesContext(connection) as queries:
+            html = text_of(deleter, f"{LIST}{row.pk}/delete/")
+        assert row.message_id in html
+        assert re.search(r"attempts: 3", html, re.IGNORECASE)
+        assert not any('"traceback"' in query["sql"] for query in queries)
+        assert "secret text" not in html
 
     def test_who_may_delete_can(self, staff: Callable[..., Client]) -> None:
         row, deleter = job(), staff("view_job", "delete_job")
