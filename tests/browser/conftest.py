@@ -21,6 +21,9 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-quic", "--no-first-run"),
 )
+#: The browser's reports of the Content-Security-Policy, as errors in its console.
+SAY_WHAT_IS_REFUSED = """addEventListener("securitypolicyviolation", (report) => console.error(
+    "refused", report.effectiveDirective, report.blockedURI, report.sourceFile, report.lineNumber))"""
 USER, PASSWORD = "admin", "only-for-this-test"
 
 
@@ -57,6 +60,7 @@ class Visit:
         context.set_default_timeout(10_000)
         self.contexts.append(context)
         page = context.new_page()
+        page.add_init_script(SAY_WHAT_IS_REFUSED)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.troubles.append(f"page error: {error}"))
         page.on("response", self._response)
