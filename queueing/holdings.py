@@ -129,6 +129,11 @@ class Lane:
         texts = [validation.decode(text) for text in reply[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
 
+    @staticmethod
+    def read_fullness(reply: list) -> float:
+        """How full the outbox is after a settle, 0.0 to 1.0; 0.0 where no recorder empties it."""
+        return reply[2] / 1000
+
 
 #: What a settle says of outcomes beside their ids. Most of a batch have it in common.
 _SETTLED = attrgetter("rc", "event", "delay_ms")

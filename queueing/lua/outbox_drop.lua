@@ -4,6 +4,7 @@
 -- ARGV entry, bytes, '1' where there are tasks in it, …
 -- Returns how many were still there
 --
+-- include clock
 -- include unrecorded
 local dropped = 0
 for i = 1, #ARGV, 3 do
@@ -14,4 +15,6 @@ for i = 1, #ARGV, 3 do
     dropped = dropped + 1
   end
 end
+-- Who fills it can see that somebody empties it.
+redis.call('HSET', KEYS[2], 'recorded', whole(now_ms))
 return dropped

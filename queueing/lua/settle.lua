@@ -6,7 +6,8 @@
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
 -- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those that are of tasks, '*' for all
 -- ARGV[11…] for outcomes that follow each other and are alike: rc, word, delay in ms, how many, their ids
--- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused}, or what lib/room.lua says
+-- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused, per mille of the outbox that are taken
+-- where a recorder empties it}, or what lib/room.lua says
 --
 -- include clock
 -- include queue
@@ -16,7 +17,7 @@
 -- include head
 local lane, number = ARGV[6], tonumber(ARGV[7])
 local state = read_lane(lane)
-if number <= state.settle then return { 'ok', state.refused } end
+if number <= state.settle then return { 'ok', state.refused, 0 } end
 
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
@@ -94,4 +95,9 @@ else
 end
 record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks)
 count_words(words, ARGV[9])
-return { 'ok', refused }
+
+-- With the database away the queue goes on; else it need not be faster for long than what is recorded.
+local RECORDED_MS = 10000
+local waiting, recorded = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
+local is_emptied = recorded and now_ms - recorded < RECORDED_MS
+return { 'ok', refused, is_emptied and math.floor(1000 * (tonumber(waiting) or 0) / ARGV[5]) or 0 }

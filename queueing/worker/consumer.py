@@ -35,6 +35,8 @@ logger = logging.getLogger("queueing.worker")
 STUCK_SECONDS = 0.2
 #: How often a child whose crew has messages waiting settles what it has finished.
 SETTLE_SECONDS = 0.05
+#: From a half full outbox on, no claim follows a settle for up to so long, so that the history keeps up.
+FULL_SECONDS = 1.0
 #: A child that finds work without a pause for so long stops listening.
 BUSY_SECONDS = 1.0
 
@@ -71,6 +73,8 @@ class Consumer:
         self._missing: str | None = None
         self._held = self._claims = 0
         self._runs_alone = self._awaits_idle = False
+        #: While the history is behind it claims nothing, until then.
+        self._resume_at = 0.0
         self.wants_to_hear = False
         self._heard_at = time.monotonic()
 
@@ -192,6 +196,8 @@ class Consumer:
         """How many messages to claim now."""
         if self.is_quiet or self.is_paused or (self._runs_alone and self.crew.unfinished):
             return 0
+        if time.monotonic() < self._resume_at:
+            return 0
         if self._awaits_idle and self.crew.unfinished and self.crew.longest_seconds <= STUCK_SECONDS:
             return 0
         if self.crew.is_stuck(STUCK_SECONDS):
@@ -211,6 +217,7 @@ class Consumer:
 
     def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list) -> None:
         refused = lane.read_settle(reply)
+        self._resume_at = time.monotonic() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
         self._held -= len(outcomes)
         self.has_settled = True
         for outcome in outcomes:
@@ -288,4 +295,7 @@ class Consumer:
             return 0.0
         if self.crew.waiting:
             return SETTLE_SECONDS
-        return self.lookout.idle_seconds if has_room else POLL_SECONDS
+        if has_room:
+            return self.lookout.idle_seconds
+        held_off_seconds = self._resume_at - now
+        return held_off_seconds if held_off_seconds > 0 else POLL_SECONDS

@@ -1,7 +1,7 @@
 """The site's settings with the handlers of the fault tests, tuned by the environment.
 
 ``TEST_QUEUES`` and ``TEST_APPS`` (more apps; both separated by blanks), ``TEST_LEASE`` and ``TEST_TIMEOUT``
-(seconds).
+(seconds), ``TEST_OUTBOX_MAX`` (bytes).
 """
 
 import os
@@ -17,4 +17,5 @@ QUEUEING = {
     "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising flaky sending hard").split(),
     "LEASE": float(os.environ.get("TEST_LEASE", "2")),
     "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
+    "OUTBOX_MAX": int(os.environ.get("TEST_OUTBOX_MAX", "8000000")),
 }

@@ -108,6 +108,31 @@ def test_everything_is_run_once_in_order(child, client, ran):
     assert one.slot.held == 0
 
 
+def test_it_claims_less_often_while_the_history_is_behind(child, client, ran):
+    noting(ran, "q")
+    one = child("q")
+    stats, full = client.keys.outbox_stats(), Conf().OUTBOX_MAX * 3 // 4
+
+    def runs_next(body: str) -> float:
+        """Send one, and tell how long it waited."""
+        began = time.monotonic()
+        client.send_message("q", body)
+        one.consumer.wake()
+        one.turn_until(lambda: body in ran)
+        return time.monotonic() - began
+
+    def settles(count: int) -> None:
+        one.turn_until(lambda: len(words(client)) == count)
+
+    client.redis.hset(stats, mapping={"bytes": full, "recorded": client.now_ms()})
+    runs_next("first")
+    settles(1)
+    assert runs_next("second") > 0.3, "half the pause, as it is half way from half full to full"
+    client.redis.hset(stats, "recorded", client.now_ms() - 60_000)
+    settles(2)
+    assert runs_next("third") < 0.3, "nobody empties it: the queue goes on"
+
+
 def test_the_first_queue_is_preferred(child, client, ran):
     noting(ran, "first")
     noting(ran, "second")

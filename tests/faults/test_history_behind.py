@@ -1,0 +1,29 @@
+"""The jobs are faster than their recording: the worker waits for its history, and none of it is lost."""
+
+from collections.abc import Callable
+
+from queueing import outbox
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+COUNT = 40_000
+#: Room for the outcomes of a fifth of them.
+OUTBOX_BYTES = 300_000
+
+
+def test_a_drain_that_is_faster_than_the_recorder_loses_no_outcome(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("ledger")
+    client.send_message("ledger", "first")
+    with worker("ledger", env={"TEST_OUTBOX_MAX": str(OUTBOX_BYTES)}) as process:
+        # A recorder that has not recorded anything yet is waited for by nobody.
+        eventually(lambda: diary.states() == {"done": 1}, within_seconds=20, of=process)
+        for _ in range(COUNT // 5000):
+            client.send_messages("ledger", ["tiny"] * 5000)
+        eventually(lambda: diary.states() == {"done": 1 + COUNT}, within_seconds=60, of=process)
+    assert ledger.count("end") == 1 + COUNT
+    assert outbox.stats(client).lost == 0
