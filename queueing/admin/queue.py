@@ -28,6 +28,7 @@ from ..models import Job, Queue
 from ..templatetags.queueing_text import visible
 from .database_away import AnswersWithoutDatabase
 from .queue_action import QueueAction, is_actionable
+from .queue_cancel import Cancel
 from .queue_columns import ATTRIBUTES, QueueColumns
 from .queue_form import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
 from .queue_list import QueueList
@@ -115,7 +116,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
 
     def get_urls(self) -> list[URLPattern]:
         """Each action has one of its own below the queue's."""
-        views = [(view, view.name, f"<str:object_id>/{view.name}/") for view in ACTIONS]
+        views = [(view, view.name, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel)]
         one = "<str:object_id>/messages/<str:message_id>/"
         views += [(OneMessage, "message", one), (PayloadFile, "message_payload", f"{one}payload/")]
         own = [

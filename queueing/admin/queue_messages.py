@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 import django.contrib.admin.utils as admin_utils
 from django import forms
@@ -99,6 +100,10 @@ class Messages(QueueAction):
             buttons.append((label, self.model_admin.action_url("redrive", alive)))
         if self.model_admin.may(self.request, "move_messages"):
             buttons.append((_("Move the selected …"), self.model_admin.action_url("move", self.queue.name)))
+        if self.model_admin.may(self.request, "cancel_job"):
+            buttons.append(
+                (_("Cancel the selected …"), self.model_admin.action_url("cancel", self.queue.name))
+            )
         return buttons
 
     @cached_property
@@ -158,4 +163,7 @@ class OneMessage(QueueAction):
             "messages_url": self.model_admin.action_url("messages", self.queue.name),
             "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),
         }
+        if found.state != "running" and self.model_admin.may(request, "cancel_job"):
+            cancel = self.model_admin.action_url("cancel", self.queue.name)
+            context["cancel_url"] = f"{cancel}?{urlencode({'ids': found.id})}"
         return self.render("admin/queueing/queue/message.html", context)

@@ -5,7 +5,7 @@ to a ``Screen``, which keeps hostile content from steering the terminal.
 """
 
 from .looks import List, Peek, Show
-from .messages import Receive, Send
+from .messages import Cancel, Receive, Send
 from .queues import Create, Delete, Pause, Resume, Set
 from .schedules import PauseSchedule, ResumeSchedule, Schedules, Tick
 from .screen import Screen
@@ -16,6 +16,6 @@ from .workers import QuietWorker, ResumeWorker, Workers
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
-    List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Purge, Redrive, Move, Sweep,
+    List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Purge, Redrive, Move, Sweep,
     Schedules, Tick, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker,
 )  # fmt: skip

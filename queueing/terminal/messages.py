@@ -1,7 +1,8 @@
-"""Verbs for single messages: send, receive."""
+"""Verbs for single messages: send, receive, cancel."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,19 @@ from ..messages import Message
 from . import values
 from .screen import Refused, Screen
 from .text import counted
-from .verb import Verb, add_queue
+from .verb import Verb, add_queue, add_yes
 
 if TYPE_CHECKING:
     from ..client import QueueClient
 
 #: Messages that are received, printed and deleted at a time.
 STEP = 100
+#: Why a message was not cancelled.
+LEFT_ALONE = {
+    "running": "a worker holds it",
+    "hidden": "another receiver has it",
+    "gone": "it is not in its queue",
+}
 
 
 class Send(Verb):
@@ -154,3 +161,27 @@ def _received(client: "QueueClient", options: Namespace) -> Iterator[list[Messag
         if len(messages) < step:
             return
         left, wait_seconds = left - step, 0
+
+
+class Cancel(Verb):
+    name = "cancel"
+    help = "take back messages that nobody has begun"
+    description = """\
+Cancel messages by their ids, as peek prints them: each is deleted from its
+queue and recorded as cancelled among the processed jobs. What a worker or
+another receiver has is left alone. It asks first, with their number."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        parser.add_argument("ids", metavar="ID", nargs="+", type=values.message_id, help="id of a message")
+        add_yes(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        ids = list(dict.fromkeys(options.ids))
+        if not options.yes:
+            screen.confirm(f"Cancel {counted(len(ids))} of {options.queue}?")
+        words = client.cancel_messages(options.queue, ids, reason="cancelled in a terminal")
+        count = Counter(words)
+        done = count.pop("cancelled", 0)
+        rest = [f"{number} left alone: {LEFT_ALONE[word]}" for word, number in count.items()]
+        screen.say("; ".join([f"Cancelled {counted(done)} of {options.queue}", *rest]) + ".")

@@ -9,6 +9,8 @@ from django.test import Client
 from queueing.client import QueueClient
 
 LIST = "/admin/queueing/queue/"
+#: A message whose id is known beforehand.
+KNOWN = "d" * 10 + "0" * 22
 
 #: Address below the list, the permission that it needs, and a form that changes something.
 ACTIONS = {
@@ -21,6 +23,7 @@ ACTIONS = {
     "work/redrive/": ("redrive_queue", {"confirmed": 1}),
     "work/move/": ("move_messages", {"confirmed": 1, "target": "paused"}),
     "work/purge/": ("purge_queue", {"confirmed": 1}),
+    f"work/cancel/?ids={KNOWN}": ("cancel_job", {"confirmed": 1, "ids": KNOWN}),
 }
 #: What is only looked at.
 VIEWS = (
@@ -36,6 +39,8 @@ def message_id(shared_client: QueueClient) -> str:
         shared_client.create_queue(name)
     shared_client.pause_queue("paused")
     shared_client.send_message("work-dead", "dead")
+    shared_client.redis.hset("rsmq:work:Q", KNOWN, "waits")
+    shared_client.redis.zadd("rsmq:work", {KNOWN: 0})
     return shared_client.send_message("work", "alive")
 
 

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError
 
+from queueing import outbox
 from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.holdings import Lane, run_all
 
 from .conftest import HOSTILE, printable
 
@@ -139,3 +142,49 @@ def test_what_is_printed_but_not_read_is_not_deleted(queues, mail, monkeypatch):
         queues("receive", "mail", "--delete")
     assert ended.value.code == 141
     assert mail.get_queue_attributes("mail").msgs == 1
+
+
+class TestCancel:
+    def test_it_asks_with_their_number(self, queues, mail, typed):
+        ids = mail.send_messages("mail", ["a", "b", "c"])
+        typed("y\n")
+        cancelled = queues("cancel", "mail", ids[0], ids[1], ids[0])
+        assert cancelled.err == "Cancel 2 messages of mail? [y/N] "
+        assert cancelled.out == "Cancelled 2 messages of mail.\n"
+        assert [message.id for message in mail.peek_messages("mail")] == ids[2:]
+
+    def test_each_is_recorded_as_cancelled(self, queues, mail):
+        id = mail.send_message("mail", "later", delay=60)
+        queues("cancel", "mail", id, "--yes")
+        [outcome] = outbox.newest(mail, count=10)
+        assert (outcome.id, outcome.event, outcome.error) == (id, "cancelled", "cancelled in a terminal")
+
+    def test_what_somebody_has_is_left_alone(self, queues, mail):
+        held, hidden = mail.send_messages("mail", ["a", "b"])
+        run_all(mail, [Lane(mail, Conf(LEASE=60), "a", "mail").claim(1, suspects="take")])
+        mail.receive_message("mail")
+        assert queues("cancel", "mail", held, hidden, "0" * 32, "--yes").out == (
+            "Cancelled 0 messages of mail; 1 left alone: a worker holds it; "
+            "1 left alone: another receiver has it; 1 left alone: it is not in its queue.\n"
+        )
+        assert mail.get_queue_attributes("mail").msgs == 2
+
+    @pytest.mark.parametrize("answer", ["n\n", "", "\n"])
+    def test_any_answer_but_yes_cancels_nothing(self, queues, mail, typed, answer):
+        id = mail.send_message("mail", "x")
+        typed(answer)
+        with pytest.raises(CommandError, match=r"^Nothing is deleted\.$"):
+            queues("cancel", "mail", id)
+        assert mail.get_queue_attributes("mail").msgs == 1
+
+    @pytest.mark.parametrize(
+        ("args", "text"),
+        [
+            (["nowhere", "0" * 32], "There is no queue named nowhere"),
+            (["mail", "x"], "id"),
+            (["mail"], "ID"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, queues, mail, args, text):
+        with pytest.raises(CommandError, match=text):
+            queues("cancel", *args, "--yes")
