@@ -1,12 +1,15 @@
 """The button, pressed in a browser: ready, running, done, without a reload."""
 
+import os
 import re
+import signal
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
+from tests.servers.redis_server import RedisServer
 from tests.servers.worker_process import WorkerProcess
 
 from .conftest import Visit
@@ -101,3 +104,25 @@ def test_nothing_is_wider_than_the_window_whatever_was_sent(visit: Visit, client
     button = page.locator(BUTTON).bounding_box()
     assert button is not None
     assert button["y"] + button["height"] < 900, "the button is seen without scrolling"
+
+
+def test_the_buttons_are_grey_while_redis_is_away(visit: Visit, redis_server: RedisServer):
+    page = visit.page()
+    page.goto("/")
+    button = page.get_by_role("button", name="Send a message")
+    expect(button).to_be_enabled()
+
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        expect(page.locator(".banner[role=alert]")).to_contain_text("Redis does not answer")
+        expect(button).to_be_disabled()
+        button.click(force=True)
+        expect(page.locator("#notice")).to_be_empty()
+        page.reload()
+        expect(button).to_be_disabled()
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
+
+    expect(button).to_be_enabled()
+    button.click()
+    expect(page.locator("#notice")).to_contain_text("Sent")

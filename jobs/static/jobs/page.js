@@ -23,7 +23,8 @@
     let freshAt = performance.now();
     let timer = 0;
     let asking = null; // the AbortController of the request under way
-    let failed = state.querySelector(".banner[role=alert]") !== null;
+    let failed = "away" in sending.dataset;
+    let pressed = null; // the button whose message is on its way
 
     // --- asking ---------------------------------------------------------------------------------
 
@@ -88,6 +89,16 @@
         }
         tellProgress();
         showAge();
+        greyButtons();
+    }
+
+    // Not "disabled": that would take the focus away.
+    function greyButtons() {
+        sending.toggleAttribute("data-away", failed);
+        for (const button of sending.querySelectorAll("button")) {
+            if (failed || button === pressed) button.setAttribute("aria-disabled", "true");
+            else button.removeAttribute("aria-disabled");
+        }
     }
 
     function tellProgress() {
@@ -166,6 +177,7 @@
         const place = state.querySelector("[data-part=banner]");
         if (place.textContent.trim() !== banner.textContent) place.replaceChildren(banner);
         showAge();
+        greyButtons();
     }
 
     function showAge() {
@@ -236,12 +248,13 @@
         if (button.getAttribute("aria-disabled") === "true") return;
         const label = button.textContent;
         const isMain = form.id === "send"; // only its button is wide enough for another label
-        // Not "disabled": that would take the focus away.
-        button.setAttribute("aria-disabled", "true");
+        pressed = button;
+        greyButtons();
         if (isMain) button.textContent = words.sending;
         await send(form, button);
         button.textContent = label;
-        button.removeAttribute("aria-disabled");
+        pressed = null;
+        greyButtons();
         schedule(isMain ? undefined : 0);
     });
 

@@ -17,7 +17,7 @@
     const pause_ms = Number(bar.dataset.liveSeconds) * 1000;
 
     let readAt = performance.now(); // when what is shown was read, by this clock
-    let state = "fresh"; // or paused, lost, left
+    let state = "unavailable" in bar.dataset ? "lost" : "fresh"; // or paused, left
     let isLost = false; // whether the last answer was none, or one without figures
     let timer = 0;
     let asking = null; // the AbortController of the request under way
@@ -105,11 +105,12 @@
             } else if (isGrey && control.hasAttribute("href")) {
                 control.dataset.href = control.getAttribute("href");
                 control.removeAttribute("href");
-                control.setAttribute("role", "link");
+                if (!control.hasAttribute("role")) control.setAttribute("role", "link");
                 control.setAttribute("aria-disabled", "true");
             } else if (!isGrey && control.dataset.href) {
                 control.setAttribute("href", control.dataset.href);
-                for (const name of ["data-href", "role", "aria-disabled"]) control.removeAttribute(name);
+                if (control.getAttribute("role") === "link") control.removeAttribute("role");
+                for (const name of ["data-href", "aria-disabled"]) control.removeAttribute(name);
             }
         }
     }
@@ -157,7 +158,8 @@
 
     function showAge() {
         const seconds = Math.max(0, Math.round((performance.now() - readAt) / 1000));
-        const text = age.dataset[state].replace("%s", seconds);
+        const word = state === "lost" && "unavailable" in bar.dataset ? "none" : state;
+        const text = age.dataset[word].replace("%s", seconds);
         if (age.textContent !== text) age.textContent = text;
         bar.dataset.state = state;
         const label = state === "paused" ? button.dataset.goOn : button.dataset.pause;
