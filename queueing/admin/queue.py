@@ -46,6 +46,8 @@ from .zone import ViewersZone
 PEEKED = 20
 COUNTS = ("ready", "delayed", "running", "dead")
 RATES = ("rate_in", "rate_out", "failures", "drain", "spark")
+#: The figures that a queue's page shows, large, line by line.
+FIGURES = ((*COUNTS, "latency"), (*RATES, "paused"))
 #: In the order in which they are offered.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
 #: Those that a row of the list offers.
@@ -206,6 +208,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
                 "alerts": alerts.read(client, [queue.figures]),
                 "dead_letter_queue": client.dead_letter_queue(queue.name),
                 "rows": message_rows(queue.name, self._peeked(queue)),
+                "figures": self.figures_of(queue, FIGURES),
                 **self.overview_of(queue),
             }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -2,6 +2,7 @@
 
 import re
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
 
 import django.contrib.admin.utils as admin_utils
@@ -44,6 +45,11 @@ _outflows: Shared[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None
 )
 
 
+def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
+    """What ``metrics.outflow`` has said of these queues in the last seconds. Raises ``QueueUnavailable``."""
+    return _outflows.get((client, tuple(names))).value
+
+
 class QueueList(ChangeList):
     """A page of queues by name; empty, and ``unavailable``, while Redis is away."""
 
@@ -62,7 +68,7 @@ class QueueList(ChangeList):
             client = queueing.get_client()
             self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
             snapshot = take(client, self.result_list)
-            outflow = _outflows.get((client, tuple(self.result_list))).value
+            outflow = outflow_of(client, self.result_list)
         except QueueUnavailable:
             self.unavailable = True
             self._take_page(request, [])

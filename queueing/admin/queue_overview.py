@@ -1,5 +1,6 @@
 """What the admin of queues shows beyond a single look: charts, and figures that stay fresh."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,16 +9,18 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
 
+from .. import metrics
 from ..charts import sparkline
 from ..models import Queue
 from ..templatetags.queueing_text import duration
 from .chart_page import ChartPage
-from .queue_list import as_row, is_text
+from .queue_list import as_row, is_text, outflow_of
 from .queue_live import LiveFigures, Snapshot, lively
 
 
@@ -59,6 +62,17 @@ class QueueOverview:
             "charts_url": reverse("admin:queueing_queue_charts", args=[quoted]),
             "live_url": f"{reverse('admin:queueing_queue_live')}?{urlencode({'name': queue.name})}",
         }
+
+    def figures_of(
+        self, queue: Queue, lines: Sequence[Sequence[str]]
+    ) -> list[list[tuple[str, SafeString | str]]]:
+        """Some columns of the list for the page of a queue: label and figure. Raises ``QueueUnavailable``."""
+        client = queueing.get_client()
+        queue.rate = metrics.rates(client, [queue.figures])[queue.name]
+        queue.outflow = outflow_of(client, [queue.name])[queue.name]
+        queue.dead_letter_queue = client.dead_letter_queue(queue.name)
+        columns = [[getattr(self, name) for name in line] for line in lines]
+        return [[(column.short_description, column(queue)) for column in line] for line in columns]
 
     # --- rows ----------------------------------------------------------------------------------
 

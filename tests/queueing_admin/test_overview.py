@@ -206,15 +206,25 @@ class TestLive:
         html = text_of(boss, LIST + "testqueue/change/")
 
         assert f'data-live-url="{LIVE}?name=testqueue"' in html
-        places = set(re.findall(r'<td data-live="([^"]*)"', html))
-        assert places == {
-            f"{name} testqueue"
-            for name in (
-                *("ready", "delayed", "running", "dead", "latency"),
-                *("totalrecv", "totalsent", "msgs", "hiddenmsgs"),
-            )
-        }
-        assert places <= set(cells(text_of(boss, LIVE, name="testqueue")))
+        places = set(re.findall(r'data-live="([^"]*) testqueue"', html))
+        assert places >= {"ready", "latency", "rate_in", "rate_out", "failures", "drain", "paused"}
+        assert {f"{name} testqueue" for name in places} == set(cells(text_of(boss, LIVE, name="testqueue")))
+
+    def test_it_shows_what_the_list_does_and_hears_of_a_pause(self, boss: Client, queue: QueueClient) -> None:
+        queue.send_messages("testqueue", ["x"] * 60)
+        looked(queue, "testqueue", 60, totalsent=0, msgs=60)
+        counted(queue, ago=1, done=9, dead=1, left=10)
+
+        html = text_of(boss, LIST + "testqueue/change/")
+        shown = cells(html)
+
+        assert shown["rate_in testqueue"] in ("60/min", "1/s")
+        assert shown["failures testqueue"] == "10%"
+        assert shown["drain testqueue"] == "never"
+        assert f'<td><a href="{ONE}"><svg class="queueing-spark"' in html
+        assert shown["paused testqueue"] == ""
+        queue.pause_queue("testqueue")
+        assert 'data-state="paused">paused<' in text_of(boss, LIVE, name="testqueue")
 
     def test_only_what_is_looked_at_is_read(self, boss: Client, queue: QueueClient) -> None:
         for number in range(120):
