@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from jobs import board
 from queueing.client import QueueClient
+from queueing.models import Job
 
 pytestmark = pytest.mark.usefixtures("queue")
 
@@ -157,6 +159,32 @@ def test_bytes_that_are_no_text_are_shown_all_the_same(browser: Client, queue: Q
     queue.redis.hset("rsmq:testqueue:Q", sent, b"caf\xe9 \xff\xfe")
 
     assert r"caf\udce9 \udcff\udcfe" in text_of(browser)
+
+
+@pytest.mark.parametrize("path", ["/", "/state"])
+def test_secrets_in_a_message_and_in_its_error_are_struck_out_for_every_visitor(
+    browser: Client, queue: QueueClient, path: str
+) -> None:
+    sent = queue.send_message("testqueue", '{"user": "ann", "password": "hunter2"}')
+    Job.objects.create(
+        queue="testqueue", message_id=sent, state="retrying", rc=1, attempts=1, finished_at=timezone.now(),
+        error="LoginError: password=hunter2 refused",
+    )  # fmt: skip
+
+    html = text_of(browser, path)
+
+    assert "hunter2" not in html
+    assert "{&quot;user&quot;: &quot;ann&quot;, &quot;password&quot;: &quot;[redacted]&quot;}" in html
+    assert "LoginError: password=[redacted] refused" in html
+
+
+def test_a_secret_is_struck_out_where_its_value_is_cut_off(browser: Client, queue: QueueClient) -> None:
+    queue.send_message("testqueue", '{"token": "' + "s3cr3t" * 10_000 + '"}')
+
+    html = text_of(browser)
+
+    assert "s3cr3t" not in html
+    assert "{&quot;token&quot;: &quot;[redacted]&quot;" in html
 
 
 def test_a_number_stays_as_it_was_written(browser: Client, queue: QueueClient) -> None:
