@@ -7,15 +7,15 @@ to a ``Screen``, which keeps hostile content from steering the terminal.
 from .looks import List, Peek, Show
 from .messages import Cancel, Receive, Send
 from .queues import Create, Delete, Pause, Resume, Set
-from .schedules import PauseSchedule, ResumeSchedule, Schedules, Tick
+from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
 from .screen import Screen
 from .upkeep import Move, Purge, Redrive, Sweep
 from .verb import Verb
-from .workers import QuietWorker, ResumeWorker, Workers
+from .workers import QuietWorker, ResumeWorker, TakeNote, Workers
 
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Purge, Redrive, Move, Sweep,
-    Schedules, Tick, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker,
+    Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Verbs for scheduled work: schedules, tick, pause-schedule, resume-schedule."""
+"""Verbs for scheduled work: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -38,8 +38,8 @@ no worker that takes its queue."""
             screen.table([COLUMNS, *map(_words, states)], right=False)
 
 
-class Tick(Verb):
-    name = "tick"
+class RunSchedule(Verb):
+    name = "run-schedule"
     help = "send the message of a schedule now"
     description = """\
 Send the message of a schedule of this project now and print its id. It comes

@@ -1,12 +1,13 @@
-"""Verbs for workers: workers, quiet-worker, resume-worker."""
+"""Verbs for workers and what they have recorded: workers, quiet-worker, resume-worker, take-note."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from .. import outbox
 from ..workers import Worker
 from .screen import Refused, Screen
-from .text import duration, size
+from .text import counted, duration, size
 from .verb import Verb, add_json
 
 if TYPE_CHECKING:
@@ -70,6 +71,21 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
     def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
         _known(client.resume_worker(options.worker), options.worker)
         screen.say(f"The worker {options.worker} claims again from its next heartbeat on.")
+
+
+class TakeNote(Verb):
+    name = "take-note"
+    help = "warn no more of outcomes that were lost by now"
+    description = """\
+Take note of the outcomes of jobs that did not fit into the outbox and are
+missing in the history: those lost by now are warned of no more."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """None: there is one outbox."""
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        count = outbox.acknowledge(client, outbox.stats(client).lost)
+        screen.say(f"Took note of {counted(count, 'lost outcome')}.")
 
 
 def _add_name(parser: ArgumentParser) -> None:

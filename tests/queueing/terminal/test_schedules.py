@@ -1,4 +1,4 @@
-"""The verbs for scheduled work: schedules, tick, pause-schedule, resume-schedule."""
+"""The verbs for scheduled work: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_a_schedule_that_is_late_says_so(queues, mail):
 
 
 def test_a_schedule_is_sent_now(queues, nightly):
-    id = queues("tick", "nightly").out.strip()
+    id = queues("run-schedule", "nightly").out.strip()
     message = nightly.peek_message("mail", id)
     assert message.body == "all of it"
     assert nightly.schedules()[0].last_id == ""
@@ -81,7 +81,7 @@ def test_a_schedule_is_sent_now(queues, nightly):
 
 def test_what_no_code_names_is_not_sent(queues, nightly):
     with pytest.raises(CommandError, match="no schedule named weekly. It has: nightly"):
-        queues("tick", "weekly")
+        queues("run-schedule", "weekly")
 
 
 def test_a_schedule_is_paused_and_resumed(queues, nightly):
@@ -105,7 +105,7 @@ def test_a_hostile_schedule_is_inert(queues, mail):
     assert printable(queues("schedules").out)
     assert queues("schedules", "--json").json[0]["name"] == hostile
     with pytest.raises(CommandError) as refused:
-        queues("tick", hostile)
+        queues("run-schedule", hostile)
     assert str(refused.value).isprintable()
 
 

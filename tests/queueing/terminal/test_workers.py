@@ -1,10 +1,11 @@
-"""The verbs for workers: workers, quiet-worker, resume-worker."""
+"""The verbs for workers and what they record: workers, quiet-worker, resume-worker, take-note."""
 
 import json
 
 import pytest
 from django.core.management import CommandError
 
+from queueing import outbox
 from queueing.client import QueueClient
 
 from .conftest import HOSTILE, printable
@@ -68,3 +69,10 @@ def test_what_a_worker_calls_itself_steers_no_terminal(queues, mail):
     assert r"\x1b[31m" in shown
     assert queues("workers", "--json").out.isascii()
     assert printable(queues("quiet-worker", HOSTILE).out)
+
+
+def test_lost_outcomes_are_warned_of_until_note_is_taken(queues, shared_client):
+    shared_client.redis.hset(shared_client.keys.outbox_stats(), "lost", 12)
+    assert queues("take-note").out == "Took note of 12 lost outcomes.\n"
+    assert outbox.stats(shared_client).unseen == 0
+    assert queues("take-note").out == "Took note of 0 lost outcomes.\n"
