@@ -9,9 +9,13 @@ import redis
 from queueing.client import QueueClient
 from queueing.messages import Draft
 from tests.servers.chronicle import Chronicle
+from tests.servers.diary import Diary
 from tests.servers.invariants import Invariants
 from tests.servers.ledger import Ledger
 from tests.servers.redis_server import RedisServer
+from tests.servers.worker_process import WorkerProcess
+
+from .scene import Scene
 
 
 @pytest.fixture
@@ -51,3 +55,16 @@ def invariants(client: TellingClient, redis_server: RedisServer, ledger: Ledger)
     yield client.invariants
     if not client.invariants.is_off:
         client.invariants.check()
+
+
+@pytest.fixture
+def scene(
+    client: TellingClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    invariants: Invariants,
+) -> Scene:
+    """All of it, with the queue ``slow``."""
+    client.create_queue("slow")
+    return Scene(client, worker, ledger, diary, invariants)

@@ -36,7 +36,7 @@ SIGTERM or Ctrl-C: nothing new is begun, what runs may finish within the grace t
 given back to the head of its queue without counting an attempt. A worker that is killed loses nothing:
 another one runs its messages again as soon as its lease is over.
 
-Each option has a default in the setting QUEUEING, which is shown.
+What an option is where it is not given, the setting QUEUEING says: its key and value stand in brackets.
 """
 
 
@@ -99,7 +99,8 @@ def _add_capacity(parser: ArgumentParser, conf: Conf) -> None:
     )  # fmt: skip
     group.add_argument(
         "--max-memory", type=_count, default=conf.MAX_MEMORY, metavar="MB",
-        help="replace a child that uses more, between two messages; 0: never (MAX_MEMORY: %(default)s)",
+        help="replace a child whose own memory is above that, between two messages; 0: never "
+        "(MAX_MEMORY: %(default)s)",
     )  # fmt: skip
 
 
@@ -110,30 +111,30 @@ def _add_ending(parser: ArgumentParser, conf: Conf) -> None:
     )
     group.add_argument(
         "--grace", type=_seconds, default=conf.GRACE, metavar="SECONDS",
-        help="time for what runs after SIGTERM; keep it below the time after which your platform kills "
-        "(GRACE: %(default)g)",
+        help="how long what runs may go on after SIGTERM; keep it below the time after which your platform "
+        "kills (GRACE: %(default)g)",
     )  # fmt: skip
     group.add_argument(
         "--lease", type=_seconds, default=conf.LEASE, metavar="SECONDS",
-        help="time after which others take over from a worker that is gone (LEASE: %(default)g)",
+        help="after so long others take over from a worker that is gone; at least 0.5 (LEASE: %(default)g)",
     )  # fmt: skip
-    group.add_argument("--watch", action="store_true", help="start anew when the code changes")
+    group.add_argument("--watch", action="store_true", help="restart when the code changes, for development")
 
 
 def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
     group = parser.add_argument_group("what is seen of it")
     group.add_argument(
-        "--name", default=conf.WORKER_NAME, help="name in console and log (WORKER_NAME: host and process)"
+        "--name", default=conf.WORKER_NAME, help="its name in console and log (WORKER_NAME: host and process)"
     )
-    group.add_argument("--log-jobs", action="store_true", help="a line for every message, however short")
+    group.add_argument("--log-jobs", action="store_true", help="log a line for every message, however short")
     group.add_argument(
         "--log-format", choices=LOG_FORMATS, default=conf.LOG_FORMAT,
         help="json: one object a line (LOG_FORMAT: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--health-file", default=conf.HEALTH_FILE, metavar="PATH",
-        help="touch this file as long as the worker lives and Redis answers: a probe looks at its age "
-        "(HEALTH_FILE: none)",
+        help="touch this file every six seconds while the worker lives and Redis answers, for a probe that "
+        "looks at its age (HEALTH_FILE: none)",
     )  # fmt: skip
 
 

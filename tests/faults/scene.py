@@ -1,0 +1,42 @@
+"""What a fault needs around it: a queue, workers for it, and what they have written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The queue ``slow`` on the Redis of the test. ``worker`` starts a worker of some queues."""
+
+    client: QueueClient
+    worker: Callable[..., WorkerProcess]
+    ledger: Ledger
+    diary: Diary
+    invariants: Invariants
+
+    def send(self, body: str) -> str:
+        """Send to ``slow``: the id."""
+        return self.client.send_message("slow", body)
+
+    def begun(
+        self, message_id: str, process: WorkerProcess, *, times: int = 1, within_seconds: float = 20
+    ) -> None:
+        """Wait until so many runs of a message have begun."""
+        runs = self.ledger.runs
+        eventually(lambda: runs()[message_id] == times, within_seconds=within_seconds, of=process)
+
+    def done(self, process: WorkerProcess, *message_ids: str) -> None:
+        """Wait until all these are recorded as done."""
+        wanted = set(message_ids)
+        missing = lambda: wanted - self.diary.ids("done")  # noqa: E731
+        eventually(
+            lambda: not missing(), within_seconds=30, of=process,
+            what=lambda: f"done: {({id: self.diary.row(id) for id in missing()})}",
+        )  # fmt: skip
