@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ..charts import sparkline
 from ..models import Queue
 from ..templatetags.queueing_text import day, duration, moment, visible
 from .queue_list import is_text
@@ -87,6 +88,46 @@ class QueueColumns:
         return duration(queue.figures.latency_seconds)
 
     @lively
+    @admin.display(description=gettext_lazy("rate in"))
+    def rate_in(self, queue: Queue) -> str:
+        """Messages sent, whoever sends."""
+        return _rate(queue.rate.in_per_second)
+
+    @lively
+    @admin.display(description=gettext_lazy("rate out"))
+    def rate_out(self, queue: Queue) -> str:
+        """Messages gone, whoever takes."""
+        return _rate(queue.rate.out_per_second)
+
+    @lively
+    @admin.display(description=gettext_lazy("failure %"))
+    def failures(self, queue: Queue) -> str:
+        """Of the runs of the last minutes, the part that failed or crashed."""
+        ratio = queue.rate.failure_ratio
+        if ratio is None:
+            return "–"
+        text = f"{ratio:.1%}" if 0 < ratio < 0.1 else f"{ratio:.0%}"
+        return format_html('<span class="queueing-bad">{}</span>', text) if ratio else text
+
+    @lively
+    @admin.display(description=gettext_lazy("time to drain"))
+    def drain(self, queue: Queue) -> str:
+        """Until nothing is ready any more, if all goes on like this."""
+        rate = queue.rate
+        if rate.in_per_second is None:
+            return "–"
+        return _("never") if rate.drain_seconds is None else duration(rate.drain_seconds)
+
+    @admin.display(description=gettext_lazy("last hour"))
+    def spark(self, queue: Queue) -> str:
+        """Messages out, minute by minute, with the way to the charts."""
+        curve = sparkline(queue.outflow, _("messages out a minute, last hour"))
+        if not (curve and is_text(queue.name)):
+            return curve
+        url = reverse("admin:queueing_queue_charts", args=[admin_utils.quote(queue.name)])
+        return format_html('<a href="{}">{}</a>', url, curve)
+
+    @lively
     @admin.display(description=gettext_lazy("paused"))
     def paused(self, queue: Queue) -> str:
         """Whether it gives out messages."""
@@ -102,3 +143,13 @@ class QueueColumns:
             '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',
             ((tool.url, tool.label, queue.name) for tool in queue.tools),
         )
+
+
+def _rate(per_second: float | None) -> str:
+    """Per second where that is one or more, else per minute."""
+    if per_second is None:
+        return "–"
+    if per_second >= 1:
+        return _("%s/s") % f"{per_second:,.0f}"
+    per_minute = per_second * 60
+    return _("%s/min") % (f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}")

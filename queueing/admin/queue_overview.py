@@ -5,23 +5,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django.contrib.admin.utils as admin_utils
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 import queueing
 
 from .. import metrics
-from ..charts import sparkline
 from ..models import Queue
-from ..templatetags.queueing_text import duration
 from .chart_page import ChartPage
-from .queue_list import as_row, is_text, outflow_of
-from .queue_live import LiveFigures, Snapshot, lively
+from .queue_list import as_row, outflow_of
+from .queue_live import LiveFigures, Snapshot
 
 
 class QueueOverview:
@@ -86,54 +80,3 @@ class QueueOverview:
             queue.dead_letter_queue = client.dead_letter_queue(figures.name)
             rows.append(queue)
         return rows
-
-    # --- columns -------------------------------------------------------------------------------
-
-    @lively
-    @admin.display(description=gettext_lazy("rate in"))
-    def rate_in(self, queue: Queue) -> str:
-        """Messages sent, whoever sends."""
-        return _rate(queue.rate.in_per_second)
-
-    @lively
-    @admin.display(description=gettext_lazy("rate out"))
-    def rate_out(self, queue: Queue) -> str:
-        """Messages gone, whoever takes."""
-        return _rate(queue.rate.out_per_second)
-
-    @lively
-    @admin.display(description=gettext_lazy("failure %"))
-    def failures(self, queue: Queue) -> str:
-        """Of the runs of the last minutes, the part that failed or crashed."""
-        ratio = queue.rate.failure_ratio
-        if ratio is None:
-            return "–"
-        text = f"{ratio:.1%}" if 0 < ratio < 0.1 else f"{ratio:.0%}"
-        return format_html('<span class="queueing-bad">{}</span>', text) if ratio else text
-
-    @lively
-    @admin.display(description=gettext_lazy("time to drain"))
-    def drain(self, queue: Queue) -> str:
-        """Until nothing is ready any more, if all goes on like this."""
-        rate = queue.rate
-        if rate.in_per_second is None:
-            return "–"
-        return _("never") if rate.drain_seconds is None else duration(rate.drain_seconds)
-
-    @admin.display(description=gettext_lazy("last hour"))
-    def spark(self, queue: Queue) -> str:
-        """Messages out, minute by minute, with the way to the charts."""
-        curve = sparkline(queue.outflow, _("messages out a minute, last hour"))
-        if not (curve and is_text(queue.name)):
-            return curve
-        return format_html('<a href="{}">{}</a>', self.overview_of(queue)["charts_url"], curve)
-
-
-def _rate(per_second: float | None) -> str:
-    """Per second where that is one or more, else per minute."""
-    if per_second is None:
-        return "–"
-    if per_second >= 1:
-        return _("%s/s") % f"{per_second:,.0f}"
-    per_minute = per_second * 60
-    return _("%s/min") % (f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}")

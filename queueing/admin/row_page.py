@@ -116,6 +116,14 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
         queue_admin = self.admin_site._registry.get(Queue)
         return queue_admin is not None and queue_admin.has_view_permission(request)
 
+    def buttons(self, request: HttpRequest, *verbs: type[RowVerb]) -> list[dict[str, Any]]:
+        """Those of these that this person may press, as the template of the rows takes them."""
+        return [
+            {"label": verb.label, "url": reverse(f"admin:queueing_{self.opts.model_name}_{verb.name}")}
+            for verb in verbs
+            if self.may(request, verb.permission)
+        ]
+
     # --- addresses and views -------------------------------------------------------------------
 
     @property

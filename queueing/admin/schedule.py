@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -185,8 +184,4 @@ class ScheduleAdmin(RowPage):
         offered: list[type[RowVerb]] = [Run] if is_here else []
         if known is not None:
             offered.append(Resume if known.paused else Pause)
-        return [
-            {"label": verb.label, "url": reverse(f"admin:queueing_schedule_{verb.name}")}
-            for verb in offered
-            if self.may(request, verb.permission)
-        ]
+        return self.buttons(request, *offered)

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -184,19 +183,16 @@ class WorkerAdmin(RowPage):
         ]
         shown = worker.queues[:QUEUES_SHOWN]
         queues = [(visible(name), queue_url(name) if has_links else "") for name in shown]
-        return Row(worker, running, queues, self._verbs(worker))
+        return Row(worker, running, queues, self._verbs(request, worker))
 
     def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:
-        if not (stats.unseen and self.may(request, Acknowledge.permission)):
-            return []
-        return [{"label": Acknowledge.label, "url": reverse(f"admin:queueing_worker_{Acknowledge.name}")}]
+        return self.buttons(request, Acknowledge) if stats.unseen else []
 
-    def _verbs(self, worker: Worker) -> list[dict[str, Any]]:
+    def _verbs(self, request: HttpRequest, worker: Worker) -> list[dict[str, Any]]:
         """What it can be told now; nothing where it does not live."""
         if not worker.is_alive or not is_plain(worker.name):
             return []
-        verb = Resume if worker.is_quiet_wanted else Quiet
-        return [{"label": verb.label, "url": reverse(f"admin:queueing_worker_{verb.name}")}]
+        return self.buttons(request, Resume if worker.is_quiet_wanted else Quiet)
 
 
 def _shown(worker: Worker) -> list[RunningMessage]:

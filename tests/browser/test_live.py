@@ -222,7 +222,7 @@ def test_charts_can_be_read_and_opened_as_a_table(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     now_ms = queue.now_ms()
-    key, span = queue.keys.metrics("testqueue"), now_ms // 600_000 - 3
+    key, span = queue.keys.metrics("testqueue"), now_ms // 1_200_000 - 3
     sums = json.dumps({"done": 120, "dead": 3, "r5": 123, "max_ready": 40})
     queue.redis.hset(key, mapping={f"t{span}": sums, "since": now_ms - 86_400_000})
     page = visit.page()
