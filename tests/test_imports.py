@@ -19,7 +19,7 @@ ROWS = [
     (
         "ground floor",
         "exceptions keys messages signals conf redaction struck_text backoff policies outcomes tallies"
-        " version task_body task_setting",
+        " version task_body task_setting text_log",
     ),
     (
         "Redis room",

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ..outcomes import Outcome
+from ..text_log import safe
 
 logger = logging.getLogger("queueing.worker")
 
@@ -56,11 +57,6 @@ class OutcomeLog:
             _write(logging.INFO, outcome, f"done in {seconds:.3f} s")
         else:
             self._count += 1
-
-
-def safe(text: str) -> str:
-    """One line without control characters, whatever a message or an error brought along."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def _write(level: int, outcome: Outcome, text: str) -> None:

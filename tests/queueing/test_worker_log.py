@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from queueing.context import Context, current
 from queueing.holdings import Delivery
 from queueing.messages import Message
 from queueing.outcomes import Outcome
+from queueing.text_log import TextFormatter
 from queueing.worker.json_log import JsonFormatter
 from queueing.worker.log import OutcomeLog
 
@@ -41,6 +43,49 @@ def test_a_failure_has_its_exception_and_its_fields_and_no_control_characters(ca
     )
     assert message.endswith(" order=7\\x0a")
     assert record.exc_info[0] is ValueError
+
+
+FORGED = "evil\r\n2026-11-28 12:00:00 INFO queueing: fake line \x1b[31m \u202e\u2028\x85 end"
+
+
+def unknown_task() -> None:
+    raise LookupError(FORGED)
+
+
+def unknown_argument() -> None:
+    def work() -> None: ...
+
+    work(**{FORGED: 1})
+
+
+@pytest.mark.parametrize("fail", [unknown_task, unknown_argument])
+@pytest.mark.parametrize("formatter", [TextFormatter("%(levelname)s %(message)s"), JsonFormatter()])
+def test_no_error_forges_a_line_or_steers_the_terminal(caplog: Any, fail: Any, formatter: logging.Formatter):
+    try:
+        fail()
+    except (LookupError, TypeError) as error:
+        text = f"{type(error).__name__}: {error}"
+        OutcomeLog(log_jobs=False).tell(outcome("dead", error=text, exception=error))
+    [record] = caplog.records
+    record.stack_info = f"Stack (most recent call last):\n{FORGED}"
+
+    first, *more = formatter.format(record).split("\n")
+
+    assert not [line for line in more if not line.startswith("    ")]
+    assert all(line.isprintable() for line in [first, *more])
+    assert first.count("fake line") >= 1
+    if more:
+        assert more[0] == "    Traceback (most recent call last):"
+        assert more[-1].startswith(
+            "    2026-11-28 12:00:00 INFO queueing: fake line \\x1b[31m \\u202e\\u2028"
+        )
+
+
+def test_lines_that_a_handler_logs_itself_stay_one_record():
+    record = logging.LogRecord("app", logging.INFO, __file__, 1, "got %s", (FORGED,), None)
+    first, second = TextFormatter("%(message)s").format(record).split("\n")
+    assert first == r"got evil\x0d"
+    assert second == r"    2026-11-28 12:00:00 INFO queueing: fake line \x1b[31m \u202e\u2028\x85 end"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What each variable does to the settings, with the module run anew for each case."""
 
 import importlib.util
+import logging.config
 import os
 from collections.abc import Callable
 from typing import Any
@@ -121,3 +122,12 @@ def test_hsts_starts_with_an_hour(
 
 def test_two_checks_are_silenced_by_name_and_no_more(settings_with: Callable[..., Settings]):
     assert settings_with({})["SILENCED_SYSTEM_CHECKS"] == ["security.W005", "security.W021"]
+
+
+def test_the_sites_own_log_cannot_be_forged(settings_with: Callable[..., Settings]):
+    config = settings_with({})["LOGGING"]
+    line = config["formatters"][config["handlers"]["console"]["formatter"]]
+    formatter = logging.config.DictConfigurator(config).configure_formatter(dict(line))
+    record = logging.LogRecord("app", logging.ERROR, "", 1, "got %s", ("\x1b[31m\nfake",), None)
+
+    assert formatter.format(record).endswith(" ERROR app: got \\x1b[31m\n    fake")
