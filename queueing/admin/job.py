@@ -1,6 +1,5 @@
 """Processed jobs: the diary, to read and search, and what can be done to what is in it."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,7 +31,7 @@ from .job_verbs import VERBS, Verb
 from .links import queue_url
 from .payload_file import payload_file
 from .timeline import ATTEMPTS_SHOWN, events
-from .zone import ViewersZone, in_viewers_zone
+from .zone import ViewersZone
 
 
 def _action(verb: Verb) -> Any:
@@ -149,12 +148,11 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             "<int:pk>/change/payload/": "payload",
         }
         return [
-            path(route, self._page(getattr(self, f"{name}_view")), name=f"queueing_job_{name}")
+            path(
+                route, self.admin_site.admin_view(getattr(self, f"{name}_view")), name=f"queueing_job_{name}"
+            )
             for route, name in own.items()
         ] + super().get_urls()
-
-    def _page(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-        return in_viewers_zone(self.admin_site.admin_view(view))
 
     def verb_url(self, verb: str, **params: str) -> str:
         """Where it is asked about what these parameters say."""

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models.functions import Left
@@ -32,18 +32,20 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 def export(criteria: Criteria) -> StreamingHttpResponse:
     """The rows that meet ``criteria``, newest first; the last line says so where some are missing."""
-    response = StreamingHttpResponse(_lines(criteria), content_type="text/csv; charset=utf-8")
+    # The lines are made when the viewer's zone is already forgotten.
+    zone = timezone.get_current_timezone()
+    response = StreamingHttpResponse(_lines(criteria, zone), content_type="text/csv; charset=utf-8")
     name = timezone.localtime().strftime("jobs-%Y%m%d-%H%M%S.csv")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def cell(value: Any) -> str:
-    """A value as a cell: one line, what cannot be seen written out, no formula."""
+def cell(value: Any, zone: tzinfo | None = None) -> str:
+    """A value as a cell: one line, what cannot be seen written out, no formula, a time in ``zone``."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat()
+        return timezone.localtime(value, zone).isoformat()
     if isinstance(value, int | float):
         return str(value)
     text = visible(value).replace("\n", "\\n").replace("\t", "\\t")
@@ -57,7 +59,7 @@ class _Line:
         return line
 
 
-def _lines(criteria: Criteria) -> Iterator[str]:
+def _lines(criteria: Criteria, zone: tzinfo) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow(COLUMNS)
     rows = Job.objects.only("finished_at", *COLUMNS).defer("error")
@@ -69,7 +71,7 @@ def _lines(criteria: Criteria) -> Iterator[str]:
         found = search.find(place, limit=limit, budget_seconds=STEP_SECONDS)
         for job in found.jobs:
             job.error = struck(job.error_start)
-            yield writer.writerow([cell(getattr(job, column)) for column in COLUMNS])
+            yield writer.writerow([cell(getattr(job, column), zone) for column in COLUMNS])
         written, searched, place = (
             written + len(found.jobs),
             searched + (found.searched or 0),

@@ -47,9 +47,11 @@ class ViewersZone:
     def media(self) -> forms.Media:
         return super().media + forms.Media(js=["queueing/zone.js"])  # type: ignore[misc]
 
-    def get_urls(self) -> list[URLPattern]:
-        """The same addresses, their times in the viewer's zone."""
-        urls = super().get_urls()  # type: ignore[misc]
+    @property
+    def urls(self) -> list[Any]:
+        """The pages of ``get_urls``, those too that a class puts before them."""
+        urls = super().urls  # type: ignore[misc]
         for pattern in urls:
-            pattern.callback = in_viewers_zone(pattern.callback)
+            if isinstance(pattern, URLPattern):
+                pattern.callback = in_viewers_zone(pattern.callback)
         return urls
