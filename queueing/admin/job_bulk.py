@@ -33,6 +33,8 @@ CHUNK = 100
 STEP_SECONDS = 0.8
 #: Seconds that finding examples and then counting for the question may take each, where no index knows.
 COUNT_SECONDS = 0.05
+#: Parameters that a refusal names, and characters of each.
+NAMES_SHOWN, NAME_SHOWN = 5, 60
 SALT = "queueing.admin.job_bulk"
 #: Seconds after which a question is too old to be answered.
 MAX_AGE_SECONDS = 86_400
@@ -99,13 +101,24 @@ class JobBulk:
     def respond(self) -> HttpResponse:
         """Ask on GET, do a step on POST."""
         if self.request.method != "POST":
-            return self._ask(Criteria.read(self.request.GET))
+            unread = Criteria.not_understood(self.request.GET.dict())
+            return self._refuse(unread) if unread else self._ask(Criteria.read(self.request.GET))
         progress = Progress.read(self.request.POST.get("progress", ""))
         if progress.verb != self.verb.name:
             raise SuspiciousOperation("This question was about something else.")
         return self._step(progress)
 
     # --- asking --------------------------------------------------------------------------------
+
+    def _refuse(self, unread: Sequence[str]) -> HttpResponse:
+        """What is left out of a question would make it one about more jobs than were meant."""
+        sentence = _(
+            "Nothing is asked, because this cannot be read in the address: %(names)s. Choose the jobs in the "
+            "list, and ask from there."
+        )
+        names = ", ".join(visible(name[:NAME_SHOWN]) for name in unread[:NAMES_SHOWN])
+        context = {**self._frame(), "refusal": sentence % {"names": names}, "back": self._list_url()}
+        return TemplateResponse(self.request, "admin/queueing/job/bulk_question.html", context, status=400)
 
     def _ask(self, criteria: Criteria) -> HttpResponse:
         search = JobSearch(criteria, _shown())
@@ -154,7 +167,7 @@ class JobBulk:
         """Django's log: an entry for each job, but one for all where a whole filter is deleted."""
         done = [deed for deed in deeds if not deed.refusal]
         is_deletion = self.verb.permission == "delete"
-        if is_deletion and not criteria.ids and done:
+        if is_deletion and criteria.ids is None and done:
             note = _("Deleted from the history: %(count)s jobs of the filter %(filter)s")
             texts = {"count": len(done), "filter": criteria.query_string() or "-"}
             self._write_log([self._entry("", note % texts, note % texts, DELETION)])
@@ -188,22 +201,19 @@ class JobBulk:
     def _back(self, criteria: Criteria, *, is_over: bool = False) -> str:
         """The page of the one job, or the list of all; a selection is forgotten."""
         site = self.admin.admin_site.name
-        if len(criteria.ids) == 1 and not (is_over and self.verb.permission == "delete"):
+        if len(criteria.ids or ()) == 1 and not (is_over and self.verb.permission == "delete"):
             return reverse("admin:queueing_job_change", args=[criteria.ids[0]], current_app=site)
-        path = reverse("admin:queueing_job_changelist", current_app=site)
-        query = "" if criteria.ids else criteria.query_string()
-        return f"{path}?{query}" if query else path
+        query = criteria.query_string() if criteria.ids is None else ""
+        return f"{self._list_url()}?{query}" if query else self._list_url()
+
+    def _list_url(self) -> str:
+        return reverse("admin:queueing_job_changelist", current_app=self.admin.admin_site.name)
 
     def _page(
         self, template: str, progress: Progress, criteria: Criteria, context: dict[str, Any]
     ) -> HttpResponse:
-        self.request.current_app = self.admin.admin_site.name
         context |= {
-            **self.admin.admin_site.each_context(self.request),
-            "opts": self.admin.opts,
-            "media": self.admin.media,
-            "title": self.verb.label,
-            "verb": self.verb,
+            **self._frame(),
             "progress": progress,
             "signed": progress.sign(),
             "criteria": criteria,
@@ -211,6 +221,16 @@ class JobBulk:
             "end": self._back(criteria, is_over=True),
         }
         return TemplateResponse(self.request, template, context)
+
+    def _frame(self) -> dict[str, Any]:
+        self.request.current_app = self.admin.admin_site.name
+        return {
+            **self.admin.admin_site.each_context(self.request),
+            "opts": self.admin.opts,
+            "media": self.admin.media,
+            "title": self.verb.label,
+            "verb": self.verb,
+        }
 
 
 def may(model_admin: Any, request: HttpRequest, verb: Verb) -> bool:

@@ -28,7 +28,8 @@ class Criteria:
     """All that must hold of a job; what is empty is not asked.
 
     ``since`` and ``until`` bound when it finished, the second one excluded. ``term`` is a message id,
-    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys.
+    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys; none at all
+    is a selection too, which nothing meets, ``None`` is not to ask.
     """
 
     queue: str = ""
@@ -38,11 +39,11 @@ class Criteria:
     since: datetime | None = None
     until: datetime | None = None
     term: str = ""
-    ids: tuple[int, ...] = ()
+    ids: tuple[int, ...] | None = None
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Criteria":
-        """The criteria of a query string; what cannot be understood is left out."""
+        """The criteria of a query string; what cannot be understood is left out, but never a selection."""
         equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
         since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
         return cls(
@@ -50,12 +51,18 @@ class Criteria:
             since=_period(params.get("period", "")) or since,
             until=until,
             term=_text(params.get("q", ""), TERM_MAX).strip(),
-            ids=_ids(params.get("ids", "")),
+            ids=_ids(params["ids"]) if "ids" in params else None,
         )
+
+    @classmethod
+    def not_understood(cls, params: Mapping[str, str]) -> list[str]:
+        """The parameters that ``read`` leaves out or cuts: who changes something would change more jobs."""
+        taken = cls.read(params).params()
+        return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
     def params(self) -> dict[str, str]:
         """The same as parameters; a period is now the time at which it began."""
-        return {_NAMES.get(name, name): text for name, text in self._texts() if text}
+        return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
         """The same as a query string."""
@@ -71,7 +78,7 @@ class Criteria:
         """Whether a term looks like a message id or the beginning of one."""
         return ID_BEGINNING.fullmatch(term) is not None
 
-    def _texts(self) -> Iterator[tuple[str, str]]:
+    def _texts(self) -> Iterator[tuple[str, str | None]]:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, datetime):
@@ -79,10 +86,23 @@ class Criteria:
             elif isinstance(value, tuple):
                 yield field.name, ",".join(map(str, value))
             else:
-                yield field.name, value or ""
+                yield field.name, value or None
 
 
 _NAMES = {"term": "q"}
+
+
+def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
+    """Whether this parameter stands among the ``taken`` ones as it was written; a time in its own way."""
+    if name in ("since", "until"):
+        return not value or name in taken
+    if name == "period":
+        return not value or _period(value) is not None
+    if name == "ids":
+        return bool(value) and taken[name] == value
+    if name == "q":
+        value = value.strip()
+    return name in (*EQUAL, "q") and taken.get(name, "") == value
 
 
 def _text(value: str, length: int) -> str:

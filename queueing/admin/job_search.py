@@ -215,13 +215,13 @@ def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
         index &= Q(finished_at__gte=criteria.since)
     if criteria.until:
         index &= Q(finished_at__lt=criteria.until)
-    if criteria.ids:
+    if criteria.ids is not None:
         index &= Q(pk__in=criteria.ids)
     by_id = _by_message_id(criteria.term)
     if by_id is not None:
         index &= by_id
     conditions = [Q(**{name: value}) for name, value in criteria.equal()]
-    if by_id is None and not criteria.ids and conditions:
+    if by_id is None and criteria.ids is None and conditions:
         index &= conditions.pop(0)
         if criteria.exception and criteria.handler:
             index &= conditions.pop(conditions.index(Q(handler=criteria.handler)))

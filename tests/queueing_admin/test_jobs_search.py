@@ -16,7 +16,7 @@ from django.test import Client
 from queueing.admin import job_search
 from queueing.admin.job_criteria import Criteria
 from queueing.admin.job_filters import names_in
-from queueing.admin.job_search import SEARCHED_CHARACTERS, Found, JobSearch, Place, rows_in_all
+from queueing.admin.job_search import SEARCHED_CHARACTERS, Count, Found, JobSearch, Place, rows_in_all
 from queueing.models import Job
 from tests.servers.postgres_server import PostgresServer
 
@@ -203,6 +203,14 @@ class TestCriteria:
         assert JobSearch(criteria).find(None, limit=5)
         assert criteria.query_string().isascii()
 
+    @pytest.mark.parametrize("ids", ["", "abc", "9" * 19, "-1"])
+    def test_a_selection_that_is_none_is_met_by_nothing(self, ids: str) -> None:
+        job()
+        criteria = Criteria.read({"ids": ids})
+        assert JobSearch(criteria).find(None, limit=5).jobs == []
+        assert JobSearch(criteria).count() == Count(0, True)
+        assert JobSearch(Criteria.read(criteria.params())).find(None, limit=5).jobs == []
+
     @pytest.mark.parametrize("text", ["", "x", "1-", "-", "9" * 40 + "-1", "1-" + "9" * 40, "1-1-1"])
     def test_a_place_that_is_none_begins_anew_or_finds_nothing(self, text: str) -> None:
         job()
@@ -358,7 +366,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 from benchmarks.plenty import fill
 from queueing.admin.job_criteria import Criteria
-from queueing.admin.job_search import JobSearch, Place
+from queueing.admin.job_search import Count, JobSearch, Place
 from queueing.admin.job_failures import _grouped, failures
 from queueing.admin.job_filters import names_in
 fill(20000)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
+from django.utils import timezone
 
 from queueing import history, outbox
 from queueing.admin import job_bulk, job_search
@@ -386,6 +387,54 @@ class TestMany:
         asked = signed(boss.get(url("rerun", f"ids={job().pk}")))
         assert boss.post(url("forget"), {"progress": asked}).status_code == 400
         assert Job.objects.count() == 1
+
+    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize(
+        ("query", "named"),
+        [
+            ("ids=abc", "ids"),
+            ("ids=", "ids"),
+            ("ids=" + "9" * 40, "ids"),
+            ("ids={pk},abc", "ids"),
+            ("ids=" + ",".join(["1"] * 501), "ids"),
+            ("since=foo", "since"),
+            ("state=done&until=2026-02-30", "until"),
+            ("period=aeon", "period"),
+            ("handler=" + "h" * 256, "handler"),
+            ("q=" + "x" * 201, "q"),
+            ("id={pk}", "id"),
+            (
+                "evil%E2%80%AE%3Cb%3E=1&" + "&".join(f"n{n}=1" for n in range(9)),
+                r"evil\u202e&lt;b&gt;, n0, n1, n2, n3",
+            ),
+        ],
+    )
+    def test_what_cannot_be_read_does_not_become_all_jobs(
+        self, boss: Client, redis_away: None, verb: str, query: str, named: str
+    ) -> None:
+        query = query.format(pk=job().pk)
+
+        page = boss.get(url(verb, query))
+
+        html = page.content.decode()
+        assert page.status_code == 400
+        assert f"Nothing is asked, because this cannot be read in the address: {named}. Choose" in html
+        assert 'name="progress"' not in html
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "",
+            "since=&until=&q=+",
+            "period=month",
+            "since=2026-01-01T10:00",
+            "q=+Hello+",
+            "handler=jobs.handlers.say",
+        ],
+    )
+    def test_what_can_be_read_is_asked(self, boss: Client, redis_away: None, query: str) -> None:
+        job(finished_at=timezone.now())
+        assert question(boss, "forget", query) == "Delete 1 job from the history?"
 
     def test_an_unknown_verb(self, boss: Client, redis_away: None) -> None:
         assert boss.get(url("explode")).status_code == 404
