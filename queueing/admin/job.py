@@ -33,6 +33,9 @@ from .payload_file import payload_file
 from .timeline import ATTEMPTS_SHOWN, events
 from .zone import ViewersZone
 
+#: The columns of which a page shows the beginning.
+LONG_TEXTS = ("body", "error", "result")
+
 
 def _action(verb: Verb) -> Any:
     """The verb in the list's menu: it asks about the selected jobs."""
@@ -67,36 +70,22 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("shown_state", "attempts", "crashes", "rc"),
-                    ("shown_queue", "shown_handler", "shown_worker"),
-                    ("wait", "run"),
-                    "shown_error",
-                    "shown_body",
-                )
-            },
-        ),
-    )
     readonly_fields = (
         *("shown_queue", "shown_handler", "shown_state", "wait", "run", "shown_worker"),
-        *("shown_error", "shown_body"),
+        *("shown_error", "shown_result", "shown_body"),
     )
 
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """The rows with no more of their long texts than is shown: each could be megabytes."""
-        rows = super().get_queryset(request).defer("body", "error", "result")
+        rows = super().get_queryset(request).defer(*LONG_TEXTS)
         match = request.resolver_match
         if match is not None and match.url_name == "queueing_job_changelist":
             return rows.annotate(error_start=Left("error", ERROR_SHOWN + 1))
         return rows.annotate(
-            **{f"{name}_start": Left(name, SHOWN_MAX) for name in ("body", "error")},
-            **{f"{name}_length": Length(name) for name in ("body", "error")},
+            **{f"{name}_start": Left(name, SHOWN_MAX) for name in LONG_TEXTS},
+            **{f"{name}_length": Length(name) for name in LONG_TEXTS},
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -110,6 +99,17 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         counts = {Job._meta.verbose_name_plural: len(jobs), Attempt._meta.verbose_name_plural: attempts}
         missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return [visible(job.message_id) for job in jobs], counts, missing, []
+
+    def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
+        """What there is to say of this job: an error and a result where it has one."""
+        texts = {"error": obj and obj.error_length, "result": obj and obj.result_length, "body": True}
+        rows = (
+            ("shown_state", "attempts", "crashes", "rc"),
+            ("shown_queue", "shown_handler", "shown_worker"),
+            ("wait", "run"),
+            *(f"shown_{name}" for name, is_there in texts.items() if is_there),
+        )
+        return ((None, {"fields": rows}),)
 
     # --- permissions ---------------------------------------------------------------------------
 
@@ -146,6 +146,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             "export/": "export",
             "all/<slug:verb>/": "verb",
             "<int:pk>/change/payload/": "payload",
+            "<int:pk>/change/result/": "result",
         }
         return [
             path(
@@ -210,6 +211,12 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         self._check_view(request)
         job = get_object_or_404(Job.objects.only("message_id", "body"), pk=pk)
         return payload_file(job.body, job.message_id)
+
+    def result_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The whole result as a file."""
+        self._check_view(request)
+        job = get_object_or_404(Job.objects.only("message_id", "result"), pk=pk)
+        return payload_file(job.result, job.message_id, "result")
 
     def _check_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

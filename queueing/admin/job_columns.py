@@ -30,10 +30,10 @@ class JobColumns:
         """The queue's name."""
         return visible(job.queue)
 
-    @admin.display(description=_("task or handler"), empty_value="-")
+    @admin.display(description=_("task or handler"))
     def shown_handler(self, job: Job) -> str:
         """Which code ran."""
-        return visible(job.handler)
+        return visible(job.handler) or "-"
 
     @admin.display(description=_("state"))
     def shown_state(self, job: Job) -> str:
@@ -67,36 +67,46 @@ class JobColumns:
         """From start to end of the newest attempt."""
         return duration(None if job.run_ms is None else job.run_ms / 1000)
 
-    @admin.display(description=_("worker"), empty_value="-")
+    @admin.display(description=_("worker"))
     def shown_worker(self, job: Job) -> str:
         """Who ran it."""
-        return visible(job.worker)
+        return visible(job.worker) or "-"
 
     @admin.display(description=_("error"), empty_value="-")
     def shown_error_start(self, job: Job) -> str:
         """The beginning of the error: the list reads no more of it."""
         return error_text(Truncator(job.error_start).chars(ERROR_SHOWN))
 
-    @admin.display(description=_("error"), empty_value="-")
+    @admin.display(description=_("error"))
     def shown_error(self, job: Job) -> str:
         """The error of the newest attempt."""
-        shown = with_rest(error_text(job.error_start), job.error_length - len(job.error_start))
-        return _as_text(shown) if job.error_start else ""
+        return _as_text(with_rest(error_text(job.error_start), job.error_length - len(job.error_start)))
+
+    @admin.display(description=_("result"))
+    def shown_result(self, job: Job) -> str:
+        """What the task returned, shown as a payload is."""
+        return _as_payload(job.result_start, job.result_length, "result/")
 
     @admin.display(description=_("payload"))
     def shown_body(self, job: Job) -> str:
         """The message as it was sent; JSON laid out, its numbers as they were written."""
         if not job.body_start:
             return _("(empty)") if job.body_is_whole else _("The payload is not stored.")
-        text = _as_text(payload(job.body_start, job.body_length))
-        if job.body_length > SHOWN_MAX:
-            text = format_html('{}<p><a href="payload/" download>{}</a></p>', text, _whole(job.body_length))
+        text = _as_payload(job.body_start, job.body_length, "payload/")
         if job.body_is_whole:
             return text
         note = _(
             "This is not the whole payload as it was sent: it was too long, or had bytes that are no text."
         )
         return format_html('<div class="queueing-cut">{}<p class="help">{}</p></div>', text, note)
+
+
+def _as_payload(start: str, length: int, file: str) -> str:
+    """The beginning of a payload or a result, with the address of the whole where that is longer."""
+    text = _as_text(payload(start, length))
+    if length <= SHOWN_MAX:
+        return text
+    return format_html('{}<p><a href="{}" download>{}</a></p>', text, file, _whole(length))
 
 
 def _whole(length: int) -> str:

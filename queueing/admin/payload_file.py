@@ -1,4 +1,4 @@
-"""A whole payload as a file, for those that are too long for a page."""
+"""A whole payload or result as a file, for those that are too long for a page."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from ..redaction import redacted_pieces
 PART = 65_536
 
 
-def payload_file(text: str, message_id: str) -> StreamingHttpResponse:
-    """The payload as it was sent, secrets struck out as on a page."""
+def payload_file(text: str, message_id: str, kind: str = "payload") -> StreamingHttpResponse:
+    """The text as it was sent or returned, secrets struck out as on a page; ``kind`` begins its name."""
     response = StreamingHttpResponse(_parts(text), content_type="text/plain; charset=utf-8")
     # Other programs name their messages as they like.
     name = "".join(c for c in message_id if c.isascii() and c.isalnum())
-    response["Content-Disposition"] = f'attachment; filename="payload-{name}.txt"'
+    response["Content-Disposition"] = f'attachment; filename="{kind}-{name}.txt"'
     return response
 
 

@@ -210,11 +210,48 @@ class TestPage:
     def test_a_payload_that_fits_the_page_is_offered_nowhere_else(self, boss: Client) -> None:
         assert "Download" not in self.page(boss, job(body="x" * 100_000))
 
-    def test_who_may_not_look_gets_no_payload(self, boss: Client, staff: Callable[..., Client]) -> None:
+    def test_the_result_is_laid_out_and_its_secrets_are_struck_out(self, boss: Client) -> None:
+        row = job(result='{"n":12345678901234567890123,"token":"geheim","text":"<b>\\u202e"}')
+
+        html = self.page(boss, row)
+
+        assert "<label>Result:</label>" in html
+        assert (
+            "{\n  &quot;n&quot;: 12345678901234567890123,\n  &quot;token&quot;: &quot;[redacted]&quot;,\n"
+            "  &quot;text&quot;: &quot;&lt;b&gt;\\u202e&quot;\n}"
+        ) in html
+        assert "geheim" not in html
+
+    def test_a_long_result_is_shown_by_its_beginning_and_can_be_had_whole(self, boss: Client) -> None:
+        result = json.dumps({"password": "geheim", "rows": "x" * 300_000})
+        row = job(result=result)
+
+        html = self.page(boss, row)
+
+        assert len(html) < 300_000
+        assert f"… and {len(result) - 100_000:,} more characters" in html
+        assert f'<a href="result/" download>Download all {len(result):,} characters</a>' in html
+        answer = boss.get(f"{LIST}{row.pk}/change/result/")
+        assert answer["Content-Disposition"] == f'attachment; filename="result-{row.message_id}.txt"'
+        assert b"".join(answer.streaming_content).decode() == result.replace('"geheim"', '"[redacted]"')
+
+    def test_what_a_job_does_not_have_has_no_row(self, boss: Client) -> None:
+        labels = re.compile(r"<label>(\w[^<]*):</label>")
+
+        assert {"Error", "Result"}.isdisjoint(labels.findall(self.page(boss, job())))
+        assert "Error" in labels.findall(self.page(boss, job(2, error="ValueError: no", state="dead")))
+        html = self.page(boss, job(3, handler="", worker=""))
+        assert re.search(r"Task or handler:</label>\s*<div class=\"readonly\">-</div>", html)
+        assert re.search(r"Worker:</label>\s*<div class=\"readonly\">-</div>", html)
+
+    @pytest.mark.parametrize("file", ["payload", "result"])
+    def test_who_may_not_look_gets_no_payload(
+        self, boss: Client, staff: Callable[..., Client], file: str
+    ) -> None:
         row = job()
-        assert staff().get(f"{LIST}{row.pk}/change/payload/").status_code == 403
-        assert Client().get(f"{LIST}{row.pk}/change/payload/").status_code == 302
-        assert boss.get(f"{LIST}{row.pk + 1}/change/payload/").status_code == 404
+        assert staff().get(f"{LIST}{row.pk}/change/{file}/").status_code == 403
+        assert Client().get(f"{LIST}{row.pk}/change/{file}/").status_code == 302
+        assert boss.get(f"{LIST}{row.pk + 1}/change/{file}/").status_code == 404
 
     def test_what_is_related_is_linked(self, boss: Client) -> None:
         html = self.page(boss, job(queue="a&b", handler="h<1>", exception="Some Error", state="dead"))
