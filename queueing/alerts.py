@@ -14,6 +14,7 @@ from .client import QueueClient
 from .conf import get_conf
 from .keys import is_dead_letter_queue
 from .messages import QueueFigures
+from .shared import Shared
 from .templatetags.queueing_text import duration, visible
 from .workers import Worker
 
@@ -21,6 +22,8 @@ from .workers import Worker
 UNATTENDED_SECONDS = 60.0
 #: The part of the outbox from which on it is worth a warning.
 OUTBOX_FULL = 0.8
+#: Where it is not about certain queues, so many are looked at, by name, and so many of them told one by one.
+LOOKED_AT, TOLD = 1000, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,37 @@ def read(client: QueueClient, figures: Sequence[QueueFigures]) -> list[Alert]:
     ]
 
 
+def current(client: QueueClient) -> list[Alert]:
+    """The same about all queues, as it was found in the last seconds. Raises ``QueueUnavailable``."""
+    return _current.get(client).value
+
+
+def forget() -> None:
+    """Look anew the next time: somebody has just done something about it."""
+    _current.forget()
+
+
+def _read_all(client: QueueClient) -> list[Alert]:
+    found = read(client, client.queue_figures(sorted(client.list_queues())[:LOOKED_AT]))
+    general = [alert for alert in found if not alert.queue]
+    unattended = [alert for alert in found if alert.queue]
+    return [*general, *unattended[:TOLD], *_untold(len(unattended) - TOLD)]
+
+
+#: Nothing that is warned of comes or goes in less.
+_current: Shared[QueueClient, list[Alert]] = Shared(_read_all, seconds=3, most=2)
+
+
+def _untold(count: int) -> Iterator[Alert]:
+    if count > 0:
+        text = ngettext(
+            "There is %d more queue that no worker takes.",
+            "There are %d more queues that no worker takes.",
+            count,
+        )
+        yield Alert("unattended", text % count)
+
+
 def _eviction(policy: str | None) -> Iterator[Alert]:
     if policy not in (None, "noeviction"):
         text = _(
@@ -65,9 +99,11 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
     if stats.unseen:
         text = ngettext(
             "%(lost)d outcome did not fit into the outbox and is missing in the history. "
-            "Take note of it on the page of the workers, and this goes away.",
+            "Take note of it on the page of the workers or with manage.py queues take-note, and this goes "
+            "away.",
             "%(lost)d outcomes did not fit into the outbox and are missing in the history. "
-            "Take note of them on the page of the workers, and this goes away.",
+            "Take note of them on the page of the workers or with manage.py queues take-note, and this goes "
+            "away.",
             stats.unseen,
         )
         yield Alert("outcomes lost", text % {"lost": stats.unseen})

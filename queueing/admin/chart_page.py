@@ -21,6 +21,7 @@ from ..metrics import Point, series
 from ..models import Queue
 from ..shared import Shared
 from ..templatetags.queueing_text import duration
+from .console_alerts import console_alerts
 from .queue_charts import RANGES, Range, charts, range_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class ChartPage(View):
             parts: dict[str, Any] = {"unavailable": True}
         else:
             parts = _parts(reading.value) | {"age_seconds": reading.age_seconds}
+            parts["alerts"] = console_alerts(request)
         parts["live_url"] = f"?range={chosen.name}&part=live"
         if "part" in request.GET:
             parts["is_live"] = True

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from ..models import Attempt, Job
 from ..templatetags.queueing_text import SHOWN_MAX, visible
+from .console_alerts import console_alerts
 from .database_away import AnswersWithoutDatabase
 from .job_bulk import JobBulk, may
 from .job_columns import ERROR_SHOWN, JobColumns
@@ -169,7 +170,9 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     ) -> HttpResponse:
         """The list, with what this user may do to all that it goes through."""
         verbs = [verb for verb in VERBS.values() if may(self, request, verb)]
-        return super().changelist_view(request, {"verbs": verbs, **(extra_context or {})})
+        return super().changelist_view(
+            request, {"verbs": verbs, "alerts": console_alerts(request), **(extra_context or {})}
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -180,6 +183,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["attempts_shown"] = ATTEMPTS_SHOWN
         context["has_more_attempts"] = job.history.count() > ATTEMPTS_SHOWN
         context["now"] = found = now(job)
+        context["alerts"] = [] if found.state == "unknown" else console_alerts(request)
         allowed = [verb for verb in VERBS.values() if may(self, request, verb)]
         context["verbs"] = [verb for verb in allowed if verb.name in found.verbs]
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
@@ -195,6 +199,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             "opts": self.opts,
             "media": self.media,
             "title": _("Failures"),
+            "alerts": console_alerts(request),
             "failures": found,
             "periods": [(word, label, word == found.period) for word, label in LABELS.items()],
         }

@@ -14,10 +14,12 @@ from django.views import View
 
 import queueing
 
+from .. import alerts
 from ..client import QueueClient
 from ..exceptions import QueueError, QueueUnavailable
 from ..models import Queue
 from ..shared import Reading, Shared
+from .console_alerts import console_alerts
 from .database_away import AnswersWithoutDatabase
 from .zone import ViewersZone
 
@@ -68,6 +70,7 @@ class RowVerb(View):
             return _("Nothing was changed: %s.") % str(error).removesuffix("."), messages.ERROR
         if said is None:
             return _("Nothing was changed: %s is not there any more.") % name, messages.ERROR
+        alerts.forget()
         self.model_admin.log_change(request, self.model_admin.model(name=self.title_of(name)), said)
         return said, messages.SUCCESS
 
@@ -186,5 +189,6 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
         return {
             "rows_template": self.rows_template,
             "age_seconds": reading.age_seconds,
+            "alerts": console_alerts(request),
             **self.context(request, reading.value),
         }

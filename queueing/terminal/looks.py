@@ -9,6 +9,7 @@ from .screen import Screen
 from .text import duration, moment
 from .values import peeked
 from .verb import Verb, add_json, add_queue
+from .warnings import warn
 
 if TYPE_CHECKING:
     from ..client import QueueClient
@@ -59,6 +60,7 @@ paused. Autoscalers read --json, where the age is latency_seconds."""
         else:
             columns = COLUMNS + ATTRIBUTES if options.long else COLUMNS
             screen.table([columns, *([_words(queue)[name] for name in columns] for queue in figures)])
+            warn(client, screen, figures)
 
 
 class Show(Verb):
@@ -113,6 +115,7 @@ def show(client: "QueueClient", screen: Screen, name: str, *, as_object: bool) -
         else:
             words = _words(figures) | _policy_words(policy)
             screen.table([(name, words[name], MEANINGS.get(name, "")) for name in words], right=False)
+            warn(client, screen, [figures])
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:

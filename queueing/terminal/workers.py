@@ -9,6 +9,7 @@ from ..workers import Worker
 from .screen import Refused, Screen
 from .text import counted, duration, size
 from .verb import Verb, add_json
+from .warnings import warn
 
 if TYPE_CHECKING:
     from ..client import QueueClient
@@ -36,11 +37,13 @@ stands what they run, and for how long. One that has died stays for an hour."""
             return
         if not workers:
             screen.say('There is no worker: "manage.py queues work" starts one.')
+            warn(client, screen)
             return
         screen.table([COLUMNS, *map(_words, workers)], right=False)
         for worker in workers:
             for line in _running(worker):
                 screen.say(line)
+        warn(client, screen)
 
 
 class QuietWorker(Verb):

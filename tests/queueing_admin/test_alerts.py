@@ -12,6 +12,8 @@ from pytest_django import Settings
 from queueing import alerts, outbox
 from queueing.client import QueueClient
 
+from .jobs import job
+
 LIST = "/admin/queueing/queue/"
 OLD_ID = "gd0j8n4h3u" + "x" * 22
 
@@ -161,3 +163,58 @@ def test_names_in_them_are_text(boss: Client, queue: QueueClient):
     assert html.count("No worker takes &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1
     assert html.count("The worker &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1
     assert "<script>alert" not in html
+
+
+#: Pages that are not about certain queues, and what is asked for while they are open.
+ELSEWHERE = (
+    *("worker/", "worker/live/", "schedule/", "schedule/live/", "job/", "job/failures/", "job/{job}/change/"),
+    *("queue/charts/", "queue/charts/?part=live", "queue/other/charts/"),
+)
+
+
+def console(path: str) -> str:
+    return "/admin/queueing/" + path.replace("{job}", str(job().pk) if "{job}" in path else "")
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_so_do_all_the_others(boss: Client, waiting: QueueClient, path: str):
+    waiting.create_queue("other")
+    waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
+    html = boss.get(console(path)).content.decode()
+    assert html.count("1 outcome did not fit into the outbox") == 1
+    assert html.count("No worker takes work: 1 message is ready") == 1
+    assert 'data-live="alerts"' in html
+
+
+@pytest.mark.parametrize(
+    ("path", "right"), [("worker/", "view_worker"), ("schedule/", "view_schedule"), ("job/", "view_job")]
+)
+def test_who_may_not_see_queues_is_not_told_of_them(
+    staff: Callable[..., Client], waiting: QueueClient, path: str, right: str
+):
+    waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
+    html = staff(right).get(console(path)).content.decode()
+    assert "1 outcome did not fit into the outbox" in html
+    assert "No worker takes" not in html
+
+
+def test_of_many_queues_a_few_are_told_and_the_others_counted(boss: Client, queue: QueueClient):
+    for number in range(alerts.TOLD + 2):
+        queue.create_queue(f"q{number}")
+        put_old(queue, f"q{number}")
+    html = boss.get(console("worker/")).content.decode()
+    assert html.count("No worker takes q") == alerts.TOLD
+    assert "There are 2 more queues that no worker takes." in html
+
+
+def test_what_was_done_about_it_shows_at_once(boss: Client, queue: QueueClient):
+    queue.redis.hset("rsmq::outbox:stats", "lost", 3)
+    assert "3 outcomes did not fit" in boss.get(console("worker/")).content.decode()
+    done = boss.post(console("worker/acknowledge/"), {"name": "3"}, follow=True).content.decode()
+    assert "3 outcomes did not fit into the outbox and are missing" not in done
+
+
+@pytest.mark.usefixtures("redis_away")
+@pytest.mark.parametrize("path", [path for path in ELSEWHERE if "job" in path])
+def test_pages_of_the_database_do_without_redis(boss: Client, path: str):
+    assert boss.get(console(path)).status_code == 200

@@ -131,3 +131,16 @@ def test_a_queue_that_is_not_there_is_named(queues, verb):
 def test_peeking_is_bounded(queues, mail, count):
     with pytest.raises(CommandError, match="is not a number of messages from 1 to 1000"):
         queues("peek", "mail", f"--count={count}")
+
+
+@pytest.mark.parametrize("args", [["list"], ["show", "mail"]])
+def test_what_is_to_be_looked_after_stands_beneath(queues, mail, args):
+    mail.redis.hset("rsmq:mail:Q", "0" * 32, "old")
+    mail.redis.zadd("rsmq:mail", {"0" * 32: 0})
+    mail.redis.hset(mail.keys.outbox_stats(), "lost", 1)
+    seen = queues(*args)
+    lost, unattended = seen.err.splitlines()
+    assert lost.startswith("Warning: 1 outcome did not fit into the outbox")
+    assert unattended.startswith("Warning: No worker takes mail: 1 message is ready")
+    assert "Warning" not in seen.out
+    assert queues(*args, "--json").err == ""

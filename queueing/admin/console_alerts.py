@@ -1,0 +1,19 @@
+"""Warnings on the pages that are not about one queue."""
+
+from django.http import HttpRequest
+
+import queueing
+
+from .. import alerts
+from ..exceptions import QueueUnavailable
+
+
+def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
+    """What there is to warn this person of; of queues only who may see them. None while Redis is away."""
+    try:
+        found = alerts.current(queueing.get_client())
+    except QueueUnavailable:
+        return []
+    if request.user.has_perm("queueing.view_queue") or request.user.has_perm("queueing.change_queue"):
+        return found
+    return [alert for alert in found if alert.kind != "unattended"]

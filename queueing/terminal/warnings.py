@@ -1,0 +1,17 @@
+"""What the console warns of, beneath what a verb shows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .. import alerts
+from ..messages import QueueFigures
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from ..client import QueueClient
+
+
+def warn(client: "QueueClient", screen: Screen, figures: Sequence[QueueFigures] = ()) -> None:
+    """Tell on stderr what there is to look after, about these queues and in general."""
+    for alert in alerts.read(client, figures):
+        screen.note(f"Warning: {alert.text}")
