@@ -27,7 +27,7 @@ ROWS = [
         " holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
-    ("memory", "models migrations bulk history lookup"),
+    ("memory", "silence models migrations bulk history lookup"),
     ("execution", "worker"),
     (
         "doors",

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern
 
+from .. import silence
 from ..patience import patient
 
 logger = logging.getLogger("queueing")
@@ -50,7 +51,8 @@ def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return rendered(request, *args, **kwargs)
+            with silence.heeded():
+                return rendered(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             if "no such " in str(error):  # SQLite's word for a missing table: it does answer
                 raise

@@ -1,7 +1,9 @@
 """The jobs' pages while the database is away: one that says so, soon, and without a traceback."""
 
+import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,20 @@ def test_a_postgresql_that_is_gone_is_said_within_two_seconds(collected_static: 
                 assert "Traceback" not in answer.text
             postgres.restart()
             assert Visitor(web.port).get(LIST).status == 302
+
+
+def test_who_has_waited_for_a_database_that_hangs_tells_the_others(collected_static: None) -> None:
+    def ask(path: str) -> tuple[int, float]:
+        visitor = Visitor(web.port)
+        visitor.cookies["sessionid"] = "x" * 32
+        begin = time.monotonic()
+        return visitor.get(path).status, time.monotonic() - begin
+
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:  # connects, and never says a word
+        url = f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        with WebProcess(redis_url="redis://127.0.0.1:1/0", database_url=url) as web:
+            assert ask(LIST)[0] == 503  # the driver takes 2 s at least
+            with ThreadPoolExecutor(20) as crowd:
+                answers = list(crowd.map(ask, ["/", LIST] * 20))
+    assert {status for status, _ in answers} == {200, 503}
+    assert max(seconds for _, seconds in answers) < 2

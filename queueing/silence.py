@@ -1,0 +1,47 @@
+"""A database that hangs: who has waited for it in vain tells the others, so that they need not wait in line.
+
+A driver may need seconds to give up, and a web process has few threads: without this, twenty visitors at
+a time would wait for each other's time-outs.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import monotonic
+
+from django.db import InterfaceError, OperationalError, connection
+
+#: A failure that took so many seconds was waited for; one that comes at once costs nobody anything.
+WAITED_SECONDS = 0.5
+#: For so many seconds the others believe it. Then one of them tries, and the rest for as long again.
+BELIEVED_SECONDS = 3.0
+
+_lock = Lock()
+_silent_until = -math.inf
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Within, the database may be asked. Raises ``OperationalError`` where it has just been, in vain."""
+    global _silent_until
+    _believe()
+    began = monotonic()
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        # SQLite is never away: it is busy, and a reader does not wait for that.
+        was_waited_for = monotonic() - began > WAITED_SECONDS and connection.vendor != "sqlite"
+        _silent_until = monotonic() + BELIEVED_SECONDS if was_waited_for else -math.inf
+        raise
+    _silent_until = -math.inf
+
+
+def _believe() -> None:
+    global _silent_until
+    with _lock:
+        if _silent_until == -math.inf:
+            return
+        if monotonic() < _silent_until:
+            raise OperationalError("the database did not answer a moment ago")
+        _silent_until = monotonic() + BELIEVED_SECONDS
