@@ -65,8 +65,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     ordering = ("-finished_at", "-id")
     search_fields = ("message_id",)
     search_help_text = gettext_lazy(
-        "A message id, the beginning of one, or a text in the payload or the error (in their first 16,384 "
-        "characters)."
+        "A message id, at least 8 characters of its beginning, or a text in the payload or the error (in "
+        "their first 16,384 characters)."
     )
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False

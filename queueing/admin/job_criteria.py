@@ -18,7 +18,8 @@ PERIODS = {
     "month": timedelta(days=30),
 }
 TEXT_MAX, TERM_MAX, IDS_MAX = 255, 200, 500
-#: Characters that make a word one of an id: the time of sending is ten of them.
+#: Characters that make a word one of an id, of which the time of sending is ten; the help of the search
+#: says how many.
 ID_BEGINNING = re.compile(r"[a-zA-Z0-9:]{8,64}")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 

@@ -85,6 +85,13 @@ class TestList:
         assert listed(text_of(boss, f"{LIST}?q=%20id{'0' * 28}%20")) == [row.message_id for row in rows[::-1]]
         assert listed(text_of(boss, LIST + "?q=17")) == []
 
+    def test_the_help_says_from_which_length_on_a_beginning_is_one(self, boss: Client) -> None:
+        row = job(message_id="fjzq0a1b" + "x" * 24)
+
+        assert "at least 8 characters of its beginning" in text_of(boss, LIST)
+        assert row.message_id in text_of(boss, f"{LIST}?q=fjzq0a1b")
+        assert row.message_id not in text_of(boss, f"{LIST}?q=fjzq0a1")
+
     @pytest.mark.parametrize(
         "query", ["q=%00", "queue=%00", "p=99999999", "p=x", "o=1.2.3", "state__exact=%3Cb%3E"]
     )
