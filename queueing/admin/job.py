@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin import helpers
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -16,8 +17,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..models import Attempt, Job
-from ..templatetags.queueing_text import SHOWN_MAX, visible
+from ..models import Job
+from ..templatetags.queueing_text import SHOWN_MAX
 from .console_alerts import console_alerts
 from .database_away import AnswersWithoutDatabase
 from .job_bulk import JobBulk, may
@@ -93,14 +94,6 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         """The list that searches instead of counting and skipping."""
         return JobList
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A job and how many attempts go with it: Django would read each of them, its traceback too."""
-        jobs = list(objs)
-        attempts = Attempt.objects.filter(job__in=jobs).count()
-        counts = {Job._meta.verbose_name_plural: len(jobs), Attempt._meta.verbose_name_plural: attempts}
-        missing = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
-        return [visible(job.message_id) for job in jobs], counts, missing, []
-
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         """What there is to say of this job: an error and a result where it has one."""
         texts = {"error": obj and obj.error_length, "result": obj and obj.result_length, "body": True}
@@ -174,6 +167,12 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             request, {"verbs": verbs, "alerts": console_alerts(request), **(extra_context or {})}
         )
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's address of a deletion leads to the one question about it that there is."""
+        return HttpResponseRedirect(self.verb_url("forget", ids=unquote(object_id)))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -185,7 +184,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["now"] = found = now(job)
         context["alerts"] = [] if found.state == "unknown" else console_alerts(request)
         allowed = [verb for verb in VERBS.values() if may(self, request, verb)]
-        context["verbs"] = [verb for verb in allowed if verb.name in found.verbs]
+        context["verbs"] = [verb for verb in allowed if verb.name in (*found.verbs, "forget")]
+        context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         context["queue_url"] = queue_url(job.queue) if sees_queues else ""
         return super().render_change_form(request, context, *args, **kwargs)

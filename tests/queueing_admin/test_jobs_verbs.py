@@ -529,17 +529,19 @@ class TestRights:
 
 
 class TestWhereItIsNow:
-    def test_redis_away_is_said_and_nothing_is_offered(self, boss: Client, redis_away: None) -> None:
+    def test_redis_away_is_said_and_what_needs_it_is_not_offered(
+        self, boss: Client, redis_away: None
+    ) -> None:
         row = job()
         html = text_of(boss, f"{LIST}{row.pk}/change/")
         assert "Redis does not answer" in html
-        assert "/all/" not in html
+        assert [verb for verb in VERBS if f"/all/{verb}/" in html] == ["forget"]
 
     def test_one_that_is_done_is_nowhere_and_can_run_again(self, boss: Client, queue: QueueClient) -> None:
         row = job()
         html = text_of(boss, f"{LIST}{row.pk}/change/")
         assert "The message is in no queue any more." in html
-        assert [verb for verb in VERBS if f"/all/{verb}/" in html] == ["rerun"]
+        assert [verb for verb in VERBS if f"/all/{verb}/" in html] == ["rerun", "forget"]
 
     def test_a_queue_with_a_name_that_no_key_can_have(self, boss: Client, queue: QueueClient) -> None:
         assert "in no queue any more" in text_of(boss, f"{LIST}{job(queue='a b <x>').pk}/change/")
