@@ -37,6 +37,8 @@ STUCK_SECONDS = 0.2
 SETTLE_SECONDS = 0.05
 #: From a half full outbox on, no claim follows a settle for up to so long, so that the history keeps up.
 FULL_SECONDS = 1.0
+#: With more queues than that, a child that is woken asks which has something before it claims.
+LOOK_FIRST = 6
 #: A child that finds work without a pause for so long stops listening.
 BUSY_SECONDS = 1.0
 
@@ -75,7 +77,7 @@ class Consumer:
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
         self._resume_at = 0.0
-        self.wants_to_hear = False
+        self.wants_to_hear = self._was_woken = False
         self._heard_at = time.monotonic()
 
     def quiet(self) -> None:
@@ -101,6 +103,8 @@ class Consumer:
         """Something may have been sent."""
         self.listener.drain()
         self.lookout.begin()
+        # To look first pays where the message may lie far down.
+        self._was_woken = len(self.lanes) > LOOK_FIRST
 
     @property
     def is_drained(self) -> bool:
@@ -123,7 +127,7 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
-            if self.lookout.is_round_due and not self._exchange:
+            if (self.lookout.is_round_due or self._was_woken) and not self._exchange:
                 self._look_around()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
@@ -155,6 +159,7 @@ class Consumer:
 
     def _look_around(self) -> None:
         """Begin a round at the first queue that has something: where none has, one call tells of all."""
+        self._was_woken = False
         if len(self.lanes) == 1 or self._unsettled or not self._room():
             return
         self.lookout.begin()

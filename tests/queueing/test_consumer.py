@@ -133,6 +133,23 @@ def test_it_claims_less_often_while_the_history_is_behind(child, client, ran):
     assert runs_next("third") < 0.3, "nobody empties it: the queue goes on"
 
 
+def test_one_that_is_woken_for_the_last_of_many_queues_claims_of_that_one_alone(child, client, ran):
+    queues = [f"q{number}" for number in range(20)]
+    for queue in queues:
+        noting(ran, queue)
+    one = child(*queues)
+    one.turn_until(lambda: one.consumer.found_all)
+
+    def calls() -> int:
+        return client.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+    client.send_message(queues[-1], "x")
+    one.consumer.wake()
+    before = calls()
+    one.turn_until(lambda: ran == ["x"])
+    assert calls() - before <= 3, "a look, its claim, and maybe its settle"
+
+
 def test_the_first_queue_is_preferred(child, client, ran):
     noting(ran, "first")
     noting(ran, "second")
