@@ -1,37 +1,65 @@
 """The wheel of the queue in somebody else's project."""
 
-import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import django
 import pytest
 
+from tests.servers.program import Program
 from tests.servers.programs import ROOT
 from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually, free_port
+from tests.servers.web_process import Visitor
 
 SETTINGS = """
-INSTALLED_APPS += ["queueing"]
-QUEUEING = {{"URL": "{url}"}}
+INSTALLED_APPS += ["queueing", "fresh"]
+QUEUEING = {{"URL": "{url}", "METRICS_TOKEN": "who-may-scrape"}}
+TASKS = {{"default": {{"BACKEND": "queueing.tasks_backend.RSMQBackend"}}}}
 """
-OPEN_BOTH_LISTS = """
-import queueing
-from queueing.provision import create_configured_queues
-from django.contrib.auth.models import User
-from django.test import Client
+#: What the README says of a strict policy on Django 6.
+POLICY = """
+from django.utils.csp import CSP
+MIDDLEWARE += ["django.middleware.csp.ContentSecurityPolicyMiddleware"]
+SECURE_CSP = {"default-src": [CSP.SELF]}
+"""
+URLS = """
+from django.urls import include
+urlpatterns += [path("", include("queueing.urls"))]
+"""
+TASKS = """
+from queueing.tasks import task
 
-create_configured_queues(queueing.get_client())
-sent = queueing.send_message("testqueue", "from a fresh project")
-client = Client(SERVER_NAME="localhost")
-client.force_login(User.objects.create_superuser("admin"))
-for name in ("queue", "job", "worker", "schedule", "queue/charts"):
-    page = client.get(f"/admin/queueing/{name}/")
-    print(name, page.status_code, "testqueue" in page.content.decode())
+@task
+def greet(name):
+    return f"Hello {name}"
+"""
+ENQUEUE = """
+from fresh.tasks import greet
+print("enqueued", greet.enqueue("Ada").id)
+"""
+ASK = """
+import queueing
+from django.contrib.admin.models import LogEntry
+from fresh.tasks import greet
+
+print("result", greet.get_result("{id}").return_value)
+print("sent", *(message.body for message in queueing.get_client().peek_messages("default")))
+print("logged", LogEntry.objects.count())
 print("from", queueing.__file__)
 """
+LISTS = ("queue/", "job/", "job/failures/", "worker/", "schedule/", "queue/charts/")
+LIVE = ("queue/live/", "worker/live/", "schedule/live/")
+#: What a strict Content-Security-Policy would refuse.
+INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>|<style|<[^>]*\sstyle=|<[^>]*\son\w+=")
+USER, PASSWORD = "admin", "only-for-this-test"
+IS_DJANGO_6 = django.VERSION >= (6, 0)
 
 
 @pytest.fixture(scope="module")
@@ -71,32 +99,94 @@ def python(wheel: Path, tmp_path: Path) -> Path:
     return fresh
 
 
-def test_both_admin_lists_open_in_a_fresh_project(python: Path, redis_server: RedisServer, tmp_path: Path):
-    clean = {k: v for k, v in os.environ.items() if k not in ("DJANGO_SETTINGS_MODULE", "PYTHONPATH")}
+@dataclass
+class Project:
+    """A project as ``startproject`` makes it, with what the README tells to add."""
 
-    def run(*args: str) -> str:
-        done = subprocess.run(
-            [str(python), *args],
-            cwd=tmp_path,
-            env=clean,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    python: Path
+    folder: Path
 
-    run("-m", "django", "startproject", "fresh", ".")
-    settings = tmp_path / "fresh" / "settings.py"
-    settings.write_text(settings.read_text() + SETTINGS.format(url=redis_server.url))
-    run("manage.py", "migrate", "--verbosity", "0")
-    run("manage.py", "check")
-    said = run("manage.py", "shell", "-c", OPEN_BOTH_LISTS).splitlines()
-    assert "queue 200 True" in said
-    for name in ("job", "worker", "schedule", "queue/charts"):
-        assert [line for line in said if line.startswith(f"{name} 200")], said
-    assert said[-1].startswith(f"from {tmp_path}")
+    def program(self, *args: str, **env: str) -> Program:
+        clean = {"DJANGO_SETTINGS_MODULE": None, "PYTHONPATH": None}
+        return Program([self.python, *args], env={**clean, **env}, cwd=self.folder, name=args[-1])
+
+    def run(self, *args: str, **env: str) -> list[str]:
+        program = self.program(*args, **env)
+        assert program.run() == 0, program.tail()
+        return program.lines
+
+    def write(self, name: str, text: str) -> None:
+        """Add to a file of it."""
+        with (self.folder / "fresh" / name).open("a") as file:
+            file.write(text)
+
+
+@pytest.fixture
+def project(python: Path, redis_server: RedisServer, tmp_path: Path) -> Project:
+    made = Project(python, tmp_path)
+    made.run("-m", "django", "startproject", "fresh", ".")
+    made.write("settings.py", SETTINGS.format(url=redis_server.url) + (POLICY if IS_DJANGO_6 else ""))
+    made.write("urls.py", URLS)
+    made.write("tasks.py", TASKS)
+    made.run("manage.py", "migrate", "--verbosity", "0")
+    made.run("manage.py", "check")
+    account = ("createsuperuser", "--noinput", f"--username={USER}", "--email=a@b.invalid")
+    made.run("manage.py", *account, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+    return made
+
+
+def answered(visitor: Visitor, path: str) -> str:
+    """The text of a page that comes, and that no strict policy would maim."""
+    answer = visitor.get(path)
+    assert answer.status == 200, f"{path}: {answer.status} {answer.text[:500]}"
+    assert not INLINE.findall(answer.text), path
+    policy = answer.headers.get("Content-Security-Policy", "")
+    assert not IS_DJANGO_6 or "default-src 'self'" in policy, path
+    return answer.text
+
+
+def pressed(visitor: Visitor, path: str, **form: str) -> None:
+    """Fill in the form of a page, and press its button."""
+    [token, *_] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', answered(visitor, path))
+    answer = visitor.post(path, {"csrfmiddlewaretoken": token, **form})
+    assert answer.status == 302, f"{path}: {answer.status} {answer.text[:500]}"
+
+
+def test_a_fresh_project_has_all_of_it(project: Project):
+    said = project.run("manage.py", "shell", "-c", ENQUEUE)
+    id = said[-1].removeprefix("enqueued ")
+    project.run("manage.py", "runworker", "--burst")
+
+    port = free_port()
+    with project.program("manage.py", "runserver", "--noreload", str(port)) as server:
+        visitor = Visitor(port)
+        eventually(lambda: visitor.get("/healthz").status == 200, within_seconds=20, of=server)
+        pressed(visitor, "/admin/login/", username=USER, password=PASSWORD)
+
+        pages = {path: answered(visitor, f"/admin/queueing/{path}") for path in (*LISTS, *LIVE)}
+        assert "default" in pages["queue/"]
+        assert "greet" in pages["job/"]
+        [job] = re.findall(r'href="(/admin/queueing/job/\d+/change/)', pages["job/"])[:1]
+        assert "Hello Ada" in answered(visitor, job)
+
+        pressed(visitor, "/admin/queueing/queue/default/send/", body="by hand", confirmed="1")
+
+        linked = set(re.findall(r'(?:src|href)="(/static/queueing/[^"]+)"', "".join(pages.values())))
+        assert {path.rsplit(".", 1)[1] for path in linked} == {"css", "js"}
+        assert {path: visitor.get(path).status for path in linked} == dict.fromkeys(linked, 200)
+
+        assert visitor.get("/readyz").status == 200
+        assert visitor.get("/metrics").status == 401
+        scraper = Visitor(port, {"Authorization": "Bearer who-may-scrape"})
+        metrics = scraper.get("/metrics")
+        assert 'queueing_deliveries_total{queue="default",outcome="done"} 1' in metrics.text, metrics.text
+        assert "default" in scraper.get("/queues.json").text
+
+    said = project.run("manage.py", "shell", "-c", ASK.format(id=id))
+    assert "result Hello Ada" in said
+    assert "sent by hand" in said
+    assert "logged 1" in said
+    assert said[-1].startswith(f"from {project.folder}")
 
 
 def test_the_wheel_holds_the_queue_and_what_is_not_code(wheel: Path):
