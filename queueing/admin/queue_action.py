@@ -70,6 +70,10 @@ class QueueAction(View):
         """What else one should know before."""
         return []
 
+    def nothing(self) -> str:
+        """Why there is nothing to ask, where it is not offered; empty: it can be asked all the same."""
+        return ""
+
     def act(self, form: forms.Form) -> HttpResponse:
         """Do it, and answer with ``self.done``."""
         raise NotImplementedError
@@ -107,6 +111,8 @@ class QueueAction(View):
         form = self.form_class(request.POST, **self.form_options())
         if not form.is_valid():
             return self.page(form)
+        if nothing := self.nothing_to_do:
+            return self.refused(nothing)
         return self.act(form)
 
     # --- what the parts are made of -------------------------------------------------------------
@@ -114,6 +120,11 @@ class QueueAction(View):
     @property
     def figures(self) -> QueueFigures:
         return self.queue.figures
+
+    @property
+    def nothing_to_do(self) -> str:
+        """``nothing``, where that is so."""
+        return "" if self.is_offered(self.figures) else self.nothing()
 
     def form_options(self) -> dict[str, Any]:
         """More arguments of the form."""
@@ -124,7 +135,9 @@ class QueueAction(View):
         return {}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """The question with its form."""
+        """The question with its form, or why there is none."""
+        if nothing := self.nothing_to_do:
+            return self.render(self.template_name, {"nothing": nothing})
         names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
         fieldsets = [(None, {"fields": names})] if names else []
         context = {

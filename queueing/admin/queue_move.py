@@ -58,6 +58,9 @@ class Move(SelectionAction):
     def available(self) -> int:
         return self.figures.ready
 
+    def nothing(self) -> str:
+        return _("No message of %s is ready to be moved.") % self.queue.name
+
     def question(self) -> str:
         words = {"messages": self.how_many(), "queue": self.queue.name}
         return _("Move %(messages)s of %(queue)s to another queue?") % words

@@ -24,6 +24,9 @@ class Purge(LongAction):
         """Only where there is a message to delete."""
         return figures.attributes.msgs > figures.running
 
+    def nothing(self) -> str:
+        return _("There is no message of %s to delete: what is running is kept.") % self.queue.name
+
     def question(self) -> str:
         count = self.total({})
         text = ngettext(

@@ -35,6 +35,9 @@ class Redrive(SelectionAction):
         """Where the dead letters are; the figures have just said so."""
         return queueing.get_client().dead_letter_queue(self.queue.name)
 
+    def nothing(self) -> str:
+        return _("There is no dead letter of %s to move back.") % self.queue.name
+
     def question(self) -> str:
         words = {"messages": self.how_many(), "source": self.source, "queue": self.queue.name}
         return _("Move %(messages)s of %(source)s back to %(queue)s?") % words

@@ -10,6 +10,8 @@ from django.test import Client
 
 from queueing.admin import queue_work
 from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.holdings import Lane, run_all
 from queueing.messages import QueuePolicy
 
 LIST = "/admin/queueing/queue/"
@@ -378,6 +380,41 @@ class TestMove:
         assert "target" in answer.context["form"].errors
         assert "<script>" not in answer.content.decode().partition("<form method")[2]
         assert len(bodies(queue, "work")) == 3
+        assert logged() == []
+
+
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        ("redrive", "There is no dead letter of work to move back."),
+        ("move", "No message of work is ready to be moved."),
+        ("purge", "There is no message of work to delete: what is running is kept."),
+    ],
+)
+class TestNothingToDo:
+    @pytest.fixture(autouse=True)
+    def _one_runs(self, queue: QueueClient) -> None:
+        queue.create_queue("work-dead")
+        queue.create_queue("other")
+        queue.send_message("work", "runs")
+        lane = Lane(queue, Conf(), "host:1.1", "work")
+        assert lane.read_claim(run_all(queue, [lane.claim(1, suspects="take")])[0]).deliveries
+
+    def test_it_says_so_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:
+        for answer in (boss.get(f"{WORK}{action}/"), boss.post(f"{WORK}{action}/", {"ids": "d" * 32})):
+            html = text(answer)
+            assert sentence in html
+            assert 'name="confirmed"' not in html
+            assert "submit" not in html.partition('id="content-main"')[2]
+
+    def test_confirmed_all_the_same_it_changes_and_logs_nothing(
+        self, press: Callable[..., str], queue: QueueClient, action: str, sentence: str
+    ) -> None:
+        before = queue.queue_figures()
+
+        assert sentence in press(action, target="other")
+
+        assert [q.attributes.msgs for q in queue.queue_figures()] == [q.attributes.msgs for q in before]
         assert logged() == []
 
 
