@@ -59,8 +59,11 @@ def for_programs(view: View) -> View:
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """All queues and workers in the text format of Prometheus."""
     client = queueing.get_client()
-    figures = client.queue_figures()[:MAX_QUEUES]
+    found = client.queue_figures()
+    figures = found[:MAX_QUEUES]
     text = Exposition()
+    help = f"1 where there are more queues than the {MAX_QUEUES} told of here."
+    text.gauge("queueing_queues_truncated", help, [({}, int(len(found) > len(figures)))])
     _write_queues(text, figures)
     _write_counted(text, client, figures)
     _write_workers(text, client)
@@ -72,16 +75,20 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 def queues_json(request: HttpRequest) -> JsonResponse:
     """The figures of all queues, or of those named by ``?queue=``, and of all together.
 
-    ``all`` leaves dead-letter queues out: nobody has to be started for them.
+    ``all`` leaves dead-letter queues out: nobody has to be started for them. ``truncated`` says that there
+    are more queues, which are in none of it.
     """
     client = queueing.get_client()
-    figures = client.queue_figures(request.GET.getlist("queue")[:MAX_QUEUES] or None)[:MAX_QUEUES]
+    named = request.GET.getlist("queue")
+    found = client.queue_figures(named[:MAX_QUEUES] or None)
+    figures = found[:MAX_QUEUES]
     rates = metrics.rates(client, figures)
     living = [queue for queue in figures if not is_dead_letter_queue(queue.name)]
     return JsonResponse(
         {
             "queues": {queue.name: _numbers([queue], rates[queue.name]) for queue in figures},
             "all": _numbers(living, metrics.rate_of_all(living, rates)),
+            "truncated": max(len(found), len(named)) > MAX_QUEUES,
         }
     )
 

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from queueing import scrape_views
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exposition import CONTENT_TYPE, Exposition
@@ -168,7 +169,7 @@ def test_an_autoscaler_reads_each_queue_and_all_of_them(
     queue.send_messages("mail", ["x"] * 4)
     queue.send_message("mail-dead", "x")
     read = ask("/queues.json").json()
-    assert set(read) == {"queues", "all"}
+    assert set(read) == {"queues", "all", "truncated"}
     assert set(read["queues"]) == {"mail", "mail-dead", "testqueue"}
     assert read["queues"]["mail"] | {"latency_seconds": 0} == {
         **{"ready": 4, "delayed": 0, "running": 0, "dead": 1, "latency_seconds": 0, "paused": False},
@@ -177,6 +178,26 @@ def test_an_autoscaler_reads_each_queue_and_all_of_them(
     assert read["all"]["ready"] == 7
     assert 0 <= read["all"]["latency_seconds"] < 60
     assert set(ask("/queues.json?queue=mail&queue=none").json()["queues"]) == {"mail"}
+
+
+def test_more_queues_than_are_told_of_are_no_secret(
+    queue: QueueClient, ask: Callable[..., HttpResponse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrape_views, "MAX_QUEUES", 2)
+    queue.create_queue("mail")
+    assert ask("/queues.json").json()["truncated"] is False
+    assert of(scraped(ask("/metrics")), "queueing_queues_truncated") == 0
+
+    queue.create_queue("news")
+
+    read = ask("/queues.json").json()
+    assert (len(read["queues"]), read["truncated"]) == (2, True)
+    found = scraped(ask("/metrics"))
+    assert of(found, "queueing_queues_truncated") == 1
+    assert sum(name == "queueing_queue_ready" for name, labels in found) == 2
+    assert ask("/queues.json?queue=mail&queue=news").json()["truncated"] is False
+    named = ask("/queues.json?queue=mail&queue=news&queue=testqueue").json()
+    assert (set(named["queues"]), named["truncated"]) == ({"mail", "news"}, True)
 
 
 def test_no_queue_at_all_is_an_answer(fake_client: QueueClient, ask: Callable[..., HttpResponse]) -> None:
