@@ -170,6 +170,7 @@ def test_many_messages_go_by_themselves_until_somebody_stops_it(
 
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_focused()
+    expect(page.locator(".closelink")).to_be_hidden()
     page.evaluate("window.sameDocument = true")
     bar = page.locator("progress")
     before = int(bar.get_attribute("value") or 0)
