@@ -28,8 +28,9 @@ from .job_export import export
 from .job_failures import LABELS, failures
 from .job_filters import ExceptionFilter, HandlerFilter, QueueFilter, StateFilter, TimeFilter
 from .job_list import JobList
+from .job_news import live_url, news
 from .job_now import now
-from .job_verbs import VERBS, Verb
+from .job_verbs import UNDER_WAY, VERBS, Verb
 from .links import queue_url
 from .payload_file import payload_file
 from .timeline import ATTEMPTS_SHOWN, events
@@ -138,6 +139,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         own = {
             "failures/": "failures",
             "export/": "export",
+            "live/": "live",
             "all/<slug:verb>/": "verb",
             "<int:pk>/change/payload/": "payload",
             "<int:pk>/change/result/": "result",
@@ -163,9 +165,9 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     ) -> HttpResponse:
         """The list, with what this user may do to all that it goes through."""
         verbs = [verb for verb in VERBS.values() if may(self, request, verb)]
-        return super().changelist_view(
-            request, {"verbs": verbs, "alerts": console_alerts(request), **(extra_context or {})}
-        )
+        # Where it asks what is new is made first: what comes in meanwhile is shown, told, or both.
+        context = {"live_url": live_url(), "verbs": verbs, "alerts": console_alerts(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -188,11 +190,16 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         context["queue_url"] = queue_url(job.queue) if sees_queues else ""
-        return super().render_change_form(request, context, *args, **kwargs)
+        context["is_ended"] = job.state not in UNDER_WAY and found.state in ("", "dead", "unknown")
+        response = super().render_change_form(request, context, *args, **kwargs)
+        if "part" in request.GET:  # what changes, alone
+            response.template_name = "admin/queueing/job/live.html"
+        return response
 
     def failures_view(self, request: HttpRequest) -> HttpResponse:
         """Failures grouped by exception."""
         self._check_view(request)
+        url = live_url()
         found = failures(request.GET.get("period", ""))
         context = {
             **self.admin_site.each_context(request),
@@ -200,11 +207,18 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             "media": self.media,
             "title": _("Failures"),
             "alerts": console_alerts(request),
+            "live_url": url,
             "failures": found,
             "periods": [(word, label, word == found.period) for word, label in LABELS.items()],
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/queueing/job/failures.html", context)
+
+    def live_view(self, request: HttpRequest) -> HttpResponse:
+        """Whether there is more than an open page shows."""
+        self._check_view(request)
+        context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
+        return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """The list as CSV."""

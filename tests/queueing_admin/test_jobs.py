@@ -338,7 +338,7 @@ class TestRights:
         with CaptureQueriesContext(connection) as queries:
             asked = deleter.get(f"{LIST}{row.pk}/delete/", follow=True)
 
-        assert f'<a href="{question}">Delete from the history…</a>' in page
+        assert f'<a href="{question}" data-action>Delete from the history…</a>' in page
         assert f"{row.pk}/delete/" not in page
         assert asked.redirect_chain == [(question, 302)]
         assert "Delete 1 job from the history?" in asked.content.decode()

@@ -17,7 +17,7 @@
     const pause_ms = Number(bar.dataset.liveSeconds) * 1000;
 
     let readAt = performance.now(); // when what is shown was read, by this clock
-    let state = "unavailable" in bar.dataset ? "lost" : "fresh"; // or paused, left
+    let state = "unavailable" in bar.dataset ? "lost" : "fresh"; // or paused, left, ended
     let isLost = false; // whether the last answer was none, or one without figures
     let timer = 0;
     let asking = null; // the AbortController of the request under way
@@ -26,7 +26,7 @@
 
     function schedule() {
         clearTimeout(timer);
-        const mayAsk = !document.hidden && state !== "paused" && state !== "left";
+        const mayAsk = !document.hidden && !["paused", "left", "ended"].includes(state);
         if (mayAsk) timer = setTimeout(ask, pause_ms);
     }
 
@@ -77,9 +77,11 @@
         }
         // An element that is moved loses the focus.
         if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
-        if (!isAway) readAt = performance.now() - Number(answer.dataset.age) * 1000;
+        // A page that only hears of what is new stays as old as it is.
+        if (!isAway && !("liveStatic" in bar.dataset)) readAt = performance.now() - Number(answer.dataset.age) * 1000;
         if (state !== "paused") state = isAway ? "lost" : "fresh";
         grey(isAway);
+        if ("ended" in answer.dataset) end();
     }
 
     // Nobody has said why, so the page does: unless it says something already.
@@ -89,6 +91,11 @@
         for (const place of document.querySelectorAll('[data-live="away"]:empty')) {
             place.append(bar.querySelector(`[data-live-banner="${what}"]`).content.cloneNode(true));
         }
+    }
+
+    function end() {
+        state = "ended";
+        button.hidden = true;
     }
 
     function leave() {
@@ -178,7 +185,7 @@
 
     document.addEventListener("visibilitychange", () => {
         clearTimeout(timer);
-        if (!document.hidden && state !== "paused" && state !== "left") ask();
+        if (!document.hidden && !["paused", "left", "ended"].includes(state)) ask();
     });
 
     button.hidden = false;
