@@ -80,6 +80,7 @@ def test_no_admin_page_is_wider_than_the_window(
         for path in PAGES:
             page.goto(f"/admin/{path}")
             too_wide += [(width, path, overflow(page))] if overflow(page) > 0 else []
-        page.click(f"#result_list >> text={wide}")
+        with page.expect_navigation():
+            page.click(f"#result_list >> text={wide}")
         too_wide += [(width, "job", overflow(page))] if overflow(page) > 0 else []
     assert not too_wide
