@@ -148,3 +148,12 @@ def log_in(site: SharedSite) -> Callable[[Page], None]:
         page.goto("/admin/")
 
     return enter
+
+
+@pytest.fixture(params=[(True, 1280), (False, 390)], ids=["desk", "phone without JavaScript"])
+def page(request: pytest.FixtureRequest, visit: Visit, log_in: Callable[[Page], None]) -> Page:
+    """A page for somebody who is logged in, in each manner in which the actions are tried."""
+    javascript, width = request.param
+    made = visit.page(javascript=javascript, width=width)
+    log_in(made)
+    return made

@@ -45,27 +45,22 @@ def history(database: Path, client: QueueClient) -> None:
             "exception": error,
             "result": "",
         }
-        _insert(connection, "queueing_job", row)
+        insert(connection, "queueing_job", row)
         copied = {
             name: row[name] for name in ("rc", "handler", "finished_at", "worker", "error", "exception")
         }
         attempt = {**copied, "job_id": number + 1, "outcome": "dead", "traceback": f"Traceback\n  {long}"}
-        _insert(connection, "queueing_attempt", attempt)
+        insert(connection, "queueing_attempt", attempt)
     connection.commit()
     connection.close()
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
+def insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-def test_a_job_is_found_read_and_run_again(
-    visit: Visit, log_in: Callable[[Page], None], history: None, client: QueueClient, javascript: bool
-):
-    page = visit.page(javascript=javascript)
-    log_in(page)
+def test_a_job_is_found_read_and_run_again(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     page.fill("#searchbar", '"number": 123,')
     page.press("#searchbar", "Enter")
@@ -85,11 +80,7 @@ def test_a_job_is_found_read_and_run_again(
     assert "geheim" in message.body
 
 
-def test_the_selection_without_javascript(
-    visit: Visit, log_in: Callable[[Page], None], history: None, client: QueueClient
-):
-    page = visit.page(javascript=False)
-    log_in(page)
+def test_the_selection_is_run_again(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     for row in (0, 2):
         page.locator("#result_list tbody .action-select").nth(row).check()
@@ -101,12 +92,7 @@ def test_the_selection_without_javascript(
     assert len(client.peek_messages("testqueue")) == 2
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-def test_the_whole_filter_from_failures_to_the_end(
-    visit: Visit, log_in: Callable[[Page], None], history: None, client: QueueClient, javascript: bool
-):
-    page = visit.page(javascript=javascript)
-    log_in(page)
+def test_the_whole_filter_from_failures_to_the_end(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     page.click("text=Failures by exception")
     row = page.locator(".queueing-failures tbody tr", has_text="ValueError")

@@ -36,12 +36,7 @@ def confirm(page: Page, said: str) -> None:
     expect(page.locator(".messagelist .success")).to_contain_text(said)
 
 
-@pytest.mark.parametrize(("javascript", "width"), [(True, 1280), (False, 390)])
-def test_each_action_once(
-    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, javascript: bool, width: int
-):
-    page = visit.page(width=width, javascript=javascript)
-    log_in(page)
+def test_each_action_once(page: Page, queue: QueueClient):
     page.goto(QUEUE)
     page.click(".object-tools >> text=Add queue")
     page.fill("#id_name", "fresh")

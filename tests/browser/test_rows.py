@@ -1,0 +1,49 @@
+"""Workers, what they have lost, and schedules: each action once, of a worker that runs."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from queueing.client import QueueClient
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .test_live import SCHEDULES, WORKERS
+from .test_page import overflow
+
+SCHEDULE = "jobs.tasks.tidy"
+
+
+def press(page: Page, row: str, button: str, said: str) -> None:
+    """Press the button in the row of that name, and read what was done."""
+    # Exactly this one: the button's name for screen readers ends with that of its row.
+    page.locator(f'tr[data-key="{row}"]').get_by_role("button", name=f"{button} {row}", exact=True).click()
+    expect(page.locator(".messagelist .success")).to_contain_text(said)
+    assert overflow(page) <= 0
+
+
+def test_each_action_once(page: Page, client: QueueClient, site_worker: Callable[..., WorkerProcess]):
+    with site_worker("testqueue", "default", "--name", "w1") as worker:
+        eventually(lambda: client.workers() and client.schedules(), within_seconds=20, of=worker)
+
+        page.goto(WORKERS)
+        press(page, "w1", "Quiet", "Told w1 to be quiet")
+        eventually(lambda: client.workers()[0].is_quiet, within_seconds=20, of=worker)
+        press(page, "w1", "Resume", "Told w1 to take messages again.")
+        assert not client.workers()[0].is_quiet_wanted
+
+        page.goto(SCHEDULES)
+        press(page, SCHEDULE, "Pause", f"Paused {SCHEDULE}")
+        assert client.schedules()[0].paused
+        press(page, SCHEDULE, "Resume", f"Resumed {SCHEDULE}")
+        assert not client.schedules()[0].paused
+        press(page, SCHEDULE, "Run", f"Sent the message of {SCHEDULE} to default")
+
+
+def test_lost_outcomes_are_taken_note_of(page: Page, client: QueueClient):
+    client.redis.hset(client.keys.outbox_stats(), "lost", 12)
+    page.goto(WORKERS)
+    expect(page.locator(".queueing-outbox")).to_contain_text("12 outcomes are missing in the history.")
+    page.get_by_role("button", name="Take note").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("Took note of 12 lost outcomes.")
+    expect(page.get_by_role("button", name="Take note")).to_have_count(0)
