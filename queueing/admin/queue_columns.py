@@ -1,5 +1,6 @@
 """The columns of the list of queues."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import django.contrib.admin.utils as admin_utils
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,8 +22,14 @@ from .queue_live import lively
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 
 
+def _title(name: str) -> str:
+    """Code, else it would get a capital; its words may stand one below the other."""
+    words = re.sub("^(total|hidden)", r"\1 ", name).split()
+    return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
+
+
 def _attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=format_html("<code>{}</code>", name))  # else it would get a capital
+    @admin.display(description=_title(name))
     def shown(_admin: Any, queue: Queue) -> Any:
         return getattr(queue.figures.attributes, name)
 
@@ -30,7 +38,7 @@ def _attribute(name: str) -> Callable[[Any, Queue], Any]:
 
 
 def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=format_html("<code>{}</code>", name))
+    @admin.display(description=_title(name))
     def shown(_admin: Any, queue: Queue) -> Any:
         epoch_seconds = getattr(queue.figures.attributes, name)
         at = moment(epoch_seconds)
