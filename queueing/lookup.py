@@ -74,11 +74,7 @@ class MessageState:
         """The name of the task that this message is, empty where it is another kind of message."""
         if not task_body.is_task(self.body):
             return ""
-        try:
-            return task_body.read(self.body).task
-        except ValueError:
-            # Cut, or of a format that is not known here.
-            return self.handler
+        return task_body.name_in(self.body) or self.handler
 
 
 def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .messages import sent_ms
-from .task_body import is_task
+from .task_body import is_task, name_in
 
 #: Characters of a payload, of an error and of a traceback that the history keeps.
 BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
@@ -131,10 +131,11 @@ def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[tuple[bytes, 
         ended["endings"], bodies, strict=True
     ):
         error = "" if event == "released" else ended["reason"]
+        text = _cut_text(body)
         yield Outcome(
-            ended["queue"], id, rc, event, worker, started_ms=next(filter(None, started), None),
-            finished_ms=finished_ms, attempts=failed, crashes=crashes, body=_cut_text(body), error=error,
-            body_is_whole=is_whole, is_told=False,
+            ended["queue"], id, rc, event, worker, name_in(text),
+            started_ms=next(filter(None, started), None), finished_ms=finished_ms, attempts=failed,
+            crashes=crashes, body=text, error=error, body_is_whole=is_whole, is_told=False,
         )  # fmt: skip
 
 

@@ -11,12 +11,16 @@ sent: they move nothing.
 """
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 VERSION = 1
 #: How every body of a task begins, whichever program wrote it (also ``TASK_BEGINNING`` in lua/lib/room.lua).
 BEGINNING = '{"django_task"'
+#: The name where we write it, so that it is seen in the beginning of a body, too.
+_NAME = re.compile(r'\{"django_task"\s*:\s*\d+\s*,\s*"task"\s*:\s*("(?:[^"\\]|\\.)*+")')
 
 
 class BadTaskBody(ValueError):
@@ -43,6 +47,17 @@ class TaskBody:
 def is_task(body: str) -> bool:
     """Whether a body claims to be that of a task."""
     return body.startswith(BEGINNING)
+
+
+def name_in(body: str) -> str:
+    """The name of the task that a body, or the beginning of one, claims to be; empty where none is seen."""
+    if not is_task(body):
+        return ""
+    # What is cut off, or of a format that is not known here, may have a name all the same.
+    with suppress(ValueError):
+        found = _NAME.match(body)
+        return json.loads(found[1]) if found else read(body).task
+    return ""
 
 
 class BodyWriter:

@@ -17,7 +17,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..models import Job
+from ..models import Job, State
 from ..templatetags.queueing_text import SHOWN_MAX
 from .console_alerts import console_alerts
 from .database_away import AnswersWithoutDatabase
@@ -75,7 +75,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     sortable_by = ()
     readonly_fields = (
         *("shown_queue", "shown_handler", "shown_state", "wait", "run", "shown_worker"),
-        *("shown_error", "shown_result", "shown_body"),
+        *("shown_error", "shown_reason", "shown_result", "shown_body"),
     )
 
     # --- queries -------------------------------------------------------------------------------
@@ -97,7 +97,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         """What there is to say of this job: an error and a result where it has one."""
-        texts = {"error": obj and obj.error_length, "result": obj and obj.result_length, "body": True}
+        why = "reason" if obj and obj.state == State.CANCELLED else "error"
+        texts = {why: obj and obj.error_length, "result": obj and obj.result_length, "body": True}
         rows = (
             ("shown_state", "attempts", "crashes", "rc"),
             ("shown_queue", "shown_handler", "shown_worker"),

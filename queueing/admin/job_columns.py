@@ -82,6 +82,11 @@ class JobColumns:
         """The error of the newest attempt."""
         return _as_text(with_rest(error_text(job.error_start), job.error_length - len(job.error_start)))
 
+    @admin.display(description=_("reason"))
+    def shown_reason(self, job: Job) -> str:
+        """Why it was cancelled, which is no error."""
+        return self.shown_error(job)
+
     @admin.display(description=_("result"))
     def shown_result(self, job: Job) -> str:
         """What the task returned, shown as a payload is."""

@@ -118,3 +118,23 @@ def test_the_history_says_cancelled_after_what_came_before(queue, hand):
     job = Job.objects.get(message_id=id)
     assert (job.state, job.attempts, job.error) == ("cancelled", 1, "cancelled by boss")
     assert [attempt.outcome for attempt in job.history.all()] == ["retrying", "cancelled"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "handler"),
+    [
+        ('{"django_task":1,"task":"shop.tasks.resize","args":[7],"kwargs":{}}', "shop.tasks.resize"),
+        ('{"django_task": 1, "task": "shop.\\u0072esize", "args": ["' + "x" * 40_000 + '"]}', "shop.resize"),
+        ('{"django_task":1,"args":[7],"task":"shop.tasks.resize"}', "shop.tasks.resize"),
+        ('{"django_task":1,"args":["' + "x" * 40_000 + '"],"task":"shop.tasks.resize"}', ""),
+        ('{"django_task":1,"task":7}', ""),
+        ('{"task":"shop.tasks.resize"}', ""),
+        ("a", ""),
+    ],
+)
+def test_a_task_that_never_ran_is_found_by_its_name(queue, body, handler):
+    id = queue.send_message("work", body)
+    queue.cancel_message("work", id, reason="cancelled by boss")
+    history.write(outbox.newest(queue, count=100))
+    assert Job.objects.get(message_id=id).handler == handler

@@ -251,6 +251,14 @@ class TestPage:
         assert re.search(r"Task or handler:</label>\s*<div class=\"readonly\">-</div>", html)
         assert re.search(r"Worker:</label>\s*<div class=\"readonly\">-</div>", html)
 
+    def test_why_a_job_was_cancelled_is_no_error(self, boss: Client) -> None:
+        html = self.page(boss, job(state="cancelled", error="cancelled by boss"))
+
+        assert re.search(
+            r"<label>Reason:</label>\s*<div class=\"readonly\"><pre[^>]*>cancelled by boss</pre>", html
+        )
+        assert "<label>Error:</label>" not in html
+
     @pytest.mark.parametrize("file", ["payload", "result"])
     def test_who_may_not_look_gets_no_payload(
         self, boss: Client, staff: Callable[..., Client], file: str
