@@ -20,8 +20,9 @@ from tests.servers.worker_process import WorkerProcess
 from .conftest import Visit
 from .test_page import overflow
 
-#: Where the sweep begins, and what it does not look for: other apps' pages and ways out.
-START = ("/", "/admin/", "/admin/queueing/")
+#: Where the sweep begins, the last one first: of all queues the one with which most can be done.
+START = ("/", "/admin/", "/admin/queueing/", "/admin/queueing/queue/testqueue/change/")
+#: What it does not look for: other apps' pages and ways out.
 SWEPT = re.compile(r"/(admin/(queueing/.*)?)?$")
 LEFT_OUT = re.compile(r"logout|/export|\.csv|/live/")
 #: Pages that differ only in the row or queue they are about are of one kind.
@@ -34,6 +35,21 @@ STICKS_OUT = """() => [...document.querySelectorAll("body *")]
     .filter((element, index, all) => !all.some(other => other !== element && element.contains(other)))
     .map(element => element.outerHTML.slice(0, 120))"""
 FLAWS = Path(__file__).with_name("flaws.js").read_text()
+#: Notes what gets the focus. The bubbling event is heard for all of the page, also for what comes later.
+LISTEN = """() => {
+    window.focused = new Set();
+    document.addEventListener("focusin", (event) => window.focused.add(event.target));
+}"""
+#: What can be pressed or filled in and was not focused. One of a group of radio buttons stands for all.
+NOT_FOCUSED = """() => {
+    const names = new Set([...window.focused].filter((one) => one.type === "radio").map((one) => one.name));
+    return [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
+        .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
+        .filter((one) => !window.focused.has(one) && !(one.type === "radio" && names.has(one.name)))
+        .map((one) => `Tab does not reach: ${one.outerHTML.slice(0, 120)}`);
+}"""
+#: Presses of Tab at a time, and how often at most: the longest page has some 150 stops.
+TABS, ROUNDS = 25, 16
 
 
 @pytest.fixture
@@ -45,7 +61,8 @@ def busy(
         eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, of=worker)
         id = client.send_message("testqueue", json.dumps({"to": "ada@example.com", "text": "W" * 500}))
         eventually(lambda: id in diary.ids("done"), within_seconds=20, of=worker)
-    client.create_queue("testqueue-dead")
+    for name in ("testqueue-dead", "default"):  # a schedule is of the latter
+        client.create_queue(name)
     client.send_message("testqueue-dead", "<b>dead</b>")
     client.send_messages("testqueue", ["waits", "W" * 3000])
     return client
@@ -73,18 +90,32 @@ def troubles_on(page: Page) -> list[str]:
     return found
 
 
+def out_of_reach(page: Page) -> list[str]:
+    """What the keyboard does not get to, from the beginning of the page on."""
+    page.evaluate(LISTEN)
+    for _ in range(ROUNDS):
+        for _ in range(TABS):
+            page.keyboard.press("Tab")
+        left = page.evaluate(NOT_FOCUSED)
+        if not left:
+            break
+    return left
+
+
 @pytest.mark.parametrize(("javascript", "dark"), [(True, False), (False, True)])
 def test_every_page(
     visit: Visit, log_in: Callable[[Page], None], busy: QueueClient, javascript: bool, dark: bool
 ):
     page = visit.page(javascript=javascript, dark=dark)
     log_in(page)
-    waiting = {path: path for path in START}
+    waiting = {ROW.sub("…", path): path for path in START}
     visited: dict[str, list[str]] = {}
     while waiting and len(visited) < MOST:
         kind, path = waiting.popitem()
         page.goto(path)
-        visited[kind] = troubles_on(page)
+        assert urlsplit(page.url).path == urlsplit(path).path, "led elsewhere: it would not be seen"
+        # Only with JavaScript can the page be asked what had the focus; its markup is the same without.
+        visited[kind] = (out_of_reach(page) if javascript else []) + troubles_on(page)
         waiting |= {kind: path for kind, path in paths_on(page).items() if kind not in visited}
-    assert len(visited) >= 15, sorted(visited)
+    assert len(visited) >= 28, sorted(visited)
     assert {kind: troubles for kind, troubles in visited.items() if troubles} == {}
