@@ -10,6 +10,7 @@ from ..messages import ScheduleState
 from .screen import Refused, Screen
 from .text import duration, moment
 from .verb import Verb, add_json
+from .warnings import warn
 
 if TYPE_CHECKING:
     from ..client import QueueClient
@@ -32,10 +33,12 @@ no worker that takes its queue."""
         states = client.schedules()
         if options.json:
             screen.json([_as_json(state) for state in states])
-        elif not states:
+            return
+        if not states:
             screen.say("There is no schedule: a worker names those of its queues when it starts.")
         else:
             screen.table([COLUMNS, *map(_words, states)], right=False)
+        warn(client, screen)
 
 
 class RunSchedule(Verb):
