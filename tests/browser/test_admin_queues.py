@@ -13,6 +13,8 @@ from .test_page import overflow
 
 QUEUE = "/admin/queueing/queue/"
 WORK = f"{QUEUE}work/"
+#: More than any machine moves within the second that one request works.
+MANY = 400_000
 ACTIONS = ("send", "messages", "pause", "redrive", "move", "purge", "delete", "history", "change")
 
 
@@ -64,6 +66,10 @@ def test_each_action_once(page: Page, queue: QueueClient):
     page.check("[name=ids]")
     page.click("text=Redrive the selected to work")
     confirm(page, "Moved 1 message from work-dead to work.")
+
+    page.goto(f"{WORK}messages/{queue.send_message('work', 'never mind', delay=60)}/")
+    page.click(".object-tools >> text=Cancel")
+    confirm(page, "Cancelled 1 message")
 
     page.click(".object-tools >> text=Move")
     page.fill("#id_target", "other")
@@ -155,8 +161,7 @@ def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], 
 def test_many_messages_go_by_themselves_until_somebody_stops_it(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
-    many = 400_000
-    queue.send_messages("work", ["x"] * many)
+    queue.send_messages("work", ["x"] * MANY)
     page = visit.page()
     log_in(page)
     page.goto(f"{WORK}move/")
@@ -174,13 +179,43 @@ def test_many_messages_go_by_themselves_until_somebody_stops_it(
     expect(page.get_by_role("button", name="Stop here")).to_be_visible()
     assert page.evaluate("window.sameDocument")
     moved = int(bar.get_attribute("value") or 0)
-    assert before < moved < many
+    assert before < moved < MANY
     assert queue.get_queue_attributes("other").msgs == moved
     page.wait_for_timeout(1500)
     assert queue.get_queue_attributes("other").msgs == moved
 
     page.get_by_role("button", name="Continue").click()
     expect(page.locator(".messagelist .success")).to_contain_text(
-        f"Moved {many + 3} messages", timeout=60_000
+        f"Moved {MANY + 3} messages", timeout=60_000
     )
-    assert queue.get_queue_attributes("other").msgs == many + 3
+    assert queue.get_queue_attributes("other").msgs == MANY + 3
+
+
+def test_many_messages_go_on_by_hand_without_javascript(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    queue.send_messages("other", ["x"] * MANY)
+    page = visit.page(width=390, javascript=False)
+    log_in(page)
+    page.goto(f"{QUEUE}other/move/")
+    page.fill("#id_target", "work")
+    with page.expect_navigation():
+        page.click(".submit-row [type=submit]")
+
+    left = MANY
+    go_on = page.get_by_role("button", name="Continue", exact=True)
+    while go_on.count():
+        before, left = left, queue.get_queue_attributes("other").msgs
+        assert left < before
+        expect(page.get_by_role("status")).to_contain_text(f"{MANY - left} of {MANY} done.")
+        expect(page.get_by_role("progressbar")).to_have_attribute("value", str(MANY - left))
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+        expect(page.get_by_role("button", name="Stop here")).to_be_visible()
+        assert overflow(page) <= 0
+        with page.expect_navigation():
+            go_on.click()
+    assert left < MANY, "all was done at once: nobody had to go on"
+    expect(page.locator(".messagelist .success")).to_contain_text(
+        f"Moved {MANY} messages from other to work."
+    )
+    assert queue.get_queue_attributes("other").msgs == 0
