@@ -61,8 +61,16 @@ def process(redis_server, database) -> Iterator[Callable[..., subprocess.Popen[s
         variables = {**os.environ, **site_environment(redis_server.url, f"sqlite:///{database}")}
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
         env = {name: value for name, value in variables.items() if value is not None}
+        words = [sys.executable, MANAGE, "queues", *args]
+        # Tests that a shell runs in the background ignore Ctrl-C, and so would what they start.
         started.append(
-            subprocess.Popen([sys.executable, MANAGE, "queues", *args], env=env, text=True, **pipes)
+            subprocess.Popen(
+                words,
+                env=env,
+                text=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                **pipes,
+            )
         )
         return started[-1]
 
