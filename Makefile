@@ -39,7 +39,7 @@ format: $(STAMP) ## format the code and mend what ruff can
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
 
-screenshots: $(STAMP) ## make the pictures in docs/ anew, of a site that runs for them; needs Redis and Chromium
+screenshots: $(STAMP) ## make docs/pictures/ anew, of a site that runs for them; needs Redis and Chromium
 	@$(BIN)/python -m docs.screenshots
 
 wheel: $(STAMP) ## dist/: the queue alone, for other projects

@@ -7,12 +7,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from .stage import PASSWORD, USER, Stage
-from .work import bad_address, some_work
+from .work import bad_address, for_later, some_work
 
-DOCS = Path(__file__).resolve().parents[1]
+PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 ADMIN = "/admin/queueing"
 #: Width and height of the windows, in CSS pixels.
-TALL, WIDE, PHONE = (1280, 1240), (1600, 620), (390, 844)
+TALL, WIDE, PHONE = (1280, 1240), (1600, 620), (390, 1120)
+LOW, LONG = (1280, 720), (1600, 1240)
 
 
 def opened(browser: Browser, stage: Stage, size: tuple[int, int], *, dark: bool = False) -> Page:
@@ -37,7 +38,7 @@ def keep(page: Page, name: str) -> None:
     """Take the picture, without a blinking cursor or a button under the mouse."""
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement?.blur()")
-    page.screenshot(path=DOCS / f"{name}.png", animations="disabled")
+    page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
     page.close()
 
 
@@ -64,15 +65,35 @@ def the_queues(browser: Browser, stage: Stage) -> None:
     page = opened(browser, stage, WIDE)
     some_work(stage.client, 60)
     page.goto(f"{ADMIN}/queue/")
-    keep(page, "admin")
+    keep(page, "queues")
+
+
+def a_queue(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, TALL)
+    page.goto(f"{ADMIN}/queue/emails/change/")
+    keep(page, "queue")
+
+
+def its_messages(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, LOW)
+    for_later(stage.client, 8)
+    page.goto(f"{ADMIN}/queue/emails/messages/?which=last")
+    expect(page.locator("[name=ids]").nth(7)).to_be_visible()
+    keep(page, "messages")
 
 
 def the_workers(browser: Browser, stage: Stage) -> None:
     page = opened(browser, stage, WIDE)
     page.goto(f"{ADMIN}/worker/")
-    some_work(stage.client, 400)
+    some_work(stage.client, 1500)  # longer than the heartbeats of all of them are apart
     expect(page.locator("[data-state=busy]")).to_have_count(len(stage.workers), timeout=60_000)
     keep(page, "workers")
+
+
+def the_jobs(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, LONG)
+    page.goto(f"{ADMIN}/job/")
+    keep(page, "jobs")
 
 
 def a_job(browser: Browser, stage: Stage) -> None:
@@ -84,6 +105,28 @@ def a_job(browser: Browser, stage: Stage) -> None:
     keep(page, "job")
 
 
+def the_failures(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, LOW)
+    page.goto(f"{ADMIN}/job/failures/")
+    expect(page.locator("#content")).to_contain_text("MailboxUnavailable")
+    keep(page, "failures")
+
+
+def a_question(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, LOW)
+    page.goto(f"{ADMIN}/job/?state=dead")
+    page.locator(".queueing-whole a", has_text="Redrive").click()
+    expect(page.locator("#content")).to_contain_text("Redrive")
+    keep(page, "question")
+
+
+def the_schedules(browser: Browser, stage: Stage) -> None:
+    page = opened(browser, stage, LOW)
+    page.goto(f"{ADMIN}/schedule/")
+    expect(page.locator("tr[data-key]")).to_have_count(3)
+    keep(page, "schedules")
+
+
 def the_charts(browser: Browser, stage: Stage) -> None:
     page = opened(browser, stage, TALL, dark=True)
     page.goto(f"{ADMIN}/queue/charts/?range=day")
@@ -91,5 +134,6 @@ def the_charts(browser: Browser, stage: Stage) -> None:
 
 
 ALL: tuple[Callable[[Browser, Stage], None], ...] = (
-    the_page, the_page_on_a_phone, the_queues, the_workers, a_job, the_charts,
+    the_page, the_page_on_a_phone, the_queues, a_queue, its_messages, the_charts, the_workers, the_jobs,
+    a_job, the_failures, a_question, the_schedules,
 )  # fmt: skip

@@ -32,3 +32,10 @@ def some_work(client: QueueClient, count: int) -> None:
     client.send_messages("thumbnails", [json.dumps(picture) for picture in pictures])
     client.send_messages("invoices", [json.dumps({"order": 4711 + n}) for n in range(count // 6)])
     client.send_message("invoices", json.dumps({"order": 4710, "due": "tomorrow"}), delay=86_400)
+
+
+def for_later(client: QueueClient, count: int) -> None:
+    """So many e-mails that are due in the next days."""
+    emails = [{"to": CUSTOMERS[number % 4], "reminder": number, "lang": "en"} for number in range(count)]
+    for number, email in enumerate(emails):
+        client.send_message("emails", json.dumps(email), delay=3600 * (2 + 7 * number))

@@ -5,6 +5,7 @@ import time
 
 from queueing.handlers import handler, policy
 from queueing.messages import Message
+from queueing.periodic import periodic
 
 
 class MailboxUnavailable(Exception):
@@ -25,6 +26,7 @@ def _deliver(address: str, subject: str) -> None:
         raise MailboxUnavailable(f"550 5.1.1 <{address}>: Recipient address rejected, {subject!r} not sent")
 
 
+@periodic(seconds=900, body='{"picture": "of the hour.jpg", "width": 4000, "scale": 4}', missed="skip")
 @handler("thumbnails")
 def make_thumbnail(message: Message) -> None:
     """Make one small picture of a large one."""
@@ -33,6 +35,7 @@ def make_thumbnail(message: Message) -> None:
     picture["width"] // picture["scale"]
 
 
+@periodic("0 6 1 * *", time_zone="Europe/Berlin", body='{"all of": "last month"}')
 @handler("invoices")
 def write_invoice(message: Message) -> None:
     """Write one invoice."""
