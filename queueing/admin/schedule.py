@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import handlers, periodic
+from .. import periodic
 from ..client import QueueClient
 from ..client.schedules import LEFT_MS
 from ..exceptions import QueueError
@@ -88,7 +88,7 @@ class Resume(RowVerb):
 def _code() -> Mapping[str, Schedule]:
     """The schedules of this project's code, by name; none where it is wrong, which a check tells."""
     try:
-        handlers.discover()
+        periodic.discover()
         return {schedule.name: schedule for schedule in periodic.schedules()}
     except ImproperlyConfigured:
         return {}

@@ -8,12 +8,20 @@ from django.core.exceptions import ImproperlyConfigured
 from .. import periodic
 from ..schedule import Target
 from ..tasks_backend import RSMQBackend
-from .compat import InvalidTask, Task
+from . import registry
+from .compat import InvalidTask, Task, task_backends
 
 
 def register() -> None:
     """Let schedules of tasks be known, wherever schedules are shown or run."""
-    periodic.add_maker(_target)
+    periodic.add_maker(_target, modules=_import_modules)
+
+
+def _import_modules() -> None:
+    """What a worker would import: the tasks of every installed app, and the modules that backends name."""
+    for backend in task_backends.all():
+        if isinstance(backend, RSMQBackend):
+            registry.discover(backend.task_options.modules)
 
 
 def _target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
