@@ -13,7 +13,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 ADMIN = "/admin/queueing"
 #: Width and height of the windows, in CSS pixels.
 TALL, WIDE, PHONE = (1280, 1240), (1600, 620), (390, 1120)
-LOW, LONG = (1280, 720), (1600, 1240)
+LOW, LONG = (1280, 800), (1600, 1240)
 
 
 def opened(browser: Browser, stage: Stage, size: tuple[int, int], *, dark: bool = False) -> Page:
@@ -57,7 +57,7 @@ def the_page_on_a_phone(browser: Browser, stage: Stage) -> None:
     page = opened(browser, stage, PHONE, dark=True)
     page.goto("/")
     page.get_by_role("button", name="a slow task").click()
-    expect(page.locator("progress").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".message[data-mine] progress")).to_be_visible(timeout=60_000)
     keep(page, "page-phone")
 
 
