@@ -50,6 +50,8 @@ class Pool(BlockingConnectionPool):
         self._checkpid()
         waiting = patience.current()
         limit = waiting.seconds_left if waiting else self.timeout
+        if waiting and limit <= 0:
+            raise driver.ConnectionError("It did not answer a moment ago.")
         try:
             connection = self.pool.get(timeout=min(limit, self.timeout))
         except Empty:
@@ -58,14 +60,14 @@ class Pool(BlockingConnectionPool):
             connection = self.make_connection()
             connection.used_at = 0.0
             connection.is_hurried = False
-        if waiting:
-            self._hurry(connection, limit)
-        if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
-            try:
+        try:
+            if waiting:
+                self._hurry(connection, limit)
+            if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
                 _look_after(connection)
-            except BaseException:
-                self.release(connection)
-                raise
+        except BaseException:
+            self.release(connection)
+            raise
         return connection
 
     def release(self, connection: Any) -> None:

@@ -1,7 +1,6 @@
 """The pool: what becomes of connections that were closed at the other end, or by a fork."""
 
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +10,9 @@ from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.connections import connect
 from queueing.exceptions import QueueUnavailable
+from queueing.patience import patience
 from queueing.pool import Pool
+from tests.servers.waiting import eventually
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_reply_that_nobody_read_is_no_reply_to_the_next_call(client, monkeypat
     pool = client.redis.connection_pool
     connection = pool.get_connection()
     connection.send_command("ECHO", "stray")
-    time.sleep(0.05)
+    eventually(connection.can_read)
     pool.release(connection)
     assert client.redis.ping() is True
 
@@ -92,3 +93,11 @@ def test_the_driver_s_own_client_uses_it_too(client):
     with pytest.raises(redis.ResponseError):
         client.redis.execute_command("NO-SUCH-COMMAND")
     assert client.redis.pipeline().set("a", 1).get("a").execute() == [True, b"1"]
+
+
+def test_who_has_no_patience_left_is_refused_at_once_and_costs_no_connection(client):
+    for seconds in (0.0, -0.1):  # a failed call may take a little longer than there was
+        for _ in range(3):
+            with patience(seconds), pytest.raises(redis.ConnectionError, match="a moment ago"):
+                client.redis.info("memory")
+    client.ping()

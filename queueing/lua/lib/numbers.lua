@@ -1,5 +1,5 @@
 -- Redis before 7 writes Lua numbers with 14 digits, too few for µs and fragile for ms. As an integer a number
--- is written three times as fast; beyond 2^53 it may be none, or infinite.
+-- is written twice as fast; beyond 2^53 it may be none, or infinite.
 local function whole(number)
   if number > -9007199254740992 and number < 9007199254740992 then return string.format('%d', number) end
   return string.format('%.0f', number)
