@@ -1,6 +1,7 @@
 """Fixtures for all rooms: a real Redis, clients on it, and a guard against forgotten processes."""
 
 import fcntl
+import logging
 import os
 import shutil
 import sys
@@ -28,6 +29,49 @@ LONGEST = ("test_nemesis", "test_idle", "test_model")
 WAITING = ("faults", "browser", "site", "deploy")
 #: The name under which a test's report carries what it measured.
 FIGURE = "figure"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _handlers_are_imported() -> None:
+    """Import all handlers before the first test.
+
+    Python imports a module once: one that a test imports would register its handlers with that test alone.
+    """
+    from queueing import handlers
+
+    handlers.discover()
+
+
+@pytest.fixture(autouse=True)
+def _registries_are_restored(_handlers_are_imported: None) -> Iterator[None]:
+    """Put back the process-wide state that a test changed, so that the order of tests does not matter."""
+    from queueing import handlers, periodic
+    from queueing.tasks import registry
+
+    registries: list[dict | list] = [
+        handlers._handlers,
+        handlers._resolvers,
+        handlers._resolved_queues,
+        handlers._death_listeners,
+        periodic._said,
+        periodic._makers,
+        registry._declared,
+    ]
+    before = [register.copy() for register in registries]
+    loggers = {name: _logging_state(name) for name in ("", "queueing", "queueing.worker")}
+    yield
+    for register, content in zip(registries, before, strict=True):
+        register.clear()
+        (register.update if isinstance(register, dict) else register.extend)(content)
+    for name, (level, handlers_of, propagate) in loggers.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.handlers[:], logger.propagate = handlers_of, propagate
+
+
+def _logging_state(name: str) -> tuple[int, list[logging.Handler], bool]:
+    logger = logging.getLogger(name)
+    return logger.level, logger.handlers.copy(), logger.propagate
 
 
 @pytest.fixture(scope="session")
