@@ -12,8 +12,9 @@
 
 Every worker takes care of the schedules of the queues it consumes. However many do, a tick sends one
 message: the script that sends it notes in the same step that the tick is done, by Redis' clock. A
-schedule begins when a worker names it for the first time, and anew when its times change; it does not
-run at once. What no worker was there for is made up for as ``missed`` says.
+schedule begins when a worker names it for the first time, and again when its times change; it does not
+run at once. If the change is taken back, the older times go on from the last tick that was settled.
+Ticks for which no worker was there are made up for as ``missed`` says.
 """
 
 import inspect

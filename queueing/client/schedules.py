@@ -10,7 +10,7 @@ from .base import checked
 from .sends import Sends
 
 #: A worker that has not named a schedule for so long has left.
-LEFT_MS = 150_000
+LEFT_MS = 60_000
 #: A schedule that no worker has named for so long is forgotten.
 FORGOTTEN_MS = 7 * 86_400_000
 
@@ -35,15 +35,18 @@ class Schedules(Sends):
         """Let it go on from now; the ticks of the pause are not made up for. Raises ``ScheduleNotFound``."""
         self._set_paused(name, "")
 
-    def name_schedules(self, timings: Sequence[Timing], *, first: bool) -> tuple[int, list[int | None]]:
+    def name_schedules(
+        self, timings: Sequence[Timing], *, first: bool, born_ms: int = 0
+    ) -> tuple[int, list[int | None]]:
         """Tell Redis that there are these schedules.
 
-        Returns the server's ms epoch and for each the ms up to which its ticks are settled: now for
-        one that is new or has another timetable; ``None`` where other workers, which came later,
-        have another timetable for it. ``first``: this worker names them for the first time.
+        Returns the server's ms epoch and for each schedule the ms up to which its ticks are settled.
+        That is now for a schedule that is new or begins again with another timetable, and ``None`` if
+        younger workers have another timetable for it. ``first``: this worker names them for the first
+        time; later it passes the epoch that it got then as ``born_ms``.
         """
         args = [validation.encode(part) for timing in timings for part in _texts(timing)]
-        limits = ("1" if first else "", LEFT_MS, FORGOTTEN_MS)
+        limits = ("" if first else born_ms, LEFT_MS, FORGOTTEN_MS)
         now_ms, *settled = self.scripts.run("name_schedules", [self.keys.schedules()], *limits, *args)
         return int(now_ms), [int(ms) if ms else None for ms in settled]
 

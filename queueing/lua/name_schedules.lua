@@ -1,9 +1,13 @@
--- A worker names the schedules of its code, at its start and then every minute. One that nobody has named
--- before begins now, and so does one with another timetable. While workers with another timetable still
--- name it (an older version of the code, being replaced), the one that came last has its way.
+-- A worker names the schedules of its code, at its start and then again and again. A schedule that nobody has
+-- named before begins now, and so does one with another timetable.
+--
+-- Workers of two releases may name other timetables. The worker that was born last has its way, as long as
+-- workers with its timetable name it. When they have left, because their release was taken back, an older
+-- worker takes the schedule over from what was settled, so that the policy for missed ticks holds.
 --
 -- KEYS[1] schedules
--- ARGV[1] '1' the first time in the life of a worker  ARGV[2] ms after which others have left
+-- ARGV[1] ms when the worker named schedules for the first time, '' if this is the first time
+-- ARGV[2] ms after which others have left
 -- ARGV[3] ms after which a schedule that nobody names is forgotten
 -- ARGV[4…] per schedule: name, expression, time zone, queue, policy for missed ticks
 -- Returns {now in ms, then for each: ms up to which its ticks are settled, '' if others have their way}
@@ -12,19 +16,33 @@
 -- include drain
 local schedules = KEYS[1]
 -- include schedules
+local born = tonumber(ARGV[1]) or now_ms
+
+local function has_its_way(state)
+  local latest = tonumber(state.born)
+  return ARGV[1] == '' or (latest and born > latest) or now_ms - state.seen > tonumber(ARGV[2])
+end
+
+local function change(state, expression, time_zone)
+  local replaced = timetable_of(state.expression, state.time_zone)
+  -- An older worker, or the release before: the change is taken back.
+  local goes_back = ARGV[1] ~= '' or state.earlier == timetable_of(expression, time_zone)
+  if not goes_back then state = { paused = state.paused } end
+  state.earlier, state.born = replaced, nil
+  return state
+end
+
 local reply = { whole(now_ms) }
 for i = 4, #ARGV, 5 do
   local name, expression, time_zone = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local state = read_schedule(name)
-  if state and not is_same_timetable(state, expression, time_zone) then
-    if ARGV[1] == '1' or now_ms - state.seen > tonumber(ARGV[2]) then state = { paused = state.paused } end
-  end
-  state = state or { paused = '' }
-  if not state.settled or is_same_timetable(state, expression, time_zone) then
+  local state = read_schedule(name) or { paused = '', expression = expression, time_zone = time_zone }
+  local is_same = is_same_timetable(state, expression, time_zone)
+  if is_same or has_its_way(state) then
+    if not is_same then state = change(state, expression, time_zone) end
     state.expression, state.time_zone, state.queue, state.missed = expression, time_zone, ARGV[i + 3], ARGV[i + 4]
     state.settled = state.settled or whole(now_ms)
     state.tick, state.id = state.tick or '0', state.id or ''
-    state.seen = whole(now_ms)
+    state.seen, state.born = whole(now_ms), whole(math.max(born, tonumber(state.born) or 0))
     write_schedule(name, state)
     reply[#reply + 1] = state.settled
   else

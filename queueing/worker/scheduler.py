@@ -21,8 +21,9 @@ from .clock import ServerClock
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often a worker says that its schedules are there, and asks how far they are.
-NAMING_SECONDS = 60.0
+#: How often a worker names its schedules and asks how far they are. After three times without a word
+#: (``LEFT_MS``) the workers of another release have left.
+NAMING_SECONDS = 20.0
 #: So many ticks are made up for per call.
 STEP = 10
 #: While Redis is away, and while one schedule cannot be sent.
@@ -35,16 +36,36 @@ class Plan:
 
     schedule: Schedule
     settled_ms: int | None = None
+    #: Whether workers of a newer release have other times for it.
+    yields: bool = False
     next_ms: float = math.inf
     failures: int = 0
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """All ticks up to ``ms`` are done; ``None``: others see to them."""
+        """All ticks up to ``ms`` are done; ``None``: it is not known yet, or others see to them."""
         if ms is not None and ms == self.settled_ms:
             return
         following = None if ms is None else self.schedule.timetable.after(ms)
         self.settled_ms, self.next_ms = ms, math.inf if following is None else following
+
+    def give_way(self) -> None:
+        """Workers of a newer release have other times for it: they see to its ticks."""
+        if not self.yields:
+            logger.warning("schedule %s: newer code has other times for it", self.schedule.name)
+        self.yields = True
+        self.settle(None)
+
+    def take_over(self, ms: int) -> None:
+        """This worker sees to the ticks after ``ms``."""
+        if self.yields:
+            since = self.schedule.timetable.moment(ms).isoformat(timespec="seconds")
+            logger.warning(
+                "schedule %s: no worker has other times for it any more; it goes on from %s",
+                self.schedule.name, since,
+            )  # fmt: skip
+        self.yields = False
+        self.settle(ms)
 
     def fail(self) -> None:
         self.retry_at = time.monotonic() + min(0.5 * 2 ** min(self.failures, 10), MAX_RETRY_SECONDS)
@@ -59,7 +80,8 @@ class Scheduler:
         self.plans = [Plan(schedule) for schedule in schedules]
         self._clock = ServerClock()
         self._name_at = 0.0
-        self._is_first = True
+        #: The server's ms epoch when it named its schedules for the first time.
+        self._born_ms: int | None = None
         self._failures = 0
 
     def run(self) -> None:
@@ -95,13 +117,15 @@ class Scheduler:
 
     def _name(self) -> None:
         timings = [plan.schedule.timing for plan in self.plans]
-        now_ms, settled = self.client.name_schedules(timings, first=self._is_first)
+        now_ms, settled = self.client.name_schedules(
+            timings, first=self._born_ms is None, born_ms=self._born_ms or 0
+        )
         self._clock.set(now_ms)
         for plan, ms in zip(self.plans, settled, strict=True):
-            if ms is None and plan.settled_ms is not None:
-                logger.warning("schedule %s: newer code has other times for it", plan.schedule.name)
-            plan.settle(ms)
-        self._name_at, self._is_first = time.monotonic() + NAMING_SECONDS, False
+            plan.give_way() if ms is None else plan.take_over(ms)
+        self._name_at = time.monotonic() + NAMING_SECONDS
+        if self._born_ms is None:
+            self._born_ms = now_ms
 
     # --- one tick -----------------------------------------------------------------------------
 
@@ -153,7 +177,7 @@ class Scheduler:
             plan.settle(None)
             self._name_at = 0.0
         elif ticked.word == "other":
-            plan.settle(None)
+            plan.give_way()
         elif ticked.word != "early":
             plan.settle(ticked.settled_ms)
         logger.debug("schedule %s: %s %s", plan.schedule.name, ticked.word, ticked.id)

@@ -15,6 +15,8 @@ from queueing.messages import Draft, Timing
 from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
 
 REPORT = Timing("report", "every 1 s", "", "work", "once")
+#: The same schedule with the times of a newer release.
+NEWER = Timing("report", "every 2 s", "", "work", "once")
 
 
 @pytest.fixture
@@ -24,20 +26,26 @@ def work(any_client: QueueClient) -> QueueClient:
     return any_client
 
 
-def named(client: QueueClient, timing: Timing = REPORT, *, first: bool = True) -> int | None:
+def named(
+    client: QueueClient, timing: Timing = REPORT, *, first: bool = True, born_ms: int = 0
+) -> int | None:
     """Name one schedule; up to where its ticks are settled."""
-    [settled_ms] = client.name_schedules([timing], first=first)[1]
+    [settled_ms] = client.name_schedules([timing], first=first, born_ms=born_ms)[1]
     return settled_ms
+
+
+def change(client: QueueClient, name: str = "report", **fields: str) -> None:
+    """Change what Redis knows of a schedule."""
+    key = client.keys.schedules()
+    state = json.loads(client.redis.hget(key, name))
+    client.redis.hset(key, name, json.dumps(state | fields))
 
 
 def long_ago(client: QueueClient, ms: int, timing: Timing = REPORT, **more: str) -> int:
     """Name a schedule and put it back: as if it had been settled and seen ``ms`` ago."""
-    settled_ms = named(client, timing)
-    key = client.keys.schedules()
-    state = json.loads(client.redis.hget(key, timing.name))
-    state |= {"settled": str(settled_ms - ms), "seen": str(settled_ms - ms), **more}
-    client.redis.hset(key, timing.name, json.dumps(state))
-    return settled_ms - ms
+    past_ms = named(client, timing) - ms
+    change(client, timing.name, **({"settled": str(past_ms), "seen": str(past_ms)} | more))
+    return past_ms
 
 
 def bodies(client: QueueClient, queue: str = "work") -> list[str]:
@@ -258,17 +266,34 @@ def test_another_timetable_begins_now_and_keeps_the_pause(work, expression, zone
 
 
 def test_older_code_yields_to_newer_code_while_that_is_there(work):
-    older, newer = REPORT, Timing("report", "every 2 s", "", "work", "once")
-    named(work, older)
-    settled_ms = named(work, newer)
-    assert named(work, older, first=False) is None
-    assert named(work, newer, first=False) == settled_ms
-    assert work.schedules()[0].timing == newer
+    named(work)
+    settled_ms = named(work, NEWER)
+    assert named(work, first=False) is None
+    assert named(work, NEWER, first=False) == settled_ms
+    assert work.schedules()[0].timing == NEWER
 
 
-def test_what_a_worker_that_has_left_named_otherwise_is_taken_over(work):
-    left_ms = long_ago(work, LEFT_MS + 1000)
-    assert named(work, Timing("report", "every 2 s", "", "work", "once"), first=False) > left_ms
+@pytest.mark.parametrize("of_older", [{}, {"born": ""}], ids=["this release", "older release"])
+def test_a_schedule_of_workers_that_have_left_is_taken_over_from_what_was_settled(work, of_older):
+    left_ms = long_ago(work, LEFT_MS + 1000, NEWER, **of_older)
+    assert named(work, first=False) == left_ms
+    assert work.schedules()[0].timing == REPORT
+
+
+def test_a_release_that_is_deployed_again_goes_on_from_what_was_settled(work):
+    named(work)
+    left_ms = long_ago(work, 5000, NEWER)
+    assert named(work) == left_ms
+    assert named(work, NEWER) == left_ms
+
+
+def test_a_youngest_worker_that_was_thought_to_have_left_has_its_way_again(work):
+    older_ms, newer_ms = work.now_ms() - 2000, work.now_ms() - 1000
+    left_ms = long_ago(work, LEFT_MS + 1000, NEWER)
+    change(work, born=str(newer_ms))
+    assert named(work, first=False, born_ms=older_ms) == left_ms
+    assert named(work, NEWER, first=False, born_ms=newer_ms) == left_ms
+    assert named(work, first=False, born_ms=older_ms) is None
 
 
 def test_what_nobody_names_any_more_is_forgotten(work):
