@@ -2,16 +2,19 @@
 
 import logging
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import validation
 from .client import QueueClient
-from .outcomes import Outcome, unpack
+from .outcomes import FORMAT, Outcome, unpack
 
 logger = logging.getLogger("queueing")
 
 #: How long one recorder keeps the others away without reading again.
 RECORDER_LEASE_MS = 10_000
+#: The same where entries wait that only a newer recorder can read: it must get its turn soon.
+GIVING_WAY_MS = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,18 @@ class Entry:
     size_bytes: int
     outcomes: list[Outcome]
     has_tasks: bool = False
+
+
+class Batch(list[Entry]):
+    """Entries that were read in one go.
+
+    ``newer`` counts the entries among them that wait for a recorder of a newer release, and are left out.
+    ``last`` is the key of the last entry that was looked at, empty at the end of the outbox.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = (), *, newer: int = 0, last: str = "") -> None:
+        super().__init__(entries)
+        self.newer, self.last = newer, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +71,15 @@ def acknowledge(client: QueueClient, lost: int) -> int:
     return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
 
 
-def read(client: QueueClient, recorder: str, *, count: int) -> list[Entry] | None:
-    """The oldest ``count`` entries for this recorder; ``None`` while another one is at work."""
+def read(client: QueueClient, recorder: str, *, count: int, after: str = "") -> Batch | None:
+    """The oldest ``count`` entries behind ``after`` for this recorder; ``None`` while another one is at work."""
     keys = [client.keys.outbox(), client.keys.recorder()]
-    found = client.scripts.run("outbox_read", keys, recorder, RECORDER_LEASE_MS, count)
-    return None if found is None else [read_entry(key, fields) for key, fields in found]
+    args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS)
+    reply = client.scripts.run("outbox_read", keys, *args)
+    if reply is None:
+        return None
+    found, newer, last = reply
+    return Batch((read_entry(key, fields) for key, fields in found), newer=newer, last=last.decode())
 
 
 def drop(client: QueueClient, entries: list[Entry]) -> None:
@@ -79,6 +98,8 @@ def newest(client: QueueClient, *, count: int) -> list[Outcome]:
 def read_entry(key: bytes, fields: list[bytes]) -> Entry:
     """An entry of the stream as a script replies it."""
     size_bytes, has_tasks = 0, fields[6:7] == [b"tasks"]
+    if _format_of(fields) > FORMAT:
+        return Entry(key.decode(), size_bytes, [], has_tasks)
     try:
         size_bytes = int(fields[3])
         return Entry(key.decode(), size_bytes, unpack(fields), has_tasks)
@@ -86,3 +107,8 @@ def read_entry(key: bytes, fields: list[bytes]) -> Entry:
         # Written by a program that is not ours. One that cannot be read must not block those behind it.
         logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
         return Entry(key.decode(), size_bytes, [], has_tasks)
+
+
+def _format_of(fields: list[bytes]) -> int:
+    is_told = fields[-2:-1] == [b"format"] and fields[-1].isdigit()
+    return int(fields[-1]) if is_told else 1

@@ -1,15 +1,26 @@
--- Read the oldest outcomes for one recorder at a time.
+-- Read the oldest outcomes for one recorder at a time. Entries of a format newer than this release stay for a
+-- newer recorder.
 --
 -- KEYS[1] outbox  KEYS[2] recorder
--- ARGV[1] recorder  ARGV[2] ms for which nobody else reads  ARGV[3] entries at the most
--- Returns the entries as XRANGE does, or nil where another recorder is at work
+-- ARGV[1] recorder  ARGV[2] ms for which nobody else reads  ARGV[3] entries to look at
+-- ARGV[4] the entry behind which it begins, '' for the first
+-- ARGV[5] ms for which nobody else reads where a newer recorder is needed
+-- Returns {its entries as XRANGE does, how many it leaves to a newer recorder, the last entry it looked at}, or
+-- nil where another recorder is at work
+--
+-- include entries
 local other = redis.call('GET', KEYS[2])
 if other and other ~= ARGV[1] then return false end
 redis.call('XDEL', KEYS[1], '0-0')
-local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[3])
-if #entries == 0 then
+local first = ARGV[4] == '' and '-' or '(' .. ARGV[4]
+local found = redis.call('XRANGE', KEYS[1], first, '+', 'COUNT', ARGV[3])
+if #found == 0 then
   redis.call('DEL', KEYS[2])
-else
-  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+  return { {}, 0, '' }
 end
-return entries
+local entries = {}
+for _, entry in ipairs(found) do
+  if format_of(entry[2]) <= FORMAT then entries[#entries + 1] = entry end
+end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', #entries < #found and ARGV[5] or ARGV[2])
+return { entries, #found - #entries, found[#found][1] }

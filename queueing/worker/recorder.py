@@ -29,6 +29,9 @@ GATHER_SECONDS = 0.1
 POLL_SECONDS = 30.0
 #: Another worker's recorder is at work: look again after this.
 YIELD_SECONDS = 1.0
+#: A recorder that found entries of a newer release reads nothing for so long, so that a newer recorder, which
+#: looks again after YIELD_SECONDS, gets its turn.
+GIVE_WAY_SECONDS = outbox.GIVING_WAY_MS / 1000 + YIELD_SECONDS
 MAX_PAUSE_SECONDS = 15.0
 PRUNE_SECONDS = 60.0
 
@@ -44,6 +47,10 @@ class Recorder:
         self._finish_by: float | None = None
         self._failures = 0
         self._is_behind = False
+        #: The last entry that was looked at on this way through the outbox.
+        self._after = ""
+        self._gives_way_until = 0.0
+        self._has_told_of_newer = False
         self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def wake(self) -> None:
@@ -91,22 +98,37 @@ class Recorder:
         return pause_seconds
 
     def _record(self) -> float:
-        entries = outbox.read(self.client, self.name, count=ENTRIES)
+        if (pause_seconds := self._gives_way_until - time.monotonic()) > 0 and not self._finish_by:
+            return pause_seconds
+        entries = outbox.read(self.client, self.name, count=ENTRIES, after=self._after)
         if entries is None:
             return YIELD_SECONDS
-        self._is_behind = len(entries) == ENTRIES
-        if not entries:
+        self._is_behind = len(entries) + entries.newer == ENTRIES
+        if not entries.last:
+            self._after = ""
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
             return POLL_SECONDS
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
         history.write(list(map(self._allowed, outcomes)))
         outbox.drop(self.client, entries)
+        if entries.newer:
+            self._leave_to_newer(entries)
         # Here, for whoever listens may take long, and wants to read what became of it.
         for outcome in outcomes:
             if outcome.event == "dead" and not outcome.is_told:
                 handlers.tell_death(outcome)
         return 0.0
+
+    def _leave_to_newer(self, entries: outbox.Batch) -> None:
+        self._after = entries.last
+        self._gives_way_until = time.monotonic() + GIVE_WAY_SECONDS
+        if not self._has_told_of_newer:
+            self._has_told_of_newer = True
+            logger.warning(
+                "the outbox holds entries that a newer release wrote; this recorder leaves them to a worker of "
+                "that release"
+            )
 
     def _allowed(self, outcome: Outcome) -> Outcome:
         """Without its payload where none is to be stored: what the scripts record comes with it.

@@ -6,7 +6,8 @@ from django.db import OperationalError
 from queueing import history, outbox
 from queueing.conf import Conf
 from queueing.models import Attempt, Job
-from queueing.worker.recorder import POLL_SECONDS, YIELD_SECONDS, Recorder
+from queueing.outcomes import FORMAT
+from queueing.worker.recorder import GIVE_WAY_SECONDS, POLL_SECONDS, YIELD_SECONDS, Recorder
 
 from .conftest import ended
 
@@ -104,3 +105,53 @@ def test_no_payload_is_stored_where_none_is_to_be(settled, hand):
     settled.cancel_message("work", ids[0])
     Recorder(settled, Conf(STORE_BODIES=False), name="one").step()
     assert set(Job.objects.values_list("body", "body_is_whole")) == {("", False)}
+
+
+def add_newer(client, count=1) -> None:
+    """Entries as a release with the next format may write them."""
+    for _ in range(count):
+        client.redis.xadd(
+            "rsmq::outbox", {"count": 1, "bytes": 3, "ms": 1, "rows": "new", "format": FORMAT + 1}
+        )
+
+
+def test_entries_carry_the_number_of_their_format(settled):
+    entries = settled.redis.xrange("rsmq::outbox")
+    assert {list(fields.items())[-1] for _, fields in entries} == {(b"format", b"%d" % FORMAT)}
+
+
+def test_the_format_before_the_numbers_is_read(recorder, settled):
+    for key, fields in settled.redis.xrange("rsmq::outbox"):
+        del fields[b"format"]
+        settled.redis.xdel("rsmq::outbox", key)
+        settled.redis.xadd("rsmq::outbox", fields)
+    recorder.step()
+    assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (3, 0)
+
+
+def test_what_a_newer_release_wrote_stays_for_its_own_recorder(recorder, settled, hand, caplog):
+    add_newer(settled, 70)
+    settled.send_message("work", "d")
+    child = hand("d")
+    for delivery in child.claim().deliveries:
+        child.settle(ended(delivery, "done", attempts=1))
+    recorder.finish(0)
+    for _ in range(2):  # more entries than one turn looks at
+        while recorder.step() != POLL_SECONDS:
+            pass
+    assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (4, 70)
+    assert caplog.text.count("newer release") == 1
+
+
+def test_a_recorder_gives_way_to_a_newer_one(recorder, settled):
+    add_newer(settled)
+    recorder.step()
+    assert 0 < settled.redis.pttl("rsmq::recorder") <= outbox.GIVING_WAY_MS
+    recorder.wake()
+    assert YIELD_SECONDS < recorder.step() <= GIVE_WAY_SECONDS
+
+
+def test_looks_at_newer_entries_find_no_outcomes_and_log_nothing(settled, caplog):
+    add_newer(settled)
+    assert len(outbox.newest(settled, count=100)) == 3
+    assert not caplog.records

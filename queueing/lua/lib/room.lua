@@ -43,6 +43,7 @@ local function receive_counts(held)
   return redis.call('HMGET', KEYS[1], unpack(fields))
 end
 
+-- include entries
 -- include unrecorded
 -- How the body of a task begins.
 local TASK_BEGINNING = '{"django_task"'
@@ -59,6 +60,7 @@ local function record(count, fields, tasks)
   local entry = { 'count', count, 'bytes', size, 'ms', whole(now_ms) }
   if #tasks > 0 then entry[7], entry[8] = 'tasks', table.concat(tasks, ' ') end
   for _, value in ipairs(fields) do entry[#entry + 1] = value end
+  entry[#entry + 1], entry[#entry + 2] = 'format', FORMAT
   local number = redis.call('XADD', KEYS[11], '*', unpack(entry))
   if #tasks > 0 then remember_tasks(KEYS[15], tasks, number) end
   local waiting = redis.call('HINCRBY', KEYS[12], 'bytes', size)
