@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from . import validation
+from . import decode, validation
 from .client import QueueClient
 from .client.base import DEAD_RETENTION_SECONDS
 from .client.receives import read_message
@@ -121,12 +121,12 @@ class Lane:
         if reply[0] != b"ok":
             raise QueueNotFound
         deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(4, len(reply), 6)]
-        return Batch(int(reply[1]), validation.stored_int(reply[2]), reply[3] == b"1", deliveries)
+        return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", deliveries)
 
     @staticmethod
     def read_settle(reply: list) -> dict[str, str]:
         """What a settle refused: id -> ``lease lost`` or ``gone``."""
-        texts = [validation.decode(text) for text in reply[1]]
+        texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
 
     @staticmethod
@@ -186,14 +186,14 @@ def look(client: QueueClient, queues: Sequence[str]) -> list[Look]:
 def _look(queue: str, word: bytes, now_ms: int) -> Look:
     if word in (b"due", b"missing"):
         return Look(queue, word == b"due", word == b"missing", None)
-    due_ms = validation.stored_int(word)
+    due_ms = decode.integer(word)
     return Look(queue, False, False, max(0, due_ms - now_ms) / 1000 if due_ms else None)
 
 
 def extend(client: QueueClient, conf: Conf, queue: str, children: Iterable[str]) -> list[str]:
     """Extend what these children hold of ``queue``; the ids that others have taken over."""
     args = [int(conf.LEASE * 1000), *(lane_name(child, queue) for child in children)]
-    return [validation.decode(id) for id in _run_room(client, conf, "extend", queue, args)[1:]]
+    return [decode.text(id) for id in _run_room(client, conf, "extend", queue, args)[1:]]
 
 
 def abandon(

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from . import validation
+from . import decode
 from .client import QueueClient
 from .outcomes import FORMAT, Outcome, unpack
 
@@ -63,7 +63,7 @@ class Stats:
 def stats(client: QueueClient) -> Stats:
     """How full the outbox is."""
     keys = [client.keys.outbox(), client.keys.outbox_stats()]
-    return Stats(*map(validation.stored_int, client.scripts.run("outbox_stats", keys)))
+    return Stats(*map(decode.integer, client.scripts.run("outbox_stats", keys)))
 
 
 def acknowledge(client: QueueClient, lost: int) -> int:

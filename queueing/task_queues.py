@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from . import validation
+from . import decode
 from .client import QueueClient
 from .exceptions import QueueExists, QueueNotFound
 from .keys import low_priority_queue
@@ -66,7 +66,7 @@ def _adopt(client: QueueClient, queue: str, target: str) -> None:
 def known(client: QueueClient) -> list[str]:
     """The queues to which tasks were sent and that are still there, by name."""
     names = client.scripts.run("task_queues", [client.keys.task_queues(), client.keys.queues()])
-    return sorted(validation.decode(name) for name in names)
+    return sorted(decode.text(name) for name in names)
 
 
 def with_siblings(queues: Sequence[str]) -> list[str]:
@@ -92,15 +92,15 @@ def find(client: QueueClient, id: str, queues: Sequence[str]) -> Whereabouts:
     return Whereabouts(
         queues[number - 1],
         outcomes,
-        validation.decode(body),
-        validation.stored_int(rc),
-        validation.stored_int(fr or b"0"),
+        decode.text(body),
+        decode.integer(rc),
+        decode.integer(fr or b"0"),
         _claimed_ms(fr, ends),
-        validation.decode(lane).partition(" ")[0],
+        decode.text(lane).partition(" ")[0],
     )
 
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
     """When the newest delivery began: the first one where there was no other that we know of."""
     counts = ends.split()
-    return validation.stored_int(counts[3] if len(counts) > 3 else fr or b"0")
+    return decode.integer(counts[3] if len(counts) > 3 else fr or b"0")

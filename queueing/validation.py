@@ -71,11 +71,6 @@ def encode(text: str) -> bytes:
         return b"".join(_encode_character(character) for character in text)
 
 
-def decode(body: bytes) -> str:
-    """The text of a body; bytes that are no UTF-8 stay recoverable as surrogate escapes."""
-    return body.decode("utf-8", "surrogateescape")
-
-
 def parse_int(value: Any) -> int | None:
     """JavaScript's ``parseInt(value, 10)``; ``None`` for NaN."""
     found = INTEGER.match(javascript_string(value))
@@ -83,14 +78,6 @@ def parse_int(value: Any) -> int | None:
         return None
     number = int(found[2][: MANY_DIGITS + 1])
     return -number if found[1] == "-" else number
-
-
-def stored_int(value: bytes | int) -> int:
-    """An integer as it lies in Redis: other clients leave floats and worse where RSMQ has integers."""
-    try:
-        return int(value)
-    except ValueError:  # no integer, or one of more digits than Python converts
-        return parse_int(decode(bytes(value))) or 0
 
 
 def javascript_string(value: Any) -> str:

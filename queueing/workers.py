@@ -4,12 +4,9 @@ It lies in Redis, where other programs write, too: whatever is not what it shoul
 record that cannot be read at all still shows that there is, or was, a worker of that name.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from . import validation
+from . import decode, validation
 
 #: A worker that was not heard of for longer has died, or does not reach Redis.
 ALIVE_SECONDS = 20.0
@@ -92,61 +89,33 @@ class Worker:
 def read_worker(name: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
     """A worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
     beat_text, _, text = stored.partition(b" ")
-    beat_ms = validation.stored_int(beat_text)
-    record = _object(text)
+    beat_ms = decode.integer(beat_text)
+    record = decode.record_or_empty(text)
+    token = record.text("token")
     return Worker(
-        name=validation.decode(name),
+        name=decode.text(name),
         last_beat_ms=beat_ms,
         age_seconds=max(0.0, now_ms - beat_ms) / 1000,
-        host=_text(record, "host"),
-        pid=int(_number(record, "pid")),
-        version=_text(record, "version"),
-        token=_text(record, "token"),
-        started_ms=beat_ms - _number(record, "uptime_ms"),
-        queues=tuple(queue for queue in _list(record, "queues") if isinstance(queue, str)),
-        processes=int(_number(record, "processes")),
-        threads=int(_number(record, "threads")),
-        memory_bytes=int(_number(record, "memory_bytes")),
-        round_trip_ms=_number(record, "round_trip_ms"),
-        is_quiet=record.get("quiet") is True,
-        is_quiet_wanted=bool(quiet_token) and quiet_token == validation.encode(_text(record, "token")),
-        children=tuple(map(_child, _objects(record, "children"))),
+        host=record.text("host"),
+        pid=record.integer("pid"),
+        version=record.text("version"),
+        token=token,
+        started_ms=beat_ms - record.number("uptime_ms"),
+        queues=tuple(record.texts("queues")),
+        processes=record.integer("processes"),
+        threads=record.integer("threads"),
+        memory_bytes=record.integer("memory_bytes"),
+        round_trip_ms=record.number("round_trip_ms"),
+        is_quiet=record.is_true("quiet"),
+        is_quiet_wanted=bool(quiet_token) and quiet_token == validation.encode(token),
+        children=tuple(map(_child, record.records("children"))),
     )
 
 
-def _child(record: Mapping[str, Any]) -> WorkerProcess:
+def _child(record: decode.Record) -> WorkerProcess:
     running = tuple(
-        RunningMessage(_text(run, "id"), _text(run, "queue"), _number(run, "started_ms"))
-        for run in _objects(record, "running")
+        RunningMessage(run.text("id"), run.text("queue"), run.number("started_ms"))
+        for run in record.records("running")
     )
-    memory_bytes = int(_number(record, "memory_bytes"))
-    return WorkerProcess(_text(record, "name"), int(_number(record, "pid")), memory_bytes, running)
-
-
-def _object(text: bytes) -> Mapping[str, Any]:
-    try:
-        record = json.loads(text.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _text(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(record: Mapping[str, Any], name: str) -> float:
-    value = record.get(name)
-    # A number without end is none, and true is no number.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
-    return value if is_number else 0
-
-
-def _list(record: Mapping[str, Any], name: str) -> list[Any]:
-    value = record.get(name)
-    return value if isinstance(value, list) else []
-
-
-def _objects(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return [value for value in _list(record, name) if isinstance(value, dict)]
+    memory_bytes = record.integer("memory_bytes")
+    return WorkerProcess(record.text("name"), record.integer("pid"), memory_bytes, running)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import QueueError
 from ..messages import PeekedMessage, QueueFigures, sent_ms
 from ..scripts import Call
@@ -31,7 +31,7 @@ class Looks(Queues):
                     # One queue whose keys are of another type hides none of the others.
                     continue
                 if reply[0] == b"deadLetterQueue":
-                    self.learn_dead_letter_queue(name, validation.decode(reply[1]))
+                    self.learn_dead_letter_queue(name, decode.text(reply[1]))
                     elsewhere.append(name)
                 elif reply[0] == b"ok":
                     found[name] = _figures(name, reply[1:])
@@ -83,12 +83,12 @@ def _figures(name: str, reply: list[Any]) -> QueueFigures:
 def _peeked(
     id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes, size_bytes: int, headers: bytes
 ) -> PeekedMessage:
-    text = validation.decode(id)
+    text = decode.text(id)
     return PeekedMessage(
         id=text,
-        body=_beginning(body) if len(body) < size_bytes else validation.decode(body),
-        rc=validation.stored_int(rc),
-        due_ms=validation.stored_int(due_ms),
+        body=_beginning(body) if len(body) < size_bytes else decode.text(body),
+        rc=decode.integer(rc),
+        due_ms=decode.integer(due_ms),
         sent=sent_ms(text),
         state=state.decode(),
         size_bytes=size_bytes,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .. import validation
+from .. import decode, validation
 from ..messages import Progress
 from .base import ClientBase
 
@@ -33,4 +33,4 @@ class ProgressNotes(ClientBase):
 
 def _read(text: bytes) -> Progress:
     fraction, _, note = text.partition(b" ")
-    return Progress(float(fraction), validation.decode(note))
+    return Progress(min(1.0, max(0.0, decode.fraction(fraction))), decode.text(note))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import NoAttributeSupplied
 from ..messages import QueueAttributes
 from .base import ClientBase, checked
@@ -27,7 +27,7 @@ class Queues(ClientBase):
     def list_queues(self) -> list[str]:
         """RSMQ's listQueues: the names in its index, unordered."""
         names = self.scripts.run("list_queues", [self.keys.queues()])
-        return [validation.decode(name) for name in names]
+        return [decode.text(name) for name in names]
 
     def delete_queue(self, qname: str) -> int:
         """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages go with it."""
@@ -62,4 +62,4 @@ class Queues(ClientBase):
 
 def read_attributes(reply: list[Any]) -> QueueAttributes:
     """The nine attributes at the beginning of a reply."""
-    return QueueAttributes(*(validation.stored_int(value) for value in reply[:9]))
+    return QueueAttributes(*(decode.integer(value) for value in reply[:9]))

@@ -1,11 +1,10 @@
 """Receiving: RSMQ's receiveMessage and popMessage, and receiving many, with waiting."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import QueueError, ReplyLost
 from ..messages import Message, sent_ms
 from ..subscription import POLL_SECONDS
@@ -97,7 +96,7 @@ class Receives(ClientBase):
                 )
             except ReplyLost as error:
                 raise ReplyLost(f"{error}; one message may have been taken") from error
-            due_ms = validation.stored_int(next_due_ms)
+            due_ms = decode.integer(next_due_ms)
             # Nothing, and more is due: it has met so many dead letters that it stopped for others.
             if fields or due_ms != int(now_ms):
                 break
@@ -112,12 +111,12 @@ def _messages(fields: list[Any]) -> Iterator[Message]:
 
 def read_message(id: bytes, body: bytes, rc: Any, fr: Any, headers: bytes) -> Message:
     """A message as the scripts reply it."""
-    text = validation.decode(id)
+    text = decode.text(id)
     return Message(
         text,
-        validation.decode(body),
-        int(rc),
-        validation.stored_int(fr),
+        decode.text(body),
+        decode.integer(rc),
+        decode.integer(fr),
         sent_ms(text),
         read_headers(headers) if headers else {},
     )
@@ -127,8 +126,4 @@ def read_headers(text: bytes) -> dict[str, str]:
     """The headers of a message; none where another program has left something else there."""
     if text.startswith(b"p"):
         text = text.partition(b" ")[2] or b"{}"
-    try:
-        headers = json.loads(text)
-    except ValueError:
-        return {}
-    return headers if isinstance(headers, dict) else {}
+    return decode.record_or_empty(text).all_texts()

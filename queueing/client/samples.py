@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import validation
+from .. import decode, validation
 from ..scripts import Call
 from .base import ClientBase
 
@@ -32,7 +32,7 @@ class Samples(ClientBase):
             keys = [key for name in qnames for key in (*self._lane_keys(name), self.keys.metrics(name))]
             args = [text for name in qnames for text in (name, self.dead_letter_queue(name))]
             told = self.scripts.run("sample", _encoded(keys), *_encoded(args))
-            elsewhere = [validation.decode(text) for text in told]
+            elsewhere = [decode.text(text) for text in told]
             qnames = elsewhere[::2]
             for name, dead in zip(elsewhere[::2], elsewhere[1::2], strict=True):
                 self.learn_dead_letter_queue(name, dead)

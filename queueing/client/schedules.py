@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from .. import timetable, validation
+from .. import decode, timetable, validation
 from ..messages import Draft, ScheduleState, Ticked, Timing
 from ..senders import random_tails
 from .base import checked
@@ -22,7 +22,7 @@ class Schedules(Sends):
         """All schedules that workers have named in the last week, by name."""
         now_ms, *pairs = self.scripts.run("list_schedules", [self.keys.schedules()])
         states = [
-            _state(validation.decode(name), json.loads(text), int(now_ms))
+            _state(decode.text(name), json.loads(text), int(now_ms))
             for name, text in zip(pairs[::2], pairs[1::2], strict=True)
         ]
         return sorted(states, key=lambda state: state.name)

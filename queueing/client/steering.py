@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import QueueError
 from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import QueuePolicy
@@ -143,10 +143,10 @@ class Steering(ClientBase):
         channel = self.keys.channel(qname)
         reply = checked(self.scripts.run("policy", self._queue_keys(qname), channel, *pairs))
         count, dead, retention, paused = reply
-        name = validation.decode(dead)
+        name = decode.text(dead)
         is_name = validation.QNAME.fullmatch(name)
         self.learn_dead_letter_queue(qname, name if is_name else dead_letter_queue(qname))
-        return QueuePolicy(validation.stored_int(count), name, validation.stored_int(retention), bool(paused))
+        return QueuePolicy(decode.integer(count), name, decode.integer(retention), bool(paused))
 
     def _valid_dead_letter_queue(self, qname: str, named: str | None) -> str:
         if is_dead_letter_queue(qname):

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from redis import exceptions as driver
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import QueueNotFound, QueueUnavailable
 from ..messages import Swept
 from .base import ClientBase
@@ -72,7 +72,7 @@ class Sweeps(ClientBase):
         try:
             prefix = f"{self.keys.ns}:"
             for key in self.redis.scan_iter(match=f"{_literal(prefix)}*:*", count=SCAN_STEP):
-                text = validation.decode(key) if isinstance(key, bytes) else key
+                text = decode.text(key) if isinstance(key, bytes) else key
                 name, _, kind = text.removeprefix(prefix).rpartition(":")
                 if kind in KINDS_BESIDE and validation.QNAME.fullmatch(name):
                     yield name

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .. import validation
+from .. import decode, validation
 from ..workers import Worker, read_worker
 from .base import ClientBase
 
@@ -52,8 +52,8 @@ class Workers(ClientBase):
         is_quiet, is_its_turn, sent_to, *names = self.scripts.run(
             "beat", keys, worker, record, token, int(asks_task_queues)
         )
-        queues = [validation.decode(name) for name in names] if is_its_turn else None
-        return Heard(bool(is_quiet), queues, sorted(validation.decode(name) for name in sent_to))
+        queues = [decode.text(name) for name in names] if is_its_turn else None
+        return Heard(bool(is_quiet), queues, sorted(decode.text(name) for name in sent_to))
 
     def forget_worker(self, worker: str) -> None:
         """Strike a worker that has left from the list of the living."""

@@ -3,9 +3,10 @@
 Other programs can write to Redis, too, so nothing that lies there is taken for what it should be.
 """
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from .. import decode
 
 if TYPE_CHECKING:
     from ..client.samples import Kept
@@ -17,8 +18,6 @@ _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15
 #: By the beginnings of their names, what does not add up.
 _EXTREMES = {"max_": max, "min_": min}
-#: What is no number in JSON is none here.
-_decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
 #: Name -> what adds up, or the most (``max_…``) or the least (``min_…``) there was.
 Sums = dict[str, float]
@@ -100,22 +99,19 @@ def add(together: Sums, sums: Sums) -> None:
 
 
 def _json(text: bytes) -> object:
-    """What other programs can write, too, need not be any."""
+    """The value of a stored text, ``None`` for one that cannot be read."""
     try:
-        return _decode(text.decode()) if text else None
-    except (ValueError, RecursionError):
+        return decode.json(text) if text else None
+    except decode.Unreadable:
         return None
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and _LEAST <= value < _LIMIT
+    return decode.is_number(value) and _LEAST <= value < _LIMIT
 
 
 def _number(text: bytes) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        return 0
+    return max(0, decode.integer(text))
 
 
 def ratio(part: float, rest: float) -> float | None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import validation
+from .. import decode
 from ..exceptions import QueueError
 from .tally import Tally
 from .text import aligned, cut, inert
@@ -95,7 +95,7 @@ class Screen:
         """Everything on stdin as it is; bytes that are no UTF-8 are sent on unchanged."""
         stream = getattr(sys.stdin, "buffer", sys.stdin)
         content = stream.read()
-        return validation.decode(content) if isinstance(content, bytes) else content
+        return decode.text(content) if isinstance(content, bytes) else content
 
 
 def _encodable(text: str, stream: Any) -> str:

@@ -6,7 +6,7 @@ Stricter than the client, which reads numbers as JavaScript does: nobody types `
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import QueueError
 from .text import inert
 
@@ -64,7 +64,7 @@ def header(text: str) -> tuple[str, str]:
 
 
 def deduplication_id(text: str) -> str:
-    if not text or text != validation.decode(text.encode("utf-8", "replace")):
+    if not text or text != decode.text(text.encode("utf-8", "replace")):
         raise ArgumentTypeError("a deduplication id is a text of at least one character in UTF-8")
     return text
 
