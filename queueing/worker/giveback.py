@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .. import holdings
 from ..client import QueueClient
 from ..conf import Conf
-from ..exceptions import QueueError, QueueUnavailable
+from ..exceptions import QueueUnavailable
 from . import timeouts
 from .board import Running
 from .log import OutcomeLog
@@ -47,6 +47,7 @@ class GiveBack:
         """Give back in the order of the deaths. Raises ``QueueUnavailable``; then it goes on next time."""
         while self._deaths:
             death = self._deaths[0]
+            failed: list[tuple[str, Exception]] = []
             for number, queue in enumerate(self.queues):
                 overdue = [running for running in death.overdue if running.queue == number]
                 try:
@@ -54,11 +55,14 @@ class GiveBack:
                     self._abandon(death, queue)
                 except QueueUnavailable:
                     raise
-                except QueueError as error:
-                    logger.error(
-                        "%s: %s; what %s held is given back when its lease ends", queue, error, death.child
-                    )
+                except Exception as error:
+                    failed.append((queue, error))
+            # Before the log: a handler of the project that raises must not bring the death back.
             self._deaths.popleft()
+            for queue, error in failed:
+                logger.error(
+                    "%s: %s; what %s held is given back when its lease ends", queue, error, death.child
+                )
 
     def _settle(self, child: str, queue: str, overdue: list[Running]) -> None:
         if not overdue:

@@ -8,11 +8,12 @@ delays a lease.
 
 import json
 import logging
+import math
 import os
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
 from .board import Board, Running, Slot
 from .giveback import Death, GiveBack
+from .guard import Guard
 from .liveness import Birth, Liveness
 from .options import Options
 from .pipes import Bell
@@ -44,6 +46,8 @@ BEAT_SECONDS = 6.0
 TURN_SECONDS = 10.0
 #: So soon after a child is born it is told of.
 BIRTH_SECONDS = 0.5
+#: The longest pause before an act that has failed is tried again.
+RETRY_SECONDS = 0.5
 #: How long the outcomes of the last jobs may take to the database when the worker stops.
 FAREWELL_SECONDS = 3.0
 #: A burst has nothing to hurry for.
@@ -98,6 +102,10 @@ class Keeper:
         self._liveness = Liveness(self.client, options, board, birth)
         self._sampler = Sampler(self.client, board.queues)
         self._scheduler = Scheduler(self.client, periodic.of_queues(options.queues))
+        # Each for itself: one that fails must not keep the others from the leases.
+        acts = (self._look_after_orphans, self._greet, self._extend, self._give_back, self._heartbeat)
+        self._acts = [(Guard("keeper", max_pause_seconds=self.turn_seconds), act) for act in acts]
+        self._guard, self._sampling = Guard("keeper"), Guard("sampler")
 
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
@@ -107,30 +115,17 @@ class Keeper:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
         pause_seconds = self.step()
         while not (self._stops and self._givings.is_done):
-            self._wait(pause_seconds)
+            if self._guard.attempt(partial(self._wait, pause_seconds)) < math.inf:
+                time.sleep(RETRY_SECONDS)
             pause_seconds = self.step()
-        self._leave()
+        Guard("keeper").attempt(self._leave)
 
     def step(self) -> float:
         """One turn: give back, extend, show that we live. Returns the seconds until the next one."""
-        if self._is_orphan:
-            self._look_after_orphans()
-        # Each for itself: a queue on which one of them fails must not end the leases of the others.
-        done = [self._tried(act) for act in (self._greet, self._extend, self._give_back, self._heartbeat)]
-        if not all(done):
-            return min(0.5, self.turn_seconds)
-        return max(0.0, min(self.turn_seconds, self._next_heartbeat - time.monotonic()))
-
-    def _tried(self, act: Callable[[], None]) -> bool:
-        try:
-            act()
-        except QueueUnavailable as error:
-            logger.debug("keeper: %s", error)
-        except QueueError as error:
-            logger.warning("keeper: %s", error)
-        else:
-            return True
-        return False
+        *waits, beat_seconds = [guard.attempt(act) for guard, act in self._acts]
+        if beat_seconds == math.inf:
+            beat_seconds = self._next_heartbeat - time.monotonic()
+        return max(0.0, min(self.turn_seconds, beat_seconds, *waits))
 
     # --- one turn -----------------------------------------------------------------------------
 
@@ -156,11 +151,17 @@ class Keeper:
         names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
         if names:
             for queue in self.board.queues:
-                self._tried(partial(self._extend_queue, queue, names))
+                self._extend_queue(queue, names)
 
     def _extend_queue(self, queue: str, names: list[str]) -> None:
-        for id in holdings.extend(self.client, self.conf, queue, names):
-            logger.warning("%s %s lease lost: another receiver has it", queue, id)
+        try:
+            for id in holdings.extend(self.client, self.conf, queue, names):
+                logger.warning("%s %s lease lost: another receiver has it", queue, id)
+        except QueueUnavailable:
+            raise
+        except BaseException as error:
+            # It is about this queue. The leases of the others are extended.
+            self._guard.report(error)
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
@@ -169,7 +170,7 @@ class Keeper:
             self._show_health()
             self._take(heard.task_queues)
             if heard.queues is not None:
-                self._sampler.step(heard.queues)
+                self._sampling.attempt(partial(self._sampler.step, heard.queues))
 
     def _take(self, sent_to: Sequence[str]) -> None:
         """Let the children take the queues among these that are new, and their siblings."""
@@ -187,6 +188,8 @@ class Keeper:
                 logger.warning("the health file cannot be touched: %s", error)
 
     def _look_after_orphans(self) -> None:
+        if not self._is_orphan:
+            return
         for child in list(self.children.values()):
             if child.is_gone:
                 started = [running.id for running in child.slot.running()]

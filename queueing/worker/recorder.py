@@ -14,9 +14,9 @@ from django.db import DatabaseError, connections
 from .. import handlers, history, outbox
 from ..client import QueueClient
 from ..conf import Conf
-from ..exceptions import QueueError
 from ..outcomes import Outcome
 from ..task_body import is_task
+from .guard import Guard
 
 logger = logging.getLogger("queueing.worker")
 
@@ -46,6 +46,7 @@ class Recorder:
         self._ended = threading.Event()
         self._finish_by: float | None = None
         self._failures = 0
+        self._guard = Guard("recorder")
         self._is_behind = False
         #: The last entry that was looked at on this way through the outbox.
         self._after = ""
@@ -83,15 +84,17 @@ class Recorder:
 
     def step(self) -> float:
         """One turn. Returns the seconds to wait, 0 where there is more."""
+        return self._guard.turn(self._turn)
+
+    def _turn(self) -> float:
         try:
             pause_seconds = self._record()
             self._prune()
-        except (DatabaseError, QueueError) as error:
+        except DatabaseError as error:
             return self._failed(error)
-        except Exception as error:
-            # Whatever it is, the next turn comes: a thread that ends here would end the history.
-            logger.exception("the recorder failed")
-            return self._failed(error)
+        except BaseException:
+            connections.close_all()
+            raise
         if self._failures:
             logger.info("the history is written again")
             self._failures = 0
@@ -144,9 +147,9 @@ class Recorder:
             history.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
             self._next_prune = time.monotonic() + PRUNE_SECONDS
 
-    def _failed(self, error: Exception) -> float:
+    def _failed(self, error: DatabaseError) -> float:
         connections.close_all()
-        if not self._failures and isinstance(error, DatabaseError):
+        if not self._failures:
             logger.warning("the history waits in Redis, the database is away: %s", error)
         self._failures += 1
         return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)

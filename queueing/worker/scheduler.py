@@ -7,8 +7,6 @@ what nobody has settled is due for whoever looks next.
 
 import logging
 import math
-import random
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
 from ..messages import Draft, Ticked
 from ..schedule import LATE_MS, Schedule, create_queue
 from .clock import ServerClock
+from .guard import Guard, turn_for_ever
 
 logger = logging.getLogger("queueing.worker")
 
@@ -26,8 +25,8 @@ logger = logging.getLogger("queueing.worker")
 NAMING_SECONDS = 20.0
 #: So many ticks are made up for per call.
 STEP = 10
-#: While Redis is away, and while one schedule cannot be sent.
-MAX_PAUSE_SECONDS, MAX_RETRY_SECONDS = 15.0, 60.0
+#: The longest pause while one schedule cannot be sent.
+MAX_RETRY_SECONDS = 60.0
 
 
 @dataclass
@@ -82,36 +81,28 @@ class Scheduler:
         self._name_at = 0.0
         #: The server's ms epoch when it named its schedules for the first time.
         self._born_ms: int | None = None
-        self._failures = 0
+        self._guard = Guard("scheduler")
 
     def run(self) -> None:
         """Schedule for ever: for a thread that ends with its process."""
-        pause = threading.Event()
-        while True:
-            pause.wait(self.step())
+        turn_for_ever(self.step)
 
     def step(self) -> float:
         """Send what is due now. Returns the seconds until there is something to do again."""
-        try:
-            if time.monotonic() >= self._name_at:
-                self._name()
-            for plan in self.plans:
-                if self._wait_seconds(plan) <= 0:
-                    self._try(plan)
-        except QueueError as error:
-            return self._failed(error)
-        self._failures = 0
+        return self._guard.turn(self._turn)
+
+    def _turn(self) -> float:
+        if time.monotonic() >= self._name_at:
+            self._name()
+        for plan in self.plans:
+            if self._wait_seconds(plan) <= 0:
+                self._try(plan)
         waits = [self._name_at - time.monotonic(), *map(self._wait_seconds, self.plans)]
         return max(0.0, min(waits))
 
     def _wait_seconds(self, plan: Plan) -> float:
         due = (plan.next_ms - self._clock.now_ms()) / 1000
         return max(due, plan.retry_at - time.monotonic()) if plan.failures else due
-
-    def _failed(self, error: QueueError) -> float:
-        logger.log(logging.DEBUG if self._failures else logging.WARNING, "scheduler: %s", error)
-        self._failures += 1
-        return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS) * random.uniform(0.5, 1.0)
 
     # --- how far they are ---------------------------------------------------------------------
 
@@ -136,12 +127,12 @@ class Scheduler:
         except QueueUnavailable:
             raise  # It is the same for all.
         except QueueError as error:
+            plan.fail()
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
-            plan.fail()
         except BaseException:
-            # The code that makes a body may raise anything, also what ends a thread; the others go on.
-            logger.exception("schedule %s has no message", name)
+            # The code that makes a body may raise anything, also what ends a thread. The others continue.
             plan.fail()
+            logger.exception("schedule %s has no message", name)
         else:
             plan.failures = 0
 

@@ -1,0 +1,93 @@
+"""Keeps the repeated work of the keeper alive: an error costs one turn, never the thread it runs in.
+
+Anything can be raised there: Redis and the database are shared with other programs, and the project's own
+code (receivers of signals, bodies of schedules, log handlers) runs in these threads.
+"""
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from ..exceptions import QueueError, QueueUnavailable
+
+logger = logging.getLogger("queueing.worker")
+
+#: The first pause after an error, and the longest one.
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 15.0
+#: An error of the same kind is reported again after this time.
+REPORT_SECONDS = 600.0
+
+
+class Guard:
+    """Guards one kind of work: reports its errors once per kind, and backs off while they last."""
+
+    def __init__(self, name: str, *, max_pause_seconds: float = MAX_PAUSE_SECONDS) -> None:
+        self.name = name
+        self._max_pause_seconds = max_pause_seconds
+        self._failures = 0
+        self._again_at = -math.inf
+        self._reported: dict[str, float] = {}
+
+    def turn(self, work: Callable[[], float]) -> float:
+        """Do one turn of a loop. Returns its pause in seconds, or the back-off after an error."""
+        try:
+            seconds = work()
+        except BaseException as error:
+            self.report(error)
+            return self._back_off(error)
+        self._failures = 0
+        return seconds
+
+    def attempt(self, act: Callable[[], None]) -> float:
+        """Do something beside other work, unless it failed a moment ago.
+
+        Returns the seconds until it can be tried again; infinite if it was done.
+        """
+
+        def done() -> float:
+            act()
+            return math.inf
+
+        wait_seconds = self._again_at - time.monotonic()
+        if wait_seconds > 0:
+            return wait_seconds
+        seconds = self.turn(done)
+        self._again_at = time.monotonic() + seconds if self._failures else -math.inf
+        return seconds
+
+    def report(self, error: BaseException) -> None:
+        """Log an error, if its kind was not reported lately. An outage of Redis is reported by others."""
+        is_outage = isinstance(error, QueueUnavailable)
+        kind = str(error) if isinstance(error, QueueError) else type(error).__name__
+        now = time.monotonic()
+        try:
+            if is_outage:
+                logger.debug("%s: %s", self.name, error)
+            elif now - self._reported.get(kind, -math.inf) >= REPORT_SECONDS:
+                self._reported[kind] = now
+                is_expected = isinstance(error, QueueError)
+                logger.error("%s: %s", self.name, error, exc_info=None if is_expected else error)
+        except BaseException:
+            # The project's own log handlers can raise, and memory can be short here, too.
+            return
+
+    def _back_off(self, error: BaseException) -> float:
+        self._failures = min(self._failures + 1, 10)
+        if isinstance(error, QueueUnavailable):
+            return min(MIN_PAUSE_SECONDS, self._max_pause_seconds)
+        pause_seconds = MIN_PAUSE_SECONDS * 2 ** (self._failures - 1)
+        return min(pause_seconds, self._max_pause_seconds) * random.uniform(0.8, 1.0)
+
+
+def turn_for_ever(step: Callable[[], float]) -> None:
+    """The life of a thread that ends with its process: turn after turn, each with its pause."""
+    pause = threading.Event()
+    while True:
+        try:
+            pause.wait(step())
+        except BaseException:
+            # ``step`` is guarded. Only a lack of memory gets here.
+            time.sleep(MIN_PAUSE_SECONDS)
