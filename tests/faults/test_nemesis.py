@@ -7,6 +7,7 @@ is a new one, and tells its seed.
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,13 +25,15 @@ from tests.wire.bridge import node_side
 from .nemesis.kinds import KINDS
 from .nemesis.plan import draw
 from .nemesis.run import Run
-from .nemesis.stage import QUEUES, SHAPES, Stage
-from .nemesis.traffic import NODE_PAUSE_SECONDS, PAUSE_SECONDS, NodeProgram, Sender, Traffic
+from .nemesis.stage import QUEUES, SHAPES, SLOTS, Stage
+from .nemesis.traffic import NODE_PAUSE_SECONDS, PAUSE_SECONDS, WORK_SECONDS, NodeProgram, Sender, Traffic
 
 SECONDS = float(os.environ.get("NEMESIS_SECONDS", "30"))
 SOAK_SECONDS = float(os.environ.get("NEMESIS_SECONDS", "600"))
-#: From the last blow until all queues are empty.
-DRAIN_SECONDS = 120
+#: The time that workers have to come back after the last blow: the longest outage, lease and back-off.
+RECOVERY_SECONDS = 60
+#: So many times longer than its pure work may a backlog take: a machine of two cores also runs the rest.
+SLOWNESS = 5
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
     replay = f'NEMESIS_SEED={seed} NEMESIS_SECONDS={seconds:g} make test ARGS="tests/faults/test_nemesis.py"'
     try:
         sent = _strike(stage, run, seed, seconds, invariants)
-        _drain(stage)
+        drained = _drain(stage)
         for queue in QUEUES:
             stage.client.sweep_queue(queue)  # what Node has deleted, it has deleted without what is ours
         invariants.check(faults=len(run.plan) + sent.poisons, drained=QUEUES, diary=stage.postgres)
@@ -63,7 +66,7 @@ def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
         invariants.do_not_hold("it has been told already")
         error.add_note("\n".join([f"Replay it with: {replay}", "What struck:", *run.told]))
         raise
-    figure(f"nemesis: {len(run.plan)} blows, {sent.acknowledged} messages; {replay}")
+    figure(f"nemesis: {len(run.plan)} blows, {sent.acknowledged} messages, {drained}; {replay}")
 
 
 def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invariants) -> Sender:
@@ -82,22 +85,26 @@ def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invar
     return sender
 
 
-def _drain(stage: Stage) -> None:
+def _drain(stage: Stage) -> str:
     """All is well again: everything that was sent comes to its end, and the workers end when told to."""
     first = stage.posts[0].process
+    began, left = time.monotonic(), _left(stage)
+    work_seconds = sum(left[queue] * WORK_SECONDS[queue] for queue in QUEUES) / SLOTS
     eventually(
         lambda: not any(_left(stage).values()),
-        within_seconds=DRAIN_SECONDS,
+        within_seconds=RECOVERY_SECONDS + SLOWNESS * work_seconds,
         every_seconds=0.2,
         of=first,
         what=lambda: f"drained: {_left(stage)}",
     )
+    drained = f"the {sum(left.values())} left at its end drained in {time.monotonic() - began:.0f} s"
     for post in stage.posts:
         assert post.process.is_running, f"it ended by itself: {post.process.tail()}"
         post.process.terminate()
     for process in [*stage.leaving, *(post.process for post in stage.posts)]:
         code = process.wait(within_seconds=40)
         assert code == 0 or (code == -signal.SIGTERM and not _had_begun(process)), process.tail()
+    return drained
 
 
 def _had_begun(process: WorkerProcess) -> bool:

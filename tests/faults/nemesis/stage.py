@@ -15,6 +15,8 @@ from tests.servers.worker_process import WorkerProcess
 QUEUES = ("ledger", "brisk", "slow", "flaky", "raising", "sending", "hard")
 #: Options of each worker: the shapes in which they are deployed.
 SHAPES = (("--processes", "2", "--threads", "2"), ("--threads", "4"), ())
+#: The messages that all of them can run at a time.
+SLOTS = 2 * 2 + 4 + 1
 
 
 class Post:

@@ -10,8 +10,17 @@ from queueing.exceptions import QueueError
 from tests.servers.invariants import Invariants
 from tests.wire.bridge import NodeSide, RsmqError
 
-#: Queue -> how often it is chosen.
-WEIGHTS = {"ledger": 40, "brisk": 30, "sending": 6, "flaky": 6, "slow": 8, "raising": 2, "hard": 8}
+#: How often each queue is chosen, in percent.
+WEIGHTS = {"ledger": 43, "brisk": 33, "sending": 6, "flaky": 6, "slow": 3, "raising": 2, "hard": 7}
+#: Seconds of work of a message to ``slow``, and how often each is chosen. The longest outlasts a lease.
+SLOW = {0.05: 6, 0.3: 3, 1: 2, 3: 1}
+#: Seconds for which a message of each queue keeps a thread busy, on average and rounded up. The sum over a
+#: second of traffic has to stay below a third of the threads: the blows stop the others now and then.
+WORK_SECONDS = {
+    **dict.fromkeys(WEIGHTS, 0.02),
+    "sending": 0.06,
+    "slow": sum(seconds * share for seconds, share in SLOW.items()) / sum(SLOW.values()),
+}
 PAUSE_SECONDS = 0.008
 NODE_PAUSE_SECONDS = 0.1
 #: Of the messages to ``hard`` one in so many kills its process, and so many in all.
@@ -67,7 +76,8 @@ class Sender:
 
     def _body(self, queue: str) -> str:
         if queue == "slow":
-            return f"{self.chance.choice((0.05, 0.3, 1, 3)):g} of work"
+            [seconds] = self.chance.choices(list(SLOW), list(SLOW.values()))
+            return f"{seconds:g} of work"
         if queue == "hard" and self.poisons < POISONS and self.chance.randrange(POISON) == 0:
             self.poisons += 1
             return "kill"
