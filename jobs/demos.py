@@ -68,8 +68,7 @@ def send(name: str, request: HttpRequest) -> Sent:
         raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)
     count = count_of(request.POST.get("count", "")) if name == "many" else 1
     queue = hello.QUEUE if name == "many" else TASK_QUEUE
-    address = request.META.get("REMOTE_ADDR", "")
-    limits.admit(f"demo {address}", queue, count=count, per_minute=PRESSES_PER_MINUTE)
+    limits.admit(request, "demo", queue, count=count, per_minute=PRESSES_PER_MINUTE)
     return Sent(DEMOS[name](count), count)
 
 

@@ -2,22 +2,24 @@
 
 from datetime import UTC, datetime
 
+from django.http import HttpRequest
+
 import queueing
 
 from . import limits
 
 #: The queue that the page sends to and shows.
 QUEUE = "testqueue"
-#: How often one address may press the button in a minute.
+#: How often one client may press the button in a minute.
 POSTS_PER_MINUTE = 30
 
 
-def send(address: str) -> str:
-    """Send the greeting for a visitor at ``address`` and return its message id.
+def send(request: HttpRequest) -> str:
+    """Send the greeting for a visitor and return its message id.
 
     Raises ``Refused`` at a limit and ``QueueError`` as the client does.
     """
-    limits.admit(f"post {address}", QUEUE, per_minute=POSTS_PER_MINUTE)
+    limits.admit(request, "post", QUEUE, per_minute=POSTS_PER_MINUTE)
     return queueing.send_message(QUEUE, greeting(datetime.now(UTC)))
 
 

@@ -1,5 +1,6 @@
 """The limits of a page that many may use."""
 
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 import queueing
@@ -17,13 +18,14 @@ class Refused(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def admit(who: str, queue: str, *, count: int = 1, per_minute: int) -> None:
-    """Let ``who`` send ``count`` messages to ``queue`` with one press, or raise ``Refused``.
+def admit(request: HttpRequest, button: str, queue: str, *, count: int = 1, per_minute: int) -> None:
+    """Let a client send ``count`` messages to ``queue`` with one press of ``button``, or raise ``Refused``.
 
     Raises ``QueueError`` as the client does.
     """
     client = queueing.get_client()
-    if client.count_hit(who, 60) > per_minute:
+    network = request.META.get("CLIENT_NETWORK")  # by the site's middleware
+    if client.count_hit(f"{button} {network}", 60) > per_minute:
         raise Refused(
             _("That was %(count)d messages in a minute. Wait a moment, then press again.")
             % {"count": per_minute},

@@ -57,7 +57,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @patient
 def job(request: HttpRequest) -> HttpResponse:
     """Send one message and answer at once."""
-    return _sending(request, lambda: demos.Sent(hello.send(request.META.get("REMOTE_ADDR", ""))))
+    return _sending(request, lambda: demos.Sent(hello.send(request)))
 
 
 @never_cache

@@ -1,27 +1,29 @@
-"""The address of the client, where a trusted proxy stands in front."""
+"""The address of the client, also behind a trusted proxy, and the network by which clients are limited."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
-from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+
+#: The part of IPv6 that a provider gives one customer.
+IPV6_PREFIX_BITS = 64
 
 
 class ClientAddressMiddleware:
-    """Puts the client's address into ``REMOTE_ADDR``, where everything else looks for it.
+    """Puts the client's address into ``REMOTE_ADDR``, and its network into ``CLIENT_NETWORK``.
 
-    The proxy appends the address that it saw to ``X-Forwarded-For``: only the last entry is its
-    word, those before it are the client's own claims. Without ``TRUST_PROXY`` all of it is.
+    A proxy appends the address that it saw to ``X-Forwarded-For``, so only the last entry counts; the others
+    are the client's own claims. Without ``TRUST_PROXY`` the header is ignored.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        if not settings.TRUST_PROXY:
-            raise MiddlewareNotUsed
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.META["REMOTE_ADDR"] = client_address(request)
+        if settings.TRUST_PROXY:
+            request.META["REMOTE_ADDR"] = client_address(request)
+        request.META["CLIENT_NETWORK"] = client_network(request)
         return self.get_response(request)
 
 
@@ -32,3 +34,19 @@ def client_address(request: HttpRequest) -> str:
         return str(ip_address(last))
     except ValueError:
         return request.META.get("REMOTE_ADDR", "")
+
+
+def client_network(request: HttpRequest) -> str | None:
+    """What the limits count: the client's IPv4 address, or its IPv6 network; ``None`` without an address.
+
+    A customer of a provider has all addresses of a /64 network. An IPv4 address in IPv6 form is that address.
+    """
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])
+    except ValueError:
+        return None
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, IPV6_PREFIX_BITS), strict=False).network_address)

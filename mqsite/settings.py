@@ -156,7 +156,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 # Who guesses passwords is locked out by address; an account is never locked, or anybody could do it.
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
-AXES_CLIENT_IP_CALLABLE = "mqsite.login_guard.guesser_address"
+AXES_CLIENT_IP_CALLABLE = "mqsite.proxy.client_network"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Further tries do not lengthen it: an office behind one address gets in again.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from jobs import hello, limits
 from queueing.client import QueueClient
@@ -103,6 +104,32 @@ class TestLimits:
         assert int(response["Retry-After"]) > 0
         assert "30 messages in a minute" in response.json()["error"]
         assert browser.post("/job", headers=JSON, REMOTE_ADDR="192.0.2.7").status_code == 202
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"),
+            ("203.0.113.7", "::ffff:203.0.113.7"),
+        ],
+    )
+    @pytest.mark.parametrize("behind_proxy", [True, False])
+    def test_all_addresses_of_one_client_share_the_limit(
+        self,
+        browser: Client,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        first: str,
+        second: str,
+        behind_proxy: bool,
+    ) -> None:
+        monkeypatch.setattr(hello, "POSTS_PER_MINUTE", 1)
+        settings.TRUST_PROXY = behind_proxy
+
+        def press(address: str) -> int:
+            at = {"HTTP_X_FORWARDED_FOR": address} if behind_proxy else {"REMOTE_ADDR": address}
+            return browser.post("/job", headers=JSON, **at).status_code
+
+        assert [press(first), press(second), press("2001:db8:1:3::1")] == [202, 429, 202]
 
     def test_a_browser_reads_it_on_the_page(self, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hello, "POSTS_PER_MINUTE", 1)

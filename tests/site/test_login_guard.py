@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from mqsite.login_guard import guesser_address
+from mqsite.proxy import client_network
 
 LOGIN = "/admin/login/"
 GUESSER, OTHER = "203.0.113.7", "203.0.113.8"
@@ -96,4 +96,4 @@ def test_no_password_is_written_down():
     ],
 )
 def test_all_addresses_of_one_network_of_ipv6_are_one(address: str, counted: str | None):
-    assert guesser_address(RequestFactory(REMOTE_ADDR=address).get("/")) == counted
+    assert client_network(RequestFactory(REMOTE_ADDR=address).get("/")) == counted

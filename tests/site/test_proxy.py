@@ -1,7 +1,6 @@
 """Whom the site believes about address and encryption."""
 
 import pytest
-from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
@@ -41,8 +40,9 @@ def test_the_middleware_puts_it_where_everybody_looks(settings: Settings):
 
 def test_without_a_trusted_proxy_nobody_may_claim_an_address(settings: Settings):
     settings.TRUST_PROXY = False
-    with pytest.raises(MiddlewareNotUsed):
-        ClientAddressMiddleware(lambda request: HttpResponse())
+    request = RequestFactory(REMOTE_ADDR=PEER).get("/", HTTP_X_FORWARDED_FOR="203.0.113.7")
+    ClientAddressMiddleware(lambda request: HttpResponse())(request)
+    assert request.META["REMOTE_ADDR"] == PEER
 
 
 @pytest.fixture
