@@ -51,8 +51,11 @@ class Conf:
     STORE_BODIES: bool = True
     #: What /metrics and /queues.json are asked with; empty: they answer in development only.
     METRICS_TOKEN: str = ""
-    #: Values of JSON keys whose names contain one of these (in any case) are not shown in the console.
-    REDACT: tuple[str, ...] = ("password", "passwd", "secret", "token", "api_key", "apikey", "authorization")
+    #: Values whose names contain one of these are not shown. Case, ``-`` and ``_`` do not matter.
+    REDACT: tuple[str, ...] = (
+        *("password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "credential"),
+        *("api_key", "access_key", "private_key", "cookie", "session_id"),
+    )
     #: Bytes of outcomes that may wait in Redis while the database is away.
     OUTBOX_MAX: int = 8_000_000
     #: How long connecting to Redis, or one answer of it, may take.

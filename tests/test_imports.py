@@ -18,7 +18,7 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 ROWS = [
     (
         "ground floor",
-        "decode exceptions keys messages signals conf redaction struck_text backoff policies outcomes tallies"
+        "decode exceptions keys messages signals conf redaction backoff policies outcomes tallies"
         " version task_body task_setting text_log",
     ),
     (

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..models import Job
-from ..struck_text import struck
+from ..redaction import struck
 from ..templatetags.queueing_text import visible
 from .job_criteria import Criteria
 from .job_search import JobSearch, Place

@@ -19,8 +19,7 @@ from django.db.models.functions import Left
 from django.utils.translation import gettext
 
 from ..models import Job
-from ..redaction import redacted
-from ..struck_text import struck
+from ..redaction import redacted, struck
 from .job_criteria import Criteria
 
 #: Rows per step of a search, and of one that reads payloads.

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from django.http import StreamingHttpResponse
 
 from .. import validation
-from ..redaction import redacted_pieces
+from ..redaction import redacted
 
-#: Characters that are handed on at once.
+#: Characters that are encoded and sent in one part.
 PART = 65_536
 
 
@@ -21,12 +21,6 @@ def payload_file(text: str, message_id: str, kind: str = "payload") -> Streaming
 
 
 def _parts(text: str) -> Iterator[bytes]:
-    part: list[str] = []
-    length = 0
-    for piece in redacted_pieces(text):
-        part.append(piece)
-        length += len(piece)
-        if length >= PART:
-            yield validation.encode("".join(part))
-            part, length = [], 0
-    yield validation.encode("".join(part))
+    shown = redacted(text)
+    for begin in range(0, len(shown) or 1, PART):
+        yield validation.encode(shown[begin : begin + PART])
