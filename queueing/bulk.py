@@ -5,20 +5,21 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from django.db import connections, router
+from django.db import connections
 from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
 
 
 def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of a model, passing over those that are there already.
+    """Insert rows of a model, passing over those that are there already by their unique constraint.
 
-    All rows have the same columns; the others get the defaults of their fields. Values are stored as
-    they are, but for moments, which databases take in different forms.
+    Anything else that the database refuses is an error: its own "ignore" drops such rows without a word.
+    All rows have the same columns; the others get the defaults of their fields. Values are stored as they
+    are, but for moments, which databases take in different forms.
     """
     if not rows:
         return
-    connection = connections[router.db_for_write(model)]
+    connection = connections[model._default_manager.db]
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     fields.sort(key=lambda field: field.attname not in rows[0])
     defaults = tuple(
@@ -41,6 +42,8 @@ def _sql(connection: Any, model: type[Model], fields: Sequence[Field]) -> str:
     quote, ops = connection.ops.quote_name, connection.ops
     columns = ", ".join(quote(field.column) for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    suffix = ops.on_conflict_suffix_sql(fields, OnConflict.IGNORE, [], [])
-    verb = ops.insert_statement(on_conflict=OnConflict.IGNORE)
+    unique = [model._meta.get_field(name).column for name in model._meta.total_unique_constraints[0].fields]
+    # A row that is there gets the unique values that it has.
+    suffix = ops.on_conflict_suffix_sql(fields, OnConflict.UPDATE, unique, unique)
+    verb = ops.insert_statement(on_conflict=OnConflict.UPDATE)
     return f"{verb} {quote(model._meta.db_table)} ({columns}) VALUES ({places}) {suffix}"

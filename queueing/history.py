@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
 from . import bulk
@@ -35,6 +35,9 @@ BUILTIN = "builtins."
 #: What every database can hold in the columns.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
+#: Errors about the values of one row. Drivers raise the last two for what they cannot send.
+BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
+
 _UPDATED = [
     "handler", "state", "rc", "attempts", "crashes", "started_at", "finished_at", "wait_ms", "run_ms",
     "worker", "error", "exception", "result",
@@ -42,9 +45,9 @@ _UPDATED = [
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes. A row that the database refuses is stored stripped of its texts, never lost.
+    """Record outcomes. A row whose values the database refuses is stored stripped of its texts.
 
-    Raises ``DatabaseError`` where the database is away.
+    Raises what the database raises for any other reason: then nothing is wrong with the rows, and they wait.
     """
     for start in range(0, len(outcomes), CHUNK):
         chunk = outcomes[start : start + CHUNK]
@@ -88,7 +91,7 @@ def prune(*, days: int, rows: int) -> None:
 
 def forget(ids: Sequence[int]) -> None:
     """Delete these jobs and their attempts, by primary key; not more than a thousand at once."""
-    with transaction.atomic():
+    with transaction.atomic(using=Job.objects.db):
         Attempt.objects.filter(job__in=ids)._raw_delete(using=Job.objects.db)
         Job.objects.filter(id__in=ids)._raw_delete(using=Job.objects.db)
 
@@ -102,22 +105,32 @@ def _is_written(outcomes: Sequence[Outcome]) -> bool:
     """Write outcomes together, and tell whether the database took them."""
     try:
         _write_together(outcomes)
-    except (OperationalError, InterfaceError):
-        raise  # It is away or busy: nothing is wrong with the rows.
-    except Exception as error:
-        # Databases and their drivers differ in what they raise for a value they cannot hold.
-        logger.warning("the database refused a row of %d: %s", len(outcomes), error)
+    except BAD_ROW as error:
+        logger.warning("the database refused a row of %d: %s", len(outcomes), sentence(error))
         return False
     return True
 
 
 def _write_somehow(outcome: Outcome) -> None:
-    if not _is_written([outcome]) and not _is_written([_bare(outcome)]):
-        logger.error("%s %s could not be recorded: %s", outcome.queue, outcome.id, outcome.event)
+    if _is_written([outcome]) or _is_written([_bare(outcome)]):
+        return
+    _try_plain_row()
+    logger.error("%s %s could not be recorded: %s", outcome.queue, outcome.id, outcome.event)
 
 
-@transaction.atomic
+def _try_plain_row() -> None:
+    """Raise where the database refuses any row at all, as it does if its tables are not the expected ones."""
+    with transaction.atomic(using=Job.objects.db):
+        _write_together([Outcome("", "", 0, "done", "")])
+        transaction.set_rollback(True, using=Job.objects.db)
+
+
 def _write_together(outcomes: Sequence[Outcome]) -> None:
+    with transaction.atomic(using=Job.objects.db):
+        _write_all(outcomes)
+
+
+def _write_all(outcomes: Sequence[Outcome]) -> None:
     outcomes = [_bounded(outcome) for outcome in outcomes]
     newest: dict[Key, Outcome] = {}
     waits: dict[Key, float] = {}
@@ -135,6 +148,11 @@ def _write_together(outcomes: Sequence[Outcome]) -> None:
         Attempt,
         [_attempt(known[outcome.queue, _text(outcome.id, 64)][0], outcome) for outcome in outcomes],
     )
+
+
+def sentence(error: Exception) -> str:
+    """The first line of an error of the database. PostgreSQL quotes the refused row in the next ones."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:

@@ -1,6 +1,6 @@
 """The diary: what became of each message. Redis is the truth about the queue, this is its memory."""
 
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,6 +15,21 @@ class State(models.TextChoices):
     LEASE_LOST = "lease lost", _("lease lost")
     GONE = "gone", _("gone")
     CANCELLED = "cancelled", _("cancelled")
+
+
+class Written(models.Manager):
+    """Rows as the database for writing knows them, also for reads.
+
+    An outcome leaves the outbox once it is committed there. A replica that lags would know nothing of it.
+    """
+
+    @property
+    def db(self) -> str:
+        """The alias of the database for writing."""
+        return self._db or router.db_for_write(self.model, **self._hints)
+
+    def get_queryset(self) -> models.QuerySet:
+        return self._queryset_class(model=self.model, using=self.db, hints=self._hints)
 
 
 class Job(models.Model):
@@ -42,6 +57,8 @@ class Job(models.Model):
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
     #: The JSON of what a task returned.
     result = models.TextField(_("result"), blank=True)
+
+    objects = Written()
 
     class Meta:
         verbose_name = _("processed job")
@@ -91,6 +108,8 @@ class Attempt(models.Model):
     error = models.TextField(_("error"), blank=True)
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
     traceback = models.TextField(_("traceback"), blank=True)
+
+    objects = Written()
 
     class Meta:
         verbose_name = _("attempt")

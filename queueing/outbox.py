@@ -72,7 +72,7 @@ def acknowledge(client: QueueClient, lost: int) -> int:
 
 
 def read(client: QueueClient, recorder: str, *, count: int, after: str = "") -> Batch | None:
-    """The oldest ``count`` entries behind ``after`` for this recorder; ``None`` while another one is at work."""
+    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work."""
     keys = [client.keys.outbox(), client.keys.recorder()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS)
     reply = client.scripts.run("outbox_read", keys, *args)

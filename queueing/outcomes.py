@@ -14,8 +14,8 @@ from typing import Any
 from .messages import sent_ms
 from .task_body import is_task, name_in
 
-#: The newest format of outbox entries that ``unpack`` reads: that of ``lua/lib/entries.lua``. It reads the format
-#: before it, too, because workers of two releases share the outbox during a deploy.
+#: The newest format of outbox entries that ``unpack`` reads: the one of ``lua/lib/entries.lua``. It reads the
+#: format before it, too, because workers of two releases share the outbox during a deploy.
 FORMAT = 1
 #: Characters of a payload, of an error and of a traceback that the history keeps.
 BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000

@@ -51,7 +51,7 @@ class Recorder:
         #: The last entry that was looked at on this way through the outbox.
         self._after = ""
         self._gives_way_until = 0.0
-        self._has_told_of_newer = False
+        self._has_told_of_newer = self._has_told_of_failure = False
         self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def wake(self) -> None:
@@ -93,11 +93,13 @@ class Recorder:
         except DatabaseError as error:
             return self._failed(error)
         except BaseException:
+            self._after = ""
             connections.close_all()
             raise
-        if self._failures:
-            logger.info("the history is written again")
-            self._failures = 0
+        self._failures = 0
+        if self._has_told_of_failure and pause_seconds in (0.0, POLL_SECONDS):
+            self._has_told_of_failure = False
+            logger.warning("the history is written again")
         return pause_seconds
 
     def _record(self) -> float:
@@ -129,8 +131,8 @@ class Recorder:
         if not self._has_told_of_newer:
             self._has_told_of_newer = True
             logger.warning(
-                "the outbox holds entries that a newer release wrote; this recorder leaves them to a worker of "
-                "that release"
+                "the outbox holds entries that a newer release wrote; "
+                "this recorder leaves them to a worker of that release"
             )
 
     def _allowed(self, outcome: Outcome) -> Outcome:
@@ -149,7 +151,10 @@ class Recorder:
 
     def _failed(self, error: DatabaseError) -> float:
         connections.close_all()
-        if not self._failures:
-            logger.warning("the history waits in Redis, the database is away: %s", error)
         self._failures += 1
+        self._after = ""
+        if not self._has_told_of_failure:
+            self._has_told_of_failure = True
+            text = "the history waits in Redis, the database refuses it: %s"
+            logger.warning(text, history.sentence(error))
         return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)
