@@ -15,7 +15,7 @@ import: only what is registered here runs.
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -39,6 +39,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MAX_NAME = 160
 
 
+#: Turns what a function returned into its value: awaits what is awaitable. Raises what that raises, and
+#: ``NothingRan`` for a generator.
+ValueOf = Callable[[Any], Any]
+
+
 class Runnable(Protocol):
     """The code of a message, whatever registered it. It must not keep anything of one run."""
 
@@ -49,11 +54,7 @@ class Runnable(Protocol):
     @property
     def policy(self) -> Policy: ...
 
-    @property
-    def is_async(self) -> bool:
-        """Whether ``run`` returns a coroutine."""
-
-    def run(self, context: Context) -> str | Awaitable[str]:
+    def run(self, context: Context, value_of: ValueOf) -> str:
         """Run it, and return its result as JSON text (empty: it has none). May raise anything."""
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
@@ -62,28 +63,26 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function that is registered for the messages of a queue. What it returns is not kept."""
+    """A function that is registered for the messages of a queue. Its value is not kept."""
 
     queue: str
     function: Callable[..., Any]
     name: str = field(init=False)
-    is_async: bool = field(init=False)
     takes_context: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", f"{self.function.__module__}.{self.function.__qualname__}")
-        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.function))
+        object.__setattr__(self, "name", _name_of(self.function))
         object.__setattr__(self, "takes_context", _takes_two(self.function))
 
     @property
     def policy(self) -> Policy:
         return policy_of(self.function)
 
-    def run(self, context: Context) -> str | Awaitable[str]:
+    def run(self, context: Context, value_of: ValueOf) -> str:
         arguments = (context.message, context) if self.takes_context else (context.message,)
-        if self.is_async:
-            return _without_result(self.function(*arguments))
-        self.function(*arguments)
+        returned = self.function(*arguments)
+        if returned is not None:
+            value_of(returned)
         return ""
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
@@ -194,9 +193,11 @@ def handler_of(queue: str) -> Handler:
         ) from None
 
 
-async def _without_result(awaitable: Awaitable[Any]) -> str:
-    await awaitable
-    return ""
+def _name_of(function: Callable[..., Any]) -> str:
+    """The dotted path of a function; of a partial that of its function, of an object that of its class."""
+    function = getattr(function, "func", function)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:

@@ -69,5 +69,5 @@ def policy(
 
 
 def policy_of(function: Callable[..., Any]) -> Policy:
-    """What ``@policy`` said about a function."""
-    return getattr(function, MARK, DEFAULT_POLICY)
+    """What ``@policy`` said about a function, or about the function of a partial."""
+    return getattr(getattr(function, "func", function), MARK, DEFAULT_POLICY)

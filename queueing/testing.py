@@ -21,7 +21,7 @@ dummy backend. It needs ``pip install "fakeredis[lua]"``.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -33,12 +33,10 @@ from . import get_client, handlers, task_queues, task_setting
 from .client import QueueClient
 from .conf import get_conf
 from .connections import use_client
-from .context import Context
 from .exceptions import QueueNotFound
-from .handlers import Runnable
 from .holdings import Delivery, Lane, run_all
 from .outcomes import Outcome
-from .worker.board import Board, Mark
+from .worker.board import Board
 from .worker.processor import Processor
 
 __all__ = ["fake_queues", "run_pending"]
@@ -137,9 +135,8 @@ class _Here(Processor):
     def _leave_database(self) -> None:
         pass
 
-    def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
-        found: Any = runnable.run(context)
-        return async_to_sync(_awaited)(found) if runnable.is_async else found
+    def _await(self, coroutine: Coroutine[Any, Any, Any], deadline: float | None, limit: float) -> Any:
+        return async_to_sync(_awaited)(coroutine)
 
 
 class _Desk:
@@ -153,5 +150,5 @@ class _Desk:
         get_client().report_progress(delivery.queue, message.id, message.rc, fraction, note)
 
 
-async def _awaited(awaitable: Any) -> str:
+async def _awaited(awaitable: Any) -> Any:
     return await awaitable

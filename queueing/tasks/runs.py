@@ -2,17 +2,13 @@
 
 import json
 import logging
-from collections.abc import Awaitable
-from inspect import iscoroutinefunction
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError
 from django.utils import timezone
 
 from ..conf import get_conf
 from ..context import Context
-from ..exceptions import QueueError
+from ..handlers import ValueOf
 from ..policies import Policy
 from ..task_body import TaskBody
 from ..worker.verdict import class_path, trace
@@ -31,22 +27,36 @@ class TaskCode:
 
     def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
         self.task, self.lookup, self.sender = task, lookup, sender
-        self.is_async = iscoroutinefunction(task.func)
         self.policy: Policy = lookup.options.policy_for(task.func)
 
 
 class TaskRun:
     """The code of one message of a task: a ``queueing.handlers.Runnable``."""
 
-    __slots__ = ("_body", "_lookup", "_sender", "_task", "is_async", "name", "policy")
+    __slots__ = ("_body", "_lookup", "_sender", "_task", "name", "policy")
 
     def __init__(self, code: TaskCode, body: TaskBody) -> None:
         self._task, self._lookup, self._sender, self._body = code.task, code.lookup, code.sender, body
-        self.name, self.is_async, self.policy = body.task, code.is_async, code.policy
+        self.name, self.policy = body.task, code.policy
 
-    def run(self, context: Context) -> str | Awaitable[str]:
+    def run(self, context: Context, value_of: ValueOf) -> str:
         """Run it: its return value as JSON. Raises whatever the task does."""
-        return self._run_async(context) if self.is_async else self._run(context)
+        # A result that nobody would see is not made.
+        is_seen = self._task.takes_context or hearing.hears_runs()
+        result = self._running(context) if is_seen else None
+        if result:
+            self._tell(signals.task_started, result)
+        try:
+            value = value_of(self._task.func(*self._args(result), **self._body.kwargs))
+            text = self._text(value)
+        except BaseException as error:
+            if self._is_last(context):
+                # Within the handler: what listens may ask for the exception.
+                self._tell_failure(context, result, error)
+            raise
+        if result:
+            self._tell(signals.task_finished, self._succeeded(result, text))
+        return text
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
         subject = None
@@ -54,45 +64,20 @@ class TaskRun:
             subject = self._failed(self._running(context), error, TaskResultStatus.READY)
         return self.policy.delay_seconds(error, context.attempt, subject)
 
-    def _run(self, context: Context) -> str:
-        if not self._task.takes_context and not hearing.hears_runs():
-            return self._run_unheard(context)
-        result = self._running(context)
-        signals.task_started.send_robust(self._sender, task_result=result)
+    def _tell(self, signal: Any, result: TaskResult) -> None:
+        """Send a signal. What a listener raises is logged, and costs the task nothing."""
         try:
-            text = self._end(result, self._task.func(*self._args(result), **result.kwargs))
-        except BaseException as error:
-            if self._is_last(context):
-                self._failed(result, error, TaskResultStatus.FAILED)
-                # Within the handler: what listens may ask for the exception.
-                signals.task_finished.send_robust(self._sender, task_result=result)
-            raise
-        signals.task_finished.send_robust(self._sender, task_result=result)
-        return text
+            signal.send_robust(self._sender, task_result=result)
+        except BaseException:
+            # Django itself catches every ``Exception`` of a listener, but no SystemExit.
+            logger.exception("%s: a listener to its signals failed", result.id)
 
-    def _run_unheard(self, context: Context) -> str:
-        """The same, without a result that nobody would see; an error is told to those who listen."""
+    def _tell_failure(self, context: Context, result: TaskResult | None, error: BaseException) -> None:
         try:
-            return self._text(self._task.func(*self._body.args, **self._body.kwargs))
-        except BaseException as error:
-            if self._is_last(context):
-                result = self._failed(self._running(context), error, TaskResultStatus.FAILED)
-                signals.task_finished.send_robust(self._sender, task_result=result)
-            raise
-
-    async def _run_async(self, context: Context) -> str:
-        # Django's asend would not take the exception along to those who listen.
-        result = self._running(context)
-        await sync_to_async(signals.task_started.send_robust)(self._sender, task_result=result)
-        try:
-            text = self._end(result, await self._task.func(*self._args(result), **result.kwargs))
-        except BaseException as error:
-            if self._is_last(context):
-                self._failed(result, error, TaskResultStatus.FAILED)
-                await sync_to_async(signals.task_finished.send_robust)(self._sender, task_result=result)
-            raise
-        await sync_to_async(signals.task_finished.send_robust)(self._sender, task_result=result)
-        return text
+            failed = self._failed(result or self._running(context), error, TaskResultStatus.FAILED)
+            self._tell(signals.task_finished, failed)
+        except BaseException:
+            logger.exception("%s: its failure could not be told", context.message.id)
 
     # --- the result, as far as it has come ----------------------------------------------------
 
@@ -123,16 +108,17 @@ class TaskRun:
                     result.errors.append(results.error_of(outcome))
                     result.worker_ids.append(outcome.worker)
                     starts += [outcome.started_ms] if outcome.started_ms else []
-        except (DatabaseError, QueueError) as error:
+        except Exception as error:
+            # The task runs without what the history cannot tell.
             logger.warning("%s: its earlier attempts cannot be told: %s", result.id, error)
         # Those that the history has forgotten count all the same.
         result.worker_ids[:0] = [""] * (earlier - len(result.worker_ids))
         return results.moment(min(starts, default=None))
 
-    def _args(self, result: TaskResult) -> list[Any]:
+    def _args(self, result: TaskResult | None) -> list[Any]:
         if not self._task.takes_context:
-            return result.args
-        return [TaskContext(task_result=result), *result.args]
+            return self._body.args
+        return [TaskContext(task_result=result), *self._body.args]
 
     def _is_last(self, context: Context) -> bool:
         return context.attempt >= (self.policy.max_attempts or get_conf().MAX_ATTEMPTS)
@@ -145,13 +131,12 @@ class TaskRun:
             raise ValueError(f"The task returned more than {RESULT_CHARACTERS:,} characters of JSON.")
         return text
 
-    def _end(self, result: TaskResult, value: Any) -> str:
-        """Put the end into the result. Returns and raises what ``_text`` does."""
-        text = self._text(value)
-        object.__setattr__(result, "_return_value", normalize_json(value))
+    @staticmethod
+    def _succeeded(result: TaskResult, text: str) -> TaskResult:
+        object.__setattr__(result, "_return_value", json.loads(text) if text else None)
         object.__setattr__(result, "finished_at", timezone.now())
         object.__setattr__(result, "status", TaskResultStatus.SUCCESSFUL)
-        return text
+        return result
 
     @staticmethod
     def _failed(result: TaskResult, error: BaseException, status: TaskResultStatus) -> TaskResult:

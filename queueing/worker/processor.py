@@ -5,7 +5,8 @@ done, retrying, dead, or released where its code may come later.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from .. import handlers
 from ..context import Context, Workplace, current
@@ -13,8 +14,10 @@ from ..handlers import Runnable
 from ..holdings import Delivery
 from ..outcomes import Outcome
 from .board import Mark
+from .clean_context import CleanContext
 from .database import leave_database
 from .event_loop import EventLoop
+from .returned import awaited, is_pending, refuse_lazy
 from .verdict import MayNotRunAgain, class_path, sentence, trace, verdict
 
 #: What an async function may take to end after it was cancelled at its time limit.
@@ -22,11 +25,12 @@ CANCELLING_SECONDS = 5.0
 
 
 class Processor:
-    """Runs handlers in whatever thread calls it; async ones all on one event loop."""
+    """Runs handlers in any thread that calls it; what is awaitable runs on one event loop."""
 
     def __init__(self, workplace: Workplace, *, max_attempts: int, now_ms: Callable[[], float]) -> None:
         self.workplace, self.max_attempts, self.now_ms = workplace, max_attempts, now_ms
         self._loop = EventLoop()
+        self._clean = CleanContext()
 
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
         """Run the code of a delivery and tell what became of it. Survives whatever it raises.
@@ -35,6 +39,9 @@ class Processor:
         """
         started_ms = self.now_ms()
         mark.start(delivery, started_ms)
+        return self._clean.run(self._process, delivery, mark, started_ms)
+
+    def _process(self, delivery: Delivery, mark: Mark, started_ms: float) -> Outcome:
         context = Context(delivery, self.workplace)
         current.set(context)
         runnable, result = None, ""
@@ -47,21 +54,29 @@ class Processor:
             error = raised
         finally:
             self._leave_database()
-            current.set(None)
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
         if runnable.policy.max_attempts == 1 and context.crashes:
             raise MayNotRunAgain
         limit = runnable.policy.timeout
-        if runnable.is_async:
-            if limit:
-                # The loop cancels it; only if it does not let the loop go on, its process has to end.
-                mark.limit(time.monotonic() + limit + CANCELLING_SECONDS, limit)
-            return self._loop.run(runnable.run(context), timeout_seconds=limit)
-        if limit:
-            mark.limit(time.monotonic() + limit, limit)
-        return runnable.run(context)
+        deadline = time.monotonic() + limit if limit else None
+        if limit and deadline:
+            mark.limit(deadline, limit)
+
+        def value_of(returned: Any) -> Any:
+            if is_pending(returned):
+                if limit and deadline:
+                    # The loop cancels it; only if it does not let the loop go on, its process has to end.
+                    mark.limit(deadline + CANCELLING_SECONDS, limit)
+                returned = self._await(awaited(returned), deadline, limit or 0)
+            refuse_lazy(returned)
+            return returned
+
+        return runnable.run(context, value_of)
+
+    def _await(self, coroutine: Coroutine[Any, Any, Any], deadline: float | None, limit: float) -> Any:
+        return self._loop.run(coroutine, deadline=deadline, limit_seconds=limit)
 
     def _leave_database(self) -> None:
         leave_database()

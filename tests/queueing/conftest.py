@@ -1,15 +1,21 @@
 """Clients for the tests of the queue: each test that asks for ``any_client`` runs on both Redis kinds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 
 import pytest
 
+from queueing import handlers
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueExists
-from queueing.holdings import Batch, Lane, run_all
+from queueing.holdings import Batch, Delivery, Lane, run_all
+from queueing.messages import Message
 from queueing.outcomes import Outcome
+from queueing.worker.board import Board
+from queueing.worker.processor import Processor
 
 
 @pytest.fixture(params=["client", "fake_client"], ids=["redis", "fakeredis"])
@@ -51,3 +57,55 @@ def ended(delivery, event: str, **more) -> Outcome:
     """An outcome of a claimed delivery."""
     message = delivery.message
     return Outcome("work", message.id, message.rc, event, "a", body=message.body, finished_ms=1.0, **more)
+
+
+class Workplace:
+    """Notes what runs report."""
+
+    worker = "w"
+    is_stopping = False
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, float, str]] = []
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        self.reports.append((delivery.message.id, fraction, note))
+
+
+class Process:
+    """Registers a function and runs one delivery through it: ``process(function, failed=…)``.
+
+    In a thread of its own, as a crew does: database connections belong to threads.
+    """
+
+    def __init__(self) -> None:
+        self._processor = Processor(Workplace(), max_attempts=5, now_ms=count(1000, 250).__next__)
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        [self.slot] = Board(1, 2, ("q",)).slots
+        self.reports = self._processor.workplace.reports
+
+    def __call__(self, function, *, within_seconds: float = 60, **more) -> Outcome:
+        return self.start(function, **more).result(within_seconds)
+
+    def start(
+        self, function, *, failed: int = 0, crashed: int = 0, queue: str = "q", thread: str = "main"
+    ) -> Future[Outcome]:
+        if function:
+            handlers._handlers.pop(queue, None)
+            handlers.handler(queue)(function)
+        delivery = Delivery(queue, Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0)
+        pool = self._threads.setdefault(thread, ThreadPoolExecutor(1))
+        mark = self.slot.marks[thread != "main"]
+        return pool.submit(self._processor.process, delivery, mark)
+
+    def end(self) -> None:
+        for pool in self._threads.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    monkeypatch.setattr(handlers, "_handlers", {})
+    process = Process()
+    yield process
+    process.end()

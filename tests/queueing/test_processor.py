@@ -3,53 +3,13 @@
 import asyncio
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
 
 from queueing import handlers
-from queueing.handlers import handler, policy
-from queueing.holdings import Delivery
-from queueing.messages import Message
+from queueing.handlers import policy
 from queueing.policies import Policy
-from queueing.worker.board import Board
-from queueing.worker.processor import Processor
-
-
-class Workplace:
-    """Notes what runs report."""
-
-    worker = "w"
-    is_stopping = False
-
-    def __init__(self):
-        self.reports = []
-
-    def report(self, delivery, fraction, note):
-        self.reports.append((delivery.message.id, fraction, note))
-
-
-@pytest.fixture
-def process(monkeypatch):
-    """``process(function, failed=…)`` registers the function and runs one delivery through it.
-
-    In a thread of its own, as a crew does: database connections belong to threads.
-    """
-    monkeypatch.setattr(handlers, "_handlers", {})
-    processor = Processor(Workplace(), max_attempts=5, now_ms=iter(range(1000, 9000, 250)).__next__)
-
-    def run(function, *, failed=0, crashed=0):
-        if function:
-            handler("q")(function)
-        delivery = Delivery("q", Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0)
-        return thread.submit(processor.process, delivery, mark).result()
-
-    [slot] = Board(1, 1, ("q",)).slots
-    [mark] = slot.marks
-    run.reports, run.slot = processor.workplace.reports, slot
-    with ThreadPoolExecutor(1) as thread:
-        yield run
 
 
 def test_a_handler_that_returns_is_done(process):
@@ -212,9 +172,9 @@ def test_a_time_out_of_an_async_handlers_own_is_its_own(process):
 
 def test_a_resolver_finds_the_code_of_its_own_bodies_and_says_how_often_to_look(process, monkeypatch):
     class Task:
-        name, is_async, policy = "tasks.add", False, Policy(max_attempts=1)
+        name, policy = "tasks.add", Policy(max_attempts=1)
 
-        def run(self, context):
+        def run(self, context, value_of):
             return json.dumps(len(context.message.body))
 
         def delay_seconds(self, error, context):

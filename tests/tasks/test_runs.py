@@ -166,6 +166,28 @@ def test_what_json_cannot_hold_is_no_return_value(queues):
     assert "Unsupported type" in result.errors[0].traceback
 
 
+def test_a_task_whose_code_has_not_run_has_failed_and_says_why(queues):
+    result = tasks.generate.enqueue()
+    run_pending()
+    assert refreshed(result).status == "FAILED"
+    assert "whose code has not run" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize("signal", [signals.task_started, signals.task_finished])
+@pytest.mark.parametrize("task", [tasks.add, tasks.add_async])
+def test_a_listener_that_exits_costs_the_task_nothing(queues, task, signal):
+    def exits(**_):
+        raise SystemExit
+
+    signal.connect(exits)
+    try:
+        result = task.enqueue(1)
+        assert [outcome.event for outcome in run_pending()] == ["done"]
+    finally:
+        signal.disconnect(exits)
+    assert refreshed(result).return_value == 2
+
+
 def send(queues, text):
     if "default" not in queues.list_queues():
         queues.create_queue("default")

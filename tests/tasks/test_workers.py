@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
+from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
@@ -66,6 +67,21 @@ def test_a_task_is_running_while_it_runs_and_its_result_outlives_the_worker(task
     assert (result.return_value, result.attempts) == ("rested", 1)
 
 
+@pytest.mark.parametrize("flaky", [tasks.succeed_at_async, tasks.succeed_at_decorated])
+def test_an_async_task_runs_again_after_its_failure_is_in_the_database(
+    task_worker: TaskWorker, client: QueueClient, diary: Diary, flaky
+):
+    result = flaky.enqueue(3)
+    with task_worker("default") as process:
+        for attempt in (1, 2):
+            # Recorded, so that the next attempt reads it from the database.
+            eventually(lambda n=attempt: len(diary.outcomes(result.id)) == n, within_seconds=20, of=process)
+            client.change_message_visibility("default", result.id, 0)
+        finished([result], process)
+    assert [error.exception_class for error in result.errors] == [LookupError, LookupError]
+    assert (str(result.status), result.return_value, result.attempts) == ("SUCCESSFUL", 3, 3)
+
+
 def test_a_task_that_kills_its_process_has_failed_after_three_crashes(
     task_worker: TaskWorker, ledger: Ledger, client: QueueClient
 ):
@@ -81,18 +97,18 @@ def test_a_task_that_kills_its_process_has_failed_after_three_crashes(
 
 
 def test_an_end_that_the_task_could_not_tell_is_signalled_once(task_worker: TaskWorker, ledger: Ledger):
-    sent = {
-        "TaskCrashed,TaskCrashed,TaskCrashed": tasks.die.enqueue(),
-        "TaskCrashed,MayNotRunAgain": tasks.die_once.enqueue(),
-        "TimedOut": tasks.sleep_long.enqueue(),
-        "ValueError,ValueError": tasks.fail.enqueue("no"),
-        "CancelledError": tasks.dawdle.enqueue(),
-    }
+    sent = [
+        (tasks.die.enqueue(), "TaskCrashed,TaskCrashed,TaskCrashed"),
+        (tasks.die_once.enqueue(), "TaskCrashed,MayNotRunAgain"),
+        (tasks.sleep_long.enqueue(), "TimedOut"),
+        (tasks.fail.enqueue("no"), "ValueError,ValueError"),
+        (tasks.dawdle.enqueue(), "TimedOut"),
+    ]
     with task_worker() as process:
-        finished(sent.values(), process)
+        finished([result for result, _ in sent], process)
         eventually(lambda: ledger.count("failed") >= len(sent), within_seconds=20, of=process)
     told = {entry.message_id: entry.body for entry in ledger.entries("failed")}
-    assert told == {result.id: repr(errors) for errors, result in sent.items()}
+    assert told == {result.id: repr(errors) for result, errors in sent}
     assert ledger.count("failed") == len(sent)
 
 

@@ -53,6 +53,32 @@ def succeed_at(context, attempt):
     return context.attempt
 
 
+@policy(max_attempts=3, backoff=600)
+@task(takes_context=True)
+async def succeed_at_async(context, attempt):
+    await asyncio.sleep(0)
+    return await _reached(context, attempt)
+
+
+@policy(max_attempts=3, backoff=600)
+@task(takes_context=True)
+def succeed_at_decorated(context, attempt):
+    """As a plain decorator around an async function: not a coroutine function, yet it returns a coroutine."""
+    return _reached(context, attempt)
+
+
+async def _reached(context, attempt):
+    if context.attempt < attempt:
+        raise LookupError(f"not at attempt {context.attempt}")
+    return context.attempt
+
+
+@policy(max_attempts=1)
+@task
+def generate():
+    yield 1
+
+
 @task
 @policy(max_attempts=2, backoff=lambda error, result: 0.05 * result.attempts)
 def fail(text):

@@ -1,0 +1,128 @@
+"""The event loop of a child outlives whatever its handlers do to it."""
+
+import asyncio
+import sys
+import threading
+
+import pytest
+from asgiref.sync import sync_to_async
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+async def leave_by(error):
+    await asyncio.sleep(0)
+    raise error
+
+
+async def exit_in_a_gathered_step(message):
+    await asyncio.gather(asyncio.sleep(0.01), leave_by(SystemExit("no configuration")))
+
+
+async def interrupt_in_a_gathered_step(message):
+    await asyncio.gather(asyncio.sleep(0.01), leave_by(KeyboardInterrupt()))
+
+
+async def leave_a_group_by_exit(message):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(leave_by(SystemExit(1)))
+        group.create_task(asyncio.sleep(60))
+
+
+async def end_a_generator_in_a_step(message):
+    await asyncio.gather(leave_by(GeneratorExit()))
+
+
+async def exit_in_a_thread(message):
+    await sync_to_async(sys.exit)(3)
+
+
+async def cancel_itself(message):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+
+
+async def cancel_everything(message):
+    for task in asyncio.all_tasks():
+        task.cancel()
+    await asyncio.sleep(60)
+
+
+async def close_the_loop(message):
+    loop = asyncio.get_running_loop()
+    loop.stop()
+    # As soon as the loop has stopped, before it goes on.
+    loop.run_forever = loop.close
+    await asyncio.sleep(60)
+
+
+async def break_the_loop(message):
+    loop = asyncio.get_running_loop()
+    loop._selector.close()
+    await asyncio.sleep(60)
+
+
+FAILING = [
+    exit_in_a_gathered_step, interrupt_in_a_gathered_step, leave_a_group_by_exit, end_a_generator_in_a_step,
+    exit_in_a_thread, cancel_itself, cancel_everything, close_the_loop, break_the_loop,
+]  # fmt: skip
+
+
+async def fine(message):
+    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("function", FAILING, ids=lambda function: function.__name__)
+def test_whatever_ends_the_loop_fails_its_own_attempt_and_later_ones_run(process, function):
+    outcome = process(function, within_seconds=20)
+    assert (outcome.event, outcome.attempts) == ("retrying", 1)
+    assert outcome.error
+    assert process(fine, queue="fine", within_seconds=20).event == "done"
+
+
+async def exit_by_a_callback(message):
+    asyncio.get_running_loop().call_soon(sys.exit, "from a callback")
+    await asyncio.sleep(0.05)
+
+
+async def stop_the_loop(message):
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "function", [exit_by_a_callback, stop_the_loop], ids=lambda function: function.__name__
+)
+def test_a_loop_that_is_stopped_goes_on(process, function):
+    assert process(function, within_seconds=20).event == "done"
+    assert process(fine, queue="fine", within_seconds=20).event == "done"
+
+
+def test_an_exit_in_one_handler_harms_no_other_that_runs_beside_it(process):
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    async def stay(message):
+        has_begun.set()
+        while not may_end.is_set():
+            await asyncio.sleep(0.005)
+
+    beside = process.start(stay, queue="beside", thread="other")
+    assert has_begun.wait(20)
+    assert process(exit_in_a_gathered_step, within_seconds=20).event == "retrying"
+    may_end.set()
+    assert beside.result(20).event == "done"
+
+
+def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(process):
+    has_begun = threading.Event()
+
+    async def stay(message):
+        has_begun.set()
+        await asyncio.sleep(60)
+
+    beside = process.start(stay, queue="beside", thread="other")
+    assert has_begun.wait(20)
+    process(close_the_loop, within_seconds=20)
+    outcome = beside.result(20)
+    assert outcome.event == "retrying"
+    assert "event loop was closed" in outcome.error
