@@ -186,8 +186,11 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["has_more_attempts"] = job.history.count() > ATTEMPTS_SHOWN
         context["now"] = found = now(job)
         context["alerts"] = [] if found.state == "unknown" else console_alerts(request)
-        allowed = [verb for verb in VERBS.values() if may(self, request, verb)]
-        context["verbs"] = [verb for verb in allowed if verb.name in (*found.verbs, "forget")]
+        context["verbs"] = [
+            (verb.label, self.verb_url(verb.name, ids=str(job.pk)))
+            for verb in VERBS.values()
+            if verb.name in (*found.verbs, "forget") and may(self, request, verb)
+        ]
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         context["queue_url"] = queue_url(job.queue) if sees_queues else ""

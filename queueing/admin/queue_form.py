@@ -13,6 +13,7 @@ from ..exceptions import InvalidValue, QueueError
 from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import QueueFigures, QueuePolicy
 from ..models import Queue
+from .whole_number import WholeNumberField
 
 EDITABLE = ("vt", "delay", "maxsize")
 REDRIVE = ("max_receive_count", "dead_letter_queue")
@@ -24,17 +25,17 @@ DEFAULTS = {"vt": 30, "delay": 0, "maxsize": 65536}
 class AttributesForm(forms.ModelForm):
     """``vt``, ``delay`` and ``maxsize``, refused in RSMQ's words outside RSMQ's bounds."""
 
-    vt = forms.IntegerField(
+    vt = WholeNumberField(
         label="vt",
         help_text=gettext_lazy(
             "Seconds a received message stays hidden from other receivers, 0 to 9999999. "
             "A runworker holds its messages by its own LEASE instead."
         ),
     )
-    delay = forms.IntegerField(
+    delay = WholeNumberField(
         label="delay", help_text=gettext_lazy("Seconds before a new message can be received, 0 to 9999999.")
     )
-    maxsize = forms.IntegerField(
+    maxsize = WholeNumberField(
         label="maxsize",
         help_text=gettext_lazy("Longest message in UTF-16 characters, 1024 to 65536, or -1 for no limit."),
     )
@@ -103,7 +104,7 @@ class QueueForm(AttributesForm):
     along hidden, so that a change made elsewhere in between is not undone.
     """
 
-    max_receive_count = forms.IntegerField(
+    max_receive_count = WholeNumberField(
         label=gettext_lazy("Dead after receives"),
         required=False,
         min_value=1,
@@ -120,7 +121,7 @@ class QueueForm(AttributesForm):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text=gettext_lazy("Where they go. Empty: the name of this queue with -dead behind it."),
     )
-    retention_seconds = forms.IntegerField(
+    retention_seconds = WholeNumberField(
         label=gettext_lazy("Retention"),
         required=False,
         min_value=1,

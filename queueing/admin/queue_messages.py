@@ -23,6 +23,7 @@ from ..redaction import redacted
 from ..templatetags.queueing_text import SHOWN_MAX, payload, visible
 from .payload_file import payload_file
 from .queue_action import QueueAction, is_actionable
+from .whole_number import WholeNumberField
 
 #: Messages of one page unless asked for more, and the most of them.
 SHOWN, SHOWN_AT_MOST = 50, 200
@@ -40,7 +41,7 @@ class LookForm(forms.Form):
         label=gettext_lazy("From"),
         choices=[("first", gettext_lazy("the head")), ("last", gettext_lazy("the end"))],
     )
-    count = forms.IntegerField(
+    count = WholeNumberField(
         label=gettext_lazy("how many"),
         min_value=1,
         max_value=SHOWN_AT_MOST,

@@ -11,6 +11,7 @@ from .. import validation
 from ..client import QueueClient
 from ..exceptions import QueueError
 from .queue_work import LongAction, Slice, Work
+from .whole_number import WholeNumberField
 
 #: Messages that can be ticked at once.
 SELECTED_MAX = 1000
@@ -36,7 +37,7 @@ class IdsField(forms.Field):
 class SelectionForm(forms.Form):
     """A number, unless messages were ticked."""
 
-    count = forms.IntegerField(
+    count = WholeNumberField(
         label=gettext_lazy("How many"),
         required=False,
         min_value=1,

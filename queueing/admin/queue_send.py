@@ -12,6 +12,7 @@ import queueing
 from .. import validation
 from ..exceptions import MessageTooLong, QueueFull
 from .queue_action import QueueAction
+from .whole_number import WholeNumberField
 
 #: Characters of a body that a form takes, whatever the queue would.
 BODY_MAX = 1_000_000
@@ -31,7 +32,7 @@ class SendForm(forms.Form):
         ),
         help_text=gettext_lazy("Any text, also none. Line breaks are sent as \\n."),
     )
-    delay = forms.IntegerField(
+    delay = WholeNumberField(
         label=gettext_lazy("Delay"),
         required=False,
         min_value=0,

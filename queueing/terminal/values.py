@@ -3,6 +3,7 @@
 Stricter than the client, which reads numbers as JavaScript does: nobody types ``5 apples`` on purpose.
 """
 
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
@@ -36,11 +37,8 @@ def whole(low: int, high: int, what: str) -> Callable[[str], int]:
     """Takes a whole number between ``low`` and ``high``; ``what`` names it with its unit."""
 
     def number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
+        value = _integer(text)
+        if value is None or not low <= value <= high:
             raise ArgumentTypeError(f'"{inert(text)}" is not {what} from {low} to {high}')
         return value
 
@@ -49,11 +47,16 @@ def whole(low: int, high: int, what: str) -> Callable[[str], int]:
 
 def maxsize(text: str) -> int:
     try:
-        return validation.maxsize(int(text))
-    except (QueueError, ValueError):
+        return validation.maxsize(_integer(text))
+    except QueueError:
         raise ArgumentTypeError(
             f'"{inert(text)}" is no size: use {validation.MIN_SIZE} to {validation.MAX_SIZE}, or -1 for any'
         ) from None
+
+
+def _integer(text: str) -> int | None:
+    """Python also reads ``1_000`` and the digits of other scripts, which nobody means to type here."""
+    return int(text) if re.fullmatch("-?[0-9]{1,16}", text) else None
 
 
 def header(text: str) -> tuple[str, str]:

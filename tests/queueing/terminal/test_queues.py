@@ -35,6 +35,8 @@ def test_a_name_that_is_none_is_refused_with_what_one_is(queues, name):
         ("--delay=10000000", '"10000000" is not a whole number of seconds'),
         ("--maxsize=1", '"1" is no size: use 1024 to 65536, or -1 for any'),
         ("--maxsize=big", '"big" is no size'),
+        ("--vt=1_000", '"1_000" is not a whole number of seconds'),
+        ("--maxsize=2_048", '"2_048" is no size'),
     ],
 )
 @pytest.mark.parametrize("verb", ["create", "set"])

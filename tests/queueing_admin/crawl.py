@@ -1,0 +1,110 @@
+"""A console with something on every page, and a walk along its links."""
+
+import html
+import re
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from queueing.client import QueueClient
+from queueing.messages import Timing
+from queueing.models import Attempt, Job
+
+from .jobs import values
+from .test_overview import counted
+from .test_workers import beat
+
+#: The id of a job, large enough to be grouped, and such that each group is an id, too.
+BIG_ID = 901_902
+#: Queries with which the walk asks for one page.
+QUERIES_MAX = 3
+#: What a link or a form leads to.
+_ADDRESS = re.compile(r'(?:href|action|formaction|data-live-url|data-steps-end)="([^"#]*)"')
+
+
+def fill(client: QueueClient, *, user: User | None = None) -> Job:
+    """Give each page rows whose numbers are large. Returns the job with the large id."""
+    client.create_queue("mail", vt=12_345, delay=0, maxsize=65_536)
+    client.send_messages("mail", [f'{{"order": {number}}}' for number in range(1500)])
+    client.set_redrive_policy("mail", 5)
+    client.set_retention("mail", 86_400)
+    client.create_queue("mail-dead")
+    client.send_messages("mail-dead", ["late"] * 1100)
+    client.name_schedules([Timing("nightly", "0 3 * * *", "Europe/Berlin", "mail", "once")], first=True)
+    ran = client.receive_message("mail")
+    client.report_progress("mail", ran.id, ran.rc, 0.3333, "page 1 of 3")
+    run = {"id": ran.id, "queue": "mail", "started_ms": client.now_ms() - 1_234_567}
+    child = {"name": "child", "pid": 123_457, "memory_bytes": 12_345_678, "running": [run]}
+    beat(client, "w1", pid=123_456, processes=2000, threads=2, queues=["mail", "no-such"], children=[child])
+    client.redis.hset("rsmq::outbox:stats", mapping={"lost": 12_345})
+    counted(client, "mail", done=40_000, dead=2000, retried=3, r5=42_000, run_ms=100_000, wait_ms=90_000,
+            max_ready=17_000, max_latency_ms=5_000_000)  # fmt: skip
+    return _jobs(user)
+
+
+def _jobs(user: User | None) -> Job:
+    # Not yet an hour ago, so that the pages about the last hour have rows.
+    recently = timezone.now() - timedelta(minutes=5)
+    failed = {
+        "queue": "mail", "state": "dead", "rc": 2345, "attempts": 1234, "crashes": 1111,
+        "error": "ValueError: no", "exception": "ValueError", "body": "b" * 120_000, "result": "r" * 120_000,
+        "wait_ms": 12_345.6, "run_ms": 9_876_543.2, "finished_at": recently,
+    }  # fmt: skip
+    for id in (901, 902, BIG_ID):
+        job = Job.objects.create(**values(id, **failed), id=id)
+        Attempt.objects.create(
+            job=job, rc=2345, outcome="dead", started_at=recently, finished_at=recently,
+            error="ValueError: no", exception="ValueError", traceback="Traceback",
+            handler="jobs.handlers.say",
+        )  # fmt: skip
+    if user:
+        LogEntry.objects.create(
+            user=user, content_type=ContentType.objects.get_for_model(Job), object_id=str(BIG_ID),
+            object_repr="job", action_flag=CHANGE, change_message="Redriven.",
+        )  # fmt: skip
+    return job
+
+
+def crawl(browser: Client, *starts: str, within: str) -> Iterator[tuple[str, HttpResponse]]:
+    """Each page beneath ``within`` that links lead to from ``starts``, with what it answers to GET.
+
+    A page is asked for with few different queries: each filter of a list offers every other one again.
+    """
+    seen: set[str] = set()
+    queries: Counter[str] = Counter()
+    todo = deque(starts)
+    while todo:
+        url = todo.popleft()
+        path = urlsplit(url).path
+        if url in seen or queries[path] == QUERIES_MAX or not path.startswith(within):
+            continue
+        seen.add(url)
+        queries[path] += 1
+        response = browser.get(url)
+        yield url, response
+        todo.extend(addresses(url, response))
+
+
+def addresses(url: str, response: Any) -> list[str]:
+    """Where a page or a redirection leads to, on this site."""
+    if "Location" in response:
+        return [urljoin(url, response["Location"])]
+    if "html" not in response["Content-Type"]:
+        return []
+    found = [urljoin(url, html.unescape(href)) for href in _ADDRESS.findall(response.content.decode())]
+    return [address for address in found if not urlsplit(address).netloc]
+
+
+def text_of(response: Any) -> str:
+    """What it answers, a stream read to its end."""
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return body.decode()
