@@ -1,8 +1,47 @@
 """Gunicorn as Heroku sets it for Python. ``PORT`` and ``WEB_CONCURRENCY`` are read by Gunicorn itself."""
 
 import os
+import socket
+import time
+from contextlib import suppress
 
-worker_class = "gthread"
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+#: How long a client may take to send its whole request, headers and body. The site has small forms only.
+READ_SECONDS = 5.0
+
+
+class ReadDeadlineWorker(ThreadWorker):
+    """Gunicorn's threaded worker with a deadline for reading a request.
+
+    A request that is sent byte by byte would hold one of the few threads without end. Once the deadline is
+    over, the socket is closed for reading: the thread sees the end of the request. An answer that is being
+    written is not affected.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_by: dict[TConn, float] = {}
+
+    def handle(self, conn: TConn) -> object:
+        """Handle one request in a thread of the pool."""
+        self._read_by[conn] = time.monotonic() + READ_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            del self._read_by[conn]
+
+    def notify(self) -> None:
+        """End what is overdue. The main loop calls this at least once a second."""
+        super().notify()
+        now = time.monotonic()
+        for conn, read_by in list(self._read_by.items()):
+            if now > read_by:
+                with suppress(OSError):  # It has ended meanwhile.
+                    conn.sock.shutdown(socket.SHUT_RD)
+
+
+worker_class = ReadDeadlineWorker
 threads = 5
 # Seconds. A router gives up after 30; a stopping one has to be done before it is killed.
 timeout = 20

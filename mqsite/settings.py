@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mqsite.probes.ProbeMiddleware",
     "mqsite.proxy.ClientAddressMiddleware",
+    "mqsite.whole_body.WholeBodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "mqsite.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

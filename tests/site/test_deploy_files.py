@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 
 from mqsite import gunicorn
 from tests.servers.programs import ROOT
@@ -36,8 +37,8 @@ def test_the_one_click_app_has_what_the_processes_need():
 
 
 def test_gunicorn_is_set_as_heroku_sets_it():
-    found = (gunicorn.worker_class, gunicorn.threads, gunicorn.timeout, gunicorn.graceful_timeout)
-    assert found == ("gthread", 5, 20, 20)
+    assert issubclass(gunicorn.worker_class, ThreadWorker)
+    assert (gunicorn.threads, gunicorn.timeout, gunicorn.graceful_timeout) == (5, 20, 20)
     assert (gunicorn.keepalive, gunicorn.accesslog, gunicorn.preload_app) == (95, "-", False)
 
 
