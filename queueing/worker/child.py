@@ -6,7 +6,6 @@ import select
 import signal
 import sys
 import time
-from types import FrameType
 
 from django.db import connections
 
@@ -149,13 +148,8 @@ class Child:
 def ignore_signals() -> None:
     """A platform signals every process of the group, but only the supervisor decides.
 
-    An empty handler, not SIG_IGN: programs that a handler starts would inherit that.
+    The signals keep the supervisor's handler, which does nothing; they no longer reach its pipe.
     """
-
-    def nothing(number: int, frame: FrameType | None) -> None: ...
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, nothing)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 

@@ -50,6 +50,8 @@ BIRTH_SECONDS = 0.5
 RETRY_SECONDS = 0.5
 #: How long the outcomes of the last jobs may take to the database when the worker stops.
 FAREWELL_SECONDS = 3.0
+#: A child ends by itself so long after its grace time if its supervisor is gone. Later the keeper kills it.
+ORPHAN_SECONDS = 2.0
 #: A burst has nothing to hurry for.
 BURST_FAREWELL_SECONDS = 120.0
 
@@ -68,6 +70,11 @@ class Kept:
             return self.process is None or self.process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
+
+    def kill(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            if self.process:
+                self.process.kill()
 
     @property
     def is_stopped(self) -> bool:
@@ -94,7 +101,10 @@ class Keeper:
         self.turn_seconds = min(conf.LEASE / 4, TURN_SECONDS)
         self.children: dict[str, Kept] = {}
         self._givings = GiveBack(self.client, conf, board.queues)
-        self._is_orphan = self._stops = self._greeted = False
+        self._stops = self._greeted = False
+        #: Since when the supervisor is gone, and until when what its children held is given back.
+        self._orphan_since: float | None = None
+        self._give_up_at = math.inf
         self._said = b""
         self._next_heartbeat = 0.0
         self._recorder = Recorder(self.client, conf, name=f"{options.name}-{os.getpid()}")
@@ -114,11 +124,18 @@ class Keeper:
         if self._scheduler.plans and not self.options.burst:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
         pause_seconds = self.step()
-        while not (self._stops and self._givings.is_done):
+        while not self._is_over():
             if self._guard.attempt(partial(self._wait, pause_seconds)) < math.inf:
                 time.sleep(RETRY_SECONDS)
             pause_seconds = self.step()
         Guard("keeper").attempt(self._leave)
+
+    def _is_over(self) -> bool:
+        return self._stops and (self._givings.is_done or time.monotonic() > self._give_up_at)
+
+    @property
+    def _is_orphan(self) -> bool:
+        return self._orphan_since is not None
 
     def step(self) -> float:
         """One turn: give back, extend, show that we live. Returns the seconds until the next one."""
@@ -188,13 +205,19 @@ class Keeper:
                 logger.warning("the health file cannot be touched: %s", error)
 
     def _look_after_orphans(self) -> None:
-        if not self._is_orphan:
+        if self._orphan_since is None:
             return
+        grace_left = self._orphan_since + self.conf.GRACE - time.monotonic()
         for child in list(self.children.values()):
             if child.is_gone:
-                started = [running.id for running in child.slot.running()]
+                started = [] if grace_left < 0 else [running.id for running in child.slot.running()]
                 self._died(Death(child.name, started, "it ended after its supervisor had died"))
-        self._stops = not self.children
+            elif grace_left < -ORPHAN_SECONDS:
+                child.kill()
+        if not self.children and self._give_up_at == math.inf:
+            self._stops = True
+            # Then the leases end, and others find by them what could not be given back.
+            self._give_up_at = time.monotonic() + self.conf.LEASE
 
     # --- what the supervisor says -------------------------------------------------------------
 
@@ -209,7 +232,7 @@ class Keeper:
 
     def _hear(self, said: bytes) -> None:
         if not said:
-            self._is_orphan = True
+            self._orphan_since = time.monotonic()
             return
         *lines, self._said = (self._said + said).split(b"\n")
         for line in lines:

@@ -20,3 +20,5 @@ class Options:
     max_memory_mb: int = 0
     #: A file that is touched with each heartbeat that Redis has taken, and removed at the end.
     health_file: str = ""
+    #: The read end of a pipe: the worker stops when it closes.
+    parent: int | None = None

@@ -25,6 +25,12 @@ class Bell:
             os.write(self._write, b"!")
 
     def silence(self) -> None:
+        self.read()
+
+    def read(self) -> bytes:
+        """Silence it. Returns the bytes that were written since."""
+        found = b""
         with suppress(BlockingIOError):
-            while len(os.read(self._read, 4096)) == 4096:
-                pass
+            while part := os.read(self._read, 4096):
+                found += part
+        return found

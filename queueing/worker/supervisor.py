@@ -5,11 +5,9 @@ import json
 import logging
 import os
 import secrets
-import select
 import signal
 import time
 from dataclasses import asdict
-from types import FrameType
 
 from django.db import connections
 
@@ -21,6 +19,7 @@ from .liveness import Birth
 from .options import Options
 from .pipes import Bell
 from .post import REBIRTH_SECONDS, Post
+from .signals import STOP_SIGNALS, UNUSED_SIGNALS, Signals, bury_orphans
 
 logger = logging.getLogger("queueing.worker")
 
@@ -45,7 +44,6 @@ class Supervisor:
         self._keeper_not_before = 0.0
         self._stop_by: float | None = None
         self._was_killed = False
-        self._signals = Bell()
         # Nothing is ever written to this one: when its end closes, children stop.
         self._children_orders, self._children_end = os.pipe()
         self._keeper_orders, self._keeper_end = os.pipe()
@@ -53,7 +51,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Work until a signal or, in a burst, until nothing is due. Returns the exit code."""
-        self._take_signals()
+        self._signals = Signals(self.options.parent)
         connections.close_all()
         gc.freeze()
         logger.info(
@@ -98,25 +96,18 @@ class Supervisor:
 
     # --- signals ------------------------------------------------------------------------------
 
-    def _take_signals(self) -> None:
-        def stop(number: int, frame: FrameType | None) -> None:
-            self._stop_wanted = True
-
-        def nothing(number: int, frame: FrameType | None) -> None: ...
-
-        self._stop_wanted = False
-        signal.set_wakeup_fd(self._signals.write_end(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGCHLD, nothing)
-
     def _wait(self, seconds: float) -> None:
-        select.select([self._signals.fileno()], [], [], seconds)
-        self._signals.silence()
-        if self._stop_wanted and self._stop_by is None:
+        signals = self._signals
+        signals.wait(seconds)
+        if signals.unknown:
+            logger.info("worker %s: %s means nothing to a worker", self.options.name, signals.unknown[0])
+        if signals.stops and self._stop_by is None:
             self._stop_by = time.monotonic() + self.conf.GRACE
             logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
             os.close(self._children_end)
+        if signals.stops_now and self._stop_by and time.monotonic() < self._stop_by:
+            self._stop_by = time.monotonic()
+            logger.info("worker %s: stopping now, running jobs are given back", self.options.name)
 
     # --- children -----------------------------------------------------------------------------
 
@@ -149,6 +140,7 @@ class Supervisor:
         if self.keeper_pid and _ended(self.keeper_pid) is not None:
             logger.error("worker %s: the keeper died, it is replaced", self.options.name)
             self.keeper_pid = 0
+        bury_orphans({self.keeper_pid, *(post.pid for post in self.posts)})
         if not self.keeper_pid and time.monotonic() >= self._keeper_not_before:
             self._start_keeper()
 
@@ -158,7 +150,7 @@ class Supervisor:
         started = [] if self._was_killed or overdue else [running.id for running in ran]
         reason = f"its process {_reason(status)}"
         if self._was_killed:
-            reason = "the grace time was over"
+            reason = "the worker had to stop now" if self._signals.stops_now else "the grace time was over"
         elif overdue:
             reason = "another message of its process ran past its time limit"
         self._tell_keeper(
@@ -207,28 +199,26 @@ class Supervisor:
 
     def _stop_keeper(self) -> None:
         self._tell_keeper(order="stop")
-        farewell = BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS
-        give_up = time.monotonic() + farewell + PATIENCE_SECONDS
+        began = time.monotonic()
         while self.keeper_pid and _ended(self.keeper_pid) is None:
-            if time.monotonic() > give_up:
+            is_patient = self.options.burst and not self._signals.stops
+            farewell = BURST_FAREWELL_SECONDS if is_patient else FAREWELL_SECONDS
+            if time.monotonic() > began + farewell + PATIENCE_SECONDS:
                 os.kill(self.keeper_pid, signal.SIGKILL)
                 return
-            select.select([self._signals.fileno()], [], [], 0.1)
-            self._signals.silence()
+            self._signals.wait(0.1)
 
     def _fork(self) -> int:
         """Fork with the stop signals held back until the child has its own handlers."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        held_back = STOP_SIGNALS | UNUSED_SIGNALS
+        signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
         try:
             pid = os.fork()
             if pid == 0:
                 ignore_signals()
             return pid
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
 
 def _live(life) -> None:

@@ -4,7 +4,7 @@ import logging
 import re
 import socket
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from dataclasses import replace
 from os import W_OK, access, getpid
 from pathlib import Path
@@ -17,6 +17,7 @@ from queueing import handlers, periodic, task_setting
 from queueing.conf import LOG_FORMATS, Conf, get_conf
 from queueing.exceptions import NoHandler
 from queueing.keys import is_dead_letter_queue, low_priority_queue
+from queueing.worker import signals
 from queueing.worker.json_log import use_json
 from queueing.worker.options import Options
 from queueing.worker.supervisor import Supervisor
@@ -32,9 +33,10 @@ Process the messages of queues with the code that is registered for them.
   manage.py runworker --processes 2 --threads 8
   manage.py runworker --burst              what is due now, then exit
 
-SIGTERM or Ctrl-C: nothing new is begun, what runs may finish within the grace time, and what does not is
-given back to the head of its queue without counting an attempt. A worker that is killed loses nothing:
-another one runs its messages again as soon as its lease is over.
+SIGTERM, SIGHUP or Ctrl-C: nothing new is begun, what runs may finish within the grace time, and what does
+not is given back to the head of its queue without counting an attempt. A second Ctrl-C, or SIGQUIT, gives it
+back now. A worker that is killed loses nothing: another one runs its messages again as soon as its lease is
+over.
 
 What an option is where it is not given, the setting QUEUEING says: its key and value stand in brackets.
 """
@@ -46,6 +48,11 @@ class Layout(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 class Command(BaseCommand):
     help = HELP
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        # Process 1 of a container has no default handlers: a signal during the start would be lost.
+        signals.handle(signals.leave_at_once)
+        super().run_from_argv(argv)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
         kwargs["formatter_class"] = Layout
@@ -77,6 +84,7 @@ class Command(BaseCommand):
             max_jobs=options["max_jobs"],
             max_memory_mb=options["max_memory"],
             health_file=_health_file(options["health_file"]),
+            parent=options["parent"],
         )
         periodic.schedules()  # what is wrong with one stops the worker here
         conf = replace(get_conf(), GRACE=options["grace"], LEASE=max(0.5, options["lease"]))
@@ -119,6 +127,7 @@ def _add_ending(parser: ArgumentParser, conf: Conf) -> None:
         help="after so long others take over from a worker that is gone; at least 0.5 (LEASE: %(default)g)",
     )  # fmt: skip
     group.add_argument("--watch", action="store_true", help="restart when the code changes, for development")
+    group.add_argument("--parent", type=_count, help=SUPPRESS)  # --watch gives it to the worker it starts
 
 
 def _add_looks(parser: ArgumentParser, conf: Conf) -> None:

@@ -1,0 +1,104 @@
+"""The signals of a supervisor, read from a pipe like any other input.
+
+A handler runs between two steps of the code that it interrupts. One that takes a lock, logs or prints may
+wait for that code, and then the process hangs. So the handlers here do nothing: the interpreter itself
+writes the number of each signal into the pipe, and the main loop reads it there.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from .pipes import Bell
+
+#: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+#: They mean nothing to a worker, but would end its processes.
+UNUSED_SIGNALS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
+#: One Ctrl-C may arrive twice, from the terminal and from a program between it and the worker.
+REPEAT_SECONDS = 0.5
+
+
+def nothing(number: int, frame: FrameType | None) -> None:
+    """A handler, not SIG_IGN: programs that a handler starts would inherit that."""
+
+
+def leave_at_once(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SIGNALS) -> None:
+    """Let ``handler`` have these signals. SIGHUP stays ignored if nohup has ignored it."""
+    for number in numbers:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+class Signals:
+    """The signals of this process from now on. ``read`` takes in those that have arrived.
+
+    ``parent`` is the read end of a pipe, if there is one. Its end means that the process which has started
+    this one is gone, and is an order to stop.
+    """
+
+    def __init__(self, parent: int | None = None) -> None:
+        self._bell, self._parent = Bell(), parent
+        self._stopped_at: float | None = None
+        #: Whether to stop without waiting for what runs.
+        self.stops_now = False
+        #: Signals without a meaning since the last ``read``.
+        self.unknown: list[str] = []
+        signal.set_wakeup_fd(self._bell.write_end(), warn_on_full_buffer=False)
+        handle(nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
+
+    @property
+    def stops(self) -> bool:
+        """Whether to stop."""
+        return self._stopped_at is not None
+
+    def fileno(self) -> int:
+        return self._bell.fileno()
+
+    def wait(self, seconds: float) -> None:
+        """Until a signal arrives, or for so long."""
+        is_watched = self._parent is not None and not self.stops
+        ready, _, _ = select.select([self, self._parent] if is_watched else [self], [], [], max(0.0, seconds))
+        self.read()
+        if self._parent in ready and not self.stops:
+            self._stopped_at = time.monotonic()
+
+    def read(self) -> None:
+        """Take in the signals that have arrived."""
+        numbers = self._bell.read()
+        self.unknown = [signal.Signals(number).name for number in numbers if number in UNUSED_SIGNALS]
+        now = time.monotonic()
+        if self._stopped_at is None and STOP_SIGNALS & set(numbers):
+            self._stopped_at = now
+        is_repeat = self._stopped_at is not None and now - self._stopped_at > REPEAT_SECONDS
+        if signal.SIGQUIT in numbers or (signal.SIGINT in numbers and is_repeat):
+            self.stops_now = True
+
+
+def bury_orphans(own: Collection[int]) -> None:
+    """As process 1 of a container: wait for the dead children but ``own``, whose parents have ended."""
+    if os.getpid() != 1:
+        return
+    with suppress(ChildProcessError):
+        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if dead.si_pid in own:
+                return  # Its exit status is for the caller, whom SIGCHLD wakes again.
+            os.waitpid(dead.si_pid, os.WNOHANG)
+
+
+def _is_free(number: int) -> bool:
+    """Whether the project has no use for it; ``faulthandler`` registers below the interpreter."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        caught = int(next(line for line in lines if line.startswith("SigCgt:")).split()[1], 16)
+        return not caught >> (number - 1) & 1
+    return signal.getsignal(number) is signal.SIG_DFL

@@ -1,0 +1,1 @@
+"""An application whose handlers leave processes without a parent."""

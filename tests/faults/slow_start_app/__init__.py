@@ -1,0 +1,1 @@
+"""An application that takes long to import."""

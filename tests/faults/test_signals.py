@@ -1,0 +1,212 @@
+"""Each signal that a worker may get: it stops in order, stops now, or means nothing; none counts a crash."""
+
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.servers.programs import absent
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .scene import Scene
+from .test_kills_of_parts import DEADLINE, LEASE, keeper_of
+
+#: Runs a command as process 1 of a container does: in a namespace of process numbers of its own.
+AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+def as_process_1(process: WorkerProcess) -> WorkerProcess:
+    """The same worker as process 1. Signals go to ``supervisor_of``."""
+    try:
+        subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        absent("unshare cannot make a namespace of process numbers: run the tests as root on Linux")
+    process.args = [*AS_PROCESS_1, *process.args]
+    return process
+
+
+def supervisor_of(process: WorkerProcess) -> psutil.Process:
+    """The worker behind ``unshare``."""
+    return eventually(lambda: process.children()[0], of=process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_to_the_group_lets_the_running_message_finish(scene: Scene, number: signal.Signals):
+    message_id = scene.send("3 running")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+        process.signal_group(number)
+        process.wait_for_line("stopping")
+        assert process.wait(within_seconds=20) == 0, process.tail()
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
+    scene.invariants.check(faults=0, drained=["slow"], diary=scene.diary)
+
+
+def test_a_second_ctrl_c_gives_back_what_runs_and_counts_no_crash(scene: Scene):
+    message_id = scene.send("60 too long to wait for")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+
+        def ends() -> bool:
+            process.signal_group(signal.SIGINT)
+            return not process.is_running
+
+        eventually(ends, within_seconds=10, every_seconds=0.3, what=process.tail)
+        assert process.wait() == 0, process.tail()
+        assert process.members() == []
+    assert scene.diary.outcomes(message_id) == [(1, "released")]
+    row = scene.diary.row(message_id)
+    assert (row["attempts"], row["crashes"]) == (0, 0)
+    assert scene.client.queue_figures(["slow"])[0].ready == 1
+
+
+def test_one_ctrl_c_that_arrives_twice_lets_the_running_message_finish(scene: Scene):
+    message_id = scene.send("3 running")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+        process.signal_group(signal.SIGINT)
+        process.signal(signal.SIGINT)
+        assert process.wait(within_seconds=20) == 0, process.tail()
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
+
+
+def test_sigquit_stops_now_and_gives_back_what_runs(scene: Scene):
+    message_id = scene.send("60 too long to wait for")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+        process.signal_group(signal.SIGQUIT)
+        assert process.wait(within_seconds=10) == 0, process.tail()
+    assert scene.diary.outcomes(message_id) == [(1, "released")]
+    assert scene.diary.row(message_id)["crashes"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+def test_a_signal_without_a_meaning_changes_nothing(scene: Scene, number: signal.Signals):
+    message_id = scene.send("1 running")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+        before = {child.pid for child in process.children()}
+        process.signal_group(number)
+        scene.done(process, message_id)
+        assert {child.pid for child in process.children()} == before
+        process.terminate()
+        assert process.wait(within_seconds=20) == 0, process.tail()
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
+
+
+def test_a_hangup_does_not_stop_a_worker_under_nohup(scene: Scene):
+    message_id = scene.send("1 running")
+    process = scene.worker("slow")
+    process.args = ["nohup", *process.args]
+    with process:
+        scene.begun(message_id, process)
+        process.signal_group(signal.SIGHUP)
+        scene.done(process, message_id)
+        scene.done(process, scene.send("0 after the hangup"))
+        assert "stopping" not in process.output
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2],
+)
+def test_no_signal_but_kill_reaches_the_keeper(scene: Scene, number: signal.Signals):
+    message_id = scene.send("1 running")
+    with scene.worker("slow") as process:
+        scene.begun(message_id, process)
+        keeper = keeper_of(process, scene.ledger)
+        keeper.send_signal(number)
+        scene.done(process, message_id)
+        assert keeper.is_running()
+        assert "the keeper died" not in process.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_watched_worker_stops_in_order_with_its_watcher(scene: Scene, number: signal.Signals):
+    message_id = scene.send("3 running")
+    with scene.worker("slow", "--watch") as process:
+        scene.begun(message_id, process)
+        process.signal(number)
+        eventually(lambda: not process.members(), within_seconds=20, what=process.tail)
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
+
+
+def test_a_second_ctrl_c_reaches_a_watched_worker(scene: Scene):
+    message_id = scene.send("60 too long to wait for")
+    with scene.worker("slow", "--watch") as process:
+        scene.begun(message_id, process)
+
+        def ends() -> bool:
+            process.signal(signal.SIGINT)
+            return not process.is_running
+
+        eventually(ends, within_seconds=10, every_seconds=0.3, what=process.tail)
+        assert process.members() == []
+    assert scene.diary.outcomes(message_id) == [(1, "released")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_during_the_start_ends_process_1(scene: Scene, number: signal.Signals):
+    process = as_process_1(scene.worker("slow", env={"TEST_APPS": "tests.faults.slow_start_app"}))
+    with process:
+        process.wait_for_line("importing")
+        supervisor_of(process).send_signal(number)
+        assert process.wait(within_seconds=5) == 0, process.tail()
+    assert "Traceback" not in process.output
+
+
+def test_process_1_buries_orphans_and_leaves_exit_statuses_to_their_parents(scene: Scene):
+    process = as_process_1(scene.worker("orphaning", env={"TEST_APPS": "tests.faults.orphans_app"}))
+    scene.client.create_queue("orphaning")
+    with process:
+        ids = scene.client.send_messages("orphaning", ["x"] * 4)
+        scene.done(process, *ids)
+        assert scene.ledger.ids("end") == ids
+        supervisor = supervisor_of(process)
+        eventually(lambda: len(supervisor.children(recursive=True)) == 2, of=process)
+        for child in supervisor.children():
+            child.kill()
+        process.wait_for_line("was killed by SIGKILL")
+        process.wait_for_line("the keeper died")
+        supervisor.terminate()
+        assert process.wait(within_seconds=20) == 0, process.tail()
+
+
+def test_without_redis_the_keeper_of_a_killed_worker_ends_and_others_find_its_message(
+    scene: Scene, redis_server: RedisServer
+):
+    message_id = scene.send("60 cut short")
+    with scene.worker("slow", "--grace", "1") as process:
+        scene.begun(message_id, process)
+        keeper = keeper_of(process, scene.ledger)
+        [child] = [one for one in process.children() if one != keeper]
+        redis_server.kill()
+        child.kill()
+        process.kill_supervisor()
+        eventually(lambda: not process.members(), within_seconds=30, what=process.tail)
+    redis_server.start()
+    with scene.worker("slow") as second:
+        scene.begun(message_id, second, times=2, within_seconds=DEADLINE)
+
+
+def test_a_child_that_holds_the_interpreter_lock_ends_after_its_supervisor(scene: Scene):
+    scene.client.create_queue("hard")
+    message_id = scene.client.send_message("hard", "lock 600")
+    with scene.worker("hard", "--grace", "1") as process:
+        scene.begun(message_id, process)
+        process.kill_supervisor()
+        eventually(lambda: not process.members(), within_seconds=5 * LEASE + 5, what=process.tail)
+
+
+def test_the_stack_dump_of_a_project_keeps_its_signal():
+    program = (
+        "import faulthandler, os, signal; faulthandler.register(signal.SIGUSR1)\n"
+        "from queueing.worker.signals import Signals; Signals()\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "most recent call first" in done.stderr) == (0, True), done.stderr
