@@ -3,12 +3,13 @@
 import configparser
 import json
 import re
+import subprocess
 
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
 from mqsite import gunicorn
-from tests.servers.programs import ROOT
+from tests.servers.programs import ROOT, require
 
 
 def processes() -> dict[str, str]:
@@ -17,7 +18,7 @@ def processes() -> dict[str, str]:
 
 
 def unit(name: str) -> configparser.SectionProxy:
-    parser = configparser.ConfigParser(interpolation=None)
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(ROOT / f"deploy/mqsite-{name}.service")
     return parser["Service"]
@@ -54,6 +55,16 @@ def test_systemd_waits_longer_than_the_grace_time(name: str, grace: int | None):
     assert int(service["TimeoutStopSec"]) > grace
     command = service["ExecStart"].replace(f" --grace {grace}", "").split("/bin/")[1]
     assert command == processes()[name].removeprefix("python ") or command == processes()[name]
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_systemd_rates_the_services_as_hardened(name: str):
+    analyze = require("systemd-analyze", "install systemd (Debian, Ubuntu: apt install systemd)")
+    file = ROOT / f"deploy/mqsite-{name}.service"
+    command = [analyze, "security", "--offline=true", "--threshold=40", "--no-pager", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    # The threshold is ten times the exposure level that is printed.
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
 def test_the_image_starts_what_the_procfile_starts():
