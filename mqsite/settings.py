@@ -143,6 +143,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY els
 SECURE_SSL_REDIRECT = TRUST_PROXY
 SESSION_COOKIE_SECURE = TRUST_PROXY
 CSRF_COOKIE_SECURE = TRUST_PROXY
+DEFAULT_EXCEPTION_REPORTER_FILTER = "mqsite.debug_filter.DebugFilter"
 # Short at first: browsers remember it, and a mistake lasts as long.
 SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", default=3600)
 # Nothing inline, nothing from elsewhere.

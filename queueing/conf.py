@@ -1,6 +1,6 @@
 """The settings dict ``QUEUEING``, read once into a frozen dataclass: every default stands here."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ class Conf:
     """What a project can set. Seconds unless the name says otherwise."""
 
     #: Redis address: ``redis://``, ``rediss://`` or ``unix://``.
-    URL: str = "redis://127.0.0.1:6379/0"
+    URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
     #: Whether the certificate of a ``rediss://`` server is checked.
     TLS_VERIFY: bool = True
     #: Prefix of every key; RSMQ's own default.
@@ -50,7 +50,7 @@ class Conf:
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
     #: What /metrics and /queues.json are asked with; empty: they answer in development only.
-    METRICS_TOKEN: str = ""
+    METRICS_TOKEN: str = field(default="", repr=False)
     #: Values whose names contain one of these are not shown. Case, ``-`` and ``_`` do not matter.
     REDACT: tuple[str, ...] = (
         *("password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "credential"),
@@ -73,7 +73,7 @@ def read(values: dict[str, Any]) -> Conf:
 
     Raises ``ImproperlyConfigured`` with the known names where one is not among them.
     """
-    known = {field.name for field in fields(Conf)}
+    known = {known.name for known in fields(Conf)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ImproperlyConfigured(

@@ -1,0 +1,16 @@
+"""What Django's debug page shows of the settings."""
+
+from typing import Any
+
+from django.views.debug import SafeExceptionReporterFilter
+
+from queueing.redaction import struck
+
+
+class DebugFilter(SafeExceptionReporterFilter):
+    """Also strikes out passwords inside addresses, as in ``QUEUEING["URL"]``."""
+
+    def cleanse_setting(self, key: str, value: Any) -> Any:
+        """The value as the page may show it. Django calls this for each key of each setting."""
+        cleansed = super().cleanse_setting(key, value)
+        return struck(str(cleansed)) if isinstance(cleansed, str) else cleansed
