@@ -98,6 +98,19 @@ class QueueUnavailable(QueueError):
     text = "Redis does not answer"
 
 
+class QueueRefused(QueueUnavailable):
+    """Redis answered, and refused before anything was changed: the same call may succeed later.
+
+    ``is_lasting``: not before somebody has changed something.
+    """
+
+    name = "queueRefused"
+
+    def __init__(self, text: str | None = None, *, is_lasting: bool = False) -> None:
+        super().__init__(text)
+        self.is_lasting = is_lasting
+
+
 class ReplyLost(QueueUnavailable):
     """Redis went away during a call that must not be repeated: it may have taken effect."""
 

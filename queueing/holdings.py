@@ -174,13 +174,17 @@ class Look:
 
 def look(client: QueueClient, queues: Sequence[str]) -> list[Look]:
     """Look into queues, all in one call, without claiming. Raises ``QueueUnavailable``."""
-    keys = [
+    keys = [client.keys.never(), *_looked_at(client, queues)]
+    now_ms, *words = client.scripts.run("look", keys)
+    return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
+
+
+def _looked_at(client: QueueClient, queues: Sequence[str]) -> list[str]:
+    return [
         key(queue)
         for queue in queues
         for key in (client.keys.attributes, client.keys.schedule, client.keys.leases, client.keys.waking)
     ]
-    now_ms, *words = client.scripts.run("look", keys)
-    return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
 
 
 def _look(queue: str, word: bytes, now_ms: int) -> Look:

@@ -94,6 +94,10 @@ class Keys:
 
     # --- ours, per namespace ------------------------------------------------------------------
 
+    def never(self) -> str:
+        """A key that is never there: a write to it proves that Redis takes writes."""
+        return f"{self.ns}::never"
+
     def held(self) -> str:
         """HASH: lane (``<child> <queue>``) -> JSON of what that child holds of that queue."""
         return f"{self.ns}::held"

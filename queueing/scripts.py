@@ -19,22 +19,12 @@ from hiredis import pack_command
 from redis import Redis
 from redis import exceptions as driver
 
-from . import patience
-from .exceptions import QueueError, QueueFull, QueueUnavailable, ReplyLost
+from . import patience, refusals
+from .exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
 
 FOLDER = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 
-#: Errors after which Redis certainly did not run the script: it refused, or is about to come back.
-REFUSALS = (
-    driver.BusyLoadingError,
-    driver.ReadOnlyError,
-    driver.ClusterDownError,
-    driver.TryAgainError,
-    driver.AuthenticationError,
-)
-#: The same as a script tells them: older servers wrap the error, and NOREPLICAS has no class.
-REFUSAL_WORDS = ("READONLY ", "NOREPLICAS ", "MASTERDOWN ")
 #: Errors after which nobody knows whether it ran.
 LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
 
@@ -123,9 +113,11 @@ class ScriptRunner:
             raise QueueUnavailable("Redis does not answer (it did not a moment ago)")
         try:
             return self._try_until(min(self.patience_seconds, waiting.seconds_left), calls, repeatable)
-        except QueueUnavailable:
-            self._failed_at = time.monotonic()
-            waiting.seconds_left -= self._failed_at - began
+        except QueueUnavailable as error:
+            now = time.monotonic()
+            waiting.seconds_left -= now - began
+            if not isinstance(error, QueueRefused):
+                self._failed_at = now  # a refusal is no silence: the others may get their answers
             raise
 
     def _try_until(self, seconds: float, calls: Sequence[Call], repeatable: bool) -> list[Any]:
@@ -139,6 +131,8 @@ class ScriptRunner:
             except QueueUnavailable as error:
                 if isinstance(error, ReplyLost) and not repeatable:
                     raise
+                if isinstance(error, QueueRefused) and error.is_lasting:
+                    raise
                 pause = random.uniform(0.01, 0.05) * 2**tried
                 if tried == self.TRIES or time.monotonic() + pause > give_up:
                     raise
@@ -148,18 +142,19 @@ class ScriptRunner:
         try:
             connection = self.pool.get_connection()
         except (driver.RedisError, OSError) as error:
-            raise QueueUnavailable(_sentence(error)) from error
+            raise (_refused(error) or QueueUnavailable(_sentence(error))) from error
         try:
             return [
                 _settled(connection, call, reply)
                 for call, reply in zip(calls, _converse(connection, packed, len(calls)), strict=True)
             ]
-        except REFUSALS as error:
+        except QueueRefused:
+            # Another connection may lead to another server, such as the new primary.
             connection.disconnect()
-            raise QueueUnavailable(_sentence(error)) from error
+            raise
         except LOSSES as error:
             connection.disconnect()
-            raise ReplyLost(_sentence(error)) from error
+            raise (_refused(error) or ReplyLost(_sentence(error))) from error
         except BaseException:
             # A half-read reply would be taken for the next call's.
             connection.disconnect()
@@ -187,27 +182,23 @@ def _converse(connection: Any, packed: list[bytes], count: int) -> list[Any]:
 
 
 def _settled(connection: Any, call: Call, reply: Any) -> Any:
-    """The reply of a script, once that is loaded, or its error in our terms. Raises ``REFUSALS``."""
+    """The reply of a script, once that is loaded, or its error in our terms. Raises ``QueueRefused``."""
     if isinstance(reply, driver.NoScriptError):
         [reply] = _converse(connection, _packed([call.command(whole=True)]), 1)
     if not isinstance(reply, driver.ResponseError):
         return reply
-    if isinstance(reply, REFUSALS):
-        raise reply
-    if _is_refusal(reply):
-        raise driver.TryAgainError(str(reply))
-    return _translated(reply)
+    error = refusals.translated(reply)
+    if isinstance(error, QueueRefused):
+        raise error from reply
+    return error
 
 
-def _is_refusal(error: driver.ResponseError) -> bool:
-    return any(word in str(error) for word in REFUSAL_WORDS)
-
-
-def _translated(error: driver.ResponseError) -> QueueError:
-    text = str(error)
-    if isinstance(error, driver.OutOfMemoryError) or "OOM command not allowed" in text:
-        return QueueFull()
-    return QueueError(f"Redis refused a script: {text}")
+def _refused(error: Exception) -> QueueRefused | None:
+    """The refusal of a connection, ``None`` if Redis has not sent this error."""
+    if not isinstance(error, driver.RedisError) or not refusals.is_reply(error):
+        return None
+    known = refusals.translated(error)
+    return known if isinstance(known, QueueRefused) else QueueRefused(f"Redis refuses: {error}")
 
 
 def _sentence(error: Exception) -> str:

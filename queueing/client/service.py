@@ -14,8 +14,8 @@ class Service(ClientBase):
         return self.scripts.run("hit", [self.keys.hits(name)], window_seconds * 1000)
 
     def ping(self) -> None:
-        """Nothing, or ``QueueUnavailable``."""
-        self.scripts.run("ping", [self.keys.queues()])
+        """Return if Redis takes writes. Raises ``QueueUnavailable``."""
+        self.scripts.run("ping", [self.keys.never()])
 
     def now_ms(self) -> int:
         """The server's clock. Raises ``QueueUnavailable``."""

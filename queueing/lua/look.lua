@@ -1,9 +1,12 @@
 -- Which of several queues a claim would find something in: one call where a claim of each would be many.
 --
--- KEYS per queue: attributes, schedule, leases, waking
+-- It also proves that Redis takes writes: a child that only looks must notice if it does not.
+--
+-- KEYS[1] never there, then per queue: attributes, schedule, leases, waking
 -- Returns {now ms, then for each queue 'due', 'missing', or the ms at which something comes due, 0: nothing}
 --
 -- include clock
+-- include proof
 -- What another program has spoilt looks due: the claim tells what is wrong with it, and only for its queue.
 local function first_score(key)
   local found = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
@@ -25,7 +28,7 @@ local function look(attributes, schedule, leases, waking)
 end
 
 local reply = { whole(now_ms) }
-for i = 1, #KEYS, 4 do
+for i = 2, #KEYS, 4 do
   reply[#reply + 1] = look(KEYS[i], KEYS[i + 1], KEYS[i + 2], KEYS[i + 3])
 end
 return reply

@@ -1,4 +1,5 @@
--- Nothing, to see whether Redis answers and runs scripts.
+-- Whether Redis answers, runs scripts and takes writes: a replica or a full disk refuses this one.
 --
--- KEYS[1] any
+-- KEYS[1] never there
+-- include proof
 return 1

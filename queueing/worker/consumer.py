@@ -5,7 +5,6 @@ claim share one round trip. A call that failed is kept as it was and repeated, s
 changes nothing.
 """
 
-import contextlib
 import logging
 import math
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ..client import QueueClient
 from ..conf import Conf
-from ..exceptions import QueueError, QueueExists, QueueNotFound
+from ..exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
 from ..holdings import Delivery, Lane, LaneCall, look, run_all
 from ..keys import low_priority_queue
 from ..listener import Listener
@@ -132,17 +131,34 @@ class Consumer:
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
-            replies = run_all(self.client, self._exchange.calls) if self._exchange.calls else []
-            if replies:
-                self.outage.answered()
-        except QueueError as error:
+            replies = self._run(self._exchange.calls)
+        except QueueUnavailable as error:
             return self.outage.goes_on(error)
+        except QueueError as error:
+            return self._refuses(error)
         exchange, self._exchange = self._exchange, None
         self._read(exchange, replies)
         self.log.flush()
-        return self._pause()
+        return min(self._pause(), self.outage.contact_seconds)
 
     # --- one turn -----------------------------------------------------------------------------
+
+    def _run(self, calls: Sequence[LaneCall]) -> list:
+        """Make the calls. Without any, check now and then that Redis still takes writes."""
+        if not calls and not self.outage.is_contact_due:
+            return []
+        replies = run_all(self.client, calls) if calls else []
+        if not calls:
+            self.client.ping()
+        self.outage.accepted()
+        return replies
+
+    def _refuses(self, error: QueueError) -> float:
+        """A call that belongs to no single queue has failed, though Redis is there."""
+        if self.outage.is_on:
+            return self.outage.goes_on(error)
+        logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
+        return BROKEN_SECONDS
 
     def _collect(self) -> None:
         for outcome in self.crew.take_finished():
@@ -153,9 +169,15 @@ class Consumer:
 
     def _create_missing(self) -> None:
         if self._missing:
-            with contextlib.suppress(QueueExists):
-                self.client.create_queue(self._missing)
-            self._missing = None
+            queue, self._missing = self._missing, None
+            try:
+                self.client.create_queue(queue)
+            except QueueExists:
+                pass
+            except QueueUnavailable:
+                raise  # The next claim finds that it is missing.
+            except QueueError as error:
+                self._breaks(self.lanes[queue], error)
 
     def _look_around(self) -> None:
         """Begin a round at the first queue that has something: where none has, one call tells of all."""
@@ -163,7 +185,9 @@ class Consumer:
         if len(self.lanes) == 1 or self._unsettled or not self._room():
             return
         self.lookout.begin()
-        for found in look(self.client, list(self.lanes)):
+        looks = look(self.client, list(self.lanes))
+        self.outage.accepted()
+        for found in looks:
             if found.is_due or (found.is_missing and not self._is_sibling(found.queue)):
                 break
             self.lookout.has_no_more(found.queue, found.next_due_seconds)

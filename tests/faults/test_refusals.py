@@ -1,0 +1,105 @@
+"""Redis answers and refuses for longer than the lease: for a worker that is the same as Redis being away."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .scene import Scene
+
+#: Seconds by which a refusal outlasts the lease.
+BEYOND_SECONDS = 1.0
+LEASE_SECONDS = 2.0
+
+
+@contextmanager
+def read_only(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
+    """A failover made it a replica, and its next one a primary again."""
+    connection.execute_command("REPLICAOF", "127.0.0.1", "1")
+    yield
+    connection.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@contextmanager
+def without_replicas(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
+    connection.config_set("min-replicas-to-write", 1)
+    yield
+    connection.config_set("min-replicas-to-write", 0)
+
+
+@contextmanager
+def unable_to_save(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
+    """A folder has the name of its file, so no snapshot can be written."""
+
+    def last_save() -> str:
+        return connection.info("persistence")["rdb_last_bgsave_status"]
+
+    connection.config_set("save", "3600 100000")
+    obstacle = server.folder / "dump.rdb"
+    obstacle.mkdir()
+    connection.bgsave()
+    eventually(lambda: last_save() == "err", within_seconds=10)
+    yield
+    obstacle.rmdir()
+    connection.bgsave()
+    eventually(lambda: last_save() == "ok", within_seconds=10)
+
+
+@contextmanager
+def busy(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
+    """Another client runs a script that does not end."""
+    connection.config_set("busy-reply-threshold", 50)
+
+    def loop() -> None:
+        with server.connect() as other, pytest.raises(redis.ResponseError, match="SCRIPT KILL"):
+            other.eval("while true do end", 0)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    eventually(lambda: is_busy(connection), within_seconds=10)
+    yield
+    connection.script_kill()
+    thread.join(10)
+
+
+def is_busy(connection: redis.Redis) -> bool:
+    try:
+        connection.get("any")
+    except redis.ResponseError as error:
+        return "BUSY" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("refusing", [read_only, without_replicas, unable_to_save, busy])
+def test_a_job_runs_once_while_redis_refuses_for_longer_than_its_lease(
+    refusing: Callable[..., object], scene: Scene, redis_server: RedisServer, redis_connection: redis.Redis
+):
+    options = {"env": {"TEST_LEASE": str(LEASE_SECONDS)}}
+    with scene.worker("slow", "ledger", **options) as busy_worker:
+        message_id = scene.send("8 on the first worker")
+        scene.begun(message_id, busy_worker)
+        with scene.worker("slow", "ledger", **options) as idle_worker:
+            eventually(lambda: len(scene.client.workers()) == 2, within_seconds=20, of=idle_worker)
+            with refusing(redis_server, redis_connection):
+                idle_worker.wait_for_line("waiting for it", within_seconds=10)
+                threading.Event().wait(LEASE_SECONDS + BEYOND_SECONDS)
+            scene.done(busy_worker, message_id)
+            later = scene.send("0 after it")
+            scene.done(busy_worker, message_id, later)
+            for worker in (busy_worker, idle_worker):
+                assert_tells_once(worker)
+    scene.ledger.assert_each_ran_once([message_id, later])
+    assert scene.diary.row(message_id)["crashes"] == 0
+
+
+def assert_tells_once(worker: WorkerProcess) -> None:
+    told = [line for line in worker.lines if "Redis" in line or "refuse" in line]
+    assert len(told) == 2, worker.output
+    assert "waiting for it" in told[0]
+    assert "is back" in told[1]
