@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connections
+
+from .models import Job
 
 #: A failure that took so many seconds was waited for; one that comes at once costs nobody anything.
 WAITED_SECONDS = 0.5
@@ -31,7 +33,9 @@ def heeded() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError):
         # SQLite is never away: it is busy, and a reader does not wait for that.
-        was_waited_for = monotonic() - began > WAITED_SECONDS and connection.vendor != "sqlite"
+        was_waited_for = (
+            monotonic() - began > WAITED_SECONDS and connections[Job.objects.db].vendor != "sqlite"
+        )
         _silent_until = monotonic() + BELIEVED_SECONDS if was_waited_for else -math.inf
         raise
     _silent_until = -math.inf

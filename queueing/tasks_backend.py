@@ -8,14 +8,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage, Error
-from django.db import transaction
 
 from . import get_client, task_body, task_queues
 from .exceptions import EnqueueFailed, QueueError, QueueNotFound
 from .keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
 from .messages import Draft
 from .senders import whole_id
-from .tasks import hearing, options, registry, results
+from .tasks import commits, hearing, options, registry, results
 from .tasks.compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
 from .tasks.lookups import TaskLookup
 from .tasks.resolver import TaskResolver
@@ -61,8 +60,8 @@ class RSMQBackend(BaseTaskBackend):
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
         body = route.write(result.args, result.kwargs)
-        if self._waits_for_commit():
-            self._send_at_commit(route, [result], [body])
+        if aliases := self._to_be_committed():
+            self._send_at_commit(aliases, route, [result], [body])
         else:
             [id] = route.send([route.message(body)])
             results.identify(result, id)
@@ -74,8 +73,8 @@ class RSMQBackend(BaseTaskBackend):
         route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
         bodies = [route.write(result.args, result.kwargs) for result in sent]
-        if self._waits_for_commit():
-            self._send_at_commit(route, sent, bodies)
+        if aliases := self._to_be_committed():
+            self._send_at_commit(aliases, route, sent, bodies)
         else:
             for result, id in zip(sent, route.send(list(map(route.message, bodies))), strict=True):
                 results.identify(result, id)
@@ -147,8 +146,8 @@ class RSMQBackend(BaseTaskBackend):
     def _lookup(self) -> TaskLookup:
         return TaskLookup(self.alias, sorted(self.queues), self.task_options)
 
-    def _waits_for_commit(self) -> bool:
-        return self.task_options.enqueue_on_commit and transaction.get_connection().in_atomic_block
+    def _to_be_committed(self) -> list[str]:
+        return commits.open_transactions() if self.task_options.enqueue_on_commit else []
 
     def _route_of(self, task: Task) -> Route:
         route = self._route
@@ -157,7 +156,9 @@ class RSMQBackend(BaseTaskBackend):
             self._route = route = Route(task)
         return route
 
-    def _send_at_commit(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
+    def _send_at_commit(
+        self, aliases: list[str], route: Route, sent: list[TaskResult], bodies: list[str]
+    ) -> None:
         for result in sent:
             results.identify(result, whole_id())
         drafts = [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
@@ -169,7 +170,7 @@ class RSMQBackend(BaseTaskBackend):
                 raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
             self._tell(sent)
 
-        transaction.on_commit(send)
+        commits.at_commit(aliases, send)
 
     def _tell(self, sent: list[TaskResult]) -> None:
         if hearing.hears_enqueued():

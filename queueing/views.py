@@ -6,12 +6,14 @@ from concurrent.futures import Future, TimeoutError
 from threading import Lock, Thread
 from time import monotonic
 
-from django.db import connection
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import queueing
+
+from .models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def _ask_redis() -> None:
 
 
 def _ask_database() -> None:
+    connection = connections[Job.objects.db]
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -1,0 +1,32 @@
+"""Sending at the commit of whatever transaction a task is enqueued in, in any of the project's databases."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+def open_transactions() -> list[str]:
+    """The aliases of the databases in a transaction of which this thread is."""
+    return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
+
+
+def _is_in(connection: BaseDatabaseWrapper) -> bool:
+    if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
+        return connection.in_atomic_block
+    # A TestCase opens one on each of its databases, and tests run the callbacks of the default one alone.
+    return not all(block._from_testcase for block in connection.atomic_blocks)
+
+
+def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
+    """Act once the transactions of all ``aliases`` are committed; never if one of them is rolled back."""
+    waited_for = set(aliases)
+
+    def committed(alias: str) -> None:
+        waited_for.discard(alias)
+        if not waited_for:
+            act()
+
+    for alias in aliases:
+        transaction.on_commit(partial(committed, alias), using=alias)
