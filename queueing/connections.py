@@ -4,8 +4,6 @@ Small plans allow twenty connections, and a deploy runs old and new side by side
 opens one per thread: a thread waits for one of the pool, and gets a clear error after a second.
 """
 
-import os
-import threading
 from typing import Any
 
 from redis import Redis
@@ -19,9 +17,9 @@ from .pool import Pool
 #: Seconds a thread waits for a free connection of the pool.
 POOL_PATIENCE_SECONDS = 1.0
 
-_lock = threading.Lock()
-_client: QueueClient | None = None
-_owner_pid = 0
+#: The client that ``get_client`` returns, under its only key. To make it takes no lock, so that a fork
+#: cannot inherit one that is held.
+_shared: dict[str, QueueClient] = {}
 
 
 def connect(conf: Conf, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
@@ -47,17 +45,16 @@ def connect(conf: Conf, *, connections: int | None = None, timeout: float | None
 
 
 def shared_client() -> QueueClient:
-    """The one client of this process; a forked child gets its own."""
-    global _client, _owner_pid
-    if _client is None or _owner_pid != os.getpid():
-        with _lock:
-            if _client is None or _owner_pid != os.getpid():
-                _client, _owner_pid = connect(get_conf()), os.getpid()
-    return _client
+    """The one client of this process. Forks may go on with it."""
+    try:
+        return _shared["client"]
+    except KeyError:
+        return _shared.setdefault("client", connect(get_conf()))
 
 
 def use_client(client: QueueClient | None) -> None:
-    """Make ``client`` the one that ``get_client`` returns; ``None``: build it anew when asked."""
-    global _client, _owner_pid
-    with _lock:
-        _client, _owner_pid = client, os.getpid()
+    """Make ``client`` the one that ``get_client`` returns; ``None``: build it again when asked."""
+    if client is None:
+        _shared.clear()
+    else:
+        _shared["client"] = client

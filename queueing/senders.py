@@ -4,11 +4,12 @@
 repeat arrives, and it would run twice.
 """
 
-import os
 import secrets
 import string
 import time
 from collections.abc import Iterator
+
+from .process_state import ProcessState
 
 ALPHABET = (string.ascii_letters + string.digits).encode()
 #: Each byte's letter or digit, and the bytes that have none: they would make some likelier than others.
@@ -19,9 +20,8 @@ PAIRS = [high + low for high in DIGITS for low in DIGITS]
 
 #: Single sends draw so many random tails in one go, which takes no longer than drawing three.
 SPARE = 64
-_spare: list[str] = []
-# Two processes that used the same ones could give two messages one id.
-os.register_at_fork(after_in_child=_spare.clear)
+#: Each process draws its own: two messages with the same tail could get one id.
+_spare: ProcessState[list[str]] = ProcessState(list)
 
 
 class SendCall:
@@ -45,32 +45,34 @@ class SendCall:
 class Senders:
     """The senders of one client: one for each call that is under way at the same time.
 
-    Threads share it: a list's own steps are whole.
+    Threads share it: a list's own steps are whole. A fork has its own: Redis takes two sends with one
+    token and number for one send and its repeat.
     """
 
     def __init__(self) -> None:
-        self._free: list[tuple[str, int]] = []
+        self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
 
     def next_call(self, count: int) -> SendCall:
         """The next call of a free sender."""
         try:
-            token, number = self._free.pop()
+            token, number = self._free.get().pop()
         except IndexError:
             token, number = secrets.token_hex(8), 0
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
         """Its sender is free again. One whose call failed never is: that call may still arrive."""
-        self._free.append((call.token, call.number))
+        self._free.get().append((call.token, call.number))
 
 
 def random_tails(count: int) -> list[str]:
     """The 22 random characters of so many ids."""
     if count == 1:
+        spare = _spare.get()
         try:
-            return [_spare.pop()]
+            return [spare.pop()]
         except IndexError:
-            _spare.extend(random_tails(SPARE))
+            spare.extend(random_tails(SPARE))
     drawn = _random_text(22 * count)
     return [drawn[start : start + 22] for start in range(0, len(drawn), 22)]
 

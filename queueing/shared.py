@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from .exceptions import QueueUnavailable
+from .process_state import ProcessState
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -31,11 +32,19 @@ class _Cell(Generic[Value]):
     error: QueueUnavailable | None = None
 
 
+@dataclass(slots=True)
+class _Cells(Generic[Key, Value]):
+    """The answers that a process remembers, the one that was asked for last at the end."""
+
+    lock: Lock = field(default_factory=Lock)
+    by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
+
+
 class Shared(Generic[Key, Value]):
     """``read`` is called at most once in ``seconds`` for each key, however many threads ask.
 
     That Redis is away is an answer too: who asks next need not wait for its time-out once more. The
-    ``most`` keys that were asked for last are remembered.
+    ``most`` keys that were asked for last are remembered, by each process for itself.
     """
 
     def __init__(
@@ -47,8 +56,7 @@ class Shared(Generic[Key, Value]):
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._read, self._seconds, self._most, self._clock = read, seconds, most, clock
-        self._lock = Lock()
-        self._cells: OrderedDict[Key, _Cell[Value]] = OrderedDict()
+        self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
 
     def get(self, key: Key) -> Reading[Value]:
         """The value of ``key``. Raises ``QueueUnavailable``, as ``read`` did."""
@@ -62,8 +70,9 @@ class Shared(Generic[Key, Value]):
 
     def forget(self) -> None:
         """Know nothing, as at first."""
-        with self._lock:
-            self._cells.clear()
+        cells = self._cells.get()
+        with cells.lock:
+            cells.by_key.clear()
 
     def _ask(self, key: Key, cell: "_Cell[Value]") -> None:
         try:
@@ -73,9 +82,10 @@ class Shared(Generic[Key, Value]):
         cell.read_at = self._clock()
 
     def _cell(self, key: Key) -> "_Cell[Value]":
-        with self._lock:
-            cell = self._cells.setdefault(key, _Cell())
-            self._cells.move_to_end(key)
-            while len(self._cells) > self._most:
-                self._cells.popitem(last=False)
+        cells = self._cells.get()
+        with cells.lock:
+            cell = cells.by_key.setdefault(key, _Cell())
+            cells.by_key.move_to_end(key)
+            while len(cells.by_key) > self._most:
+                cells.by_key.popitem(last=False)
             return cell

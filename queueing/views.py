@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
+from dataclasses import dataclass, field
 from threading import Lock, Thread
 from time import monotonic
 
@@ -14,11 +15,20 @@ from django.views.decorators.http import require_safe
 import queueing
 
 from .models import Job
+from .process_state import ProcessState
 
 logger = logging.getLogger(__name__)
 
 #: How long ``/readyz`` waits for all of its answers.
 PATIENCE_SECONDS = 1.5
+
+
+@dataclass(slots=True)
+class _Question:
+    """The last question of this process, and its answer to come."""
+
+    lock: Lock = field(default_factory=Lock)
+    answer: "Future[bool] | None" = None
 
 
 class Probe:
@@ -32,16 +42,17 @@ class Probe:
     def __init__(self, name: str, ask: Callable[[], None]) -> None:
         self.name = name
         self._ask = ask
-        self._lock = Lock()
-        self._answer: Future[bool] | None = None
+        self._question = ProcessState(_Question)
 
     def start(self) -> Future[bool]:
         """The answer to come: of a question asked now, or of one that is still open."""
-        with self._lock:
-            if self._answer is None or self._answer.done():
-                self._answer = Future()
-                Thread(target=self._run, args=(self._answer,), name=f"probe-{self.name}", daemon=True).start()
-            return self._answer
+        question = self._question.get()
+        with question.lock:
+            if question.answer is None or question.answer.done():
+                question.answer = Future()
+                answering = (question.answer,)
+                Thread(target=self._run, args=answering, name=f"probe-{self.name}", daemon=True).start()
+            return question.answer
 
     def _run(self, answer: "Future[bool]") -> None:
         try:

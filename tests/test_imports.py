@@ -19,7 +19,7 @@ ROWS = [
     (
         "ground floor",
         "decode exceptions keys messages signals conf redaction backoff policies outcomes tallies"
-        " version task_body task_setting text_log",
+        " version task_body task_setting text_log process_state",
     ),
     (
         "Redis room",

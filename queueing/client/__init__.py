@@ -37,6 +37,7 @@ class QueueClient(
 ):
     """The queues of one namespace on one Redis.
 
-    Safe to share between threads; it keeps no state but the senders' numbers and the listener of
-    those who wait. Every method raises ``QueueUnavailable`` where Redis is away.
+    Threads and forks may share it, before and after its first call: each process has connections,
+    senders' numbers and a listener of its own. Every method raises ``QueueUnavailable`` if Redis is
+    away.
     """

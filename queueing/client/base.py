@@ -7,6 +7,7 @@ from redis import Redis
 
 from ..exceptions import MessageTooLong, QueueExists, QueueNotFound, ScheduleNotFound
 from ..keys import Keys, dead_letter_queue
+from ..process_state import ProcessState
 from ..scripts import ScriptRunner
 from ..senders import Senders
 from ..wakeups import WakeUps
@@ -32,11 +33,16 @@ class ClientBase:
         self.redis = redis
         self.keys = Keys(ns)
         self.scripts = ScriptRunner(redis)
-        self.wakeups = WakeUps(redis)
+        self._wakeups = ProcessState(lambda: WakeUps(redis))
         #: The queues of tasks that this client has made, or found, and noted.
         self.task_queues: set[str] = set()
         self._senders = Senders()
         self._dead_letter_queues: dict[str, str] = {}
+
+    @property
+    def wakeups(self) -> WakeUps:
+        """The listener of those threads of this process that wait."""
+        return self._wakeups.get()
 
     def dead_letter_queue(self, qname: str) -> str:
         """The name of the dead-letter queue of ``qname``, as far as this client knows."""

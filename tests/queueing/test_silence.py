@@ -7,15 +7,16 @@ import pytest
 from django.db import OperationalError
 
 from queueing import silence
+from queueing.process_state import ProcessState
 
 
 @pytest.fixture(autouse=True)
 def _hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each failure counts as waited for, and what was found is believed for a moment."""
-    monkeypatch.setattr(silence, "_silent_until", float("-inf"))
+    monkeypatch.setattr(silence, "_silence", ProcessState(silence._Silence))
     monkeypatch.setattr(silence, "WAITED_SECONDS", -1)
     monkeypatch.setattr(silence, "BELIEVED_SECONDS", 60.0)
-    monkeypatch.setattr(silence, "connection", SimpleNamespace(vendor="postgresql"))
+    monkeypatch.setattr(silence, "connections", {"default": SimpleNamespace(vendor="postgresql")})
 
 
 def ask(*, answers: bool = False) -> None:
@@ -34,7 +35,7 @@ def test_the_next_one_does_not_ask() -> None:
 def test_later_one_tries_and_the_others_wait_for_what_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OperationalError):
         ask()
-    monkeypatch.setattr(silence, "_silent_until", 0.0)  # as if the time were over
+    monkeypatch.setattr(silence._silence.get(), "until", 0.0)  # as if the time were over
     is_in, may_go = Event(), Event()
 
     def try_it() -> None:
