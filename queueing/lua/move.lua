@@ -40,6 +40,6 @@ for _, id in ipairs(ids) do
 end
 if #ids > 0 then
   redis.call('HINCRBY', KEYS[9], 'totalsent', #ids)
-  redis.call('PUBLISH', ARGV[1], redis.call('ZCARD', KEYS[10]))
+  redis.pcall('PUBLISH', ARGV[1], redis.call('ZCARD', KEYS[10]))
 end
 return { 'ok', #ids }

@@ -8,6 +8,7 @@ local function head_score(id)
   return whole(place_ms - band_of(id))
 end
 
+-- A user of Redis without the channel cannot announce anything. The poll of those who wait finds it.
 local function announce(channel)
-  redis.call('PUBLISH', channel, redis.call('ZCARD', KEYS[2]))
+  redis.pcall('PUBLISH', channel, redis.call('ZCARD', KEYS[2]))
 end
