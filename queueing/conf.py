@@ -1,14 +1,19 @@
 """The settings dict ``QUEUEING``, read once into a frozen dataclass: every default stands here."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-LOG_FORMATS = ("text", "json")
+from . import conf_rules
+
+LogFormat = Literal["text", "json"]
+LOG_FORMATS = get_args(LogFormat)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,7 @@ class Conf:
     #: Prefix of every key; RSMQ's own default.
     NAMESPACE: str = "rsmq"
     #: Queues that are created where they are missing.
-    QUEUES: tuple[str, ...] = ("testqueue",)
+    QUEUES: tuple[str, ...] = ()
     #: How long a worker's claim lasts without being extended.
     LEASE: float = 10.0
     #: How long a stopping worker lets its running jobs finish.
@@ -36,7 +41,7 @@ class Conf:
     #: Name of a worker; empty: host and process.
     WORKER_NAME: str = ""
     #: ``text``, or ``json`` for one object a line.
-    LOG_FORMAT: str = "text"
+    LOG_FORMAT: LogFormat = "text"
     #: A file that a worker touches as long as it lives and Redis answers; empty: none.
     HEALTH_FILE: str = ""
     #: Handled failures after which a message is dead, where no policy says otherwise.
@@ -65,27 +70,34 @@ class Conf:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "QUEUES", tuple(self.QUEUES))
+        object.__setattr__(self, "HEALTH_FILE", os.fspath(self.HEALTH_FILE))
         object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
 
 
-def read(values: dict[str, Any]) -> Conf:
-    """Build the configuration from a ``QUEUEING`` dict.
+def read(values: Any) -> Conf:
+    """The configuration of a ``QUEUEING`` dict.
 
-    Raises ``ImproperlyConfigured`` with the known names where one is not among them.
+    Raises ``ImproperlyConfigured`` with a sentence for everything that is wrong with it.
     """
-    known = {known.name for known in fields(Conf)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ImproperlyConfigured(
-            f"QUEUEING has no setting {', '.join(unknown)}. It knows: {', '.join(sorted(known))}."
-        )
+    if found := list(problems(values)):
+        raise ImproperlyConfigured(" ".join(f"{one.text} {one.hint}".strip() for one in found))
     return Conf(**values)
+
+
+def problems(values: Any) -> Iterator[conf_rules.Problem]:
+    """What is wrong with a ``QUEUEING`` dict."""
+    return conf_rules.problems(fields(Conf), values)
+
+
+def raw() -> Any:
+    """The setting as the project wrote it."""
+    return getattr(settings, "QUEUEING", {})
 
 
 @cache
 def get_conf() -> Conf:
     """The configuration of this project."""
-    return read(getattr(settings, "QUEUEING", {}))
+    return read(raw())
 
 
 def _forget(*, setting: str, **_: Any) -> None:

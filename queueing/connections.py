@@ -6,6 +6,7 @@ opens one per thread: a thread waits for one of the pool, and gets a clear error
 
 from typing import Any
 
+from django.core.signals import setting_changed
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -17,8 +18,8 @@ from .pool import Pool
 #: Seconds a thread waits for a free connection of the pool.
 POOL_PATIENCE_SECONDS = 1.0
 
-#: The client that ``get_client`` returns, under its only key. To make it takes no lock, so that a fork
-#: cannot inherit one that is held.
+#: The client that ``get_client`` returns, as ``client``, and as ``built`` too if the settings made it.
+#: To make it takes no lock, so that a fork cannot inherit one that is held.
 _shared: dict[str, QueueClient] = {}
 
 
@@ -49,12 +50,24 @@ def shared_client() -> QueueClient:
     try:
         return _shared["client"]
     except KeyError:
-        return _shared.setdefault("client", connect(get_conf()))
+        return _shared.setdefault("client", _shared.setdefault("built", connect(get_conf())))
 
 
 def use_client(client: QueueClient | None) -> None:
-    """Make ``client`` the one that ``get_client`` returns; ``None``: build it again when asked."""
-    if client is None:
-        _shared.clear()
-    else:
+    """Make ``client`` the one that ``get_client`` returns; ``None``: build it again when asked.
+
+    Such a client stays when tests change ``QUEUEING``.
+    """
+    _shared.clear()
+    if client is not None:
         _shared["client"] = client
+
+
+def _follow_settings(*, setting: str, **_: Any) -> None:
+    """After ``override_settings(QUEUEING=…)`` the next call gets a client for the new values."""
+    if setting == "QUEUEING" and (built := _shared.get("built")):
+        use_client(None)
+        built.redis.connection_pool.disconnect(inuse_connections=False)
+
+
+setting_changed.connect(_follow_settings)

@@ -5,7 +5,7 @@ A project registers its functions in any installed app's ``handlers.py``::
     from queueing.handlers import handler, policy
 
     @policy(max_attempts=3, timeout=60)
-    @handler("testqueue")
+    @handler("emails")
     def greet(message):
         print(message.body)
 

@@ -39,6 +39,10 @@ class RSMQBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         self.task_options = options.read(self.options)
+        # Django makes a set of it: of a text, one of its letters.
+        self._given_queues = params.get("QUEUES")
+        if isinstance(self._given_queues, str):
+            self.queues = {self._given_queues}
         #: That of the task which was sent last.
         self._route: Route | None = None
 
@@ -137,6 +141,11 @@ class RSMQBackend(BaseTaskBackend):
         where = f'TASKS["{self.alias}"]'
         for name, problem in options.problems(self.options):
             yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")
+        if isinstance(self._given_queues, str):
+            hint = f"Write [{self._given_queues!r}]."
+            yield Error(
+                f'{where}["QUEUES"] must be a list of names, not a text.', hint=hint, id="queueing.E013"
+            )
         for queue in sorted(self.queues, key=str):
             if problem := _problem_of_name(queue):
                 yield Error(f'{where}["QUEUES"]: {queue!r} {problem}', id="queueing.E011")

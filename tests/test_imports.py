@@ -18,13 +18,13 @@ PACKAGES = ("queueing", "jobs", "mqsite")
 ROWS = [
     (
         "ground floor",
-        "decode exceptions keys messages signals conf redaction backoff policies outcomes tallies"
-        " version task_body task_setting text_log process_state",
+        "decode exceptions keys messages signals validation conf conf_rules redaction backoff policies"
+        " outcomes tallies version task_body task_setting text_log process_state",
     ),
     (
         "Redis room",
-        "patience refusals scripts validation workers senders subscription wakeups client pool connections"
-        " listener holdings outbox provision timetable task_queues",
+        "patience refusals scripts workers senders subscription wakeups client pool connections listener"
+        " holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
     ("memory", "silence models migrations bulk history lookup"),

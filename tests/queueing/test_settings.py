@@ -1,11 +1,34 @@
 """The dict QUEUEING: read once, checked, and said what is wrong with it."""
 
+from collections import OrderedDict
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import override_settings
 
-from queueing import checks
+import queueing
+from queueing import checks, provision
 from queueing.conf import Conf, get_conf, read
+from queueing.connections import use_client
+from queueing.testing import fake_queues
+from tests.servers.redis_server import RedisServer
+
+#: Values of a wrong type or out of all bounds, by the type of a setting.
+WRONG: dict[Any, list[Any]] = {
+    int: ["5", "", None, True, 1.5, float("nan"), -1, 10**30, [5], b"5", "٥"],
+    float: ["5", "", None, True, float("nan"), float("inf"), -1, -0.5, 1e300, [5], 1j],
+    bool: ["False", "no", 0, 1, None, []],
+    str: [None, 5, b"text", True, ["text"]],
+    tuple[str, ...]: ["emails", "", b"emails", None, 5, {"emails": 1}, ["emails", 5], [None], [["emails"]]],
+}
+OF_WORDS = ["no such word", None, 5]
+LISTED = [(field.name, value) for field in fields(Conf) for value in WRONG.get(field.type, OF_WORDS)]
 
 
 def test_defaults_stand_in_one_place():
@@ -32,6 +55,7 @@ def test_a_changed_setting_is_read_anew(settings):
         ({"QUEUES": ["a b"]}, "queueing.E003"),
         ({"QUEUES": ["a-dead"]}, "queueing.E004"),
         ({"URL": "localhost"}, "queueing.E005"),
+        ({"LOG_FORMAT": "xml"}, "queueing.E007"),
     ],
 )
 def test_what_is_wrong_is_found_by_the_system_check(settings, wrong, id):
@@ -49,3 +73,114 @@ def test_another_apps_runworker_is_pointed_out(monkeypatch):
     [warning] = checks.check_runworker()
     assert "channels" in warning.msg
     assert "queues work" in warning.hint
+
+
+@pytest.mark.parametrize(("name", "value"), LISTED, ids=lambda given: repr(given)[:20])
+def test_a_value_of_a_wrong_type_is_named_in_one_sentence(settings, name, value):
+    """Every setting, also one that is added later."""
+    settings.QUEUEING = {name: value}
+
+    errors = run_checks(tags=["queueing"])
+
+    assert errors
+    assert all(error.id.startswith("queueing.E") and f'QUEUEING["{name}"]' in error.msg for error in errors)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        get_conf()
+
+
+def test_a_text_in_place_of_a_list_is_no_list_of_letters(settings):
+    settings.QUEUEING = {"QUEUES": "emails"}
+
+    [error] = run_checks(tags=["queueing"])
+
+    assert error.msg == 'QUEUEING["QUEUES"] must be a list of texts, not a text.'
+    assert error.hint == "Write ['emails']."
+    with pytest.raises(ImproperlyConfigured, match="must be a list of texts"):
+        provision.try_once()
+
+
+def test_a_secret_of_a_wrong_type_is_not_shown(settings):
+    settings.QUEUEING = {"URL": b"redis://:hunter2@host/0", "METRICS_TOKEN": ["hunter2"]}
+    assert "hunter2" not in str(run_checks(tags=["queueing"]))
+
+
+def test_all_that_is_wrong_is_said_together(settings):
+    settings.QUEUEING = {"NO": 1, "QUEUES": "emails", "THREADS": "2"}
+    assert [error.id for error in run_checks(tags=["queueing"])] == [
+        "queueing.E001",
+        "queueing.E008",
+        "queueing.E002",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [None, [], "redis://", 5])
+def test_the_setting_itself_is_a_dict(settings, wrong):
+    settings.QUEUEING = wrong
+    [error] = run_checks(tags=["queueing"])
+    assert "must be a dict" in error.msg
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"GRACE": 0, "LEASE": 1, "MAX_JOBS": 0, "TIMEOUT": 0.5},
+        {"QUEUES": ("a", "b"), "REDACT": {"iban"}},
+        {"QUEUES": [], "REDACT": []},
+        {"HEALTH_FILE": Path("/run/worker")},
+        OrderedDict(LEASE=3),
+    ],
+)
+def test_right_values_of_every_form_pass(settings, right):
+    settings.QUEUEING = right
+    assert run_checks(tags=["queueing"]) == []
+    assert isinstance(get_conf().HEALTH_FILE, str)
+
+
+def test_a_worker_with_wrong_settings_says_so_before_it_starts(settings):
+    settings.QUEUEING = {"THREADS": "2"}
+    with pytest.raises(SystemCheckError, match=r'"THREADS"\] must be a whole number from 1'):
+        call_command("runworker", skip_checks=False)
+
+
+def test_a_project_that_names_no_queues_gets_none(settings, redis_server: RedisServer):
+    settings.QUEUEING = {"URL": redis_server.url}
+
+    assert provision.create_configured_queues(queueing.get_client()) == []
+    assert queueing.get_client().list_queues() == []
+
+
+class TestOverriding:
+    """``override_settings`` in a project's tests."""
+
+    def test_the_client_follows(self, settings, redis_server: RedisServer):
+        settings.QUEUEING = {"URL": redis_server.url, "NAMESPACE": "usual"}
+        queueing.get_client().create_queue("mail")
+
+        with override_settings(QUEUEING={"URL": redis_server.url, "NAMESPACE": "tests", "QUEUES": ["mail"]}):
+            id = queueing.send_message("mail", "text")
+            assert queueing.get_client().peek_message("mail", id)
+
+        assert queueing.get_client().peek_message("mail", id) is None
+        with redis_server.connect() as connection:
+            assert connection.exists("tests:mail:Q", "usual:mail:Q") == 2
+
+    def test_the_connections_of_the_old_client_are_closed(self, settings, redis_server: RedisServer):
+        settings.QUEUEING = {"URL": redis_server.url}
+        with redis_server.connect() as connection:
+            before = len(connection.client_list())
+            for number in range(5):
+                with override_settings(QUEUEING={"URL": redis_server.url, "NAMESPACE": f"n{number}"}):
+                    queueing.get_client().list_queues()
+            assert len(connection.client_list()) == before
+
+    def test_queues_in_memory_stay(self, settings):
+        with fake_queues() as fake:
+            settings.QUEUEING = {"URL": "redis://127.0.0.1:1", "MAX_ATTEMPTS": 2}
+            assert queueing.get_client() is fake
+            assert get_conf().MAX_ATTEMPTS == 2
+
+    @pytest.fixture(autouse=True)
+    def _no_client_is_left(self):
+        use_client(None)
+        yield
+        use_client(None)

@@ -233,6 +233,11 @@ class TestChecks:
     def test_a_queue_that_rsmq_would_refuse_is_an_error(self, backend, queue):
         assert self.ids(backend(QUEUES=[queue])) == ["queueing.E011"]
 
+    def test_a_text_in_place_of_a_list_is_an_error_and_names_one_queue(self, backend):
+        found = backend(QUEUES="emails")
+        assert self.ids(found) == ["queueing.E013"]
+        assert found.queues == {"emails"}
+
     def test_manage_py_check_shows_them(self, backend):
         from django.core.checks import run_checks
 

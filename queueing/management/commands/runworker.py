@@ -59,7 +59,10 @@ class Command(BaseCommand):
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        conf = get_conf()
+        try:
+            conf = get_conf()
+        except ImproperlyConfigured:  # the system checks, which come next, say what is wrong
+            conf = Conf()
         parser.add_argument("queues", nargs="*", metavar="QUEUE", help="queues in order of preference")
         _add_capacity(parser, conf)
         _add_ending(parser, conf)
@@ -155,7 +158,7 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
     if not queues:
         raise CommandError(
             "No queue has a handler. Register one in the handlers.py of an installed app: "
-            '@handler("testqueue") on a function of one message.'
+            '@handler("emails") on a function of one message.'
         )
     try:
         for queue in queues:
