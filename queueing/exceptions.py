@@ -137,6 +137,12 @@ class UnknownTask(QueueError):
     may_come = True
 
 
+class ResultRefused(QueueError):
+    """A task returned what its result cannot hold. It has run, so it is dead and does not run again."""
+
+    name = "resultRefused"
+
+
 class TaskCancelled(QueueError):
     """A task was cancelled before it ran. It stands in the errors of its result."""
 

@@ -149,7 +149,7 @@ def tell_death(outcome: Outcome) -> None:
     for listener in _death_listeners:
         try:
             listener(outcome)
-        except Exception:
+        except BaseException:
             logger.exception("%s: its end could not be told", outcome.id)
 
 

@@ -1,5 +1,6 @@
 """How often a message is tried, how long between, and how long one run may take."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from .backoff import exponential
+from .validation import MAX_SECONDS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
@@ -32,16 +34,27 @@ class Policy:
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """Seconds to wait after the given attempt (from 1) failed with ``error``.
 
-        ``subject`` is what a back-off function is told instead of the number of the attempt.
+        ``subject`` is what a back-off function is told instead of the number of the attempt. Raises what
+        that function does, and ``ValueError`` if it returns no such number.
         """
         if self.backoff is None:
             return exponential(attempt)
         if not callable(self.backoff):
-            return max(0.0, float(self.backoff))
-        return max(0.0, float(self.backoff(error, attempt if subject is None else subject)))
+            return seconds(self.backoff)
+        return seconds(self.backoff(error, attempt if subject is None else subject))
 
 
 DEFAULT_POLICY = Policy()
+
+
+def seconds(value: Any) -> float:
+    """A back-off as a number, or ``TypeError`` or ``ValueError`` with a sentence."""
+    if isinstance(value, bool | str | bytes | bytearray):
+        raise TypeError(f"A back-off is a number of seconds, not {type(value).__name__}.")
+    number = float(value)
+    if not 0 <= number <= MAX_SECONDS:
+        raise ValueError(f"A back-off is a number of seconds from 0 to {MAX_SECONDS:,}, not {number:g}.")
+    return number
 
 
 def policy(
@@ -56,8 +69,13 @@ def policy(
     """
     if max_attempts is not None and max_attempts < 1:
         raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and not 0 < timeout < math.inf:
         raise ImproperlyConfigured("timeout must be a number of seconds above 0.")
+    if backoff is not None and not callable(backoff):
+        try:
+            seconds(backoff)
+        except (TypeError, ValueError) as error:
+            raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
     said = Policy(max_attempts, backoff, timeout)
 
     def mark(function: Function) -> Function:

@@ -19,7 +19,7 @@ ROWS = [
     (
         "ground floor",
         "decode exceptions keys messages signals validation conf conf_rules redaction backoff policies"
-        " outcomes tallies version task_body task_setting text_log process_state",
+        " outcomes error_text tallies version task_body task_setting text_log process_state",
     ),
     (
         "Redis room",

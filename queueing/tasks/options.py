@@ -1,12 +1,13 @@
 """The ``OPTIONS`` of the backend in ``TASKS``, read without Redis and models."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..policies import Policy, policy_of
+from ..policies import Policy, policy_of, seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,9 @@ def _problem_of_backoff(value: Any) -> str:
             return f"cannot be imported: {error}."
         if not callable(value):
             return "names something that is no function."
-    if value is None or callable(value) or (isinstance(value, int | float) and value >= 0):
+    if value is None or callable(value):
+        return ""
+    with suppress(TypeError, ValueError):
+        seconds(value)
         return ""
     return "must be a number of seconds, a function of exception and result, or the path of one."

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from ..conf import get_conf
 from ..context import Context
+from ..error_text import class_path, sentence, trace
+from ..exceptions import ResultRefused
 from ..handlers import ValueOf
 from ..policies import Policy
 from ..task_body import TaskBody
-from ..worker.verdict import class_path, trace
 from . import hearing, results
 from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
 from .lookups import TaskLookup
@@ -50,7 +51,7 @@ class TaskRun:
             value = value_of(self._task.func(*self._args(result), **self._body.kwargs))
             text = self._text(value)
         except BaseException as error:
-            if self._is_last(context):
+            if self._is_last(context, error):
                 # Within the handler: what listens may ask for the exception.
                 self._tell_failure(context, result, error)
             raise
@@ -120,15 +121,24 @@ class TaskRun:
             return self._body.args
         return [TaskContext(task_result=result), *self._body.args]
 
-    def _is_last(self, context: Context) -> bool:
-        return context.attempt >= (self.policy.max_attempts or get_conf().MAX_ATTEMPTS)
+    def _is_last(self, context: Context, error: BaseException) -> bool:
+        attempts = self.policy.max_attempts or get_conf().MAX_ATTEMPTS
+        return context.attempt >= attempts or isinstance(error, ResultRefused)
 
     @staticmethod
     def _text(value: Any) -> str:
-        """What was returned as JSON. Raises ``TypeError`` or ``ValueError`` for what JSON cannot hold."""
-        text = "" if value is None else _encode(normalize_json(value))
+        """What was returned as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
+        try:
+            text = "" if value is None else _encode(normalize_json(value))
+        except Exception as error:
+            raise ResultRefused(
+                f"The task has run, but JSON cannot hold what it returned: {sentence(error)}"
+            ) from error
         if len(text) > RESULT_CHARACTERS:
-            raise ValueError(f"The task returned more than {RESULT_CHARACTERS:,} characters of JSON.")
+            raise ResultRefused(
+                f"The task has run, but it returned {len(text):,} characters of JSON. The limit is "
+                f"{RESULT_CHARACTERS:,}: store such a result elsewhere, and return where it is."
+            )
         return text
 
     @staticmethod

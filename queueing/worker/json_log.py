@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..context import current
+from ..error_text import as_text
 
 
 class JsonFormatter(logging.Formatter):
@@ -22,9 +23,13 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "job", {}),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         # ASCII, so that nothing in a message breaks the line or the collector's encoding.
-        return json.dumps(line, default=str)
+        try:
+            return json.dumps(line, default=as_text)
+        except Exception:
+            # A handler may add any object to its lines.
+            return json.dumps({name: as_text(value) for name, value in line.items()})
 
 
 def use_json() -> None:

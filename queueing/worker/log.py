@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from ..error_text import as_text, cut
 from ..outcomes import Outcome
 from ..text_log import safe
 
@@ -60,7 +61,7 @@ class OutcomeLog:
 
 
 def _write(level: int, outcome: Outcome, text: str) -> None:
-    fields = {name: safe(str(value)) for name, value in outcome.log_fields.items()}
+    fields = {name: safe(cut(as_text(value))) for name, value in outcome.log_fields.items()}
     job: dict[str, Any] = {
         "queue": outcome.queue, "id": outcome.id, "state": outcome.event, "handler": outcome.handler,
         "attempt": outcome.attempts, "crashes": outcome.crashes, "rc": outcome.rc,

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import handlers
 from ..context import Context, Workplace, current
+from ..error_text import class_path, sentence, trace
 from ..handlers import Runnable
 from ..holdings import Delivery
 from ..outcomes import Outcome
@@ -18,10 +19,11 @@ from .clean_context import CleanContext
 from .database import leave_database
 from .event_loop import EventLoop
 from .returned import awaited, is_pending, refuse_lazy
-from .verdict import MayNotRunAgain, class_path, sentence, trace, verdict
+from .verdict import MayNotRunAgain, Verdict, verdict
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
+DONE = Verdict("done")
 
 
 class Processor:
@@ -90,9 +92,10 @@ class Processor:
         result: str,
         error: BaseException | None,
     ) -> Outcome:
-        message, event, delay_ms = delivery.message, "done", 0
-        if error is not None:
-            event, delay_ms = verdict(runnable, context, error, max_attempts=self.max_attempts)
+        message = delivery.message
+        event, delay_ms, note = (
+            verdict(runnable, context, error, max_attempts=self.max_attempts) if error else DONE
+        )
         return Outcome(
             queue=delivery.queue,
             id=message.id,
@@ -107,7 +110,7 @@ class Processor:
             crashes=delivery.crashed,
             body=message.body,
             error=sentence(error) if error else "",
-            traceback=trace(error) if error else "",
+            traceback=trace(error) + note if error else "",
             error_class=class_path(error) if error else "",
             result=result,
             delay_ms=delay_ms,

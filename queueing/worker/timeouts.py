@@ -11,12 +11,13 @@ from .. import handlers, holdings
 from ..client import QueueClient
 from ..conf import Conf
 from ..context import Context
+from ..error_text import class_path, sentence
 from ..handlers import Runnable
 from ..holdings import Delivery, Lane
 from ..messages import Message
 from ..outcomes import Outcome
 from .board import Running
-from .verdict import TimedOut, class_path, sentence, verdict
+from .verdict import TimedOut, verdict
 
 logger = logging.getLogger("queueing.worker")
 
@@ -57,7 +58,7 @@ def _outcome(
     message = Message(running.id, found.body if found else "", running.rc, 0, 0.0)
     context = Context(Delivery(queue, message, running.failed, running.crashed, 0), Late(child))
     runnable = _code(queue, message)
-    event, delay_ms = verdict(runnable, context, error, max_attempts=conf.MAX_ATTEMPTS)
+    event, delay_ms, note = verdict(runnable, context, error, max_attempts=conf.MAX_ATTEMPTS)
     return Outcome(
         queue=queue,
         id=message.id,
@@ -71,6 +72,7 @@ def _outcome(
         crashes=context.crashes,
         body=message.body,
         error=sentence(error),
+        traceback=note,
         error_class=class_path(error),
         delay_ms=delay_ms,
         is_told=False,
@@ -81,6 +83,6 @@ def _outcome(
 def _code(queue: str, message: Message) -> Runnable | None:
     try:
         return handlers.find(queue, message)
-    except Exception as error:
+    except BaseException as error:
         logger.warning("%s %s: its policy cannot be found: %s", queue, message.id, sentence(error))
         return None

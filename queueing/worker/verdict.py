@@ -1,10 +1,12 @@
-"""What a run came to: the word for its end, and how its error is put into words."""
+"""What a run came to: the word for its end, and the time until the next attempt."""
 
-import traceback
+from typing import NamedTuple
 
 from ..context import Context
+from ..error_text import sentence
+from ..exceptions import ResultRefused
 from ..handlers import Runnable
-from ..policies import DEFAULT_POLICY
+from ..policies import DEFAULT_POLICY, Policy
 
 #: Code that is not here may be of a release that is on its way to this worker. A message is given back for it
 #: so often, late, and about an hour long in all; it is no attempt, so all of them are left once it is here.
@@ -26,48 +28,45 @@ class TimedOut(Exception):
         super().__init__(f"it ran longer than its time limit of {seconds:g} s")
 
 
+class Verdict(NamedTuple):
+    """The word for an end, the ms until the next attempt, and what is to be added to the traceback."""
+
+    event: str
+    delay_ms: int = 0
+    note: str = ""
+
+
 def verdict(
     runnable: Runnable | None, context: Context, error: BaseException | None, *, max_attempts: int
-) -> tuple[str, int]:
-    """The word for this end, and the ms until the next attempt."""
+) -> Verdict:
+    """How a run has ended that raised ``error``. It calls code of the project, and raises nothing."""
     if error is None:
-        return "done", 0
+        return Verdict("done")
+    if isinstance(error, ResultRefused):
+        # It has run. To run it again would bring the same result.
+        return Verdict("dead")
     if runnable is None and getattr(error, "may_come", False):
         if context.releases >= WAITS:
-            return "dead", 0
-        return "released", 1000 * min(FIRST_WAIT_SECONDS * 2**context.releases, MAX_WAIT_SECONDS)
-    # Where no code was found, what says so may say how often to try.
-    policy = runnable.policy if runnable else getattr(error, "policy", DEFAULT_POLICY)
+            return Verdict("dead")
+        wait_seconds = min(FIRST_WAIT_SECONDS * 2**context.releases, MAX_WAIT_SECONDS)
+        return Verdict("released", 1000 * wait_seconds)
+    policy = runnable.policy if runnable else _policy_of(error)
     if context.attempt >= (policy.max_attempts or max_attempts):
-        return "dead", 0
+        return Verdict("dead")
     try:
-        delay_seconds = (
+        seconds = (
             runnable.delay_seconds(error, context)
             if runnable
             else policy.delay_seconds(error, context.attempt)
         )
-        return "retrying", int(delay_seconds * 1000)
-    except Exception as broken:
-        # A back-off function that fails must not cost the message its retry.
-        error.add_note(f"and its back-off function raised {sentence(broken)}")
-        return "retrying", int(DEFAULT_POLICY.delay_seconds(error, context.attempt) * 1000)
-
-
-def sentence(error: BaseException) -> str:
-    try:
-        text = str(error)
+        return Verdict("retrying", int(seconds * 1000))
     except BaseException as broken:
-        text = f"(its str() raised {type(broken).__name__})"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        # A back-off function that fails, even by SystemExit, must not cost the message its retry.
+        note = f"The default back-off holds, because its back-off function failed: {sentence(broken)}\n"
+        return Verdict("retrying", int(DEFAULT_POLICY.delay_seconds(error, context.attempt) * 1000), note)
 
 
-def class_path(error: BaseException) -> str:
-    """The dotted path of an error's class."""
-    return f"{type(error).__module__}.{type(error).__qualname__}"
-
-
-def trace(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except BaseException as broken:
-        return f"{sentence(error)} (no traceback: {type(broken).__name__})"
+def _policy_of(error: BaseException) -> Policy:
+    """How often to look for code that was not found: what says so may say that, too."""
+    policy = getattr(error, "policy", None)
+    return policy if isinstance(policy, Policy) else DEFAULT_POLICY

@@ -1,5 +1,8 @@
 """The seam: what is registered, and by what policy it is retried."""
 
+import math
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -63,9 +66,15 @@ def test_a_back_off_may_look_at_the_exception():
     assert (chosen.delay_seconds(OSError(), 2), chosen.delay_seconds(ValueError(), 2)) == (120, 2)
 
 
-def test_no_attempt_at_all_is_no_policy():
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_attempts": 0}, {"timeout": 0}, {"timeout": math.nan}, {"timeout": math.inf}]
+    + [{"backoff": value} for value in (-1, math.nan, math.inf, 1e9, "5", timedelta(1), [5])],
+    ids=str,
+)
+def test_a_policy_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ImproperlyConfigured):
-        policy(max_attempts=0)
+        policy(**wrong)
 
 
 def test_the_exponential_back_off_doubles_with_jitter_up_to_its_cap():

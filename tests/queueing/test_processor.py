@@ -3,12 +3,15 @@
 import asyncio
 import json
 import threading
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
 
 from queueing import handlers
 from queueing.handlers import policy
+from queueing.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.policies import Policy
 
 
@@ -46,6 +49,59 @@ class Unprintable(Exception):
     def __str__(self):
         raise RuntimeError("no text")
 
+    __repr__ = __str__
+
+
+class ExitsAsText(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
+class RecursesAsText(Exception):
+    def __str__(self):
+        return str(self)
+
+    __repr__ = __str__
+
+
+class WithBrokenNotes(Exception):
+    __notes__ = 7
+
+
+class WithHostileNotes(Exception):
+    __notes__ = (Unprintable(), ExitsAsText())
+
+
+def in_a_circle():
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    return first
+
+
+def in_a_long_chain():
+    error = ValueError("the first")
+    for number in range(3000):
+        following = ValueError(str(number))
+        following.__cause__ = error
+        error = following
+    return error
+
+
+def nested(depth):
+    error = ValueError("innermost")
+    for _ in range(depth):
+        error = ExceptionGroup("group", [error])
+    return error
+
+
+def with_notes():
+    error = ValueError("with notes")
+    error.add_note("note " * 1_000_000)
+    error.add_note("line\n" * 50_000)
+    return error
+
 
 def recurse():
     recurse()
@@ -58,20 +114,67 @@ RAISED = [
     MemoryError(),
     Unprintable(),
     asyncio.CancelledError(),
+    GeneratorExit(),
+    StopIteration(5),
+    ExitsAsText(),
+    RecursesAsText(),
+    WithBrokenNotes(),
+    WithHostileNotes(),
     BaseExceptionGroup("several", [ValueError(), SystemExit()]),
+    ExceptionGroup("many", [ValueError(number) for number in range(2000)]),
+    nested(500),
+    in_a_circle(),
+    in_a_long_chain(),
+    with_notes(),
+    ValueError("x" * 10_000_000),
+    ValueError("line\n" * 1_000_000),
+    ValueError(["x" * 10_000_000]),
+    ValueError("file \udcff and \x00 and \x1b[31m"),
+    type("Long" * 10_000, (Exception,), {})("x"),
+    type("Homeless", (Exception,), {"__module__": None})("x"),
+    UnicodeDecodeError("utf-8", b"x" * 10_000_000, 0, 1, "bad"),
 ]
 
 
-@pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__ for error in RAISED])
-def test_whatever_a_handler_raises_is_a_failed_attempt(process, error):
+@pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__[:20] for error in RAISED])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_whatever_a_handler_raises_is_a_failed_attempt_of_a_bounded_text(process, error, is_async):
     def work(message):
         raise error
 
-    outcome = process(work)
+    async def work_async(message):
+        raise error
+
+    outcome = process(work_async if is_async else work)
     assert (outcome.event, outcome.attempts) == ("retrying", 1)
-    assert type(error).__name__ in outcome.error
-    assert type(error).__name__ in outcome.traceback
+    if not (is_async and isinstance(error, StopIteration)):  # A coroutine cannot raise it.
+        assert type(error).__name__[:255] in outcome.error
+        assert type(error).__name__[:900] in outcome.traceback or "are left out" in outcome.traceback
     assert 1000 <= outcome.delay_ms <= 3000
+    assert len(outcome.error) <= ERROR_CHARACTERS
+    assert len(outcome.traceback) <= TRACEBACK_CHARACTERS
+    assert len(outcome.error_class) <= 255
+
+
+def test_a_long_error_is_cut_and_tells_its_length(process):
+    def work(message):
+        raise ValueError("x" * 10_000_000)
+
+    outcome = process(work)
+    assert outcome.error.startswith("ValueError: xxx")
+    assert "(10,000,012 characters)" in outcome.error
+    assert "in work" in outcome.traceback, "the frames are kept"
+    assert "characters)" in outcome.traceback
+
+
+def test_a_long_traceback_keeps_both_ends_and_tells_what_is_left_out(process):
+    def work(message):
+        raise in_a_long_chain()
+
+    outcome = process(work)
+    assert "the first" in outcome.traceback
+    assert outcome.traceback.endswith("ValueError: 2999\n")
+    assert "characters are left out" in outcome.traceback
 
 
 def test_endless_recursion_is_a_failed_attempt(process):
@@ -98,15 +201,68 @@ def test_crashes_are_no_attempts(process):
     assert (outcome.event, outcome.attempts, outcome.crashes) == ("retrying", 1, 2)
 
 
-def test_a_back_off_function_that_fails_costs_no_retry(process):
-    @policy(backoff=lambda error, attempt: 1 / 0)
+def exits(error, attempt):
+    raise SystemExit(3)
+
+
+def interrupts(error, attempt):
+    raise KeyboardInterrupt
+
+
+def raises_the_error_again(error, attempt):
+    raise error
+
+
+async def awaits(error, attempt):
+    return 5
+
+
+class Unnumbered:
+    def __float__(self):
+        raise SystemExit
+
+    def __repr__(self):
+        raise SystemExit
+
+
+BACK_OFFS = {
+    "divides by zero": lambda error, attempt: 1 / 0,
+    "exits": exits,
+    "interrupts": interrupts,
+    "raises the error again": raises_the_error_again,
+    "recurses": lambda error, attempt: recurse(),
+    "takes no argument": lambda: 5,
+    **{
+        repr(value): lambda error, attempt, value=value: value
+        for value in (None, float("nan"), float("inf"), -1, 1e9, 10**400, "5", b"5", True, timedelta(1), [5])
+    },
+    "returns what is no number": lambda error, attempt: Unnumbered(),
+    "is async": awaits,
+}
+
+
+@pytest.mark.parametrize("backoff", BACK_OFFS.values(), ids=BACK_OFFS.keys())
+@pytest.mark.parametrize("error", [ValueError("wrong"), SystemExit(1)], ids=["error", "exit"])
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_a_back_off_function_that_fails_costs_no_retry(process, backoff, error):
+    @policy(backoff=backoff)
     def work(message):
-        raise ValueError("wrong")
+        raise error
 
     outcome = process(work)
     assert outcome.event == "retrying"
-    assert outcome.delay_ms >= 1000
-    assert "ZeroDivisionError" in outcome.traceback
+    assert 1000 <= outcome.delay_ms <= 3000
+    assert "The default back-off holds" in outcome.traceback
+    assert process(lambda message: None, queue="next").event == "done"
+
+
+@pytest.mark.parametrize("seconds", [0, 2.5, 9_999_999, Decimal("2.5")])
+def test_a_back_off_function_may_return_any_number_of_seconds(process, seconds):
+    @policy(backoff=lambda error, attempt: seconds)
+    def work(message):
+        raise ValueError
+
+    assert process(work).delay_ms == int(seconds * 1000)
 
 
 def test_a_handler_that_is_gone_is_a_failure_with_a_sentence(process):

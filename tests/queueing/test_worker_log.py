@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from queueing.context import Context, current
+from queueing.error_text import sentence
 from queueing.holdings import Delivery
 from queueing.messages import Message
 from queueing.outcomes import Outcome
 from queueing.text_log import TextFormatter
 from queueing.worker.json_log import JsonFormatter
 from queueing.worker.log import OutcomeLog
+from queueing.worker.steady_log import steady
 
 
 def outcome(event: str, **fields: object) -> Outcome:
@@ -147,3 +149,60 @@ def test_what_a_handler_logs_itself_carries_its_message(caplog):
         2,
     )
     assert found["order"] == "é\ud800"
+
+
+class Failing(logging.Handler):
+    def emit(self, record):
+        raise SystemExit("the handler")
+
+
+@pytest.fixture
+def steady_logger():
+    """The logger of the worker, whose handlers are the test's, made steady."""
+    logger = logging.getLogger("queueing.worker")
+    steady()
+    before = list(logger.handlers)
+    yield logger
+    logger.handlers[:] = before
+    del logger.handle, logging.getLogger("queueing").handle
+
+
+def test_a_log_handler_that_fails_ends_nothing_and_is_reported_once(steady_logger, capsys):
+    steady_logger.addHandler(Failing())
+    for _ in range(3):
+        OutcomeLog(log_jobs=False).tell(outcome("dead", error="ValueError: bad", exception=raised()))
+    assert capsys.readouterr().err.count("SystemExit: the handler") == 1
+
+
+def test_a_long_traceback_is_cut_in_every_log(steady_logger, caplog):
+    try:
+        raise ValueError("x" * 10_000_000)
+    except ValueError as error:
+        OutcomeLog(log_jobs=False).tell(outcome("dead", error=sentence(error), exception=error))
+        steady_logger.exception("something else failed")
+    for record in caplog.records:
+        for formatter in (JsonFormatter(), TextFormatter("%(message)s"), logging.Formatter()):
+            assert len(formatter.format(record)) < 5_000
+        assert record.exc_info[0] is ValueError, "programs that collect errors get the exception itself"
+
+
+class Unprintable:
+    def __str__(self):
+        raise SystemExit
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("value", [Unprintable(), "x" * 10_000_000, [Unprintable()]])
+def test_a_field_that_a_handler_adds_costs_no_line(caplog, value):
+    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields={"order": value}))
+    [record] = caplog.records
+    assert len(record.getMessage()) < 2_000
+    assert json.loads(JsonFormatter().format(record))["state"] == "dead"
+
+
+def test_fields_in_a_circle_cost_no_line_of_json(caplog):
+    circle: list = []
+    circle.append(circle)
+    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields={"order": circle}))
+    assert json.loads(JsonFormatter().format(caplog.records[0]))["state"] == "dead"

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from queueing.exceptions import UnknownTask
+from queueing.exceptions import ResultRefused, UnknownTask
 from queueing.policies import policy
 from queueing.tasks import registry
 from queueing.tasks.compat import signals
@@ -158,12 +158,16 @@ def test_the_log_lines_of_django_follow(queues, caplog):
     assert lines[-1].exc_info[0] is ValueError
 
 
-def test_what_json_cannot_hold_is_no_return_value(queues):
-    result = tasks.return_nonsense.enqueue()
-    run_pending()
+@pytest.mark.parametrize("task", [tasks.return_nonsense, tasks.return_nonsense_async])
+@pytest.mark.parametrize("kind", tasks.NONSENSE)
+def test_a_task_that_returns_what_json_cannot_hold_fails_once_and_says_so(queues, heard, task, kind):
+    result = task.enqueue(kind)
+    outcomes = run_pending(delayed=True)
+    assert [(outcome.event, outcome.attempts) for outcome in outcomes] == [("dead", 1)]
+    assert outcomes[0].error.startswith("ResultRefused: The task has run, but ")
     assert refreshed(result).status == "FAILED"
-    assert result.errors[0].exception_class is TypeError
-    assert "Unsupported type" in result.errors[0].traceback
+    assert result.errors[0].exception_class is ResultRefused
+    assert heard[-1] == ("finished", result.id, "FAILED", 1)
 
 
 def test_a_task_whose_code_has_not_run_has_failed_and_says_why(queues):

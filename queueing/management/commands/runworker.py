@@ -20,6 +20,7 @@ from queueing.keys import is_dead_letter_queue, low_priority_queue
 from queueing.worker import signals
 from queueing.worker.json_log import use_json
 from queueing.worker.options import Options
+from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
 from queueing.worker.watch import watch
 
@@ -74,6 +75,7 @@ class Command(BaseCommand):
             return
         if options["log_format"] == "json":
             use_json()
+        steady()
         handlers.discover()
         queues, takes_new_queues = _queues(options["queues"])
         chosen = Options(

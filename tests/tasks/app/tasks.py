@@ -91,10 +91,48 @@ async def fail_async(text):
     raise ValueError(text)
 
 
-@policy(max_attempts=1)
+def _circular():
+    found = []
+    found.append(found)
+    return found
+
+
+def _deep():
+    found = []
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+class Hostile(dict):
+    def items(self):
+        raise LookupError("no items")
+
+
+NONSENSE = {
+    "lock": threading.Lock,
+    "set": lambda: {1},
+    "not a number": lambda: float("nan"),
+    "infinity": lambda: [float("inf")],
+    "huge number": lambda: 10**5000,
+    "circle": _circular,
+    "deep list": _deep,
+    "tuple as a key": lambda: {(1, 2): 3},
+    "bytes": lambda: b"\xff",
+    "too long": lambda: "x" * 1_000_001,
+    "raises": Hostile,
+}
+
+
 @task
-def return_nonsense():
-    return threading.Lock()
+def return_nonsense(kind):
+    _note("start")
+    return NONSENSE[kind]()
+
+
+@task
+async def return_nonsense_async(kind):
+    return NONSENSE[kind]()
 
 
 @task
