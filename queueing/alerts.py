@@ -110,10 +110,16 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
 
 
 def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:
+    alive = {worker.given_name for worker in workers if worker.is_alive}
     for worker in workers:
-        if worker.is_stale:
+        if worker.is_alive or worker.given_name in alive:
+            continue  # It works, or was started again under its name.
+        words = {"name": visible(worker.name), "age": duration(worker.age_seconds)}
+        if worker.is_lost:
+            text = _("The supervisor of the worker %(name)s was killed; its last heartbeat was %(age)s ago.")
+            yield Alert("lost worker", text % words)
+        else:
             text = _("The worker %(name)s has not been heard of for %(age)s.")
-            words = {"name": visible(worker.name), "age": duration(worker.age_seconds)}
             yield Alert("silent worker", text % words)
 
 

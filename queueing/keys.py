@@ -127,11 +127,11 @@ class Keys:
         return f"{self.ns}::recorder"
 
     def workers(self) -> str:
-        """HASH: worker name -> "<ms of last heartbeat> <JSON>"."""
+        """HASH: worker name, "#" and six digits of its life -> "<ms of last heartbeat> <JSON>"."""
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH: worker name -> token of the life in which it was told to claim nothing."""
+        """HASH: the same field -> token of the life in which it was told to claim nothing."""
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:

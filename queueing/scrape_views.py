@@ -27,7 +27,7 @@ from .tallies import BOUNDS_SECONDS
 
 #: Queues that are told of, by name: an answer must not grow without end.
 MAX_QUEUES = 1000
-WORKER_STATES = ("idle", "busy", "quiet", "stale")
+WORKER_STATES = ("idle", "busy", "quiet", "stale", "lost")
 
 View = Callable[[HttpRequest], HttpResponse]
 

@@ -4,7 +4,9 @@ It lies in Redis, where other programs write, too: whatever is not what it shoul
 record that cannot be read at all still shows that there is, or was, a worker of that name.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from . import decode, validation
 
@@ -31,16 +33,23 @@ class WorkerProcess:
     running: tuple[RunningMessage, ...]
 
 
+def registration(name: str, token: str) -> str:
+    """The field of ``keys.workers`` for one life of a worker: several can have the same name."""
+    return f"{name}#{token[:6]}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
 
-    ``memory_bytes`` is that of all its processes, what they share counted once where the system tells
-    (0: unknown). ``token`` tells this life of it from others of its name. ``is_quiet`` tells that it
-    claims nothing, ``is_quiet_wanted`` that it was told so, which it hears with its next heartbeat.
+    ``key`` is unique: it tells this life of the worker from others of its name. ``memory_bytes`` is the
+    memory of all its processes; shared memory counts once if the system tells (0: unknown). ``is_quiet``
+    tells that it claims nothing, ``is_quiet_wanted`` that it was told so, which it hears with its next
+    heartbeat. ``is_lost`` tells that its supervisor was killed.
     """
 
     name: str
+    key: str
     last_beat_ms: float
     age_seconds: float
     host: str = ""
@@ -55,16 +64,22 @@ class Worker:
     round_trip_ms: float = 0.0
     is_quiet: bool = False
     is_quiet_wanted: bool = False
+    is_lost: bool = False
     children: tuple[WorkerProcess, ...] = ()
 
     @property
+    def given_name(self) -> str:
+        """Its name as it was started, which others can share."""
+        return self.key.removesuffix(registration("", self.token))
+
+    @property
     def is_alive(self) -> bool:
-        return self.age_seconds <= ALIVE_SECONDS
+        return not (self.is_stale or self.is_lost)
 
     @property
     def is_stale(self) -> bool:
         """Whether it was not heard of for too long; it stays visible for an hour."""
-        return not self.is_alive
+        return self.age_seconds > ALIVE_SECONDS
 
     @property
     def capacity(self) -> int:
@@ -78,7 +93,9 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """``stale``, ``quiet``, ``busy`` or ``idle``."""
+        """``lost``, ``stale``, ``quiet``, ``busy`` or ``idle``."""
+        if self.is_lost:
+            return "lost"
         if self.is_stale:
             return "stale"
         if self.is_quiet:
@@ -86,14 +103,15 @@ class Worker:
         return "busy" if self.busy else "idle"
 
 
-def read_worker(name: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
+def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
     """A worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
-    beat_text, _, text = stored.partition(b" ")
+    beat_text, _, told = stored.partition(b" ")
     beat_ms = decode.integer(beat_text)
-    record = decode.record_or_empty(text)
+    record = decode.record_or_empty(told)
     token = record.text("token")
     return Worker(
-        name=decode.text(name),
+        name=decode.text(key),
+        key=decode.text(key),
         last_beat_ms=beat_ms,
         age_seconds=max(0.0, now_ms - beat_ms) / 1000,
         host=record.text("host"),
@@ -108,8 +126,17 @@ def read_worker(name: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> 
         round_trip_ms=record.number("round_trip_ms"),
         is_quiet=record.is_true("quiet"),
         is_quiet_wanted=bool(quiet_token) and quiet_token == validation.encode(token),
+        is_lost=record.is_true("lost"),
         children=tuple(map(_child, record.records("children"))),
     )
+
+
+def told_apart(workers: Iterable[Worker]) -> list[Worker]:
+    """These by name. Those that share one are called by their key."""
+    workers = list(workers)
+    count = Counter(worker.given_name for worker in workers)
+    named = [one if count[one.given_name] > 1 else replace(one, name=one.given_name) for one in workers]
+    return sorted(named, key=lambda worker: worker.name)
 
 
 def _child(record: decode.Record) -> WorkerProcess:

@@ -30,6 +30,7 @@ WORDS = {
     "quiet": gettext_lazy("quiet"),
     "stale": gettext_lazy("not heard of"),
     "dead": gettext_lazy("dead"),
+    "lost": gettext_lazy("lost"),
 }
 
 
@@ -105,6 +106,8 @@ class Row:
 
     @property
     def state(self) -> str:
+        if self.worker.is_lost:
+            return "lost"
         return "dead" if self.worker.age_seconds > DEAD_SECONDS else self.worker.state
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .. import decode, validation
-from ..workers import Worker, read_worker
+from ..workers import Worker, read_worker, told_apart
 from .base import ClientBase
 
 
@@ -27,24 +27,29 @@ class Workers(ClientBase):
         """The workers that have not left, by name; a dead one for an hour after its last heartbeat."""
         now_ms, *told = self.scripts.run("workers", self._worker_keys())
         triples = zip(told[::3], told[1::3], told[2::3], strict=True)
-        workers = [read_worker(name, stored, token, int(now_ms)) for name, stored, token in triples]
-        return sorted(workers, key=lambda worker: worker.name)
+        return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
 
     def quiet_worker(self, name: str) -> bool:
         """Let a worker claim nothing from its next heartbeat on; what it runs goes on.
 
-        Returns whether there is such a worker. It holds as long as that worker lives.
+        ``name`` is its name or its key; a name that several workers share means all of them. Returns whether
+        there is such a worker. It holds as long as that worker lives.
         """
-        # If it is replaced in this moment, its successor does not listen to this token.
-        tokens = [worker.token for worker in self.workers() if worker.name == name and worker.token]
-        return bool(tokens) and self._tell(name, tokens[0])
+        # If one is replaced in this moment, its successor does not listen to this token.
+        found = [worker for worker in self._named(name) if worker.token]
+        for worker in found:
+            self._tell(worker.key, worker.token)
+        return bool(found)
 
     def resume_worker(self, name: str) -> bool:
         """Let it claim again. Returns whether there is such a worker."""
-        return any(worker.name == name for worker in self.workers()) and self._tell(name, "")
+        found = self._named(name)
+        for worker in found:
+            self._tell(worker.key, "")
+        return bool(found)
 
     def beat(self, worker: str, record: str, token: str, *, asks_task_queues: bool = False) -> Heard:
-        """Note that ``worker`` is alive, with a JSON text about it, at the server's time.
+        """Note that ``worker`` (its key) is alive, with a JSON text about it, at the server's time.
 
         ``token`` tells this life of the worker from others of the same name; the record holds it, too.
         """
@@ -56,13 +61,15 @@ class Workers(ClientBase):
         return Heard(bool(is_quiet), queues, sorted(decode.text(name) for name in sent_to))
 
     def forget_worker(self, worker: str) -> None:
-        """Strike a worker that has left from the list of the living."""
+        """Strike a worker (its key) that has left from the list of the living."""
         self.scripts.run("forget_worker", self._worker_keys(), worker)
 
-    def _tell(self, name: str, token: str) -> bool:
-        args = validation.encode(name), validation.encode(token)
+    def _named(self, name: str) -> list[Worker]:
+        return [worker for worker in self.workers() if name in (worker.key, worker.given_name)]
+
+    def _tell(self, key: str, token: str) -> None:
+        args = validation.encode(key), validation.encode(token)
         self.scripts.run("quiet_worker", [self.keys.quiet_workers()], *args)
-        return True
 
     def _worker_keys(self) -> list[str]:
         return [self.keys.workers(), self.keys.quiet_workers()]

@@ -2,7 +2,7 @@
 -- a minute one of all workers hears that it is its turn to note how the queues stand.
 --
 -- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES  KEYS[5] task queues
--- ARGV[1] name  ARGV[2] JSON  ARGV[3] token of this life of the worker
+-- ARGV[1] its field  ARGV[2] JSON  ARGV[3] token of this life of the worker
 -- ARGV[4] '1': it asks to which queues tasks were sent
 -- Returns {1 where it is to be quiet, 1 where it is its turn, {queues to which tasks were sent and that are
 -- there}, then, where it is its turn, the names of all queues}

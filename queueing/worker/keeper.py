@@ -107,7 +107,7 @@ class Keeper:
         self._give_up_at = math.inf
         self._said = b""
         self._next_heartbeat = 0.0
-        self._recorder = Recorder(self.client, conf, name=f"{options.name}-{os.getpid()}")
+        self._recorder = Recorder(self.client, conf, name=f"{options.name}-{birth.token}-{os.getpid()}")
         self._sweeper = Sweeper(self.client, board.queues)
         self._liveness = Liveness(self.client, options, board, birth)
         self._sampler = Sampler(self.client, board.queues)
@@ -184,7 +184,8 @@ class Keeper:
         if time.monotonic() >= self._next_heartbeat:
             heard = self._liveness.step(self.children.values())
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
-            self._show_health()
+            if not self._is_orphan:
+                self._show_health()
             self._take(heard.task_queues)
             if heard.queues is not None:
                 self._sampling.attempt(partial(self._sampler.step, heard.queues))
@@ -232,7 +233,8 @@ class Keeper:
 
     def _hear(self, said: bytes) -> None:
         if not said:
-            self._orphan_since = time.monotonic()
+            self._orphan_since, self._next_heartbeat = time.monotonic(), 0.0
+            self._liveness.is_lost = True
             return
         *lines, self._said = (self._said + said).split(b"\n")
         for line in lines:
@@ -263,7 +265,10 @@ class Keeper:
             if self.options.health_file:
                 with suppress(OSError):  # It has been warned of.
                     Path(self.options.health_file).unlink(missing_ok=True)
-            self.client.forget_worker(self.options.name)
+            if self._is_orphan:
+                self._liveness.step([])
+            else:
+                self.client.forget_worker(self._liveness.key)
         except QueueError as error:
             logger.debug("keeper: %s", error)
 

@@ -14,6 +14,7 @@ import psutil
 from ..client import QueueClient
 from ..client.workers import Heard
 from ..version import VERSION
+from ..workers import registration
 from .board import Board
 from .options import Options
 
@@ -42,13 +43,16 @@ class Liveness:
         self._measure_at = 0.0
         self._round_trip_ms = 0.0
         self._is_quiet = False
+        self.key = registration(options.name, birth.token)
+        #: Whether the supervisor was killed.
+        self.is_lost = False
 
     def step(self, children: Iterable["Kept"]) -> Heard:
         """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
         heard = self.client.beat(
-            self.options.name, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
+            self.key, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
         )
         self._round_trip_ms = (time.monotonic() - began) * 1000
         self._is_quiet = heard.is_quiet
@@ -71,6 +75,7 @@ class Liveness:
             "memory_bytes": sum(self._memory.values()),
             "round_trip_ms": round(self._round_trip_ms, 3),
             "quiet": self._is_quiet,
+            "lost": self.is_lost,
             "children": [self._child(child) for child in children],
         }
 

@@ -31,7 +31,8 @@ def test_the_help_tells_what_a_signal_does_and_each_default(capsys):
     with pytest.raises(SystemExit):
         call_command("runworker", "--help")
     text = capsys.readouterr().out
-    assert "SIGTERM or Ctrl-C: nothing new is begun" in text
+    assert "SIGTERM, SIGHUP or Ctrl-C: nothing new is begun" in text
+    assert "A second Ctrl-C, or SIGQUIT, gives it\nback now" in text
     for name in (
         "PROCESSES: 1",
         "GRACE: 25",

@@ -11,7 +11,7 @@ from queueing.worker.board import Board
 from queueing.worker.keeper import Kept
 from queueing.worker.liveness import Birth, Liveness
 from queueing.worker.options import Options
-from queueing.workers import ALIVE_SECONDS, Worker
+from queueing.workers import ALIVE_SECONDS, Worker, registration
 
 KEYS = Keys("rsmq")
 
@@ -88,6 +88,27 @@ def test_another_worker_of_the_same_name_was_told_nothing(any_client):
     assert not beat(any_client, token="another life")
     assert not any_client.redis.exists(KEYS.quiet_workers())
     assert not beat(any_client, token="t")
+
+
+def test_two_workers_of_one_name_are_told_apart_and_told_together(any_client):
+    keys = [registration("w", token) for token in ("first0", "second")]
+    for key in keys:
+        any_client.beat(key, json.dumps({"token": key[2:]}), key[2:])
+    assert [worker.name for worker in any_client.workers()] == ["w#first0", "w#second"]
+    assert any_client.quiet_worker("w#second")
+    assert [worker.is_quiet_wanted for worker in any_client.workers()] == [False, True]
+    assert any_client.quiet_worker("w")
+    assert [worker.is_quiet_wanted for worker in any_client.workers()] == [True, True]
+    any_client.forget_worker(keys[0])
+    assert [worker.name for worker in any_client.workers()] == ["w"]
+    assert any_client.resume_worker("w")
+    assert not only(any_client).is_quiet_wanted
+
+
+def test_a_record_cannot_take_the_name_of_another_worker(any_client):
+    beat(any_client, "w")
+    any_client.beat("other", json.dumps({"token": "", "name": "w"}), "")
+    assert [worker.name for worker in any_client.workers()] == ["other", "w"]
 
 
 @pytest.mark.parametrize(

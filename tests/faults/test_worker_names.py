@@ -1,0 +1,74 @@
+"""The list of workers shows each one, whatever its name, and keeps one whose supervisor was killed."""
+
+import signal
+
+import pytest
+
+from queueing import alerts
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from .scene import Scene
+from .test_kills_of_parts import keeper_of
+from .test_signals import as_process_1, supervisor_of
+
+
+def states(scene: Scene) -> dict[str, str]:
+    return {worker.name: worker.state for worker in scene.client.workers()}
+
+
+def listed(scene: Scene, count: int, process: WorkerProcess) -> list[str]:
+    """The names in the list as soon as it has so many."""
+    return sorted(eventually(lambda: len(states(scene)) == count and states(scene), of=process))
+
+
+@pytest.mark.parametrize("named", ["by their option", "as process 1 of two containers"])
+def test_two_workers_of_one_name_are_both_shown_until_each_stops(scene: Scene, named: str):
+    if named == "by their option":
+        first, second = (scene.worker("slow", "--name", "same") for _ in range(2))
+    else:
+        first, second = (as_process_1(scene.worker("slow")) for _ in range(2))
+    with first, second:
+        names = listed(scene, 2, first)
+        [given_name] = {name.split("#")[0] for name in names}
+        stopped = second if named == "by their option" else supervisor_of(second)
+        stopped.terminate()
+        assert second.wait(within_seconds=20) == 0, second.tail()
+        assert list(states(scene)) == [given_name]
+        stopped = first if named == "by their option" else supervisor_of(first)
+        stopped.terminate()
+        assert first.wait(within_seconds=20) == 0, first.tail()
+    assert states(scene) == {}
+
+
+def test_a_worker_whose_supervisor_is_killed_stays_in_the_list_as_lost(scene: Scene):
+    message_id = scene.send("2 running")
+    with scene.worker("slow", "--name", "w") as process:
+        scene.begun(message_id, process)
+        process.kill_supervisor()
+        eventually(lambda: states(scene) == {"w": "lost"}, what=lambda: str(states(scene)))
+        [worker] = scene.client.workers()
+        assert [run.id for child in worker.children for run in child.running] == [message_id]
+        eventually(lambda: not process.members(), within_seconds=20, what=process.tail)
+    [worker] = scene.client.workers()
+    assert (worker.state, worker.children, worker.is_alive) == ("lost", (), False)
+    assert [alert.kind for alert in alerts.read(scene.client, [])] == ["lost worker"]
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
+
+    with scene.worker("slow", "--name", "w") as second:
+        listed(scene, 2, second)
+        assert alerts.read(scene.client, []) == [], "it was started again"
+        second.signal(signal.SIGTERM)
+        assert second.wait(within_seconds=20) == 0
+
+
+def test_a_worker_whose_keeper_dies_with_its_supervisor_stays_in_the_list(scene: Scene):
+    message_id = scene.send("1 running")
+    with scene.worker("slow", "--name", "w") as process:
+        scene.begun(message_id, process)
+        listed(scene, 1, process)
+        keeper = keeper_of(process, scene.ledger)
+        process.kill_supervisor()
+        keeper.kill()
+        eventually(lambda: not process.members(), within_seconds=15, what=process.tail)
+    assert list(states(scene)) == ["w"]
