@@ -4,16 +4,27 @@ A wake-up carries no data, and a lost one costs at most the poll. A busy child d
 nobody reads grows in Redis.
 """
 
+import logging
+import math
+import time
 from collections.abc import Sequence
 
+from redis import exceptions as driver
+
 from .client import QueueClient
-from .subscription import AWAY, Subscription
+from .subscription import AWAY, REFUSED_SECONDS, SUBSCRIBE_REFUSED, Subscription
+
+logger = logging.getLogger("queueing.worker")
 
 
 class Listener:
-    """The channels of a child's queues, listened to while it has nothing to do."""
+    """The channels of a child's queues, listened to while it has nothing to do.
 
-    def __init__(self, client: QueueClient, queues: Sequence[str]) -> None:
+    ``is_teller``: it logs that Redis does not let it listen.
+    """
+
+    def __init__(self, client: QueueClient, queues: Sequence[str], *, is_teller: bool = True) -> None:
+        self._is_teller, self._refused_until = is_teller, -math.inf
         self._redis, self._keys = client.redis, client.keys
         self._channels = [client.keys.channel(queue) for queue in queues]
         self._subscription: Subscription | None = None
@@ -25,7 +36,9 @@ class Listener:
 
     def start(self) -> bool:
         """Subscribe. Returns whether that was news: then what came before must be looked for."""
-        return not self.is_listening and self._say("SUBSCRIBE")
+        if self.is_listening or time.monotonic() < self._refused_until:
+            return False
+        return self._say("SUBSCRIBE")
 
     def stop(self) -> None:
         """Unsubscribe; the connection stays."""
@@ -61,7 +74,17 @@ class Listener:
                 confirmed += heard is not None and heard[0] == verb.lower()
             self.is_listening = verb == "SUBSCRIBE"
             return True
+        except driver.NoPermissionError as error:
+            self._is_refused(error)
+            return False
         except AWAY:
             # Without it the poll finds what is sent; whether Redis is away the next claim tells.
             self.close()
             return False
+
+    def _is_refused(self, error: driver.NoPermissionError) -> None:
+        self.close()
+        self._refused_until = time.monotonic() + REFUSED_SECONDS
+        if self._is_teller:
+            self._is_teller = False
+            logger.warning("%s (%s)", SUBSCRIBE_REFUSED, error)

@@ -4,7 +4,7 @@ import re
 
 from redis import exceptions as driver
 
-from .exceptions import QueueError, QueueFull, QueueRefused
+from .exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 
 #: Codes with which Redis refuses a script before its first write, and which pass by themselves.
 PASSING = {
@@ -31,7 +31,20 @@ IN_SCRIPT = "The user executing the script"
 PERMISSIONS = "give its user the permissions in docs/redis.md"
 
 
-def is_reply(error: driver.RedisError) -> bool:
+def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavailable) -> QueueUnavailable:
+    """The error for a call of the driver that failed: a refusal, or ``silence`` if Redis did not answer."""
+    if isinstance(error, driver.RedisError) and _is_reply(error):
+        known = translated(error)
+        return (
+            known
+            if isinstance(known, QueueRefused)
+            else QueueRefused(f"Redis refuses: {error}", is_lasting=True)
+        )
+    reason = str(error).strip() or "no reason given"
+    return silence(f"Redis does not answer ({type(error).__name__}: {reason})")
+
+
+def _is_reply(error: driver.RedisError) -> bool:
     """Whether Redis sent this error, rather than the network or the driver."""
     return isinstance(error, driver.ResponseError) or bool(getattr(error, "status_code", None))
 

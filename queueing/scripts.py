@@ -142,7 +142,7 @@ class ScriptRunner:
         try:
             connection = self.pool.get_connection()
         except (driver.RedisError, OSError) as error:
-            raise (_refused(error) or QueueUnavailable(_sentence(error))) from error
+            raise refusals.unanswered(error) from error
         try:
             return [
                 _settled(connection, call, reply)
@@ -154,7 +154,7 @@ class ScriptRunner:
             raise
         except LOSSES as error:
             connection.disconnect()
-            raise (_refused(error) or ReplyLost(_sentence(error))) from error
+            raise refusals.unanswered(error, ReplyLost) from error
         except BaseException:
             # A half-read reply would be taken for the next call's.
             connection.disconnect()
@@ -191,15 +191,3 @@ def _settled(connection: Any, call: Call, reply: Any) -> Any:
     if isinstance(error, QueueRefused):
         raise error from reply
     return error
-
-
-def _refused(error: Exception) -> QueueRefused | None:
-    """The refusal of a connection, ``None`` if Redis has not sent this error."""
-    if not isinstance(error, driver.RedisError) or not refusals.is_reply(error):
-        return None
-    known = refusals.translated(error)
-    return known if isinstance(known, QueueRefused) else QueueRefused(f"Redis refuses: {error}")
-
-
-def _sentence(error: Exception) -> str:
-    return f"Redis does not answer ({type(error).__name__}: {str(error).strip() or 'no reason given'})"

@@ -10,6 +10,11 @@ from redis import exceptions as driver
 
 #: Senders that do not announce what they send, as RSMQ by default, are found by a poll.
 POLL_SECONDS = 4.5
+#: A user of Redis that may not subscribe is tried again after so long.
+REFUSED_SECONDS = 60.0
+SUBSCRIBE_REFUSED = (
+    f"Redis refuses SUBSCRIBE to its user: new messages are found by a poll every {POLL_SECONDS:g} s"
+)
 #: What any call of a subscription may raise when Redis is away.
 AWAY = (driver.RedisError, OSError)
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from redis import Redis
+from redis import exceptions as driver
 
-from .subscription import AWAY, Subscription
+from .subscription import AWAY, REFUSED_SECONDS, SUBSCRIBE_REFUSED, Subscription
 
 logger = logging.getLogger("queueing")
 
@@ -49,6 +50,7 @@ class WakeUps:
         self._subscription: Subscription | None = None
         self._is_listening = False
         self._idle_since = 0.0
+        self._refusal_level = logging.WARNING  # the first time
 
     @contextmanager
     def of(self, channel: str) -> Iterator[WakeUp]:
@@ -95,12 +97,22 @@ class WakeUps:
         while not self._is_over():
             try:
                 self._hear()
+            except driver.NoPermissionError as error:
+                # Those who wait poll. Without a long pause each would cost a connection a second.
+                level, self._refusal_level = self._refusal_level, logging.DEBUG
+                logger.log(level, "%s (%s)", SUBSCRIBE_REFUSED, error)
+                self._rest(REFUSED_SECONDS)
             except AWAY:
                 time.sleep(LOOK_SECONDS)
             except Exception:
                 # Whatever it is, those who wait must be heard for again.
                 logger.exception("the listener failed")
                 time.sleep(LOOK_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self._is_wanted() and time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
 
     def _hear(self) -> None:
         subscription = Subscription(self._redis)

@@ -2,7 +2,8 @@
 
 from redis import exceptions as driver
 
-from ..exceptions import QueueUnavailable
+from .. import refusals
+from ..subscription import AWAY
 from .base import ClientBase
 
 
@@ -25,7 +26,8 @@ class Service(ClientBase):
         """Redis' maxmemory-policy, or ``None`` where it does not tell."""
         try:
             return self.redis.info("memory").get("maxmemory_policy")
-        except driver.ResponseError:
-            return None
-        except driver.RedisError as error:
-            raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+        except AWAY as error:
+            refusal = refusals.unanswered(error)
+            if isinstance(error, driver.ResponseError) and getattr(refusal, "is_lasting", False):
+                return None
+            raise refusal from error

@@ -9,15 +9,17 @@ from contextlib import suppress
 
 from redis import exceptions as driver
 
-from .. import decode, validation
-from ..exceptions import QueueNotFound, QueueUnavailable
+from .. import decode, refusals, validation
+from ..exceptions import QueueError, QueueNotFound
 from ..messages import Swept
+from ..subscription import AWAY
 from .base import ClientBase
 
 #: Entries per step.
 STEP = 200
 #: Keys that one sweep of lost queues looks at per step.
 SCAN_STEP = 1000
+SCAN_REFUSED = "Redis refuses SCAN to its user, so what deleted queues left is not tidied up"
 #: The last part of each key that we keep beside a queue.
 KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
 
@@ -76,8 +78,10 @@ class Sweeps(ClientBase):
                 name, _, kind = text.removeprefix(prefix).rpartition(":")
                 if kind in KINDS_BESIDE and validation.QNAME.fullmatch(name):
                     yield name
-        except driver.RedisError as error:
-            raise QueueUnavailable(f"Redis does not answer ({type(error).__name__})") from error
+        except driver.NoPermissionError as error:
+            raise QueueError(f"{SCAN_REFUSED} ({error})") from error
+        except AWAY as error:
+            raise refusals.unanswered(error) from error
 
 
 def _literal(text: str) -> str:

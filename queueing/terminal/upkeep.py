@@ -143,9 +143,8 @@ Workers do the same now and then. It harms nothing at any time."""
             for number, name in enumerate(names, 1):
                 swept += client.sweep_queue(name)
                 tally(number, len(names))
-            lost = client.sweep_lost_queues()
         screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
-        screen.say(f"Deleted {counted(lost, 'key')} of lost queues.")
+        screen.say(f"Deleted {counted(client.sweep_lost_queues(), 'key')} of lost queues.")
 
 
 def _is_name(name: str) -> bool:

@@ -78,7 +78,7 @@ class Child:
             queues=list(self.queues),
             crew=Crew(self.options.threads, processor, slot, self.bell),
             slot=slot,
-            listener=Listener(client, self.queues),
+            listener=Listener(client, self.queues, is_teller=index == 0),
             clock=clock,
             log=OutcomeLog(log_jobs=self.options.log_jobs),
             outage=Outage(self.conf.LEASE, is_teller=index == 0),

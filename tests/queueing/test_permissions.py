@@ -4,13 +4,16 @@ import re
 
 import pytest
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, receives
 from queueing.conf import Conf
 from queueing.connections import connect
-from queueing.exceptions import QueueError, QueueRefused
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
+from queueing.listener import Listener
 from queueing.messages import Draft
+from queueing.scripts import FOLDER
 from tests.servers.programs import ROOT
 from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import eventually
 
 
 def documented_rule(heading: str) -> str:
@@ -102,3 +105,58 @@ def test_a_send_without_a_permission_is_refused_before_anything_is_stored(user, 
 def test_other_refusals_name_the_page_with_the_permissions(user, rules: tuple[str, ...]):
     with pytest.raises(QueueError, match=r"docs/redis\.md"):
         user(*rules).ping()
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture, about: str) -> list[str]:
+    return [record.message for record in caplog.records if about in record.message]
+
+
+def test_a_receive_that_may_not_listen_polls_and_says_so_once(user, admin, caplog, monkeypatch):
+    monkeypatch.setattr(receives, "POLL_SECONDS", 0.1)
+    client = user("~*", "&*", "+@all", "-subscribe")
+    for text in ("one", "two"):
+        admin.send_message("q", text, delay_ms=300)
+        assert [message.body for message in client.receive_messages("q", wait_seconds=10)] == [text]
+    eventually(lambda: warnings_of(caplog, "SUBSCRIBE"))
+    [warning] = warnings_of(caplog, "SUBSCRIBE")
+    assert "poll" in warning
+
+
+def test_a_listener_that_may_not_listen_says_so_once_and_tries_again_later(user, caplog, monkeypatch):
+    listener = Listener(user("~*", "&*", "+@all", "-subscribe"), ["q"])
+    assert not listener.start()
+    assert not listener.start()
+    assert len(warnings_of(caplog, "SUBSCRIBE")) == 1
+    user("~*", "&*", "+@all")
+    listener._refused_until = 0.0
+    assert listener.start()
+    listener.close()
+
+
+def test_a_sweep_without_scan_says_what_it_leaves_out(user, admin):
+    client = user("~*", "&*", "+@all", "-scan")
+    assert client.sweep_queue("q").orphans == 0
+    with pytest.raises(QueueError, match="SCAN.*not tidied up") as caught:
+        client.sweep_lost_queues()
+    assert not isinstance(caught.value, QueueUnavailable)
+
+
+def test_without_info_the_eviction_policy_is_unknown(user):
+    assert user("~*", "&*", "+@all", "-info").eviction_policy() is None
+
+
+def test_the_documented_rule_of_a_sender_is_enough_to_send(user, admin):
+    client = user(*documented_rule("A process that only sends").split())
+    client.send_message("q", "one")
+    draft = Draft(body="two", priority=3, headers={"a": "b"}, deduplication_id="d")
+    client.send_messages("q", [draft, draft])
+    assert sorted(bodies(admin)) == ["one", "two"]
+    assert admin.redis.acl_log() == []
+
+
+def test_the_documented_rule_of_a_worker_names_every_command_of_the_scripts():
+    sources = "".join(path.read_text() for path in FOLDER.rglob("*.lua"))
+    used = set(re.findall(r"redis\.p?call\('([A-Z]+)'", sources))
+    permitted = {word.removeprefix("+").upper() for word in documented_rule("### Worker").split()}
+    assert used
+    assert used <= permitted
