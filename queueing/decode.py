@@ -159,7 +159,7 @@ class Record:
 
 
 def _parsed(text: str, decode: Any) -> Any:
-    if _is_deep(text):
+    if is_deep(text):
         raise Unreadable(f"its JSON is nested more than {MAX_DEPTH} deep")
     try:
         return decode(text)
@@ -168,7 +168,8 @@ def _parsed(text: str, decode: Any) -> Any:
         raise Unreadable(f"it is not JSON: {str(error)[:200]}") from None
 
 
-def _is_deep(text: str) -> bool:
+def is_deep(text: str) -> bool:
+    """Whether a JSON text nests deeper than ``MAX_DEPTH``."""
     # Most texts have fewer brackets than may be open at a time.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False

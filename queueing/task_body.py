@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import decode
+
 VERSION = 1
 #: How every body of a task begins, whichever program wrote it (also ``TASK_BEGINNING`` in lua/lib/room.lua).
 BEGINNING = '{"django_task"'
@@ -25,6 +27,16 @@ _NAME = re.compile(r'\{"django_task"\s*:\s*\d+\s*,\s*"task"\s*:\s*("(?:[^"\\]|\\
 
 class BadTaskBody(ValueError):
     """A body that begins as that of a task is none. No later attempt will change that."""
+
+
+class TooDeep(ValueError):
+    """Arguments are nested deeper than any worker reads, or contain themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The arguments of the task contain themselves, or are nested more than {decode.MAX_DEPTH} deep. "
+            "Send a key of what is stored elsewhere."
+        )
 
 
 class NewerTaskBody(ValueError):
@@ -71,8 +83,18 @@ class BodyWriter:
             self._fields["run_after"] = run_after
 
     def write(self, args: list[Any], kwargs: dict[str, Any]) -> str:
-        """The JSON text. Raises ``ValueError`` for a number that JSON does not know (NaN, infinity)."""
-        return _encode({**self._fields, "args": args, "kwargs": kwargs})
+        """The JSON text.
+
+        Raises ``ValueError`` for a number that JSON does not know (NaN, infinity), and for arguments that
+        are nested so deep that no worker reads them.
+        """
+        try:
+            body = _encode({**self._fields, "args": args, "kwargs": kwargs})
+        except RecursionError:
+            raise TooDeep from None
+        if decode.is_deep(body):
+            raise TooDeep
+        return body
 
 
 def read(text: str) -> TaskBody:

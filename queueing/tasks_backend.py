@@ -59,7 +59,8 @@ class RSMQBackend(BaseTaskBackend):
         """Send a task, within a transaction at its commit (``enqueue_on_commit``).
 
         Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for what JSON cannot hold, and what
-        ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id.
+        ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id. A message that is
+        too long for its queue is refused here, not at the commit.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -168,6 +169,8 @@ class RSMQBackend(BaseTaskBackend):
     def _send_at_commit(
         self, aliases: list[str], route: Route, sent: list[TaskResult], bodies: list[str]
     ) -> None:
+        # At the commit it would be too late: what the transaction has changed stays.
+        route.refuse_long(bodies)
         for result in sent:
             results.identify(result, whole_id())
         drafts = [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]

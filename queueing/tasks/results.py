@@ -32,21 +32,27 @@ def moment(ms: float | None) -> datetime | None:
 
 
 def enqueued(task: Task, alias: str, args: Sequence[Any], kwargs: dict[str, Any], id: str = "") -> TaskResult:
-    """The result of a task that is on its way. Raises ``TypeError`` for what JSON cannot hold."""
-    return TaskResult(
-        task=task,
-        id=id,
-        status=TaskResultStatus.READY,
-        enqueued_at=moment(sent_ms(id)) if id else None,
-        started_at=None,
-        finished_at=None,
-        last_attempted_at=None,
-        args=args,
-        kwargs=kwargs,
-        backend=alias,
-        errors=[],
-        worker_ids=[],
-    )
+    """The result of a task that is on its way.
+
+    Raises ``TypeError`` and ``ValueError`` for what JSON cannot hold.
+    """
+    try:
+        return TaskResult(
+            task=task,
+            id=id,
+            status=TaskResultStatus.READY,
+            enqueued_at=moment(sent_ms(id)) if id else None,
+            started_at=None,
+            finished_at=None,
+            last_attempted_at=None,
+            args=args,
+            kwargs=kwargs,
+            backend=alias,
+            errors=[],
+            worker_ids=[],
+        )
+    except RecursionError:
+        raise task_body.TooDeep from None
 
 
 def identify(result: TaskResult, id: str) -> None:

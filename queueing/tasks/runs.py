@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from .. import decode
 from ..conf import get_conf
 from ..context import Context
 from ..error_text import class_path, sentence, trace
@@ -130,6 +131,8 @@ class TaskRun:
         """What was returned as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
         try:
             text = "" if value is None else _encode(normalize_json(value))
+            if decode.is_deep(text):
+                raise ValueError(f"it is nested more than {decode.MAX_DEPTH} deep")
         except Exception as error:
             raise ResultRefused(
                 f"The task has run, but JSON cannot hold what it returned: {sentence(error)}"

@@ -9,8 +9,10 @@ from django.db import transaction
 
 from queueing.conf import Conf
 from queueing.connections import connect, use_client
-from queueing.exceptions import EnqueueFailed, QueueUnavailable
+from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueUnavailable
 from queueing.messages import Draft, sent_ms
+from queueing.task_queues import place
+from queueing.tasks import routes
 from queueing.tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch, signals
 from queueing.testing import run_pending
 from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
@@ -164,6 +166,46 @@ class TestTransactions:
         queues.send_messages("default", [Draft(body="other", id=result.id)])
         assert [body["args"] for body in bodies(queues)] == [[1]]
 
+    @pytest.mark.parametrize("priority", [0, -5])
+    def test_a_message_that_is_too_long_is_refused_before_the_commit(self, queues, priority):
+        task = tasks.add.using(priority=priority)
+        with transaction.atomic():
+            with pytest.raises(MessageTooLong, match="raise the limit: manage.py queues set default"):
+                task.enqueue("x" * 70_000)
+            kept = task.enqueue("x" * 60_000)
+        assert [message.id for message in queues.peek_messages(place("default", priority)[0])] == [kept.id]
+
+    def test_the_limit_is_that_of_the_queue(self, queues, monkeypatch):
+        queues.create_queue("default", maxsize=2000)
+        with transaction.atomic(), pytest.raises(MessageTooLong, match=r"2,\d\d\d characters"):
+            tasks.add.enqueue("x" * 2000)
+        queues.set_queue_attributes("default", maxsize=-1)
+        monkeypatch.setattr(routes, "KNOWN_SECONDS", -1)
+        with transaction.atomic():
+            tasks.add.using(priority=1).enqueue("x" * 100_000)
+        assert len(queues.peek_messages("default")) == 1
+
+    def test_many_of_which_one_is_too_long_are_refused_together(self, queues, backend):
+        with transaction.atomic(), pytest.raises(MessageTooLong):
+            backend().enqueue_many(tasks.add, [([1], {}), (["x" * 70_000], {})])
+        assert queues.list_queues() == []
+
+    def test_a_loop_of_long_messages_asks_for_the_limit_once(self, client, redis_server):
+        with CuttingProxy(redis_server.port) as proxy:
+            use_client(connect(Conf(URL=proxy.url)))
+            tasks.add.enqueue(1)
+            proxy.commands.clear()
+            with transaction.atomic():
+                for _ in range(10):
+                    tasks.add.enqueue("x" * 2000)
+                assert len(proxy.commands) <= 2  # the script may not be loaded yet
+                transaction.set_rollback(True)
+        use_client(None)
+
+    def test_while_redis_is_away_a_long_message_waits_for_the_commit(self, redis_away):
+        with pytest.raises(EnqueueFailed), transaction.atomic():
+            assert tasks.add.enqueue("x" * 70_000).id
+
     def test_a_lost_reply_sends_nothing_twice(self, client, redis_server):
         with CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
             use_client(connect(Conf(URL=proxy.url)))
@@ -172,6 +214,34 @@ class TestTransactions:
         use_client(None)
         assert client.get_queue_attributes("default").totalsent == 1
         assert [message.id for message in client.peek_messages("default")] == [result.id]
+
+
+def test_a_message_that_is_too_long_says_how_to_raise_the_limit(queues):
+    with pytest.raises(
+        MessageTooLong,
+        match=r"makes 70,\d\d\d characters, and .* takes 65,536.* queues set default --maxsize -1",
+    ):
+        tasks.add.enqueue("x" * 70_000)
+
+
+def in_itself():
+    circle: list = []
+    circle.append(circle)
+    return circle
+
+
+def nested(depth):
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [in_itself(), nested(100), nested(900), nested(50_000)], ids=range(4))
+def test_arguments_that_no_worker_could_read_are_refused(queues, value):
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
+        tasks.add.enqueue(value)
+    assert queues.list_queues() == []
 
 
 def test_another_task_s_result_does_not_match(queues):
