@@ -5,17 +5,19 @@ from typing import Any
 
 import dj_database_url
 
-from .environment import Environment
+from queueing.address import options_of
 
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+from .environment import Environment
 
 
 def redis_url(env: Environment, default: str) -> str:
     """The address of Redis: of ``REDIS_TLS_URL`` and ``REDIS_URL``, an encrypted one wins."""
     given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
     for name, url in given:
-        if not url.startswith(REDIS_SCHEMES):
-            env.problems["REDIS_URL"] = f"{name} has to start with {', '.join(REDIS_SCHEMES)}."
+        try:
+            options_of(url)
+        except ValueError as error:
+            env.problems["REDIS_URL"] = f"{name} is not the address of a Redis. {error}"
     encrypted = [url for _, url in given if url.startswith("rediss://")]
     plain = [url for name, url in given if name == "REDIS_URL"]
     return (encrypted + plain + [url for _, url in given] + [default])[0]

@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 
-from . import conf, periodic, task_setting
+from . import address, conf, periodic, task_setting
 
 
 @register("queueing")
@@ -54,7 +54,8 @@ def check_schedules(**_: Any) -> list[CheckMessage]:
 
 
 def _wrong_url(url: str) -> list[CheckMessage]:
-    if url.startswith(("redis://", "rediss://", "unix://")):
-        return []
-    hint = "It begins with redis://, rediss:// or unix://."
-    return [Error('QUEUEING["URL"] is no address of a Redis.', hint=hint, id="queueing.E005")]
+    try:
+        address.options_of(url)
+    except ValueError as error:
+        return [Error('QUEUEING["URL"] is not the address of a Redis.', hint=str(error), id="queueing.E005")]
+    return []

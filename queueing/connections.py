@@ -6,11 +6,13 @@ opens one per thread: a thread waits for one of the pool, and gets a clear error
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from .address import options_of
 from .client import QueueClient
 from .conf import Conf, get_conf
 from .pool import Pool
@@ -26,22 +28,27 @@ _shared: dict[str, QueueClient] = {}
 def connect(conf: Conf, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
     """A client of its own pool. It connects at its first call, not here.
 
-    ``connections`` and ``timeout`` (seconds) take the place of ``MAX_CONNECTIONS`` and ``TIMEOUT``.
+    ``connections`` and ``timeout`` (seconds) take the place of ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises
+    ``ImproperlyConfigured`` for an address that cannot be used.
     """
-    options: dict[str, Any] = {}
-    if conf.URL.startswith("rediss://") and not conf.TLS_VERIFY:
-        options = {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-    pool = Pool.from_url(
-        conf.URL,
-        max_connections=connections or conf.MAX_CONNECTIONS,
-        timeout=POOL_PATIENCE_SECONDS,
-        socket_timeout=timeout or conf.TIMEOUT,
-        socket_connect_timeout=timeout or conf.TIMEOUT,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        **options,
-    )
+    try:
+        address = options_of(conf.URL, tls_verify=conf.TLS_VERIFY)
+    except ValueError as error:
+        raise ImproperlyConfigured(f'QUEUEING["URL"] is not the address of a Redis. {error}') from None
+    options: dict[str, Any] = {
+        "max_connections": conf.MAX_CONNECTIONS,
+        "timeout": POOL_PATIENCE_SECONDS,
+        "socket_timeout": conf.TIMEOUT,
+        "socket_connect_timeout": conf.TIMEOUT,
+        "protocol": 2,
+        **address,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if connections:
+        options["max_connections"] = connections
+    if timeout:
+        options["socket_timeout"] = options["socket_connect_timeout"] = timeout
+    pool = Pool(**options)
     return QueueClient(Redis(connection_pool=pool), ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX)
 
 

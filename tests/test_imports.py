@@ -23,8 +23,8 @@ ROWS = [
     ),
     (
         "Redis room",
-        "patience refusals scripts workers senders subscription wakeups client pool connections listener"
-        " holdings outbox provision timetable task_queues",
+        "address patience refusals scripts workers senders subscription wakeups client pool connections"
+        " listener holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
     ("memory", "silence models migrations bulk history lookup"),

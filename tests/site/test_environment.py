@@ -71,7 +71,7 @@ def test_an_encrypted_redis_wins(variables: dict[str, str], url: str):
 def test_an_address_that_is_not_of_a_redis_is_a_problem():
     env = Environment({"REDIS_URL": "http://:secret@a"})
     redis_url(env, default="redis://default")
-    assert "REDIS_URL has to start with redis://" in env.problems["REDIS_URL"]
+    assert "It has to start with redis://" in env.problems["REDIS_URL"]
     assert "secret" not in env.problems["REDIS_URL"]
 
 

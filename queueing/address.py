@@ -1,0 +1,60 @@
+"""The address of Redis: a URL as options of the driver, or a sentence that contains no part of the URL."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from redis import RedisError
+from redis.connection import Connection, parse_url
+
+SCHEMES = ("redis://", "rediss://", "unix://")
+#: Options of the query that belong to the pool, and those of a connection beside all of TLS.
+POOL_OPTIONS = {"max_connections", "timeout"}
+OPTIONS = POOL_OPTIONS | {
+    "client_name", "db", "decode_responses", "encoding", "encoding_errors", "health_check_interval",
+    "password", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
+    "socket_read_size", "socket_timeout", "username",
+}  # fmt: skip
+ENCODE = "Write characters such as @ : / ? # and % in a user name or password percent-encoded (@ is %40)."
+
+
+def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
+    """Options of the driver's pool. Raises ``ValueError`` with the sentence."""
+    if not url.startswith(SCHEMES):
+        raise ValueError(f"It has to start with {', '.join(SCHEMES)}.")
+    if re.search(r"\s", url):
+        raise ValueError("It contains a blank or a line break.")
+    _check(url)
+    try:
+        options = parse_url(url)
+        _try(**options)
+    except (TypeError, ValueError, AttributeError, RedisError):
+        raise ValueError("An option in its query has a wrong value, or belongs to another scheme.") from None
+    defaults: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    if url.startswith("rediss://") and not tls_verify:
+        defaults |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    return defaults | options
+
+
+def _check(url: str) -> None:
+    """Refuse what the driver would pass over in silence, or repeat in its own error."""
+    try:
+        parts = urlsplit(url)
+        names = set(parse_qs(parts.query, strict_parsing=True)) if parts.query else set()
+        has_port = parts.port is not None
+    except ValueError:
+        raise ValueError(f"Its host, port or query cannot be read. {ENCODE}") from None
+    if "#" in url:
+        raise ValueError(f"It contains a #. {ENCODE}")
+    if parts.scheme == "unix":
+        if parts.hostname or has_port or len(parts.path) < 2:
+            raise ValueError("Write an absolute path after unix://, as in unix:///run/redis.sock.")
+    elif not re.fullmatch(r"(/\d*)?/?", parts.path):
+        raise ValueError(f"Write the database as a number, as in redis://host:6379/0. {ENCODE}")
+    if not all(name in OPTIONS or name.startswith("ssl_") for name in names):
+        raise ValueError(f"Its query has an unknown option. {ENCODE}")
+
+
+def _try(*, connection_class: type = Connection, **options: Any) -> None:
+    """Make a connection, which does not connect yet, to see whether it takes the options."""
+    connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})
