@@ -42,7 +42,8 @@ class EventLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._waiting: set[Future[Any]] = set()
+        #: What is waited for, and the loop it runs on: a new one may begin before the last is given up.
+        self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
         self._looking = threading.Lock()
         self._reported_at = -math.inf
 
@@ -60,7 +61,7 @@ class EventLoop:
         try:
             result, error = self._result(future)
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
         if error is not None:
             raise error
         return result
@@ -95,7 +96,7 @@ class EventLoop:
                 self._thread = threading.Thread(target=turn, name="event loop", daemon=True)
                 self._thread.start()
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            self._waiting.add(future)
+            self._waiting[future] = self._loop
             return future
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,7 +114,7 @@ class EventLoop:
 
     def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            lost, self._waiting = self._waiting, set()
+            lost = [future for future, its_loop in list(self._waiting.items()) if its_loop is loop]
             if self._loop is loop:
                 self._loop = None
         for future in lost:

@@ -3,11 +3,13 @@
 import asyncio
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from queueing.worker import event_loop
+from queueing.worker.event_loop import EventLoop
 from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -129,6 +131,28 @@ def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(pr
     outcome = beside.result(20)
     assert outcome.event == "retrying"
     assert "event loop was closed" in outcome.error
+
+
+def test_giving_up_a_loop_fails_nothing_that_runs_on_the_next_one():
+    loops, may_end = EventLoop(), threading.Event()
+
+    async def own_loop():
+        return asyncio.get_running_loop()
+
+    async def stay():
+        while not may_end.is_set():
+            await asyncio.sleep(0.005)
+        return "stayed"
+
+    with ThreadPoolExecutor(1) as thread:
+        first = loops.run(own_loop())
+        loops._loop = None  # It was closed, and its thread has not found out yet.
+        staying = thread.submit(loops.run, stay())
+        eventually(lambda: loops._waiting)
+        first.call_soon_threadsafe(first.stop)
+        loops._abandon(first)
+        may_end.set()
+        assert staying.result(20) == "stayed"
 
 
 def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process, monkeypatch, caplog):
