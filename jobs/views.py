@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
+from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 from queueing.patience import patient
 
 from . import board, demos, hello, limits
@@ -78,7 +78,9 @@ def _sending(request: HttpRequest, send: Callable[[], demos.Sent]) -> HttpRespon
         return _refusal(request, str(refused), refused.status, refused.retry_after_seconds)
     except QueueError as error:
         logger.warning("A message could not be sent: %s", type(error).__name__)
-        return _refusal(request, _not_sent(error), 503, retry_after_seconds=5, trouble=error)
+        # A Redis that refuses writes may still show its queues.
+        trouble = None if isinstance(error, QueueRefused) else error
+        return _refusal(request, _not_sent(error), 503, retry_after_seconds=5, trouble=trouble)
     count = {"count": sent.count} if sent.count > 1 else {}
     if _wants_json(request):
         return JsonResponse({"id": sent.id, **count}, status=202)
@@ -137,6 +139,10 @@ def _page(request: HttpRequest, now: board.Board, *, refusal: str = "", status: 
 
 
 def _not_sent(error: QueueError) -> str:
+    if isinstance(error, QueueRefused):
+        return _(
+            "Redis refuses to store anything now, so your message was not sent. Press again in a moment."
+        )
     if isinstance(error, QueueUnavailable):
         return _("Redis does not answer, so your message was probably not sent. Press again in a moment.")
     if isinstance(error, QueueFull):

@@ -16,7 +16,7 @@ class Service(ClientBase):
 
     def ping(self) -> None:
         """Return if Redis takes writes. Raises ``QueueUnavailable``."""
-        self.scripts.run("ping", [self.keys.never()])
+        self.scripts.run("ping", [self.keys.never(), self.keys.queues()])
 
     def now_ms(self) -> int:
         """The server's clock. Raises ``QueueUnavailable``."""

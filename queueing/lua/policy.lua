@@ -8,8 +8,9 @@
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
--- include drain
 -- include head
+-- Over maxmemory a change is allowed, too. Only a change writes: a replica can be looked at.
+if #ARGV > 1 then redis.call('HDEL', KEYS[1], '') end
 for i = 2, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[1], ARGV[i])

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..exceptions import MessageTooLong, QueueError, QueueExists, QueueNotFound, QueueUnavailable, ReplyLost
+from ..exceptions import (
+    MessageTooLong,
+    QueueError,
+    QueueExists,
+    QueueNotFound,
+    QueueRefused,
+    QueueUnavailable,
+    ReplyLost,
+)
 
 if TYPE_CHECKING:
     from ..client import QueueClient
@@ -21,7 +29,7 @@ def sentence(error: QueueError, client: "QueueClient", names: Sequence[str]) -> 
             return f'There is a queue named {name} already: "manage.py queues set" changes it'
         case MessageTooLong():
             return f'The message is too long: "manage.py queues set {name} --maxsize -1" takes any length'
-        case ReplyLost():
+        case ReplyLost() | QueueRefused():
             return str(error)
         case QueueUnavailable():
             return f'{error}: see that it runs and that QUEUEING["URL"] is its address'

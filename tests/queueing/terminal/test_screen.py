@@ -7,7 +7,7 @@ from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
 from queueing.client import QueueClient
-from queueing.exceptions import QueueError, QueueUnavailable, ReplyLost
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
 from queueing.terminal.screen import Screen
 from queueing.terminal.text import aligned, cut, duration, inert, moment, width
 
@@ -97,6 +97,7 @@ def test_a_question_that_is_interrupted_deletes_nothing(queues, mail, typed, mon
     ("error", "text"),
     [
         (QueueUnavailable("Redis does not answer (x)"), 'that QUEUEING["URL"] is its address.'),
+        (QueueRefused("Redis refuses (BUSY): why"), "Redis refuses (BUSY): why."),
         (ReplyLost("Redis does not answer (x); one is taken"), "Redis does not answer (x); one is taken."),
         (QueueError("A sentence."), "A sentence."),
     ],
