@@ -4,19 +4,19 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .own_process import OwnProcess
 from .ports import first_free_port
+from .programs import Guard, Program
 
 PROGRAMS = ("redis-server", "valkey-server")
 FAKE = "fakeredis"
 START_SECONDS = 60  # a long append-only file has to be read first
-STOP_SECONDS = 20
 
 
 class RedisFailed(Exception):
@@ -24,43 +24,33 @@ class RedisFailed(Exception):
 
 
 class EmbeddedRedis:
-    """A Redis on loopback with its append-only file in ``directory``.
+    """A Redis on loopback with its append-only file in ``directory``. It starts first and stops last."""
 
-    It starts first and stops last, and outlives a launcher that was killed: the next one finds it
-    by its file and goes on with it.
-    """
+    program: Program | None = None
 
     def __init__(self, directory: Path, *, fake: bool = False) -> None:
         self.directory = directory
-        self.program = FAKE if fake else next(filter(shutil.which, PROGRAMS), FAKE)
-        self.process = OwnProcess(self.program, directory / "redis.pid")
+        self.name = FAKE if fake else next(filter(shutil.which, PROGRAMS), FAKE)
         self.log = directory / "redis.log"
+        self.url = ""
 
     @property
     def in_memory(self) -> bool:
-        return self.program == FAKE
+        return self.name == FAKE
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.process.facts['port']}/0"
+    def start(self, guard: Guard, lock: int, pause: Callable[[float], bool]) -> None:
+        """Start it, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
-    def start(self) -> None:
-        """Start it, or go on with the one that an earlier launcher left behind.
-
-        Raises ``RedisFailed``.
+        It keeps ``lock`` open: two of them must not write one append-only file.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self.process.find() and self.process.facts["program"] != self.program:
-            self.process.stop(STOP_SECONDS)
-        if not self.process.running():
-            port = first_free_port(6379)
-            with self.log.open("wb") as log:
-                cwd = Path(__file__).resolve().parent.parent
-                self.process.start(self._command(port), cwd=cwd, output=log, port=port, program=self.program)
-        self._wait_until_it_answers()
-
-    def stop(self) -> None:
-        self.process.stop(STOP_SECONDS)
+        port = first_free_port(6379)
+        self.url = f"redis://127.0.0.1:{port}/0"
+        with self.log.open("wb") as log:
+            cwd = Path(__file__).resolve().parent.parent
+            command = self._command(port)
+            self.program = guard.start(self.name, command, cwd=cwd, output=log, keeps=[lock])
+        self._wait_until_it_answers(self.program, pause)
 
     def _command(self, port: int) -> list[str]:
         if self.in_memory:
@@ -75,20 +65,19 @@ class EmbeddedRedis:
             "loglevel": "warning",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return [shutil.which(self.program) or self.program, *words]
+        return [shutil.which(self.name) or self.name, *words]
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, program: Program, pause: Callable[[float], bool]) -> None:
         client = redis.Redis.from_url(
             self.url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
         )
         deadline = time.monotonic() + START_SECONDS
         with client:
-            while not _answers(client):
-                if not self.process.running():
-                    raise RedisFailed(f"{self.program} did not start: {self._last_words()}")
+            while not _answers(client) and not pause(0.02):
+                if program.exit_code is not None:
+                    raise RedisFailed(f"{self.name} did not start: {self._last_words()}")
                 if time.monotonic() > deadline:
-                    raise RedisFailed(f"{self.program} does not answer at {self.url}; see {self.log}.")
-                time.sleep(0.02)
+                    raise RedisFailed(f"{self.name} does not answer at {self.url}; see {self.log}.")
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split(os.linesep)

@@ -1,35 +1,36 @@
 """``make run``: page and worker for development, with a Redis and a database of their own.
 
-``python -m mqsite.launcher`` honours PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake. What it
-starts, it stops. Nothing else starts a Redis or makes an account.
+``python -m mqsite.launcher`` honours PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake. It stops what it
+starts, and if it is killed, the guard of its programs does. Nothing else starts a Redis or makes an account.
 """
 
 import fcntl
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 from django.core.management.utils import get_random_secret_key
 
+from queueing.worker import signals
+
 from .embedded_redis import EmbeddedRedis, RedisFailed
-from .own_process import OwnProcess
 from .ports import answers, is_taken
 from .private_file import write_private
+from .programs import Guard, Program, stop
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 #: What a second terminal has to know; ``manage.py`` reads it.
 DEVELOPMENT_FILE = VAR_DIR / "dev.env"
 SHARED_VARIABLES = ("REDIS_URL", "REDIS_TLS_URL", "REDIS_TLS_VERIFY", "DATABASE_URL", "ALLOWED_HOSTS")
-#: Longer than a worker's own grace time.
-STOP_SECONDS = 30
+#: The content of the lock while the guard of a killed launcher stops its programs.
+STOPPING = "stopping"
 
 
 class LaunchFailed(Exception):
@@ -37,25 +38,22 @@ class LaunchFailed(Exception):
 
 
 class Launcher:
-    """One run from the first check to the last stopped child."""
+    """One run from the first check to the last stopped program."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = dict(environ)
-        self.stopping = threading.Event()
-        self.interrupts = 0
+        self.signals = signals.Signals()
         self.port = 0
         self.redis: EmbeddedRedis | None = None
-        self.web = OwnProcess("web server", VAR_DIR / "web.pid")
-        self.worker = OwnProcess("worker", VAR_DIR / "worker.pid")
+        self.programs: list[Program] = []
 
     def run(self) -> None:
-        """Raises ``LaunchFailed`` after having stopped whatever was started."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._interrupted)
+        """Raises ``LaunchFailed`` after having stopped all that was started."""
         with ExitStack() as last:
-            last.enter_context(self._only_one())
-            self._end_left_overs()
+            self.lock = last.enter_context(self._only_one())
             self.port = self._free_port()
+            self.guard = Guard(on_death=lambda: _write(self.lock, STOPPING))
+            last.callback(self.guard.dismiss)
             last.callback(self._stop)
             steps = (
                 self._start_redis,
@@ -65,31 +63,36 @@ class Launcher:
                 self._watch,
             )
             for step in steps:
-                if self.stopping.is_set():
+                if self._stops():
                     break
                 step()
+
+    def _stops(self, seconds: float = 0.0) -> bool:
+        """Whether a signal to stop has arrived, or arrives within so many seconds."""
+        self.signals.wait(seconds)
+        return self.signals.stops
 
     # --- the steps ------------------------------------------------------------------------------
 
     def _only_one(self) -> IO[str]:
         try:
             VAR_DIR.mkdir(exist_ok=True)
-            lock = (VAR_DIR / "launcher.lock").open("w")
+            lock = (VAR_DIR / "launcher.lock").open("a+")
         except PermissionError:
             raise LaunchFailed(
                 f"{VAR_DIR} belongs to another user: remove it, or give it to yourself."
             ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LaunchFailed("`make run` is running in this folder already.") from None
+        # A guard needs a moment to see that its launcher is gone.
+        refuse_at, has_said = time.monotonic() + 1, False
+        while not _is_locked(lock):
+            is_stopping = _read(lock) == STOPPING
+            if self._stops(0.1) or (not is_stopping and time.monotonic() > refuse_at):
+                raise LaunchFailed("`make run` is running in this folder already.")
+            if is_stopping and not has_said:
+                say("Waiting until the programs of a run that was killed have stopped.")
+                has_said = True
+        _write(lock, "")
         return lock
-
-    def _end_left_overs(self) -> None:
-        for child in (self.web, self.worker):
-            if child.find():
-                say(f"Stopping the {child.name} of a run that was killed.")
-                child.stop(STOP_SECONDS)
 
     def _free_port(self) -> int:
         value = self.environ.get("PORT") or "8000"
@@ -108,7 +111,7 @@ class Launcher:
             return
         self.redis = EmbeddedRedis(VAR_DIR / "redis", fake=self.environ.get("EMBEDDED_REDIS") == "fake")
         try:
-            self.redis.start()
+            self.redis.start(self.guard, self.lock.fileno(), self._stops)
         except RedisFailed as error:
             raise LaunchFailed(str(error)) from error
         self.environ["REDIS_URL"] = self.redis.url
@@ -123,48 +126,47 @@ class Launcher:
         write_private(DEVELOPMENT_FILE, "# Written by `make run`; manage.py reads it.\n" + "".join(lines))
 
     def _prepare_database(self) -> None:
+        # A database that hangs must not keep the launcher from stopping: here a signal raises SystemExit.
+        signals.handle(signals.leave_at_once)
         self.login = prepare_database(self.environ)
+        signals.handle(signals.do_nothing)
 
     def _start(self) -> None:
         manage = [sys.executable, str(BASE_DIR / "manage.py")]
         env = self.environ | {"PYTHONUNBUFFERED": "1", "DJANGO_RUNSERVER_HIDE_WARNING": "true"}
-        self.worker.start([*manage, "runworker", "--watch"], cwd=BASE_DIR, env=env)
-        self.web.start([*manage, "runserver", f"127.0.0.1:{self.port}"], cwd=BASE_DIR, env=env)
-        while not answers(self.port) and not self.stopping.wait(0.1):
-            self._check_children()
-        if not self.stopping.is_set():
+        for name, *words in (
+            ("worker", "runworker", "--watch"),
+            ("web server", "runserver", f"127.0.0.1:{self.port}"),
+        ):
+            self.programs.append(self.guard.start(name, [*manage, *words], cwd=BASE_DIR, env=env))
+        self.programs[0].stops_now_at = signal.SIGQUIT
+        while not answers(self.port) and not self._stops(0.1):
+            self._check_programs()
+        if not self._stops():
             say(self._summary())
 
     def _watch(self) -> None:
-        while not self.stopping.wait(0.25):
-            self._check_children()
+        while not self._stops(0.25):
+            self._check_programs()
 
     def _stop(self) -> None:
-        if self.web.pid or self.worker.pid:
+        if self.programs:
             say("Stopping; Ctrl-C again does not wait for running jobs.")
-        heard = self.interrupts
-        children = [self.web, self.worker]
-        for child in children:
-            child.ask_to_stop()
-        deadline = time.monotonic() + STOP_SECONDS
-        while children and time.monotonic() < deadline and self.interrupts == heard:
-            children = [child for child in children if not child.wait(0.1)]
-        for child in children:
-            child.kill()
-        if self.redis:
-            self.redis.stop()
+        stop(self.programs, self._stops_now)
+        if self.redis and self.redis.program:
+            stop([self.redis.program])
+
+    def _stops_now(self, seconds: float) -> bool:
+        """Whether a second Ctrl-C has arrived, or arrives within so many seconds."""
+        self.signals.wait(seconds)
+        return self.signals.stops_now
 
     # --- what the steps use ---------------------------------------------------------------------
 
-    def _interrupted(self, *_: Any) -> None:
-        self.interrupts += 1
-        self.stopping.set()
-
-    def _check_children(self) -> None:
-        for child in (self.web, self.worker, *([self.redis.process] if self.redis else [])):
-            if not child.running() and not self.stopping.is_set():
-                code = "" if child.exit_code is None else f" (exit code {child.exit_code})"
-                raise LaunchFailed(f"The {child.name} ended by itself{code}.")
+    def _check_programs(self) -> None:
+        for program in [*self.programs, self.redis and self.redis.program]:
+            if program and program.exit_code is not None and not self._stops():
+                raise LaunchFailed(f"The {program.name} ended by itself (exit code {program.exit_code}).")
 
     def _summary(self) -> str:
         page = f"http://127.0.0.1:{self.port}/"
@@ -216,6 +218,26 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _is_locked(lock: IO[str]) -> bool:
+    """Lock it, unless another process holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(lock: IO[str]) -> str:
+    lock.seek(0)
+    return lock.read()
+
+
+def _write(lock: IO[str], text: str) -> None:
+    lock.truncate(0)
+    lock.write(text)
+    lock.flush()
+
+
 def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.is_file() else []
 
@@ -226,6 +248,9 @@ def main() -> None:
     except LaunchFailed as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    finally:
+        # All is stopped. The interpreter restores the default handlers before it ends.
+        signals.handle(signal.SIG_IGN)
 
 
 if __name__ == "__main__":

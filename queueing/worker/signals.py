@@ -24,7 +24,7 @@ UNUSED_SIGNALS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
 REPEAT_SECONDS = 0.5
 
 
-def nothing(number: int, frame: FrameType | None) -> None:
+def do_nothing(number: int, frame: FrameType | None) -> None:
     """A handler, not SIG_IGN: programs that a handler starts would inherit that."""
 
 
@@ -54,7 +54,7 @@ class Signals:
         #: Signals without a meaning since the last ``read``.
         self.unknown: list[str] = []
         signal.set_wakeup_fd(self._bell.write_end(), warn_on_full_buffer=False)
-        handle(nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
+        handle(do_nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
 
     @property
     def stops(self) -> bool:

@@ -19,7 +19,7 @@ from .liveness import Birth
 from .options import Options
 from .pipes import Bell
 from .post import REBIRTH_SECONDS, Post
-from .signals import STOP_SIGNALS, UNUSED_SIGNALS, Signals, bury_orphans
+from .signals import STOP_SIGNALS, UNUSED_SIGNALS, Signals, bury_orphans, handle
 
 logger = logging.getLogger("queueing.worker")
 
@@ -65,6 +65,8 @@ class Supervisor:
             pause_seconds = self.step()
         self._stop_keeper()
         logger.info("worker %s: stopped", self.options.name)
+        # The interpreter restores the default handlers before it ends: one more SIGTERM would kill it then.
+        handle(signal.SIG_IGN)
         return 0
 
     def step(self) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 
-from mqsite.own_process import OwnProcess
 from tests.servers.program import Program
 from tests.servers.waiting import free_port
 
@@ -17,9 +16,12 @@ NO_VARIABLES = dict.fromkeys(
     ("SECRET_KEY", "DEBUG", "DJANGO_SETTINGS_MODULE", "REDIS_URL", "REDIS_TLS_URL", "DATABASE_URL", "DYNO")
 )
 
+#: A word in the command line of each program that it starts.
+PROGRAMS = {"runserver": "web", "runworker": "worker", "redis-server": "redis", "fake_redis": "redis"}
+
 
 class LaunchedSite(Program):
-    """What it starts lies in sessions of its own, so ``stop`` also ends what the launcher left."""
+    """Its programs lead sessions of their own. ``stop`` waits until the launcher has ended them."""
 
     def __init__(self, project: Path, **variables: str) -> None:
         self.port = int(variables.get("PORT") or free_port())
@@ -44,24 +46,24 @@ class LaunchedSite(Program):
         self.signal_group(signal.SIGINT)
         return self.wait(within_seconds=45)
 
-    def stop(self, *, within_seconds: float = 45.0) -> int | None:
-        code = super().stop(within_seconds=within_seconds)
-        for child in self.own_processes():
-            child.kill()
-        return code
-
-    def own_processes(self) -> list[OwnProcess]:
-        """What it started and what still runs."""
-        files = sorted((self.cwd / "var").rglob("*.pid"))
-        return [child for child in (OwnProcess(file.stem, file) for file in files) if child.find()]
+    def own_processes(self) -> dict[str, psutil.Process]:
+        """The programs that it has started and that still run: ``web``, ``worker`` and ``redis``."""
+        found: dict[str, psutil.Process] = {}
+        for process in self.children():
+            with suppress(psutil.Error):
+                words = " ".join(Path(word).name for word in process.cmdline())
+                found |= {name: process for word, name in PROGRAMS.items() if word in words}
+        return found
 
     def process(self, name: str) -> psutil.Process:
-        """The first process of ``web``, ``worker`` or ``redis``."""
-        return next(psutil.Process(child.pid) for child in self.own_processes() if child.name == name)
+        return self.own_processes()[name]
 
     def everything(self) -> list[psutil.Process]:
-        """All processes of the sessions that it started."""
-        return [member for child in self.own_processes() for member in child.members()]
+        """All its descendants, the guard of its programs among them."""
+        return self._descendants()
+
+    def stop(self, *, within_seconds: float = 45.0) -> int | None:
+        return super().stop(within_seconds=within_seconds)
 
     @property
     def password(self) -> str:

@@ -32,6 +32,10 @@ def test_an_error_is_an_answer_and_not_the_end_of_the_connection(connection: red
     assert connection.client_id() == number
 
 
+def test_it_says_that_it_drops_no_key(connection: redis.Redis):
+    assert QueueClient(connection).eviction_policy() == "noeviction"
+
+
 def test_the_client_of_the_queue_sends_and_receives(connection: redis.Redis):
     client = QueueClient(connection)
     client.create_queue("q")

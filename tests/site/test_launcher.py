@@ -106,21 +106,84 @@ def test_a_second_terminal_knows_where_everything_is(launch: Launch, folder: Pat
         assert stat.S_IMODE((folder / "var" / secret).stat().st_mode) == 0o600
 
 
-def test_what_a_killed_launcher_left_is_used_again_or_ended(launch: Launch):
-    killed = launch(EMBEDDED_REDIS="fake").start_and_wait()
-    web, worker, server = (killed.process(name) for name in ("web", "worker", "redis"))
+@pytest.mark.parametrize("program", ["redis-server", "fake"])
+def test_what_a_killed_launcher_has_started_ends_by_itself(launch: Launch, program: str):
+    if program == "redis-server":
+        require("redis-server", HINT)
+    variables = {"EMBEDDED_REDIS": "fake"} if program == "fake" else {}
+    killed = launch(**variables).start_and_wait()
+    left = killed.everything()
+    assert len(left) >= 6, "guard, Redis, page and its reloader, worker and its watcher"
     with redis.Redis.from_url(killed.redis_url) as connection:
         connection.set("kept", "yes")
     killed.signal(signal.SIGKILL)
     killed.wait()
 
-    site = launch(EMBEDDED_REDIS="fake", PORT=str(killed.port)).start_and_wait()
-    assert site.redis_url == killed.redis_url
-    assert site.process("redis").pid == server.pid
-    assert not living([web, worker])
+    site = launch(PORT=str(killed.port), **variables).start_and_wait()
+    assert not living(left)
     with redis.Redis.from_url(site.redis_url) as connection:
-        assert connection.get("kept") == b"yes"
+        assert (connection.get("kept") == b"yes") is (program == "redis-server")
     end_by_ctrl_c(site)
+
+
+@pytest.mark.parametrize("signals", [1, 2, 8])
+def test_sigterms_to_the_group_stop_it_in_order(launch: Launch, signals: int):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    left = site.everything()
+    for _ in range(signals):
+        site.signal_group(signal.SIGTERM)
+    assert site.wait(within_seconds=45) == 0, site.tail()
+    assert "Traceback" not in site.output
+    assert not living(left)
+
+
+@pytest.mark.parametrize("moment", ["at once", "after the lock", "after Redis", "after the database"])
+def test_a_signal_during_the_start_leaves_nothing(launch: Launch, folder: Path, moment: str):
+    files = {
+        "after the lock": "launcher.lock",
+        "after Redis": "dev.env",
+        "after the database": "admin-password",
+    }
+    site = launch(EMBEDDED_REDIS="fake")
+    site.start()
+    if moment in files:
+        eventually((folder / "var" / files[moment]).exists, within_seconds=30, what=site.tail)
+    left = site.everything()
+    site.signal_group(signal.SIGHUP)
+    assert site.wait(within_seconds=45) in (0, -signal.SIGHUP), site.tail()
+    eventually(lambda: not living(left))
+    assert "Traceback" not in site.output
+
+
+def test_a_second_ctrl_c_gives_back_what_runs(launch: Launch):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    left = site.everything()
+
+    def ends() -> bool:
+        site.signal_group(signal.SIGINT)
+        return not site.is_running
+
+    eventually(ends, within_seconds=20, every_seconds=0.6, what=site.tail)
+    assert site.wait() == 0
+    assert not living(left)
+
+
+@pytest.mark.soak
+def test_a_hundred_stops_in_a_row_end_in_time_and_leave_nothing(launch: Launch):
+    for number in range(100):
+        site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+        left = site.everything()
+        for _ in range((1, 2, 8)[number % 3]):
+            site.signal_group(signal.SIGTERM)
+        assert site.wait(within_seconds=45) == 0, site.tail()
+        assert not living(left)
+
+
+def test_the_stand_in_for_redis_causes_no_warning(launch: Launch):
+    site = launch(EMBEDDED_REDIS="fake").start_and_wait()
+    press_and_wait(site)
+    end_by_ctrl_c(site)
+    assert not re.search("WARNING|ERROR", site.output), site.output
 
 
 @pytest.mark.parametrize(("name", "called"), [("worker", "worker"), ("web", "web server")])
@@ -168,7 +231,7 @@ def test_a_given_redis_is_used_and_its_password_not_shown(
     site = launch(REDIS_URL=server.url).start_and_wait()
     assert site.redis_url == f"redis://:***@127.0.0.1:{server.port}/0"
     assert "hidden-word" not in site.output
-    assert {child.name for child in site.own_processes()} == {"web", "worker"}
+    assert set(site.own_processes()) == {"web", "worker"}
     press_and_wait(site)
     assert site.interrupt() == 0
     assert accepts(server.port), "it is not ours to stop"
