@@ -6,7 +6,7 @@ first outcome that was recorded for a receipt stays.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,11 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
 from . import bulk
+from .decode import moment
 from .messages import sent_ms
 from .models import Attempt, Job
 from .outcomes import Outcome
+from .same_id import End, is_of_earlier, is_put_again, set_aside
 from .tallies import PLAUSIBLE_MS
 
 logger = logging.getLogger("queueing")
@@ -42,6 +44,14 @@ _UPDATED = [
     "handler", "state", "rc", "attempts", "crashes", "started_at", "finished_at", "wait_ms", "run_ms",
     "worker", "error", "exception", "result",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A job that is in the database: its primary key and its newest delivery."""
+
+    pk: int
+    end: End
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
@@ -132,21 +142,41 @@ def _write_together(outcomes: Sequence[Outcome]) -> None:
 
 def _write_all(outcomes: Sequence[Outcome]) -> None:
     outcomes = [_bounded(outcome) for outcome in outcomes]
+    known = _find({_key(outcome) for outcome in outcomes})
+    ends = {key: job.end for key, job in known.items()}
+    fresh: list[Outcome] = []
+    for index, outcome in enumerate(outcomes):
+        key = _key(outcome)
+        end = ends.get(key)
+        if end and is_put_again(*key, end, outcome, _finished(outcome)):
+            _write_new(fresh, known)
+            set_aside(*key)
+            _write_all(outcomes[index:])
+            return
+        if end and is_of_earlier(*key, end, outcome, _finished(outcome)):
+            continue
+        fresh.append(outcome)
+        if not end or outcome.rc >= end.rc:
+            ends[key] = End(outcome.rc, outcome.event, outcome.finished_ms)
+    _write_new(fresh, known)
+
+
+def _write_new(outcomes: Sequence[Outcome], known: Mapping[Key, Known]) -> None:
     newest: dict[Key, Outcome] = {}
     waits: dict[Key, float] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.rc):
-        key = (outcome.queue, _text(outcome.id, 64))
+        key = _key(outcome)
         if key not in newest or outcome.rc > newest[key].rc:
             newest[key] = outcome
         if key not in waits and (wait_ms := _wait_ms(outcome)) is not None:
             waits[key] = wait_ms
-    known = _find(newest)
+    known = {key: job for key, job in known.items() if key in newest}
     bulk.insert(Job, [_new_job(key, outcome, waits) for key, outcome in newest.items() if key not in known])
-    _update({key: newest[key] for key, (_, rc) in known.items() if newest[key].rc > rc}, waits)
+    _update({key: newest[key] for key, job in known.items() if newest[key].rc > job.end.rc}, waits)
     known |= _find([key for key in newest if key not in known])
     bulk.insert(
         Attempt,
-        [_attempt(known[outcome.queue, _text(outcome.id, 64)][0], outcome) for outcome in outcomes],
+        [_attempt(known[_key(outcome)].pk, outcome) for outcome in outcomes],
     )
 
 
@@ -155,12 +185,19 @@ def sentence(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _find(keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
-    """The primary key and the receive count of each job that is there."""
+def _key(outcome: Outcome) -> Key:
+    return outcome.queue, _text(outcome.id, 64)
+
+
+def _find(keys: Iterable[Key]) -> dict[Key, Known]:
+    """The jobs of these that are there."""
     if not (wanted := _where(keys)):
         return {}
-    rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc")
-    return {(queue, id): (pk, rc) for queue, id, pk, rc in rows}
+    rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc", "state", "finished_at")
+    return {
+        (queue, id): Known(pk, End(rc, state, finished_at.timestamp() * 1000))
+        for queue, id, pk, rc, state, finished_at in rows
+    }
 
 
 def _where(keys: Iterable[Key]) -> Q:
@@ -176,7 +213,7 @@ def _where(keys: Iterable[Key]) -> Q:
 def _new_job(key: Key, outcome: Outcome, waits: Mapping[Key, float]) -> dict[str, Any]:
     queue, id = key
     body, is_whole = _body(outcome)
-    sent_at = _moment(sent_ms(outcome.id))
+    sent_at = moment(sent_ms(outcome.id))
     row = {"queue": queue, "message_id": id, "body": body, "body_is_whole": is_whole, "sent_at": sent_at}
     return row | {"wait_ms": waits.get(key)} | _ending(outcome)
 
@@ -217,7 +254,7 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
         "rc": outcome.rc,
         "attempts": outcome.attempts,
         "crashes": outcome.crashes,
-        "started_at": _moment(outcome.started_ms),
+        "started_at": moment(outcome.started_ms),
         "finished_at": _finished(outcome),
         "run_ms": run_ms,
         "worker": _text(outcome.worker, 255),
@@ -244,7 +281,7 @@ def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
         "rc": outcome.rc,
         "outcome": outcome.event,
         "handler": _text(outcome.handler, 255),
-        "started_at": _moment(outcome.started_ms),
+        "started_at": moment(outcome.started_ms),
         "finished_at": _finished(outcome),
         "worker": _text(outcome.worker, 255),
         "error": _text(outcome.error),
@@ -289,16 +326,9 @@ def _class_path(attempt: Attempt) -> str:
     return path if "." in path else BUILTIN + path
 
 
-def _moment(ms: float | None) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
 def _finished(outcome: Outcome) -> datetime:
     """When it ended; a row without it would be refused."""
-    return _moment(outcome.finished_ms) or datetime.now(UTC)
+    return moment(outcome.finished_ms) or datetime.now(UTC)
 
 
 def _text(text: str, length: int | None = None) -> str:

@@ -27,7 +27,7 @@ ROWS = [
         " listener holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
-    ("memory", "silence models migrations bulk history lookup ownership schema"),
+    ("memory", "silence models migrations bulk same_id history lookup"),
     ("execution", "worker"),
     (
         "doors",

@@ -267,3 +267,69 @@ def test_what_the_scripts_record_of_a_payload(name, stored, kept, is_whole):
     history.write(unpack([b"count", b"1", b"ms", b"1000", b"ended", ended, name, stored]))
     job = Job.objects.get()
     assert (job.body, job.body_is_whole) == (kept, is_whole)
+
+
+def put_again(**more):
+    """The outcome of a message with the same id that another program put into the queue a minute later."""
+    later = {"started_ms": NOW_MS + 60_000, "finished_ms": NOW_MS + 60_400, "body": "another text"}
+    return outcome(1, **{**later, **more})
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("event", ["done", "retrying", "dead", "released", "abandoned", "cancelled"])
+@pytest.mark.parametrize("first", [("done", 1), ("done", 3), ("dead", 2), ("cancelled", 1), ("gone", 1)])
+def test_a_message_whose_id_has_ended_before_has_a_row_of_its_own(first, event, together):
+    word, rc = first
+    ended, again = outcome(rc, word), put_again(event=event)
+    for batch in [[ended, again]] if together else [[ended], [again]]:
+        history.write(batch)
+    rows = Job.objects.order_by("id").values_list("message_id", "state", "rc", "body")
+    assert list(rows) == [(f"{ID}/1", word, rc, "text"), (ID, event, 1, "another text")]
+    assert [job.history.count() for job in Job.objects.all()] == [1, 1]
+    assert [found.body for found in history.outcomes_of(ID)] == ["another text"]
+
+
+def test_a_message_that_is_put_again_with_the_same_text_has_a_row_of_its_own():
+    history.write([outcome()])
+    history.write([put_again(body="text")])
+    assert Job.objects.count() == 2
+
+
+def test_a_message_may_be_put_again_and_again():
+    for minute in range(5):
+        start_ms = NOW_MS + minute * 60_000
+        history.write([outcome(1, "retrying", started_ms=start_ms, finished_ms=start_ms + 100)])
+        history.write([outcome(2, "done", started_ms=start_ms + 200, finished_ms=start_ms + 300)])
+    names = [ID, *(f"{ID}/{number}" for number in range(1, 5))]
+    assert sorted(Job.objects.values_list("message_id", flat=True)) == sorted(names)
+    assert Attempt.objects.count() == 10
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_the_outcomes_of_a_message_that_was_put_again_may_be_recorded_again(times):
+    told = [outcome(1, "retrying"), outcome(2), put_again()]
+    for _ in range(times):
+        history.write(told)
+    assert (Job.objects.count(), Attempt.objects.count()) == (2, 3)
+
+
+def test_clocks_of_workers_that_differ_make_no_second_message_of_one():
+    told = [outcome(1, "retrying", finished_ms=NOW_MS + 9000), outcome(2, finished_ms=NOW_MS + 8999.5)]
+    for _ in range(2):
+        history.write(told)
+    assert (Job.objects.count(), Attempt.objects.count()) == (1, 2)
+
+
+def test_a_redriven_dead_letter_keeps_its_row():
+    history.write([outcome(3, "dead")])
+    history.write([outcome(4, "retrying"), outcome(5)])
+    assert Job.objects.get().state == "done"
+    assert Attempt.objects.count() == 3
+
+
+@pytest.mark.parametrize("event", ["lease lost", "gone"])
+def test_a_refused_outcome_that_comes_late_is_of_the_same_message(event):
+    history.write([outcome(2)])
+    history.write([put_again(event=event)])
+    assert Job.objects.get().state == "done"
+    assert Attempt.objects.count() == 2
