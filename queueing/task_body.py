@@ -19,6 +19,8 @@ from typing import Any
 from . import decode
 
 VERSION = 1
+#: Characters of the dotted path of a task: the history has no room for more.
+NAME_CHARACTERS = 255
 #: How every body of a task begins, whichever program wrote it (also ``TASK_BEGINNING`` in lua/lib/room.lua).
 BEGINNING = '{"django_task"'
 #: The name where we write it, so that it is seen in the beginning of a body, too.
@@ -68,7 +70,8 @@ def name_in(body: str) -> str:
     # What is cut off, or of a format that is not known here, may have a name all the same.
     with suppress(ValueError):
         found = _NAME.match(body)
-        return json.loads(found[1]) if found else read(body).task
+        name = decode.message_json(found[1]) if found else read(body).task
+        return name if len(name) <= NAME_CHARACTERS else ""
     return ""
 
 
@@ -100,19 +103,19 @@ class BodyWriter:
 def read(text: str) -> TaskBody:
     """Raises ``BadTaskBody``, ``NewerTaskBody``."""
     try:
-        fields, end = _decode(text)
-        if end < len(text) and text[end:].strip():
-            raise ValueError(f"more follows at character {end}")
-    except (ValueError, RecursionError) as error:
-        raise BadTaskBody(f"The body of the task is no JSON: {error}") from None
+        fields = decode.message_json(text)
+    except decode.Unreadable as error:
+        raise BadTaskBody(f"The body of the task cannot be read: {error}.") from None
     version = fields.get("django_task")
     if type(version) is not int or version < 1:
-        raise BadTaskBody(f"The body of the task has the version {version!r}.")
+        raise BadTaskBody(f"The body of the task has the version {str(version)[:20]!r}.")
     if version > VERSION:
         raise NewerTaskBody(f"The body of the task has the version {version}; known is {VERSION}.")
     name, args, kwargs = fields.get("task"), fields.get("args", []), fields.get("kwargs", {})
     if not (isinstance(name, str) and isinstance(args, list) and isinstance(kwargs, dict)):
         raise BadTaskBody("A task has a name, a list of args and an object of kwargs.")
+    if len(name) > NAME_CHARACTERS:
+        raise BadTaskBody(f"The name of the task has {len(name)} characters; {NAME_CHARACTERS} are the most.")
     priority, run_after = fields.get("priority"), fields.get("run_after")
     return TaskBody(
         name,
@@ -123,6 +126,5 @@ def read(text: str) -> TaskBody:
     )
 
 
-_decode = json.JSONDecoder().raw_decode
 #: Making an encoder for each body would take longer than the body itself.
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

@@ -1,13 +1,14 @@
 """``TaskResult``s, made of what queue, outbox and database know of a message."""
 
-import json
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from .. import task_body
+from .. import decode, task_body
 from ..exceptions import TaskCancelled, TaskCrashed
 from ..messages import sent_ms
 from ..outcomes import Outcome
@@ -28,7 +29,7 @@ FAILURES = {
 
 def moment(ms: float | None) -> datetime | None:
     """A ms epoch as Django has its times, ``None`` for none."""
-    return datetime.fromtimestamp(ms / 1000, UTC if settings.USE_TZ else None) if ms else None
+    return decode.moment(ms, UTC if settings.USE_TZ else None)
 
 
 def enqueued(task: Task, alias: str, args: Sequence[Any], kwargs: dict[str, Any], id: str = "") -> TaskResult:
@@ -79,11 +80,27 @@ def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
     )
 
 
+class RecordedError(TaskError):
+    """An error as it is stored. Its class is found if this process has it, and never imported.
+
+    The name may be from another program, and to import a module runs its code.
+    """
+
+    @property
+    def exception_class(self) -> type[BaseException]:
+        """Raises ``ValueError`` for a class that is not loaded in this process."""
+        module, _, name = self.exception_class_path.rpartition(".")
+        found = vars(sys.modules.get(module, object())).get(name) if module in sys.modules else None
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return found
+        raise ValueError(f"{self.exception_class_path[:255]} is not an exception that is loaded here.")
+
+
 def error_of(outcome: Outcome) -> TaskError:
     """How a run ended that failed, or was not to be."""
     missing = FAILURES[outcome.event]
     path = outcome.error_class or f"{missing.__module__}.{missing.__qualname__}"
-    return TaskError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
+    return RecordedError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
 
 
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
@@ -120,7 +137,8 @@ def result_of(
     if past and status in (TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED):
         changes["finished_at"] = moment(past[-1].finished_ms)
         if status == TaskResultStatus.SUCCESSFUL and past[-1].result:
-            changes["_return_value"] = json.loads(past[-1].result)
+            with suppress(decode.Unreadable):
+                changes["_return_value"] = decode.message_json(past[-1].result)
     for name, value in changes.items():
         object.__setattr__(result, name, value)
     return result

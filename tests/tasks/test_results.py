@@ -1,6 +1,7 @@
 """What became of a task is right at every moment of its life, wherever its message is."""
 
 import secrets
+import sys
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from queueing.conf import Conf
 from queueing.exceptions import TaskCancelled, TaskCrashed
 from queueing.holdings import Lane, run_all
 from queueing.keys import Keys
-from queueing.outcomes import TASK_CHARACTERS
+from queueing.outcomes import TASK_CHARACTERS, Outcome, pack
 from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
 from queueing.testing import run_pending
 from queueing.worker.recorder import Recorder
@@ -274,3 +275,54 @@ class TestUnrecorded:
         holdings.abandon(queues, Conf(), "default", "child", started=["odd id"], reason="killed")
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
+
+
+def recorded_by_another_program(queues, error_class="builtins.ValueError", result=""):
+    """The result of a task that another program has recorded as dead, or as done with ``result``."""
+    sent = tasks.add.enqueue(1)
+    queues.delete_message("default", sent.id)
+    outcome = Outcome(
+        "default", sent.id, 1, "done" if result else "dead", "w", started_ms=1e12, finished_ms=1e12,
+        body='{"django_task":1,"task":"tests.tasks.app.tasks.add"}', error="boom", error_class=error_class,
+        result=result,
+    )  # fmt: skip
+    packed = pack([outcome], with_bodies=True)
+    entry = {"count": 1, "bytes": 1, "ms": 1, "tasks": sent.id, "packed": packed, "refused": "[]"}
+    queues.redis.hset(KEYS.unrecorded(), sent.id, queues.redis.xadd(KEYS.outbox(), entry))
+    return refreshed(sent)
+
+
+@pytest.mark.parametrize(
+    "path", ["this.Zen", "os.system", "json.loads", "", "x" * 5000, "..", "a\x00b.c", "os"]
+)
+def test_the_name_of_an_error_makes_nothing_be_imported(queues, path):
+    [error] = recorded_by_another_program(queues, path).errors
+    modules = set(sys.modules)
+    if path:
+        assert error.exception_class_path == path
+        with pytest.raises(ValueError, match="not an exception that is loaded here"):
+            _ = error.exception_class
+    else:
+        assert error.exception_class is TaskCrashed
+    assert set(sys.modules) == modules
+    assert "this" not in sys.modules
+
+
+def test_an_exception_that_is_loaded_is_found_by_its_name(queues):
+    [error] = recorded_by_another_program(queues, "queueing.exceptions.TaskCancelled").errors
+    assert error.exception_class is TaskCancelled
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "nul", "\x00"])
+def test_a_return_value_that_cannot_be_read_is_none(queues, text):
+    result = recorded_by_another_program(queues, result=text)
+    assert (result.status, result.return_value) == ("SUCCESSFUL", None)
+
+
+@pytest.mark.parametrize(
+    "entries", ["a b c", "- + *", "1-1 x 9999999999999999999999-1", "\x00", "1" * 100_000]
+)
+def test_what_is_not_a_list_of_entries_hides_no_task(queues, entries):
+    result = tasks.add.enqueue(1)
+    queues.redis.hset(KEYS.unrecorded(), result.id, entries)
+    assert refreshed(result).status == "READY"
