@@ -10,6 +10,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 #: JSON beside a message (headers, records of workers and schedules) may have this many bytes.
@@ -67,6 +68,14 @@ def fraction(stored: bytes, default: float = 0.0) -> float:
     except ValueError:
         return default
     return value if math.isfinite(value) else default
+
+
+def moment(ms: float | None, zone: tzinfo | None = UTC) -> datetime | None:
+    """A ms epoch as a moment; ``None`` for none, and for one that no calendar holds."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, zone) if ms else None
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def json(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> Any:
@@ -139,8 +148,10 @@ class Record:
         return int(self.number(name, default))
 
     def all_texts(self) -> dict[str, str]:
-        """The names and values of an object of texts; its other values are left out."""
-        return {name: value for name, value in self._values.items() if isinstance(value, str)}
+        """The names and values of an object of texts. Raises ``Unreadable`` for one of something else."""
+        if not all(isinstance(value, str) for value in self._values.values()):
+            raise Unreadable("a value of it is not a text")
+        return dict(self._values)
 
     def is_true(self, name: str) -> bool:
         return self._values.get(name) is True

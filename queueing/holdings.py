@@ -13,7 +13,7 @@ from typing import Any
 from . import decode, validation
 from .client import QueueClient
 from .client.base import DEAD_RETENTION_SECONDS
-from .client.receives import read_message
+from .client.receives import headers_in, message_of
 from .conf import Conf
 from .exceptions import QueueError, QueueNotFound
 from .messages import Message
@@ -35,7 +35,8 @@ LAST_SETTLE = 10**12
 class Delivery:
     """A claimed message and how its earlier deliveries ended, not to be changed.
 
-    ``due_ms`` is the moment from which a first delivery has waited, 0 where it is none.
+    ``due_ms`` is the moment from which a first delivery has waited, 0 where it is none. ``fault`` says
+    why the message cannot be run as it was sent, empty if it can.
     """
 
     queue: str
@@ -44,6 +45,7 @@ class Delivery:
     crashed: int
     released: int
     due_ms: float = 0.0
+    fault: str = ""
 
     @property
     def runs_alone(self) -> bool:
@@ -230,8 +232,12 @@ def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: l
 def _delivery(
     queue: str, id: bytes, body: bytes, rc: int, fr: bytes, ends: bytes, headers: bytes
 ) -> Delivery:
-    message = read_message(id, body, rc, fr, headers)
+    try:
+        fault, read = "", headers_in(headers)
+    except decode.Unreadable as error:
+        fault, read = f"its headers cannot be read: {error}", {}
+    message = message_of(id, body, rc, fr, read)
     if ends == FRESH:
-        return Delivery(queue, message, 0, 0, 0, message.sent if message.rc == 1 else 0.0)
-    failed, crashed, released, *late_ms = (int(count) for count in ends.split())
-    return Delivery(queue, message, failed, crashed, released, late_ms[0] if late_ms else 0.0)
+        return Delivery(queue, message, 0, 0, 0, message.sent if message.rc == 1 else 0.0, fault)
+    failed, crashed, released, *late_ms = map(decode.integer, ends.split())
+    return Delivery(queue, message, failed, crashed, released, late_ms[0] if late_ms else 0.0, fault)

@@ -178,12 +178,16 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans."""
+    """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans.
+
+    ``mended`` counts what another program had spoilt.
+    """
 
     phantoms: int = 0
     expired: int = 0
     buried: int = 0
     orphans: int = 0
+    mended: int = 0
 
     def __add__(self, other: "Swept") -> "Swept":
         return Swept(
@@ -191,6 +195,7 @@ class Swept:
             self.expired + other.expired,
             self.buried + other.buried,
             self.orphans + other.orphans,
+            self.mended + other.mended,
         )
 
 

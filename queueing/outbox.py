@@ -1,13 +1,12 @@
 """The outbox: outcomes that wait in Redis until they are in the database."""
 
 import logging
-import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import decode
 from .client import QueueClient
-from .exceptions import NotOwner
 from .outcomes import FORMAT, Outcome, unpack
 
 logger = logging.getLogger("queueing")
@@ -16,6 +15,10 @@ logger = logging.getLogger("queueing")
 RECORDER_LEASE_MS = 10_000
 #: The same where entries wait that only a newer recorder can read: it must get its turn soon.
 GIVING_WAY_MS = 1_500
+#: Bytes of the entries that a look may fetch in all, and to which each of them may inflate.
+LOOK_BYTES, LOOK_INFLATED_BYTES = 1_000_000, 4_000_000
+#: The most outcomes that an unreadable entry is believed to have: those of one settle.
+MOST_LOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Entry:
     size_bytes: int
     outcomes: list[Outcome]
     has_tasks: bool = False
+    #: How many outcomes are lost with it, because it cannot be read.
+    lost: int = 0
 
 
 class Batch(list[Entry]):
@@ -72,18 +77,11 @@ def acknowledge(client: QueueClient, lost: int) -> int:
     return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
 
 
-def read(
-    client: QueueClient, recorder: str, *, count: int, after: str = "", identity: str = ""
-) -> Batch | None:
-    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work.
-
-    Raises ``NotOwner`` where the outbox belongs to another database than the one with this identity.
-    """
-    keys = [client.keys.outbox(), client.keys.recorder(), client.keys.owner()]
-    args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
+def read(client: QueueClient, recorder: str, *, count: int, after: str = "") -> Batch | None:
+    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work."""
+    keys = [client.keys.outbox(), client.keys.recorder()]
+    args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS)
     reply = client.scripts.run("outbox_read", keys, *args)
-    if reply == b"owned":
-        raise NotOwner(client.keys.ns)
     if reply is None:
         return None
     found, newer, last = reply
@@ -93,30 +91,41 @@ def read(
 def drop(client: QueueClient, entries: list[Entry]) -> None:
     """Forget entries that are in the database now."""
     keys = [client.keys.outbox(), client.keys.outbox_stats(), client.keys.unrecorded()]
-    args = [part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks))]
+    args = [
+        part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks), entry.lost)
+    ]
     client.scripts.run("outbox_drop", keys, *args)
 
 
 def newest(client: QueueClient, *, count: int) -> list[Outcome]:
-    """The outcomes of the newest ``count`` entries, newest last, without taking them."""
-    found = client.scripts.run("outbox_newest", [client.keys.outbox()], count)
-    return [outcome for key, fields in reversed(found) for outcome in read_entry(key, fields).outcomes]
+    """The outcomes of the newest ``count`` entries, newest last, without taking them.
+
+    Entries that are large, or cannot be read, are left out: a page must not wait for them.
+    """
+    found = client.scripts.run("outbox_newest", [client.keys.outbox()], count, LOOK_BYTES)
+    entries: list[list[Outcome]] = []
+    for _, fields in found:
+        with suppress(decode.Unreadable):
+            entries.append(unpack(fields, max_bytes=LOOK_INFLATED_BYTES))
+    return [outcome for outcomes in reversed(entries) for outcome in outcomes]
 
 
 def read_entry(key: bytes, fields: list[bytes]) -> Entry:
     """An entry of the stream as a script replies it."""
-    size_bytes, has_tasks = 0, fields[6:7] == [b"tasks"]
+    declared = dict(zip(fields[::2], fields[1::2], strict=False))
+    # An entry that declares more than it has must not make room in the outbox.
+    size_bytes = min(decode.integer(declared.get(b"bytes", b"")), sum(map(len, fields)))
+    name, has_tasks = key.decode(), fields[6:7] == [b"tasks"]
     if _format_of(fields) > FORMAT:
-        return Entry(key.decode(), size_bytes, [], has_tasks)
+        return Entry(name, size_bytes, [], has_tasks)
     try:
-        size_bytes = int(fields[3])
-        return Entry(key.decode(), size_bytes, unpack(fields), has_tasks)
-    except (ValueError, KeyError, IndexError, TypeError, zlib.error):
-        # Written by a program that is not ours. One that cannot be read must not block those behind it.
-        logger.exception("the outbox entry %s cannot be read and is passed over", key.decode())
-        return Entry(key.decode(), size_bytes, [], has_tasks)
+        return Entry(name, size_bytes, unpack(fields), has_tasks)
+    except decode.Unreadable as error:
+        # One that cannot be read must not block those behind it.
+        lost = max(1, min(decode.integer(declared.get(b"count", b"")), MOST_LOST))
+        logger.error("the outbox entry %s cannot be read and is passed over: %s", name, error)
+        return Entry(name, size_bytes, [], has_tasks, lost)
 
 
 def _format_of(fields: list[bytes]) -> int:
-    is_told = fields[-2:-1] == [b"format"] and fields[-1].isdigit()
-    return int(fields[-1]) if is_told else 1
+    return decode.integer(fields[-1], 1) if fields[-2:-1] == [b"format"] and len(fields[-1]) < 4 else 1

@@ -6,11 +6,14 @@ died. ``unpack`` reads both.
 """
 
 import json
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from . import decode
+from .decode import Unreadable
 from .messages import sent_ms
 from .task_body import is_task, name_in
 
@@ -24,6 +27,15 @@ BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
 TASK_CHARACTERS = 262_144
 #: What follows the first nine values of a row, where it does not.
 UNSAID = ("", "", "", "", True, True, 0.0)
+#: Values of the shortest row, and of the shortest ending that a script records.
+FEWEST, FEWEST_OF_ENDING = 9, 5
+#: Characters of bodies and results that go into one entry, and the bytes to which any entry may inflate: each
+#: character takes up to six bytes of JSON.
+PART_CHARACTERS, ENTRY_BYTES = 8_000_000, 64_000_000
+#: Characters of the name of a queue, as RSMQ has them.
+QUEUE_CHARACTERS = 160
+#: The words for the end of a delivery.
+EVENTS = frozenset({"done", "retrying", "dead", "released", "abandoned", "lease lost", "gone", "cancelled"})
 
 
 @dataclass(slots=True)
@@ -98,48 +110,105 @@ def task_numbers(outcomes: Sequence[Outcome]) -> str:
     return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
 
 
-def unpack(fields: Sequence[bytes]) -> list[Outcome]:
-    """The outcomes of one outbox entry, given as its flat list of names and values."""
-    pairs = list(zip(fields[::2], fields[1::2], strict=True))
+def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Slices of one lane's batch, each of which is short enough for one entry of the outbox."""
+    start = characters = 0
+    for index, outcome in enumerate(outcomes):
+        size = len(outcome.body) + len(outcome.result)
+        if characters + size > PART_CHARACTERS and index > start:
+            yield outcomes[start:index]
+            start, characters = index, 0
+        characters += size
+    yield outcomes[start:]
+
+
+def unpack(fields: Sequence[bytes], *, max_bytes: int = ENTRY_BYTES) -> list[Outcome]:
+    """The outcomes of one outbox entry, given as its flat list of names and values.
+
+    Raises ``Unreadable``, also for one that inflates to more than ``max_bytes``.
+    """
+    pairs = list(zip(fields[::2], fields[1::2], strict=False))
     entry = dict(pairs)
     if b"packed" in entry:
-        return list(_settled(entry))
+        return list(_settled(entry, max_bytes))
     bodies = [(value, name == b"body") for name, value in pairs if name in (b"body", b"cut")]
-    return list(_ended(_json(entry[b"ended"]), float(entry[b"ms"]), bodies))
+    ended = decode.record(entry.get(b"ended", b""), max_bytes=max_bytes)
+    return list(_ended(ended, decode.fraction(entry.get(b"ms", b"")), bodies))
 
 
-def _json(text: bytes) -> Any:
-    """JSON as the scripts write it: ids of other programs lie in it as they are, UTF-8 or not."""
-    return json.loads(text.decode("utf-8", "surrogateescape"))
-
-
-def _settled(entry: Mapping[bytes, bytes]) -> Iterator[Outcome]:
-    packed = _json(zlib.decompress(entry[b"packed"]))
-    refusals = _json(entry[b"refused"]) or []
-    refused = dict(zip(refusals[::2], refusals[1::2], strict=True))
-    for row in packed["rows"]:
+def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
+    text = decode.inflated(entry[b"packed"], max_bytes=max_bytes)
+    packed = decode.record(text, max_bytes=max_bytes)
+    queue, worker = _queue_in(packed), packed.text("worker")
+    refused = _refused_in(entry.get(b"refused", b""), max_bytes)
+    for row in packed.values("rows"):
+        if not isinstance(row, list) or not FEWEST <= len(row) <= FEWEST + len(UNSAID):
+            raise Unreadable("a row of it has another number of values")
+        row = (*row, *UNSAID[len(row) - FEWEST :])
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
-        error, trace, result, error_class, is_whole, is_told, due_ms = (*rest, *UNSAID[len(rest) :])
+        error, trace, result, error_class, is_whole, is_told, due_ms = rest
+        _check_texts(id, handler, body, error, trace, result, error_class)
+        _check_counts(event, rc, attempts, crashes)
+        if not all(map(decode.is_number, (finished, due_ms, 0 if started is None else started))):
+            raise Unreadable("a time in it is not a number")
         outcome = Outcome(
-            packed["queue"], id, rc, event, packed["worker"], handler, started, finished,
-            attempts, crashes, body, error, trace, result, error_class, body_is_whole=is_whole,
-            is_told=is_told, due_ms=due_ms,
+            queue, id, int(rc), event, worker, handler, started, finished,
+            int(attempts), int(crashes), body, error, trace, result, error_class,
+            body_is_whole=is_whole is True, is_told=is_told is not False, due_ms=due_ms,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
 
-def _ended(ended: dict[str, Any], finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
-    worker = ended["lane"].partition(" ")[0]
-    for (id, rc, event, failed, crashes, *started), (body, is_whole) in zip(
-        ended["endings"], bodies, strict=True
-    ):
-        error = "" if event == "released" else ended["reason"]
+def _refused_in(text: bytes, max_bytes: int) -> dict[str, str]:
+    refusals = decode.json(text, max_bytes=max_bytes)
+    if not refusals:  # Lua writes an empty list as {}.
+        return {}
+    if not isinstance(refusals, list) or len(refusals) % 2:
+        raise Unreadable("its list of refusals is not one of pairs")
+    _check_texts(*refusals)
+    if not EVENTS.issuperset(refusals[1::2]):
+        raise Unreadable("a refusal in it has an unknown word")
+    return dict(zip(refusals[::2], refusals[1::2], strict=True))
+
+
+def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
+    worker, queue = ended.text("lane").partition(" ")[0], _queue_in(ended)
+    endings = ended.values("endings")
+    if len(endings) != len(bodies):
+        raise Unreadable("it has not one body for each ending")
+    for ending, (body, is_whole) in zip(endings, bodies, strict=True):
+        if not isinstance(ending, list) or len(ending) < FEWEST_OF_ENDING:
+            raise Unreadable("an ending in it has too few values")
+        id, rc, event, failed, crashes, *started = ending
+        _check_texts(id)
+        _check_counts(event, rc, failed, crashes)
         text = _cut_text(body)
         yield Outcome(
-            ended["queue"], id, rc, event, worker, name_in(text),
-            started_ms=next(filter(None, started), None), finished_ms=finished_ms, attempts=failed,
-            crashes=crashes, body=text, error=error, body_is_whole=is_whole, is_told=False,
+            queue, id, int(rc), event, worker, name_in(text),
+            started_ms=decode.number(started[0]) or None if started else None,
+            finished_ms=finished_ms, attempts=int(failed), crashes=int(crashes), body=text,
+            error="" if event == "released" else ended.text("reason"), body_is_whole=is_whole, is_told=False,
         )  # fmt: skip
+
+
+def _queue_in(packed: decode.Record) -> str:
+    queue = packed.text("queue")
+    if not queue or len(queue) > QUEUE_CHARACTERS:
+        raise Unreadable("it does not name a queue")
+    return queue
+
+
+def _check_texts(*values: Any) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise Unreadable("a value in it that should be a text is not one")
+
+
+def _check_counts(event: Any, *counts: Any) -> None:
+    if not isinstance(event, str) or event not in EVENTS:
+        raise Unreadable("the end of a delivery in it has an unknown word")
+    # Python counts on where a double ends; the database has its own limits.
+    if not all(type(count) in (int, float) and 0 <= count < math.inf for count in counts):
+        raise Unreadable("a count in it is not one")
 
 
 def _cut_text(body: bytes) -> str:
@@ -148,4 +217,4 @@ def _cut_text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         is_cut_through = error.end == len(body) and error.reason == "unexpected end of data"
-        return body[: error.start if is_cut_through else None].decode("utf-8", "surrogateescape")
+        return decode.text(body[: error.start if is_cut_through else None])

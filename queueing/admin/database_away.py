@@ -7,14 +7,12 @@ but that. The answer comes as soon as the driver gives up: set its ``connect_tim
 import logging
 from collections.abc import Callable
 from functools import wraps
-from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.template import Context
-from django.template.loader import get_template
+from django.template.loader import render_to_string
 from django.urls import URLPattern
 
 from .. import silence
@@ -46,7 +44,6 @@ def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[
 
     @patient
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.current_app = site.name  # the links of its templates stay on this site
         response = view(request, *args, **kwargs)
         # Templates ask the database, too.
         return response.render() if hasattr(response, "render") else response
@@ -72,8 +69,5 @@ def _away(site: admin.AdminSite) -> HttpResponse:
         "site_header": site.site_header,
         "is_nav_sidebar_enabled": False,
     }
-    template = get_template("admin/queueing/database_away.html").template
-    inner = Context(context)
-    inner.request = SimpleNamespace(current_app=site.name)  # all that {% url %} asks of a request
-    text = template.render(inner)
+    text = render_to_string("admin/queueing/database_away.html", context)
     return HttpResponse(text, status=503, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -18,6 +18,7 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..exceptions import QueueUnavailable
@@ -26,7 +27,6 @@ from ..templatetags.queueing_text import visible
 from .job_criteria import Criteria
 from .job_search import Count, Found, JobSearch, Place, searched_text
 from .job_verbs import REFUSALS, VERBS, Deed, Errand, Verb
-from .links import address
 
 #: Jobs at once, and seconds after which a step ends.
 CHUNK = 100
@@ -200,13 +200,14 @@ class JobBulk:
 
     def _back(self, criteria: Criteria, *, is_over: bool = False) -> str:
         """The page of the one job, or the list of all; a selection is forgotten."""
+        site = self.admin.admin_site.name
         if len(criteria.ids or ()) == 1 and not (is_over and self.verb.permission == "delete"):
-            return address(self.admin.admin_site, "job_change", criteria.ids[0])
+            return reverse("admin:queueing_job_change", args=[criteria.ids[0]], current_app=site)
         query = criteria.query_string() if criteria.ids is None else ""
         return f"{self._list_url()}?{query}" if query else self._list_url()
 
     def _list_url(self) -> str:
-        return address(self.admin.admin_site, "job_changelist")
+        return reverse("admin:queueing_job_changelist", current_app=self.admin.admin_site.name)
 
     def _page(
         self, template: str, progress: Progress, criteria: Criteria, context: dict[str, Any]
@@ -222,6 +223,7 @@ class JobBulk:
         return TemplateResponse(self.request, template, context)
 
     def _frame(self) -> dict[str, Any]:
+        self.request.current_app = self.admin.admin_site.name
         return {
             **self.admin.admin_site.each_context(self.request),
             "opts": self.admin.opts,

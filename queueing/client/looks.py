@@ -75,7 +75,7 @@ class Looks(Queues):
 
 def _figures(name: str, reply: list[Any]) -> QueueFigures:
     attributes = read_attributes(reply)
-    ready, running, dead, waiting_ms = (int(value) for value in reply[9:13])
+    ready, running, dead, waiting_ms = map(decode.integer, reply[9:13])
     delayed = max(0, attributes.msgs - ready - running)
     return QueueFigures(name, attributes, ready, delayed, running, dead, waiting_ms / 1000, bool(reply[13]))
 
@@ -92,10 +92,10 @@ def _peeked(
         sent=sent_ms(text),
         state=state.decode(),
         size_bytes=size_bytes,
-        headers=read_headers(headers) if headers else {},
+        headers=read_headers(headers),
     )
 
 
 def _beginning(body: bytes) -> str:
     """The text of a body that was cut: half a character at its end is left out."""
-    return HALF_CHARACTER.sub(b"", body).decode("utf-8", "surrogateescape")
+    return decode.text(HALF_CHARACTER.sub(b"", body))

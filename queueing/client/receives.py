@@ -111,19 +111,27 @@ def _messages(fields: list[Any]) -> Iterator[Message]:
 
 def read_message(id: bytes, body: bytes, rc: Any, fr: Any, headers: bytes) -> Message:
     """A message as the scripts reply it."""
+    return message_of(id, body, rc, fr, read_headers(headers))
+
+
+def message_of(id: bytes, body: bytes, rc: Any, fr: Any, headers: dict[str, str]) -> Message:
+    """A message as the scripts reply it, with its headers read."""
     text = decode.text(id)
     return Message(
-        text,
-        decode.text(body),
-        decode.integer(rc),
-        decode.integer(fr),
-        sent_ms(text),
-        read_headers(headers) if headers else {},
-    )
+        text, decode.text(body), decode.integer(rc), decode.integer(fr), sent_ms(text), headers
+    )  # fmt: skip
 
 
-def read_headers(text: bytes) -> dict[str, str]:
+def read_headers(stored: bytes) -> dict[str, str]:
     """The headers of a message; none where another program has left something else there."""
-    if text.startswith(b"p"):
-        text = text.partition(b" ")[2] or b"{}"
-    return decode.record_or_empty(text).all_texts()
+    try:
+        return headers_in(stored)
+    except decode.Unreadable:
+        return {}
+
+
+def headers_in(stored: bytes) -> dict[str, str]:
+    """The headers of a message. Raises ``Unreadable``."""
+    if stored.startswith(b"p"):
+        stored = stored.partition(b" ")[2]
+    return decode.record(stored).all_texts() if stored else {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import validation
+from .. import decode, validation
 from ..exceptions import MessageNotString, QueueError
 from ..messages import Draft
 from .base import BATCH, BATCH_BYTES, ClientBase, checked
@@ -123,7 +123,10 @@ class Sends(ClientBase):
         if draft.due_ms is not None:
             yield from (index, "due", draft.due_ms)
         if draft.headers:
-            yield from (index, "headers", json.dumps(dict(draft.headers)))
+            headers = json.dumps(dict(draft.headers))
+            if len(headers) > decode.RECORD_BYTES:
+                raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
+            yield from (index, "headers", headers)
         if draft.priority:
             yield from (index, "priority", draft.priority)
         if draft.deduplication_id is not None:

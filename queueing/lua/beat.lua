@@ -12,7 +12,7 @@ local VISIBLE_MS = 3600000
 -- Late in the minute, so that what is counted then belongs to it.
 local turn = whole(math.floor((now_ms / 1000 + 10) / 60))
 local told = redis.call('HGET', KEYS[2], ARGV[1])
-local is_its_turn = redis.call('GET', KEYS[3]) ~= turn
+local is_its_turn = redis.pcall('GET', KEYS[3]) ~= turn
 
 redis.call('HDEL', KEYS[1], '')
 redis.call('HSET', KEYS[1], ARGV[1], whole(now_ms) .. ' ' .. ARGV[2])
@@ -21,7 +21,13 @@ if told and told ~= ARGV[3] then
   redis.call('HDEL', KEYS[2], ARGV[1])
   told = false
 end
-local sent_to = ARGV[4] == '1' and redis.call('SINTER', KEYS[5], KEYS[4]) or {}
+-- A set that another program has spoilt names nothing.
+local function members(command, ...)
+  local found = redis.pcall(command, ...)
+  return found.err and {} or found
+end
+
+local sent_to = ARGV[4] == '1' and members('SINTER', KEYS[5], KEYS[4]) or {}
 local reply = { told and 1 or 0, is_its_turn and 1 or 0, sent_to }
 if not is_its_turn then return reply end
 
@@ -33,5 +39,5 @@ for i = 1, #workers, 2 do
     redis.call('HDEL', KEYS[2], workers[i])
   end
 end
-for _, name in ipairs(redis.call('SMEMBERS', KEYS[4])) do reply[#reply + 1] = name end
+for _, name in ipairs(members('SMEMBERS', KEYS[4])) do reply[#reply + 1] = name end
 return reply

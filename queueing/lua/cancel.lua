@@ -26,6 +26,8 @@ local function word_for(id, rc)
   return 'cancelled'
 end
 
+check_room()
+check_burial()
 local reply, endings, bodies = { 'ok' }, {}, {}
 for i = 7, #ARGV do
   local id = ARGV[i]

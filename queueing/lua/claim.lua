@@ -28,6 +28,9 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms
 end
 
 local state = read_lane(lane)
+-- Both are asked before the first write, in case they are of another type.
+local has_headers = redis.call('HLEN', KEYS[4]) > 0
+redis.call('HLEN', KEYS[3])
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
@@ -45,7 +48,7 @@ local function deliver(first)
   end
   if #ids == 0 then return reply end
   local texts = redis.call('HMGET', KEYS[1], unpack(fields))
-  local headers = redis.call('EXISTS', KEYS[4]) == 1 and redis.call('HMGET', KEYS[4], unpack(ids)) or {}
+  local headers = has_headers and redis.call('HMGET', KEYS[4], unpack(ids)) or {}
   for i, id in ipairs(ids) do
     local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
@@ -58,7 +61,7 @@ local function deliver(first)
 end
 
 if state.claim == number and state.taken > 0 then
-  return deliver(#state.held - 2 * state.taken + 1)
+  return deliver(math.max(1, #state.held - 2 * state.taken + 1))
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
 
@@ -127,8 +130,7 @@ if #worn_out > 0 then
   record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
 end
 if taken > 0 then
-  -- First what may be refused: another program may have left no number here.
-  redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
+  count_up(KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
   if #ends > 0 then redis.call('HSET', KEYS[3], unpack(ends)) end

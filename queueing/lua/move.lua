@@ -24,6 +24,10 @@ for i = 3, #ARGV do
   end
 end
 if #ARGV < 3 then ids = due_ids(tonumber(ARGV[2])) end
+-- A key of another type is met before the first write.
+check_burial()
+for _, i in ipairs({ 9, 11, 12 }) do redis.call('HLEN', KEYS[i]) end
+redis.call('ZCARD', KEYS[10])
 for _, id in ipairs(ids) do
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
   local headers = redis.call('HGET', KEYS[4], id)
@@ -39,7 +43,7 @@ for _, id in ipairs(ids) do
   redis.call('ZADD', KEYS[10], whole(now_ms - priority_in(headers) * BAND_MS), id)
 end
 if #ids > 0 then
-  redis.call('HINCRBY', KEYS[9], 'totalsent', #ids)
+  count_up(KEYS[9], 'totalsent', #ids)
   redis.pcall('PUBLISH', ARGV[1], redis.call('ZCARD', KEYS[10]))
 end
 return { 'ok', #ids }

@@ -4,7 +4,8 @@
 -- ARGV[1] how many were lost by then
 -- Returns how many of them nobody had taken note of before
 local stats = redis.call('HMGET', KEYS[1], 'lost', 'acknowledged')
-local before, now = tonumber(stats[2]) or 0, math.min(tonumber(ARGV[1]), tonumber(stats[1]) or 0)
+-- include numbers
+local before, now = stored_int(stats[2]) or 0, math.min(tonumber(ARGV[1]), stored_int(stats[1]) or 0)
 if now <= before then return 0 end
 redis.call('HSET', KEYS[1], 'acknowledged', now)
 return now - before

@@ -1,20 +1,23 @@
 -- Drop entries that are in the database now.
 --
 -- KEYS[1] outbox  KEYS[2] outbox stats  KEYS[3] unrecorded
--- ARGV entry, bytes, '1' where there are tasks in it, …
+-- ARGV entry, bytes, '1' where there are tasks in it, how many outcomes are lost with it, …
 -- Returns how many were still there
 --
 -- include clock
 -- include unrecorded
 local dropped = 0
-for i = 1, #ARGV, 3 do
+for i = 1, #ARGV, 4 do
   local entry = ARGV[i + 2] == '1' and redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
   if entry then forget_tasks(KEYS[3], ARGV[i], entry[2]) end
   if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
-    redis.call('HINCRBY', KEYS[2], 'bytes', 0 - ARGV[i + 1])
+    count_up(KEYS[2], 'bytes', 0 - ARGV[i + 1])
+    if ARGV[i + 3] ~= '0' then count_up(KEYS[2], 'lost', tonumber(ARGV[i + 3])) end
     dropped = dropped + 1
   end
 end
+-- An empty outbox has none, whatever another program has left in the counter.
+if redis.call('XLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[2], 'bytes', 0) end
 -- Who fills it can see that somebody empties it.
 redis.call('HSET', KEYS[2], 'recorded', whole(now_ms))
 return dropped

@@ -26,7 +26,8 @@ for _ = 1, 500 do
     bury(id, ARGV[3], ARGV[4])
   else
     local headers = redis.call('HGET', KEYS[4], id) or ''
-    redis.call('HINCRBY', KEYS[1], 'totalrecv', 1)
+    check_burial()
+    count_up(KEYS[1], 'totalrecv', 1)
     forget(id)
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end

@@ -25,7 +25,7 @@ local vt = tonumber(ARGV[1]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
-local with_headers = redis.call('EXISTS', KEYS[4]) == 1
+local with_headers = redis.call('HLEN', KEYS[4]) > 0
 local worn_out, more = 0, true
 while more and taken == 0 and worn_out < 500 do
   local ids = due_ids(wanted)
@@ -59,8 +59,7 @@ while more and taken == 0 and worn_out < 500 do
   more = worn_out > before
 end
 if taken > 0 then
-  -- First what may be refused: another program may have left no number here.
-  redis.call('HINCRBY', KEYS[1], 'totalrecv', taken)
+  count_up(KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
 else

@@ -32,6 +32,11 @@ while at <= #ARGV do
   at = ids_end + 1
 end
 local counts = receive_counts(given)
+check_room()
+local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
+for _, word in ipairs(settled_words) do
+  if word == 'dead' then check_burial() end
+end
 
 local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
 for i = 1, #settled_words do
@@ -85,7 +90,7 @@ for i = 1, #state.held, 2 do
   if held[state.held[i]] then kept[#kept + 1], kept[#kept + 2] = state.held[i], state.held[i + 1] end
 end
 state.held, state.settle, state.refused = kept, number, refused
-write_lane(lane, state, tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms))
+write_lane(lane, state, lease_end_ms)
 
 local tasks = {}
 if ARGV[10] == '*' then
@@ -99,5 +104,5 @@ count_words(words, ARGV[9])
 -- With the database away the queue goes on; else it need not be faster for long than what is recorded.
 local RECORDED_MS = 10000
 local waiting, recorded = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
-local is_emptied = recorded and now_ms - recorded < RECORDED_MS
-return { 'ok', refused, is_emptied and math.floor(1000 * (tonumber(waiting) or 0) / ARGV[5]) or 0 }
+local is_emptied = now_ms - (stored_int(recorded) or 0) < RECORDED_MS
+return { 'ok', refused, is_emptied and math.floor(1000 * (stored_int(waiting) or 0) / ARGV[5]) or 0 }

@@ -6,7 +6,7 @@
 -- ARGV[1] how many to look at  ARGV[2] how many that are due to pass over
 -- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of one that is made
 -- ARGV[5] name of the queue
--- Returns {'ok', looked at, phantoms, expired, buried}, {'deadLetterQueue', name} or {'queueNotFound'}
+-- Returns {'ok', looked at, phantoms, expired, buried, mended}, {'deadLetterQueue', name} or {'queueNotFound'}
 --
 -- include clock
 -- include queue
@@ -21,6 +21,21 @@ if elsewhere then return { 'deadLetterQueue', elsewhere } end
 local function is_coming_back(id, score)
   local failed, crashed, released = read_ends(id)
   return failed + crashed > 0 or (released > 0 and score <= tonumber(head_score(id)))
+end
+
+-- At the first step: a score that is no time makes its message ready, and a lease that ends in more than a day
+-- is none of a worker's.
+local DAY_MS = 86400000
+local mended = 0
+if ARGV[2] == '0' then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], whole(MAX_INTEGER), '+inf', 'LIMIT', 0, 1000)) do
+    redis.call('ZADD', KEYS[2], whole(now_ms), id)
+    mended = mended + 1
+  end
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], whole(now_ms + DAY_MS), '+inf')) do
+    redis.call('HDEL', KEYS[10], lane)
+    mended = mended + redis.call('ZREM', KEYS[9], lane)
+  end
 end
 
 local running = running_ids()
@@ -56,4 +71,4 @@ for i = 1, #found, 2 do
     end
   end
 end
-return { 'ok', #found / 2, phantoms, expired, buried }
+return { 'ok', #found / 2, phantoms, expired, buried, mended }

@@ -7,12 +7,12 @@
 -- holds it}, of which those that it has not are ''
 --
 -- include clock
+-- include lane
 local id = ARGV[1]
 
 local function lane_of(first)
   for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[first + 3], '(' .. whole(now_ms), '+inf')) do
-    local text = redis.call('HGET', KEYS[3], lane)
-    local held = text and cjson.decode(text).held or {}
+    local held = lane_in(redis.call('HGET', KEYS[3], lane)).held
     for i = 1, #held, 2 do
       if held[i] == id then return lane end
     end
@@ -22,7 +22,9 @@ end
 
 local entries = {}
 for entry in string.gmatch(redis.call('HGET', KEYS[1], id) or '', '%S+') do
-  entries[#entries + 1] = redis.call('XRANGE', KEYS[2], entry, entry)[1]
+  -- What another program left there, or a number beyond 64 bits, is no entry.
+  local found = #entry < 42 and redis.pcall('XRANGE', KEYS[2], entry, entry) or {}
+  entries[#entries + 1] = found[1]
 end
 for first = 4, #KEYS, 4 do
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[first], id, id .. ':rc', id .. ':fr'))

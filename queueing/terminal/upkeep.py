@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from .. import validation
-from ..exceptions import QueueError, QueueNotFound
+from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
 from ..keys import is_dead_letter_queue
 from ..messages import Swept
 from . import values
@@ -125,6 +125,10 @@ without a message (orphans). Drop what has outlived the queue's retention, and
 bury what its redrive policy calls worn out. Without QUEUE all are swept, and
 what is left of queues that another program deleted goes, too.
 
+Mend what another program has spoilt: keys of another type are kept under the
+name KEY:unreadable, a message whose due time is no time becomes ready, and
+leases without end are dropped.
+
 Workers do the same now and then. It harms nothing at any time."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -137,11 +141,16 @@ Workers do the same now and then. It harms nothing at any time."""
             client.get_queue_attributes(options.queue)
             screen.say(f"Swept {options.queue}: {_found(client.sweep_queue(options.queue))}.")
             return
+        swept = Swept(mended=len(client.mend_keys()))
         names = sorted(filter(_is_name, client.list_queues()))
-        swept = Swept()
         with screen.tally("Sweeping", "swept", "queue") as tally:
             for number, name in enumerate(names, 1):
-                swept += client.sweep_queue(name)
+                try:
+                    swept += client.sweep_queue(name)
+                except QueueUnavailable:
+                    raise
+                except QueueError as error:
+                    screen.say(f"{name} could not be swept: {error}.")
                 tally(number, len(names))
         screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
         screen.say(f"Deleted {counted(client.sweep_lost_queues(), 'key')} of lost queues.")
@@ -157,7 +166,8 @@ def _is_name(name: str) -> bool:
 
 
 def _found(swept: Swept) -> str:
+    mended = f", {swept.mended} mended" if swept.mended else ""
     return (
         f"{counted(swept.phantoms, 'phantom')}, {counted(swept.orphans, 'orphan')}, "
-        f"{swept.expired} expired, {swept.buried} buried"
+        f"{swept.expired} expired, {swept.buried} buried{mended}"
     )

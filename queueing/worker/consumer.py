@@ -10,6 +10,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ..client import QueueClient
@@ -18,7 +19,7 @@ from ..exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailabl
 from ..holdings import Delivery, Lane, LaneCall, look, run_all
 from ..keys import low_priority_queue
 from ..listener import Listener
-from ..outcomes import Outcome
+from ..outcomes import Outcome, parts
 from ..subscription import POLL_SECONDS
 from .board import Slot
 from .clock import ServerClock
@@ -202,8 +203,9 @@ class Consumer:
             if self.lookout.is_broken(queue):
                 self._unsettled += outcomes
             else:
-                exchange.settled.append((self.lanes[queue], outcomes))
-                exchange.calls.append(self.lanes[queue].settle(outcomes))
+                for part in parts(outcomes):
+                    exchange.settled.append((self.lanes[queue], part))
+                    exchange.calls.append(self.lanes[queue].settle(part))
         self.lookout.begin_if_due()
         self._add_claim(exchange)
         return exchange
@@ -293,6 +295,9 @@ class Consumer:
     def _breaks(self, lane: Lane, error: QueueError) -> None:
         logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)
         self.lookout.breaks(lane.queue)
+        # Another program may have left a key of another type.
+        with suppress(QueueError):
+            self.client.mend_keys(lane.queue)
 
     def _released(self, delivery: Delivery) -> Outcome:
         return Outcome(

@@ -4,7 +4,6 @@
 done, retrying, dead, or released where its code may come later.
 """
 
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -20,9 +19,7 @@ from .clean_context import CleanContext
 from .database import leave_database
 from .event_loop import EventLoop
 from .returned import awaited, is_pending, refuse_lazy
-from .verdict import MayNotRunAgain, Verdict, verdict
-
-logger = logging.getLogger("queueing.worker")
+from .verdict import MayNotRunAgain, UnreadableMessage, Verdict, verdict
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
@@ -52,6 +49,8 @@ class Processor:
         runnable, result = None, ""
         error: BaseException | None = None
         try:
+            if delivery.fault:
+                raise UnreadableMessage(delivery.fault)
             runnable = handlers.find(delivery.queue, delivery.message)
             result = self._run(runnable, context, mark)
         except BaseException as raised:
@@ -84,11 +83,7 @@ class Processor:
         return self._loop.run(coroutine, deadline=deadline, limit_seconds=limit)
 
     def _leave_database(self) -> None:
-        try:
-            leave_database()
-        except BaseException:
-            # The run has ended all the same, with its result.
-            logger.exception("the database connections of a run could not be left in order")
+        leave_database()
 
     def _outcome(
         self,
@@ -101,7 +96,7 @@ class Processor:
     ) -> Outcome:
         message = delivery.message
         event, delay_ms, note = (
-            DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
+            verdict(runnable, context, error, max_attempts=self.max_attempts) if error else DONE
         )
         return Outcome(
             queue=delivery.queue,
@@ -116,9 +111,9 @@ class Processor:
             attempts=delivery.failed + (event != "released"),
             crashes=delivery.crashed,
             body=message.body,
-            error="" if error is None else sentence(error),
-            traceback="" if error is None else trace(error) + note,
-            error_class="" if error is None else class_path(error),
+            error=sentence(error) if error else "",
+            traceback=trace(error) + note if error else "",
+            error_class=class_path(error) if error else "",
             result=result,
             delay_ms=delay_ms,
             is_told=not isinstance(error, MayNotRunAgain),

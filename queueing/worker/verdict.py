@@ -21,6 +21,12 @@ class MayNotRunAgain(Exception):
         super().__init__("its process died while it ran, and it may be tried only once")
 
 
+class UnreadableMessage(Exception):
+    """A message cannot be run as it was sent, and a later attempt will not change that."""
+
+    policy = Policy(max_attempts=1)
+
+
 class TimedOut(Exception):
     """A run took longer than its policy allows."""
 

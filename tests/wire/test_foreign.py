@@ -89,6 +89,7 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "get_queue_policy": lambda client: client.get_queue_policy("q"),
     "learn_dead_letter_queue": lambda client: client.learn_dead_letter_queue("q", "q-dead"),
     "list_queues": lambda client: client.list_queues(),
+    "mend_keys": lambda client: client.mend_keys("q"),
     "move_messages": lambda client: [client.create_queue("to"), client.move_messages("q", "to")],
     "name_schedules": lambda client: client.name_schedules([TIMING], first=True),
     "now_ms": lambda client: client.now_ms(),

@@ -5,6 +5,10 @@ local MARK_BYTES = 63
 
 local function abandon(lane, started, reason, max_crashes)
   local state = read_lane(lane)
+  if #state.held > 0 then
+    check_room()
+    check_burial()
+  end
   local counts, endings, fields = receive_counts(state.held), {}, {}
   for i = 1, #state.held, 2 do
     local id, rc = state.held[i], state.held[i + 1]

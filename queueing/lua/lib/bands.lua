@@ -4,7 +4,8 @@ local BAND_MS = 10000000000
 
 -- The priority at the beginning of what KEYS[4] (headers) keeps of a message, 0 where it has none.
 local function priority_in(headers)
-  return tonumber(string.match(headers or '', '^p(%d+) ')) or 0
+  local priority = tonumber(string.match(headers or '', '^p(%d%d?%d?) ')) or 0
+  return priority <= 100 and priority or 0
 end
 
 -- By how many ms a message is put before its due time.

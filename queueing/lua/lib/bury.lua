@@ -2,13 +2,13 @@
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
   local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
-  return tonumber(failed) or 0, tonumber(crashed) or 0, tonumber(released) or 0
+  return receive_count(failed), receive_count(crashed), receive_count(released)
 end
 
 -- When the present delivery of a message was claimed, or its first one received; 0: nobody knows.
 local function claimed_ms(id)
   local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ (%d+)')
-  return tonumber(ms or redis.call('HGET', KEYS[1], id .. ':fr') or nil) or 0
+  return receive_count(ms or redis.call('HGET', KEYS[1], id .. ':fr'))
 end
 
 local function write_ends(id, failed, crashed, released)
@@ -22,9 +22,21 @@ local function forget(id)
   redis.call('HDEL', KEYS[4], id)
 end
 
+-- Lua takes nothing back: a key of another type has to be met before the first write.
+local is_checked
+
+local function check_burial()
+  if is_checked then return end
+  for _, i in ipairs({ 3, 4, 5, 7 }) do redis.call('HLEN', KEYS[i]) end
+  redis.call('ZCARD', KEYS[6])
+  redis.call('SCARD', KEYS[8])
+  is_checked = true
+end
+
 -- The dead-letter queue is an ordinary one, made when it is first needed. Body, id, rc, fr and headers
 -- stay; what is counted here starts anew, so that a redriven message has all its attempts again.
 local function bury(id, dead_name, retention_seconds)
+  check_burial()
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
   local headers = redis.call('HGET', KEYS[4], id)
   if redis.call('HEXISTS', KEYS[5], 'vt') == 0 then
@@ -35,7 +47,7 @@ local function bury(id, dead_name, retention_seconds)
   redis.call('HSET', KEYS[5], id, body or '', id .. ':rc', rc or 0)
   if fr then redis.call('HSET', KEYS[5], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[7], id, headers) end
-  redis.call('HINCRBY', KEYS[5], 'totalsent', 1)
+  count_up(KEYS[5], 'totalsent', 1)
   redis.call('ZADD', KEYS[6], whole(now_ms), id)
   forget(id)
 end

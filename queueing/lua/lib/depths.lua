@@ -7,15 +7,20 @@ local function depths()
   local dead = redis.call('ZCARD', KEYS[6])
   -- A message is ready since its sending or since it came due, whichever is later. The one that waits
   -- longest is the first of its band.
-  local waiting_ms, after = 0, '-inf'
+  local waiting_ms, after, band_after = 0, '-inf', nil
   while after do
     local head = redis.call('ZRANGEBYSCORE', KEYS[2], after, whole(now_ms), 'WITHSCORES', 'LIMIT', 0, 1)
     after = nil
     if head[1] then
       local sent_us, band_ms = tonumber(string.sub(head[1], 1, 10), 36) or 0, band_of(head[1])
-      waiting_ms = math.max(waiting_ms, now_ms - math.max(sent_us / 1000, head[2] + band_ms))
-      if band_ms > 0 then after = '(' .. whole(now_ms - band_ms) end
+      -- A score far below all bands is no time.
+      local due_ms = math.max(0, head[2] + band_ms)
+      waiting_ms = math.max(waiting_ms, now_ms - math.max(sent_us / 1000, due_ms))
+      -- From band to band, upwards only: a message may lie in one that is not its own.
+      if band_ms > 0 and (not band_after or band_ms < band_after) then
+        after, band_after = '(' .. whole(now_ms - band_ms), band_ms
+      end
     end
   end
-  return ready, running, dead, string.format('%.0f', waiting_ms)
+  return ready, running, dead, string.format('%.0f', math.min(waiting_ms, now_ms))
 end

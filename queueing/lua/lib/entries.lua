@@ -2,7 +2,16 @@
 -- would misread, and let outcomes.py go on reading the format before it.
 local FORMAT = 1
 
--- The number is the last field. Entries without one are of format 1.
+-- The number is the last field. Entries without one are of format 1; a number of more digits is no format.
 local function format_of(fields)
-  return fields[#fields - 1] == 'format' and tonumber(fields[#fields]) or 1
+  return fields[#fields - 1] == 'format' and tonumber(string.match(fields[#fields], '^%d%d?%d?$') or nil) or 1
+end
+
+-- The bytes of an entry that count against the outbox, and its outcomes. One of another program must not count
+-- for more than it is.
+local function size_of(fields)
+  local bytes = 0
+  for _, text in ipairs(fields) do bytes = bytes + #text end
+  local declared, count = stored_int(fields[4]) or 0, stored_int(fields[2]) or 1
+  return math.max(0, math.min(declared, bytes)), math.max(1, math.min(count, 1000))
 end

@@ -1,10 +1,10 @@
+-- include lane
 -- The ids that workers hold under a lease that lasts: id -> true, and how many they are.
 -- KEYS[9] leases  KEYS[10] held
 local function running_ids()
   local ids, count = {}, 0
   for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '(' .. whole(now_ms), '+inf')) do
-    local text = redis.call('HGET', KEYS[10], lane)
-    local held = text and cjson.decode(text).held or {}
+    local held = lane_in(redis.call('HGET', KEYS[10], lane)).held
     for i = 1, #held, 2 do
       ids[held[i]] = true
       count = count + 1

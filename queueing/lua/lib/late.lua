@@ -18,6 +18,8 @@ local function note_due(id)
   if not due_ms then return end
   -- Its place in the line is no time.
   if now_ms - due_ms >= BAND_MS then due_ms = due_ms + band_of(id) end
+  -- A score that is no moment of this millennium is not one at which a message was due.
+  if due_ms < 0 or due_ms > now_ms then return end
   if sent_us and math.abs(due_ms - sent_us / 1000) <= 1 then
     last_on_time = id
   else

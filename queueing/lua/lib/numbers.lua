@@ -5,14 +5,30 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- An integer as JavaScript's parseInt reads it: other programs leave floats and worse.
+local MAX_INTEGER = 9007199254740991
+
+-- An integer as JavaScript's parseInt reads it, within what a double counts exactly: other programs leave
+-- floats and worse.
 local function stored_int(text)
-  return tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
+  local number = tonumber(string.match(text or '', '^%s*([+-]?%d+)') or nil)
+  return number and math.max(-MAX_INTEGER, math.min(MAX_INTEGER, number))
+end
+
+-- Add to a counter of a hash. One that another program has spoilt begins again.
+local function count_up(key, field, by)
+  local sum = redis.pcall('HINCRBY', key, field, by)
+  if type(sum) == 'number' then return sum end
+  -- Any other error is not about the counter.
+  if not (string.find(sum.err, 'integer') or string.find(sum.err, 'overflow')) then
+    return redis.call('HINCRBY', key, field, by)
+  end
+  redis.call('HSET', key, field, whole(math.max(0, by)))
+  return math.max(0, by)
 end
 
 -- How often a message was received; what is no number, or too large to count on, is none.
 local function receive_count(text)
   local count = stored_int(text) or 0
-  if count < 0 or count > 9007199254740991 then return 0 end
+  if count < 0 or count >= MAX_INTEGER then return 0 end
   return count
 end

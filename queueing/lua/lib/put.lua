@@ -102,10 +102,16 @@ if #bodies > 0 then
   if not is_permitted then
     return redis.error_reply('NOPERM a send needs the commands HSET, ZADD, HINCRBY, SET and ZCARD')
   end
+  -- A key of another type is met before the first write, too: Lua takes nothing back.
+  redis.call('ZCARD', KEYS[2])
+  if #kept_headers > 0 then
+    redis.call('HEXISTS', KEYS[4], '')
+    redis.call('ZCARD', KEYS[5])
+  end
   -- The bodies first: over maxmemory this write is refused, before anything else has changed.
   redis.call('HSET', KEYS[1], unpack(bodies))
   redis.call('ZADD', KEYS[2], unpack(scores))
-  redis.call('HINCRBY', KEYS[1], 'totalsent', #bodies / 2)
+  count_up(KEYS[1], 'totalsent', #bodies / 2)
   if #asleep > 0 then redis.call('ZADD', KEYS[5], unpack(asleep)) end
   if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
   for key, window in pairs(windows) do

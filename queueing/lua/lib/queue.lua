@@ -16,7 +16,7 @@ local max_receive_count = stored_int(attributes[5])
 
 -- Where the dead letters go that is not `named`, the name by which the keys were chosen.
 local function other_dead_letter_queue(named, qname)
-  local dead = string.match(attributes[6] or '', '^[%w_-]+$') or (qname .. '-dead')
-  if dead == qname then dead = qname .. '-dead' end
+  local dead = string.match(attributes[6] or '', '^[%w_-]+$')
+  if not dead or #dead > 160 or dead == qname or dead == 'QUEUES' then dead = qname .. '-dead' end
   return dead ~= named and dead
 end

@@ -8,6 +8,8 @@
 --
 -- Each returns {'ok', …}, or {'deadLetterQueue', name} where the keys were those of another one.
 --
+-- A key of another type is met by what a script reads before its first write: Lua takes nothing back.
+--
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
 -- last settle, what that settle refused, how many ids that claim took, and {id, rc, id, rc, …}.
 local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[1])
@@ -15,12 +17,9 @@ if elsewhere then return { 'deadLetterQueue', elsewhere } end
 
 local EMPTY_LANE_MS = 600000
 
+-- include lane
 local function read_lane(lane)
-  local text = redis.call('HGET', KEYS[10], lane)
-  if not text then
-    return { claim = 0, settle = 0, taken = 0, refused = {}, held = {} }
-  end
-  return cjson.decode(text)
+  return lane_in(redis.call('HGET', KEYS[10], lane))
 end
 
 -- A lane that holds nothing stays for a while, so that a repeated settle is recognised.
@@ -45,35 +44,71 @@ end
 
 -- include entries
 -- include unrecorded
+local is_room_checked
+
+-- Meet a key of another type before the first write.
+local function check_room()
+  if is_room_checked then return end
+  for _, i in ipairs({ 3, 4, 12, 13, 15 }) do redis.call('HLEN', KEYS[i]) end
+  redis.call('XLEN', KEYS[11])
+  redis.call('ZCARD', KEYS[16])
+  is_room_checked = true
+end
+
 -- How the body of a task begins.
 local TASK_BEGINNING = '{"django_task"'
+
+-- Entries with numbers far ahead leave none for those that follow. Only another program writes such ones.
+local function drop_future_entries()
+  local kept = redis.call('XRANGE', KEYS[11], '-', whole(now_ms + 86400000))
+  count_up(KEYS[12], 'lost', redis.call('XLEN', KEYS[11]) - #kept)
+  redis.call('DEL', KEYS[11])
+  for _, entry in ipairs(kept) do redis.call('XADD', KEYS[11], entry[1], unpack(entry[2])) end
+end
+
+local function add_entry(entry)
+  local number = redis.pcall('XADD', KEYS[11], '*', unpack(entry))
+  if type(number) == 'string' then return number end
+  drop_future_entries()
+  return redis.call('XADD', KEYS[11], '*', unpack(entry))
+end
+
+local function recount_bytes()
+  local bytes = 0
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[11], '-', '+')) do bytes = bytes + size_of(entry[2]) end
+  redis.call('HSET', KEYS[12], 'bytes', bytes)
+  return bytes
+end
 
 -- One entry per batch. What no longer fits pushes out the oldest, and is counted. `tasks`: the ids of the
 -- tasks in it.
 local function record(count, fields, tasks)
-  local size = 0
+  local size, limit = 0, tonumber(ARGV[5])
   for i = 2, #fields, 2 do size = size + #fields[i] end
-  if size > tonumber(ARGV[5]) then
-    redis.call('HINCRBY', KEYS[12], 'lost', count)
+  if size > limit then
+    count_up(KEYS[12], 'lost', count)
     return
   end
   local entry = { 'count', count, 'bytes', size, 'ms', whole(now_ms) }
   if #tasks > 0 then entry[7], entry[8] = 'tasks', table.concat(tasks, ' ') end
   for _, value in ipairs(fields) do entry[#entry + 1] = value end
   entry[#entry + 1], entry[#entry + 2] = 'format', FORMAT
-  local number = redis.call('XADD', KEYS[11], '*', unpack(entry))
+  local number = add_entry(entry)
   if #tasks > 0 then remember_tasks(KEYS[15], tasks, number) end
-  local waiting = redis.call('HINCRBY', KEYS[12], 'bytes', size)
-  while waiting > tonumber(ARGV[5]) do
+  local waiting = count_up(KEYS[12], 'bytes', size)
+  -- It is never that full: another program has changed the counter.
+  if waiting > 2 * limit or waiting < size then waiting = recount_bytes() end
+  while waiting > limit do
     local oldest = redis.call('XRANGE', KEYS[11], '-', '+', 'COUNT', 1)[1]
     if not oldest then
       redis.call('HSET', KEYS[12], 'bytes', 0)
       return
     end
+    local bytes, outcomes = size_of(oldest[2])
     redis.call('XDEL', KEYS[11], oldest[1])
     forget_tasks(KEYS[15], oldest[1], oldest[2])
-    waiting = redis.call('HINCRBY', KEYS[12], 'bytes', 0 - oldest[2][4])
-    redis.call('HINCRBY', KEYS[12], 'lost', oldest[2][2])
+    waiting = count_up(KEYS[12], 'bytes', 0 - bytes)
+    count_up(KEYS[12], 'lost', outcomes)
   end
 end
 
@@ -119,7 +154,7 @@ local function extend(lane, state, lease_ms)
   local last_claim = #state.held - 2 * state.taken + 1
   for i = 1, #state.held, 2 do
     local id, rc = state.held[i], state.held[i + 1]
-    if tonumber(counts[(i + 1) / 2] or -1) == rc then
+    if tonumber(counts[(i + 1) / 2] or nil) == rc then
       kept[#kept + 1], kept[#kept + 2] = id, rc
       scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
     else

@@ -11,7 +11,7 @@ end
 -- The entry leaves the outbox. It names its tasks itself.
 local function forget_tasks(key, entry, fields)
   if fields[7] ~= 'tasks' then return end
-  for id in string.gmatch(fields[8], '%S+') do
+  for id in string.gmatch(fields[8] or '', '%S+') do
     local left = {}
     for other in string.gmatch(redis.call('HGET', key, id) or '', '%S+') do
       if other ~= entry then left[#left + 1] = other end

@@ -1,0 +1,95 @@
+"""Data of other programs costs its own message at the most: never a child, a queue or the history."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+
+from queueing import provision
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.invariants import Invariants
+from tests.servers.ledger import Ledger
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import WorkerProcess
+
+from . import spoilt
+
+QUEUES = ("ledger", "brisk")
+
+
+class Watch:
+    """A worker with one thread that serves both queues, and how it bears what is left in Redis."""
+
+    def __init__(self, client: QueueClient, process: WorkerProcess, diary: Diary, ledger: Ledger) -> None:
+        self.client, self.process, self.diary, self.ledger = client, process, diary, ledger
+
+    def bears(self, cases: Iterable[tuple[str, spoilt.Spoil]], *queues: str) -> None:
+        """In each case messages in ``queues`` have to run on, in the same processes."""
+        faults = list(self._faults(cases, queues))
+        assert not faults, "\n".join(faults)
+
+    def _faults(self, cases: Iterable[tuple[str, spoilt.Spoil]], queues: tuple[str, ...]) -> Iterator[str]:
+        for name, spoil in cases:
+            self._renew()
+            before = self._pids()
+            spoil(self.client)
+            missing = [queue for queue in queues if not self._runs_on(queue)]
+            if missing:
+                yield f"{name}: a healthy message in {' and '.join(missing)} did not run"
+            if self._pids() != before:
+                yield f"{name}: a process of the worker died"
+
+    def _renew(self) -> None:
+        redis = self.client.redis
+        for key in redis.scan_iter("rsmq*", count=1000):
+            redis.unlink(key)
+        for queue in QUEUES:
+            self.client.create_queue(queue, maxsize=-1)
+        for queue in QUEUES:
+            assert self._runs_on(queue, seconds=30), f"{queue} stays broken: {self.process.tail()}"
+
+    def _runs_on(self, queue: str, *, seconds: float = 10) -> bool:
+        """Whether a message that is sent now is run and settled."""
+        id = self.client.send_message(queue, "healthy")
+        field = (self.client.keys.attributes(queue), id)
+        try:
+            eventually(
+                lambda: id in self.ledger.ids("end") and not self.client.redis.hexists(*field),
+                within_seconds=seconds, of=self.process,
+            )  # fmt: skip
+        except AssertionError:
+            return False
+        return True
+
+    def _pids(self) -> list[int]:
+        return [child.pid for child in self.process.children()]
+
+
+@pytest.fixture
+def watch(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    diary: Diary,
+    ledger: Ledger,
+    invariants: Invariants,
+) -> Iterator[Watch]:
+    invariants.do_not_hold("keys are spoilt and deleted behind the worker's back")
+    provision.create_configured_queues(client)
+    with worker(*QUEUES) as process:
+        yield Watch(client, process, diary, ledger)
+
+
+def test_a_message_that_cannot_be_read_stops_no_other(watch: Watch):
+    watch.bears(spoilt.per_message(), *QUEUES)
+
+
+def test_what_lies_beside_a_queue_and_cannot_be_read_stops_no_message(watch: Watch):
+    watch.bears(spoilt.beside(), *QUEUES)
+
+
+def test_a_key_of_another_type_stops_no_message(watch: Watch):
+    watch.bears(spoilt.keys_of_another_type(), *QUEUES)
+
+
+def test_a_queue_whose_keys_are_of_another_type_stops_no_other_queue(watch: Watch):
+    watch.bears(spoilt.keys_of_rsmq_of_another_type(), "brisk")
