@@ -4,12 +4,14 @@ One place for all who warn: the console's pages, and whatever else tells of the 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from . import outbox
+from . import outbox, ownership
 from .client import QueueClient
 from .conf import get_conf
 from .keys import is_dead_letter_queue
@@ -22,6 +24,8 @@ from .workers import Worker
 UNATTENDED_SECONDS = 60.0
 #: The part of the outbox from which on it is worth a warning.
 OUTBOX_FULL = 0.8
+#: An outcome that waits for so long is not waiting for its turn.
+OUTBOX_LATE_SECONDS = 60.0
 #: Where it is not about certain queues, so many are looked at, by name, and so many of them told one by one.
 LOOKED_AT, TOLD = 1000, 5
 
@@ -38,12 +42,13 @@ class Alert:
 def read(client: QueueClient, figures: Sequence[QueueFigures]) -> list[Alert]:
     """What there is to warn of now, about these queues and in general.
 
-    Three round trips, whatever the number of queues. Raises ``QueueUnavailable``.
+    Four round trips, whatever the number of queues. Raises ``QueueUnavailable``.
     """
     workers = client.workers()
     return [
         *_eviction(client.eviction_policy()),
         *_outbox(outbox.stats(client)),
+        *_owner(client),
         *_silent(workers),
         *_unattended(client, figures, workers),
     ]
@@ -96,6 +101,12 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
             "See that a worker runs and that the database answers; what does not fit is lost to the history."
         )
         yield Alert("outbox full", text % {"percent": percent})
+    elif stats.oldest_seconds >= OUTBOX_LATE_SECONDS:
+        text = _(
+            "Outcomes of jobs wait to be written into the database, the oldest for %(age)s. "
+            "See that a worker runs and what it says: the database may be away or refuse them."
+        )
+        yield Alert("outbox late", text % {"age": duration(stats.oldest_seconds)})
     if stats.unseen:
         text = ngettext(
             "%(lost)d outcome did not fit into the outbox and is missing in the history. "
@@ -107,6 +118,18 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
             stats.unseen,
         )
         yield Alert("outcomes lost", text % {"lost": stats.unseen})
+
+
+def _owner(client: QueueClient) -> Iterator[Alert]:
+    """Another project's database owns the outbox. While the database is away nobody can tell."""
+    with suppress(DatabaseError):
+        if not ownership.is_mine(client):
+            text = _(
+                "The outbox of the namespace %(namespace)s belongs to the database of another project: the "
+                "history of this one is not written. Give each project a namespace of its own, or run "
+                "manage.py queues take-outbox if it is the same project with a new database."
+            )
+            yield Alert("outbox owned", text % {"namespace": visible(client.keys.ns)})
 
 
 def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:

@@ -1,10 +1,12 @@
 """System checks: what is wrong with the settings, before anything runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
+from django.db import DatabaseError
 
 from . import address, conf, periodic, task_setting
 
@@ -14,6 +16,22 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     """The dict QUEUEING has only known names and sensible values."""
     found = [Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())]
     return found or _wrong_url(conf.get_conf().URL)
+
+
+@register(Tags.database)
+def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The tables of the history are those of its migrations. ``migrate`` itself tells of missing ones."""
+    from . import schema
+    from .models import Job
+
+    alias = Job.objects.db
+    if alias not in (databases or ()):
+        return []
+    try:
+        problem = schema.problem(alias) if schema.is_migrated(alias) else ""
+    except DatabaseError as error:
+        problem = f"The tables of queueing could not be looked at: {type(error).__name__}."
+    return [Warning(problem, id="queueing.W002")] if problem else []
 
 
 @register("queueing")

@@ -159,3 +159,16 @@ class NoHandler(QueueError):
     """A worker was told to consume a queue for which no code is registered."""
 
     name = "noHandler"
+
+
+class NotOwner(QueueError):
+    """The outbox belongs to the database of another project."""
+
+    name = "notOwner"
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"The outbox of the namespace {namespace} belongs to the database of another project. Give each "
+            'project a namespace of its own: QUEUEING["NAMESPACE"]. If it is the same project with a new '
+            'database, run "manage.py queues take-outbox"'
+        )

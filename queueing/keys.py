@@ -126,6 +126,10 @@ class Keys:
         """STRING with a TTL: the recorder that drains the outbox now."""
         return f"{self.ns}::recorder"
 
+    def owner(self) -> str:
+        """STRING: identity of the database into which the outbox is recorded."""
+        return f"{self.ns}::owner"
+
     def workers(self) -> str:
         """HASH: worker name, "#" and six digits of its life -> "<ms of last heartbeat> <JSON>"."""
         return f"{self.ns}::workers"

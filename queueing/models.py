@@ -129,6 +129,22 @@ class Attempt(models.Model):
         return f"{self.rc}: {self.outcome}"
 
 
+class Identity(models.Model):
+    """One row that tells this database from those of other projects on the same Redis."""
+
+    token = models.CharField(_("token"), max_length=32)
+
+    objects = Written()
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.token
+
+
 class NoRows(models.Manager):
     """For a model without a table: whatever walks over all models finds it empty."""
 

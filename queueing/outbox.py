@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import decode
 from .client import QueueClient
+from .exceptions import NotOwner
 from .outcomes import FORMAT, Outcome, unpack
 
 logger = logging.getLogger("queueing")
@@ -77,11 +78,18 @@ def acknowledge(client: QueueClient, lost: int) -> int:
     return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
 
 
-def read(client: QueueClient, recorder: str, *, count: int, after: str = "") -> Batch | None:
-    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work."""
-    keys = [client.keys.outbox(), client.keys.recorder()]
-    args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS)
+def read(
+    client: QueueClient, recorder: str, *, count: int, after: str = "", identity: str = ""
+) -> Batch | None:
+    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work.
+
+    Raises ``NotOwner`` where the outbox belongs to another database than the one with this identity.
+    """
+    keys = [client.keys.outbox(), client.keys.recorder(), client.keys.owner()]
+    args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
     reply = client.scripts.run("outbox_read", keys, *args)
+    if reply == b"owned":
+        raise NotOwner(client.keys.ns)
     if reply is None:
         return None
     found, newer, last = reply

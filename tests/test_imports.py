@@ -27,7 +27,7 @@ ROWS = [
         " listener holdings outbox provision timetable task_queues",
     ),
     ("seam", "context handlers periodic schedule"),
-    ("memory", "silence models migrations bulk same_id history lookup"),
+    ("memory", "silence models migrations bulk same_id history lookup ownership schema"),
     ("execution", "worker"),
     (
         "doors",

@@ -7,7 +7,6 @@ import django.contrib.admin.utils as admin_utils
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
@@ -22,6 +21,7 @@ from ..models import Queue
 from ..shared import Shared
 from ..templatetags.queueing_text import duration
 from .console_alerts import console_alerts
+from .links import address
 from .queue_charts import RANGES, Range, charts, range_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,6 @@ class ChartPage(View):
         self, request: HttpRequest, name: str | None, chosen: Range, parts: dict[str, Any]
     ) -> HttpResponse:
         admin = self.model_admin
-        request.current_app = admin.admin_site.name
         queue = None if name is None else Queue(name=name)
         context = {
             **admin.admin_site.each_context(request),
@@ -112,8 +111,7 @@ class ChartPage(View):
             "original": queue,
             "media": admin.media,
             "ranges": [(one.label, f"?range={one.name}", one is chosen) for one in RANGES],
-            "queue_url": queue
-            and reverse("admin:queueing_queue_change", args=[admin_utils.quote(queue.name)]),
+            "queue_url": queue and address(admin.admin_site, "queue_change", queue.name),
             **parts,
         }
         return TemplateResponse(request, "admin/queueing/queue/charts.html", context)

@@ -7,12 +7,14 @@ but that. The answer comes as soon as the driver gives up: set its ``connect_tim
 import logging
 from collections.abc import Callable
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
+from django.template import Context
+from django.template.loader import get_template
 from django.urls import URLPattern
 
 from .. import silence
@@ -44,6 +46,7 @@ def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[
 
     @patient
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.current_app = site.name  # the links of its templates stay on this site
         response = view(request, *args, **kwargs)
         # Templates ask the database, too.
         return response.render() if hasattr(response, "render") else response
@@ -69,5 +72,8 @@ def _away(site: admin.AdminSite) -> HttpResponse:
         "site_header": site.site_header,
         "is_nav_sidebar_enabled": False,
     }
-    text = render_to_string("admin/queueing/database_away.html", context)
+    template = get_template("admin/queueing/database_away.html").template
+    inner = Context(context)
+    inner.request = SimpleNamespace(current_app=site.name)  # all that {% url %} asks of a request
+    text = template.render(inner)
     return HttpResponse(text, status=503, headers={"Retry-After": str(RETRY_SECONDS)})

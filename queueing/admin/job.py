@@ -13,7 +13,7 @@ from django.db.models.functions import Left, Length
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,7 +31,7 @@ from .job_list import JobList
 from .job_news import live_url, news
 from .job_now import now
 from .job_verbs import UNDER_WAY, VERBS, Verb
-from .links import queue_url
+from .links import address, queue_url
 from .payload_file import payload_file
 from .timeline import ATTEMPTS_SHOWN, events
 from .zone import ViewersZone
@@ -154,7 +154,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def verb_url(self, verb: str, **params: str) -> str:
         """Where it is asked about what these parameters say."""
-        url = reverse("admin:queueing_job_verb", args=[verb], current_app=self.admin_site.name)
+        url = address(self.admin_site, "job_verb", verb)
         return f"{url}?{urlencode(params)}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
@@ -167,7 +167,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         """The list, with what this user may do to all that it goes through."""
         verbs = [verb for verb in VERBS.values() if may(self, request, verb)]
         # Where it asks what is new is made first: what comes in meanwhile is shown, told, or both.
-        context = {"live_url": live_url(), "verbs": verbs, "alerts": console_alerts(request)}
+        context = {"live_url": live_url(self.admin_site), "verbs": verbs, "alerts": console_alerts(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def delete_view(
@@ -193,7 +193,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         ]
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
-        context["queue_url"] = queue_url(job.queue) if sees_queues else ""
+        context["queue_url"] = queue_url(self.admin_site, job.queue) if sees_queues else ""
         context["is_ended"] = job.state not in UNDER_WAY and found.state in ("", "dead", "unknown")
         response = super().render_change_form(request, context, *args, **kwargs)
         if "part" in request.GET:  # what changes, alone
@@ -203,7 +203,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     def failures_view(self, request: HttpRequest) -> HttpResponse:
         """Failures grouped by exception."""
         self._check_view(request)
-        url = live_url()
+        url = live_url(self.admin_site)
         found = failures(request.GET.get("period", ""))
         context = {
             **self.admin_site.each_context(request),
@@ -215,7 +215,6 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
             "failures": found,
             "periods": [(word, label, word == found.period) for word, label in LABELS.items()],
         }
-        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/queueing/job/failures.html", context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:

@@ -18,7 +18,6 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..exceptions import QueueUnavailable
@@ -27,6 +26,7 @@ from ..templatetags.queueing_text import visible
 from .job_criteria import Criteria
 from .job_search import Count, Found, JobSearch, Place, searched_text
 from .job_verbs import REFUSALS, VERBS, Deed, Errand, Verb
+from .links import address
 
 #: Jobs at once, and seconds after which a step ends.
 CHUNK = 100
@@ -200,14 +200,13 @@ class JobBulk:
 
     def _back(self, criteria: Criteria, *, is_over: bool = False) -> str:
         """The page of the one job, or the list of all; a selection is forgotten."""
-        site = self.admin.admin_site.name
         if len(criteria.ids or ()) == 1 and not (is_over and self.verb.permission == "delete"):
-            return reverse("admin:queueing_job_change", args=[criteria.ids[0]], current_app=site)
+            return address(self.admin.admin_site, "job_change", criteria.ids[0])
         query = criteria.query_string() if criteria.ids is None else ""
         return f"{self._list_url()}?{query}" if query else self._list_url()
 
     def _list_url(self) -> str:
-        return reverse("admin:queueing_job_changelist", current_app=self.admin.admin_site.name)
+        return address(self.admin.admin_site, "job_changelist")
 
     def _page(
         self, template: str, progress: Progress, criteria: Criteria, context: dict[str, Any]
@@ -223,7 +222,6 @@ class JobBulk:
         return TemplateResponse(self.request, template, context)
 
     def _frame(self) -> dict[str, Any]:
-        self.request.current_app = self.admin.admin_site.name
         return {
             **self.admin.admin_site.each_context(self.request),
             "opts": self.admin.opts,

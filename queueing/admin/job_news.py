@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.contrib.admin import AdminSite
 from django.utils.translation import ngettext
 
 from .. import validation
 from ..models import Job
 from ..shared import Shared
+from .links import address
 
 #: From so many on they are not counted any more.
 COUNTED_MAX = 100
@@ -28,10 +29,10 @@ def _newest(count: int) -> list[int]:
 shared: Shared[int, list[int]] = Shared(_newest, most=1)
 
 
-def live_url() -> str:
+def live_url(site: AdminSite) -> str:
     """Where a page that is read now asks what came after."""
     since = next(iter(_newest(1)), 0)
-    return f"{reverse('admin:queueing_job_live')}?{urlencode({'since': since})}"
+    return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
 
 def news(since: str) -> dict[str, Any]:

@@ -1,29 +1,36 @@
-"""Addresses of other pages of the console; empty where a foreign name cannot stand in one."""
+"""Addresses of the console's pages on the admin site that asks: there may be several."""
 
 import django.contrib.admin.utils as admin_utils
+from django.contrib.admin import AdminSite
 from django.urls import NoReverseMatch, reverse
 
 
-def queue_url(queue: str) -> str:
-    """The page of a queue."""
-    return _url("queueing_queue_change", queue)
+def address(site: AdminSite, page: str, *parts: str | int) -> str:
+    """The page of that name, such as ``queue_change``. Raises ``NoReverseMatch`` if the site has none."""
+    quoted = [admin_utils.quote(part) for part in parts]
+    return reverse(f"admin:queueing_{page}", args=quoted, current_app=site.name)
 
 
-def message_url(queue: str, id: str) -> str:
-    """The page of a message that is in a queue."""
-    return _url("queueing_queue_message", queue, id)
+def queue_url(site: AdminSite, queue: str) -> str:
+    """The page of a queue; empty if the site has none, or a foreign name cannot stand in an address."""
+    return _url(site, "queue_change", queue)
 
 
-def jobs_url(id: str) -> str:
-    """What was recorded of a message."""
-    page = reverse("admin:queueing_job_changelist")
-    return f"{page}?q={id}" if id.isalnum() and id.isascii() else ""
+def message_url(site: AdminSite, queue: str, id: str) -> str:
+    """The page of a message that is in a queue, or empty."""
+    return _url(site, "queue_message", queue, id)
 
 
-def _url(name: str, *parts: str) -> str:
+def jobs_url(site: AdminSite, id: str) -> str:
+    """The list of what was recorded of a message, or empty."""
+    page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
+    return f"{page}?q={id}" if page else ""
+
+
+def _url(site: AdminSite, page: str, *parts: str) -> str:
     if not all(part and part.isprintable() for part in parts):
         return ""
     try:
-        return reverse(f"admin:{name}", args=[admin_utils.quote(part) for part in parts])
+        return address(site, page, *parts)
     except NoReverseMatch:
         return ""

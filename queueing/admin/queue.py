@@ -14,7 +14,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,6 +27,7 @@ from ..keys import is_dead_letter_queue
 from ..models import Job, Queue
 from ..templatetags.queueing_text import visible
 from .database_away import AnswersWithoutDatabase
+from .links import address
 from .queue_action import QueueAction, is_actionable
 from .queue_cancel import Cancel
 from .queue_columns import ATTRIBUTES, QueueColumns
@@ -133,7 +134,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
 
     def action_url(self, name: str, queue: str) -> str:
         """Where an action on a queue is."""
-        return reverse(f"admin:queueing_queue_{name}", args=[admin_utils.quote(queue)])
+        return address(self.admin_site, f"queue_{name}", queue)
 
     def tools(self, request: HttpRequest, queue: Queue, views: Any = ACTIONS) -> list[Tool]:
         """What this person can do to this queue now."""
@@ -192,7 +193,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             return self.away(request, object_id, self.has_delete_permission(request))
         except QueueError as error:
             self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
-            return HttpResponseRedirect(reverse("admin:queueing_queue_changelist"))
+            return HttpResponseRedirect(address(self.admin_site, "queue_changelist"))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -207,7 +208,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
                 "jobs_can_be_seen": self.jobs_can_be_seen(request),
                 "alerts": alerts.read(client, [queue.figures]),
                 "dead_letter_queue": client.dead_letter_queue(queue.name),
-                "rows": message_rows(queue.name, self._peeked(queue)),
+                "rows": message_rows(self.admin_site, queue.name, self._peeked(queue)),
                 "figures": self.figures_of(queue, FIGURES),
                 **self.overview_of(queue),
             }
@@ -245,5 +246,4 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             "posted": request.method == "POST",
             "tools": [Tool(str(view.label)) for view in ACTIONS if self.may(request, view.permission)],
         }
-        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)

@@ -11,7 +11,6 @@ from django.contrib.admin.helpers import AdminForm
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
@@ -20,6 +19,7 @@ from .. import validation
 from ..exceptions import QueueError, QueueUnavailable
 from ..messages import QueueFigures
 from ..models import Queue
+from .links import address
 
 if TYPE_CHECKING:
     from .queue import QueueAdmin
@@ -156,7 +156,6 @@ class QueueAction(View):
     def render(self, template: str, context: dict[str, Any]) -> HttpResponse:
         """A page of the admin about the queue."""
         admin = self.model_admin
-        self.request.current_app = admin.admin_site.name
         common = {
             **admin.admin_site.each_context(self.request),
             "title": capfirst(self.label),
@@ -170,7 +169,7 @@ class QueueAction(View):
 
     @property
     def queue_url(self) -> str:
-        return reverse("admin:queueing_queue_change", args=[admin_utils.quote(self.name_of_queue)])
+        return address(self.model_admin.admin_site, "queue_change", self.name_of_queue)
 
     def done(self, said: str) -> HttpResponse:
         """Log it, and go to the queue's page, where it is said."""

@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import django.contrib.admin.utils as admin_utils
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -15,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from ..charts import sparkline
 from ..models import Queue
 from ..templatetags.queueing_text import day, duration, moment, visible
+from .links import address
 from .queue_list import is_text
 from .queue_live import lively
 
@@ -86,7 +85,7 @@ class QueueColumns:
         """How many lie in its dead-letter queue, with the way there."""
         if not queue.figures.dead:
             return 0
-        url = reverse("admin:queueing_queue_change", args=[admin_utils.quote(queue.dead_letter_queue)])
+        url = address(self.admin_site, "queue_change", queue.dead_letter_queue)
         return format_html('<a href="{}">{}</a>', url, queue.figures.dead)
 
     @lively
@@ -132,7 +131,7 @@ class QueueColumns:
         curve = sparkline(queue.outflow, _("messages out a minute, last hour"))
         if not (curve and is_text(queue.name)):
             return curve
-        url = reverse("admin:queueing_queue_charts", args=[admin_utils.quote(queue.name)])
+        url = address(self.admin_site, "queue_charts", queue.name)
         return format_html('<a href="{}">{}</a>', url, curve)
 
     @lively

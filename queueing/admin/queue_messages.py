@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-import django.contrib.admin.utils as admin_utils
 from django import forms
+from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,6 +20,7 @@ from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import PeekedMessage
 from ..redaction import redacted
 from ..templatetags.queueing_text import SHOWN_MAX, payload, visible
+from .links import address
 from .payload_file import payload_file
 from .queue_action import QueueAction, is_actionable
 from .whole_number import WholeNumberField
@@ -55,14 +55,14 @@ def clamped(text: str | None) -> int:
     return max(1, min(SHOWN if number is None else number, SHOWN_AT_MOST))
 
 
-def message_rows(queue: str, messages: Iterable[PeekedMessage]) -> list[tuple[PeekedMessage, str]]:
+def message_rows(
+    site: AdminSite, queue: str, messages: Iterable[PeekedMessage]
+) -> list[tuple[PeekedMessage, str]]:
     """Each message with the address of its page, empty where its id is none of RSMQ's."""
     return [
         (
             message,
-            reverse("admin:queueing_queue_message", args=[admin_utils.quote(queue), message.id])
-            if validation.ID.fullmatch(message.id)
-            else "",
+            address(site, "queue_message", queue, message.id) if validation.ID.fullmatch(message.id) else "",
         )
         for message in messages
     ]
@@ -85,7 +85,7 @@ class Messages(QueueAction):
             self.queue.name, count=count, newest=which == "last", body_bytes=ROW_BYTES
         )
         context = {
-            "rows": message_rows(self.queue.name, found),
+            "rows": message_rows(self.model_admin.admin_site, self.queue.name, found),
             "msgs": self.figures.attributes.msgs,
             "look_form": LookForm(initial={"which": which, "count": count}),
             "which": which,

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-import django.contrib.admin.utils as admin_utils
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 import queueing
@@ -14,6 +13,7 @@ import queueing
 from .. import metrics
 from ..models import Queue
 from .chart_page import ChartPage
+from .links import address
 from .queue_list import as_row, outflow_of
 from .queue_live import LiveFigures, Snapshot
 
@@ -46,15 +46,14 @@ class QueueOverview:
     ) -> HttpResponse:
         """The list, with where its open page asks for newer figures."""
         shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
-        url = f"{reverse('admin:queueing_queue_live')}?{urlencode(shown)}"
+        url = f"{address(self.admin_site, 'queue_live')}?{urlencode(shown)}"
         return super().changelist_view(request, {"live_url": url, **(extra_context or {})})  # type: ignore[misc]
 
     def overview_of(self, queue: Queue) -> dict[str, str]:
         """The addresses that a queue's page needs."""
-        quoted = admin_utils.quote(queue.name)
         return {
-            "charts_url": reverse("admin:queueing_queue_charts", args=[quoted]),
-            "live_url": f"{reverse('admin:queueing_queue_live')}?{urlencode({'name': queue.name})}",
+            "charts_url": address(self.admin_site, "queue_charts", queue.name),
+            "live_url": f"{address(self.admin_site, 'queue_live')}?{urlencode({'name': queue.name})}",
         }
 
     def figures_of(

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
@@ -21,6 +21,7 @@ from ..models import Queue
 from ..shared import Reading, Shared
 from .console_alerts import console_alerts
 from .database_away import AnswersWithoutDatabase
+from .links import address
 from .zone import ViewersZone
 
 
@@ -122,7 +123,7 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
     def buttons(self, request: HttpRequest, *verbs: type[RowVerb]) -> list[dict[str, Any]]:
         """Those of these that this person may press, as the template of the rows takes them."""
         return [
-            {"label": verb.label, "url": reverse(f"admin:queueing_{self.opts.model_name}_{verb.name}")}
+            {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
             if self.may(request, verb.permission)
         ]
@@ -131,7 +132,7 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
 
     @property
     def page_url(self) -> str:
-        return reverse(f"admin:queueing_{self.opts.model_name}_changelist")
+        return address(self.admin_site, f"{self.opts.model_name}_changelist")
 
     def get_urls(self) -> list[URLPattern]:
         """The verbs, and what an open page asks for."""
@@ -161,7 +162,6 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
         """The page. It is read anew: after a change one sees what came of it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(self.opts.verbose_name_plural),

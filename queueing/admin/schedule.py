@@ -169,8 +169,8 @@ class ScheduleAdmin(RowPage):
         return Row(
             timing=timing,
             known=known,
-            queue_url=queue_url(timing.queue) if has_links else "",
-            message_url=jobs_url(known.last_id)
+            queue_url=queue_url(self.admin_site, timing.queue) if has_links else "",
+            message_url=jobs_url(self.admin_site, known.last_id)
             if known and request.user.has_perm("queueing.view_job")
             else "",
             verbs=self._verbs(request, timing.name, known, is_here),

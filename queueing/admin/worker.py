@@ -179,13 +179,13 @@ class WorkerAdmin(RowPage):
                 id=run.id,
                 queue=run.queue,
                 seconds=(worker.last_beat_ms - run.started_ms) / 1000,
-                url=message_url(run.queue, run.id) if has_links else "",
+                url=message_url(self.admin_site, run.queue, run.id) if has_links else "",
                 progress=progress.get((run.queue, run.id)),
             )
             for run in _shown(worker)
         ]
         shown = worker.queues[:QUEUES_SHOWN]
-        queues = [(visible(name), queue_url(name) if has_links else "") for name in shown]
+        queues = [(visible(name), queue_url(self.admin_site, name) if has_links else "") for name in shown]
         return Row(worker, running, queues, self._verbs(request, worker))
 
     def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
 from .screen import Screen
 from .upkeep import Move, Purge, Redrive, Sweep
 from .verb import Verb
-from .workers import QuietWorker, ResumeWorker, TakeNote, Workers
+from .workers import QuietWorker, ResumeWorker, TakeNote, TakeOutbox, Workers
 
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Purge, Redrive, Move, Sweep,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
+    TakeOutbox,
 )  # fmt: skip

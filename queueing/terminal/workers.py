@@ -4,7 +4,9 @@ import dataclasses
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from .. import outbox
+from django.db import DatabaseError
+
+from .. import history, outbox, ownership
 from ..workers import Worker
 from .screen import Refused, Screen
 from .text import counted, duration, size
@@ -90,6 +92,25 @@ missing in the history: those lost by now are warned of no more."""
     def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
         count = outbox.acknowledge(client, outbox.stats(client).lost)
         screen.say(f"Took note of {counted(count, 'lost outcome')}.")
+
+
+class TakeOutbox(Verb):
+    name = "take-outbox"
+    help = "let this project's database own the outbox"
+    description = """\
+Let this project's database own the outbox, into which workers write outcomes
+on their way to the history. Do this when the project has a new database. Two
+projects on one Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """None: there is one outbox."""
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        try:
+            ownership.take(client)
+        except DatabaseError as error:
+            raise Refused(f"The database refused it: {history.sentence(error)}.") from error
+        screen.say(f"The outbox of the namespace {client.keys.ns} belongs to this project's database now.")
 
 
 def _add_name(parser: ArgumentParser) -> None:

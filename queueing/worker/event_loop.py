@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import math
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -15,6 +19,10 @@ from .database import leave_database
 from .verdict import TimedOut
 
 logger = logging.getLogger("queueing.worker")
+
+#: A loop that does not go on for so long is blocked. That is reported once in ``REPORT_SECONDS``.
+BLOCKED_SECONDS, REPORT_SECONDS = 5.0, 60.0
+STACK_FRAMES = 5
 
 
 class LoopLost(Exception):
@@ -33,7 +41,11 @@ class EventLoop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: set[Future[Any]] = set()
+        self._thread: threading.Thread | None = None
+        #: What is waited for, and the loop it runs on: a new one may begin before the last is given up.
+        self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
+        self._looking = threading.Lock()
+        self._reported_at = -math.inf
 
     def run(
         self, coroutine: Coroutine[Any, Any, Any], *, deadline: float | None = None, limit_seconds: float = 0
@@ -47,22 +59,44 @@ class EventLoop:
             coroutine = _limited(coroutine, deadline, limit_seconds)
         future = self._submit(_caught(coroutine))
         try:
-            result, error = future.result()
+            result, error = self._result(future)
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)
         if error is not None:
             raise error
         return result
+
+    def _result(self, future: Future[Any]) -> Any:
+        while True:
+            with suppress(TimeoutError):
+                return future.result(BLOCKED_SECONDS)
+            if future.done():
+                return future.result()
+            if self._looking.acquire(blocking=False):
+                with suppress(RuntimeError):  # It was closed a moment ago.
+                    self._report_if_blocked()
+                self._looking.release()
+
+    def _report_if_blocked(self) -> None:
+        """Log where a handler keeps the loop from going on, for all others on it wait."""
+        loop, thread, goes_on = self._loop, self._thread, threading.Event()
+        if loop is None or thread is None or time.monotonic() < self._reported_at + REPORT_SECONDS:
+            return
+        loop.call_soon_threadsafe(goes_on.set)
+        if not goes_on.wait(BLOCKED_SECONDS) and (frame := sys._current_frames().get(thread.ident or 0)):
+            self._reported_at = time.monotonic()
+            stack = "".join(traceback.format_stack(frame)[-STACK_FRAMES:])
+            logger.warning("a handler blocks the event loop, and all async messages wait:\n%s", stack)
 
     def _submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         with self._lock:
             if self._loop is None or self._loop.is_closed():
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._turn, args=(self._loop,), name="event loop", daemon=True
-                ).start()
+                turn = partial(self._turn, self._loop)
+                self._thread = threading.Thread(target=turn, name="event loop", daemon=True)
+                self._thread.start()
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            self._waiting.add(future)
+            self._waiting[future] = self._loop
             return future
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -80,7 +114,7 @@ class EventLoop:
 
     def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            lost, self._waiting = self._waiting, set()
+            lost = [future for future, its_loop in list(self._waiting.items()) if its_loop is loop]
             if self._loop is loop:
                 self._loop = None
         for future in lost:

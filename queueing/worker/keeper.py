@@ -182,7 +182,7 @@ class Keeper:
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
-            heard = self._liveness.step(self.children.values())
+            heard = self._liveness.step(self.children.values(), may_claim=self._recorder.is_owner)
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
             if not self._is_orphan:
                 self._show_health()

@@ -47,7 +47,7 @@ class Liveness:
         #: Whether the supervisor was killed.
         self.is_lost = False
 
-    def step(self, children: Iterable["Kept"]) -> Heard:
+    def step(self, children: Iterable["Kept"], *, may_claim: bool = True) -> Heard:
         """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
@@ -55,9 +55,9 @@ class Liveness:
             self.key, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
         )
         self._round_trip_ms = (time.monotonic() - began) * 1000
-        self._is_quiet = heard.is_quiet
+        self._is_quiet = heard.is_quiet or not may_claim
         for slot in self.board.slots:
-            slot.be_quiet(heard.is_quiet)
+            slot.be_quiet(self._is_quiet)
         return heard
 
     def _record(self, children: list["Kept"]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 done, retrying, dead, or released where its code may come later.
 """
 
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -20,6 +21,8 @@ from .database import leave_database
 from .event_loop import EventLoop
 from .returned import awaited, is_pending, refuse_lazy
 from .verdict import MayNotRunAgain, UnreadableMessage, Verdict, verdict
+
+logger = logging.getLogger("queueing.worker")
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
@@ -83,7 +86,11 @@ class Processor:
         return self._loop.run(coroutine, deadline=deadline, limit_seconds=limit)
 
     def _leave_database(self) -> None:
-        leave_database()
+        try:
+            leave_database()
+        except BaseException:
+            # The run has ended all the same, with its result.
+            logger.exception("the database connections of a run could not be left in order")
 
     def _outcome(
         self,
@@ -96,7 +103,7 @@ class Processor:
     ) -> Outcome:
         message = delivery.message
         event, delay_ms, note = (
-            verdict(runnable, context, error, max_attempts=self.max_attempts) if error else DONE
+            DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
         )
         return Outcome(
             queue=delivery.queue,
@@ -111,9 +118,9 @@ class Processor:
             attempts=delivery.failed + (event != "released"),
             crashes=delivery.crashed,
             body=message.body,
-            error=sentence(error) if error else "",
-            traceback=trace(error) + note if error else "",
-            error_class=class_path(error) if error else "",
+            error="" if error is None else sentence(error),
+            traceback="" if error is None else trace(error) + note,
+            error_class="" if error is None else class_path(error),
             result=result,
             delay_ms=delay_ms,
             is_told=not isinstance(error, MayNotRunAgain),

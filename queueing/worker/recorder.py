@@ -11,9 +11,11 @@ from dataclasses import replace
 
 from django.db import DatabaseError, connections
 
-from .. import handlers, history, outbox
+from .. import handlers, history, outbox, ownership, schema
 from ..client import QueueClient
 from ..conf import Conf
+from ..exceptions import NotOwner
+from ..models import Job
 from ..outcomes import Outcome
 from ..task_body import is_task
 from .guard import Guard
@@ -49,7 +51,9 @@ class Recorder:
         self._guard = Guard("recorder")
         self._is_behind = False
         #: The last entry that was looked at on this way through the outbox.
-        self._after = ""
+        self._after = self._identity = ""
+        #: Whether the outcomes of this worker can reach its database.
+        self.is_owner = True
         self._gives_way_until = 0.0
         self._has_told_of_newer = self._has_told_of_failure = False
         self._next_prune = time.monotonic() + PRUNE_SECONDS
@@ -92,6 +96,8 @@ class Recorder:
             self._prune()
         except DatabaseError as error:
             return self._failed(error)
+        except NotOwner as error:
+            return self._refused(error)
         except BaseException:
             self._after = ""
             connections.close_all()
@@ -105,7 +111,14 @@ class Recorder:
     def _record(self) -> float:
         if (pause_seconds := self._gives_way_until - time.monotonic()) > 0 and not self._finish_by:
             return pause_seconds
-        entries = outbox.read(self.client, self.name, count=ENTRIES, after=self._after)
+        if not self._identity:
+            self._identity = self._begin()
+        entries = outbox.read(
+            self.client, self.name, count=ENTRIES, after=self._after, identity=self._identity
+        )
+        if not self.is_owner:
+            self.is_owner = True
+            logger.warning("the outbox belongs to the database of this project now; this worker claims again")
         if entries is None:
             return YIELD_SECONDS
         self._is_behind = len(entries) + entries.newer == ENTRIES
@@ -124,6 +137,12 @@ class Recorder:
             if outcome.event == "dead" and not outcome.is_told:
                 handlers.tell_death(outcome)
         return 0.0
+
+    def _begin(self) -> str:
+        """Look at the tables before the first turn. Returns the identity of the database."""
+        if problem := schema.problem(Job.objects.db):
+            raise DatabaseError(problem)
+        return ownership.identity()
 
     def _leave_to_newer(self, entries: outbox.Batch) -> None:
         self._after = entries.last
@@ -149,12 +168,26 @@ class Recorder:
             history.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
             self._next_prune = time.monotonic() + PRUNE_SECONDS
 
+    def _refused(self, error: NotOwner) -> float:
+        if self.is_owner:
+            self.is_owner = False
+            logger.error("%s. Until then this worker claims nothing", error)
+        return MAX_PAUSE_SECONDS
+
     def _failed(self, error: DatabaseError) -> float:
         connections.close_all()
         self._failures += 1
-        self._after = ""
+        self._after = self._identity = ""
         if not self._has_told_of_failure:
             self._has_told_of_failure = True
             text = "the history waits in Redis, the database refuses it: %s"
-            logger.warning(text, history.sentence(error))
+            logger.warning(text, _explanation(error))
         return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)
+
+
+def _explanation(error: DatabaseError) -> str:
+    """What is wrong with the tables, if that is the reason, else the words of the database."""
+    try:
+        return schema.problem(Job.objects.db) or history.sentence(error)
+    except DatabaseError:
+        return history.sentence(error)

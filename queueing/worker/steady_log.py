@@ -8,10 +8,12 @@ import logging
 import sys
 from collections.abc import Callable
 
-from ..error_text import sentence, trace
+from ..error_text import cut, sentence, trace
 
-#: The loggers of this package.
-NAMES = ("queueing", "queueing.worker")
+#: The loggers of this package, and those of Django and asyncio that report errors of jobs.
+NAMES = ("queueing", "queueing.worker", "django.tasks", "django_tasks", "django.dispatch", "asyncio")
+#: Characters of one message: an error may have any text.
+MESSAGE_CHARACTERS = 4_000
 
 
 def steady() -> None:
@@ -31,9 +33,8 @@ class _Steady:
 
     def __call__(self, record: logging.LogRecord) -> None:
         try:
-            if record.exc_info and record.exc_info[1] and not record.exc_text:
-                # Formatters take this text instead of making one of any length.
-                record.exc_text = trace(record.exc_info[1]).rstrip("\n")
+            if record.levelno >= logging.WARNING:
+                _bound(record)
             self._handle(record)
         except BaseException as error:
             self._report(error)
@@ -46,3 +47,12 @@ class _Steady:
                 sys.stderr.write(f"A log handler or filter of the project failed: {sentence(error)}\n")
         except BaseException:
             return  # Standard error may be closed, too.
+
+
+def _bound(record: logging.LogRecord) -> None:
+    message = record.getMessage()
+    if len(message) > MESSAGE_CHARACTERS:
+        record.msg, record.args = cut(message, MESSAGE_CHARACTERS), ()
+    if record.exc_info and record.exc_info[1] and not record.exc_text:
+        # Formatters take this text instead of making one of any length.
+        record.exc_text = trace(record.exc_info[1]).rstrip("\n")

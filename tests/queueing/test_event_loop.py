@@ -3,9 +3,14 @@
 import asyncio
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
+
+from queueing.worker import event_loop
+from queueing.worker.event_loop import EventLoop
+from tests.servers.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -126,3 +131,51 @@ def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(pr
     outcome = beside.result(20)
     assert outcome.event == "retrying"
     assert "event loop was closed" in outcome.error
+
+
+def test_giving_up_a_loop_fails_nothing_that_runs_on_the_next_one():
+    loops, may_end = EventLoop(), threading.Event()
+
+    async def own_loop():
+        return asyncio.get_running_loop()
+
+    async def stay():
+        while not may_end.is_set():
+            await asyncio.sleep(0.005)
+        return "stayed"
+
+    with ThreadPoolExecutor(1) as thread:
+        first = loops.run(own_loop())
+        loops._loop = None  # It was closed, and its thread has not found out yet.
+        staying = thread.submit(loops.run, stay())
+        eventually(lambda: loops._waiting)
+        first.call_soon_threadsafe(first.stop)
+        loops._abandon(first)
+        may_end.set()
+        assert staying.result(20) == "stayed"
+
+
+def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process, monkeypatch, caplog):
+    monkeypatch.setattr(event_loop, "BLOCKED_SECONDS", 0.02)
+    may_end = threading.Event()
+
+    async def block_everything(message):
+        may_end.wait(30)
+
+    blocking = process.start(block_everything)
+    waiting = process.start(fine, queue="fine", thread="other")
+    eventually(lambda: "block_everything" in caplog.text)
+    assert not waiting.done()
+    may_end.set()
+    assert (blocking.result(20).event, waiting.result(20).event) == ("done", "done")
+    assert caplog.text.count("a handler blocks the event loop") == 1
+
+
+def test_a_handler_that_waits_long_blocks_nothing(process, monkeypatch, caplog):
+    monkeypatch.setattr(event_loop, "BLOCKED_SECONDS", 0.02)
+
+    async def wait(message):
+        await asyncio.sleep(0.2)
+
+    assert process(wait).event == "done"
+    assert "blocks the event loop" not in caplog.text

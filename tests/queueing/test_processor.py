@@ -7,12 +7,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
 
 from queueing import handlers
 from queueing.handlers import policy
 from queueing.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.policies import Policy
+from queueing.worker import processor
 
 
 def test_a_handler_that_returns_is_done(process):
@@ -74,6 +75,14 @@ class WithHostileNotes(Exception):
     __notes__ = (Unprintable(), ExitsAsText())
 
 
+class Empty(Exception):
+    def __bool__(self):
+        return False
+
+    def __len__(self):
+        return 0
+
+
 def in_a_circle():
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
@@ -119,6 +128,7 @@ RAISED = [
     ExitsAsText(),
     RecursesAsText(),
     WithBrokenNotes(),
+    Empty("falsy"),
     WithHostileNotes(),
     BaseExceptionGroup("several", [ValueError(), SystemExit()]),
     ExceptionGroup("many", [ValueError(number) for number in range(2000)]),
@@ -364,3 +374,12 @@ def test_what_may_run_only_once_does_not_run_again_after_a_crash(process):
     dead = process(work, crashed=1)
     assert (dead.event, len(ran)) == ("dead", 1)
     assert "may be tried only once" in dead.error
+
+
+def test_a_connection_that_cannot_be_left_in_order_does_not_change_the_end(process, monkeypatch, caplog):
+    def fail():
+        raise InterfaceError("the driver is confused")
+
+    monkeypatch.setattr(processor, "leave_database", fail)
+    assert process(lambda message: None).event == "done"
+    assert "could not be left in order" in caplog.text

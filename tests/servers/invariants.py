@@ -28,7 +28,7 @@ BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress)
 BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking)
 #: Keys of ours that stay when all queues are drained, beside those that expire by themselves.
 PERMANENT = {
-    *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.unrecorded()),
+    *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules()),
 }
 #: So many of a kind are shown.

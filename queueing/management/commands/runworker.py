@@ -20,6 +20,7 @@ from queueing.keys import is_dead_letter_queue, low_priority_queue
 from queueing.worker import signals
 from queueing.worker.json_log import use_json
 from queueing.worker.options import Options
+from queueing.worker.preflight import refusal
 from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
 from queueing.worker.watch import watch
@@ -93,6 +94,8 @@ class Command(BaseCommand):
         )
         periodic.schedules()  # what is wrong with one stops the worker here
         conf = replace(get_conf(), GRACE=options["grace"], LEASE=max(0.5, options["lease"]))
+        if reason := refusal(conf):
+            raise CommandError(f"{reason}.")
         raise SystemExit(Supervisor(conf, chosen).run())
 
 

@@ -1,0 +1,90 @@
+"""Databases that older releases made: frozen migrations add up, and other tables are told of."""
+
+import hashlib
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from queueing import migrations
+from queueing.client import QueueClient
+from tests.servers.diary import Diary
+from tests.servers.program import Program
+from tests.servers.waiting import eventually
+from tests.servers.worker_process import MANAGE, WorkerProcess, environment, migrate
+
+#: A database notes only the name of a migration, so an edited one is applied nowhere. Add a new one instead.
+FROZEN = {
+    "0001_initial": "5f4c4c326052031159b2663334eb708298fbb325db54cb7ccfe400d62026392f",
+}
+FOLDER = Path(migrations.__file__).parent
+
+
+def manage(database: Path, *words: str) -> Program:
+    program = Program([sys.executable, MANAGE, *words], env=environment("redis://127.0.0.1:1/0", database))
+    program.run()
+    return program
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_a_migration_that_was_released_is_never_edited(name: str):
+    assert hashlib.sha256((FOLDER / f"{name}.py").read_bytes()).hexdigest() == FROZEN[name]
+
+
+def test_a_history_survives_the_way_from_the_first_migration_to_the_last(
+    client: QueueClient, worker: Callable[..., WorkerProcess], tmp_path: Path
+):
+    path = tmp_path / "old.sqlite3"
+    manage(path, "migrate", "--verbosity", "0", "queueing", "0001")
+    columns = (
+        "queue message_id handler state rc attempts crashes finished_at worker body body_is_whole error "
+    )
+    columns += "error result"
+    values = ("ledger", "old", "", "done", 1, 1, 0, "2026-11-28", "", "", 1, "", "")
+    row = f"INSERT INTO queueing_job ({columns.replace(' ', ',')}) VALUES ({','.join('?' * len(values))})"
+    with sqlite3.connect(path) as connection:
+        connection.execute(row, values)
+    migrate(f"sqlite:///{path}")
+    client.create_queue("raising")
+    with worker("raising", env={"DATABASE_URL": f"sqlite:///{path}"}) as process:
+        new = client.send_message("raising", "new")
+        eventually(lambda: len(Diary(path).outcomes(new)) == 3, within_seconds=20, of=process)
+    assert Diary(path).states() == {"done": 1, "dead": 1}
+
+
+@pytest.fixture
+def unlike(tmp_path: Path) -> Path:
+    """A database whose tables came from an edited first migration: an attempt has one more column."""
+    path = tmp_path / "unlike.sqlite3"
+    migrate(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        [(table,)] = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'queueing_attempt'")
+        connection.execute("DROP TABLE queueing_attempt")
+        connection.execute(table.replace('"rc"', '"error_class" varchar(255) NOT NULL, "rc"', 1))
+    return path
+
+
+def test_tables_that_no_migration_makes_are_told_of_and_lose_nothing(
+    client: QueueClient, worker: Callable[..., WorkerProcess], unlike: Path
+):
+    remedy = "queueing_attempt.error_class is unknown.*manage.py migrate queueing zero"
+    checked = manage(unlike, "check", "--database", "default")
+    assert "queueing.W002" in checked.output
+    assert "queueing_attempt.error_class is unknown" in checked.output
+    client.create_queue("raising")
+    with worker("raising", env={"DATABASE_URL": f"sqlite:///{unlike}"}) as process:
+        process.wait_for_line(remedy)
+        id = client.send_message("raising", "kept")
+        eventually(lambda: client.get_queue_attributes("raising").msgs == 0, within_seconds=20, of=process)
+        assert manage(unlike, "migrate", "queueing", "zero").lines
+        migrate(f"sqlite:///{unlike}")
+        eventually(lambda: len(Diary(unlike).outcomes(id)) == 3, within_seconds=40, of=process)
+        assert process.output.count("the history waits in Redis") == 1
+    assert "W002" not in manage(unlike, "check", "--database", "default").output
+
+
+def test_migrate_itself_warns_of_no_missing_table(tmp_path: Path):
+    program = manage(tmp_path / "empty.sqlite3", "migrate", "--verbosity", "0")
+    assert program.output == ""
