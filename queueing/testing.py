@@ -132,7 +132,7 @@ class _Taker:
 class _Here(Processor):
     """Runs in the thread of the test, within its transaction."""
 
-    def _leave_database(self) -> None:
+    def _tend_connections(self) -> None:
         pass
 
     def _await(self, coroutine: Coroutine[Any, Any, Any], deadline: float | None, limit: float) -> Any:

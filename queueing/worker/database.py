@@ -1,8 +1,10 @@
-"""What a job leaves of its database connections for the next one."""
+"""Care for database connections between runs, as Django cares for them between requests."""
 
 import threading
 
+from asgiref.sync import sync_to_async
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 
@@ -10,28 +12,69 @@ class _Thread(threading.local):
     """Of each thread: whether it may have a connection. To ask Django costs more than a tiny job does."""
 
     may_be_connected = False
+    #: Whether messages run in it. Any other thread that connects may be the one of async functions.
+    runs_messages = False
 
 
 _thread = _Thread()
+_elsewhere_connected = threading.Event()
 
 
 def _connected(**_: object) -> None:
     _thread.may_be_connected = True
+    if not _thread.runs_messages:
+        _elsewhere_connected.set()
 
 
 connection_created.connect(_connected, dispatch_uid=__name__)
 
 
-def leave_database() -> None:
-    """Let no transaction or broken connection of this job meet the next one."""
+def tend_connections(*, is_shared: bool = False) -> None:
+    """Let no transaction, no broken or aged connection and no query log of one run meet the next one.
+
+    ``is_shared``: other runs are at work on the connections of this thread. Then none is closed for its age.
+    """
     if not _thread.may_be_connected:
         return
     _thread.may_be_connected = False
     for connection in connections.all(initialized_only=True):
+        connection.queries_log.clear()  # With DEBUG each query is kept.
         if connection.in_atomic_block:
+            if all(block._from_testcase for block in connection.atomic_blocks):
+                _thread.may_be_connected = True
+                continue  # A test runs messages in its own thread.
             # It would refuse every later job, closed or not; the next one gets a new one.
             connection.close()
             del connections[connection.alias]
-        else:
+            continue
+        if not is_shared:
             connection.close_if_unusable_or_obsolete()
-            _thread.may_be_connected |= connection.connection is not None
+        elif connection.connection is not None:
+            _tend_shared(connection)
+        _thread.may_be_connected |= connection.connection is not None
+
+
+def _tend_shared(connection: BaseDatabaseWrapper) -> None:
+    connection.health_check_done = False
+    has_begun = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
+    if has_begun or (connection.errors_occurred and not connection.is_usable()):
+        connection.close()
+
+
+def tend_connections_of_run() -> None:
+    """The same for the thread of a run: call it before and after."""
+    _thread.runs_messages = True
+    tend_connections()
+
+
+async def tend_connections_of_loop(*, is_shared: bool) -> None:
+    """The same for the one thread in which Django runs what async functions ask of a database."""
+    if _elsewhere_connected.is_set():
+        _elsewhere_connected.clear()
+        await sync_to_async(_tend_elsewhere)(is_shared)
+
+
+def _tend_elsewhere(is_shared: bool) -> None:
+    tend_connections(is_shared=is_shared)
+    if _thread.may_be_connected:
+        _elsewhere_connected.set()

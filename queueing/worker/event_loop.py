@@ -13,9 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
-from .database import leave_database
+from .database import tend_connections_of_loop
 from .verdict import TimedOut
 
 logger = logging.getLogger("queueing.worker")
@@ -57,7 +55,7 @@ class EventLoop:
         """
         if deadline is not None:
             coroutine = _limited(coroutine, deadline, limit_seconds)
-        future = self._submit(_caught(coroutine))
+        future = self._submit(self._caught(coroutine))
         try:
             result, error = self._result(future)
         finally:
@@ -99,6 +97,26 @@ class EventLoop:
             self._waiting[future] = self._loop
             return future
 
+    async def _caught(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+        """What a coroutine returns or raises. A SystemExit that leaves it would end the loop."""
+        await self._tend_connections()
+        result, error = None, None
+        try:
+            result = await coroutine
+        except GeneratorExit:
+            raise  # It ends no loop, and a coroutine that is thrown away with its loop must not await.
+        except BaseException as raised:
+            error = raised
+        await self._tend_connections()
+        return result, error
+
+    async def _tend_connections(self) -> None:
+        try:
+            await tend_connections_of_loop(is_shared=len(self._waiting) > 1)
+        except Exception:
+            # The run begins, or has ended with its result, all the same.
+            logger.exception("the database connections of async functions could not be left in order")
+
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep the loop running, whoever stops it."""
         while not loop.is_closed():
@@ -133,15 +151,3 @@ async def _limited(coroutine: Coroutine[Any, Any, Any], deadline: float, limit_s
         if limit.expired():
             raise TimedOut(limit_seconds) from error
         raise  # Its own.
-
-
-async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """What a coroutine returns or raises. A SystemExit that leaves it would end the loop of all others."""
-    try:
-        return await coroutine, None
-    except GeneratorExit:
-        raise  # It ends no loop, and a coroutine that is thrown away with its loop must not await.
-    except BaseException as error:
-        # Its connections are those of the thread in which Django runs what is not async.
-        await sync_to_async(leave_database)()
-        return None, error

@@ -17,7 +17,7 @@ from ..holdings import Delivery
 from ..outcomes import Outcome
 from .board import Mark
 from .clean_context import CleanContext
-from .database import leave_database
+from .database import tend_connections_of_run
 from .event_loop import EventLoop
 from .returned import awaited, is_pending, refuse_lazy
 from .verdict import MayNotRunAgain, UnreadableMessage, Verdict, verdict
@@ -51,6 +51,7 @@ class Processor:
         current.set(context)
         runnable, result = None, ""
         error: BaseException | None = None
+        self._tend_connections()
         try:
             if delivery.fault:
                 raise UnreadableMessage(delivery.fault)
@@ -60,7 +61,7 @@ class Processor:
             # SystemExit and KeyboardInterrupt, too: a handler's are no order to this process.
             error = raised
         finally:
-            self._leave_database()
+            self._tend_connections()
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
@@ -85,9 +86,9 @@ class Processor:
     def _await(self, coroutine: Coroutine[Any, Any, Any], deadline: float | None, limit: float) -> Any:
         return self._loop.run(coroutine, deadline=deadline, limit_seconds=limit)
 
-    def _leave_database(self) -> None:
+    def _tend_connections(self) -> None:
         try:
-            leave_database()
+            tend_connections_of_run()
         except BaseException:
             # The run has ended all the same, with its result.
             logger.exception("the database connections of a run could not be left in order")

@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, reset_queries
 
 from .. import handlers, history, outbox, ownership, schema
 from ..client import QueueClient
@@ -18,6 +18,7 @@ from ..exceptions import NotOwner
 from ..models import Job
 from ..outcomes import Outcome
 from ..task_body import is_task
+from .database import tend_connections
 from .guard import Guard
 
 logger = logging.getLogger("queueing.worker")
@@ -124,11 +125,11 @@ class Recorder:
         self._is_behind = len(entries) + entries.newer == ENTRIES
         if not entries.last:
             self._after = ""
-            for connection in connections.all(initialized_only=True):
-                connection.close_if_unusable_or_obsolete()
+            tend_connections()
             return POLL_SECONDS
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
         history.write(list(map(self._allowed, outcomes)))
+        reset_queries()  # With DEBUG each query is kept.
         outbox.drop(self.client, entries)
         if entries.newer:
             self._leave_to_newer(entries)
@@ -136,6 +137,8 @@ class Recorder:
         for outcome in outcomes:
             if outcome.event == "dead" and not outcome.is_told:
                 handlers.tell_death(outcome)
+                # A transaction that a receiver left open would swallow the history.
+                tend_connections()
         return 0.0
 
     def _begin(self) -> str:

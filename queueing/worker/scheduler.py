@@ -16,6 +16,7 @@ from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
 from ..messages import Draft, Ticked
 from ..schedule import LATE_MS, Schedule, create_queue
 from .clock import ServerClock
+from .database import tend_connections
 from .guard import Guard, turn_for_ever
 
 logger = logging.getLogger("queueing.worker")
@@ -85,7 +86,13 @@ class Scheduler:
 
     def run(self) -> None:
         """Schedule for ever: for a thread that ends with its process."""
-        turn_for_ever(self.step)
+        turn_for_ever(self._step_in_thread)
+
+    def _step_in_thread(self) -> float:
+        try:
+            return self.step()
+        finally:
+            tend_connections()  # The code that makes a body may have asked the database.
 
     def step(self) -> float:
         """Send what is due now. Returns the seconds until there is something to do again."""

@@ -380,6 +380,6 @@ def test_a_connection_that_cannot_be_left_in_order_does_not_change_the_end(proce
     def fail():
         raise InterfaceError("the driver is confused")
 
-    monkeypatch.setattr(processor, "leave_database", fail)
+    monkeypatch.setattr(processor, "tend_connections_of_run", fail)
     assert process(lambda message: None).event == "done"
     assert "could not be left in order" in caplog.text

@@ -1,0 +1,30 @@
+"""Handlers that ask the database, and tell on stdout how they find its connection."""
+
+import sys
+
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
+
+from queueing.handlers import handler
+from queueing.messages import Message
+from queueing.models import Job
+
+
+def _ask(message: Message) -> None:
+    sys.stdout.write(f"SEEN {message.body} {len(connection.queries_log)}\n")
+    sys.stdout.flush()
+    if message.body == "begin":
+        transaction.set_autocommit(False)
+    Job.objects.count()
+
+
+@handler("asking")
+def ask(message: Message) -> None:
+    """Asks the database, and may leave a transaction open."""
+    _ask(message)
+
+
+@handler("asking-async")
+async def ask_async(message: Message) -> None:
+    """The same from an async function."""
+    await sync_to_async(_ask)(message)
