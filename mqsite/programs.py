@@ -36,11 +36,17 @@ class Group:
     def is_gone(self) -> bool:
         try:
             os.killpg(self.number, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # macOS answers so for a group of zombies
             return True
-        except PermissionError:  # macOS answers so for a group of zombies
-            return True
-        return False
+        # In a container nobody may wait for orphans: zombies stay, and are gone nevertheless.
+        return not any(map(self._has, psutil.process_iter()))
+
+    def _has(self, process: psutil.Process) -> bool:
+        try:
+            in_group = os.getpgid(process.pid) == self.number
+            return in_group and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):
+            return False
 
     def send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):

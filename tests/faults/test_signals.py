@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from tests.servers.programs import absent
+from tests.servers.programs import require_namespace
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
@@ -15,17 +15,10 @@ from tests.servers.worker_process import WorkerProcess
 from .scene import Scene
 from .test_kills_of_parts import DEADLINE, LEASE, keeper_of
 
-#: Runs a command as process 1 of a container does: in a namespace of process numbers of its own.
-AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-
 
 def as_process_1(process: WorkerProcess) -> WorkerProcess:
     """The same worker as process 1. Signals go to ``supervisor_of``."""
-    try:
-        subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        absent("unshare cannot make a namespace of process numbers: run the tests as root on Linux")
-    process.args = [*AS_PROCESS_1, *process.args]
+    process.args = require_namespace(process.args)
     return process
 
 

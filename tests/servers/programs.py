@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,16 @@ def require(program: str, install_hint: str, *, beside: tuple[str | Path, ...] =
     if found is None:
         absent(f"{program} is missing: {install_hint}")
     return str(found)
+
+
+#: Runs a command as process 1 of a container does: in a namespace of process numbers of its own.
+AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def require_namespace(args: Sequence[str]) -> list[str]:
+    """The command that runs ``args`` as process 1. Signals have to be sent to the child of ``unshare``."""
+    try:
+        subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        absent("unshare cannot make a namespace of process numbers: run the tests as root on Linux")
+    return [*AS_PROCESS_1, *args]

@@ -13,7 +13,7 @@ import redis
 
 from tests.servers.diary import Diary
 from tests.servers.program import Program
-from tests.servers.programs import require
+from tests.servers.programs import require, require_namespace
 from tests.servers.redis_server import HINT, RedisServer
 from tests.servers.waiting import accepts, eventually
 from tests.servers.web_process import Visitor
@@ -134,6 +134,17 @@ def test_sigterms_to_the_group_stop_it_in_order(launch: Launch, signals: int):
         site.signal_group(signal.SIGTERM)
     assert site.wait(within_seconds=45) == 0, site.tail()
     assert "Traceback" not in site.output
+    assert not living(left)
+
+
+def test_as_process_1_of_a_container_it_stops_in_order(launch: Launch):
+    site = launch(EMBEDDED_REDIS="fake")
+    site.args = require_namespace(site.args)
+    site.start_and_wait()
+    left = site.everything()
+    [launcher] = site.children()
+    launcher.terminate()
+    assert site.wait(within_seconds=25) == 0, site.tail()
     assert not living(left)
 
 
