@@ -71,7 +71,7 @@ class Handler:
     takes_context: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", _name_of(self.function))
+        object.__setattr__(self, "name", name_of(self.function))
         object.__setattr__(self, "takes_context", _takes_two(self.function))
 
     @property
@@ -193,7 +193,7 @@ def handler_of(queue: str) -> Handler:
         ) from None
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     """The dotted path of a function; of a partial that of its function, of an object that of its class."""
     function = getattr(function, "func", function)
     named = function if hasattr(function, "__qualname__") else type(function)

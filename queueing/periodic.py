@@ -55,8 +55,7 @@ class _Said:
     @property
     def label(self) -> str:
         """The name of the function; a task carries its own."""
-        function = getattr(self.subject, "func", self.subject)
-        return f"{function.__module__}.{function.__qualname__}"
+        return handlers.name_of(self.subject)
 
     def is_replaced_by(self, other: "_Said") -> bool:
         return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
@@ -101,6 +100,8 @@ def periodic(
     timetable = _timetable(when, seconds, time_zone)
     if missed not in get_args(Missed):
         raise ImproperlyConfigured(f'missed is "skip", "once" or "all", not {missed!r}.')
+    if not (body is None or isinstance(body, str) or callable(body)):
+        raise ImproperlyConfigured(f"body is a text or a function of the tick, not {type(body).__name__}.")
     if name and not (name.isprintable() and len(name) <= MAX_NAME):
         raise ImproperlyConfigured(f"The name of a schedule has at most {MAX_NAME} printable characters.")
 
@@ -203,5 +204,12 @@ def _target(said: _Said) -> Target | None:
 def _handler_target(said: _Said, queue: str) -> Target:
     if said.args or said.kwargs:
         raise ImproperlyConfigured(f"{said.label} is a handler: it takes body=, no args= or kwargs=.")
-    body = "" if said.body is None else said.body
-    return Target(said.label, queue, lambda tick: Draft(body=body(tick) if callable(body) else body))
+    return Target(said.label, queue, lambda tick: Draft(body=_text(said, tick)))
+
+
+def _text(said: _Said, tick: datetime) -> str:
+    body = said.body(tick) if callable(said.body) else said.body or ""
+    if not isinstance(body, str):
+        name = said.name or said.label
+        raise TypeError(f"body= of the schedule {name} returned {type(body).__name__}, not a text.")
+    return body

@@ -79,6 +79,26 @@ def test_a_body_may_be_made_of_the_tick_in_the_zone_of_the_schedule():
     assert told[0].utcoffset() == timedelta(hours=2)
 
 
+@pytest.mark.parametrize("value", [None, 5, b"x", {}])
+def test_a_body_that_is_not_a_text_is_an_error_with_a_sentence(value):
+    periodic.periodic(seconds=10, name="tick", body=lambda tick: value)(handler("work")(write_report))
+    with pytest.raises(TypeError, match="body= of the schedule tick returned"):
+        only().draft(0)
+
+
+def test_a_constant_body_that_is_not_a_text_is_refused_at_import():
+    with pytest.raises(ImproperlyConfigured, match="not int"):
+        periodic.periodic(seconds=10, body=5)
+
+
+def test_a_handler_that_is_an_object_may_have_a_schedule():
+    class Report:
+        def __call__(self, message): ...
+
+    every_minute(handler("work")(Report()))
+    assert only().name.endswith("Report")
+
+
 def test_without_a_body_it_is_empty():
     every_minute(handler("work")(write_report))
     assert only().draft(0).body == ""
