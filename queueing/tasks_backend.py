@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -50,6 +51,8 @@ class RSMQBackend(BaseTaskBackend):
 
     def validate_task(self, task: Task) -> None:
         """Django's own rules, and RSMQ's for the name of the queue. Raises ``InvalidTask``."""
+        if not isinstance(task.run_after, datetime | None):
+            raise InvalidTask(f"run_after is a datetime, not {type(task.run_after).__name__}.")
         super().validate_task(task)
         if task.queue_name not in self.queues and (problem := _problem_of_name(task.queue_name)):
             raise InvalidTask(f"Queue {task.queue_name!r} {problem}")

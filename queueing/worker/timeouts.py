@@ -5,14 +5,18 @@ dead by the policy of its code.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+
+from django.db import connections
 
 from .. import handlers, holdings
 from ..client import QueueClient
 from ..conf import Conf
 from ..context import Context
 from ..error_text import class_path, sentence
-from ..handlers import Runnable
+from ..handlers import Runnable, ValueOf
 from ..holdings import Delivery, Lane
 from ..messages import Message
 from ..outcomes import Outcome
@@ -20,6 +24,9 @@ from .board import Running
 from .verdict import TimedOut, verdict
 
 logger = logging.getLogger("queueing.worker")
+
+#: How long a back-off function may take in the keeper.
+BACK_OFF_SECONDS = 1.0
 
 
 class Late:
@@ -32,6 +39,39 @@ class Late:
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Nobody is there to tell."""
+
+
+class _Bounded:
+    """The code of a message. Its back-off function gets a moment, as no lease is extended meanwhile."""
+
+    def __init__(self, runnable: Runnable) -> None:
+        self._runnable = runnable
+        self.name, self.policy = runnable.name, runnable.policy
+
+    def run(self, context: Context, value_of: ValueOf) -> str:
+        """Never called: its process is dead."""
+        raise NotImplementedError
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        if not callable(self.policy.backoff):
+            return self._runnable.delay_seconds(error, context)
+        found: Future[float] = Future()
+
+        def ask() -> None:
+            try:
+                found.set_result(self._runnable.delay_seconds(error, context))
+            except BaseException as raised:
+                found.set_exception(raised)
+            finally:
+                connections.close_all()
+
+        threading.Thread(target=ask, name="back-off", daemon=True).start()
+        try:
+            return found.result(BACK_OFF_SECONDS)
+        except TimeoutError:
+            if found.done():
+                raise
+            raise TimeoutError(f"it did not return within {BACK_OFF_SECONDS:g} s") from None
 
 
 def settle(
@@ -82,7 +122,7 @@ def _outcome(
 
 def _code(queue: str, message: Message) -> Runnable | None:
     try:
-        return handlers.find(queue, message)
+        return _Bounded(handlers.find(queue, message))
     except BaseException as error:
         logger.warning("%s %s: its policy cannot be found: %s", queue, message.id, sentence(error))
         return None

@@ -224,6 +224,12 @@ def test_a_message_that_is_too_long_says_how_to_raise_the_limit(queues):
         tasks.add.enqueue("x" * 70_000)
 
 
+@pytest.mark.parametrize("run_after", [timedelta(seconds=5), 5, "tomorrow"])
+def test_a_time_that_is_not_a_datetime_is_refused(queues, run_after):
+    with pytest.raises(InvalidTask, match="run_after is a datetime"):
+        tasks.add.using(run_after=run_after).enqueue(1)
+
+
 def in_itself():
     circle: list = []
     circle.append(circle)

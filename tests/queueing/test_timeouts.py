@@ -1,0 +1,54 @@
+"""The attempt of a message whose process was killed at its time limit, as the keeper settles it."""
+
+import threading
+
+import pytest
+
+from queueing import handlers
+from queueing.handlers import handler, policy
+from queueing.worker import timeouts
+from queueing.worker.board import Running
+
+
+@pytest.fixture
+def late(hand, any_client, conf, monkeypatch):
+    """``late(backoff)``: the outcome of a message that ran past its limit, with that back-off."""
+    monkeypatch.setattr(handlers, "_handlers", {})
+
+    def settle(backoff):
+        @policy(backoff=backoff, max_attempts=2)
+        def work(message): ...
+
+        handler("work")(work)
+        any_client.send_message("work", "x")
+        [delivery] = hand().claim().deliveries
+        running = Running(delivery.message.id, 0, delivery.message.rc, 0, 0, 1.0, 2.0, 5.0)
+        [outcome] = timeouts.settle(any_client, conf, "a", "work", [running], now_ms=10.0)
+        return outcome
+
+    return settle
+
+
+@pytest.mark.parametrize("backoff", [7, lambda error, attempt: 7])
+def test_its_own_back_off_holds(late, backoff):
+    outcome = late(backoff)
+    assert (outcome.event, outcome.delay_ms, outcome.traceback) == ("retrying", 7000, "")
+    assert "time limit of 5 s" in outcome.error
+
+
+def test_a_back_off_function_that_exits_ends_no_keeper(late):
+    def exits(error, attempt):
+        raise SystemExit(3)
+
+    outcome = late(exits)
+    assert outcome.event == "retrying"
+    assert "The default back-off holds" in outcome.traceback
+
+
+def test_a_back_off_function_that_hangs_does_not_hold_up_the_keeper(late, monkeypatch):
+    monkeypatch.setattr(timeouts, "BACK_OFF_SECONDS", 0.02)
+    may_end = threading.Event()
+    outcome = late(lambda error, attempt: may_end.wait(60))
+    may_end.set()
+    assert outcome.event == "retrying"
+    assert "did not return within 0.02 s" in outcome.traceback
