@@ -98,6 +98,8 @@ class TimeFilter(admin.ListFilter):
 
     title = gettext_lazy("time")
     template = "admin/queueing/job/time_filter.html"
+    #: Themes of the admin ask every filter for one name.
+    parameter_name = "period"
     names = ("period", "since", "until")
     periods = (
         ("hour", gettext_lazy("Past hour")),

@@ -73,6 +73,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
     list_display_links = ("shown_name",)
     list_per_page = 100
     search_fields = ("name",)
+    #: django-unfold offers no link to add to a list without it.
+    show_add_link = True
     sortable_by = ()
     delete_confirmation_template = "admin/queueing/queue/delete_confirmation.html"
 
