@@ -24,6 +24,7 @@ from .exposition import Exposition
 from .keys import is_dead_letter_queue
 from .messages import QueueFigures
 from .tallies import BOUNDS_SECONDS
+from .views import for_machines
 
 #: Queues that are told of, by name: an answer must not grow without end.
 MAX_QUEUES = 1000
@@ -35,6 +36,7 @@ View = Callable[[HttpRequest], HttpResponse]
 def for_programs(view: View) -> View:
     """Ask for the token; tell in one line when Redis is away, with the status 503."""
 
+    @for_machines
     @wraps(view)
     @never_cache
     @require_safe

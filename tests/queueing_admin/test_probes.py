@@ -1,5 +1,7 @@
 """/healthz and /readyz: what a platform asks."""
 
+import json
+import sys
 from collections.abc import Iterator
 from threading import Event
 from time import monotonic
@@ -10,6 +12,9 @@ from django.test import Client
 
 from queueing import views
 from queueing.client import QueueClient
+from tests.servers.program import Program
+from tests.servers.redis_server import RedisServer
+from tests.servers.worker_process import site_environment
 
 
 def test_healthz_asks_nothing_but_the_process(
@@ -64,3 +69,32 @@ def test_readyz_waits_for_no_driver_and_asks_once(queue: QueueClient, hanging: l
         assert response.json()["database"] == "does not answer"
 
     assert hanging == [1]
+
+
+ASK = """
+import json, django
+django.setup()
+from django.test import Client
+client = Client(headers={"host": "localhost"}, raise_request_exception=False)
+paths = ("/healthz", "/readyz", "/metrics", "/queues.json", "/readyz?x")
+answers = {path: client.get(path) for path in paths}
+print("TOLD", json.dumps({path: answer.status_code for path, answer in answers.items()}))
+print("READY", answers["/readyz"].content.decode())
+"""
+
+
+@pytest.mark.parametrize("scheme", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/at/all"])
+def test_programs_are_answered_within_every_guard_of_a_project_while_the_database_is_away(
+    scheme: str, redis_server: RedisServer
+) -> None:
+    env = {
+        **site_environment(redis_server.url, scheme),
+        "DJANGO_SETTINGS_MODULE": "tests.queueing_admin.guarded_settings",
+        "DEBUG": "1",
+    }
+    program = Program([sys.executable, "-c", ASK], env=env)
+    assert program.run() == 0, program.tail()
+    told = {line.partition(" ")[0]: line.partition(" ")[2] for line in program.lines}
+    expected = {"/healthz": 200, "/readyz": 503, "/metrics": 200, "/queues.json": 200, "/readyz?x": 503}
+    assert json.loads(told["TOLD"]) == expected
+    assert json.loads(told["READY"]) == {"ready": False, "redis": "ok", "database": "does not answer"}
