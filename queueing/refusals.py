@@ -63,12 +63,12 @@ def translated(error: driver.RedisError) -> QueueError:
     if "max number of clients reached" in text:
         return QueueRefused("Redis refuses: it has as many clients as its maxclients allows")
     if IN_SCRIPT in text or "ACL failure in script" in text:
-        return QueueError(f"Redis refuses a command of a script: {PERMISSIONS} ({_cause(text)})")
+        return QueueError(f"Redis refuses a part of what was asked: {PERMISSIONS} ({_cause(text)})")
     if code == "NOPERM" and " command" in text:
         return QueueRefused(f"Redis refuses ({code}): {PERMISSIONS} ({_cause(text)})", is_lasting=True)
     if code == "NOPERM":
         return QueueError(f"Redis refuses ({code}): {PERMISSIONS} ({_cause(text)})")
-    return QueueError(f"Redis refused a script: {text}")
+    return QueueError(f"Redis refused a script: {_cause(text)}")
 
 
 def _code(error: driver.RedisError) -> str:

@@ -123,18 +123,21 @@ class ScriptRunner:
     def _try_until(self, seconds: float, calls: Sequence[Call], repeatable: bool) -> list[Any]:
         packed = _packed([call.command(whole=False) for call in calls])
         give_up = time.monotonic() + seconds
-        tried = 0
+        tried, was_lost = 0, False
         while True:
             tried += 1
             try:
                 return self._try_once(calls, packed)
             except QueueUnavailable as error:
-                if isinstance(error, ReplyLost) and not repeatable:
-                    raise
-                if isinstance(error, QueueRefused) and error.is_lasting:
-                    raise
+                was_lost |= isinstance(error, ReplyLost)
                 pause = random.uniform(0.01, 0.05) * 2**tried
-                if tried == self.TRIES or time.monotonic() + pause > give_up:
+                is_final = tried == self.TRIES or time.monotonic() + pause > give_up
+                is_final |= isinstance(error, ReplyLost) and not repeatable
+                is_final |= isinstance(error, QueueRefused) and error.is_lasting
+                if is_final and was_lost and not isinstance(error, ReplyLost):
+                    # An earlier try may have had its effect, so this is not an error that changed nothing.
+                    raise ReplyLost(f"{error} (the reply of an earlier try was lost)") from error
+                if is_final:
                     raise
                 time.sleep(pause)
 

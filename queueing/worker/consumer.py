@@ -73,6 +73,8 @@ class Consumer:
         self._unsettled: list[Outcome] = []
         self._exchange: Exchange | None = None
         self._missing: str | None = None
+        #: The last error of each queue that does not work.
+        self._faults: dict[str, str] = {}
         self._held = self._claims = 0
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
@@ -241,6 +243,7 @@ class Consumer:
                 self._unsettled += outcomes
                 self._breaks(lane, reply)
             else:
+                self._faults.pop(lane.queue, None)
                 self._read_settle(lane, outcomes, reply)
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
@@ -263,6 +266,7 @@ class Consumer:
             self._breaks(lane, reply)
             self.lookout.has_no_more(lane.queue)
             return
+        self._faults.pop(lane.queue, None)
         self._claims += 1
         try:
             batch = lane.read_claim(reply)
@@ -293,7 +297,11 @@ class Consumer:
         return any(queue == low_priority_queue(other) for other in self.lanes)
 
     def _breaks(self, lane: Lane, error: QueueError) -> None:
-        logger.error("%s: %s; tried again in %g s", lane.queue, error, BROKEN_SECONDS)
+        """Leave the queue alone for a while. The same error is logged once, until the queue works again."""
+        is_told = self._faults.get(lane.queue) == str(error)
+        self._faults[lane.queue] = str(error)
+        level = logging.DEBUG if is_told else logging.ERROR
+        logger.log(level, "%s: %s; tried again every %g s", lane.queue, error, BROKEN_SECONDS)
         self.lookout.breaks(lane.queue)
         # Another program may have left a key of another type.
         with suppress(QueueError):

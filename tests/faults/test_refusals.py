@@ -54,7 +54,7 @@ def unable_to_save(server: RedisServer, connection: redis.Redis) -> Iterator[Non
 @contextmanager
 def busy(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
     """Another client runs a script that does not end."""
-    connection.config_set("busy-reply-threshold", 50)
+    connection.config_set("lua-time-limit", 50)
 
     def loop() -> None:
         with server.connect() as other, pytest.raises(redis.ResponseError, match="SCRIPT KILL"):

@@ -1,5 +1,6 @@
 """A child without its process: consumer and crew, turned by the test."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -210,6 +211,26 @@ def test_one_broken_queue_stops_no_other(child, client, ran, caplog):
     one.turn_until(lambda: time.monotonic() > until)
     assert [record.message for record in caplog.records if "WRONGTYPE" in record.message][1:] == []
     client.redis.delete("rsmq:broken")
+
+
+def test_a_broken_queue_is_logged_once_until_it_works_again(child, client, ran, caplog, monkeypatch):
+    monkeypatch.setattr("queueing.worker.lookout.BROKEN_SECONDS", 0.05)
+    monkeypatch.setattr("queueing.worker.lookout.POLL_SECONDS", 0.05)
+    noting(ran, "q")
+    one = child("q")
+    for times in (1, 2):
+        client.redis.set("rsmq:q", "not a schedule")
+        looks = scripts_run(client) + 10
+        one.turn_until(lambda looks=looks: scripts_run(client) >= looks)
+        errors = [r for r in caplog.records if "WRONGTYPE" in r.message and r.levelno >= logging.ERROR]
+        assert len(errors) == times
+        client.redis.delete("rsmq:q")
+        client.send_message("q", "text")
+        one.turn_until(lambda times=times: len(ran) == times)
+
+
+def scripts_run(client: QueueClient) -> int:
+    return client.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
 
 
 def test_a_queue_that_is_missing_is_created(child, client, ran):

@@ -13,6 +13,7 @@ from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.connections import connect
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable, ReplyLost
+from tests.servers.cutting_proxy import CuttingProxy, Fate
 from tests.servers.redis_server import RedisServer
 from tests.servers.waiting import eventually
 
@@ -139,7 +140,7 @@ def test_a_user_that_is_disabled_and_enabled_again(
     user = connect(Conf(URL=f"redis://app:old@127.0.0.1:{server.port}/0"))
     user.ping()
     admin.execute_command("ACL", "DELUSER", "app")
-    with pytest.raises(QueueRefused, match="WRONGPASS"):
+    with pytest.raises(QueueUnavailable, match="WRONGPASS"):
         user.ping()
     admin.execute_command("ACL", "SETUSER", "app", "on", *rules)
     assert user.pop_message("q").body == "text"
@@ -185,6 +186,31 @@ def test_a_refused_page_does_not_stop_the_others(client: QueueClient, admin: red
         client.send_message("q", "text")
     with patience.patience(0.3, is_read=True):
         assert client.list_queues() == ["q"]
+
+
+class CutAndDemote:
+    """Cuts the reply of the first send, which Redis has stored, and lets Redis refuse everything after it."""
+
+    def __init__(self, admin: redis.Redis) -> None:
+        self.admin, self.is_done = admin, False
+
+    def __call__(self, command: list[bytes], reply: bytes) -> Fate:
+        if self.is_done or command[0] != b"EVALSHA" or reply.startswith(b"-"):
+            return Fate.PASS
+        self.is_done = True
+        self.admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+        self.admin.config_set("replica-serve-stale-data", "no")
+        return Fate.CUT
+
+
+def test_a_refusal_after_a_lost_reply_does_not_claim_that_nothing_was_sent(client, server, admin):
+    with CuttingProxy(server.port, CutAndDemote(admin)) as proxy:
+        other = connect(Conf(URL=proxy.url))
+        with pytest.raises(ReplyLost, match="MASTERDOWN.*earlier try"):
+            other.send_message("q", "stored")
+        other.redis.close()
+    admin.config_set("replica-serve-stale-data", "yes")
+    assert [message.body for message in client.peek_messages("q")] == ["text", "stored"]
 
 
 # --- a cluster ------------------------------------------------------------------------------------------
