@@ -260,7 +260,11 @@ class Keeper:
         self._givings.add(death)
 
     def _leave(self) -> None:
+        # First from the list: a keeper whose database hangs is killed while it records.
+        self._sign_off()
         self._recorder.finish(BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS)
+
+    def _sign_off(self) -> None:
         try:
             if self.options.health_file:
                 with suppress(OSError):  # It has been warned of.

@@ -1,8 +1,10 @@
 """Each signal that a worker may get: it stops in order, stops now, or means nothing; none counts a crash."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import psutil
 import pytest
@@ -55,6 +57,19 @@ def test_a_second_ctrl_c_gives_back_what_runs_and_counts_no_crash(scene: Scene):
     row = scene.diary.row(message_id)
     assert (row["attempts"], row["crashes"]) == (0, 0)
     assert scene.client.queue_figures(["slow"])[0].ready == 1
+
+
+def test_a_stopped_burst_does_not_wait_for_a_database_that_hangs(scene: Scene):
+    message_id = scene.send("0 recorded later")
+    with closing(sqlite3.connect(scene.diary.path)) as lock, scene.worker("slow", "--burst") as process:
+        lock.execute("BEGIN EXCLUSIVE")
+        eventually(lambda: len(process.children()) == 1 and message_id in scene.ledger.ids("end"), of=process)
+        process.signal_group(signal.SIGTERM)
+        assert process.wait(within_seconds=15) == 0, process.tail()
+        assert scene.client.workers() == []
+    with scene.worker("slow", "--burst") as second:
+        assert second.wait(within_seconds=40) == 0, second.tail()
+    assert scene.diary.outcomes(message_id) == [(1, "done")]
 
 
 def test_one_ctrl_c_that_arrives_twice_lets_the_running_message_finish(scene: Scene):
