@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from .error_text import as_text
 from .holdings import Delivery
 from .messages import Message
 
@@ -75,7 +76,7 @@ class Context:
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far this run is: 0.0 to 1.0 and a few words. At most a few times a second are kept."""
-        self._workplace.report(self._delivery, min(1.0, max(0.0, float(fraction))), note)
+        self._workplace.report(self._delivery, min(1.0, max(0.0, float(fraction))), as_text(note))
 
     def log(self, **fields: Any) -> None:
         """Add fields to every log line of this run."""

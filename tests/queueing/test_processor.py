@@ -311,6 +311,16 @@ def test_a_handler_with_a_second_parameter_is_given_its_context(process):
     assert process.reports == [("i" * 32, 0.5, "half"), ("i" * 32, 1.0, "")]
 
 
+@pytest.mark.parametrize("note", [ValueError("wrong"), Unprintable(), None, 5])
+def test_a_note_of_progress_may_be_anything(process, note):
+    def work(message, context):
+        context.progress(0.5, note)
+
+    assert process(work).event == "done"
+    [(_, _, kept)] = process.reports
+    assert isinstance(kept, str)
+
+
 def test_an_async_handler_is_cancelled_at_its_time_limit(process):
     cancelled = []
 
