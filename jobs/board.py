@@ -1,5 +1,6 @@
 """What the page shows of the queue at one moment."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,11 +8,13 @@ from dataclasses import dataclass, field
 import queueing
 from queueing import lookup, provision
 from queueing.conf import get_conf
-from queueing.exceptions import QueueError
+from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.lookup import MessageState
 from queueing.messages import QueueFigures
 
 from .hello import QUEUE
+
+logger = logging.getLogger(__name__)
 
 #: How many messages the page lists.
 LISTED = 20
@@ -46,6 +49,11 @@ class Board:
     messages: list[MessageState] = field(default_factory=list)
     sent: MessageState | None = None
     trouble: QueueError | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the trouble is that Redis does not answer."""
+        return isinstance(self.trouble, QueueUnavailable)
 
     @property
     def counts(self) -> Counts | None:
@@ -88,7 +96,13 @@ def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)
     except QueueError as trouble:
+        if not isinstance(trouble, QueueUnavailable):
+            logger.warning("the page cannot show the queue: %s", trouble)
         return Board(trouble=trouble)
+    except Exception:
+        # Other programs write to Redis, too, and the page is public.
+        logger.exception("the page cannot show the queue")
+        return Board(trouble=QueueError())
 
 
 def _read(sent_id: str, queues: Sequence[str]) -> Board:

@@ -77,7 +77,8 @@ def _sending(request: HttpRequest, send: Callable[[], demos.Sent]) -> HttpRespon
     except limits.Refused as refused:
         return _refusal(request, str(refused), refused.status, refused.retry_after_seconds)
     except QueueError as error:
-        logger.warning("A message could not be sent: %s", type(error).__name__)
+        why = type(error).__name__ if isinstance(error, QueueUnavailable) else error
+        logger.warning("A message could not be sent: %s", why)
         # A Redis that refuses writes may still show its queues.
         trouble = None if isinstance(error, QueueRefused) else error
         return _refusal(request, _not_sent(error), 503, retry_after_seconds=5, trouble=trouble)
@@ -147,7 +148,8 @@ def _not_sent(error: QueueError) -> str:
         return _("Redis does not answer, so your message was probably not sent. Press again in a moment.")
     if isinstance(error, QueueFull):
         return _("Redis is full and takes no new messages until workers have made room.")
-    return _("The queue refused the message: %s.") % error
+    # What Redis says of it is for the log: it names keys and scripts.
+    return _("The queue cannot take messages right now; its operator finds the reason in the log.")
 
 
 def _wants_json(request: HttpRequest) -> bool:

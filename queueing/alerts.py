@@ -3,7 +3,8 @@
 One place for all who warn: the console's pages, and whatever else tells of the queues.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,11 +15,14 @@ from django.utils.translation import ngettext
 from . import outbox, ownership
 from .client import QueueClient
 from .conf import get_conf
+from .exceptions import QueueError, QueueUnavailable
 from .keys import is_dead_letter_queue
 from .messages import QueueFigures
 from .shared import Shared
 from .templatetags.queueing_text import duration, visible
 from .workers import Worker
+
+logger = logging.getLogger("queueing")
 
 #: Messages that are ready for so long should have been taken by a program that is not ours, if by any.
 UNATTENDED_SECONDS = 60.0
@@ -39,19 +43,60 @@ class Alert:
     queue: str = ""
 
 
-def read(client: QueueClient, figures: Sequence[QueueFigures]) -> list[Alert]:
+def read(
+    client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
+) -> list[Alert]:
     """What there is to warn of now, about these queues and in general.
 
-    Four round trips, whatever the number of queues. Raises ``QueueUnavailable``.
+    ``names``: the queues that were asked for, if they are more than those with ``figures``. A part that
+    cannot be read is an alert itself. A few round trips. Raises ``QueueUnavailable``.
     """
-    workers = client.workers()
-    return [
-        *_eviction(client.eviction_policy()),
-        *_outbox(outbox.stats(client)),
-        *_owner(client),
-        *_silent(workers),
-        *_unattended(client, figures, workers),
-    ]
+    asked = [queue.name for queue in figures] if names is None else names
+
+    def of_workers() -> Iterator[Alert]:
+        workers = client.workers()
+        yield from _silent(workers)
+        yield from _unattended(client, figures, workers)
+
+    parts: tuple[Callable[[], Iterable[Alert]], ...] = (
+        lambda: _spoilt(client, asked),
+        lambda: _eviction(client.eviction_policy()),
+        lambda: _outbox(outbox.stats(client)),
+        lambda: _owner(client),
+        of_workers,
+    )
+    # Several parts may meet the same spoilt key.
+    return list(dict.fromkeys(alert for part in parts for alert in _tolerant(part)))
+
+
+def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
+    """The alerts of a part, or one that says why there are none: a page is never lost to a warning."""
+    try:
+        return list(part())
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        return [Alert("spoilt", _said(error))]
+    except Exception:
+        logger.exception("a warning cannot be read")
+        return [Alert("spoilt", _("A warning cannot be read. The log of this process says why."))]
+
+
+def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
+    # The figures of a queue count its dead letters.
+    dead = map(client.dead_letter_queue, names)
+    for error in client.spoilt_keys(list(dict.fromkeys([*names, *dead]))):
+        yield Alert("spoilt", _said(error))
+    for name in client.spoilt_schedules():
+        text = _(
+            "The schedule %(name)s in the key %(key)s cannot be read. A worker that has it in its code "
+            "begins it again within a minute. If none does, delete it with redis-cli HDEL."
+        )
+        yield Alert("spoilt", text % {"name": visible(name), "key": client.keys.schedules()})
+
+
+def _said(error: QueueError) -> str:
+    return f"{visible(str(error)).removesuffix('.')}."
 
 
 def current(client: QueueClient) -> list[Alert]:
@@ -65,7 +110,8 @@ def forget() -> None:
 
 
 def _read_all(client: QueueClient) -> list[Alert]:
-    found = read(client, client.queue_figures(sorted(client.list_queues())[:LOOKED_AT]))
+    names = sorted(client.list_queues())[:LOOKED_AT]
+    found = read(client, client.queue_figures(names), names)
     general = [alert for alert in found if not alert.queue]
     unattended = [alert for alert in found if alert.queue]
     return [*general, *unattended[:TOLD], *_untold(len(unattended) - TOLD)]

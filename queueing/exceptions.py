@@ -111,6 +111,22 @@ class QueueRefused(QueueUnavailable):
         self.is_lasting = is_lasting
 
 
+class SpoiltKey(QueueError):
+    """Another program has put a value of another type into a key of the queues.
+
+    ``key`` is its name. The text says what is wrong and how it is repaired.
+    """
+
+    name = "spoiltKey"
+
+    def __init__(self, key: str, found: str, wanted: str) -> None:
+        super().__init__(
+            f"The key {key} holds a {found}, and a {wanted} belongs there: "
+            '"manage.py queues sweep" sets it aside, and nothing is deleted'
+        )
+        self.key, self.found, self.wanted = key, found, wanted
+
+
 class ReplyLost(QueueUnavailable):
     """Redis went away during a call that must not be repeated: it may have taken effect."""
 

@@ -4,12 +4,67 @@ The first group is RSMQ's and fixed by it. The rest is ours: an RSMQ queue name 
 ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` can never be a key of an RSMQ program.
 """
 
+#: The Redis type of a key that belongs to one queue, by the part behind the queue's name.
+QUEUE_TYPES = {
+    "Q": "hash",
+    "ends": "hash",
+    "leases": "zset",
+    "headers": "hash",
+    "progress": "hash",
+    "metrics": "hash",
+    "waking": "zset",
+}
+#: The same of a key of the namespace, by the part behind the empty segment.
+NAMESPACE_TYPES = {
+    "held": "hash",
+    "outbox": "stream",
+    "outbox:stats": "hash",
+    "unrecorded": "hash",
+    "task_queues": "set",
+    "recorder": "string",
+    "owner": "string",
+    "never": "hash",
+    "workers": "hash",
+    "workers:quiet": "hash",
+    "sampled": "string",
+    "schedules": "hash",
+}
+#: Beginnings of keys that hold a string each.
+STRINGS = ("sender:", "hits:")
+
 
 class Keys:
     """The key names of one namespace (``rsmq`` unless told otherwise)."""
 
     def __init__(self, ns: str) -> None:
         self.ns = ns
+
+    # --- all of them --------------------------------------------------------------------------
+
+    def of_namespace(self) -> list[str]:
+        """The keys that do not belong to one queue and have a fixed name."""
+        return [self.queues(), *(f"{self.ns}::{name}" for name in NAMESPACE_TYPES)]
+
+    def all_of_queue(self, queue: str) -> list[str]:
+        """The keys of one queue."""
+        return [self.schedule(queue), *(f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES)]
+
+    def beside(self, queue: str) -> list[str]:
+        """Those of them that no RSMQ program knows."""
+        return [f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES if part != "Q"]
+
+    def type_of(self, key: str) -> str:
+        """The Redis type that a key of this namespace should have, empty if any is right."""
+        rest = key.removeprefix(f"{self.ns}:")
+        if rest.startswith(":"):
+            own = rest[1:]
+            return "string" if own.startswith(STRINGS) else NAMESPACE_TYPES.get(own, "")
+        if rest == "QUEUES":
+            return "set"
+        if ":once:" in rest:
+            return "string"
+        # The name of a foreign program's queue may have colons.
+        return QUEUE_TYPES.get(rest.rpartition(":")[2], "zset") if ":" in rest else "zset"
 
     # --- RSMQ's own ---------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Left
 
 from . import get_client, outbox, task_body
 from .client import QueueClient
-from .exceptions import QueueNotFound
+from .exceptions import QueueError, QueueNotFound, QueueUnavailable
 from .messages import PeekedMessage, sent_ms
 from .models import Job
 from .outcomes import ERROR_CHARACTERS, Outcome
@@ -86,11 +86,7 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
     """
     client = client or get_client()
     live = [state for queue in queues for state in _in_queue(client, queue, limit)]
-    pending = [
-        _pending(outcome)
-        for outcome in reversed(outbox.newest(client, count=OUTBOX_ENTRIES))
-        if outcome.queue in queues
-    ]
+    pending = [_pending(outcome) for outcome in _outcomes(client) if outcome.queue in queues]
     rows = _rows(
         *(Job.objects.filter(queue=queue).order_by("-finished_at", "-id")[:limit] for queue in queues)
     )
@@ -111,7 +107,7 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
     live = _told(client, queue, [message]) if message else []
     pending = [
         _pending(outcome)
-        for outcome in reversed(outbox.newest(client, count=OUTBOX_ENTRIES))
+        for outcome in _outcomes(client)
         if (outcome.queue, outcome.id) == (queue, message_id)
     ]
     if pending and not live:
@@ -160,6 +156,17 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
             state = replace(state, progress=progress.fraction, note=progress.note)
         states.append(state)
     return states
+
+
+def _outcomes(client: QueueClient) -> list[Outcome]:
+    """The newest outcomes of the outbox, newest first; none if it cannot be read, as with the history."""
+    try:
+        return outbox.newest(client, count=OUTBOX_ENTRIES)[::-1]
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        logger.warning("the outbox cannot be read: %s", error)
+        return []
 
 
 def _pending(outcome: Outcome) -> MessageState:

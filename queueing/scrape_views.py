@@ -5,7 +5,9 @@ and numbers of queues are nobody's business.
 """
 
 import hmac
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -19,12 +21,14 @@ import queueing
 from . import exposition, metrics, outbox
 from .client import QueueClient
 from .conf import get_conf
-from .exceptions import QueueError
+from .exceptions import QueueError, QueueUnavailable
 from .exposition import Exposition
 from .keys import is_dead_letter_queue
 from .messages import QueueFigures
 from .tallies import BOUNDS_SECONDS
 from .views import for_machines
+
+logger = logging.getLogger("queueing")
 
 #: Queues that are told of, by name: an answer must not grow without end.
 MAX_QUEUES = 1000
@@ -50,9 +54,12 @@ def for_programs(view: View) -> View:
             return refusal
         try:
             return view(request)
-        except QueueError as error:
+        except QueueUnavailable as error:
             # Its text may hold an address, and the caller needs none.
             return _line(f"Redis does not answer ({type(error).__name__}).", 503)
+        except QueueError as error:
+            logger.warning("a scrape cannot be answered: %s", error)
+            return _line("Redis refuses to show the queues; the log of this process says why.", 503)
 
     return answer
 
@@ -61,15 +68,20 @@ def for_programs(view: View) -> View:
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """All queues and workers in the text format of Prometheus."""
     client = queueing.get_client()
-    found = client.queue_figures()
+    names = sorted(client.list_queues())
+    found = client.queue_figures(names)
     figures = found[:MAX_QUEUES]
     text = Exposition()
     help = f"1 where there are more queues than the {MAX_QUEUES} told of here."
     text.gauge("queueing_queues_truncated", help, [({}, int(len(found) > len(figures)))])
     _write_queues(text, figures)
     _write_counted(text, client, figures)
-    _write_workers(text, client)
-    _write_outbox(text, client)
+    # A key that cannot be read costs the figures that come from it, and is one itself.
+    for write in (_write_workers, _write_outbox):
+        with _tolerance():
+            write(text, client)
+    spoilt = [({"key": key}, 1) for key in _spoilt_keys(client, names[:MAX_QUEUES])]
+    text.gauge("queueing_key_spoilt", "1 for a key of Redis that is not what it should be.", spoilt)
     return HttpResponse(str(text), content_type=exposition.CONTENT_TYPE)
 
 
@@ -78,11 +90,12 @@ def queues_json(request: HttpRequest) -> JsonResponse:
     """The figures of all queues, or of those named by ``?queue=``, and of all together.
 
     ``all`` leaves dead-letter queues out: nobody has to be started for them. ``truncated`` says that there
-    are more queues, which are in none of it.
+    are more queues, which are in none of it. ``spoilt`` names keys of Redis that are not what they should be.
     """
     client = queueing.get_client()
     named = request.GET.getlist("queue")
-    found = client.queue_figures(named[:MAX_QUEUES] or None)
+    names = named[:MAX_QUEUES] or sorted(client.list_queues())
+    found = client.queue_figures(names)
     figures = found[:MAX_QUEUES]
     rates = metrics.rates(client, figures)
     living = [queue for queue in figures if not is_dead_letter_queue(queue.name)]
@@ -91,8 +104,27 @@ def queues_json(request: HttpRequest) -> JsonResponse:
             "queues": {queue.name: _numbers([queue], rates[queue.name]) for queue in figures},
             "all": _numbers(living, metrics.rate_of_all(living, rates)),
             "truncated": max(len(found), len(named)) > MAX_QUEUES,
+            "spoilt": _spoilt_keys(client, names[:MAX_QUEUES]),
         }
     )
+
+
+def _spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    with _tolerance():
+        found = [error.key for error in client.spoilt_keys(names)]
+    return found
+
+
+@contextmanager
+def _tolerance() -> Iterator[None]:
+    """Within, what Redis refuses to show is left out, and logged."""
+    try:
+        yield
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        logger.warning("a scrape is incomplete: %s", error)
 
 
 # --- the token --------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from hiredis import pack_command
 from redis import Redis
 from redis import exceptions as driver
 
-from . import patience, refusals
-from .exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
+from . import decode, patience, refusals
+from .exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost, SpoiltKey
+from .keys import Keys
 
 FOLDER = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
@@ -78,7 +79,8 @@ class ScriptRunner:
     #: How often a repeatable call is tried in all, as long as its time is not used up.
     TRIES = 5
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._keys = keys
         self.pool = redis.connection_pool
         self.patience_seconds = self.pool.connection_kwargs.get("socket_timeout") or 5.0
         self._failed_at = -math.inf  # when somebody with a page's patience last gave up
@@ -147,9 +149,9 @@ class ScriptRunner:
         except (driver.RedisError, OSError) as error:
             raise refusals.unanswered(error) from error
         try:
+            replies = _converse(connection, packed, len(calls))
             return [
-                _settled(connection, call, reply)
-                for call, reply in zip(calls, _converse(connection, packed, len(calls)), strict=True)
+                self._settled(connection, call, reply) for call, reply in zip(calls, replies, strict=True)
             ]
         except QueueRefused:
             # Another connection may lead to another server, such as the new primary.
@@ -164,6 +166,23 @@ class ScriptRunner:
             raise
         finally:
             self.pool.release(connection)
+
+    def _settled(self, connection: Any, call: Call, reply: Any) -> Any:
+        """A reply, or its error in our terms. Raises ``QueueRefused``."""
+        settled = _settled(connection, call, reply)
+        if isinstance(settled, QueueError) and "WRONGTYPE " in str(settled):
+            return self._spoilt_key(connection, call) or settled
+        return settled
+
+    def _spoilt_key(self, connection: Any, call: Call) -> SpoiltKey | None:
+        """The first key of a call that has another type than it should: Redis does not name it."""
+        types = _converse(connection, _packed([("TYPE", key) for key in call.keys]), len(call.keys))
+        for key, found in zip(call.keys, types, strict=True):
+            name = decode.text(key) if isinstance(key, bytes) else key
+            wanted = self._keys.type_of(name)
+            if isinstance(found, bytes) and wanted and found.decode() not in (wanted, "none"):
+                return SpoiltKey(name, found.decode(), wanted)
+        return None
 
 
 def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:

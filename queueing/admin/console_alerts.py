@@ -5,14 +5,15 @@ from django.http import HttpRequest
 import queueing
 
 from .. import alerts
-from ..exceptions import QueueUnavailable
+from ..exceptions import QueueError
 
 
 def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
-    """What there is to warn this person of; of queues only who may see them. None while Redis is away."""
+    """What there is to warn this person of; of queues only who may see them. None while Redis
+    is away: no page is lost to its warnings."""
     try:
         found = alerts.current(queueing.get_client())
-    except QueueUnavailable:
+    except QueueError:
         return []
     if request.user.has_perm("queueing.view_queue") or request.user.has_perm("queueing.change_queue"):
         return found

@@ -1,7 +1,7 @@
-"""What the console answers while the database is away: a page that says so, instead of a traceback.
+"""The guard of all pages of the console: trouble with the database or with Redis is a page, not a traceback.
 
-Who asks cannot be known then, because sessions lie in the same database; so the page shows nothing
-but that. The answer comes as soon as the driver gives up: set its ``connect_timeout``.
+While the database is away nobody can be recognised, because sessions are stored in it; so that page shows
+nothing else. The answer comes as soon as the driver gives up: set its ``connect_timeout``.
 """
 
 import logging
@@ -11,13 +11,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import Context
 from django.template.loader import get_template
+from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext as _
 
 from .. import silence
+from ..exceptions import QueueError, QueueUnavailable
 from ..patience import patient
 
 logger = logging.getLogger("queueing")
@@ -27,29 +31,52 @@ RETRY_SECONDS = 10
 
 
 class AnswersWithoutDatabase(admin.ModelAdmin):
-    """Every page of the model answers 503 while the database does not answer."""
+    """Every page of the model answers, also if the database is away or Redis refuses to show its part."""
 
     @property
     def urls(self) -> list[Any]:
         """The pages of ``get_urls``, each guarded."""
-        return [_guarded(pattern, self.admin_site) for pattern in super().urls]
+        return [_guarded(pattern, self) for pattern in super().urls]
+
+    def refused(self, request: HttpRequest, error: QueueError) -> HttpResponse:
+        """The page that stands in for one that cannot be read from Redis, for those who may look."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        logger.warning("a page of the admin cannot be shown: %s", error)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Redis cannot be read"),
+            "opts": self.opts,
+            "is_away": isinstance(error, QueueUnavailable),
+            "unavailable": True,
+            "trouble": str(error).removesuffix("."),
+            "posted": request.method == "POST",
+        }
+        return TemplateResponse(request, "admin/queueing/refused.html", context)
 
 
-def _guarded(pattern: Any, site: admin.AdminSite) -> Any:
+def _guarded(pattern: Any, model_admin: AnswersWithoutDatabase) -> Any:
     if isinstance(pattern, URLPattern):
-        pattern.callback = guard(pattern.callback, site)
+        pattern.callback = guard(pattern.callback, model_admin)
     return pattern
 
 
-def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[..., HttpResponse]:
-    """``view``, with the page in its place where the database is away; the page is rendered within."""
+def guard(
+    view: Callable[..., HttpResponse], model_admin: AnswersWithoutDatabase
+) -> Callable[..., HttpResponse]:
+    """``view`` with a page in its place if it cannot be shown; the page is rendered within."""
 
     @patient
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.current_app = site.name  # the links of its templates stay on this site
-        response = view(request, *args, **kwargs)
-        # Templates ask the database, too.
-        return response.render() if hasattr(response, "render") else response
+        # The links of its templates stay on this site.
+        request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
+        try:
+            response = view(request, *args, **kwargs)
+            # Templates ask the database and Redis, too.
+            return response.render() if hasattr(response, "render") else response
+        except QueueError as error:
+            return model_admin.refused(request, error).render()  # type: ignore[attr-defined]
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -60,7 +87,7 @@ def guard(view: Callable[..., HttpResponse], site: admin.AdminSite) -> Callable[
             if "no such " in str(error):  # SQLite's word for a missing table: it does answer
                 raise
             logger.warning("the database does not answer a page of the admin: %s", type(error).__name__)
-            return _away(site)
+            return _away(model_admin.admin_site)
 
     return guarded
 

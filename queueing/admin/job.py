@@ -194,7 +194,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         context["queue_url"] = queue_url(self.admin_site, job.queue) if sees_queues else ""
-        context["is_ended"] = job.state not in UNDER_WAY and found.state in ("", "dead", "unknown")
+        is_over = found.state in ("", "dead", "unknown", "unreadable")
+        context["is_ended"] = is_over and job.state not in UNDER_WAY
         response = super().render_change_form(request, context, *args, **kwargs)
         if "part" in request.GET:  # what changes, alone
             response.template_name = "admin/queueing/job/live.html"

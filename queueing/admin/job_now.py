@@ -5,16 +5,20 @@ from dataclasses import dataclass
 
 import queueing
 
-from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
+from ..exceptions import InvalidFormat, MissingParameter, QueueError, QueueNotFound, QueueUnavailable
 from ..keys import is_dead_letter_queue
 from ..messages import PeekedMessage
 from ..models import Job, State
+
+#: There is no such queue, or it has a name that only a foreign program would give.
+NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
     """``state`` is a word for what the queue says: that of a message in it, ``dead`` for one among the
-    dead letters, ``""`` for one that is in neither, and ``unknown`` where Redis does not answer.
+    dead letters, ``""`` for one that is in neither, ``unknown`` if Redis does not answer, and
+    ``unreadable`` if it refuses.
 
     ``queue`` is where it lies. ``verbs`` are the names of what makes sense.
     """
@@ -38,6 +42,9 @@ def now(job: Job) -> Now:
         return Now("", verbs=tuple(_verbs(job, "")))
     except QueueUnavailable:
         return Now("unknown")
+    except QueueError:
+        # "Not there" would offer to run again what may be in its queue.
+        return Now("unreadable")
 
 
 def _dead_letter_queue(job: Job) -> str:
@@ -47,18 +54,14 @@ def _dead_letter_queue(job: Job) -> str:
     client = queueing.get_client()
     try:
         return client.get_queue_policy(job.queue).dead_letter_queue or client.dead_letter_queue(job.queue)
-    except QueueUnavailable:
-        raise
-    except QueueError:
+    except NOT_THERE:
         return ""
 
 
 def _peek(queue: str, id: str) -> PeekedMessage | None:
     try:
         return queueing.get_client().peek_message(queue, id)
-    except QueueUnavailable:
-        raise
-    except (QueueNotFound, QueueError):  # not there, or a name that only a foreign program would give
+    except NOT_THERE:
         return None
 
 

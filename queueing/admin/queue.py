@@ -173,6 +173,9 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         except QueueExists:
             self.message_user(request, _("There is a queue of that name already."), messages.ERROR)
         except QueueError as error:
+            # A page that only shows would lead to itself for ever.
+            if request.method != "POST":
+                raise
             self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
         return HttpResponseRedirect(request.path)
 
@@ -194,6 +197,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         except QueueUnavailable:
             return self.away(request, object_id, self.has_delete_permission(request))
         except QueueError as error:
+            if request.method != "POST":
+                raise
             self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
             return HttpResponseRedirect(address(self.admin_site, "queue_changelist"))
 

@@ -13,6 +13,7 @@ from ..exceptions import InvalidValue, QueueError
 from ..keys import dead_letter_queue, is_dead_letter_queue
 from ..messages import QueueFigures, QueuePolicy
 from ..models import Queue
+from ..templatetags.queueing_text import visible
 from .whole_number import WholeNumberField
 
 EDITABLE = ("vt", "delay", "maxsize")
@@ -141,7 +142,8 @@ class QueueForm(AttributesForm):
         for name, field in self.fields.items():
             field.show_hidden_initial = True
             value = getattr(figures.attributes, name) if name in EDITABLE else getattr(policy, name) or None
-            self.initial.setdefault(name, value)
+            # The name of a dead-letter queue may be bytes that no page can hold.
+            self.initial.setdefault(name, visible(value) if isinstance(value, str) else value)
 
     def clean(self) -> dict[str, Any]:
         self.checked(set(self.changed_data))

@@ -67,7 +67,7 @@ class Snapshot:
 def take(client: QueueClient, names: list[str]) -> Snapshot:
     """Look at these queues now, in a few round trips. Raises ``QueueUnavailable``."""
     figures = client.queue_figures(names)
-    return Snapshot(figures, metrics.rates(client, figures), alerts.read(client, figures))
+    return Snapshot(figures, metrics.rates(client, figures), alerts.read(client, figures, names))
 
 
 def _read(question: Question) -> Snapshot:

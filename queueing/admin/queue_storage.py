@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 import queueing
 
-from ..exceptions import QueueError, QueueUnavailable
+from ..exceptions import QueueNotFound
 from ..messages import QueuePolicy
 from ..models import Queue
 from .queue_action import is_actionable
@@ -23,20 +23,18 @@ class QueueStorage:
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Queue | None:
         """The queue of that name with its figures and policy, ``None`` if there is none.
 
-        Raises ``QueueUnavailable``.
+        Raises ``QueueUnavailable``, and ``SpoiltKey`` if one of its keys is of another type.
         """
         client = queueing.get_client()
         try:
             # The policy first: it knows where the dead letters are that the figures count.
             policy = client.get_queue_policy(object_id) if is_actionable(object_id) else QueuePolicy()
-            found = client.queue_figures([object_id])
-        except QueueUnavailable:
-            raise
-        except QueueError:
+            found = client.figures_of_queue(object_id)
+        except QueueNotFound:
             return None
         if not found:
             return None
-        queue = as_row(found[0])
+        queue = as_row(found)
         queue.policy = policy
         return queue
 

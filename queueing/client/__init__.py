@@ -10,6 +10,7 @@ from .deletes import Deletes
 from .looks import Looks
 from .progress import ProgressNotes
 from .receives import Receives
+from .repairs import Repairs
 from .samples import Samples
 from .schedules import Schedules
 from .sends import Sends
@@ -30,6 +31,7 @@ class QueueClient(
     Looks,
     Steering,
     Sweeps,
+    Repairs,
     ProgressNotes,
     Samples,
     Workers,

@@ -4,18 +4,30 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from redis import Redis
+from redis import exceptions as driver
 
-from ..exceptions import MessageTooLong, QueueExists, QueueNotFound, ScheduleNotFound
+from .. import decode, refusals
+from ..exceptions import (
+    MessageTooLong,
+    QueueError,
+    QueueExists,
+    QueueNotFound,
+    ScheduleNotFound,
+)
 from ..keys import Keys, dead_letter_queue
 from ..process_state import ProcessState
 from ..scripts import ScriptRunner
 from ..senders import Senders
+from ..subscription import AWAY
 from ..wakeups import WakeUps
 
 #: Messages per script call: Lua's stack and everybody else's waiting time are bounded.
 BATCH = 1000
 #: Bytes of bodies per script call.
 BATCH_BYTES = 1_000_000
+#: Keys that one step of a scan looks at.
+SCAN_STEP = 1000
+SCAN_REFUSED = "Redis refuses SCAN to its user, so what deleted queues left is not tidied up"
 #: A dead-letter queue that is made forgets its messages after so many seconds.
 DEAD_RETENTION_SECONDS = 30 * 86_400
 
@@ -32,7 +44,7 @@ class ClientBase:
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
         self.redis = redis
         self.keys = Keys(ns)
-        self.scripts = ScriptRunner(redis)
+        self.scripts = ScriptRunner(redis, self.keys)
         self._wakeups = ProcessState(lambda: WakeUps(redis))
         #: The queues of tasks that this client has made, or found, and noted.
         self.task_queues: set[str] = set()
@@ -83,6 +95,18 @@ class ClientBase:
             if reply[0] != b"deadLetterQueue":
                 return checked(reply)
             self.learn_dead_letter_queue(qname, reply[1].decode())
+
+    def _scan(self, pattern: str) -> Iterator[str]:
+        """The keys of the namespace that fit a pattern, each at least once and without its beginning."""
+        begins = f"{self.keys.ns}:"
+        literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
+        try:
+            for key in self.redis.scan_iter(match=f"{literally}{pattern}", count=SCAN_STEP):
+                yield (decode.text(key) if isinstance(key, bytes) else key).removeprefix(begins)
+        except driver.NoPermissionError as error:
+            raise QueueError(f"{SCAN_REFUSED} ({error})") from error
+        except AWAY as error:
+            raise refusals.unanswered(error) from error
 
     def _find_queue(self, qname: str) -> None:
         """``QueueNotFound`` where it is not there.

@@ -21,22 +21,33 @@ class Looks(Queues):
 
     def queue_figures(self, qnames: Sequence[str] | None = None) -> list[QueueFigures]:
         """The figures of these queues (``None``: of all), by name; what is no queue is left out."""
-        names = sorted(set(self.list_queues() if qnames is None else qnames))
-        found: dict[str, QueueFigures] = {}
+        found = self._figures_of(sorted(set(self.list_queues() if qnames is None else qnames)))
+        # One queue whose keys are of another type hides none of the others: ``spoilt_keys`` names them.
+        return [found[name] for name in sorted(found) if not isinstance(found[name], QueueError)]
+
+    def figures_of_queue(self, qname: str) -> QueueFigures | None:
+        """The figures of one queue, ``None`` if it is not there. Raises ``SpoiltKey``."""
+        found = self._figures_of([qname]).get(qname)
+        if isinstance(found, QueueError):
+            raise found
+        return found
+
+    def _figures_of(self, names: Sequence[str]) -> dict[str, Any]:
+        """The figures of those that are there, or the error with which Redis refused them."""
+        found: dict[str, QueueFigures | QueueError] = {}
         while names:
             replies = self.scripts.try_all([self._figures_call(name) for name in names])
             elsewhere = []
             for name, reply in zip(names, replies, strict=True):
                 if isinstance(reply, QueueError):
-                    # One queue whose keys are of another type hides none of the others.
-                    continue
-                if reply[0] == b"deadLetterQueue":
+                    found[name] = reply
+                elif reply[0] == b"deadLetterQueue":
                     self.learn_dead_letter_queue(name, decode.text(reply[1]))
                     elsewhere.append(name)
                 elif reply[0] == b"ok":
                     found[name] = _figures(name, reply[1:])
             names = elsewhere
-        return [found[name] for name in sorted(found)]
+        return found
 
     def _figures_call(self, name: str) -> Call:
         # Another program's names need not be any that we would take.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import decode, validation
-from ..exceptions import NoAttributeSupplied
+from ..exceptions import NoAttributeSupplied, SpoiltKey
 from ..messages import QueueAttributes
 from .base import ClientBase, checked
 
@@ -25,9 +25,20 @@ class Queues(ClientBase):
         return 1
 
     def list_queues(self) -> list[str]:
-        """RSMQ's listQueues: the names in its index, unordered."""
-        names = self.scripts.run("list_queues", [self.keys.queues()])
+        """RSMQ's listQueues: the names in its index, unordered.
+
+        If the index is not a set, the queues are found by their keys.
+        """
+        try:
+            names = self.scripts.run("list_queues", [self.keys.queues()])
+        except SpoiltKey:
+            return self.find_queues()
         return [decode.text(name) for name in names]
+
+    def find_queues(self) -> list[str]:
+        """The names of the queues whose attributes are there, whatever the index says. It takes long."""
+        names = {rest.removesuffix(":Q") for rest in self._scan("*:Q")}
+        return sorted(name for name in names if name and not name.startswith(":"))
 
     def delete_queue(self, qname: str) -> int:
         """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages go with it."""

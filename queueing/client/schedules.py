@@ -13,19 +13,29 @@ from .sends import Sends
 LEFT_MS = 60_000
 #: A schedule that no worker has named for so long is forgotten.
 FORGOTTEN_MS = 7 * 86_400_000
+#: Characters of a timetable that are looked at: no code has a longer one.
+MAX_EXPRESSION = 500
 
 
 class Schedules(Sends):
     """What workers, the console and a terminal do with schedules."""
 
     def schedules(self) -> list[ScheduleState]:
-        """All schedules that workers have named in the last week, by name."""
-        now_ms, *pairs = self.scripts.run("list_schedules", [self.keys.schedules()])
-        states = [
-            _state(decode.text(name), json.loads(text), int(now_ms))
-            for name, text in zip(pairs[::2], pairs[1::2], strict=True)
-        ]
+        """All schedules that workers have named in the last week, by name.
+
+        Those that cannot be read are left out: ``spoilt_schedules`` names them.
+        """
+        now_ms, stored = self._stored_schedules()
+        states = [_state(name, decode.record(text), now_ms) for name, text in stored if text]
         return sorted(states, key=lambda state: state.name)
+
+    def spoilt_schedules(self) -> list[str]:
+        """The names of schedules in whose place another program has left something else."""
+        return sorted(name for name, text in self._stored_schedules()[1] if not text)
+
+    def _stored_schedules(self) -> tuple[int, list[tuple[str, bytes]]]:
+        now_ms, *pairs = self.scripts.run("list_schedules", [self.keys.schedules()])
+        return int(now_ms), list(zip(map(decode.text, pairs[::2]), pairs[1::2], strict=True))
 
     def pause_schedule(self, name: str) -> None:
         """Let its ticks pass without a message. Raises ``ScheduleNotFound``."""
@@ -77,24 +87,26 @@ def _texts(timing: Timing) -> tuple[str, ...]:
     return timing.name, timing.expression, timing.time_zone, timing.queue, timing.missed
 
 
-def _state(name: str, known: dict[str, str], now_ms: int) -> ScheduleState:
-    timing = Timing(name, known["expression"], known["time_zone"], known["queue"], known["missed"])
-    settled_ms, paused = int(known["settled"]), known["paused"] == "1"
+def _state(name: str, known: decode.Record, now_ms: int) -> ScheduleState:
+    timing = Timing(name, *map(known.text, ("expression", "time_zone", "queue", "missed")))
+    settled_ms, paused = int(known.text("settled")), known.text("paused") == "1"
     return ScheduleState(
         timing=timing,
         paused=paused,
         settled_ms=settled_ms,
         next_ms=_next_ms(timing, max(settled_ms, now_ms) if paused else settled_ms),
-        last_tick_ms=int(known["tick"]),
-        last_id=known["id"],
-        seen_ms=int(known["seen"]),
+        last_tick_ms=int(known.text("tick")),
+        last_id=known.text("id"),
+        seen_ms=int(known.text("seen")),
         now_ms=now_ms,
     )
 
 
 def _next_ms(timing: Timing, ms: int) -> int:
-    """0 where there is none, or the text is one that only other code can read."""
+    """0 if there is none, or if the text is one that only other code can read."""
+    if len(timing.expression) > MAX_EXPRESSION:
+        return 0
     try:
         return timetable.read(timing.expression, timing.time_zone).after(ms) or 0
-    except timetable.BadTimetable:
+    except (ValueError, OverflowError):
         return 0

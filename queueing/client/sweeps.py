@@ -5,31 +5,26 @@ take; ``manage.py queues sweep`` runs it for all.
 """
 
 import logging
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from redis import exceptions as driver
-
-from .. import decode, refusals, validation
-from ..exceptions import QueueError, QueueNotFound
+from .. import decode, validation
+from ..exceptions import QueueNotFound
 from ..messages import Swept
-from ..subscription import AWAY
-from .base import ClientBase
+from .queues import Queues
 
 logger = logging.getLogger("queueing")
 
 #: Entries per step.
 STEP = 200
-#: Keys that one sweep of lost queues looks at per step.
-SCAN_STEP = 1000
-SCAN_REFUSED = "Redis refuses SCAN to its user, so what deleted queues left is not tidied up"
 #: What is added to the name of a key that is set aside.
 ASIDE = ":unreadable"
 #: The last part of each key that we keep beside a queue.
 KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
 
 
-class Sweeps(ClientBase):
+class Sweeps(Queues):
     """What tidies up."""
 
     def sweep_queue(self, qname: str) -> Swept:
@@ -50,37 +45,48 @@ class Sweeps(ClientBase):
         for which in ("attributes", "ends", "headers"):
             yield from self._sweep_fields(qname, which)
 
-    def mend_keys(self, qname: str = "") -> list[str]:
-        """Set aside the keys of ours that are of another type than they should be: their names.
+    def mend_keys(self, qname: str = "") -> dict[str, str]:
+        """Set aside the keys of ours that are of another type than they should be: old name -> new name.
 
         Those of the namespace, and those beside this queue. A key ``x`` is kept as ``x:unreadable``.
         """
-        keys, dead = self.keys, self.dead_letter_queue(qname)
-        hashes = (keys.ends(qname), keys.headers(qname), keys.headers(dead), keys.progress(qname))
-        beside = {
-            **dict.fromkeys([*hashes, keys.metrics(qname)], "hash"),
-            **dict.fromkeys([keys.leases(qname), keys.waking(qname)], "zset"),
-        }
-        types = {
-            **(beside if qname else {}),
-            **dict.fromkeys([keys.held(), keys.outbox_stats(), keys.unrecorded()], "hash"),
-            **dict.fromkeys([keys.workers(), keys.quiet_workers(), keys.schedules()], "hash"),
-            **dict.fromkeys([keys.task_queues(), keys.queues()], "set"),
-            **dict.fromkeys([keys.recorder(), keys.sampled()], "string"),
-            keys.outbox(): "stream",
-        }
-        pairs = [name for key in types for name in (key, key + ASIDE)]
-        mended = [decode.text(key) for key in self.scripts.run("mend", pairs, *types.values())]
-        for key in mended:
-            logger.warning("%s was not a %s; it is kept as %s", key, types[key], key + ASIDE)
-        if keys.queues() in mended:
+        keys = self.keys.of_namespace()
+        if qname:
+            keys += [*self.keys.beside(qname), self.keys.headers(self.dead_letter_queue(qname))]
+        mended = self._set_aside(keys)
+        if self.keys.queues() in mended:
             self._list_again()
+        return mended
+
+    def mend_queue(self, qname: str) -> dict[str, str]:
+        """The same with the keys that RSMQ gave the queue: only a person may decide that.
+
+        After the schedule was lost, each message is due at its place of sending, and one that a worker holds
+        within a minute. After the attributes were lost, the queue is gone.
+        """
+        schedule = self.keys.schedule(qname)
+        mended = self._set_aside([schedule, self.keys.attributes(qname)])
+        cursor = b"0" if schedule in mended else b""
+        while cursor:
+            cursor, _ = self.scripts.run("reschedule", self._lane_keys(qname), cursor, STEP)
+            cursor = b"" if cursor == b"0" else cursor
+        return mended
+
+    def _set_aside(self, keys: Sequence[str]) -> dict[str, str]:
+        """Rename the keys that have another type than they should: old name -> new name."""
+        # A name that is taken already, because this is not the first time, gets a longer one.
+        longer = f"{ASIDE}-{secrets.token_hex(4)}"
+        names = [name for key in keys for name in (key, key + ASIDE, key + longer)]
+        found = self.scripts.run("mend", names, *map(self.keys.type_of, keys))
+        texts = list(map(decode.text, found))
+        mended = dict(zip(texts[::2], texts[1::2], strict=True))
+        for key, place in mended.items():
+            logger.warning("%s was not a %s; it is kept as %s", key, self.keys.type_of(key), place)
         return mended
 
     def _list_again(self) -> None:
         """Put the queues that exist back into the index of all queues."""
-        for key in self._scan("*:Q"):
-            name = key.removeprefix(f"{self.keys.ns}:").removesuffix(":Q")
+        for name in self.find_queues():
             if validation.QNAME.fullmatch(name):
                 self.scripts.run("list_again", [self.keys.attributes(name), self.keys.queues()], name)
 
@@ -113,23 +119,7 @@ class Sweeps(ClientBase):
 
     def _names_beside(self) -> Iterator[str]:
         """The queues beside which there is a key of ours."""
-        for key in self._scan("*:*"):
-            name, _, kind = key.removeprefix(f"{self.keys.ns}:").rpartition(":")
+        for rest in self._scan("*:*"):
+            name, _, kind = rest.rpartition(":")
             if kind in KINDS_BESIDE and validation.QNAME.fullmatch(name):
                 yield name
-
-    def _scan(self, pattern: str) -> Iterator[str]:
-        """The keys of this namespace that match."""
-        try:
-            prefix = _literal(f"{self.keys.ns}:")
-            for key in self.redis.scan_iter(match=prefix + pattern, count=SCAN_STEP):
-                yield decode.text(key) if isinstance(key, bytes) else key
-        except driver.NoPermissionError as error:
-            raise QueueError(f"{SCAN_REFUSED} ({error})") from error
-        except AWAY as error:
-            raise refusals.unanswered(error) from error
-
-
-def _literal(text: str) -> str:
-    """``text`` in a pattern of Redis, where brackets and the like have a meaning."""
-    return "".join(f"\\{character}" if character in "*?[]\\^" else character for character in text)

@@ -52,6 +52,7 @@ end
 
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  if now_ms - cjson.decode(all[i + 1]).seen > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i]) end
+  local state = schedule_in(all[i + 1])
+  if state and now_ms - state.seen > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i]) end
 end
 return reply

@@ -4,6 +4,7 @@ import dataclasses
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import QueueNotFound
 from ..messages import QueueFigures, QueuePolicy
 from .screen import Screen
 from .text import duration, moment
@@ -55,12 +56,13 @@ paused. Autoscalers read --json, where the age is latency_seconds."""
         figures = client.queue_figures()
         if options.json:
             screen.json([as_json(queue) for queue in figures])
-        elif not figures:
+            return
+        if not figures:
             screen.say('There is no queue: "manage.py queues create NAME" makes one.')
         else:
             columns = COLUMNS + ATTRIBUTES if options.long else COLUMNS
             screen.table([columns, *([_words(queue)[name] for name in columns] for queue in figures)])
-            warn(client, screen, figures)
+        warn(client, screen, figures, client.list_queues())
 
 
 class Show(Verb):
@@ -109,13 +111,15 @@ def show(client: "QueueClient", screen: Screen, name: str, *, as_object: bool) -
     """Print everything about one queue. Raises ``QueueNotFound``."""
     # The policy first: it knows where the dead letters are that the figures count.
     policy = client.get_queue_policy(name)
-    for figures in client.queue_figures([name]):
-        if as_object:
-            screen.json(as_json(figures) | dataclasses.asdict(policy))
-        else:
-            words = _words(figures) | _policy_words(policy)
-            screen.table([(name, words[name], MEANINGS.get(name, "")) for name in words], right=False)
-            warn(client, screen, [figures])
+    figures = client.figures_of_queue(name)
+    if figures is None:
+        raise QueueNotFound
+    if as_object:
+        screen.json(as_json(figures) | dataclasses.asdict(policy))
+        return
+    words = _words(figures) | _policy_words(policy)
+    screen.table([(name, words[name], MEANINGS.get(name, "")) for name in words], right=False)
+    warn(client, screen, [figures])
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:

@@ -152,12 +152,12 @@ queue is another queue and stays. It asks first, with the number of messages."""
         add_yes(parser)
 
     def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
-        for figures in client.queue_figures([options.queue]):
-            messages = counted(figures.attributes.msgs)
-            if not options.yes:
-                running = f", {figures.running} of them running" if figures.running else ""
-                screen.confirm(f"Delete the queue {options.queue} with its {messages}{running}?")
-            client.delete_queue(options.queue)
-            screen.say(f"Deleted {options.queue} with its {messages}.")
-            return
-        raise QueueNotFound
+        figures = client.figures_of_queue(options.queue)
+        if figures is None:
+            raise QueueNotFound
+        messages = counted(figures.attributes.msgs)
+        if not options.yes:
+            running = f", {figures.running} of them running" if figures.running else ""
+            screen.confirm(f"Delete the queue {options.queue} with its {messages}{running}?")
+        client.delete_queue(options.queue)
+        screen.say(f"Deleted {options.queue} with its {messages}.")

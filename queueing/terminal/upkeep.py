@@ -1,6 +1,7 @@
 """Verbs for many messages at a time: purge, redrive, move, sweep."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import validation
@@ -127,9 +128,10 @@ what is left of queues that another program deleted goes, too.
 
 Mend what another program has spoilt: keys of another type are kept under the
 name KEY:unreadable, a message whose due time is no time becomes ready, and
-leases without end are dropped.
+leases without end are dropped. If the order of the messages of a queue is
+lost, all are ready again in the order of their sending.
 
-Workers do the same now and then. It harms nothing at any time."""
+Workers do the same now and then, but for the two keys of RSMQ itself. It harms nothing at any time."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -138,11 +140,12 @@ Workers do the same now and then. It harms nothing at any time."""
 
     def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
         if options.queue:
+            _mend(client, screen, [options.queue])
             client.get_queue_attributes(options.queue)
             screen.say(f"Swept {options.queue}: {_found(client.sweep_queue(options.queue))}.")
             return
-        swept = Swept(mended=len(client.mend_keys()))
         names = sorted(filter(_is_name, client.list_queues()))
+        swept = Swept(mended=_mend(client, screen, names))
         with screen.tally("Sweeping", "swept", "queue") as tally:
             for number, name in enumerate(names, 1):
                 try:
@@ -154,6 +157,16 @@ Workers do the same now and then. It harms nothing at any time."""
                 tally(number, len(names))
         screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
         screen.say(f"Deleted {counted(client.sweep_lost_queues(), 'key')} of lost queues.")
+
+
+def _mend(client: "QueueClient", screen: Screen, names: Sequence[str]) -> int:
+    """Set spoilt keys aside and name them; how many there were."""
+    mended = client.mend_keys()
+    for name in names:
+        mended |= client.mend_keys(name) | client.mend_queue(name)
+    for key, place in mended.items():
+        screen.say(f"{key} held a value of another type, which is kept as {place}.")
+    return len(mended)
 
 
 def _is_name(name: str) -> bool:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from ..client import QueueClient
 
 
-def warn(client: "QueueClient", screen: Screen, figures: Sequence[QueueFigures] = ()) -> None:
-    """Tell on stderr what there is to look after, about these queues and in general."""
-    for alert in alerts.read(client, figures):
+def warn(
+    client: "QueueClient",
+    screen: Screen,
+    figures: Sequence[QueueFigures] = (),
+    names: Sequence[str] | None = None,
+) -> None:
+    """Report on stderr what there is to look after, about these queues and in general."""
+    for alert in alerts.read(client, figures, names):
         screen.note(f"Warning: {alert.text}")

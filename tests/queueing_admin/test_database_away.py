@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.test import Client, RequestFactory
 
 from queueing.admin.database_away import guard
+from queueing.models import Job
 from tests.servers.postgres_server import PostgresServer
 from tests.servers.program import Program
 from tests.servers.web_process import Visitor, WebProcess
@@ -59,7 +60,7 @@ def test_what_fails_while_it_is_rendered_is_caught_too() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "admin/base_site.html", {"title": Failing()})
 
-    answer = guard(view, admin.site)(RequestFactory().get("/"))
+    answer = guard(view, admin.site.get_model_admin(Job))(RequestFactory().get("/"))
     assert answer.status_code == 503
     assert answer["Retry-After"] == "10"
     assert "The database does not answer" in answer.content.decode()
@@ -75,7 +76,7 @@ def test_a_missing_table_is_no_absence() -> None:
         raise OperationalError("no such table: queueing_job")
 
     with pytest.raises(OperationalError):
-        guard(view, admin.site)(RequestFactory().get("/"))
+        guard(view, admin.site.get_model_admin(Job))(RequestFactory().get("/"))
 
 
 @pytest.mark.django_db

@@ -169,7 +169,7 @@ def test_an_autoscaler_reads_each_queue_and_all_of_them(
     queue.send_messages("mail", ["x"] * 4)
     queue.send_message("mail-dead", "x")
     read = ask("/queues.json").json()
-    assert set(read) == {"queues", "all", "truncated"}
+    assert set(read) == {"queues", "all", "truncated", "spoilt"}
     assert set(read["queues"]) == {"mail", "mail-dead", "testqueue"}
     assert read["queues"]["mail"] | {"latency_seconds": 0} == {
         **{"ready": 4, "delayed": 0, "running": 0, "dead": 1, "latency_seconds": 0, "paused": False},

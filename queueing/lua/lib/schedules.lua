@@ -8,9 +8,31 @@
 --   earlier   the timetable before this one
 --   tick, id  the last tick that sent something, and the message; '0' and '' before the first one
 --   paused    '1' or ''
+local TEXTS = { 'expression', 'time_zone', 'queue', 'missed', 'settled', 'seen', 'tick', 'id', 'paused' }
+-- A clock that is set back by more than this begins its schedules again.
+local AHEAD_MS = 86400000
+
+local function is_ms(text)
+  local ms = #text <= 15 and tonumber(string.match(text, '^-?%d+$') or nil)
+  return ms and ms >= -AHEAD_MS and ms <= now_ms + AHEAD_MS
+end
+
+-- Nothing if another program has left something else there: the schedule begins as a new one.
+local function schedule_in(text)
+  if not text or #text > 100000 then return nil end
+  local is_json, state = pcall(cjson.decode, text)
+  if not is_json or type(state) ~= 'table' then return nil end
+  for _, field in ipairs(TEXTS) do
+    if type(state[field]) ~= 'string' then return nil end
+  end
+  if not (is_ms(state.settled) and is_ms(state.seen) and is_ms(state.tick)) then return nil end
+  if type(state.born) ~= 'string' or not is_ms(state.born) then state.born = nil end
+  if type(state.earlier) ~= 'string' then state.earlier = nil end
+  return state
+end
+
 local function read_schedule(name)
-  local text = redis.call('HGET', schedules, name)
-  return text and cjson.decode(text)
+  return schedule_in(redis.call('HGET', schedules, name))
 end
 
 local function write_schedule(name, state)
