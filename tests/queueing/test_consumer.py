@@ -345,3 +345,28 @@ def test_ends_that_another_program_has_spoilt_are_none(child, client, ran):
     client.redis.hset("rsmq:q:Q", f"{id}:rc", 2)
     client.redis.hset("rsmq:q:ends", id, "spoilt")
     one.turn_until(lambda: ran == ["a"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ("[" * 10_000, "nested more than 100 deep"),
+        ("p5 " + '{"a":' * 10_000, "nested more than 100 deep"),
+        ("x", "it is not JSON"),
+        ("[]", "it is not a JSON object"),
+        ('{"tenant": 5}', "a value of it is not a text"),
+        ("x" * 1_000_001, "it has 1000001 bytes, and 1000000 are the most"),
+    ],
+)
+def test_a_message_with_unreadable_headers_is_dead_with_the_reason(child, client, ran, headers, reason):
+    noting(ran, "q")
+    one = child("q")
+    id = client.send_message("q", "spoilt", headers={"tenant": "a"})
+    client.redis.hset("rsmq:q:headers", id, headers)
+    client.send_message("q", "healthy")
+    one.turn_until(lambda: sorted(words(client)) == ["dead", "done"])
+    [dead] = [outcome for outcome in outbox.newest(client, count=10) if outcome.event == "dead"]
+    assert dead.error.startswith("UnreadableMessage: its headers cannot be read: ")
+    assert reason in dead.error
+    assert ran == ["healthy"]
+    assert client.peek_message("q-dead", id).body == "spoilt"

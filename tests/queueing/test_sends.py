@@ -129,3 +129,10 @@ def test_only_texts_are_messages(queue, body):
 
 def test_an_empty_batch_is_no_call(queue):
     assert queue.send_messages("q", []) == []
+
+
+def test_headers_that_no_reader_takes_are_refused(queue):
+    queue.send_message("q", "text", headers={"a": "x" * 999_000})
+    with pytest.raises(QueueError, match="may have 1,000,000 bytes of JSON"):
+        queue.send_message("q", "text", headers={"a": "x" * 1_000_000})
+    assert queue.get_queue_attributes("q").msgs == 1
