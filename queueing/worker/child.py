@@ -1,9 +1,7 @@
 """The process in which messages run: it builds its parts, and turns them until it is told to stop."""
 
 import logging
-import os
 import select
-import signal
 import sys
 import time
 
@@ -21,6 +19,7 @@ from .log import OutcomeLog
 from .options import Options
 from .outage import Outage
 from .pipes import Bell
+from .processes import RETIRED
 from .processor import Processor
 from .queues import Queues
 from .retirement import Retirement
@@ -31,8 +30,6 @@ logger = logging.getLogger("queueing.worker")
 #: How long a busy handler may keep the interpreter from the thread that fetches its next messages. With
 #: Python's own 5 ms tiny jobs wait for each other: a third fewer of them ran in a second.
 SWITCH_SECONDS = 0.0005
-#: The exit code of a child that makes room for a new one.
-RETIRED = 75
 
 
 class Child:
@@ -143,18 +140,3 @@ class Child:
             consumer.quiet()
         if consumer.listener.fileno() in ready:
             consumer.wake()
-
-
-def ignore_signals() -> None:
-    """A platform signals every process of the group, but only the supervisor decides.
-
-    The signals keep the supervisor's handler, which does nothing; they no longer reach its pipe.
-    """
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def leave(code: int) -> None:
-    """Exit without the clean-up that belongs to the process from which this one was forked."""
-    logging.shutdown()
-    os._exit(code)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from ..holdings import Delivery
 from ..outcomes import Outcome
 from .board import Slot
+from .forks import end_if_fork
 from .pipes import Bell
 from .processor import Processor
 
@@ -95,7 +96,9 @@ class Crew:
         while True:
             delivery = self._next()
             self._starts[index] = self._last_start = time.monotonic()
-            self._finished.append(process(delivery, mark))
+            outcome = process(delivery, mark)
+            end_if_fork()
+            self._finished.append(outcome)
             mark.finish()
             self._starts[index] = math.inf
             if self._wanted and len(self._waiting) <= self._low_water:

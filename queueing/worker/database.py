@@ -29,6 +29,16 @@ def _connected(**_: object) -> None:
 connection_created.connect(_connected, dispatch_uid=__name__)
 
 
+def close_database() -> None:
+    """Close this thread's connections and the pools of this process, before it forks."""
+    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        # Asked for a pool, a backend makes one. So it is only asked for those that there are.
+        for alias, pool in list(getattr(connection, "_connection_pools", {}).items()):
+            if pool:
+                connections[alias].close_pool()  # type: ignore[attr-defined]
+
+
 def tend_connections(*, is_shared: bool = False) -> None:
     """Let no transaction, no broken or aged connection and no query log of one run meet the next one.
 

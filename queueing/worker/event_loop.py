@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from .database import tend_connections_of_loop
+from .forks import end_if_fork, watch_loop
 from .verdict import TimedOut
 
 logger = logging.getLogger("queueing.worker")
@@ -103,9 +104,11 @@ class EventLoop:
         result, error = None, None
         try:
             result = await coroutine
+            end_if_fork()
         except GeneratorExit:
             raise  # It ends no loop, and a coroutine that is thrown away with its loop must not await.
         except BaseException as raised:
+            end_if_fork(raised)
             error = raised
         await self._tend_connections()
         return result, error
@@ -119,6 +122,7 @@ class EventLoop:
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep the loop running, whoever stops it."""
+        watch_loop(loop)
         while not loop.is_closed():
             try:
                 loop.run_forever()

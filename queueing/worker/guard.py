@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from ..exceptions import QueueError, QueueUnavailable
+from .forks import end_if_fork
 
 logger = logging.getLogger("queueing.worker")
 
@@ -35,7 +36,9 @@ class Guard:
         """Do one turn of a loop. Returns its pause in seconds, or the back-off after an error."""
         try:
             seconds = work()
+            end_if_fork()
         except BaseException as error:
+            end_if_fork(error)
             self.report(error)
             return self._back_off(error)
         self._failures = 0

@@ -27,6 +27,7 @@ from ..conf import Conf
 from ..connections import connect, use_client
 from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
+from . import processes
 from .board import Board, Running, Slot
 from .giveback import Death, GiveBack
 from .guard import Guard
@@ -73,8 +74,13 @@ class Kept:
 
     def kill(self) -> None:
         with suppress(psutil.NoSuchProcess):
-            if self.process:
-                self.process.kill()
+            if self.process and self.process.is_running():
+                processes.kill(self.process.pid)
+
+    def kill_programs(self) -> None:
+        """Kill what it has left behind, now that it is gone, if it did not end by itself."""
+        if self.process and self.slot.held:
+            processes.kill_programs(self.process.pid)
 
     @property
     def is_stopped(self) -> bool:
@@ -211,6 +217,7 @@ class Keeper:
         grace_left = self._orphan_since + self.conf.GRACE - time.monotonic()
         for child in list(self.children.values()):
             if child.is_gone:
+                child.kill_programs()
                 started = [] if grace_left < 0 else [running.id for running in child.slot.running()]
                 self._died(Death(child.name, started, "it ended after its supervisor had died"))
             elif grace_left < -ORPHAN_SECONDS:

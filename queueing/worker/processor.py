@@ -19,6 +19,7 @@ from .board import Mark
 from .clean_context import CleanContext
 from .database import tend_connections_of_run
 from .event_loop import EventLoop
+from .forks import end_if_fork
 from .returned import awaited, is_pending, refuse_lazy
 from .verdict import MayNotRunAgain, UnreadableMessage, Verdict, verdict
 
@@ -60,8 +61,8 @@ class Processor:
         except BaseException as raised:
             # SystemExit and KeyboardInterrupt, too: a handler's are no order to this process.
             error = raised
-        finally:
-            self._tend_connections()
+        end_if_fork(error)
+        self._tend_connections()
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:

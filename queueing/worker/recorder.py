@@ -19,6 +19,7 @@ from ..models import Job
 from ..outcomes import Outcome
 from ..task_body import is_task
 from .database import tend_connections
+from .forks import end_if_fork
 from .guard import Guard
 
 logger = logging.getLogger("queueing.worker")
@@ -137,6 +138,7 @@ class Recorder:
         for outcome in outcomes:
             if outcome.event == "dead" and not outcome.is_told:
                 handlers.tell_death(outcome)
+                end_if_fork()
                 # A transaction that a receiver left open would swallow the history.
                 tend_connections()
         return 0.0

@@ -61,7 +61,7 @@ def test_a_failure_that_comes_at_once_is_nobody_elses(monkeypatch: pytest.Monkey
 
 
 def test_a_busy_sqlite_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "connection", SimpleNamespace(vendor="sqlite"))
+    monkeypatch.setattr(silence, "connections", {"default": SimpleNamespace(vendor="sqlite")})
     with pytest.raises(OperationalError):
         ask()
     ask(answers=True)

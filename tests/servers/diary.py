@@ -13,21 +13,21 @@ class Diary:
 
     def states(self) -> dict[str, int]:
         """State -> number of jobs."""
-        return dict(self._rows("SELECT state, count(*) FROM queueing_job GROUP BY state"))
+        return dict(self.query("SELECT state, count(*) FROM queueing_job GROUP BY state"))
 
     def ids(self, state: str = "done") -> set[str]:
         """Message ids of the jobs in ``state``."""
-        return {row[0] for row in self._rows("SELECT message_id FROM queueing_job WHERE state = ?", state)}
+        return {row[0] for row in self.query("SELECT message_id FROM queueing_job WHERE state = ?", state)}
 
     def row(self, message_id: str) -> dict[str, object]:
         """The row of one message, {} where there is none."""
         columns = ("state", "rc", "attempts", "crashes", "error", "body")
-        rows = self._rows(f"SELECT {', '.join(columns)} FROM queueing_job WHERE message_id = ?", message_id)
+        rows = self.query(f"SELECT {', '.join(columns)} FROM queueing_job WHERE message_id = ?", message_id)
         return dict(zip(columns, rows[0], strict=True)) if rows else {}
 
     def outcomes(self, message_id: str) -> list[tuple[int, str]]:
         """(rc, outcome) of each attempt of one message, oldest first."""
-        return self._rows(
+        return self.query(
             "SELECT a.rc, a.outcome FROM queueing_attempt a JOIN queueing_job j ON j.id = a.job_id"
             " WHERE j.message_id = ? ORDER BY a.rc",
             message_id,
@@ -35,15 +35,16 @@ class Diary:
 
     def finished_ms(self) -> list[float]:
         """When each job finished, as ms epochs."""
-        rows = self._rows("SELECT finished_at FROM queueing_job")
+        rows = self.query("SELECT finished_at FROM queueing_job")
         return [datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000 for (text,) in rows]
 
     def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
         """(queue, message id) -> (rc, state) of every job."""
-        rows = self._rows("SELECT queue, message_id, rc, state FROM queueing_job")
+        rows = self.query("SELECT queue, message_id, rc, state FROM queueing_job")
         return {(queue, message_id): (rc, state) for queue, message_id, rc, state in rows}
 
-    def _rows(self, sql: str, *values: object) -> list[tuple]:
+    def query(self, sql: str, *values: object) -> list[tuple]:
+        """The rows of one statement."""
         connection = sqlite3.connect(self.path, timeout=20)
         try:
             return connection.execute(sql, values).fetchall()

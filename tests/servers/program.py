@@ -1,6 +1,7 @@
 """One started program: its own session, its output, its signals, its end."""
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -14,15 +15,18 @@ import psutil
 from .programs import ROOT
 from .waiting import eventually
 
-#: Session ids of everything the tests started and did not see end (see ``left_over``).
-_sessions: set[int] = set()
+#: The variable by which the processes of a program are known: they inherit it, whatever session they make.
+MARK = "STARTED_BY_TEST"
+_numbers = itertools.count()
+#: The marks of everything the tests started and did not see end (see ``left_over``), by process number.
+_marks: dict[int, str] = {}
 
 
 class Program:
-    """A child process in a session of its own, so that signals reach it and its children alone.
+    """A child process in a session of its own, so that signals reach it and its group alone.
 
-    Output and errors are collected line by line as they come. ``stop`` asks, then kills; nothing
-    of the session outlives it.
+    Output and errors are collected line by line as they come. ``stop`` asks, then kills; no process
+    that it has started outlives it.
     """
 
     def __init__(
@@ -37,7 +41,8 @@ class Program:
         self.args = [str(arg) for arg in args]
         self.name = name or Path(self.args[0]).name
         self.cwd = cwd
-        self.env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self._mark = f"{os.getpid()}-{next(_numbers)}"
+        self.env = {**os.environ, "PYTHONUNBUFFERED": "1", MARK: self._mark}
         for key, value in (env or {}).items():
             self.env.pop(key, None)
             if value is not None:
@@ -61,7 +66,7 @@ class Program:
             errors="replace",
             start_new_session=True,
         )
-        _sessions.add(self._process.pid)
+        _marks[self._process.pid] = self._mark
         self._reader = threading.Thread(target=self._collect, args=(self._process,), daemon=True)
         self._reader.start()
         return self
@@ -73,7 +78,7 @@ class Program:
                 self.lines.append(line.rstrip("\n"))
 
     def stop(self, *, within_seconds: float = 10.0) -> int | None:
-        """SIGTERM, then SIGKILL for what is left of the session. Returns the exit code."""
+        """SIGTERM, then SIGKILL for what is left. Returns the exit code."""
         if self._process is None:
             return None
         if self._process.poll() is None:
@@ -83,15 +88,15 @@ class Program:
         return self.kill_group()
 
     def kill_group(self) -> int | None:
-        """``kill -9`` of every process of the session. Returns the exit code of the first one."""
+        """``kill -9`` of every process that it has started. Returns the exit code of the first one."""
         if self._process is None:
             return None
-        for member in [*self.members(), *self._descendants()]:
+        for member in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         code = self._process.wait(10)
-        eventually(lambda: not self.members(), what=f"{self.name}: all of its session gone")
-        _sessions.discard(self._process.pid)
+        eventually(lambda: not self.members(), what=f"{self.name}: all of its processes gone")
+        _marks.pop(self._process.pid, None)
         if self._reader is not None:
             self._reader.join(5)
         if self._process.stdout is not None:
@@ -129,7 +134,7 @@ class Program:
         self.popen.send_signal(number)
 
     def signal_group(self, number: int) -> None:
-        """Signal every process of the group at once, as a platform does."""
+        """Signal every process of the group in one step, as a terminal does."""
         os.killpg(self.pid, number)
 
     def terminate(self) -> None:
@@ -157,15 +162,8 @@ class Program:
         return sorted(found, key=lambda process: (process.create_time(), process.pid))
 
     def members(self) -> list[psutil.Process]:
-        """Every living process of its session, orphans too."""
-        return session_members({self.pid})
-
-    def _descendants(self) -> list[psutil.Process]:
-        """Children of children too, whatever session they made for themselves."""
-        try:
-            return psutil.Process(self.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+        """Every living process that it has started, orphans and sessions of their own too."""
+        return processes_of({self.pid: self._mark})
 
     @property
     def output(self) -> str:
@@ -186,22 +184,25 @@ class Program:
         return eventually(look, within_seconds=within_seconds, what=f"a line like {pattern!r}", of=self)
 
 
-def session_members(sessions: set[int]) -> list[psutil.Process]:
-    """Living processes (zombies are not) whose session is one of ``sessions``."""
-    found = []
+def processes_of(programs: Mapping[int, str]) -> list[psutil.Process]:
+    """Living processes (zombies are not) of programs, given by their first process and their mark.
+
+    A server that writes a title over its environment is known by its session.
+    """
+    marks, found = set(programs.values()), []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-            in_session = os.getsid(process.pid) in sessions
-            if in_session and process.status() != psutil.STATUS_ZOMBIE:
+        with contextlib.suppress(psutil.Error, OSError):
+            is_theirs = os.getsid(process.pid) in programs or process.environ().get(MARK) in marks
+            if is_theirs and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
 
 def left_over() -> list[psutil.Process]:
-    """Living processes of all sessions that the tests started."""
-    return session_members(_sessions) if _sessions else []
+    """Living processes of all programs that the tests started."""
+    return processes_of(_marks) if _marks else []
 
 
 def spare(pid: int) -> None:
     """Take a program that outlives the test in which it was started out of ``left_over``."""
-    _sessions.discard(pid)
+    _marks.pop(pid, None)

@@ -1,10 +1,13 @@
 """``manage.py runworker`` as a real process group."""
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 from .ledger import LEDGER_VARIABLE
 from .program import Program
@@ -33,6 +36,12 @@ class WorkerProcess(Program):
             env={**environment(redis_url, database, ledger), **(env or {})},
             name="runworker",
         )
+
+    def signal_group(self, number: int) -> None:
+        """Signal every process of the worker, as a platform does. A child has a group of its own."""
+        for member in self.members():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(number)
 
     def kill_supervisor(self) -> None:
         """``kill -9`` of the first process alone."""

@@ -1,0 +1,1 @@
+"""An application whose handlers fork and start programs."""

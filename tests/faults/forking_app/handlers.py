@@ -1,0 +1,196 @@
+"""Handlers that start processes. Each line of the ledger that a fork writes has its own process number."""
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from queueing.handlers import handler, policy
+from queueing.messages import Message
+from tests.faults.app.handlers import _note
+from tests.servers.ledger import LEDGER_VARIABLE, write
+
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+
+#: How long a handler waits for a fork that should have ended.
+PATIENCE_SECONDS = 20.0
+
+
+def _say(event: str, message: Message, body: str) -> None:
+    write(os.environ[LEDGER_VARIABLE], event, message.id, message.rc, body)
+
+
+def _end_of(pid: int) -> str:
+    """How a process ended, or that it did not."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return str(os.waitstatus_to_exitcode(status))
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    return "not ended"
+
+
+def _leave(how: str) -> None:
+    """What a fork does in the handler's place."""
+    if how == "raise":
+        raise ValueError("in the fork")
+    if how == "exit":
+        sys.exit(3)
+
+
+@handler("forking")
+@policy(max_attempts=1)
+def fork(message: Message) -> None:
+    """The fork leaves the handler as the body says."""
+    _note("start", message)
+    how, _, then = message.body.partition(" ")
+    pid = os.fork()
+    if not pid:
+        _say("fork", message, how)
+        return _leave(how)
+    _say("end", message, _end_of(pid))
+    if then == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
+@handler("forking-crashes")
+def fork_and_die(message: Message) -> None:
+    """Its process is killed while the fork has returned."""
+    _note("start", message)
+    pid = os.fork()
+    if pid:
+        _end_of(pid)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@handler("forking-database")
+@policy(max_attempts=1)
+def fork_in_a_transaction(message: Message) -> None:
+    """The fork leaves the transaction of its parent, which then commits."""
+    _note("start", message)
+    with transaction.atomic():
+        Group.objects.create(name=f"before {message.body}")
+        pid = os.fork()
+        if not pid:
+            _say("fork", message, message.body)
+            return _leave(message.body)
+        ended = _end_of(pid)
+        Group.objects.create(name=f"after {message.body}")
+    _say("end", message, ended)
+    return None
+
+
+@handler("forking-async")
+@policy(max_attempts=1)
+async def fork_a_coroutine(message: Message) -> None:
+    _note("start", message)
+    pid = os.fork()
+    if not pid:
+        _say("fork", message, message.body)
+        if message.body == "await":
+            await asyncio.sleep(0)
+            await asyncio.get_running_loop().create_future()
+        if message.body == "yield":
+            await _Pause()
+        return _leave(message.body)
+    _say("end", message, await asyncio.to_thread(_end_of, pid))
+    return None
+
+
+class _Pause:
+    """Gives the loop a turn without asking for the running loop."""
+
+    def __await__(self):
+        yield
+
+
+@handler("ticking-async")
+async def tick(message: Message) -> None:
+    """Notes each of its steps, so that a second process that runs them is seen."""
+    _note("start", message)
+    for number in range(int(message.body)):
+        _say("tick", message, str(number))
+        await asyncio.sleep(0.005)
+    _note("end", message)
+
+
+@handler("pooling")
+@policy(max_attempts=1)
+def leave_a_pool_early(message: Message) -> None:
+    _note("start", message)
+    context = multiprocessing.get_context("fork")
+    if message.body == "pool":
+        with context.Pool(1) as pool:
+            pool.apply_async(time.sleep, (600,))
+    else:
+        process = context.Process(target=time.sleep, args=(600,))
+        process.start()
+        process.terminate()
+        process.join()
+        assert process.exitcode == -signal.SIGTERM
+    _note("end", message)
+
+
+@handler("interrupting")
+@policy(max_attempts=1)
+def interrupt_a_fork(message: Message) -> None:
+    """The fork gets SIGINT, as any Python program does."""
+    _note("start", message)
+    process = multiprocessing.get_context("fork").Process(target=_be_interrupted)
+    process.start()
+    process.join(PATIENCE_SECONDS)
+    _say("end", message, str(process.exitcode))
+
+
+def _be_interrupted() -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        os._exit(7)
+    os._exit(0)
+
+
+PROGRAMS = {
+    "plain": ["sleep", "600"],
+    "under a shell": ["sh", "-c", "sleep 600 & wait"],
+    "left by a shell": ["sh", "-c", "sleep 600 & sleep 600"],
+}
+
+
+@handler("programs")
+@policy(timeout=600, max_attempts=1)
+def wait_for_a_program(message: Message) -> None:
+    """``how: kind``: waits for a program, or kills its own process meanwhile."""
+    _wait_for_a_program(message)
+
+
+@handler("limited-programs")
+@policy(timeout=1, max_attempts=2, backoff=0.2)
+def wait_too_long_for_a_program(message: Message) -> None:
+    _wait_for_a_program(message)
+
+
+def _wait_for_a_program(message: Message) -> None:
+    how, _, kind = message.body.partition(": ")
+    _note("start", message)
+    own = kind == "in a session of its own"
+    program = subprocess.Popen(PROGRAMS.get(kind, PROGRAMS["plain"]), start_new_session=own)
+    _say("program", message, str(program.pid))
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "wait":
+        program.wait()
+    _note("end", message)
