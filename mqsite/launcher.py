@@ -21,7 +21,7 @@ from queueing.worker import signals
 
 from .embedded_redis import EmbeddedRedis, RedisFailed
 from .ports import answers, is_taken
-from .private_file import write_private
+from .private_file import make_private, write_private
 from .programs import Guard, Program, stop
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -76,7 +76,7 @@ class Launcher:
 
     def _only_one(self) -> IO[str]:
         try:
-            VAR_DIR.mkdir(exist_ok=True)
+            make_private(VAR_DIR)
             lock = (VAR_DIR / "launcher.lock").open("a+")
         except PermissionError:
             raise LaunchFailed(
@@ -243,6 +243,8 @@ def _lines(file: Path) -> list[str]:
 
 
 def main() -> None:
+    # Messages, accounts and passwords of the developer are not for other users of the machine.
+    os.umask(0o077)
     try:
         Launcher(os.environ).run()
     except LaunchFailed as error:

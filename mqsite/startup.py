@@ -64,9 +64,8 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
     from django.conf import settings  # the settings import this module
 
     if settings.DEBUG:
-        DEVELOPMENT_FILE.parent.mkdir(
-            exist_ok=True
-        )  # where the database is, unless a variable says otherwise
+        # The database is there, unless a variable says otherwise.
+        DEVELOPMENT_FILE.parent.mkdir(mode=0o700, exist_ok=True)
     problems = getattr(settings, "ENVIRONMENT_PROBLEMS", {})
     sentences = [text for name, text in problems.items() if names is None or name in names]
     if sentences:

@@ -102,8 +102,22 @@ def test_a_second_terminal_knows_where_everything_is(launch: Launch, folder: Pat
     show = "from django.conf import settings as s; print(s.DEBUG, s.QUEUEING['URL'])"
     done = run(folder, "manage.py", "shell", "--verbosity", "0", "-c", show)
     assert done.stdout.strip() == f"True {site.redis_url}"
-    for secret in ("dev.env", "admin-password"):
-        assert stat.S_IMODE((folder / "var" / secret).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("program", ["redis-server", "fake"])
+def test_nobody_else_can_read_what_a_run_leaves(launch: Launch, folder: Path, program: str):
+    if program == "redis-server":
+        require("redis-server", HINT)
+    (folder / "var").mkdir(mode=0o755)
+    (folder / "var/old").write_text("of an older release")
+    site = launch(**({"EMBEDDED_REDIS": "fake"} if program == "fake" else {})).start_and_wait()
+    press_and_wait(site)
+    end_by_ctrl_c(site)
+    var = folder / "var"
+    left = {path: stat.S_IMODE(path.stat().st_mode) for path in [var, *var.rglob("*")]}
+    assert {"db.sqlite3", "dev.env", "admin-password", "old"} <= {path.name for path in left}
+    readable = {path: oct(mode) for path, mode in left.items() if mode & 0o077}
+    assert readable == {}
 
 
 @pytest.mark.parametrize("program", ["redis-server", "fake"])
