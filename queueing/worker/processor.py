@@ -45,7 +45,12 @@ class Processor:
         """
         started_ms = self.now_ms()
         mark.start(delivery, started_ms)
-        return self._clean.run(self._process, delivery, mark, started_ms)
+        try:
+            return self._clean.run(self._process, delivery, mark, started_ms)
+        except BaseException as thrown:
+            # Only what another thread throws into this one gets here. The thread has to go on.
+            context = Context(delivery, self.workplace)
+            return self._outcome(delivery, context, None, started_ms, "", thrown)
 
     def _process(self, delivery: Delivery, mark: Mark, started_ms: float) -> Outcome:
         context = Context(delivery, self.workplace)

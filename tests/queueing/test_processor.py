@@ -14,6 +14,7 @@ from queueing.handlers import policy
 from queueing.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.policies import Policy
 from queueing.worker import processor
+from queueing.worker.clean_context import CleanContext
 
 
 def test_a_handler_that_returns_is_done(process):
@@ -393,3 +394,14 @@ def test_a_connection_that_cannot_be_left_in_order_does_not_change_the_end(proce
     monkeypatch.setattr(processor, "tend_connections_of_run", fail)
     assert process(lambda message: None).event == "done"
     assert "could not be left in order" in caplog.text
+
+
+def test_an_error_that_is_thrown_into_the_thread_between_steps_is_a_failed_attempt(process, monkeypatch):
+    def thrown(*_):
+        raise SystemExit("thrown by another thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CleanContext, "run", thrown)
+        outcome = process(lambda message: None)
+    assert (outcome.event, outcome.error) == ("retrying", "SystemExit: thrown by another thread")
+    assert process(lambda message: None).event == "done"
