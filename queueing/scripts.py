@@ -26,6 +26,7 @@ from .keys import Keys
 FOLDER = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 
+COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 #: Errors after which nobody knows whether it ran.
 LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
 
@@ -44,6 +45,13 @@ def load(name: str) -> Script:
     """Read ``lua/<name>.lua`` with all it includes."""
     source = _expanded(FOLDER / f"{name}.lua", set()).encode()
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
+
+
+@cache
+def commands() -> tuple[str, ...]:
+    """The commands of Redis that the scripts call."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.lua"))
+    return tuple(sorted(set(COMMAND.findall(sources))))
 
 
 def _expanded(path: Path, seen: set[Path]) -> str:

@@ -3,6 +3,7 @@
 from redis import exceptions as driver
 
 from .. import refusals
+from ..scripts import commands
 from ..subscription import AWAY
 from .base import ClientBase
 
@@ -21,6 +22,11 @@ class Service(ClientBase):
     def now_ms(self) -> int:
         """The server's clock. Raises ``QueueUnavailable``."""
         return self.scripts.run("now", [self.keys.queues()])
+
+    def refused_commands(self) -> list[str]:
+        """The commands that the scripts need and Redis refuses to its user. Redis 6.2 tells none."""
+        names = self.scripts.run("refused", [self.keys.queues()], self.keys.channel(""), *commands())
+        return [name.decode() for name in names]
 
     def eviction_policy(self) -> str | None:
         """Redis' maxmemory-policy, or ``None`` where it does not tell."""

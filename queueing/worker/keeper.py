@@ -27,6 +27,7 @@ from ..conf import Conf
 from ..connections import connect, use_client
 from ..exceptions import QueueError, QueueUnavailable
 from ..provision import create_configured_queues
+from ..refusals import PERMISSIONS
 from . import processes
 from .board import Board, Running, Slot
 from .giveback import Death, GiveBack
@@ -161,6 +162,7 @@ class Keeper:
             raise  # It is tried again.
         except QueueError as error:
             logger.error("the configured queues could not be made: %s", error)
+        warn_of_permissions(self.client)
         warn_of_eviction(self.client)
         self._greeted = True
 
@@ -282,6 +284,12 @@ class Keeper:
                 self.client.forget_worker(self._liveness.key)
         except QueueError as error:
             logger.debug("keeper: %s", error)
+
+
+def warn_of_permissions(client: QueueClient) -> None:
+    """A script that is refused a command stops halfway: say at the start which ones are missing."""
+    if refused := client.refused_commands():
+        logger.error("Redis refuses %s: %s", ", ".join(refused), PERMISSIONS)
 
 
 def warn_of_eviction(client: QueueClient) -> None:

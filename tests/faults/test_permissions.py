@@ -53,7 +53,7 @@ def test_the_documented_rule_is_enough_for_a_worker(
 
 @pytest.mark.parametrize(
     ("without", "sentence"),
-    [("subscribe", "SUBSCRIBE"), ("info", "maxmemory-policy")],
+    [("subscribe", "SUBSCRIBE"), ("info", "maxmemory-policy"), ("publish", "PUBLISH")],
 )
 def test_a_worker_without_a_permission_says_so_once_and_polls(
     scene: Scene, log_in: Callable[..., str], rule: list[str], without: str, sentence: str

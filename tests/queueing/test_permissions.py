@@ -154,6 +154,13 @@ def test_the_documented_rule_of_a_sender_is_enough_to_send(user, admin):
     assert admin.redis.acl_log() == []
 
 
+def test_a_user_is_asked_for_the_permissions_that_it_lacks(user, admin):
+    rules = documented_rule("### Worker").split()
+    assert user(*rules).refused_commands() == []
+    assert user(*rules, "-xadd", "-publish").refused_commands() == ["PUBLISH", "XADD"]
+    assert user(*NO_CHANNELS).refused_commands() == ["PUBLISH"]
+
+
 def test_the_documented_rule_of_a_worker_names_every_command_of_the_scripts():
     sources = "".join(path.read_text() for path in FOLDER.rglob("*.lua"))
     used = set(re.findall(r"redis\.p?call\('([A-Z]+)'", sources))

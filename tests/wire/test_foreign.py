@@ -113,6 +113,7 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "receive_message": lambda client: client.receive_message("q"),
     "receive_messages": lambda client: client.receive_messages("q", 10),
     "redrive": lambda client: client.redrive("q"),
+    "refused_commands": lambda client: client.refused_commands(),
     "release_message": lambda client: client.release_message("q", received(client)),
     "report_progress": lambda client: client.report_progress("q", IDS[0], 1, 0.5, "half"),
     "resume_queue": lambda client: client.resume_queue("q"),
