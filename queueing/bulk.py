@@ -9,6 +9,8 @@ from django.db import connections
 from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
 
+from .models import stored
+
 
 def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows of a model, passing over those that are there already by their unique constraint.
@@ -31,7 +33,7 @@ def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     adapt = connection.ops.adapt_datetimefield_value
     given = itemgetter(*names)
     values = [
-        [adapt(value) if type(value) is datetime else value for value in given(row)] + list(defaults)
+        [adapt(stored(value)) if type(value) is datetime else value for value in given(row)] + list(defaults)
         for row in rows
     ]
     with connection.cursor() as cursor:

@@ -1,6 +1,12 @@
 """The diary: what became of each message. Redis is the truth about the queue, this is its memory."""
 
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.conf import settings
 from django.db import models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -32,6 +38,36 @@ class Written(models.Manager):
         return self._queryset_class(model=self.model, using=self.db, hints=self._hints)
 
 
+class Moment(models.DateTimeField):
+    """A time that is aware in Python whatever USE_TZ says. Without it databases hold local times."""
+
+    def deconstruct(self) -> Any:
+        """For migrations it is Django's field."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs
+
+    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
+        """Make the times of a database without zones aware."""
+        return [] if settings.USE_TZ else [_aware]
+
+    def get_prep_value(self, value: Any) -> Any:
+        """A time as the database takes it."""
+        return stored(super().get_prep_value(value))
+
+
+def stored(at: datetime | None) -> datetime | None:
+    """A time as databases take it: a local one without USE_TZ."""
+    return timezone.make_naive(at, _zone()) if at and not settings.USE_TZ and timezone.is_aware(at) else at
+
+
+def _aware(at: datetime | None, *_: Any) -> datetime | None:
+    return timezone.make_aware(at, _zone()) if at and timezone.is_naive(at) else at
+
+
+def _zone() -> tzinfo:
+    return timezone.get_default_timezone()
+
+
 class Job(models.Model):
     """One processed message: its newest outcome, whatever came before is in its attempts."""
 
@@ -42,9 +78,9 @@ class Job(models.Model):
     rc = models.PositiveBigIntegerField(_("receive count"))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     crashes = models.PositiveIntegerField(_("crashes"), default=0)
-    sent_at = models.DateTimeField(_("sent"), null=True)
-    started_at = models.DateTimeField(_("started"), null=True)
-    finished_at = models.DateTimeField(_("finished"))
+    sent_at = Moment(_("sent"), null=True)
+    started_at = Moment(_("started"), null=True)
+    finished_at = Moment(_("finished"))
     wait_ms = models.FloatField(_("wait (ms)"), null=True)
     run_ms = models.FloatField(_("run (ms)"), null=True)
     worker = models.CharField(_("worker"), max_length=255, blank=True)
@@ -102,8 +138,8 @@ class Attempt(models.Model):
     rc = models.PositiveBigIntegerField(_("receive count"))
     outcome = models.CharField(_("outcome"), max_length=16, choices=State)
     handler = models.CharField(_("handler"), max_length=255, blank=True)
-    started_at = models.DateTimeField(_("started"), null=True)
-    finished_at = models.DateTimeField(_("finished"))
+    started_at = Moment(_("started"), null=True)
+    finished_at = Moment(_("finished"))
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     error = models.TextField(_("error"), blank=True)
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001

@@ -117,7 +117,7 @@ def _ids(value: str) -> tuple[int, ...]:
 
 
 def _period(word: str) -> datetime | None:
-    now = timezone.localtime()
+    now = datetime.now(timezone.get_current_timezone())
     if word == "today":
         return now.replace(hour=0, minute=0, second=0, microsecond=0)
     return now - PERIODS[word] if word in PERIODS else None

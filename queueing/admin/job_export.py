@@ -35,7 +35,7 @@ def export(criteria: Criteria) -> StreamingHttpResponse:
     # The lines are made when the viewer's zone is already forgotten.
     zone = timezone.get_current_timezone()
     response = StreamingHttpResponse(_lines(criteria, zone), content_type="text/csv; charset=utf-8")
-    name = timezone.localtime().strftime("jobs-%Y%m%d-%H%M%S.csv")
+    name = datetime.now(zone).strftime("jobs-%Y%m%d-%H%M%S.csv")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -5,13 +5,12 @@ of a period are counted, all from one index; the page says so where there are mo
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Max, Min
 from django.db.models.functions import Left
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from ..models import Attempt
@@ -64,7 +63,7 @@ class Failures:
 def failures(period: str) -> Failures:
     """The failures of the last hour, day, week or month; any other word is the last day."""
     period = period if period in PERIODS else "day"
-    since = timezone.now() - PERIODS[period]
+    since = datetime.now(UTC) - PERIODS[period]
     newest = Attempt.objects.filter(exception__isnull=False, finished_at__gte=since)
     newest = newest.order_by("-finished_at", "-pk").values("pk", "exception", "handler", "finished_at")
     counted = newest[: COUNTED_MAX + 1].count()

@@ -153,7 +153,7 @@ def moment(epoch_seconds: float | None) -> datetime | None:
     if epoch_seconds is None or epoch_seconds <= 0:
         return None
     try:
-        return datetime.fromtimestamp(epoch_seconds, UTC)
+        return datetime.fromtimestamp(epoch_seconds, timezone.get_current_timezone())
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -182,8 +182,8 @@ def day(at: datetime | None) -> str:
 def _time_element(at: datetime | None, earlier: str) -> str:
     if at is None:
         return "–"
-    local = timezone.template_localtime(at)
-    today = local.date() == timezone.template_localtime(timezone.now()).date()
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localtime(datetime.now(UTC)).date()
     # Of digits alone, which strftime writes many times faster than Django's own formats.
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
