@@ -95,6 +95,7 @@ class Child:
                 self._retire(self.retirement.reason)
             if pause_seconds and not self._is_over():
                 self._wait(pause_seconds)
+        consumer.log.flush(at_end=True)
         connections.close_all()
         return RETIRED if self._retires else 0
 

@@ -38,6 +38,8 @@ def use_json() -> None:
     for logger in [logging.root, *named]:
         for handler in logger.handlers:
             handler.setFormatter(JsonFormatter())
+    if logging.lastResort:  # What no handler takes is printed by this one.
+        logging.lastResort.setFormatter(JsonFormatter())
 
 
 def _run() -> dict[str, Any]:

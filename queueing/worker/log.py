@@ -43,10 +43,10 @@ class OutcomeLog:
         else:
             _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 
-    def flush(self) -> None:
-        """Once a second, say how many short ones were done."""
+    def flush(self, *, at_end: bool = False) -> None:
+        """Once a second, and at the end, say how many short ones were done."""
         now = time.monotonic()
-        if self._count and now - self._since >= 1:
+        if self._count and (at_end or now - self._since >= 1):
             logger.info("%d done in %.1f s", self._count, now - self._since)
             self._count = 0
         if not self._count:

@@ -19,6 +19,7 @@ from queueing.exceptions import NoHandler
 from queueing.keys import is_dead_letter_queue, low_priority_queue
 from queueing.worker import signals
 from queueing.worker.json_log import use_json
+from queueing.worker.log_outlet import open_outlet
 from queueing.worker.options import Options
 from queueing.worker.preflight import refusal
 from queueing.worker.steady_log import steady
@@ -74,6 +75,7 @@ class Command(BaseCommand):
         if options["watch"]:
             watch([argument for argument in sys.argv if argument != "--watch"])
             return
+        open_outlet()
         if options["log_format"] == "json":
             use_json()
         steady()
