@@ -20,6 +20,8 @@ logger = logging.getLogger("queueing.worker")
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 15.0
 #: An error of the same kind is reported again after this time.
 REPORT_SECONDS = 600.0
+#: Kinds that are remembered: the texts of errors may differ without end.
+MAX_KINDS = 100
 
 
 class Guard:
@@ -70,6 +72,8 @@ class Guard:
             if is_outage:
                 logger.debug("%s: %s", self.name, error)
             elif now - self._reported.get(kind, -math.inf) >= REPORT_SECONDS:
+                if len(self._reported) >= MAX_KINDS:
+                    self._reported.clear()
                 self._reported[kind] = now
                 is_expected = isinstance(error, QueueError)
                 logger.error("%s: %s", self.name, error, exc_info=None if is_expected else error)
