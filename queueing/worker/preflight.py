@@ -9,12 +9,11 @@ import os
 import signal
 import time
 
-from django.db import connections
-
 from .. import ownership
 from ..conf import Conf
 from ..connections import connect
 from ..exceptions import NotOwner
+from .database import close_database
 
 logger = logging.getLogger("queueing.worker")
 
@@ -27,7 +26,11 @@ REFUSED = 3
 
 def refusal(conf: Conf) -> NotOwner | None:
     """Why a worker must not start, if there is a reason."""
-    pid = os.fork()
+    close_database()
+    try:
+        pid = os.fork()
+    except OSError:
+        return None  # The supervisor tries again to fork; the recorder looks at the owner, too.
     if not pid:
         _ask(conf)
     give_up = time.monotonic() + PATIENCE_SECONDS
@@ -45,10 +48,6 @@ def _ask(conf: Conf) -> None:
     """Ask in the forked process, and end it."""
     code = 0
     try:
-        # The parent's connections are not to be used, and not to be closed either.
-        inherited = connections.all(initialized_only=True)
-        for connection in inherited:
-            del connections[connection.alias]
         if not ownership.is_mine(connect(conf, connections=1)):
             code = REFUSED
     except BaseException as error:

@@ -1,0 +1,1 @@
+"""An application whose handlers' module asks the database when it is imported, before the worker forks."""
