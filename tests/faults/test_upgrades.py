@@ -18,6 +18,7 @@ from tests.servers.worker_process import MANAGE, WorkerProcess, environment, mig
 #: A database notes only the name of a migration, so an edited one is applied nowhere. Add a new one instead.
 FROZEN = {
     "0001_initial": "5f4c4c326052031159b2663334eb708298fbb325db54cb7ccfe400d62026392f",
+    "0002_identity": "895aefd078c6d65d7deeb41ecb76f24ae01486250e25621efcd200bee586ed37",
 }
 FOLDER = Path(migrations.__file__).parent
 

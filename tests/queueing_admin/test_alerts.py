@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.html import escape
 from pytest_django import Settings
 
-from queueing import alerts, outbox
+from queueing import alerts, outbox, ownership
 from queueing.client import QueueClient
 
 from .jobs import job
@@ -218,3 +218,20 @@ def test_what_was_done_about_it_shows_at_once(boss: Client, queue: QueueClient):
 @pytest.mark.parametrize("path", [path for path in ELSEWHERE if "job" in path])
 def test_pages_of_the_database_do_without_redis(boss: Client, path: str):
     assert boss.get(console(path)).status_code == 200
+
+
+@pytest.mark.django_db
+def test_an_outcome_that_waits_for_a_minute_is_warned_of(queue: QueueClient) -> None:
+    queue.redis.xadd("rsmq::outbox", {"count": 1, "bytes": 3, "ms": 1}, id="1-1")
+    assert ("outbox late", "") in kinds(queue)
+    queue.redis.delete("rsmq::outbox")
+    queue.redis.xadd("rsmq::outbox", {"count": 1, "bytes": 3, "ms": 1})
+    assert kinds(queue) == []
+
+
+@pytest.mark.django_db
+def test_an_outbox_of_another_project_is_warned_of(queue: QueueClient) -> None:
+    queue.redis.set("rsmq::owner", "of another project")
+    assert ("outbox owned", "") in kinds(queue)
+    ownership.take(queue)
+    assert kinds(queue) == []
