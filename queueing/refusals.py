@@ -35,11 +35,9 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
     """The error for a call of the driver that failed: a refusal, or ``silence`` if Redis did not answer."""
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)
-        return (
-            known
-            if isinstance(known, QueueRefused)
-            else QueueRefused(f"Redis refuses: {error}", is_lasting=True)
-        )
+        if isinstance(known, QueueRefused):
+            return known
+        return QueueRefused(f"Redis refuses: {error}", is_lasting=True)
     reason = str(error).strip() or "no reason given"
     return silence(f"Redis does not answer ({type(error).__name__}: {reason})")
 

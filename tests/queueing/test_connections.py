@@ -200,7 +200,7 @@ def test_a_thread_that_gets_no_connection_is_told_after_a_second(redis_server):
 
 def test_a_key_of_another_type_is_an_error_and_no_outage(client):
     client.redis.set("rsmq:q:Q", "a string")
-    with pytest.raises(QueueError, match="WRONGTYPE") as caught:
+    with pytest.raises(QueueError, match="rsmq:q:Q holds a string") as caught:
         client.get_queue_attributes("q")
     assert not isinstance(caught.value, QueueUnavailable)
 

@@ -222,7 +222,7 @@ def test_a_broken_queue_is_logged_once_until_it_works_again(child, client, ran, 
         client.redis.set("rsmq:q", "not a schedule")
         looks = scripts_run(client) + 10
         one.turn_until(lambda looks=looks: scripts_run(client) >= looks)
-        errors = [r for r in caplog.records if "WRONGTYPE" in r.message and r.levelno >= logging.ERROR]
+        errors = [r for r in caplog.records if "The key rsmq:q" in r.message and r.levelno >= logging.ERROR]
         assert len(errors) == times
         client.redis.delete("rsmq:q")
         client.send_message("q", "text")
