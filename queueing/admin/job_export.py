@@ -1,6 +1,8 @@
 """The list of processed jobs as CSV: streamed, bounded, and inert in a spreadsheet."""
 
 import csv
+import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Any
@@ -26,8 +28,10 @@ COLUMNS = (
     *("message_id", "queue", "handler", "state", "attempts", "crashes", "sent_at", "started_at"),
     *("finished_at", "wait_ms", "run_ms", "worker", "exception", "error"),
 )
-#: With these a cell begins that a spreadsheet would take for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+#: A spreadsheet takes a cell for a formula that begins with one of these, or with a wide or small form of it.
+FORMULA = frozenset("=+-@|%\N{MINUS SIGN}")
+#: The first character of a cell: also behind a ``;``, at which a spreadsheet of many languages splits cells.
+_FIRST = re.compile(r"""(\A|;)([\s"']*)([^\s"';])""")
 
 
 def export(criteria: Criteria) -> StreamingHttpResponse:
@@ -49,7 +53,13 @@ def cell(value: Any, zone: tzinfo | None = None) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = visible(value).replace("\n", "\\n").replace("\t", "\\t")
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+    return _FIRST.sub(_inert, text)
+
+
+def _inert(first: re.Match[str]) -> str:
+    before, blanks, character = first.groups()
+    is_formula = not FORMULA.isdisjoint(unicodedata.normalize("NFKC", character))
+    return f"{before}'{blanks}{character}" if is_formula else first[0]
 
 
 class _Line:
