@@ -1,17 +1,35 @@
 """The server's clock, told by what Redis said last and the time that has passed here since."""
 
 import time
+from math import inf
+
+#: A reading that is further back than this is a clock that was set. Less is a reply that took its time.
+STEP_MS = 1000.0
+#: How fast the estimate gives way to later readings, so that it follows a clock that is slower than ours.
+SLEW = 0.001
 
 
 class ServerClock:
-    """Milliseconds of Redis' TIME. The wall clock of this machine is never asked."""
+    """Milliseconds of Redis' TIME. The wall clock of this machine is never asked.
+
+    A reply is older than its arrival, by an unknown time. So the best reading is the one that is furthest
+    ahead, and a slow reply does not turn the clock back: no job ends before it has begun.
+    """
 
     def __init__(self) -> None:
-        self._offset_ms = 0.0
+        self._offset_ms, self._set_at_ms = -inf, 0.0
 
     def set(self, now_ms: float) -> None:
         """Redis has just said that it is ``now_ms``."""
-        self._offset_ms = now_ms - time.monotonic() * 1000
+        here_ms = _here_ms()
+        read_ms = now_ms - here_ms
+        kept_ms = self._offset_ms - SLEW * (here_ms - self._set_at_ms)
+        self._offset_ms = read_ms if read_ms < kept_ms - STEP_MS else max(read_ms, kept_ms)
+        self._set_at_ms = here_ms
 
     def now_ms(self) -> float:
-        return time.monotonic() * 1000 + self._offset_ms
+        return _here_ms() + (self._offset_ms if self._set_at_ms else 0.0)
+
+
+def _here_ms() -> float:
+    return time.monotonic() * 1000
