@@ -29,7 +29,7 @@ from .job_failures import LABELS, failures
 from .job_filters import ExceptionFilter, HandlerFilter, QueueFilter, StateFilter, TimeFilter
 from .job_list import JobList
 from .job_news import live_url, news
-from .job_now import now
+from .job_now import is_there, now
 from .job_verbs import UNDER_WAY, VERBS, Verb
 from .links import address, queue_url
 from .payload_file import payload_file
@@ -193,7 +193,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         ]
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
-        context["queue_url"] = queue_url(self.admin_site, job.queue) if sees_queues else ""
+        has_link = sees_queues and (found.state in ("unknown", "unreadable") or is_there(job.queue))
+        context["queue_url"] = queue_url(self.admin_site, job.queue) if has_link else ""
         is_over = found.state in ("", "dead", "unknown", "unreadable")
         context["is_ended"] = is_over and job.state not in UNDER_WAY
         response = super().render_change_form(request, context, *args, **kwargs)

@@ -47,6 +47,14 @@ def now(job: Job) -> Now:
         return Now("unreadable")
 
 
+def is_there(queue: str) -> bool:
+    """Whether the queue has a page: a job is kept longer than its queue. True if Redis cannot say."""
+    try:
+        return bool(queueing.get_client().queue_figures([queue]))
+    except QueueError:
+        return True
+
+
 def _dead_letter_queue(job: Job) -> str:
     """The queue of its dead letters, empty where the job has none."""
     if job.state != State.DEAD or is_dead_letter_queue(job.queue):

@@ -147,29 +147,40 @@ class ScheduleAdmin(RowPage):
     rows_template = "admin/queueing/schedule/rows.html"
     verbs = (Run, Pause, Resume)
 
-    def read(self, client: QueueClient) -> list[ScheduleState]:
-        """What Redis knows of them."""
-        return client.schedules()
+    def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
+        """What Redis knows of them, and the queues that are there."""
+        return client.schedules(), frozenset(client.list_queues())
 
-    def context(self, request: HttpRequest, known: list[ScheduleState]) -> dict[str, Any]:
+    def context(
+        self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]
+    ) -> dict[str, Any]:
         """The rows, with what this person can do to each."""
+        schedules, queues = known
+        linked = queues if self.sees_queues(request) else frozenset()
         code = _code()
-        states = {state.name: state for state in known}
+        states = {state.name: state for state in schedules}
         timings = {name: schedule.timing for name, schedule in code.items()}
         timings |= {name: state.timing for name, state in states.items()}
         return {
             "rows": [
-                self._row(request, timings[name], states.get(name), name in code) for name in sorted(timings)
+                self._row(request, timings[name], states.get(name), name in code, linked)
+                for name in sorted(timings)
             ],
             "may_steer": self.may(request, "run_schedule") or self.may(request, "pause_schedule"),
         }
 
-    def _row(self, request: HttpRequest, timing: Timing, known: ScheduleState | None, is_here: bool) -> Row:
-        has_links = self.sees_queues(request)
+    def _row(
+        self,
+        request: HttpRequest,
+        timing: Timing,
+        known: ScheduleState | None,
+        is_here: bool,
+        linked: frozenset[str],
+    ) -> Row:
         return Row(
             timing=timing,
             known=known,
-            queue_url=queue_url(self.admin_site, timing.queue) if has_links else "",
+            queue_url=queue_url(self.admin_site, timing.queue) if timing.queue in linked else "",
             message_url=jobs_url(self.admin_site, known.last_id)
             if known and request.user.has_perm("queueing.view_job")
             else "",

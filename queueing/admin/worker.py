@@ -134,9 +134,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The workers, how far what they run has come: (queue, id) -> progress; and what they have to record."""
+    """The workers, how far what they run has come: (queue, id) -> progress; and what they have to record.
+
+    ``queues`` are those that are there: a worker may take one that nobody has made yet.
+    """
 
     workers: list[Worker]
+    queues: frozenset[str]
     progress: Mapping[tuple[str, str], Progress]
     outbox: outbox.Stats
 
@@ -156,13 +160,13 @@ class WorkerAdmin(RowPage):
             for run in _shown(worker) if worker.is_alive else ():
                 ids.setdefault(run.queue, []).append(run.id)
         progress = {key: told for queue in ids for key, told in _told(client, queue, ids[queue])}
-        return Known(workers, progress, outbox.stats(client))
+        return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
         """The rows, with links for who may follow them."""
         alive = [worker for worker in known.workers if worker.is_alive]
         return {
-            "rows": [self._row(request, worker, known.progress) for worker in known.workers],
+            "rows": [self._row(request, worker, known) for worker in known.workers],
             "may_tell": self.may(request, "quiet_worker"),
             "outbox": known.outbox,
             "outbox_max": get_conf().OUTBOX_MAX,
@@ -172,20 +176,22 @@ class WorkerAdmin(RowPage):
             "capacity": sum(worker.capacity for worker in alive),
         }
 
-    def _row(self, request: HttpRequest, worker: Worker, progress: Mapping[tuple[str, str], Progress]) -> Row:
-        has_links = self.sees_queues(request)
+    def _row(self, request: HttpRequest, worker: Worker, known: Known) -> Row:
+        linked = known.queues if self.sees_queues(request) else frozenset()
         running = [
             Run(
                 id=run.id,
                 queue=run.queue,
                 seconds=(worker.last_beat_ms - run.started_ms) / 1000,
-                url=message_url(self.admin_site, run.queue, run.id) if has_links else "",
-                progress=progress.get((run.queue, run.id)),
+                url=message_url(self.admin_site, run.queue, run.id) if run.queue in linked else "",
+                progress=known.progress.get((run.queue, run.id)),
             )
             for run in _shown(worker)
         ]
         shown = worker.queues[:QUEUES_SHOWN]
-        queues = [(visible(name), queue_url(self.admin_site, name) if has_links else "") for name in shown]
+        queues = [
+            (visible(name), queue_url(self.admin_site, name) if name in linked else "") for name in shown
+        ]
         return Row(worker, running, queues, self._verbs(request, worker))
 
     def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:
