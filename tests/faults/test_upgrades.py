@@ -39,10 +39,8 @@ def test_a_history_survives_the_way_from_the_first_migration_to_the_last(
 ):
     path = tmp_path / "old.sqlite3"
     manage(path, "migrate", "--verbosity", "0", "queueing", "0001")
-    columns = (
-        "queue message_id handler state rc attempts crashes finished_at worker body body_is_whole error "
-    )
-    columns += "error result"
+    columns = "queue message_id handler state rc attempts crashes finished_at worker body body_is_whole"
+    columns += " error result"
     values = ("ledger", "old", "", "done", 1, 1, 0, "2026-11-28", "", "", 1, "", "")
     row = f"INSERT INTO queueing_job ({columns.replace(' ', ',')}) VALUES ({','.join('?' * len(values))})"
     with sqlite3.connect(path) as connection:
