@@ -1,7 +1,6 @@
 """The process in which messages run: it builds its parts, and turns them until it is told to stop."""
 
 import logging
-import select
 import sys
 import time
 
@@ -18,7 +17,7 @@ from .crew import Crew
 from .log import OutcomeLog
 from .options import Options
 from .outage import Outage
-from .pipes import Bell
+from .pipes import Bell, readable
 from .processes import RETIRED
 from .processor import Processor
 from .queues import Queues
@@ -130,7 +129,7 @@ class Child:
             sources.append(consumer.listener.fileno())
         if self._stop_by is None:
             sources.append(self.orders)
-        ready, _, _ = select.select(sources, [], [], seconds)
+        ready = readable(sources, seconds)
         if self.bell.fileno() in ready:
             self.bell.silence()
         if self.slot.bell.fileno() in ready:

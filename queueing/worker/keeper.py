@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import select
 import threading
 import time
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ from .giveback import Death, GiveBack
 from .guard import Guard
 from .liveness import Birth, Liveness
 from .options import Options
-from .pipes import Bell
+from .pipes import Bell, readable
 from .recorder import Recorder
 from .sampler import Sampler
 from .scheduler import Scheduler
@@ -233,7 +232,7 @@ class Keeper:
 
     def _wait(self, seconds: float) -> None:
         sources = [self.bell.fileno()] if self._is_orphan else [self.bell.fileno(), self.orders]
-        ready, _, _ = select.select(sources, [], [], min(seconds, 0.2) if self._is_orphan else seconds)
+        ready = readable(sources, min(seconds, 0.2) if self._is_orphan else seconds)
         if self.bell.fileno() in ready:
             self.bell.silence()
             self._recorder.wake()

@@ -1,7 +1,20 @@
 """A bell between threads or processes: a pipe that can be waited for."""
 
 import os
+import select
+from collections.abc import Iterable
 from contextlib import suppress
+
+
+def readable(descriptors: Iterable[int], seconds: float) -> set[int]:
+    """Wait up to ``seconds`` until one of the ``descriptors`` can be read or has ended. Returns those.
+
+    ``select`` refuses descriptors from 1024 on, and a handler may hold that many files open.
+    """
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
 
 
 class Bell:

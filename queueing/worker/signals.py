@@ -6,7 +6,6 @@ writes the number of each signal into the pipe, and the main loop reads it there
 """
 
 import os
-import select
 import signal
 import time
 from collections.abc import Collection
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from .pipes import Bell
+from .pipes import Bell, readable
 
 #: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
@@ -67,7 +66,7 @@ class Signals:
     def wait(self, seconds: float) -> None:
         """Until a signal arrives, or for so long."""
         is_watched = self._parent is not None and not self.stops
-        ready, _, _ = select.select([self, self._parent] if is_watched else [self], [], [], max(0.0, seconds))
+        ready = readable([self.fileno(), self._parent] if is_watched else [self.fileno()], seconds)
         self.read()
         if self._parent in ready and not self.stops:
             self._stopped_at = time.monotonic()
