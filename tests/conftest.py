@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
+from tests.servers.clock import Clock
 from tests.servers.diary import Diary
 from tests.servers.ledger import Ledger
 from tests.servers.program import Program, left_over, spare
@@ -30,22 +32,29 @@ WAITING = ("faults", "browser", "site", "deploy")
 #: The name under which a test's report carries what it measured.
 FIGURE = "figure"
 
+# On a busy machine it takes long to make an example, and a deadline would measure the machine.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
+
 
 @pytest.fixture(scope="session", autouse=True)
-def _handlers_are_imported() -> None:
-    """Import all handlers before the first test.
+def _registering_modules_are_imported() -> None:
+    """Import all handlers and tasks before the first test, with the settings of the site.
 
-    Python imports a module once: one that a test imports would register its handlers with that test alone.
+    Python imports a module once. A test that imports one would keep what it registers to itself, and Django
+    would check its tasks by the settings of that test.
     """
     from queueing import handlers
+    from queueing.tasks import registry
 
     handlers.discover()
+    registry.discover(())
 
 
 @pytest.fixture(autouse=True)
-def _registries_are_restored(_handlers_are_imported: None) -> Iterator[None]:
+def _registries_are_restored(_registering_modules_are_imported: None) -> Iterator[None]:
     """Put back the process-wide state that a test changed, so that the order of tests does not matter."""
-    from queueing import handlers, periodic
+    from queueing import connections, handlers, periodic
     from queueing.tasks import registry
 
     registries: list[dict | list] = [
@@ -56,6 +65,7 @@ def _registries_are_restored(_handlers_are_imported: None) -> Iterator[None]:
         periodic._said,
         periodic._makers,
         registry._declared,
+        connections._shared,
     ]
     before = [register.copy() for register in registries]
     loggers = {name: _logging_state(name) for name in ("", "queueing", "queueing.worker")}
@@ -141,13 +151,17 @@ def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
 
 
 @pytest.fixture
-def redis_away() -> Iterator[None]:
-    """The client of this process is refused by Redis. Its address has a password, for nobody to show."""
+def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """The client of this process is refused by Redis. Its address has a password, for nobody to show.
+
+    The clock counts what the client waits between its tries: a refusal itself takes no time.
+    """
+    from queueing import scripts
     from queueing.conf import Conf
     from queueing.connections import connect, use_client
 
     use_client(connect(Conf(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
-    yield
+    yield Clock().rules(monkeypatch, scripts)
     use_client(None)
 
 
@@ -224,7 +238,7 @@ def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
             env={**nothing, "DJANGO_SETTINGS_MODULE": "mqsite.settings"},
             name="collectstatic",
         )
-        assert done.run(within_seconds=60) == 0, done.tail()
+        assert done.run() == 0, done.tail()
         stamp.write("done")
         stamp.flush()
 
@@ -273,4 +287,4 @@ def _no_process_is_left_behind() -> Iterator[None]:
     def none_left() -> bool:
         return not {process.pid for process in left_over()} - before
 
-    eventually(none_left, within_seconds=5, what=lambda: f"left behind: {left_over()}")
+    eventually(none_left, what=lambda: f"left behind: {left_over()}")

@@ -2,11 +2,12 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from queueing import patience as patiences
+from queueing import pool as pools
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.connections import connect
@@ -29,37 +30,59 @@ def silence(client, redis_server) -> Iterator[None]:
     os.kill(redis_server.pid, signal.SIGCONT)
 
 
-def seconds_of(client: QueueClient) -> float:
-    began = time.monotonic()
+@pytest.fixture
+def asked(client, monkeypatch) -> list[float]:
+    """How many seconds each question to Redis may wait for its answer."""
+    seconds: list[float] = []
+    look_after = pools._look_after
+
+    def note(connection) -> None:
+        seconds.append(connection.socket_timeout)
+        look_after(connection)
+
+    monkeypatch.setattr(pools, "_look_after", note)
+    monkeypatch.setattr(pools.Pool, "FRESH_SECONDS", -1.0)  # looked after at each loan
+    return seconds
+
+
+def in_vain(client: QueueClient) -> None:
     with pytest.raises(QueueUnavailable):
         client.ping()
-    return time.monotonic() - began
 
 
-def test_all_calls_together_wait_so_long(client, silence):
+def test_all_calls_together_wait_so_long(client, asked, silence):
     with patience(0.2):
-        assert 0.15 < seconds_of(client) < 0.5
-        assert seconds_of(client) < 0.05
+        in_vain(client)
+        assert asked == [pytest.approx(0.2, abs=0.01)]
+        in_vain(client)
+    assert len(asked) == 1
 
 
-def test_without_it_and_after_it_a_call_has_its_own_time(client, silence):
+def test_without_it_and_after_it_a_call_has_its_own_time(client, asked, silence):
     with patience(0.2):
-        seconds_of(client)
-    assert seconds_of(client) >= 0.9
+        in_vain(client)
+    asked.clear()
+    in_vain(client)
+    assert set(asked) == {1.0}
 
 
-def test_a_reader_believes_another_and_who_changes_something_tries_itself(client, silence):
+def test_a_reader_believes_another_and_who_changes_something_tries_itself(
+    client, asked, silence, monkeypatch
+):
+    monkeypatch.setattr(patiences, "BELIEVED_SECONDS", 60.0)
     with patience(0.2, is_read=True):
-        seconds_of(client)
+        in_vain(client)
+    asked.clear()
     with patience(0.2, is_read=True):
-        assert seconds_of(client) < 0.05
+        in_vain(client)
+    assert asked == []
     with patience(0.2):
-        assert seconds_of(client) > 0.15
+        in_vain(client)
+    assert asked == [pytest.approx(0.2, abs=0.01)]
 
 
 def test_what_is_answered_uses_nothing_up(client):
-    with patience(0.2):
-        began = time.monotonic()
-        while time.monotonic() - began < 0.3:
+    with patience(60.0):
+        for _ in range(10):
             client.ping()
-        client.ping()
+        assert patiences.current().seconds_left == 60.0

@@ -120,7 +120,7 @@ CHANGES_MS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EXPRESSIONS, ZONES, st.one_of(MOMENTS_MS, CHANGES_MS))
 def test_the_next_tick_lies_ahead_and_the_last_one_behind_and_none_between(expression, zone, now):
     timetable = read(expression, zone)
@@ -130,7 +130,7 @@ def test_the_next_tick_lies_ahead_and_the_last_one_behind_and_none_between(expre
     assert next(timetable.until(following - 1)) == last
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EXPRESSIONS, ZONES, CHANGES_MS)
 def test_forwards_and_backwards_are_the_same_ticks(expression, zone, now):
     timetable = read(expression, zone)

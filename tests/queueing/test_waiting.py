@@ -12,7 +12,7 @@ from queueing.client import QueueClient
 from queueing.client import receives as receiving
 from queueing.exceptions import QueueUnavailable
 from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.waiting import eventually
+from tests.servers.waiting import HANG_SECONDS, eventually
 
 
 @pytest.fixture
@@ -27,10 +27,14 @@ def thread():
         yield pool
 
 
+#: What is found after so long was found by nothing but the end of the wait.
+LONG_SECONDS = 2 * HANG_SECONDS
+
+
 @pytest.fixture
 def slow_poll(monkeypatch):
-    """What is found, is found by being woken."""
-    monkeypatch.setattr(receiving, "POLL_SECONDS", 60)
+    """A receive finds a message only because it is woken or because the message comes due."""
+    monkeypatch.setattr(receiving, "POLL_SECONDS", LONG_SECONDS)
 
 
 def listeners(client: QueueClient, channel: str = "rsmq:rt:q") -> int:
@@ -47,7 +51,7 @@ def scripts_run(client: QueueClient) -> int:
 def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
     """A receive that has begun to wait: it has looked, listened, and looked again."""
     before = scripts_run(client)
-    future = thread.submit(client.receive_messages, "q", wait_seconds=20, **arguments)
+    future = thread.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS, **arguments)
     eventually(lambda: listeners(client) == 1, what="a listener")
     eventually(lambda: scripts_run(client) >= before + 2, what="the look after the listener")
     return future
@@ -55,7 +59,7 @@ def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
 
 def test_what_is_there_is_received_at_once(queue):
     queue.send_message("q", "a")
-    assert [message.body for message in queue.receive_messages("q", wait_seconds=20)] == ["a"]
+    assert [message.body for message in queue.receive_messages("q", wait_seconds=LONG_SECONDS)] == ["a"]
     assert listeners(queue) == 0
 
 
@@ -63,21 +67,21 @@ def test_what_is_there_is_received_at_once(queue):
 def test_a_send_wakes_a_waiting_receive(queue, thread):
     future = waiting_receive(thread, queue)
     id = queue.send_message("q", "a")
-    assert [message.id for message in future.result(5)] == [id]
+    assert [message.id for message in future.result(HANG_SECONDS)] == [id]
 
 
 @pytest.mark.usefixtures("slow_poll")
 def test_a_delayed_message_is_received_when_it_is_due(queue, thread):
     queue.send_message("q", "a", delay_ms=300)
-    [message] = queue.receive_messages("q", wait_seconds=20)
-    assert 299 <= message.fr - message.sent < 3000
+    [message] = queue.receive_messages("q", wait_seconds=LONG_SECONDS)
+    assert 299 <= message.fr - message.sent < HANG_SECONDS * 1000
 
 
 @pytest.mark.usefixtures("slow_poll")
-def test_a_message_that_timed_out_is_received_when_it_is_due(queue):
+def test_a_message_that_timed_out_is_received_when_it_is_due(queue, thread):
     queue.send_message("q", "a")
     queue.receive_message("q", vt=1)
-    [message] = queue.receive_messages("q", wait_seconds=20)
+    [message] = waiting_receive(thread, queue).result(HANG_SECONDS)
     assert message.rc == 2
 
 
@@ -87,7 +91,7 @@ def test_an_unannounced_message_is_found_by_the_poll(queue, thread, monkeypatch)
     id = "hofnoo4h3uSitfleX3naLlLtIJBcS2lk"
     queue.redis.hset("rsmq:q:Q", id, "foreign")
     queue.redis.zadd("rsmq:q", {id: 0})
-    assert [message.body for message in future.result(5)] == ["foreign"]
+    assert [message.body for message in future.result(HANG_SECONDS)] == ["foreign"]
 
 
 def test_nothing_comes_and_the_wait_ends(queue):
@@ -104,15 +108,15 @@ def test_a_wait_costs_next_to_nothing(queue, thread):
     threading.Event().wait(0.5)
     after = queue.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
     queue.send_message("q", "a")
-    future.result(5)
+    future.result(HANG_SECONDS)
     assert after - before <= 1
 
 
 @pytest.mark.usefixtures("slow_poll")
 def test_a_wait_outlasts_the_time_out_of_its_connection(redis_server, queue):
-    hasty = QueueClient(redis.Redis.from_url(redis_server.url, socket_timeout=0.2))
-    queue.send_message("q", "a", delay_ms=900)
-    assert [message.body for message in hasty.receive_messages("q", wait_seconds=20)] == ["a"]
+    hasty = QueueClient(redis.Redis.from_url(redis_server.url, socket_timeout=1.0))
+    queue.send_message("q", "a", delay_ms=2500)
+    assert [message.body for message in hasty.receive_messages("q", wait_seconds=LONG_SECONDS)] == ["a"]
     hasty.redis.close()
 
 
@@ -121,7 +125,7 @@ def test_all_waiting_threads_of_a_client_share_one_listener(queue, thread):
     futures = [waiting_receive(thread, queue, count=1) for _ in range(6)]
     assert listeners(queue) == 1
     ids = queue.send_messages("q", ["x"] * 6)
-    taken = {message.id for future in futures for message in future.result(10)}
+    taken = {message.id for future in futures for message in future.result(HANG_SECONDS)}
     assert taken == set(ids)
 
 
@@ -140,20 +144,22 @@ def test_a_wait_goes_on_after_its_listener_was_cut_off(redis_server, queue, thre
     with CuttingProxy(redis_server.port) as proxy:
         client = QueueClient(redis.Redis.from_url(proxy.url))
         future = waiting_receive(thread, client)
+        proxy.refuse = True
         proxy.cut_all()
         eventually(lambda: listeners(queue) == 0, what="the cut")
+        proxy.refuse = False
         eventually(lambda: listeners(queue) == 1, what="a new listener")
         queue.send_message("q", "a")
-        assert [message.body for message in future.result(5)] == ["a"]
+        assert [message.body for message in future.result(HANG_SECONDS)] == ["a"]
         client.redis.close()
 
 
 def test_a_redis_that_goes_away_ends_the_wait_with_an_error(redis_server, queue, thread, monkeypatch):
     monkeypatch.setattr(receiving, "POLL_SECONDS", 0.2)
     with CuttingProxy(redis_server.port) as proxy:
-        client = QueueClient(redis.Redis.from_url(proxy.url, socket_timeout=0.5))
+        client = QueueClient(redis.Redis.from_url(proxy.url, socket_timeout=2.0))
         future = waiting_receive(thread, client)
         proxy.refuse = True
         with pytest.raises(QueueUnavailable):
-            future.result(10)
+            future.result(HANG_SECONDS)
         client.redis.close()

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from threading import Event
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from django.test import Client
 
 from queueing import views
 from queueing.client import QueueClient
+from tests.servers.clock import Clock
 from tests.servers.program import Program
 from tests.servers.redis_server import RedisServer
 from tests.servers.worker_process import site_environment
@@ -36,11 +36,10 @@ def test_readyz_when_both_answer(queue: QueueClient) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readyz_names_the_one_that_does_not_and_no_secret(redis_away: None) -> None:
-    began = monotonic()
+def test_readyz_names_the_one_that_does_not_and_no_secret(redis_away: Clock) -> None:
     response = Client().get("/readyz")
 
-    assert monotonic() - began < 2
+    assert redis_away.passed_seconds < 2
     assert response.status_code == 503
     assert response.json() == {"ready": False, "redis": "does not answer", "database": "ok"}
     assert "secret" not in response.content.decode()
@@ -54,7 +53,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
     def hang() -> None:
         asked.append(1)
-        release.wait(10)
+        release.wait(60)
 
     monkeypatch.setattr(views, "PROBES", (views.PROBES[0], views.Probe("database", hang)))
     monkeypatch.setattr(views, "PATIENCE_SECONDS", 0.1)
