@@ -49,7 +49,7 @@ class SharedSite(WebProcess):
         serving.kill()
         serving.wait()
         _copy(self._kept, self.database)
-        eventually(self._answers, within_seconds=20, of=self)
+        eventually(self._answers, of=self)
 
     @property
     def _kept(self) -> Path:
@@ -58,5 +58,5 @@ class SharedSite(WebProcess):
 
 def _copy(source: Path, target: Path) -> None:
     """Through SQLite, which copies what is in its log, too, and while others have the file open."""
-    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target, timeout=20)) as written:
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target, timeout=60)) as written:
         read.backup(written)

@@ -24,9 +24,9 @@ def done(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[
     """The id of a message that a worker has processed."""
     text = "Hello World at noon <b>in bold</b>"
     with site_worker("testqueue") as worker:
-        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, of=worker)
+        eventually(lambda: "testqueue" in client.list_queues(), of=worker)
         message_id = client.send_message("testqueue", text)
-        eventually(lambda: message_id in diary.ids("done"), within_seconds=20, of=worker)
+        eventually(lambda: message_id in diary.ids("done"), of=worker)
     return message_id
 
 
@@ -65,7 +65,7 @@ def wide(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[
     client.redis.hset("rsmq:testqueue:Q", message_id, "W" * 3000)
     client.redis.zadd("rsmq:testqueue", {message_id: 0})
     with site_worker("testqueue", "--name", "W" * 60) as worker:
-        eventually(lambda: message_id in diary.ids("done"), within_seconds=20, of=worker)
+        eventually(lambda: message_id in diary.ids("done"), of=worker)
     return message_id
 
 

@@ -24,11 +24,11 @@ def press(page: Page, row: str, button: str, said: str) -> None:
 
 def test_each_action_once(page: Page, client: QueueClient, site_worker: Callable[..., WorkerProcess]):
     with site_worker("testqueue", "default", "--name", "w1") as worker:
-        eventually(lambda: client.workers() and client.schedules(), within_seconds=20, of=worker)
+        eventually(lambda: client.workers() and client.schedules(), of=worker)
 
         page.goto(WORKERS)
         press(page, "w1", "Quiet", "Told w1 to be quiet")
-        eventually(lambda: client.workers()[0].is_quiet, within_seconds=20, of=worker)
+        eventually(lambda: client.workers()[0].is_quiet, of=worker)
         press(page, "w1", "Resume", "Told w1 to take messages again.")
         assert not client.workers()[0].is_quiet_wanted
 

@@ -58,9 +58,9 @@ def busy(
 ) -> QueueClient:
     """A site on which each kind of thing is: queues in use and not, jobs, a failure, a worker."""
     with site_worker("testqueue") as worker:
-        eventually(lambda: "testqueue" in client.list_queues(), within_seconds=20, of=worker)
+        eventually(lambda: "testqueue" in client.list_queues(), of=worker)
         id = client.send_message("testqueue", json.dumps({"to": "ada@example.com", "text": "W" * 500}))
-        eventually(lambda: id in diary.ids("done"), within_seconds=20, of=worker)
+        eventually(lambda: id in diary.ids("done"), of=worker)
     for name in ("testqueue-dead", "default"):  # a schedule is of the latter
         client.create_queue(name)
     client.send_message("testqueue-dead", "<b>dead</b>")

@@ -58,7 +58,7 @@ def test_release_then_web_and_worker_over_tls_and_postgresql(
     figure: Callable[[str], None],
 ):
     release = shell("release", procfile()["release"], dyno)
-    assert release.run(within_seconds=60) == 0, release.tail()
+    assert release.run() == 0, release.tail()
     assert postgres.query("SELECT count(*) FROM queueing_job") == [(0,)]
 
     port = free_port()
@@ -68,14 +68,14 @@ def test_release_then_web_and_worker_over_tls_and_postgresql(
     honcho = f"{sys.executable} -m honcho -f {tmp_path}/Procfile -d {ROOT} start --port {port} web worker"
     both = shell("honcho", honcho, dyno)
     with both:
-        eventually(lambda: Visitor(port).get("/healthz").status == 200, within_seconds=30, of=both)
+        eventually(lambda: Visitor(port).get("/healthz").status == 200, of=both)
         assert Visitor(port).get("/").status == 301, "without TLS one is sent there"
         visitor = Visitor(port, ROUTED)
         answer = visitor.press()
         assert answer.status == 202, (answer, both.tail())
         message_id = answer.json()["id"]
         row = f"SELECT state, body FROM queueing_job WHERE message_id = '{message_id}'"
-        [(state, body)] = eventually(lambda: postgres.query(row), within_seconds=30, of=both)
+        [(state, body)] = eventually(lambda: postgres.query(row), of=both)
         assert state == "done"
         assert str(body).startswith("Hello World at ")
         assert visitor.get("/readyz").json()["ready"] is True
@@ -83,7 +83,7 @@ def test_release_then_web_and_worker_over_tls_and_postgresql(
         idle = eventually(lambda: [row for row in postgres.query(OTHERS_CONNECTED) if row[0] <= 1], of=both)
         figure(f"web and worker, idle: {idle[0][0]} PostgreSQL connections")
         both.terminate()
-        both.wait(within_seconds=35)
+        both.wait()
     assert "web.1 stopped (rc=0)" in plain(both), both.tail()
     assert "worker.1 stopped (rc=0)" in plain(both), both.tail()
     assert "Traceback" not in both.output
@@ -96,7 +96,7 @@ def plain(program: Program) -> str:
 
 def test_the_first_admin_of_a_one_click_deployment(dyno: dict[str, str | None], postgres: PostgresServer):
     release = shell("release", procfile()["release"], dyno)
-    assert release.run(within_seconds=60) == 0, release.tail()
+    assert release.run() == 0, release.tail()
     account = {
         "DJANGO_SUPERUSER_USERNAME": "admin",
         "DJANGO_SUPERUSER_PASSWORD": "made-up-by-the-platform",
@@ -104,5 +104,5 @@ def test_the_first_admin_of_a_one_click_deployment(dyno: dict[str, str | None], 
     }
     for _ in range(2):
         made = shell("postdeploy", f"{sys.executable} -m mqsite.first_admin", {**dyno, **account})
-        assert made.run(within_seconds=30) == 0, made.tail()
+        assert made.run() == 0, made.tail()
     assert postgres.query("SELECT username, is_superuser FROM auth_user") == [("admin", True)]

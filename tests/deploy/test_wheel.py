@@ -160,7 +160,7 @@ def test_a_fresh_project_has_all_of_it(project: Project):
     port = free_port()
     with project.program("manage.py", "runserver", "--noreload", str(port)) as server:
         visitor = Visitor(port)
-        eventually(lambda: visitor.get("/healthz").status == 200, within_seconds=20, of=server)
+        eventually(lambda: visitor.get("/healthz").status == 200, of=server)
         pressed(visitor, "/admin/login/", username=USER, password=PASSWORD)
 
         pages = {path: answered(visitor, f"/admin/queueing/{path}") for path in (*LISTS, *LIVE)}

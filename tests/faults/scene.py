@@ -37,6 +37,6 @@ class Scene:
         wanted = set(message_ids)
         missing = lambda: wanted - self.diary.ids("done")  # noqa: E731
         eventually(
-            lambda: not missing(), within_seconds=30, of=process,
+            lambda: not missing(), of=process,
             what=lambda: f"done: {({id: self.diary.row(id) for id in missing()})}",
         )  # fmt: skip

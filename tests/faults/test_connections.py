@@ -54,7 +54,7 @@ def test_a_worker_of_one_process_has_three_connections_whatever_its_threads_and_
             return client.get_queue_attributes("ledger").totalsent == 200
 
         with worker("sending", "--processes", "1", "--threads", "8", redis_url=server.url) as process:
-            eventually(all_passed_on, within_seconds=40, of=process)
+            eventually(all_passed_on, of=process)
             assert len({entry.pid for entry in ledger.entries()}) == 1
         figure(f"runworker --processes 1 --threads 8, handlers that send: {most} Redis connections at most")
     assert 0 < most <= BUDGET

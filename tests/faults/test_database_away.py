@@ -23,14 +23,14 @@ def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
 
         with worker("ledger", env={"DATABASE_URL": postgres.url}) as process:
             ids = client.send_messages("ledger", ["before"] * 50)
-            eventually(lambda: recorded() == 50, within_seconds=20, of=process)
+            eventually(lambda: recorded() == 50, of=process)
             postgres.kill()
             ids += client.send_messages("ledger", ["away"] * 300)
-            eventually(lambda: ledger.count("end") == 350, within_seconds=20, of=process)
+            eventually(lambda: ledger.count("end") == 350, of=process)
             # A run has ended a moment before it is settled.
             eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=process)
             assert process.is_running
             postgres.restart()
-            eventually(lambda: recorded() == 350, within_seconds=30, of=process)
+            eventually(lambda: recorded() == 350, of=process)
         ledger.assert_each_ran_once(ids)
         invariants.check(faults=0, drained=["ledger"], diary=postgres)

@@ -28,7 +28,7 @@ def test_connections_are_tended_between_runs(
             def run(body: str) -> None:
                 id = client.send_message(queue, body)
                 told = f"SELECT state, rc FROM queueing_job WHERE message_id = '{id}'"
-                eventually(lambda: postgres.query(told) == [("done", 1)], within_seconds=20, of=process)
+                eventually(lambda: postgres.query(told) == [("done", 1)], of=process)
 
             run("first")
             run("begin")

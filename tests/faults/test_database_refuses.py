@@ -50,7 +50,7 @@ class Sqlite:
         self.url, self._path = f"sqlite:///{path}", path
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self._path, timeout=20) as connection:
+        with sqlite3.connect(self._path, timeout=60) as connection:
             return connection.execute(sql).fetchall()
 
     def run(self, *statements: str) -> None:
@@ -109,16 +109,16 @@ def test_what_the_database_refuses_waits_whole_and_is_reported_once(
         break_it()
         bodies.append(f"message {number}")
         client.send_message("raising", bodies[-1])
-        eventually(lambda: client.get_queue_attributes("raising").msgs == 0, within_seconds=20, of=raising)
-        eventually(lambda: raising.output.count(WAITS) == number + 1, within_seconds=20, of=raising)
+        eventually(lambda: client.get_queue_attributes("raising").msgs == 0, of=raising)
+        eventually(lambda: raising.output.count(WAITS) == number + 1, of=raising)
         mend_it()
-        eventually(lambda: raising.output.count(WRITTEN) == number + 1, within_seconds=40, of=raising)
+        eventually(lambda: raising.output.count(WRITTEN) == number + 1, of=raising)
 
     refused(lambda: None, lambda: migrate(database.url))
     for broken, mended in breakages(database):
         refused(lambda sql=broken: database.run(*sql), lambda sql=mended: database.run(*sql))
 
-    eventually(lambda: len(database.query(ATTEMPTS)) == 3 * len(bodies), within_seconds=20, of=raising)
+    eventually(lambda: len(database.query(ATTEMPTS)) == 3 * len(bodies), of=raising)
     told = [(body, rc, f"RuntimeError: cannot do {body}", True) for body in bodies for rc in (1, 2, 3)]
     assert [(*row[:3], bool(row[3])) for row in database.query(ATTEMPTS)] == told
     assert raising.output.count(WAITS) == raising.output.count(WRITTEN) == len(bodies)

@@ -42,15 +42,15 @@ def test_a_stalled_database_delays_no_lease_and_no_job(
     client.create_queue("slow")
     with worker("slow", "ledger", "--threads", "2", env={"DATABASE_URL": postgres.url}) as process:
         ids = client.send_messages("ledger", ["before"] * 10)
-        eventually(lambda: len(postgres.last_outcomes()) == 10, within_seconds=20, of=process)
+        eventually(lambda: len(postgres.last_outcomes()) == 10, of=process)
         with psycopg.connect(postgres.url) as lock:
             lock.execute("LOCK TABLE queueing_job IN ACCESS EXCLUSIVE MODE")
             ids += client.send_messages("ledger", ["meanwhile"] * 500)
             ids += [client.send_message("slow", f"{2 * LEASE} longer than its lease")]
-            eventually(lambda: ledger.count("end") == len(ids), within_seconds=30, of=process)
+            eventually(lambda: ledger.count("end") == len(ids), of=process)
             eventually(lambda: client.get_queue_attributes("slow").msgs == 0, of=process)
             assert client.redis.xlen("rsmq::outbox") > 0
-        eventually(lambda: len(postgres.last_outcomes()) == len(ids), within_seconds=30, of=process)
+        eventually(lambda: len(postgres.last_outcomes()) == len(ids), of=process)
     ledger.assert_each_ran_once(ids)
     invariants.check(faults=0, drained=["ledger", "slow"], diary=postgres)
 
@@ -71,10 +71,10 @@ def test_a_database_without_a_free_connection_is_waited_for(
             psycopg.connect(postgres.url)
         with worker("ledger", env={"DATABASE_URL": postgres.url}) as process:
             ids = client.send_messages("ledger", ["crowded"] * 200)
-            eventually(lambda: ledger.count("end") == len(ids), within_seconds=30, of=process)
+            eventually(lambda: ledger.count("end") == len(ids), of=process)
             process.wait_for_line("the history waits in Redis")
             eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=process)
             hogs.close()
-            eventually(lambda: len(postgres.last_outcomes()) == len(ids), within_seconds=40, of=process)
+            eventually(lambda: len(postgres.last_outcomes()) == len(ids), of=process)
     ledger.assert_each_ran_once(ids)
     invariants.check(faults=0, drained=["ledger"], diary=postgres)

@@ -17,7 +17,7 @@ from tests.wire.bridge import NodeSide, node_side
 def times_out(node: NodeSide, client: QueueClient, queue: str) -> str:
     """A Node reader takes the message and never deletes it, until it may be received again."""
     received = node.call("receiveMessage", qname=queue, vt=1)
-    eventually(lambda: client.queue_figures([queue])[0].ready == 1, within_seconds=3)
+    eventually(lambda: client.queue_figures([queue])[0].ready == 1)
     return received["id"]
 
 
@@ -39,7 +39,7 @@ def test_what_a_node_reader_lets_time_out_three_times_is_ready_not_dead(
             figures = client.queue_figures([queue])[0]
             assert (figures.ready, figures.running, figures.dead) == (1, 0, 0)
     with worker("ledger", "raising") as process:
-        eventually(lambda: sent["ledger"] in diary.ids("done"), within_seconds=20, of=process)
-        eventually(lambda: sent["raising"] in diary.ids("dead"), within_seconds=20, of=process)
+        eventually(lambda: sent["ledger"] in diary.ids("done"), of=process)
+        eventually(lambda: sent["raising"] in diary.ids("dead"), of=process)
     assert (diary.row(sent["ledger"])["attempts"], diary.row(sent["ledger"])["crashes"]) == (1, 0)
     assert ledger.runs() == {sent["ledger"]: 1, sent["raising"]: 3}, "their receives are no attempts of ours"

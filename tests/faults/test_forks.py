@@ -58,7 +58,7 @@ ENDS = {"return": "0", "raise": "1", "exit": "3"}
 def test_a_fork_that_leaves_its_handler_ends_and_the_parent_goes_on(scene: Scene, forker: Forker, how: str):
     with forker("forking") as process:
         sent = scene.client.send_message("forking", how)
-        eventually(lambda: scene.ledger.ids("end") == [sent], within_seconds=30, of=process)
+        eventually(lambda: scene.ledger.ids("end") == [sent], of=process)
         eventually(lambda: scene.diary.row(sent).get("state") == "done", of=process)
         assert all_ended(fork_pids(scene.ledger))
         assert len(process.members()) == 3, "supervisor, keeper, child"
@@ -72,9 +72,9 @@ def test_a_fork_of_an_async_handler_ends_and_runs_nothing_of_the_others(
 ):
     with forker("forking-async ticking-async", "--threads", "3") as process:
         tick = scene.client.send_message("ticking-async", "400")
-        eventually(lambda: scene.ledger.count("tick") > 3, within_seconds=20, of=process)
+        eventually(lambda: scene.ledger.count("tick") > 3, of=process)
         sent = scene.client.send_message("forking-async", how)
-        eventually(lambda: scene.diary.ids("done") == {tick, sent}, within_seconds=30, of=process)
+        eventually(lambda: scene.diary.ids("done") == {tick, sent}, of=process)
     ends = {entry.message_id: entry.body.strip("'") for entry in scene.ledger.entries("end")}
     assert ends == {tick: "400", sent: ENDS.get(how, "1")}
     assert said(scene.ledger, "tick") == list(map(str, range(400)))
@@ -87,7 +87,7 @@ def test_a_fork_in_a_transaction_leaves_its_parent_s_transaction_alone(
 ):
     with forker("forking-database") as process:
         sent = scene.client.send_message("forking-database", how)
-        eventually(lambda: scene.diary.row(sent).get("state"), within_seconds=30, of=process)
+        eventually(lambda: scene.diary.row(sent).get("state"), of=process)
     assert scene.diary.outcomes(sent) == [(1, "done")], process.tail()
     assert said(scene.ledger, "end") == [ENDS[how]]
     names = scene.diary.query("SELECT name FROM auth_group ORDER BY name")
@@ -97,7 +97,7 @@ def test_a_fork_in_a_transaction_leaves_its_parent_s_transaction_alone(
 def test_a_fork_that_returns_hides_no_crash_of_its_parent(scene: Scene, forker: Forker):
     with forker("forking-crashes") as process:
         sent = scene.client.send_message("forking-crashes", "x")
-        eventually(lambda: scene.diary.row(sent).get("state") == "dead", within_seconds=60, of=process)
+        eventually(lambda: scene.diary.row(sent).get("state") == "dead", of=process)
     assert scene.ledger.runs()[sent] == 3
     assert scene.diary.row(sent)["crashes"] == 3
 
@@ -106,14 +106,14 @@ def test_a_fork_that_returns_hides_no_crash_of_its_parent(scene: Scene, forker: 
 def test_a_handler_can_terminate_its_forks(scene: Scene, forker: Forker, kind: str):
     with forker("pooling") as process:
         sent = scene.client.send_message("pooling", kind)
-        eventually(lambda: scene.ledger.ids("end") == [sent], within_seconds=20, of=process)
+        eventually(lambda: scene.ledger.ids("end") == [sent], of=process)
         eventually(lambda: scene.diary.row(sent).get("state") == "done", of=process)
 
 
 def test_a_fork_of_a_handler_can_be_interrupted(scene: Scene, forker: Forker):
     with forker("interrupting") as process:
         sent = scene.client.send_message("interrupting", "x")
-        eventually(lambda: scene.ledger.ids("end") == [sent], within_seconds=30, of=process)
+        eventually(lambda: scene.ledger.ids("end") == [sent], of=process)
     assert said(scene.ledger, "end") == ["7"]
 
 
@@ -142,7 +142,7 @@ def begun(scene: Scene, process: WorkerProcess, kind: str) -> set[int]:
         pids = program_pids(scene.ledger)
         return pids if len(pids) == count else None
 
-    return eventually(found, within_seconds=20, of=process)
+    return eventually(found, of=process)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "in a session of its own"])
@@ -150,9 +150,9 @@ def test_a_time_limit_ends_the_program_for_which_its_handler_waits(scene: Scene,
     with forker("limited-programs") as process:
         sent = scene.client.send_message("limited-programs", f"wait: {kind}")
         first = begun(scene, process, kind)
-        eventually(lambda: scene.ledger.runs()[sent] == 2, within_seconds=30, of=process)
+        eventually(lambda: scene.ledger.runs()[sent] == 2, of=process)
         assert all_ended(first), "before the next attempt"
-        eventually(lambda: scene.diary.row(sent).get("state") == "dead", within_seconds=30, of=process)
+        eventually(lambda: scene.diary.row(sent).get("state") == "dead", of=process)
         eventually(partial(all_ended, program_pids(scene.ledger)), of=process)
 
 
@@ -162,7 +162,7 @@ def test_the_end_of_the_grace_time_ends_the_program(scene: Scene, forker: Forker
         sent = scene.client.send_message("programs", f"wait: {kind}")
         programs = begun(scene, process, kind)
         process.terminate()
-        assert process.wait(within_seconds=20) == 0
+        assert process.wait() == 0
     assert all_ended(programs)
     assert scene.diary.outcomes(sent) == [(1, "released")]
 
@@ -173,14 +173,14 @@ def test_kill_9_of_a_child_ends_the_program(scene: Scene, forker: Forker, kind: 
         scene.client.send_message("programs", f"wait: {kind}")
         programs = begun(scene, process, kind)
         os.kill(scene.ledger.entries("start")[0].pid, signal.SIGKILL)
-        eventually(partial(all_ended, programs), within_seconds=20, of=process)
+        eventually(partial(all_ended, programs), of=process)
 
 
 @pytest.mark.parametrize("how", ["kill", "segfault"])
 def test_a_child_that_crashes_takes_its_program_along(scene: Scene, forker: Forker, how: str):
     with forker("programs") as process:
         sent = scene.client.send_message("programs", f"{how}: plain")
-        eventually(lambda: scene.diary.row(sent).get("state") == "dead", within_seconds=60, of=process)
+        eventually(lambda: scene.diary.row(sent).get("state") == "dead", of=process)
         eventually(partial(all_ended, program_pids(scene.ledger)), of=process)
 
 
@@ -189,18 +189,18 @@ def test_the_program_of_an_orphaned_child_ends_with_it(scene: Scene, forker: For
         scene.client.send_message("programs", "wait: under a shell")
         programs = begun(scene, process, "under a shell")
         process.kill_supervisor()
-        eventually(partial(all_ended, programs), within_seconds=30, what=process.tail)
-        eventually(lambda: not process.members(), within_seconds=30, what=process.tail)
+        eventually(partial(all_ended, programs), what=process.tail)
+        eventually(lambda: not process.members(), what=process.tail)
 
 
 def test_a_program_that_a_done_message_leaves_runs_on_until_its_child_is_killed(scene: Scene, forker: Forker):
     with forker("programs") as process:
         sent = scene.client.send_message("programs", "end: plain")
-        eventually(lambda: scene.diary.row(sent).get("state") == "done", within_seconds=20, of=process)
+        eventually(lambda: scene.diary.row(sent).get("state") == "done", of=process)
         programs = program_pids(scene.ledger)
         assert not all_ended(programs)
         os.kill(scene.ledger.entries("start")[0].pid, signal.SIGKILL)
-        eventually(partial(all_ended, programs), within_seconds=20, of=process)
+        eventually(partial(all_ended, programs), of=process)
 
 
 def test_a_signal_to_the_group_does_not_reach_the_program_of_a_handler(scene: Scene, forker: Forker):
@@ -211,5 +211,5 @@ def test_a_signal_to_the_group_does_not_reach_the_program_of_a_handler(scene: Sc
         process.wait_for_line("stopping")
         os.killpg(process.pid, signal.SIGINT)
         assert _is_alive(program)
-        assert process.wait(within_seconds=20) == 0
+        assert process.wait() == 0
     assert not _is_alive(program)

@@ -27,8 +27,8 @@ def test_a_message_that_kills_its_process_dies_and_takes_no_neighbour_along(
     client.create_queue("hard")
     poison, *others = client.send_messages("hard", ["kill", *(str(number) for number in range(40))])
     with worker("hard", "--threads", "4") as process:
-        eventually(lambda: diary.ids("done") == set(others), within_seconds=40, of=process)
-        eventually(lambda: diary.row(poison).get("state") == "dead", within_seconds=20, of=process)
+        eventually(lambda: diary.ids("done") == set(others), of=process)
+        eventually(lambda: diary.row(poison).get("state") == "dead", of=process)
         assert process.is_running
     assert ledger.runs()[poison] == 3
     assert diary.row(poison)["crashes"] == 3
@@ -45,7 +45,7 @@ def test_a_handler_that_holds_the_interpreter_lock_past_its_lease_runs_once(
     client.create_queue("hard")
     holder = client.send_message("hard", f"lock {3 * LEASE}")
     with worker("hard") as first, worker("hard") as second:
-        eventually(lambda: diary.row(holder).get("state") == "done", within_seconds=20, of=first)
+        eventually(lambda: diary.row(holder).get("state") == "done", of=first)
         assert first.is_running
         assert second.is_running
     ledger.assert_each_ran_once([holder])
@@ -58,13 +58,13 @@ def test_a_frozen_worker_loses_its_message_and_settles_nothing_when_it_thaws(
     client.create_queue("slow")
     message_id = client.send_message("slow", "1 frozen")
     with worker("slow") as frozen:
-        eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=frozen)
+        eventually(lambda: message_id in ledger.ids("start"), of=frozen)
         frozen.signal_group(signal.SIGSTOP)
         with worker("slow") as other:
-            eventually(lambda: ledger.count("start") == 2, within_seconds=15, of=other)
+            eventually(lambda: ledger.count("start") == 2, of=other)
             frozen.signal_group(signal.SIGCONT)
-            eventually(lambda: any("lease lost" in line for line in frozen.lines), within_seconds=10)
-            eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=10, of=other)
+            eventually(lambda: any("lease lost" in line for line in frozen.lines))
+            eventually(lambda: diary.row(message_id).get("state") == "done", of=other)
             assert diary.outcomes(message_id) == [(1, "abandoned"), (2, "done")]
     assert client.queue_figures(["slow"])[0].attributes.msgs == 0
 
@@ -75,11 +75,11 @@ def test_a_frozen_child_is_not_kept_in_possession_by_its_keeper(
     client.create_queue("slow")
     message_id = client.send_message("slow", "1 frozen")
     with worker("slow") as frozen:
-        eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=frozen)
+        eventually(lambda: message_id in ledger.ids("start"), of=frozen)
         pid = ledger.entries("start")[0].pid
         os.kill(pid, signal.SIGSTOP)
         with worker("slow") as other:
-            eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=other)
+            eventually(lambda: diary.row(message_id).get("state") == "done", of=other)
         os.kill(pid, signal.SIGCONT)
     assert ledger.runs()[message_id] == 2
 
@@ -90,11 +90,11 @@ def test_one_long_job_holds_up_none_of_a_thousand_tiny_ones(
     client.create_queue("slow")
     with worker("slow") as one, worker("slow") as two:
         ready = [client.send_message("slow", "0 warm up") for _ in range(20)]
-        eventually(lambda: ledger.count("end") == len(ready), within_seconds=20, of=one)
+        eventually(lambda: ledger.count("end") == len(ready), of=one)
         # Among many, where a worker has learnt that its messages are tiny and takes many at once.
         bodies = ["0 tiny"] * 500 + ["8 long"] + ["0 tiny"] * 500
         ids = client.send_messages("slow", bodies)
-        eventually(lambda: ledger.count("end") == len(ready) + 1000, within_seconds=20, of=two)
+        eventually(lambda: ledger.count("end") == len(ready) + 1000, of=two)
         tiny = [e.at_ms for e in ledger.entries("end") if e.message_id in set(ids)]
         figure(f"1,000 tiny jobs around a long one, two workers: {(max(tiny) - min(tiny)) / 1000:.2f} s")
         assert ids[500] not in ledger.ids("end"), "the long one goes on"
@@ -115,7 +115,7 @@ def test_a_full_redis_is_drained_by_its_worker(
     with pytest.raises(QueueFull):
         client.send_message("ledger", "one more")
     with worker("ledger", redis_url=server.url) as process:
-        eventually(lambda: len(diary.ids("done")) == 2000, within_seconds=40, of=process)
+        eventually(lambda: len(diary.ids("done")) == 2000, of=process)
     ledger.assert_each_ran_once(ids)
     client.send_message("ledger", "there is room again")
     client.redis.close()
@@ -136,14 +136,12 @@ def test_redis_away_for_longer_than_the_lease_runs_nothing_twice(
     ):
         warm_ups = until_each_works(client, ledger, "slow", one, two)
         message_id = client.send_message("slow", f"{LEASE} away")
-        eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=one)
+        eventually(lambda: message_id in ledger.ids("start"), of=one)
         proxy.refuse = True
-        eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, of=one)
+        eventually(lambda: message_id in ledger.ids("end"), of=one)
         due_ms = client.peek_message("slow", message_id).due_ms
-        eventually(
-            lambda: client.redis.time()[0] * 1000 > due_ms + 500, within_seconds=10, what="the lease's end"
-        )
+        eventually(lambda: client.redis.time()[0] * 1000 > due_ms + 500, what="the lease's end")
         proxy.refuse = False
-        eventually(lambda: diary.row(message_id).get("state") == "done", within_seconds=15, of=two)
+        eventually(lambda: diary.row(message_id).get("state") == "done", of=two)
     ledger.assert_each_ran_once([*warm_ups, message_id])
     assert diary.outcomes(message_id) == [(1, "done")]

@@ -29,7 +29,7 @@ def test_an_idle_worker_of_three_queues_asks_redis_thirty_times_a_minute_at_most
     with worker(*queues, env={"TEST_LEASE": str(Conf().LEASE)}) as process:
         client.send_message("ledger", "warm up")
         client.send_message("ledger", "in an hour", delay=3600)
-        eventually(lambda: ledger.count("end") == 1, within_seconds=30, of=process)
+        eventually(lambda: ledger.count("end") == 1, of=process)
         # What comes after a job and after a start is over.
         settled_by = time.monotonic() + 5
         eventually(lambda: time.monotonic() > settled_by)

@@ -29,7 +29,7 @@ def ids(client: QueueClient) -> list[str]:
 
 
 def in_the_middle(ledger: Ledger, process: WorkerProcess, times: int = 1) -> None:
-    eventually(lambda: ledger.count("end") >= BEFORE + (times - 1) * MORE, within_seconds=60, of=process)
+    eventually(lambda: ledger.count("end") >= BEFORE + (times - 1) * MORE, of=process)
 
 
 def cut_short(entries: list[Entry], pid: int | None = None) -> set[str]:
@@ -100,7 +100,7 @@ def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
         pid = ledger.entries()[-1].pid
         assert pid != process.pid
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: ledger.entries()[-1].pid != pid, within_seconds=5, of=process)
+        eventually(lambda: ledger.entries()[-1].pid != pid, of=process)
         entries = ledger.entries()
         killed = cut_short([entry for entry in entries if entry.pid == pid])
         since = max(index for index, entry in enumerate(entries) if entry.pid == pid) + 1
@@ -123,7 +123,7 @@ def test_after_the_supervisor_is_killed_the_others_end_and_a_new_worker_goes_on(
     with worker(*OPTIONS) as first:
         in_the_middle(ledger, first)
         first.kill_supervisor()
-        eventually(lambda: not first.members(), within_seconds=10, what=first.tail)
+        eventually(lambda: not first.members(), what=first.tail)
     assert cut_short(ledger.entries()) == set(), "they finished what ran"
     with worker(*OPTIONS) as second:
         finished(ids, diary, second)

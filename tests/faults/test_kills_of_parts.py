@@ -76,7 +76,7 @@ def test_a_child_that_is_left_alone_finishes_its_job_and_ends(scene: Scene):
         keeper = keeper_of(process, scene.ledger)
         process.kill_supervisor()
         keeper.kill()
-        eventually(lambda: not process.members(), within_seconds=15, what=process.tail)
+        eventually(lambda: not process.members(), what=process.tail)
     assert scene.ledger.ids("end") == [message_id]
     assert scene.client.get_queue_attributes("slow").msgs == 0, "it has settled"
     with scene.worker("slow", "--burst") as second:
@@ -95,11 +95,9 @@ def test_with_the_default_lease_the_job_of_a_killed_worker_runs_again_before_the
         pid = scene.ledger.entries()[0].pid
         scene.client.send_messages("slow", ["0.5 backlog"] * 7200)
         with scene.worker("slow", env=default) as second:
-            eventually(
-                lambda: len({e.pid for e in scene.ledger.entries()}) == 2, within_seconds=20, of=second
-            )
+            eventually(lambda: len({e.pid for e in scene.ledger.entries()}) == 2, of=second)
             starts = _starts(scene.ledger, pid)
-            eventually(lambda: _starts(scene.ledger, pid) > starts, within_seconds=10, of=first)
+            eventually(lambda: _starts(scene.ledger, pid) > starts, of=first)
             first.kill_group()
             killed_ms = time.time() * 1000
             victims = _cut_short(scene.ledger, pid)

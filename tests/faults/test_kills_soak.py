@@ -47,13 +47,13 @@ def test_a_kill_at_any_moment_loses_nothing(
         return len(diary.ids("done")) == COUNT
 
     with worker("ledger", "--threads", threads) as process:
-        eventually(lambda: ledger.count("end") >= at, within_seconds=30, of=process, every_seconds=0.005)
+        eventually(lambda: ledger.count("end") >= at, of=process, every_seconds=0.005)
         strike(victim, process, ledger)
         if victim == "child":
-            eventually(all_done, within_seconds=40, of=process, what=lambda: str(diary.states()))
+            eventually(all_done, of=process, what=lambda: str(diary.states()))
     if victim != "child":
         with worker("ledger", "--threads", threads) as process:
-            eventually(all_done, within_seconds=40, of=process, what=lambda: str(diary.states()))
+            eventually(all_done, of=process, what=lambda: str(diary.states()))
     ledger.assert_all_ended(ids, faults=1)
     figures = client.queue_figures(["ledger"])[0]
     assert (figures.attributes.msgs, figures.dead) == (0, 0)

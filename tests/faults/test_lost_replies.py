@@ -21,7 +21,7 @@ SENDS = 1000
 def warmed_up(process: WorkerProcess, client: QueueClient, ledger: Ledger) -> str:
     """Let the worker run one message, so that it is idle and waits. Returns the id."""
     message_id = client.send_message("ledger", "warm up")
-    eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, of=process)
+    eventually(lambda: message_id in ledger.ids("end"), of=process)
     return message_id
 
 
@@ -35,7 +35,7 @@ def test_a_send_whose_reply_is_cut_runs_once_even_if_a_worker_is_faster(
         with ThreadPoolExecutor(16) as threads:
             ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
         assert proxy.rule.cut == SENDS
-        eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, within_seconds=30, of=idle)
+        eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=idle)
         assert idle.is_running
     assert len(set(ids)) == SENDS
     ledger.assert_each_ran_once([first, *ids])
@@ -56,8 +56,8 @@ def test_a_claim_or_settle_whose_reply_is_cut_orphans_nothing_and_runs_nothing_t
             for number in range(30):  # so that it claims many times, not once
                 ids += client.send_messages("ledger", [f"{number}, {part}" for part in range(10)])
                 ended = partial(lambda count: ledger.count("end") >= count, len(ids))
-                eventually(ended, within_seconds=30, of=process)
-            eventually(lambda: diary.ids("done") == set(ids), within_seconds=30, of=process)
+                eventually(ended, of=process)
+            eventually(lambda: diary.ids("done") == set(ids), of=process)
             assert process.is_running
         assert proxy.rule.cut >= 20
     ledger.assert_each_ran_once(ids)
@@ -78,8 +78,8 @@ def test_a_worker_goes_on_after_a_redis_that_took_its_calls_and_never_answered(
         proxy.half_open = True
         ids = client.send_messages("ledger", [str(number) for number in range(20)])
         connected = proxy.accepted
-        eventually(lambda: proxy.accepted > connected, within_seconds=15, of=process)
+        eventually(lambda: proxy.accepted > connected, of=process)
         assert ledger.ids("end") == [first]
         proxy.half_open = False
-        eventually(lambda: diary.ids("done") == {first, *ids}, within_seconds=15, of=process)
+        eventually(lambda: diary.ids("done") == {first, *ids}, of=process)
     ledger.assert_each_ran_once([first, *ids])

@@ -89,7 +89,7 @@ def test_the_history_is_written_and_read_where_the_router_writes(
     with worker("default", env=several) as process:
         ids = [send("add", 1), send("succeed_at", 3)]
         diary = Diary(Path(several["HISTORY"]))
-        eventually(lambda: diary.states() == {"done": 2}, within_seconds=20, of=process)
+        eventually(lambda: diary.states() == {"done": 2}, of=process)
     looking = Program([sys.executable, "-c", LOOK, *ids], env=several)
     assert looking.run() == 0, looking.tail()
     [told] = [line for line in looking.lines if line.startswith("TOLD ")]

@@ -34,11 +34,10 @@ def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
     client.send_messages("brisk", [str(number) for number in range(990)])
     client.send_messages("raising", [str(number) for number in range(10)])
     with worker("brisk", "raising", "--threads", "4") as process:
-        eventually(lambda: ledger.count("end") >= 300, within_seconds=60, of=process)
+        eventually(lambda: ledger.count("end") >= 300, of=process)
         os.kill(ledger.entries()[-1].pid, signal.SIGKILL)
         eventually(
             lambda: diary.states() == {"done": 990, "dead": 10},
-            within_seconds=60,
             what=lambda: f"all ended: {diary.states()}",
             of=process,
         )
@@ -65,8 +64,8 @@ def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
     client.create_queue("slow")
     id = client.send_message("slow", "30")
     with worker("slow", "--name", "first") as first:
-        eventually(lambda: ledger.count("start") == 1, within_seconds=30, of=first)
-        eventually(lambda: only(client).busy == 1, within_seconds=15, of=first)
+        eventually(lambda: ledger.count("start") == 1, of=first)
+        eventually(lambda: only(client).busy == 1, of=first)
         seen = only(client)
         assert (seen.name, seen.capacity, seen.queues, seen.pid) == ("first", 1, ("slow",), first.pid)
         first.kill_group()
@@ -77,10 +76,10 @@ def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
     assert 10_000_000 < seen.memory_bytes < 1_000_000_000
 
     with worker("slow", "--name", "second") as second:
-        eventually(lambda: ledger.count("start") == 2, within_seconds=30, of=second)
+        eventually(lambda: ledger.count("start") == 2, of=second)
         assert words(client, "slow") == {"abandoned": 1}
         both = ["first", "second"]
-        eventually(lambda: [found.name for found in client.workers()] == both, within_seconds=10, of=second)
+        eventually(lambda: [found.name for found in client.workers()] == both, of=second)
         second.kill_group()
 
 
@@ -90,15 +89,15 @@ def test_a_quiet_worker_claims_nothing_under_full_load_until_it_is_resumed(
     client.create_queue("brisk")
     client.send_messages("brisk", ["x"] * 20_000)
     with worker("brisk", "--name", "w") as process:
-        eventually(lambda: only(client).state == "busy", within_seconds=20, of=process)
+        eventually(lambda: only(client).state == "busy", of=process)
         assert client.quiet_worker("w")
-        eventually(lambda: only(client).is_quiet, within_seconds=15, of=process)
-        eventually(lambda: client.queue_figures(["brisk"])[0].running == 0, within_seconds=5, of=process)
+        eventually(lambda: only(client).is_quiet, of=process)
+        eventually(lambda: client.queue_figures(["brisk"])[0].running == 0, of=process)
         before = ledger.count()
         age = only(client).last_beat_ms
-        eventually(lambda: only(client).last_beat_ms > age, within_seconds=10, of=process)
+        eventually(lambda: only(client).last_beat_ms > age, of=process)
         assert ledger.count() == before < 20_000
         assert client.resume_worker("w")
-        eventually(lambda: ledger.count() > before, within_seconds=10, of=process)
+        eventually(lambda: ledger.count() > before, of=process)
         process.stop()
     assert client.workers() == [], "one that was stopped is struck"

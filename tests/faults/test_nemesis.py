@@ -78,7 +78,7 @@ def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invar
             Traffic("Node", program.turn, NODE_PAUSE_SECONDS),
         ):
             for post in stage.posts:
-                eventually(post.children, within_seconds=60, of=post.process, what="something runs in it")
+                eventually(post.children, of=post.process, what="something runs in it")
             run.strike_all(seconds)
     assert sender.acknowledged > 10 * seconds, f"it sent: {sender.unsure} were unsure"
     assert program.sent, "Node took part"
@@ -102,7 +102,7 @@ def _drain(stage: Stage) -> str:
         assert post.process.is_running, f"it ended by itself: {post.process.tail()}"
         post.process.terminate()
     for process in [*stage.leaving, *(post.process for post in stage.posts)]:
-        code = process.wait(within_seconds=40)
+        code = process.wait()
         assert code == 0 or (code == -signal.SIGTERM and not _had_begun(process)), process.tail()
     return drained
 

@@ -27,9 +27,9 @@ def test_odd_bodies_are_run_or_die_and_are_in_the_history(
     wrong = dict(zip(WRONG, client.send_messages("parsing", list(WRONG.values())), strict=True))
     last = client.send_message("parsing", "1")
     with worker("parsing", "--threads", "2") as process:
-        eventually(lambda: diary.row(last).get("state") == "done", within_seconds=40, of=process)
-        eventually(lambda: set(diary.ids("done")) >= set(fine.values()), within_seconds=40, of=process)
-        eventually(lambda: diary.ids("dead") == set(wrong.values()), within_seconds=40, of=process)
+        eventually(lambda: diary.row(last).get("state") == "done", of=process)
+        eventually(lambda: set(diary.ids("done")) >= set(fine.values()), of=process)
+        eventually(lambda: diary.ids("dead") == set(wrong.values()), of=process)
         assert process.is_running
     lengths = {entry.message_id: entry.body for entry in ledger.entries("start")}
     for name, id in (fine | wrong).items():

@@ -40,12 +40,12 @@ def test_the_documented_rule_is_enough_for_a_worker(
 ):
     with scene.worker("slow", "raising", "sending", redis_url=log_in(*rule)) as process:
         queues = {"raising", "sending", "ledger"}
-        eventually(lambda: queues <= set(scene.client.list_queues()), within_seconds=20, of=process)
+        eventually(lambda: queues <= set(scene.client.list_queues()), of=process)
         done = [scene.send("0 one"), scene.client.send_message("sending", "two")]
         dead = scene.client.send_message("raising", "three")
         scene.done(process, *done)
-        eventually(lambda: scene.diary.ids("dead") == {dead}, within_seconds=20, of=process)
-        eventually(scene.client.workers, within_seconds=10, of=process)
+        eventually(lambda: scene.diary.ids("dead") == {dead}, of=process)
+        eventually(scene.client.workers, of=process)
     refused = redis_connection.acl_log()
     assert [entry["object"] for entry in refused] == []
     assert "refuse" not in process.output

@@ -27,14 +27,14 @@ def test_a_worker_goes_on_with_a_redis_that_has_forgotten_everything(
     server = own_redis()
     with worker("slow", "ledger", redis_url=server.url) as process, server.connect() as connection:
         client = QueueClient(connection)
-        eventually(lambda: "slow" in client.list_queues(), within_seconds=20, of=process)
+        eventually(lambda: "slow" in client.list_queues(), of=process)
         forgotten = client.send_message("slow", "2 forgotten meanwhile")
-        eventually(lambda: forgotten in ledger.ids("start"), within_seconds=20, of=process)
+        eventually(lambda: forgotten in ledger.ids("start"), of=process)
         server.kill()
         server.start()
-        eventually(lambda: {"slow", "ledger"} <= set(client.list_queues()), within_seconds=15, of=process)
+        eventually(lambda: {"slow", "ledger"} <= set(client.list_queues()), of=process)
         ids = [client.send_message(queue, "0 after it") for queue in ("slow", "ledger") for _ in range(5)]
-        eventually(lambda: set(ids) <= diary.ids("done"), within_seconds=20, of=process)
+        eventually(lambda: set(ids) <= diary.ids("done"), of=process)
         eventually(lambda: forgotten in ledger.ids("end"), of=process)
         process.wait_for_line(f"{forgotten} gone: its outcome was refused")
         assert "Traceback" not in process.output
@@ -56,11 +56,11 @@ def test_nothing_acknowledged_is_lost_when_the_replica_takes_over(
         worker("brisk", "--threads", "4", redis_url=proxy.url) as process,
     ):
         to_replica.replicaof("127.0.0.1", str(master.port))
-        eventually(lambda: to_replica.info("replication")["master_link_status"] == "up", within_seconds=20)
+        eventually(lambda: to_replica.info("replication")["master_link_status"] == "up")
         sender = connect(Conf(URL=proxy.url, TIMEOUT=1))
-        eventually(lambda: "brisk" in sender.list_queues(), within_seconds=20, of=process)
+        eventually(lambda: "brisk" in sender.list_queues(), of=process)
         ids = sender.send_messages("brisk", [str(number) for number in range(3000)])
-        eventually(lambda: ledger.count("end") > 300, within_seconds=20, of=process)
+        eventually(lambda: ledger.count("end") > 300, of=process)
         assert to_master.wait(1, 5000) == 1
         master.kill()
         proxy.target_port = replica.port
@@ -69,7 +69,7 @@ def test_nothing_acknowledged_is_lost_when_the_replica_takes_over(
             sender.send_message("brisk", "a replica takes nothing")
         to_replica.replicaof("NO", "ONE")
         ids.append(sender.send_message("brisk", "taken by the new master"))
-        eventually(lambda: diary.ids("done") == set(ids), within_seconds=40, of=process)
+        eventually(lambda: diary.ids("done") == set(ids), of=process)
         assert process.is_running
         process.stop()
         invariants = Invariants(QueueClient(to_replica), ledger, Chronicle(replica.folder))

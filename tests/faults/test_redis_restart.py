@@ -48,9 +48,9 @@ def test_page_and_worker_go_on_when_redis_is_back(
 
         said = len(process.lines)
         server.start()
-        again = eventually(lambda: accepted(visitor), within_seconds=10, of=web)
+        again = eventually(lambda: accepted(visitor), of=web)
         sent = {str(first.json()["id"]), *waiting, again}
-        eventually(lambda: sent <= diary.ids("done"), within_seconds=20, of=process)
+        eventually(lambda: sent <= diary.ids("done"), of=process)
         assert web.is_running
         assert process.is_running
         assert "Traceback" not in process.output
@@ -63,7 +63,7 @@ def test_a_worker_waits_for_redis_at_its_start_and_is_back_within_five_seconds(
     server = own_redis(appendonly=True)
     server.stop()
     with worker("ledger", redis_url=server.url) as process:
-        process.wait_for_line("(?i)redis", within_seconds=15)
+        process.wait_for_line("(?i)redis")
         server.start()
         with server.connect() as connection:
             client = QueueClient(connection)
@@ -82,11 +82,11 @@ def test_jobs_finish_and_settle_when_redis_is_away_for_longer_than_their_lease(
     with worker("slow", "--threads", "2", redis_url=server.url, env={"TEST_LEASE": "1"}) as process:
         with server.connect() as connection:
             client = QueueClient(connection)
-            eventually(lambda: "slow" in client.list_queues(), within_seconds=20, of=process)
+            eventually(lambda: "slow" in client.list_queues(), of=process)
             ids = client.send_messages("slow", ["2.5 first", "2.5 second"])
-            eventually(lambda: ledger.count("start") == 2, within_seconds=10, of=process)
+            eventually(lambda: ledger.count("start") == 2, of=process)
         server.kill()
-        eventually(lambda: ledger.count("end") == 2, within_seconds=10, of=process)
+        eventually(lambda: ledger.count("end") == 2, of=process)
         server.start()
-        eventually(lambda: diary.ids("done") == set(ids), within_seconds=20, of=process)
+        eventually(lambda: diary.ids("done") == set(ids), of=process)
     ledger.assert_each_ran_once(ids)

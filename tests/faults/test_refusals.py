@@ -44,11 +44,11 @@ def unable_to_save(server: RedisServer, connection: redis.Redis) -> Iterator[Non
     obstacle = server.folder / "dump.rdb"
     obstacle.mkdir()
     connection.bgsave()
-    eventually(lambda: last_save() == "err", within_seconds=10)
+    eventually(lambda: last_save() == "err")
     yield
     obstacle.rmdir()
     connection.bgsave()
-    eventually(lambda: last_save() == "ok", within_seconds=10)
+    eventually(lambda: last_save() == "ok")
 
 
 @contextmanager
@@ -62,10 +62,10 @@ def busy(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
 
     thread = threading.Thread(target=loop)
     thread.start()
-    eventually(lambda: is_busy(connection), within_seconds=10)
+    eventually(lambda: is_busy(connection))
     yield
     connection.script_kill()
-    thread.join(10)
+    thread.join(60)
 
 
 def is_busy(connection: redis.Redis) -> bool:
@@ -85,9 +85,9 @@ def test_a_job_runs_once_while_redis_refuses_for_longer_than_its_lease(
         message_id = scene.send("8 on the first worker")
         scene.begun(message_id, busy_worker)
         with scene.worker("slow", "ledger", **options) as idle_worker:
-            eventually(lambda: len(scene.client.workers()) == 2, within_seconds=20, of=idle_worker)
+            eventually(lambda: len(scene.client.workers()) == 2, of=idle_worker)
             with refusing(redis_server, redis_connection):
-                idle_worker.wait_for_line("waiting for it", within_seconds=10)
+                idle_worker.wait_for_line("waiting for it")
                 threading.Event().wait(LEASE_SECONDS + BEYOND_SECONDS)
             scene.done(busy_worker, message_id)
             later = scene.send("0 after it")

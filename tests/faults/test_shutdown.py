@@ -14,7 +14,7 @@ from .warm_up import until_each_works
 
 
 def begun(ledger: Ledger, message_id: str, process: WorkerProcess) -> None:
-    eventually(lambda: message_id in ledger.ids("start"), within_seconds=20, of=process)
+    eventually(lambda: message_id in ledger.ids("start"), of=process)
 
 
 def test_three_sigterms_to_the_group_finish_the_running_message_once_and_exit_0(
@@ -29,7 +29,7 @@ def test_three_sigterms_to_the_group_finish_the_running_message_once_and_exit_0(
         process.signal_group(signal.SIGTERM)
         eventually(lambda: client.queue_figures(["slow"])[0].ready == len(waiting), of=process)
         process.signal_group(signal.SIGTERM)
-        assert process.wait(within_seconds=20) == 0, process.tail()
+        assert process.wait() == 0, process.tail()
         assert process.members() == []
     assert ledger.ids("end") == [running]
     assert diary.row(running)["state"] == "done"
@@ -50,7 +50,7 @@ def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counte
         begun(ledger, message_id, process)
         started = time.monotonic()
         process.signal_group(signal.SIGTERM)
-        process.wait(within_seconds=10)
+        process.wait()
         assert time.monotonic() - started < 2.5
     assert client.queue_figures(["slow"])[0].ready == 1
     with worker("slow") as second:
@@ -73,7 +73,7 @@ def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_wit
             until_each_works(client, ledger, "slow", second)
             term_ms = time.time() * 1000
             first.signal_group(signal.SIGTERM)
-            eventually(lambda: ledger.runs()[message_id] == 2, within_seconds=10, of=second, what=first.tail)
+            eventually(lambda: ledger.runs()[message_id] == 2, of=second, what=first.tail)
             assert first.wait(within_seconds=6) == 0, "a platform with 25 s of grace kills at 30"
     again_ms = [e.at_ms for e in ledger.entries("start") if e.message_id == message_id][1]
     assert again_ms - term_ms < (1 + 2) * 1000
@@ -87,6 +87,6 @@ def test_an_idle_worker_ends_at_once(
     client.create_queue("ledger")
     with worker("ledger") as process:
         message_id = client.send_message("ledger", "warm up")
-        eventually(lambda: message_id in ledger.ids("end"), within_seconds=20, of=process)
+        eventually(lambda: message_id in ledger.ids("end"), of=process)
         process.terminate()
         assert process.wait(within_seconds=3) == 0, process.tail()

@@ -44,7 +44,7 @@ def test_the_job_of_a_deleted_queue_ends_and_its_worker_makes_the_queue_anew(sce
         scene.invariants.removed([running, waiting])
         eventually(lambda: running in scene.ledger.ids("end"), of=process)
         process.wait_for_line(f"{running} gone: its outcome was refused")
-        eventually(lambda: "slow" in scene.client.list_queues(), within_seconds=15, of=process)
+        eventually(lambda: "slow" in scene.client.list_queues(), of=process)
         after = scene.send("0 after it")
         scene.done(process, after)
         assert process.is_running

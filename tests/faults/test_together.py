@@ -36,8 +36,8 @@ def test_three_workers_sweep_record_and_keep_at_once_and_nothing_is_done_twice(
             for _ in range(3)
         ]
         expected = {*long, *brisk}
-        eventually(lambda: diary.ids("done") == expected, within_seconds=60, of=workers[0], every_seconds=0.2)
-        eventually(lambda: diary.ids("dead") == set(failing), within_seconds=30, of=workers[0])
+        eventually(lambda: diary.ids("done") == expected, of=workers[0], every_seconds=0.2)
+        eventually(lambda: diary.ids("dead") == set(failing), of=workers[0])
         eventually(lambda: not client.redis.hexists(Keys("rsmq").attributes("slow"), phantoms[0]))
         assert all(process.is_running for process in workers)
     assert max(ledger.runs()[message_id] for message_id in long + brisk) == 1

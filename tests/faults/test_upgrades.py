@@ -49,7 +49,7 @@ def test_a_history_survives_the_way_from_the_first_migration_to_the_last(
     client.create_queue("raising")
     with worker("raising", env={"DATABASE_URL": f"sqlite:///{path}"}) as process:
         new = client.send_message("raising", "new")
-        eventually(lambda: len(Diary(path).outcomes(new)) == 3, within_seconds=20, of=process)
+        eventually(lambda: len(Diary(path).outcomes(new)) == 3, of=process)
     assert Diary(path).states() == {"done": 1, "dead": 1}
 
 
@@ -76,10 +76,10 @@ def test_tables_that_no_migration_makes_are_told_of_and_lose_nothing(
     with worker("raising", env={"DATABASE_URL": f"sqlite:///{unlike}"}) as process:
         process.wait_for_line(remedy)
         id = client.send_message("raising", "kept")
-        eventually(lambda: client.get_queue_attributes("raising").msgs == 0, within_seconds=20, of=process)
+        eventually(lambda: client.get_queue_attributes("raising").msgs == 0, of=process)
         assert manage(unlike, "migrate", "queueing", "zero").lines
         migrate(f"sqlite:///{unlike}")
-        eventually(lambda: len(Diary(unlike).outcomes(id)) == 3, within_seconds=40, of=process)
+        eventually(lambda: len(Diary(unlike).outcomes(id)) == 3, of=process)
         assert process.output.count("the history waits in Redis") == 1
     assert "W002" not in manage(unlike, "check", "--database", "default").output
 

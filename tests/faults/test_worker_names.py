@@ -33,11 +33,11 @@ def test_two_workers_of_one_name_are_both_shown_until_each_stops(scene: Scene, n
         [given_name] = {name.split("#")[0] for name in names}
         stopped = second if named == "by their option" else supervisor_of(second)
         stopped.terminate()
-        assert second.wait(within_seconds=20) == 0, second.tail()
+        assert second.wait() == 0, second.tail()
         assert list(states(scene)) == [given_name]
         stopped = first if named == "by their option" else supervisor_of(first)
         stopped.terminate()
-        assert first.wait(within_seconds=20) == 0, first.tail()
+        assert first.wait() == 0, first.tail()
     assert states(scene) == {}
 
 
@@ -50,7 +50,7 @@ def test_a_worker_whose_supervisor_is_killed_stays_in_the_list_as_lost(scene: Sc
         eventually(lambda: states(scene) == {"w": "lost"}, what=lambda: str(states(scene)))
         [worker] = scene.client.workers()
         assert [run.id for child in worker.children for run in child.running] == [message_id]
-        eventually(lambda: not process.members(), within_seconds=20, what=process.tail)
+        eventually(lambda: not process.members(), what=process.tail)
     [worker] = scene.client.workers()
     assert (worker.state, worker.children, worker.is_alive) == ("lost", (), False)
     assert "lost worker" in {alert.kind for alert in alerts.read(scene.client, [])}
@@ -61,7 +61,7 @@ def test_a_worker_whose_supervisor_is_killed_stays_in_the_list_as_lost(scene: Sc
         kinds = {alert.kind for alert in alerts.read(scene.client, [])}
         assert not {"lost worker", "silent worker"} & kinds, "it was started again"
         second.signal(signal.SIGTERM)
-        assert second.wait(within_seconds=20) == 0
+        assert second.wait() == 0
 
 
 def test_a_worker_whose_keeper_dies_with_its_supervisor_stays_in_the_list(scene: Scene):
@@ -72,5 +72,5 @@ def test_a_worker_whose_keeper_dies_with_its_supervisor_stays_in_the_list(scene:
         keeper = keeper_of(process, scene.ledger)
         process.kill_supervisor()
         keeper.kill()
-        eventually(lambda: not process.members(), within_seconds=15, what=process.tail)
+        eventually(lambda: not process.members(), what=process.tail)
     assert list(states(scene)) == ["w"]

@@ -12,10 +12,8 @@ def until_each_works(client: QueueClient, ledger: Ledger, queue: str, *workers: 
     """Send short messages to ``queue`` until one has run in each of the workers. Returns all their ids."""
     ids: list[str] = []
     for process in workers:
-        eventually(
-            _sender(client, ledger, queue, process, ids), within_seconds=60, every_seconds=0.3, of=process
-        )
-    eventually(lambda: set(ids) <= set(ledger.ids("end")), within_seconds=60, of=workers[0])
+        eventually(_sender(client, ledger, queue, process, ids), every_seconds=0.3, of=process)
+    eventually(lambda: set(ids) <= set(ledger.ids("end")), of=workers[0])
     return ids
 
 

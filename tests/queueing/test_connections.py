@@ -65,7 +65,7 @@ def test_a_primary_that_became_a_replica_is_waited_for(own_redis):
         # Even a pop is tried again: what was refused has certainly had no effect.
         popped = thread.submit(client.pop_message, "q")
         client.redis.execute_command("REPLICAOF", "NO", "ONE")
-        assert popped.result(10).id == id
+        assert popped.result(60).id == id
     client.redis.close()
 
 
@@ -84,7 +84,7 @@ def clustered(own_redis) -> Iterator[QueueClient]:
     """A client in a namespace with a hash tag, on a cluster of one node."""
     connection = own_redis(cluster_enabled="yes").connect()
     connection.execute_command("CLUSTER", "ADDSLOTS", *range(16384))  # 6.2 has no range of them
-    eventually(lambda: b"state:ok" in connection.execute_command("CLUSTER", "INFO"), within_seconds=30)
+    eventually(lambda: b"state:ok" in connection.execute_command("CLUSTER", "INFO"))
     yield QueueClient(connection, ns="{rsmq}")
     connection.close()
 
@@ -176,7 +176,7 @@ def test_a_process_has_a_bounded_number_of_connections(redis_server):
     together = threading.Barrier(20)
 
     def send(number: int) -> str:
-        together.wait(5)
+        together.wait(60)
         return client.send_message("q", str(number))
 
     with ThreadPoolExecutor(20) as threads:
@@ -211,5 +211,5 @@ def test_a_client_on_the_third_version_of_the_protocol(redis_server):
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(client.receive_messages, "q", wait_seconds=10)
         client.send_message("q", "text")
-        assert [message.body for message in waiting.result(10)] == ["text"]
+        assert [message.body for message in waiting.result(60)] == ["text"]
     client.redis.close()

@@ -79,10 +79,10 @@ async def fine(message):
 
 @pytest.mark.parametrize("function", FAILING, ids=lambda function: function.__name__)
 def test_whatever_ends_the_loop_fails_its_own_attempt_and_later_ones_run(process, function):
-    outcome = process(function, within_seconds=20)
+    outcome = process(function)
     assert (outcome.event, outcome.attempts) == ("retrying", 1)
     assert outcome.error
-    assert process(fine, queue="fine", within_seconds=20).event == "done"
+    assert process(fine, queue="fine").event == "done"
 
 
 async def exit_by_a_callback(message):
@@ -99,8 +99,8 @@ async def stop_the_loop(message):
     "function", [exit_by_a_callback, stop_the_loop], ids=lambda function: function.__name__
 )
 def test_a_loop_that_is_stopped_goes_on(process, function):
-    assert process(function, within_seconds=20).event == "done"
-    assert process(fine, queue="fine", within_seconds=20).event == "done"
+    assert process(function).event == "done"
+    assert process(fine, queue="fine").event == "done"
 
 
 def test_an_exit_in_one_handler_harms_no_other_that_runs_beside_it(process):
@@ -112,10 +112,10 @@ def test_an_exit_in_one_handler_harms_no_other_that_runs_beside_it(process):
             await asyncio.sleep(0.005)
 
     beside = process.start(stay, queue="beside", thread="other")
-    assert has_begun.wait(20)
-    assert process(exit_in_a_gathered_step, within_seconds=20).event == "retrying"
+    assert has_begun.wait(60)
+    assert process(exit_in_a_gathered_step).event == "retrying"
     may_end.set()
-    assert beside.result(20).event == "done"
+    assert beside.result(60).event == "done"
 
 
 def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(process):
@@ -126,9 +126,9 @@ def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(pr
         await asyncio.sleep(60)
 
     beside = process.start(stay, queue="beside", thread="other")
-    assert has_begun.wait(20)
-    process(close_the_loop, within_seconds=20)
-    outcome = beside.result(20)
+    assert has_begun.wait(60)
+    process(close_the_loop)
+    outcome = beside.result(60)
     assert outcome.event == "retrying"
     assert "event loop was closed" in outcome.error
 
@@ -152,7 +152,7 @@ def test_giving_up_a_loop_fails_nothing_that_runs_on_the_next_one():
         first.call_soon_threadsafe(first.stop)
         loops._abandon(first)
         may_end.set()
-        assert staying.result(20) == "stayed"
+        assert staying.result(60) == "stayed"
 
 
 def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process, monkeypatch, caplog):
@@ -160,14 +160,14 @@ def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process,
     may_end = threading.Event()
 
     async def block_everything(message):
-        may_end.wait(30)
+        may_end.wait(60)
 
     blocking = process.start(block_everything)
     waiting = process.start(fine, queue="fine", thread="other")
     eventually(lambda: "block_everything" in caplog.text)
     assert not waiting.done()
     may_end.set()
-    assert (blocking.result(20).event, waiting.result(20).event) == ("done", "done")
+    assert (blocking.result(60).event, waiting.result(60).event) == ("done", "done")
     assert caplog.text.count("a handler blocks the event loop") == 1
 
 

@@ -98,7 +98,7 @@ def test_forks_of_a_process_whose_threads_are_sending_and_receiving_lose_nothing
         forked = [id for _ in range(5) for id in in_forks(send_and_look, count=4)]
         ended.set()
         for work in working:
-            work.result(10)
+            work.result(60)
     assert len({*sent, *forked}) == len(sent) + len(forked) == client.get_queue_attributes("q").msgs
 
 
@@ -117,12 +117,12 @@ def test_a_fork_of_a_process_that_waits_is_woken_itself(
             return [message.body for message in client.receive_messages("q", wait_seconds=30)]
 
         forked = threads.submit(in_forks, receive)
-        assert ready.wait(10)
+        assert ready.wait(60)
         eventually(lambda: client.redis.pubsub_numsub(client.keys.channel("q"))[0][1])
         client.send_message("q", "for the fork")
-        assert forked.result(20) == [["for the fork"]]
+        assert forked.result(60) == [["for the fork"]]
         client.send_message("parents", "for the parent")
-        assert [message.body for message in parent.result(20)] == ["for the parent"]
+        assert [message.body for message in parent.result(60)] == ["for the parent"]
 
 
 def test_the_client_of_a_process_pool_is_that_of_the_process(redis_server: RedisServer) -> None:
@@ -176,7 +176,7 @@ def test_gunicorn_that_loads_the_project_before_it_forks(
     )
 
     def send(body: str) -> tuple[str, int]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/?{body}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/?{body}", timeout=60) as answer:
             id, pid = json.load(answer)
             return id, pid
 
@@ -199,16 +199,16 @@ def held_in_a_thread(hold: Callable[[Callable[[], None]], object], forked: Calla
 
     def stay() -> None:
         inside.set()
-        assert leave.wait(30)
+        assert leave.wait(60)
 
     thread = threading.Thread(target=hold, args=(stay,))
     thread.start()
     try:
-        assert inside.wait(10)
+        assert inside.wait(60)
         return in_forks(lambda _: forked())[0]
     finally:
         leave.set()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_a_fork_reads_for_itself_what_its_parent_is_reading() -> None:
@@ -239,9 +239,9 @@ def test_a_fork_asks_its_own_question_while_its_parent_waits_for_an_answer() -> 
 
     def hold(stay: Callable[[], None]) -> None:
         stays.append(stay)
-        probe.start().result(30)
+        probe.start().result(60)
 
-    assert held_in_a_thread(hold, lambda: probe.start().result(5)) is True
+    assert held_in_a_thread(hold, lambda: probe.start().result(60)) is True
 
 
 def test_a_fork_waits_though_its_parent_holds_the_lock_of_those_who_wait(client: QueueClient) -> None:

@@ -131,7 +131,7 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
         extend(any_client, conf, "work", ["a"])
         return any_client.peek_message("work", kept).due_ms > before
 
-    eventually(moved, within_seconds=2, what="a later end of the lease")
+    eventually(moved, what="a later end of the lease")
 
 
 def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_client, hand, conf):
@@ -157,7 +157,7 @@ def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_
     def found():
         return [d for d in other.claim(1).deliveries if d.message.id == first]
 
-    taken = eventually(found, within_seconds=2, what="the abandoned message")
+    taken = eventually(found, what="the abandoned message")
     assert (taken[0].crashed, taken[0].message.rc) == (1, 2)
     assert outbox.newest(any_client, count=5)[0].event == "abandoned"
 
@@ -169,7 +169,7 @@ def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, han
     frozen = hand("frozen", Conf(LEASE=0.05))
     [delivery] = frozen.claim().deliveries
     other = hand("other")
-    eventually(lambda: other.claim(1).deliveries, within_seconds=2, what="the other's claim")
+    eventually(lambda: other.claim(1).deliveries, what="the other's claim")
     assert frozen.settle(ended(delivery, "done")) == {id: "lease lost"}
     assert any_client.peek_message("work", id).state == "running"
 

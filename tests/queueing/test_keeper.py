@@ -59,7 +59,7 @@ def test_an_extension_that_is_refused_is_soon_repeated(keeper: Keeper, own_conne
     assert keeper.step() <= RETRY_SECONDS
     assert lease_end(own_connection) == before
     own_connection.config_set("min-replicas-to-write", 0)
-    eventually(lambda: keeper.step() > RETRY_SECONDS, within_seconds=5)
+    eventually(lambda: keeper.step() > RETRY_SECONDS)
     assert lease_end(own_connection) > before
 
 

@@ -124,7 +124,7 @@ class TestEachWorkContinuesAfterAnError:
         assert 0 < keeper.step() <= keeper.turn_seconds
         assert cursed.workers() == []
         cursed.error = None
-        eventually(lambda: keeper.step() and cursed.workers(), within_seconds=5)
+        eventually(lambda: keeper.step() and cursed.workers())
 
     def test_the_recorder(self, cursed, error, broken_log, monkeypatch):
         def write(outcomes):
@@ -145,9 +145,9 @@ def test_a_thread_lives_through_any_error(cursed):
     scheduler = Scheduler(cursed, [every(3600)])
     cursed.error = SystemExit
     thread = in_thread(scheduler.run)
-    eventually(lambda: cursed.calls >= 2, within_seconds=10)
+    eventually(lambda: cursed.calls >= 2)
     cursed.error = None
-    eventually(lambda: cursed.schedules(), within_seconds=10)
+    eventually(lambda: cursed.schedules())
     assert thread.is_alive()
 
 

@@ -89,7 +89,7 @@ def test_a_lease_that_ended_counts_as_abandoned(any_client, hand):
     any_client.send_message("work", "a")
     hand("frozen", Conf(LEASE=0.05)).claim()
     other = hand("other")
-    eventually(lambda: other.claim().deliveries, within_seconds=2)
+    eventually(lambda: other.claim().deliveries)
     assert words(any_client) == {"abandoned": 1}
 
 

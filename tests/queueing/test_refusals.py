@@ -51,7 +51,7 @@ def endless_script(server: RedisServer, admin: redis.Redis) -> Iterator[None]:
     thread.start()
     yield
     eventually(admin.script_kill)
-    thread.join(10)
+    thread.join(60)
 
 
 # --- wording --------------------------------------------------------------------------------------------
@@ -231,9 +231,7 @@ def nodes(own_redis) -> Iterator[tuple[redis.Redis, redis.Redis]]:
     port = second.connection_pool.connection_kwargs["port"]
     first.execute_command("CLUSTER", "MEET", "127.0.0.1", port)
     for node in (first, second):
-        eventually(
-            lambda node=node: b"state:ok" in node.execute_command("CLUSTER", "INFO"), within_seconds=30
-        )
+        eventually(lambda node=node: b"state:ok" in node.execute_command("CLUSTER", "INFO"))
     yield first, second
     first.close()
     second.close()
@@ -278,9 +276,9 @@ def test_a_worker_on_a_cluster_without_a_hash_tag_says_once_what_to_do(own_redis
     server = own_redis(cluster_enabled="yes")
     with server.connect() as connection:
         connection.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-        eventually(lambda: is_up(connection), within_seconds=30)
+        eventually(lambda: is_up(connection))
     with worker("slow", "ledger", redis_url=server.url) as process:
         process.wait_for_line(r"CROSSSLOT.*\{rsmq\}")
         process.terminate()
-        assert process.wait(within_seconds=30) == 0
+        assert process.wait() == 0
     assert sum("CROSSSLOT" in line for line in process.lines) == 1

@@ -67,7 +67,7 @@ def test_a_send_is_one_message_though_consumers_are_faster(queue, cut):
 def test_a_batch_is_sent_once_though_consumers_are_faster(queue, cut):
     with consumers(queue) as taken:
         ids = cut.send_messages("work", [str(number) for number in range(2500)])
-        eventually(lambda: drained(queue, taken, 2500), within_seconds=30)
+        eventually(lambda: drained(queue, taken, 2500))
     assert [message.id for message in sorted(taken, key=lambda message: int(message.body))] == ids
 
 

@@ -81,9 +81,9 @@ def test_a_tick_is_a_send_like_any_other(work):
     work.set_queue_attributes("work", delay=60)
     listening = work.redis.pubsub()
     listening.subscribe(work.keys.channel("work"))
-    assert listening.get_message(timeout=2)["type"] == "subscribe"
+    assert listening.get_message(timeout=60)["type"] == "subscribe"
     work.tick(REPORT, settled_ms, settled_ms + 1000, [Draft(body="a")])
-    assert listening.get_message(timeout=2)["data"] == b"1"
+    assert listening.get_message(timeout=60)["data"] == b"1"
     listening.close()
     [figures] = work.queue_figures(["work"])
     assert (figures.delayed, figures.attributes.totalsent) == (1, 1)
@@ -199,7 +199,7 @@ def test_a_full_redis_refuses_the_tick_and_takes_it_later(own_redis):
 def _tick_all(client: QueueClient, settled_ms: int, count: int, start: threading.Barrier) -> Counter[str]:
     """Send ``count`` ticks of a second, as a worker does: from where the schedule is."""
     words: Counter[str] = Counter()
-    start.wait(10)
+    start.wait(60)
     last_ms = settled_ms + count * 1000
     while settled_ms < last_ms:
         until_ms = settled_ms + 1000

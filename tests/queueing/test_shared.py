@@ -92,7 +92,7 @@ def test_who_asks_meanwhile_waits_for_that_answer() -> None:
     def slow(key: str) -> int:
         read.append(key)
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return len(read)
 
     shared: Shared[str, int] = Shared(slow, seconds=60)
@@ -100,10 +100,10 @@ def test_who_asks_meanwhile_waits_for_that_answer() -> None:
     viewers = [threading.Thread(target=lambda: found.append(shared.get("a").value)) for _ in range(5)]
     for viewer in viewers:
         viewer.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     go_on.set()
     for viewer in viewers:
-        viewer.join(5)
+        viewer.join(60)
 
     assert found == [1] * 5
     assert read == ["a"]

@@ -93,7 +93,7 @@ def test_a_postgresql_that_is_gone_is_said_within_two_seconds(collected_static: 
             env=site_environment(redis_url, postgres.url),
             name="migrate",
         )
-        assert migrate.run(within_seconds=60) == 0, migrate.tail()
+        assert migrate.run() == 0, migrate.tail()
         with WebProcess(redis_url=redis_url, database_url=postgres.url) as web:
             assert Visitor(web.port).get(LIST).status == 302
             postgres.kill()

@@ -45,7 +45,7 @@ class Diary:
 
     def query(self, sql: str, *values: object) -> list[tuple]:
         """The rows of one statement."""
-        connection = sqlite3.connect(self.path, timeout=20)
+        connection = sqlite3.connect(self.path, timeout=60)
         try:
             return connection.execute(sql, values).fetchall()
         finally:

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from .waiting import HANG_SECONDS
+
 _fork = multiprocessing.get_context("fork")
 
 
-def in_forks(function: Callable[[int], Any], *, count: int = 1, within_seconds: float = 20.0) -> list[Any]:
+def in_forks(
+    function: Callable[[int], Any], *, count: int = 1, within_seconds: float = HANG_SECONDS
+) -> list[Any]:
     """What ``function`` returns in so many forks, called with their numbers. One that hangs is killed.
 
     AssertionError if a fork raises or hangs.

@@ -102,7 +102,7 @@ class PostgresServer:
             name="postgres",
             cwd=self._folder,
         ).start()
-        eventually(self._answers, within_seconds=20, of=self._program)
+        eventually(self._answers, of=self._program)
 
     def _answers(self) -> bool:
         return self.query("SELECT 1") == [(1,)]
@@ -122,7 +122,7 @@ class PostgresServer:
     def stop(self) -> None:
         if self._program is not None:
             self._program.signal_group(2)  # SIGINT: a fast shutdown that does not wait for clients
-            self._program.wait(within_seconds=20)
+            self._program.wait()
             self._program.kill_group()
             self._program = None
         if self._folder is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from .programs import ROOT
-from .waiting import eventually
+from .waiting import HANG_SECONDS, eventually
 
 #: The variable by which the processes of a program are known: they inherit it, whatever session they make.
 MARK = "STARTED_BY_TEST"
@@ -94,17 +94,17 @@ class Program:
         for member in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        code = self._process.wait(10)
+        code = self._process.wait(HANG_SECONDS)
         eventually(lambda: not self.members(), what=f"{self.name}: all of its processes gone")
         _marks.pop(self._process.pid, None)
         if self._reader is not None:
-            self._reader.join(5)
+            self._reader.join(HANG_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None
         return code
 
-    def wait(self, *, within_seconds: float = 60.0) -> int:
+    def wait(self, *, within_seconds: float = HANG_SECONDS) -> int:
         """Wait for the end of the program; AssertionError with its output if it takes longer."""
         try:
             code = self.popen.wait(within_seconds)
@@ -113,10 +113,10 @@ class Program:
                 f"{self.name} still runs after {within_seconds:g} s:\n{self.tail()}"
             ) from None
         if self._reader is not None:
-            self._reader.join(5)
+            self._reader.join(HANG_SECONDS)
         return code
 
-    def run(self, *, within_seconds: float = 60.0) -> int:
+    def run(self, *, within_seconds: float = HANG_SECONDS) -> int:
         """Start, wait for the end, and return the exit code."""
         with self:
             return self.wait(within_seconds=within_seconds)
@@ -172,7 +172,7 @@ class Program:
     def tail(self, count: int = 40) -> str:
         return "\n".join(self.lines[-count:])
 
-    def wait_for_line(self, pattern: str, *, within_seconds: float = 20.0, after: int = 0) -> str:
+    def wait_for_line(self, pattern: str, *, within_seconds: float = HANG_SECONDS, after: int = 0) -> str:
         """The first line (from number ``after`` on) in which the regular expression is found."""
 
         def look() -> str | None:

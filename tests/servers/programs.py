@@ -37,7 +37,7 @@ AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 def require_namespace(args: Sequence[str]) -> list[str]:
     """The command that runs ``args`` as process 1. Signals have to be sent to the child of ``unshare``."""
     try:
-        subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=10)
+        subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         absent("unshare cannot make a namespace of process numbers: run the tests as root on Linux")
     return [*AS_PROCESS_1, *args]

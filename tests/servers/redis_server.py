@@ -48,7 +48,7 @@ class RedisServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._program = Program([program, *self._options()], name="redis-server", cwd=self.folder)
         self._program.start()
-        eventually(self._answers, within_seconds=15, of=self._program)
+        eventually(self._answers, of=self._program)
         return self
 
     def _options(self) -> list[str]:

@@ -36,7 +36,7 @@ class WebProcess(Program):
 
     def start(self) -> "WebProcess":
         super().start()
-        eventually(self._answers, within_seconds=20, of=self)
+        eventually(self._answers, of=self)
         return self
 
     def _answers(self) -> bool:
@@ -89,7 +89,7 @@ class Visitor:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         scheme = "https" if sent.get("X-Forwarded-Proto") == "https" else "http"
         sent["Referer"] = f"{scheme}://{sent.get('Host', f'127.0.0.1:{self.port}')}/"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()

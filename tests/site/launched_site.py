@@ -38,13 +38,13 @@ class LaunchedSite(Program):
 
     def start_and_wait(self) -> "LaunchedSite":
         """Until it says that all is there."""
-        self.start().wait_for_line("Ctrl-C stops it all", within_seconds=40)
+        self.start().wait_for_line("Ctrl-C stops it all")
         return self
 
     def interrupt(self) -> int:
         """Ctrl-C in its terminal; returns the exit code."""
         self.signal_group(signal.SIGINT)
-        return self.wait(within_seconds=45)
+        return self.wait()
 
     def own_processes(self) -> dict[str, psutil.Process]:
         """The programs that it has started and that still run: ``web``, ``worker`` and ``redis``."""

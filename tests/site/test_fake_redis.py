@@ -15,7 +15,7 @@ from tests.servers.waiting import accepts, eventually, free_port
 def connection() -> Iterator[redis.Redis]:
     port = free_port()
     with Program([sys.executable, "-m", "mqsite.fake_redis", str(port)]) as server:
-        eventually(lambda: accepts(port), within_seconds=15, what=server.tail)
+        eventually(lambda: accepts(port), what=server.tail)
         with redis.Redis(port=port, single_connection_client=True) as connection:
             yield connection
 

@@ -49,7 +49,7 @@ def press_and_wait(site: LaunchedSite) -> str:
     assert answer.status == 202, answer.text
     message_id = str(answer.json()["id"])
     diary = Diary(site.cwd / "var/db.sqlite3")
-    eventually(lambda: message_id in diary.ids("done"), within_seconds=20, what=site.tail)
+    eventually(lambda: message_id in diary.ids("done"), what=site.tail)
     return message_id
 
 
@@ -146,7 +146,7 @@ def test_sigterms_to_the_group_stop_it_in_order(launch: Launch, signals: int):
     left = site.everything()
     for _ in range(signals):
         site.signal_group(signal.SIGTERM)
-    assert site.wait(within_seconds=45) == 0, site.tail()
+    assert site.wait() == 0, site.tail()
     assert "Traceback" not in site.output
     assert not living(left)
 
@@ -158,7 +158,7 @@ def test_as_process_1_of_a_container_it_stops_in_order(launch: Launch):
     left = site.everything()
     [launcher] = site.children()
     launcher.terminate()
-    assert site.wait(within_seconds=25) == 0, site.tail()
+    assert site.wait() == 0, site.tail()
     assert not living(left)
 
 
@@ -172,10 +172,10 @@ def test_a_signal_during_the_start_leaves_nothing(launch: Launch, folder: Path, 
     site = launch(EMBEDDED_REDIS="fake")
     site.start()
     if moment in files:
-        eventually((folder / "var" / files[moment]).exists, within_seconds=30, what=site.tail)
+        eventually((folder / "var" / files[moment]).exists, what=site.tail)
     left = site.everything()
     site.signal_group(signal.SIGHUP)
-    assert site.wait(within_seconds=45) in (0, -signal.SIGHUP), site.tail()
+    assert site.wait() in (0, -signal.SIGHUP), site.tail()
     eventually(lambda: not living(left))
     assert "Traceback" not in site.output
 
@@ -188,7 +188,7 @@ def test_a_second_ctrl_c_gives_back_what_runs(launch: Launch):
         site.signal_group(signal.SIGINT)
         return not site.is_running
 
-    eventually(ends, within_seconds=20, every_seconds=0.6, what=site.tail)
+    eventually(ends, every_seconds=0.6, what=site.tail)
     assert site.wait() == 0
     assert not living(left)
 
@@ -200,7 +200,7 @@ def test_a_hundred_stops_in_a_row_end_in_time_and_leave_nothing(launch: Launch):
         left = site.everything()
         for _ in range((1, 2, 8)[number % 3]):
             site.signal_group(signal.SIGTERM)
-        assert site.wait(within_seconds=45) == 0, site.tail()
+        assert site.wait() == 0, site.tail()
         assert not living(left)
 
 
@@ -216,7 +216,7 @@ def test_a_child_that_dies_ends_the_run(launch: Launch, name: str, called: str):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
     left = site.everything()
     site.process(name).kill()
-    assert site.wait(within_seconds=45) == 1
+    assert site.wait() == 1
     assert f"The {called} ended by itself (exit code -9)." in site.lines
     assert "Traceback" not in site.output
     assert not living(left)
@@ -227,7 +227,7 @@ def test_a_taken_port_is_one_sentence(launch: Launch):
         port = taken.getsockname()[1]
         site = launch(PORT=str(port))
         site.start()
-        assert site.wait(within_seconds=10) == 1
+        assert site.wait() == 1
     assert site.lines == [f"Port {port} is taken: choose another, as in `make run PORT=8001`."]
 
 
@@ -236,7 +236,7 @@ def test_a_port_that_is_none_is_one_sentence(folder: Path, port: str):
     program = Program(
         [sys.executable, "-m", "mqsite.launcher"], cwd=folder, env=NO_VARIABLES | {"PORT": port}
     )
-    assert program.run(within_seconds=10) == 1
+    assert program.run() == 1
     assert program.lines == [f"PORT is {port!r}, but can only be a number from 1 to 65535."]
 
 
@@ -244,7 +244,7 @@ def test_a_second_one_in_the_same_folder_is_refused(launch: Launch):
     first = launch(EMBEDDED_REDIS="fake").start_and_wait()
     second = launch()
     second.start()
-    assert second.wait(within_seconds=10) == 1
+    assert second.wait() == 1
     assert second.lines == ["`make run` is running in this folder already."]
     assert accepts(first.port)
 
@@ -267,5 +267,5 @@ def test_the_page_reloads_on_code_changes(launch: Launch, folder: Path):
     urls = folder / "mqsite/urls.py"
     new = "urlpatterns += [path('new', lambda request: HttpResponse('new'))]"
     urls.write_text(f"{urls.read_text()}\nfrom django.http import HttpResponse\n{new}\n")
-    eventually(lambda: Visitor(site.port).get("/new").text == "new", within_seconds=15, what=site.tail)
+    eventually(lambda: Visitor(site.port).get("/new").text == "new", what=site.tail)
     end_by_ctrl_c(site)

@@ -25,7 +25,7 @@ def finished(results, process: WorkerProcess) -> None:
     def all_are() -> bool:
         return all(status_of(result) in ("SUCCESSFUL", "FAILED") for result in results)
 
-    eventually(all_are, within_seconds=30, of=process, what="all to be finished")
+    eventually(all_are, of=process, what="all to be finished")
 
 
 def test_tasks_are_enqueued_here_and_run_there(task_worker: TaskWorker):
@@ -40,7 +40,7 @@ def test_tasks_are_enqueued_here_and_run_there(task_worker: TaskWorker):
     }
     assert {str(result.status) for result in results.values()} == {"READY"}
     with task_worker("--burst") as process:
-        assert process.wait(within_seconds=60) == 0
+        assert process.wait() == 0
     for result in results.values():
         result.refresh()
     assert results["add"].return_value == 3
@@ -60,7 +60,7 @@ def test_tasks_are_enqueued_here_and_run_there(task_worker: TaskWorker):
 def test_a_task_is_running_while_it_runs_and_its_result_outlives_the_worker(task_worker: TaskWorker):
     result = tasks.wait.enqueue(1.0)
     with task_worker("default", "mails") as process:
-        eventually(lambda: status_of(result) == "RUNNING", within_seconds=20, of=process)
+        eventually(lambda: status_of(result) == "RUNNING", of=process)
         assert result.worker_ids[0] == result.worker_ids[-1]
         assert result.started_at == result.last_attempted_at
         finished([result], process)
@@ -75,7 +75,7 @@ def test_an_async_task_runs_again_after_its_failure_is_in_the_database(
     with task_worker("default") as process:
         for attempt in (1, 2):
             # Recorded, so that the next attempt reads it from the database.
-            eventually(lambda n=attempt: len(diary.outcomes(result.id)) == n, within_seconds=20, of=process)
+            eventually(lambda n=attempt: len(diary.outcomes(result.id)) == n, of=process)
             client.change_message_visibility("default", result.id, 0)
         finished([result], process)
     assert [error.exception_class for error in result.errors] == [LookupError, LookupError]
@@ -106,7 +106,7 @@ def test_an_end_that_the_task_could_not_tell_is_signalled_once(task_worker: Task
     ]
     with task_worker() as process:
         finished([result for result, _ in sent], process)
-        eventually(lambda: ledger.count("failed") >= len(sent), within_seconds=20, of=process)
+        eventually(lambda: ledger.count("failed") >= len(sent), of=process)
     told = {entry.message_id: entry.body for entry in ledger.entries("failed")}
     assert told == {result.id: repr(errors) for result, errors in sent}
     assert ledger.count("failed") == len(sent)
@@ -156,7 +156,7 @@ def test_with_any_queue_it_takes_what_is_named(task_worker: TaskWorker):
 
 def test_a_queue_that_is_no_task_s_and_has_no_handler_is_an_error(task_worker: TaskWorker):
     with task_worker("nobody") as process:
-        assert process.wait(within_seconds=30) == 1
+        assert process.wait() == 1
     assert "No handler is registered" in process.output
 
 

@@ -37,9 +37,9 @@ def test_three_readers_of_each_kind_take_ten_thousand_messages_once_each(
         ids += client.send_messages("q", [f"ours {number}" for number in range(COUNT - BY_NODE)], delay=1)
         started = time.monotonic()
         theirs = [pool.submit(node.call, "consume", qname="q") for node in nodes]
-        taken = [reader.result(timeout=40) for reader in theirs]
+        taken = [reader.result(timeout=60) for reader in theirs]
         for reader in ours:
-            eventually(lambda reader=reader: len(reader.lines) == 2, within_seconds=20, of=reader)
+            eventually(lambda reader=reader: len(reader.lines) == 2, of=reader)
             taken.append(json.loads(reader.lines[1]))
         seconds = time.monotonic() - started
     assert all(taken), "every reader had some"

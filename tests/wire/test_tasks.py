@@ -38,7 +38,7 @@ def test_node_enqueues_a_task(
     assert (str(result.status), result.args, result.kwargs) == ("READY", [40], {"b": 2})
     with worker("default", env={"DJANGO_SETTINGS_MODULE": "tests.tasks.settings"}) as process:
         # It leaves the queue with its end; the result itself is in the database of the worker then.
-        eventually(lambda: client.get_queue_attributes("default").msgs == 0, within_seconds=20, of=process)
+        eventually(lambda: client.get_queue_attributes("default").msgs == 0, of=process)
     assert client.queue_figures(["default"])[0].dead == 0
 
 
