@@ -79,6 +79,8 @@ class Processor:
             mark.limit(deadline, limit)
 
         def value_of(returned: Any) -> Any:
+            # Awaiting is for the parent alone: its event loop does not turn in a fork.
+            end_if_fork()
             if is_pending(returned):
                 if limit and deadline:
                     # The loop cancels it; only if it does not let the loop go on, its process has to end.

@@ -66,6 +66,18 @@ def test_a_fork_that_leaves_its_handler_ends_and_the_parent_goes_on(scene: Scene
     assert scene.diary.outcomes(sent) == [(1, "done")]
 
 
+def test_a_fork_that_returns_a_coroutine_ends_beside_the_event_loop_of_its_parent(
+    scene: Scene, forker: Forker
+):
+    with forker("forking ticking-async") as process:
+        tick = scene.client.send_message("ticking-async", "1")
+        eventually(lambda: scene.ledger.ids("end") == [tick], within_seconds=30, of=process)
+        sent = scene.client.send_message("forking", "return a coroutine")
+        eventually(lambda: scene.ledger.ids("end") == [tick, sent], within_seconds=30, of=process)
+    assert said(scene.ledger, "end") == ["1", "0"]
+    assert not scene.ledger.entries("awaited")
+
+
 @pytest.mark.parametrize("how", [*ENDS, "await", "yield"])
 def test_a_fork_of_an_async_handler_ends_and_runs_nothing_of_the_others(
     scene: Scene, forker: Forker, how: str

@@ -40,6 +40,10 @@ def _end_of(pid: int) -> str:
     return "not ended"
 
 
+async def _say_later(message: Message) -> None:
+    _say("awaited", message, "by a fork")
+
+
 def _leave(how: str) -> None:
     """What a fork does in the handler's place."""
     if how == "raise":
@@ -50,14 +54,14 @@ def _leave(how: str) -> None:
 
 @handler("forking")
 @policy(max_attempts=1)
-def fork(message: Message) -> None:
+def fork(message: Message) -> object:
     """The fork leaves the handler as the body says."""
     _note("start", message)
-    how, _, then = message.body.partition(" ")
+    how, _, then = message.body.partition(" then ")
     pid = os.fork()
     if not pid:
         _say("fork", message, how)
-        return _leave(how)
+        return _say_later(message) if how == "return a coroutine" else _leave(how)
     _say("end", message, _end_of(pid))
     if then == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
