@@ -14,6 +14,7 @@ from .board import Slot
 from .clock import ServerClock
 from .consumer import Consumer
 from .crew import Crew
+from .forks import end_pools
 from .log import OutcomeLog
 from .options import Options
 from .outage import Outage
@@ -95,6 +96,7 @@ class Child:
             if pause_seconds and not self._is_over():
                 self._wait(pause_seconds)
         consumer.log.flush(at_end=True)
+        end_pools(self.conf.GRACE)
         connections.close_all()
         return RETIRED if self._retires else 0
 

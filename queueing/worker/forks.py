@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Collection
+from typing import Any
 
 from django.db import connections
 
@@ -52,6 +53,35 @@ def end_if_fork(error: BaseException | None = None) -> None:
     """
     if _is_fork:
         _end(error)
+
+
+def end_pools(seconds: float) -> None:
+    """End the process pools and daemonic processes that handlers have left, as Python does at its exit.
+
+    A child leaves without that exit, and the processes of a pool may wait for each other for ever. A task
+    that a pool still runs gets so many seconds.
+    """
+    # Both modules offer this to atexit alone. No handler uses what is not imported.
+    executors: Any = sys.modules.get("concurrent.futures.process")
+    pools: Any = sys.modules.get("multiprocessing.util")
+    if not (executors or pools):
+        return
+
+    def end() -> None:
+        if executors:
+            executors._python_exit()
+        if pools:
+            pools._exit_function(active_children=_daemons)
+
+    ending = threading.Thread(target=end, name="end of pools", daemon=True)
+    ending.start()
+    ending.join(seconds)
+
+
+def _daemons() -> list[Any]:
+    """Without the other processes, for which the end would wait, and those of the supervisor."""
+    processes = sys.modules["multiprocessing"].active_children()
+    return [process for process in processes if process.daemon and process._parent_pid == os.getpid()]
 
 
 def _hold_signals_back() -> None:

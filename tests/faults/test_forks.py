@@ -122,6 +122,18 @@ def test_a_handler_can_terminate_its_forks(scene: Scene, forker: Forker, kind: s
         eventually(lambda: scene.diary.row(sent).get("state") == "done", of=process)
 
 
+@pytest.mark.parametrize("kind", ["executors", "pools"])
+def test_the_pools_that_a_handler_keeps_end_with_its_child(scene: Scene, forker: Forker, kind: str):
+    with forker("keeping-pools", "--max-jobs", "1") as process:
+        sent = [scene.client.send_message("keeping-pools", kind) for _ in range(2)]
+        eventually(lambda: sorted(scene.ledger.ids("end")) == sorted(sent), within_seconds=30, of=process)
+        pids = {int(body) for body in said(scene.ledger, "program")}
+        assert len(pids) == 4
+        eventually(partial(all_ended, pids), within_seconds=20, of=process)
+        scene.done(process, *sent)
+    assert "killed" not in process.output
+
+
 def test_a_fork_of_a_handler_can_be_interrupted(scene: Scene, forker: Forker):
     with forker("interrupting") as process:
         sent = scene.client.send_message("interrupting", "x")

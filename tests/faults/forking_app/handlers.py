@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -22,6 +24,8 @@ warnings.filterwarnings("ignore", "This process .* is multi-threaded", Deprecati
 
 #: How long a handler waits for a fork that should have ended.
 PATIENCE_SECONDS = 20.0
+
+_kept: list[Any] = []
 
 
 def _say(event: str, message: Message, body: str) -> None:
@@ -143,6 +147,22 @@ def leave_a_pool_early(message: Message) -> None:
         process.terminate()
         process.join()
         assert process.exitcode == -signal.SIGTERM
+    _note("end", message)
+
+
+@handler("keeping-pools")
+def keep_pools(message: Message) -> None:
+    """Leaves pools for the next message, two of each kind: their processes hold each other's pipes."""
+    _note("start", message)
+    context = multiprocessing.get_context("fork")
+    for _ in range(2):
+        if message.body == "executors":
+            _kept.append(ProcessPoolExecutor(1, mp_context=context))
+            pid = _kept[-1].submit(os.getpid).result()
+        else:
+            _kept.append(context.Pool(1))
+            pid = _kept[-1].apply(os.getpid)
+        _say("program", message, str(pid))
     _note("end", message)
 
 
