@@ -14,14 +14,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever the record holds."""
-        line: dict[str, Any] = {
+        head = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_run(),
-            **getattr(record, "job", {}),
         }
+        # A field that a handler adds replaces none of these.
+        line: dict[str, Any] = {**head, **_run(), **getattr(record, "job", {}), **head}
         if record.exc_info:
             line["exception"] = record.exc_text or self.formatException(record.exc_info)
         # ASCII, so that nothing in a message breaks the line or the collector's encoding.
