@@ -111,8 +111,9 @@ class Supervisor:
             logger.info("worker %s: %s means nothing to a worker", self.options.name, signals.unknown[0])
         if signals.stops and self._stop_by is None:
             self._stop_by = time.monotonic() + self.conf.GRACE
-            logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
+            # Before the log, which may hang.
             os.close(self._children_end)
+            logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
         if signals.stops_now and self._stop_by and time.monotonic() < self._stop_by:
             self._stop_by = time.monotonic()
             logger.info("worker %s: stopping now, running jobs are given back", self.options.name)
@@ -180,8 +181,8 @@ class Supervisor:
         if is_done:
             post.is_closed = self.options.burst and code != RETIRED
             return
-        self._log_death(post, reason(code), started, overdue)
         post.count_failure()
+        self._log_death(post, reason(code), started, overdue)
 
     def _log_death(self, post: Post, how: str, started: list[str], overdue: list[Running]) -> None:
         level = logging.WARNING if self._was_killed or overdue else logging.ERROR

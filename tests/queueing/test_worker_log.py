@@ -14,7 +14,7 @@ from queueing.outcomes import Outcome
 from queueing.text_log import TextFormatter
 from queueing.worker.json_log import JsonFormatter
 from queueing.worker.log import OutcomeLog
-from queueing.worker.steady_log import NAMES, steady
+from queueing.worker.steady_log import NAMES, _reported, steady
 
 
 def outcome(event: str, **fields: object) -> Outcome:
@@ -166,6 +166,8 @@ def steady_logger():
     logger.handlers[:] = before
     for name in NAMES:
         del logging.getLogger(name).handle
+        del logging.getLogger(name).makeRecord
+    _reported.clear()
 
 
 def test_a_log_handler_that_fails_ends_nothing_and_is_reported_once(steady_logger, capsys):
@@ -173,6 +175,21 @@ def test_a_log_handler_that_fails_ends_nothing_and_is_reported_once(steady_logge
     for _ in range(3):
         OutcomeLog(log_jobs=False).tell(outcome("dead", error="ValueError: bad", exception=raised()))
     assert capsys.readouterr().err.count("SystemExit: the handler") == 1
+
+
+def test_a_record_factory_that_fails_costs_no_line_and_is_reported_once(steady_logger, caplog, capsys):
+    def fail(*_, **__):
+        raise SystemExit("the factory")
+
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(fail)
+    try:
+        for _ in range(3):
+            OutcomeLog(log_jobs=False).tell(outcome("dead", error="ValueError: bad", exception=raised()))
+    finally:
+        logging.setLogRecordFactory(factory)
+    assert capsys.readouterr().err.count("SystemExit: the factory") == 1
+    assert [json.loads(JsonFormatter().format(record))["state"] for record in caplog.records] == ["dead"] * 3
 
 
 def test_a_long_traceback_is_cut_in_every_log(steady_logger, caplog):
@@ -203,6 +220,23 @@ def test_a_field_that_a_handler_adds_costs_no_line(caplog, value):
     [record] = caplog.records
     assert len(record.getMessage()) < 2_000
     assert json.loads(JsonFormatter().format(record))["state"] == "dead"
+
+
+def test_a_field_of_a_handler_replaces_nothing_of_a_line_of_json(caplog):
+    fields = {
+        "level": 9,
+        "message": "x",
+        "time": "never",
+        "logger": "mine",
+        "state": "done",
+        "exception": "none",
+    }
+    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields=fields, exception=raised()))
+    line = json.loads(JsonFormatter().format(caplog.records[0]))
+    assert (line["level"], line["logger"], line["state"]) == ("ERROR", "queueing.worker", "dead")
+    assert "dead after" in line["message"]
+    assert "ValueError" in line["exception"]
+    assert line["time"] != "never"
 
 
 def test_fields_in_a_circle_cost_no_line_of_json(caplog):
