@@ -10,13 +10,21 @@ from django.db import transaction
 
 from . import decode
 from .client import QueueClient
+from .exceptions import NotOwner
 from .models import Identity
 
 
-def identity() -> str:
-    """The identity of this project's database, made where it has none. Raises ``DatabaseError``."""
-    row, _ = Identity.objects.get_or_create(pk=1, defaults={"token": secrets.token_hex(16)})
-    return row.token
+def identity(client: QueueClient) -> str:
+    """The identity of this project's database, made if neither it nor the outbox has one.
+
+    An outbox that has an owner already belongs to another project, or the backup of the database is being
+    restored: a row made now would refuse the one of the backup. Raises ``NotOwner`` and ``DatabaseError``.
+    """
+    if known := known_identity():
+        return known
+    if owner(client):
+        raise NotOwner(client.keys.ns)
+    return _made_identity()
 
 
 def known_identity() -> str:
@@ -38,4 +46,9 @@ def is_mine(client: QueueClient) -> bool:
 
 def take(client: QueueClient) -> None:
     """Make this project's database the owner of the outbox."""
-    client.scripts.run("owner", [client.keys.owner()], identity())
+    client.scripts.run("owner", [client.keys.owner()], _made_identity())
+
+
+def _made_identity() -> str:
+    row, _ = Identity.objects.get_or_create(pk=1, defaults={"token": secrets.token_hex(16)})
+    return row.token

@@ -147,7 +147,7 @@ class Recorder:
         """Look at the tables before the first turn. Returns the identity of the database."""
         if problem := schema.problem(Job.objects.db):
             raise DatabaseError(problem)
-        return ownership.identity()
+        return ownership.identity(self.client)
 
     def _leave_to_newer(self, entries: outbox.Batch) -> None:
         self._after = entries.last
@@ -174,6 +174,8 @@ class Recorder:
             self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def _refused(self, error: NotOwner) -> float:
+        # The database may have been emptied or restored since it was asked.
+        self._identity = ""
         if self.is_owner:
             self.is_owner = False
             logger.error("%s. Until then this worker claims nothing", error)

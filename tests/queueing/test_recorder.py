@@ -3,9 +3,9 @@
 import pytest
 from django.db import OperationalError
 
-from queueing import history, outbox
+from queueing import history, outbox, ownership
 from queueing.conf import Conf
-from queueing.models import Attempt, Job
+from queueing.models import Attempt, Identity, Job
 from queueing.outcomes import FORMAT
 from queueing.worker.recorder import GIVE_WAY_SECONDS, POLL_SECONDS, YIELD_SECONDS, Recorder
 
@@ -71,6 +71,39 @@ def test_two_recorders_take_turns(recorder, settled):
         pass
     assert recorder.step() == POLL_SECONDS
     assert Job.objects.count() == 3
+
+
+def settle_another(client, hand) -> None:
+    client.send_message("work", "d")
+    child = hand("b")
+    for delivery in child.claim().deliveries:
+        child.settle(ended(delivery, "done", attempts=1))
+
+
+def test_a_running_recorder_writes_into_an_emptied_database_that_takes_the_outbox(recorder, settled, hand):
+    recorder.step()
+    Identity.objects.all().delete()  # as `manage.py flush` does
+    ownership.take(settled)
+    settle_another(settled, hand)
+    recorder.step()
+    assert not recorder.is_owner
+    recorder.step()
+    assert recorder.is_owner
+    assert (Job.objects.count(), waiting(settled)) == (4, 0)
+
+
+def test_a_running_recorder_writes_again_once_the_backup_of_its_database_is_restored(recorder, settled, hand):
+    recorder.step()
+    backup = Identity.objects.get()
+    Identity.objects.all().delete()
+    settle_another(settled, hand)
+    later = Recorder(settled, Conf(), name="one")  # started while the restore is under way
+    later.step()
+    assert not later.is_owner
+    backup.save(force_insert=True)
+    later.step()
+    assert later.is_owner
+    assert (Job.objects.count(), waiting(settled)) == (4, 0)
 
 
 def test_an_entry_that_cannot_be_read_blocks_none_behind_it(recorder, settled):
