@@ -7,12 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from queueing.client import QueueClient
 from tests.servers.program import Program
 from tests.servers.programs import require
 from tests.servers.redis_server import RedisServer
+from tests.servers.waiting import HANG_SECONDS
 from tests.servers.worker_process import MANAGE, site_environment
 
 from .shared_site import SharedSite
@@ -25,6 +34,8 @@ FLAGS = (
 SAY_WHAT_IS_REFUSED = """addEventListener("securitypolicyviolation", (report) => console.error(
     "refused", report.effectiveDirective, report.blockedURI, report.sourceFile, report.lineNumber))"""
 USER, PASSWORD = "admin", "only-for-this-test"
+
+expect.set_options(timeout=HANG_SECONDS * 1000)
 
 
 @pytest.fixture(scope="package")
@@ -57,7 +68,7 @@ class Visit:
             color_scheme="dark" if dark else "light",
             timezone_id=time_zone,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(HANG_SECONDS * 1000)
         self.contexts.append(context)
         page = context.new_page()
         page.add_init_script(SAY_WHAT_IS_REFUSED)

@@ -31,10 +31,10 @@ def test_each_button_shows_what_it_is_for(
     with site_worker("testqueue", "default", "--threads", "3"):
         press(page, "a slow task")
         bar = page.locator(f"{MINE}[data-state=running] progress")
-        expect(bar).to_be_visible(timeout=60_000)
+        expect(bar).to_be_visible()
         expect(bar).to_have_attribute("aria-label", re.compile(r"Progress of \w{32}"))
         expect(bar).to_have_js_property("max", 100)
-        expect(bar).to_have_attribute("value", re.compile("[1-9][0-9]"), timeout=60_000)
+        expect(bar).to_have_attribute("value", re.compile("[1-9][0-9]"))
         expect(page.locator(f"{MINE} .note")).to_have_text(re.compile(r"\d+ % · \d+ of 40"))
         expect(page.locator(f"{MINE} .task")).to_have_text("jobs.tasks.count")
         expect(page.locator("#notice")).to_have_text("Your message is now running.")
@@ -49,12 +49,12 @@ def test_each_button_shows_what_it_is_for(
         expect(page.locator(f"{MINE}[data-state=delayed] .due time")).to_be_visible()
 
         stumbled = page.locator(".message[data-state=done] .task", has_text="stumble")
-        expect(stumbled).to_be_visible(timeout=60_000)
+        expect(stumbled).to_be_visible()
 
         press(page, "100 messages")
         expect(page.locator("#notice")).to_have_text(re.compile(r"Sent 100 messages|now \w+"))
         expect(page.locator(".more")).to_contain_text("more that are ready")
-        expect(page.locator(".message[data-state=done]").first).to_be_visible(timeout=60_000)
+        expect(page.locator(".message[data-state=done]").first).to_be_visible()
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -25,12 +25,17 @@ class Scene:
         """Send to ``slow``: the id."""
         return self.client.send_message("slow", body)
 
-    def begun(
-        self, message_id: str, process: WorkerProcess, *, times: int = 1, within_seconds: float = 20
-    ) -> None:
+    def begun(self, message_id: str, process: WorkerProcess, *, times: int = 1) -> None:
         """Wait until so many runs of a message have begun."""
-        runs = self.ledger.runs
-        eventually(lambda: runs()[message_id] == times, within_seconds=within_seconds, of=process)
+        eventually(lambda: self.ledger.runs()[message_id] == times, of=process)
+
+    def begun_again(
+        self, message_id: str, process: WorkerProcess, *, since_ms: float, within_seconds: float
+    ) -> None:
+        """Wait for the second run of a message. By the ledger it began within so many seconds."""
+        self.begun(message_id, process, times=2)
+        again_ms = self.ledger.starts_ms(message_id)[1]
+        assert again_ms - since_ms < within_seconds * 1000
 
     def done(self, process: WorkerProcess, *message_ids: str) -> None:
         """Wait until all these are recorded as done."""

@@ -1,7 +1,6 @@
 """SIGTERM: what runs is finished, what waits is given back, and the exit code is 0."""
 
 import signal
-import time
 from collections.abc import Callable
 
 from queueing.client import QueueClient
@@ -45,20 +44,17 @@ def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counte
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
-    message_id = client.send_message("slow", "3 too long")
+    message_id = client.send_message("slow", "10 too long")
     with worker("slow", "--grace", "1") as process:
         begun(ledger, message_id, process)
-        started = time.monotonic()
+        term_ms = client.now_ms()
         process.signal_group(signal.SIGTERM)
-        process.wait()
-        assert time.monotonic() - started < 2.5
+        assert process.wait() == 0, process.tail()
     assert client.queue_figures(["slow"])[0].ready == 1
     with worker("slow") as second:
-        started = time.monotonic()
-        eventually(lambda: ledger.runs()[message_id] == 2, of=second)
-        assert time.monotonic() - started < 10, "at once, with the start of the worker"
         eventually(lambda: diary.row(message_id).get("state") == "done", of=second)
     assert diary.outcomes(message_id) == [(1, "released"), (2, "done")]
+    assert 1000 <= diary.ended_ms(message_id, 1) - term_ms < 2500
     assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (1, 0)
 
 
@@ -71,12 +67,13 @@ def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_wit
         begun(ledger, message_id, first)
         with worker("slow", "--grace", "1") as second:
             until_each_works(client, ledger, "slow", second)
-            term_ms = time.time() * 1000
+            term_ms = client.now_ms()
             first.signal_group(signal.SIGTERM)
             eventually(lambda: ledger.runs()[message_id] == 2, of=second, what=first.tail)
             assert first.wait(within_seconds=6) == 0, "a platform with 25 s of grace kills at 30"
-    again_ms = [e.at_ms for e in ledger.entries("start") if e.message_id == message_id][1]
-    assert again_ms - term_ms < (1 + 2) * 1000
+    released_ms, again_ms = diary.ended_ms(message_id, 1), ledger.starts_ms(message_id)[1]
+    assert released_ms - term_ms < 2500
+    assert again_ms - released_ms < 2000
     assert diary.outcomes(message_id) == [(1, "released"), (2, "released")]
     assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (0, 0)
 
@@ -89,4 +86,5 @@ def test_an_idle_worker_ends_at_once(
         message_id = client.send_message("ledger", "warm up")
         eventually(lambda: message_id in ledger.ids("end"), of=process)
         process.terminate()
-        assert process.wait(within_seconds=3) == 0, process.tail()
+        # It has 25 s of grace, and none of them is needed.
+        assert process.wait(within_seconds=20) == 0, process.tail()

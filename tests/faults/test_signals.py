@@ -15,7 +15,7 @@ from tests.servers.waiting import eventually
 from tests.servers.worker_process import WorkerProcess
 
 from .scene import Scene
-from .test_kills_of_parts import DEADLINE, LEASE, keeper_of
+from .test_kills_of_parts import DEADLINE, keeper_of
 
 
 def as_process_1(process: WorkerProcess) -> WorkerProcess:
@@ -198,7 +198,8 @@ def test_without_redis_the_keeper_of_a_killed_worker_ends_and_others_find_its_me
         eventually(lambda: not process.members(), what=process.tail)
     redis_server.start()
     with scene.worker("slow") as second:
-        scene.begun(message_id, second, times=2, within_seconds=DEADLINE)
+        [born] = eventually(scene.client.workers, of=second)
+        scene.begun_again(message_id, second, since_ms=born.started_ms, within_seconds=DEADLINE)
 
 
 def test_a_child_that_holds_the_interpreter_lock_ends_after_its_supervisor(scene: Scene):
@@ -207,7 +208,7 @@ def test_a_child_that_holds_the_interpreter_lock_ends_after_its_supervisor(scene
     with scene.worker("hard", "--grace", "1") as process:
         scene.begun(message_id, process)
         process.kill_supervisor()
-        eventually(lambda: not process.members(), within_seconds=5 * LEASE + 5, what=process.tail)
+        eventually(lambda: not process.members(), what=process.tail)
 
 
 def test_the_stack_dump_of_a_project_keeps_its_signal():

@@ -33,10 +33,20 @@ class Diary:
             message_id,
         )
 
+    def ended_ms(self, message_id: str, rc: int) -> float:
+        """When one attempt of a message ended, by the clock of Redis."""
+        [(text,)] = self.query(
+            "SELECT a.finished_at FROM queueing_attempt a JOIN queueing_job j ON j.id = a.job_id"
+            " WHERE j.message_id = ? AND a.rc = ?",
+            message_id,
+            rc,
+        )
+        return _ms(text)
+
     def finished_ms(self) -> list[float]:
         """When each job finished, as ms epochs."""
         rows = self.query("SELECT finished_at FROM queueing_job")
-        return [datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000 for (text,) in rows]
+        return [_ms(text) for (text,) in rows]
 
     def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
         """(queue, message id) -> (rc, state) of every job."""
@@ -50,3 +60,7 @@ class Diary:
             return connection.execute(sql, values).fetchall()
         finally:
             connection.close()
+
+
+def _ms(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000

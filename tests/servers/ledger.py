@@ -61,6 +61,10 @@ class Ledger:
         """Message id -> how often a run of it began."""
         return Counter(self.ids("start"))
 
+    def starts_ms(self, message_id: str) -> list[float]:
+        """When each run of one message began."""
+        return [entry.at_ms for entry in self.entries("start") if entry.message_id == message_id]
+
     # --- invariants -----------------------------------------------------------------------------
 
     def assert_each_ran_once(self, ids: Iterable[str]) -> None:

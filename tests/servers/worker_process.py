@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -36,6 +38,11 @@ class WorkerProcess(Program):
             env={**environment(redis_url, database, ledger), **(env or {})},
             name="runworker",
         )
+
+    def logged(self, pattern: str) -> list[datetime]:
+        """When it logged the lines in which the regular expression is found."""
+        found = [line for line in self.lines if re.search(pattern, line)]
+        return [datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f") for line in found]
 
     def signal_group(self, number: int) -> None:
         """Signal every process of the worker, as a platform does. A child has a group of its own."""
