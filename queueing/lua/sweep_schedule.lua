@@ -23,16 +23,16 @@ local function is_coming_back(id, score)
   return failed + crashed > 0 or (released > 0 and score <= tonumber(head_score(id)))
 end
 
--- At the first step: a score that is no time makes its message ready, and a lease that ends in more than a day
--- is none of a worker's.
-local DAY_MS = 86400000
+-- At the first step: a message whose score is not a time becomes ready, and a lease that is longer than any
+-- worker's is dropped.
+local LONGEST_LEASE_MS = 9999999000
 local mended = 0
 if ARGV[2] == '0' then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], whole(MAX_INTEGER), '+inf', 'LIMIT', 0, 1000)) do
     redis.call('ZADD', KEYS[2], whole(now_ms), id)
     mended = mended + 1
   end
-  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], whole(now_ms + DAY_MS), '+inf')) do
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], whole(now_ms + LONGEST_LEASE_MS), '+inf')) do
     redis.call('HDEL', KEYS[10], lane)
     mended = mended + redis.call('ZREM', KEYS[9], lane)
   end

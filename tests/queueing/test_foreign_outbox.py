@@ -11,6 +11,7 @@ import pytest
 from queueing import lookup, outbox
 from queueing.client import QueueClient
 from queueing.conf import Conf
+from queueing.exceptions import QueueError
 from queueing.models import Job
 from queueing.outcomes import EVENTS, Outcome, pack, parts, unpack
 from queueing.worker.recorder import Recorder
@@ -182,6 +183,21 @@ class TestEntries:
         third = settle()
         recorder.step()
         assert set(Job.objects.values_list("message_id", flat=True)) == {first, second, third}
+
+    def test_those_that_wait_stay_while_redis_refuses_to_add_one(self, client, recorder, settle, hand):
+        waiting = settle()
+        client.send_message("work", "another")
+        child = hand("refused")
+        [delivery] = child.claim().deliveries
+        client.redis.execute_command("ACL", "SETUSER", "default", "-xadd")
+        try:
+            reply = child.run(child.lane.settle([ended(delivery, "done", attempts=1)]))
+        finally:
+            client.redis.execute_command("ACL", "SETUSER", "default", "+xadd")
+        assert isinstance(reply, QueueError)
+        recorder.step()
+        assert list(Job.objects.values_list("message_id", flat=True)) == [waiting]
+        assert outbox.stats(client).lost == 0
 
 
 @pytest.mark.parametrize("field", ["bytes", "lost", "acknowledged", "recorded"])

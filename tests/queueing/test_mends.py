@@ -4,10 +4,13 @@ import math
 
 import pytest
 
+from queueing import validation
 from queueing.conf import Conf
 from queueing.holdings import Lane, run_all
 from queueing.messages import Swept
 from tests.faults import spoilt
+
+from .conftest import ended
 
 OF_THE_QUEUE = ("ends", "leases", "headers", "progress", "metrics", "waking")
 OF_THE_NAMESPACE = ("held", "outbox", "outbox_stats", "unrecorded", "task_queues", "workers", "quiet_workers")
@@ -75,3 +78,13 @@ def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue)
         spoilt.put(queue, id=id, score=now_ms - place * band - 5, headers=f"p{priority} {{}}")
     [figures] = queue.queue_figures(["ledger"])
     assert figures.ready == 5
+
+
+def test_a_lease_of_the_longest_setting_stays_with_its_lane(queue):
+    conf = Conf(LEASE=float(validation.MAX_SECONDS))
+    lane = Lane(queue, conf, "child", "ledger")
+    queue.send_message("ledger", "text")
+    [delivery] = lane.read_claim(run_all(queue, [lane.claim(10, suspects="take")])[0]).deliveries
+    assert queue.sweep_queue("ledger") == Swept()
+    reply = run_all(queue, [lane.settle([ended(delivery, "done", attempts=1)])])[0]
+    assert lane.read_settle(reply) == {}

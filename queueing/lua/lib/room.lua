@@ -69,7 +69,10 @@ end
 local function add_entry(entry)
   local number = redis.pcall('XADD', KEYS[11], '*', unpack(entry))
   if type(number) == 'string' then return number end
-  drop_future_entries()
+  -- Any other error is not about numbers, and would come again after the entries were dropped.
+  if string.find(number.err, 'exhausted') or string.find(number.err, 'equal or smaller') then
+    drop_future_entries()
+  end
   return redis.call('XADD', KEYS[11], '*', unpack(entry))
 end
 
