@@ -144,7 +144,7 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
         percent = min(100, round(100 * stats.size_bytes / get_conf().OUTBOX_MAX))
         text = _(
             "The outbox is %(percent)d %% full: outcomes of jobs wait to be written into the database. "
-            "See that a worker runs and that the database answers; what does not fit is lost to the history."
+            "See that a worker runs and that the database answers; outcomes that do not fit are lost."
         )
         yield Alert("outbox full", text % {"percent": percent})
     elif stats.oldest_seconds >= OUTBOX_LATE_SECONDS:
@@ -155,10 +155,12 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
         yield Alert("outbox late", text % {"age": duration(stats.oldest_seconds)})
     if stats.unseen:
         text = ngettext(
-            "%(lost)d outcome did not fit into the outbox and is missing in the history. "
+            "%(lost)d outcome is missing in the history: it did not fit into the outbox or could not be read "
+            "there. "
             "Take note of it on the page of the workers or with manage.py queues take-note, and this goes "
             "away.",
-            "%(lost)d outcomes did not fit into the outbox and are missing in the history. "
+            "%(lost)d outcomes are missing in the history: they did not fit into the outbox or could not be "
+            "read there. "
             "Take note of them on the page of the workers or with manage.py queues take-note, and this goes "
             "away.",
             stats.unseen,

@@ -166,7 +166,7 @@ class Keys:
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH: ``bytes`` that wait in the outbox; ``lost``, that did not fit; of those ``acknowledged``."""
+        """HASH: ``bytes`` that wait in the outbox; ``lost`` outcomes, and how many are ``acknowledged``."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:

@@ -48,7 +48,7 @@ class Batch(list[Entry]):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What waits in the outbox, and how many outcomes did not fit into it since it was made."""
+    """How much waits in the outbox, and how many outcomes are lost: they did not fit or could not be read."""
 
     entries: int
     size_bytes: int
@@ -74,7 +74,7 @@ def stats(client: QueueClient) -> Stats:
 
 
 def acknowledge(client: QueueClient, lost: int) -> int:
-    """Warn no more of the first ``lost`` outcomes that did not fit; how many of these were still unseen."""
+    """End the warning about the first ``lost`` outcomes. Returns how many of these were still unseen."""
     return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
 
 

@@ -21,7 +21,7 @@ import queueing
 from . import exposition, metrics, outbox
 from .client import QueueClient
 from .conf import get_conf
-from .exceptions import QueueError, QueueUnavailable
+from .exceptions import QueueError, QueueRefused, QueueUnavailable
 from .exposition import Exposition
 from .keys import is_dead_letter_queue
 from .messages import QueueFigures
@@ -54,10 +54,10 @@ def for_programs(view: View) -> View:
             return refusal
         try:
             return view(request)
-        except QueueUnavailable as error:
-            # Its text may hold an address, and the caller needs none.
-            return _line(f"Redis does not answer ({type(error).__name__}).", 503)
         except QueueError as error:
+            if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
+                # Its text may hold an address, and the caller needs none.
+                return _line(f"Redis does not answer ({type(error).__name__}).", 503)
             logger.warning("a scrape cannot be answered: %s", error)
             return _line("Redis refuses to show the queues; the log of this process says why.", 503)
 
@@ -210,7 +210,7 @@ def _write_outbox(text: Exposition, client: QueueClient) -> None:
     stats = outbox.stats(client)
     text.gauge("queueing_outbox_bytes", "Outcomes on their way to the database.", [({}, stats.size_bytes)])
     text.gauge("queueing_outbox_oldest_seconds", "Age of the oldest of these.", [({}, stats.oldest_seconds)])
-    help = "Outcomes that did not fit into the outbox and are missing in the history."
+    help = "Outcomes missing in the history: they did not fit into the outbox or could not be read there."
     text.counter("queueing_outbox_lost_total", help, [({}, stats.lost)])
 
 

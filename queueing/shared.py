@@ -65,7 +65,7 @@ class Shared(Generic[Key, Value]):
             if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:
                 self._ask(key, cell)
             if cell.error is not None:
-                raise QueueUnavailable(str(cell.error))
+                raise type(cell.error)(str(cell.error))  # One of its own for each thread.
             return Reading(cell.value, max(0.0, self._clock() - cell.read_at))  # type: ignore[arg-type, operator]
 
     def forget(self) -> None:

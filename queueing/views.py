@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 import queueing
 
+from .exceptions import QueueRefused
 from .models import Job
 from .process_state import ProcessState
 
@@ -25,6 +26,7 @@ _View = TypeVar("_View", bound=Callable[..., HttpResponse])
 
 #: How long ``/readyz`` waits for all of its answers.
 PATIENCE_SECONDS = 1.5
+SILENT = "does not answer"
 
 
 @dataclass(slots=True)
@@ -32,7 +34,7 @@ class _Question:
     """The last question of this process, and its answer to come."""
 
     lock: Lock = field(default_factory=Lock)
-    answer: "Future[bool] | None" = None
+    answer: "Future[str] | None" = None
 
 
 def for_machines(view: _View) -> _View:
@@ -55,7 +57,7 @@ class Probe:
         self._ask = ask
         self._question = ProcessState(_Question)
 
-    def start(self) -> Future[bool]:
+    def start(self) -> Future[str]:
         """The answer to come: of a question asked now, or of one that is still open."""
         question = self._question.get()
         with question.lock:
@@ -65,14 +67,17 @@ class Probe:
                 Thread(target=self._run, args=answering, name=f"probe-{self.name}", daemon=True).start()
             return question.answer
 
-    def _run(self, answer: "Future[bool]") -> None:
+    def _run(self, answer: "Future[str]") -> None:
         try:
             self._ask()
-        except Exception as error:  # whatever it was, it does not answer; its text may hold a password
+        except QueueRefused as error:
+            logger.warning("%s: %s", self.name, error)
+            answer.set_result("refuses")
+        except Exception as error:  # The text of another error may hold a password.
             logger.warning("%s does not answer: %s", self.name, type(error).__name__)
-            answer.set_result(False)
+            answer.set_result(SILENT)
         else:
-            answer.set_result(True)
+            answer.set_result("ok")
 
 
 def _ask_redis() -> None:
@@ -104,7 +109,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if Redis and the database answer, else 503; says which one does not, and never why."""
+    """200 if Redis and the database answer, else 503. It names the one that does not, and never why."""
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
     said = {name: _said(answer, deadline - monotonic()) for name, answer in answers}
@@ -112,8 +117,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ready": ready, **said}, status=200 if ready else 503)
 
 
-def _said(answer: "Future[bool]", patience_seconds: float) -> str:
+def _said(answer: "Future[str]", patience_seconds: float) -> str:
     try:
-        return "ok" if answer.result(max(0.0, patience_seconds)) else "does not answer"
+        return answer.result(max(0.0, patience_seconds))
     except TimeoutError:
-        return "does not answer"
+        return SILENT

@@ -21,6 +21,7 @@ from ..models import Queue
 from ..shared import Shared
 from ..templatetags.queueing_text import duration
 from .console_alerts import console_alerts
+from .database_away import unavailable
 from .links import address
 from .queue_charts import RANGES, Range, charts, range_of
 
@@ -87,8 +88,8 @@ class ChartPage(View):
                     request, self.model_admin.opts, object_id
                 )
             reading = _pasts.get(Question(queueing.get_client(), name, chosen))
-        except QueueUnavailable:
-            parts: dict[str, Any] = {"unavailable": True}
+        except QueueUnavailable as error:
+            parts = unavailable(error)
         else:
             parts = _parts(reading.value) | {"age_seconds": reading.age_seconds}
             parts["alerts"] = console_alerts(request)

@@ -21,13 +21,19 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
 from .. import silence
-from ..exceptions import QueueError, QueueUnavailable
+from ..exceptions import QueueError, QueueRefused, QueueUnavailable
 from ..patience import patient
 
 logger = logging.getLogger("queueing")
 
 #: Seconds after which a program may ask again.
 RETRY_SECONDS = 10
+
+
+def unavailable(error: QueueUnavailable) -> dict[str, Any]:
+    """The context of a page without figures. A refusal has a sentence; silence has none."""
+    trouble = str(error).removesuffix(".") if isinstance(error, QueueRefused) else ""
+    return {"unavailable": True, "trouble": trouble}
 
 
 class AnswersWithoutDatabase(admin.ModelAdmin):
@@ -44,13 +50,15 @@ class AnswersWithoutDatabase(admin.ModelAdmin):
             raise PermissionDenied
         logger.warning("a page of the admin cannot be shown: %s", error)
         request.current_app = self.admin_site.name
+        is_away = isinstance(error, QueueUnavailable)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Redis cannot be read"),
             "opts": self.opts,
-            "is_away": isinstance(error, QueueUnavailable),
             "unavailable": True,
             "trouble": str(error).removesuffix("."),
+            **(unavailable(error) if is_away else {}),
+            "is_away": is_away,
             "posted": request.method == "POST",
         }
         return TemplateResponse(request, "admin/queueing/refused.html", context)

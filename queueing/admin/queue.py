@@ -26,7 +26,7 @@ from ..exceptions import QueueError, QueueExists, QueueUnavailable
 from ..keys import is_dead_letter_queue
 from ..models import Job, Queue
 from ..templatetags.queueing_text import visible
-from .database_away import AnswersWithoutDatabase
+from .database_away import AnswersWithoutDatabase, unavailable
 from .links import address
 from .queue_action import QueueAction, is_actionable
 from .queue_cancel import Cancel
@@ -168,8 +168,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         """The queue's page. An error of the queue while saving is a message on it."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except QueueUnavailable:
-            return self.away(request, object_id, self._may_use_form(request, object_id))
+        except QueueUnavailable as error:
+            return self.away(request, object_id, error, self._may_use_form(request, object_id))
         except QueueExists:
             self.message_user(request, _("There is a queue of that name already."), messages.ERROR)
         except QueueError as error:
@@ -185,8 +185,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         """Who changed this queue when."""
         try:
             return super().history_view(request, object_id, extra_context)
-        except QueueUnavailable:
-            return self.away(request, object_id, self.has_view_or_change_permission(request))
+        except QueueUnavailable as error:
+            return self.away(request, object_id, error, self.has_view_or_change_permission(request))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -194,8 +194,8 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         """Ask with the number of messages, then delete."""
         try:
             return super().delete_view(request, object_id, extra_context)
-        except QueueUnavailable:
-            return self.away(request, object_id, self.has_delete_permission(request))
+        except QueueUnavailable as error:
+            return self.away(request, object_id, error, self.has_delete_permission(request))
         except QueueError as error:
             if request.method != "POST":
                 raise
@@ -238,7 +238,9 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             return self.has_change_permission(request)
         return self.has_view_or_change_permission(request)
 
-    def away(self, request: HttpRequest, object_id: str | None, is_allowed: bool) -> HttpResponse:
+    def away(
+        self, request: HttpRequest, object_id: str | None, error: QueueUnavailable, is_allowed: bool
+    ) -> HttpResponse:
         """The page of a queue that cannot be read now, for who would be allowed to."""
         if not is_allowed:
             raise PermissionDenied
@@ -250,6 +252,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             "opts": self.opts,
             "original": queue,
             "has_view_permission": True,
+            **unavailable(error),
             "posted": request.method == "POST",
             "tools": [Tool(str(view.label)) for view in ACTIONS if self.may(request, view.permission)],
         }

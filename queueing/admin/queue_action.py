@@ -95,8 +95,8 @@ class QueueAction(View):
             if not is_actionable(queue.name):
                 return self.refused(_("RSMQ allows no such name, so nothing can be done to this queue here."))
             return super().dispatch(request, **kwargs)
-        except QueueUnavailable:
-            return self.model_admin.away(request, object_id, is_allowed=True)
+        except QueueUnavailable as error:
+            return self.model_admin.away(request, object_id, error, is_allowed=True)
         except QueueError as error:
             return self.refused(_("Nothing was changed: %s.") % str(error).removesuffix("."))
 

@@ -20,6 +20,7 @@ from ..exceptions import QueueUnavailable
 from ..messages import QueueFigures
 from ..models import Queue
 from ..shared import Shared
+from .database_away import unavailable
 from .queue_live import take
 
 
@@ -54,6 +55,7 @@ class QueueList(ChangeList):
     """A page of queues by name; empty, and ``unavailable``, while Redis is away."""
 
     unavailable = False
+    trouble = ""
     alerts: tuple[Alert, ...] = ()
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
@@ -69,8 +71,8 @@ class QueueList(ChangeList):
             self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
             snapshot = take(client, self.result_list)
             outflow = outflow_of(client, self.result_list)
-        except QueueUnavailable:
-            self.unavailable = True
+        except QueueUnavailable as error:
+            self.unavailable, self.trouble = True, unavailable(error)["trouble"]
             self._take_page(request, [])
             return
         self.alerts = tuple(snapshot.alerts)

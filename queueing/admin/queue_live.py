@@ -21,6 +21,7 @@ from ..messages import QueueFigures
 from ..models import Queue
 from ..shared import Shared
 from ..templatetags.queueing_text import visible
+from .database_away import unavailable
 
 if TYPE_CHECKING:
     from .queue import QueueAdmin
@@ -93,8 +94,8 @@ class LiveFigures(View):
             raise PermissionDenied
         try:
             reading = _snapshots.get(self._question(request))
-        except QueueUnavailable:
-            context: dict[str, Any] = {"unavailable": True}
+        except QueueUnavailable as error:
+            context = unavailable(error)
         else:
             rows = self.model_admin.rows(reading.value)
             context = {

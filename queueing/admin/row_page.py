@@ -16,11 +16,11 @@ import queueing
 
 from .. import alerts
 from ..client import QueueClient
-from ..exceptions import QueueError, QueueUnavailable
+from ..exceptions import QueueError, QueueRefused, QueueUnavailable
 from ..models import Queue
 from ..shared import Reading, Shared
 from .console_alerts import console_alerts
-from .database_away import AnswersWithoutDatabase
+from .database_away import AnswersWithoutDatabase, unavailable
 from .links import address
 from .zone import ViewersZone
 
@@ -65,9 +65,9 @@ class RowVerb(View):
             return _("Nothing was changed: nothing can be done to what has such a name."), messages.ERROR
         try:
             said = self.act(queueing.get_client(), name)
-        except QueueUnavailable:
-            return _("Redis does not answer: look at it again before you repeat this."), messages.ERROR
         except QueueError as error:
+            if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
+                return _("Redis does not answer: look at it again before you repeat this."), messages.ERROR
             return _("Nothing was changed: %s.") % str(error).removesuffix("."), messages.ERROR
         if said is None:
             return _("Nothing was changed: %s is not there any more.") % name, messages.ERROR
@@ -184,8 +184,8 @@ class RowPage(ViewersZone, AnswersWithoutDatabase):
     def _rows(self, request: HttpRequest, read: Callable[[QueueClient], Reading[Any]]) -> dict[str, Any]:
         try:
             reading = read(queueing.get_client())
-        except QueueUnavailable:
-            return {"unavailable": True}
+        except QueueUnavailable as error:
+            return unavailable(error)
         return {
             "rows_template": self.rows_template,
             "age_seconds": reading.age_seconds,

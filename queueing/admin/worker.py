@@ -59,7 +59,7 @@ class Resume(RowVerb):
 
 
 class Acknowledge(RowVerb):
-    """Warn no more of outcomes that were lost by now: the name of the row is how many."""
+    """End the warning about the outcomes that are lost by now: the name of the row is their number."""
 
     name = "acknowledge"
     permission = "acknowledge_lost"

@@ -1,4 +1,4 @@
--- What waits in the outbox, since when, and what did not fit into it.
+-- How much waits in the outbox and since when, and how many outcomes are lost.
 --
 -- KEYS[1] outbox  KEYS[2] outbox stats
 -- Returns {entries, bytes, lost outcomes, how many of those somebody has taken note of, ms since the oldest entry}

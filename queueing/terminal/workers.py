@@ -81,10 +81,11 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
 
 class TakeNote(Verb):
     name = "take-note"
-    help = "warn no more of outcomes that were lost by now"
+    help = "end the warning about outcomes that are lost by now"
     description = """\
-Take note of the outcomes of jobs that did not fit into the outbox and are
-missing in the history: those lost by now are warned of no more."""
+Take note of the outcomes of jobs that are missing in the history, because they
+did not fit into the outbox or could not be read there. The warning about those
+that are lost by now goes away."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """None: there is one outbox."""

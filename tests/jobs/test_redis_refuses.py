@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
+from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.connections import connect, use_client
 
 
 @pytest.fixture(autouse=True)
-def _refusing(own_redis) -> Iterator[None]:
+def replica(own_redis) -> Iterator[QueueClient]:
     """The client of this process is on a replica."""
     server = own_redis()
     client = connect(Conf(URL=server.url))
@@ -18,7 +19,7 @@ def _refusing(own_redis) -> Iterator[None]:
     client.send_message("testqueue", "text")
     client.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     use_client(client)
-    yield
+    yield client
     use_client(None)
     client.redis.close()
 
@@ -45,7 +46,7 @@ def test_the_page_shows_the_queue(browser: Client) -> None:
 def test_the_process_is_not_ready(browser: Client) -> None:
     response = browser.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["redis"] == "does not answer"
+    assert response.json()["redis"] == "refuses"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,40 @@ def test_the_console_shows_what_it_can_read(admin_client: Client, page: str) -> 
     assert "Redis does not answer" not in response.content.decode().split("data-live-banner")[0]
 
 
-def test_a_verb_of_the_console_changes_nothing_and_says_so(admin_client: Client) -> None:
+def test_a_verb_of_the_console_changes_nothing_and_names_the_refusal(admin_client: Client) -> None:
     response = admin_client.post("/admin/queueing/queue/testqueue/pause/", {"confirmed": "1"}, follow=True)
-    assert "Redis does not answer" in response.content.decode()
+    html = response.content.decode()
+    assert "Redis refuses (READONLY): it is a replica" in html
+    assert "Redis does not answer" not in html
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "queue/",
+        "queue/charts/",
+        "queue/live/",
+        "queue/testqueue/change/",
+        "worker/",
+        "worker/live/",
+        "schedule/",
+    ],
+)
+def test_a_page_that_may_not_read_names_the_refusal(
+    admin_client: Client, replica: QueueClient, page: str
+) -> None:
+    replica.redis.execute_command("ACL", "SETUSER", "default", "-eval", "-evalsha")
+    html = admin_client.get(f"/admin/queueing/{page}").content.decode()
+    assert "Redis refuses (NOPERM)" in html
+    assert "Redis does not answer" not in html.split("data-live-banner")[0]
+
+
+def test_a_scrape_that_may_not_read_says_that_redis_refuses(
+    browser: Client, replica: QueueClient, settings
+) -> None:
+    settings.DEBUG = True
+    replica.redis.execute_command("ACL", "SETUSER", "default", "-eval", "-evalsha")
+    for path in ("/metrics", "/queues.json"):
+        response = browser.get(path)
+        assert response.status_code == 503
+        assert "Redis refuses" in response.content.decode()

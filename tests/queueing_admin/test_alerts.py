@@ -135,7 +135,7 @@ class TestOutbox:
         queue.redis.hset("rsmq::outbox:stats", "lost", 12)
         [alert] = found(queue)
         assert alert.kind == "outcomes lost"
-        assert alert.text.startswith("12 outcomes did not fit")
+        assert alert.text.startswith("12 outcomes are missing in the history")
 
     def test_until_somebody_has_taken_note(self, queue: QueueClient):
         queue.redis.hset("rsmq::outbox:stats", "lost", 12)
@@ -181,7 +181,7 @@ def test_so_do_all_the_others(boss: Client, waiting: QueueClient, path: str):
     waiting.create_queue("other")
     waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
     html = boss.get(console(path)).content.decode()
-    assert html.count("1 outcome did not fit into the outbox") == 1
+    assert html.count("1 outcome is missing in the history: it did not fit") == 1
     assert html.count("No worker takes work: 1 message is ready") == 1
     assert 'data-live="alerts"' in html
 
@@ -194,7 +194,7 @@ def test_who_may_not_see_queues_is_not_told_of_them(
 ):
     waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
     html = staff(right).get(console(path)).content.decode()
-    assert "1 outcome did not fit into the outbox" in html
+    assert "1 outcome is missing in the history" in html
     assert "No worker takes" not in html
 
 
@@ -209,9 +209,10 @@ def test_of_many_queues_a_few_are_told_and_the_others_counted(boss: Client, queu
 
 def test_what_was_done_about_it_shows_at_once(boss: Client, queue: QueueClient):
     queue.redis.hset("rsmq::outbox:stats", "lost", 3)
-    assert "3 outcomes did not fit" in boss.get(console("worker/")).content.decode()
+    alert = "3 outcomes are missing in the history: they did not fit"
+    assert alert in boss.get(console("worker/")).content.decode()
     done = boss.post(console("worker/acknowledge/"), {"name": "3"}, follow=True).content.decode()
-    assert "3 outcomes did not fit into the outbox and are missing" not in done
+    assert alert not in done
 
 
 @pytest.mark.usefixtures("redis_away")

@@ -140,7 +140,7 @@ def test_what_is_to_be_looked_after_stands_beneath(queues, mail, args):
     mail.redis.hset(mail.keys.outbox_stats(), "lost", 1)
     seen = queues(*args)
     lost, unattended = seen.err.splitlines()
-    assert lost.startswith("Warning: 1 outcome did not fit into the outbox")
+    assert lost.startswith("Warning: 1 outcome is missing in the history")
     assert unattended.startswith("Warning: No worker takes mail: 1 message is ready")
     assert "Warning" not in seen.out
     assert queues(*args, "--json").err == ""

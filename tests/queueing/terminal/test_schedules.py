@@ -118,7 +118,7 @@ def test_a_message_that_was_ticked_is_the_last_one(queues, mail):
 
 def test_what_is_to_be_looked_after_stands_beneath(queues, mail):
     mail.redis.hset(mail.keys.outbox_stats(), "lost", 1)
-    assert "Warning: 1 outcome did not fit" in queues("schedules").err
+    assert "Warning: 1 outcome is missing" in queues("schedules").err
     long_ago(mail, 0)
-    assert "Warning: 1 outcome did not fit" in queues("schedules").err
+    assert "Warning: 1 outcome is missing" in queues("schedules").err
     assert queues("schedules", "--json").err == ""

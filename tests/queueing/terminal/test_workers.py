@@ -80,7 +80,7 @@ def test_lost_outcomes_are_warned_of_until_note_is_taken(queues, shared_client):
 
 def test_what_is_to_be_looked_after_stands_beneath_the_workers(queues, shared_client):
     shared_client.redis.hset(shared_client.keys.outbox_stats(), "lost", 1)
-    assert "Warning: 1 outcome did not fit" in queues("workers").err
+    assert "Warning: 1 outcome is missing" in queues("workers").err
     beat(shared_client)
-    assert "Warning: 1 outcome did not fit" in queues("workers").err
+    assert "Warning: 1 outcome is missing" in queues("workers").err
     assert queues("workers", "--json").err == ""
