@@ -37,6 +37,7 @@ from .pipes import Bell, readable
 from .recorder import Recorder
 from .sampler import Sampler
 from .scheduler import Scheduler
+from .steady_log import Aside
 from .sweeper import Sweeper
 
 logger = logging.getLogger("queueing.worker")
@@ -51,6 +52,8 @@ BIRTH_SECONDS = 0.5
 RETRY_SECONDS = 0.5
 #: How long the outcomes of the last jobs may take to the database when the worker stops.
 FAREWELL_SECONDS = 3.0
+#: How long the last lines of its log may take.
+LOG_SECONDS = 0.5
 #: A child ends by itself so long after its grace time if its supervisor is gone. Later the keeper kills it.
 ORPHAN_SECONDS = 2.0
 #: A burst has nothing to hurry for.
@@ -125,6 +128,8 @@ class Keeper:
 
     def run(self) -> None:
         """Keep until the supervisor says that all children are gone, or all are and so is it."""
+        # A lease must not wait for a line of the log.
+        log = Aside()
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
         if self._scheduler.plans and not self.options.burst:
@@ -135,6 +140,7 @@ class Keeper:
                 time.sleep(RETRY_SECONDS)
             pause_seconds = self.step()
         Guard("keeper").attempt(self._leave)
+        log.wait(LOG_SECONDS)
 
     def _is_over(self) -> bool:
         return self._stops and (self._givings.is_done or time.monotonic() > self._give_up_at)

@@ -5,8 +5,12 @@ end the thread that logs, which may be the one that settles or the one that exte
 """
 
 import logging
+import queue
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +21,11 @@ NAMES = ("queueing", "queueing.worker", "django.tasks", "django_tasks", "django.
 #: Characters of one message: an error may have any text.
 MESSAGE_CHARACTERS = 4_000
 
+
+#: Records that wait for a handler that hangs. What comes after them is dropped.
+MAX_WAITING = 1_000
+
+_Handle = Callable[[logging.LogRecord], None]
 
 _reported: set[str] = set()
 
@@ -33,8 +42,12 @@ def steady() -> None:
 class _Steady:
     """A logger's ``handle`` that raises nothing."""
 
-    def __init__(self, handle: Callable[[logging.LogRecord], None]) -> None:
+    def __init__(self, handle: _Handle) -> None:
         self._handle = handle
+
+    def to(self, put: Callable[[_Handle, logging.LogRecord], None]) -> None:
+        """Leave the rest to ``put``."""
+        self._handle = partial(put, self._handle)
 
     def __call__(self, record: logging.LogRecord) -> None:
         try:
@@ -43,6 +56,40 @@ class _Steady:
             self._handle(record)
         except BaseException as error:
             _report("handler or filter", error)
+
+
+class Aside:
+    """A thread that prints what this process logs from now on.
+
+    A handler that hangs, as on a pipe that nobody reads, then costs lines of the log and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._records: queue.Queue[tuple[_Handle, logging.LogRecord]] = queue.Queue(MAX_WAITING)
+        for name in NAMES:
+            handle = logging.getLogger(name).handle
+            if isinstance(handle, _Steady):
+                handle.to(self._put)
+        threading.Thread(target=self._print, name="log", daemon=True).start()
+
+    def wait(self, seconds: float) -> None:
+        """Let it print what it has got, for so long at most."""
+        give_up = time.monotonic() + seconds
+        while self._records.unfinished_tasks and time.monotonic() < give_up:
+            time.sleep(0.01)
+
+    def _put(self, handle: _Handle, record: logging.LogRecord) -> None:
+        with suppress(queue.Full):
+            self._records.put_nowait((handle, record))
+
+    def _print(self) -> None:
+        while True:
+            handle, record = self._records.get()
+            try:
+                handle(record)
+            except BaseException as error:
+                _report("handler or filter", error)
+            self._records.task_done()
 
 
 def _make_record(

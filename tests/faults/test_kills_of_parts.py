@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -55,6 +56,25 @@ def test_a_keeper_killed_alone_is_replaced_and_no_lease_ends(scene: Scene):
         scene.done(struck, message_id)
     scene.ledger.assert_each_ran_once([message_id])
     scene.invariants.check(faults=0, drained=["slow"], diary=scene.diary)
+
+
+def test_a_log_that_hangs_costs_no_lease(scene: Scene, tmp_path: Path):
+    hanging = tmp_path / "hanging"
+    env = {"DJANGO_SETTINGS_MODULE": "tests.faults.hanging_log_settings", "HANGING": str(hanging)}
+    long, short = scene.send("15 longer than its lease"), scene.send("4 cut short")
+    with scene.worker("slow", "--processes", "2", "--max-jobs", "1", env=env) as struck:
+        scene.begun(long, struck)
+        scene.begun(short, struck)
+        hanging.touch()
+        [pid] = [entry.pid for entry in scene.ledger.entries() if entry.message_id == short]
+        os.kill(pid, signal.SIGKILL)
+        with scene.worker("slow") as other:
+            scene.done(other, short)
+            eventually(lambda: long in scene.ledger.ids("end"), within_seconds=60, of=other)
+            hanging.unlink()
+            scene.done(struck, long)
+            struck.wait_for_line("gave back 1 messages")
+    assert scene.ledger.runs() == {long: 1, short: 2}
 
 
 def test_a_supervisor_that_loses_child_and_keeper_at_once_replaces_both(scene: Scene):
