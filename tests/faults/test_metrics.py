@@ -53,7 +53,7 @@ def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
 
     counted = metrics.totals(client, ["brisk"])["brisk"]
     assert counted.run.count == 990, "a time for each that was settled"
-    assert 0.001 < counted.run.percentile(50) < 0.1
+    assert 0.001 < counted.run.percentile(50) < 1
     [point] = metrics.series(client, ["brisk", "raising"], seconds=3600, points=1)
     assert (point.done, point.retried, point.dead) == (990, 20, 10)
 
@@ -62,7 +62,7 @@ def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     client.create_queue("slow")
-    id = client.send_message("slow", "30")
+    id = client.send_message("slow", "300")
     with worker("slow", "--name", "first") as first:
         eventually(lambda: ledger.count("start") == 1, of=first)
         eventually(lambda: only(client).busy == 1, of=first)

@@ -3,11 +3,18 @@
 import pytest
 
 from queueing.subscription import POLL_SECONDS
+from queueing.worker import lookout as looking
 from queueing.worker.lookout import Lookout
+from tests.servers.clock import Clock
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock().rules(monkeypatch, looking)
 
 
 @pytest.fixture
-def lookout() -> Lookout:
+def lookout(clock: Clock) -> Lookout:
     return Lookout(["first", "second", "third"])
 
 
@@ -23,12 +30,12 @@ def test_a_round_goes_down_the_queues_and_ends_idle(lookout):
         lookout.has_no_more(lookout.queue)
     assert seen == ["first", "second", "third"]
     assert lookout.queue == "first"
-    assert POLL_SECONDS - 1 < lookout.idle_seconds <= POLL_SECONDS
+    assert lookout.idle_seconds == POLL_SECONDS < 5
 
 
 def test_it_is_idle_until_the_next_message_of_any_queue_is_due(lookout):
     end_round(lookout, {"second": 1.0, "third": 2.0})
-    assert 0.9 < lookout.idle_seconds <= 1.0
+    assert lookout.idle_seconds == 1.0
     lookout.begin_if_due()
     assert lookout.is_idle
 
@@ -43,11 +50,11 @@ def test_what_is_due_begins_a_round(lookout):
 def test_a_retry_is_waited_for_though_its_queue_was_not_looked_at(lookout):
     end_round(lookout)
     lookout.comes_due("second", 0.5)
-    assert 0.4 < lookout.idle_seconds <= 0.5
+    assert lookout.idle_seconds == 0.5
     lookout.has_no_more("first")
     assert not lookout.is_idle  # one look at all of them, as the first has been looked at anyway
     end_round(lookout, {"second": 0.3})
-    assert lookout.idle_seconds <= 0.3
+    assert lookout.idle_seconds == pytest.approx(0.3)
 
 
 def test_a_broken_queue_is_passed_over(lookout):

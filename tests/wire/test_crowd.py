@@ -33,8 +33,8 @@ def test_three_readers_of_each_kind_take_ten_thousand_messages_once_each(
         for reader in ours:
             reader.wait_for_line("^ready$")
         pool = stack.enter_context(ThreadPoolExecutor(3))
-        ids = nodes[0].call("produce", qname="q", count=BY_NODE, delay=1)
-        ids += client.send_messages("q", [f"ours {number}" for number in range(COUNT - BY_NODE)], delay=1)
+        ids = nodes[0].call("produce", qname="q", count=BY_NODE, delay=5)
+        ids += client.send_messages("q", [f"ours {number}" for number in range(COUNT - BY_NODE)], delay=5)
         started = time.monotonic()
         theirs = [pool.submit(node.call, "consume", qname="q") for node in nodes]
         taken = [reader.result(timeout=60) for reader in theirs]

@@ -216,6 +216,6 @@ def test_attributes_read_the_same_on_both_sides(node: NodeSide, python: PythonSi
     def equal() -> bool:  # RSMQ counts a message just sent as hidden until the second is over
         return node.call("getQueueAttributes", qname="q") == python.call("getQueueAttributes", qname="q")
 
-    eventually(equal, within_seconds=3, what="equal attributes")
+    eventually(equal, what="equal attributes")
     figures = python.call("getQueueAttributes", qname="q")
     assert (figures["msgs"], figures["hiddenmsgs"], figures["totalrecv"]) == (4, 3, 2)

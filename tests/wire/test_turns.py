@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import redis
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, receives
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
-from tests.servers.waiting import eventually
+from tests.servers.waiting import HANG_SECONDS, eventually
 
 from .bridge import NodeSide, PythonSide, RsmqError
 
@@ -138,18 +138,29 @@ def test_what_node_received_too_often_goes_to_the_dead_letters_which_node_reads(
     assert node.call("popMessage", qname="q")["id"] == message_id
 
 
+#: After so long only the poll or the end of a wait finds a message.
+LONG_SECONDS = 2 * HANG_SECONDS
+
+
+@pytest.fixture
+def slow_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receive finds a message only because it is woken or because the message comes due."""
+    monkeypatch.setattr(receives, "POLL_SECONDS", LONG_SECONDS)
+
+
 # --- realtime -----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("slow_poll")
 def test_a_realtime_send_of_node_wakes_who_waits_here(
     node: NodeSide, client: QueueClient, redis_connection: redis.Redis
 ):
     client.create_queue("q")
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.receive_messages, "q", wait_seconds=20)
+        waiting = pool.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS)
         eventually(lambda: redis_connection.pubsub_numsub("rsmq:rt:q") == [(b"rsmq:rt:q", 1)])
         message_id = node.call("sendMessage", qname="q", message="wake up", realtime=True)
-        [received] = waiting.result(timeout=2)  # the poll comes after 4.5 s
+        [received] = waiting.result(HANG_SECONDS)
     assert received.id == message_id
 
 
@@ -163,12 +174,13 @@ def test_our_sends_tell_nodes_subscribers_how_many_there_are(node: NodeSide, cli
     eventually(lambda: node.call("heard") == ["1", "2", "3", "4", "5"], what=lambda: str(node.call("heard")))
 
 
+@pytest.mark.usefixtures("slow_poll")
 def test_who_waits_learns_that_node_has_deleted_the_queue(node: NodeSide, client: QueueClient):
     client.create_queue("q")
-    client.send_message("q", "never due here", delay_ms=700)
+    client.send_message("q", "never due here", delay_ms=3000)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.receive_messages, "q", wait_seconds=20)
+        waiting = pool.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS)
         eventually(lambda: client.redis.pubsub_numsub("rsmq:rt:q") == [(b"rsmq:rt:q", 1)])
         assert node.call("deleteQueue", qname="q") == 1
         with pytest.raises(QueueNotFound):
-            waiting.result(timeout=4)
+            waiting.result(HANG_SECONDS)
