@@ -244,7 +244,7 @@ def test_figures_add_up(queue):
     [figures] = queue.queue_figures()
     assert (figures.ready, figures.delayed, figures.running, figures.dead) == (2, 1, 0, 0)
     assert figures.attributes.msgs == 3
-    assert 0 <= figures.latency_seconds < 5
+    assert 0 <= figures.latency_seconds < 60
 
 
 def test_figures_leave_out_what_is_no_queue(queue):

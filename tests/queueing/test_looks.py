@@ -54,13 +54,13 @@ def test_how_full_the_outbox_is(any_client):
     any_client.redis.xadd("rsmq::outbox", {"count": 1})
     stats = outbox.stats(any_client)
     assert (stats.entries, stats.size_bytes, stats.lost, stats.acknowledged) == (1, 70, 3, 0)
-    assert 0 <= stats.oldest_seconds < 10
+    assert 0 <= stats.oldest_seconds < 60
 
 
 def test_since_when_the_oldest_waits(any_client):
     any_client.redis.xadd("rsmq::outbox", {"count": 1}, id=f"{any_client.now_ms() - 60_000}-0")
     any_client.redis.xadd("rsmq::outbox", {"count": 1})
-    assert 60 <= outbox.stats(any_client).oldest_seconds < 70
+    assert 60 <= outbox.stats(any_client).oldest_seconds < 120
 
 
 def test_the_lost_are_taken_note_of_up_to_what_was_seen(any_client):
