@@ -349,7 +349,7 @@ def test_a_schedule_that_is_not_there_is_an_error(any_client, act):
 def test_a_schedule_that_nobody_sees_to_is_late(work):
     long_ago(work, 10_000)
     [state] = work.schedules()
-    assert 9 <= state.late_seconds <= 11
+    assert 9 <= state.late_seconds < 60
 
 
 def test_a_timetable_that_only_other_code_can_read_has_no_next_tick(work):
