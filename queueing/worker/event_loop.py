@@ -72,9 +72,11 @@ class EventLoop:
             if future.done():
                 return future.result()
             if self._looking.acquire(blocking=False):
-                with suppress(RuntimeError):  # It was closed a moment ago.
-                    self._report_if_blocked()
-                self._looking.release()
+                try:
+                    with suppress(RuntimeError):  # It was closed a moment ago.
+                        self._report_if_blocked()
+                finally:
+                    self._looking.release()
 
     def _report_if_blocked(self) -> None:
         """Log where a handler keeps the loop from going on, for all others on it wait."""

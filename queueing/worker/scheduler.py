@@ -17,6 +17,7 @@ from ..messages import Draft, Ticked
 from ..schedule import LATE_MS, Schedule, create_queue
 from .clock import ServerClock
 from .database import tend_connections
+from .forks import end_if_fork
 from .guard import Guard, turn_for_ever
 
 logger = logging.getLogger("queueing.worker")
@@ -136,8 +137,9 @@ class Scheduler:
         except QueueError as error:
             plan.fail()
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
-        except BaseException:
+        except BaseException as error:
             # The code that makes a body may raise anything, also what ends a thread. The others continue.
+            end_if_fork(error)
             plan.fail()
             logger.exception("schedule %s has no message", name)
         else:
@@ -151,7 +153,9 @@ class Scheduler:
         # It never goes back, even if a timetable were not the same in both directions.
         until_ms = ticks[-1] if ticks else max(int(plan.next_ms), next(schedule.timetable.until(now_ms)))
         was_missed = until_ms != schedule.timetable.after(settled_ms) or now_ms - until_ms > LATE_MS
-        ticked = self._send(plan, until_ms, [schedule.draft(tick) for tick in ticks])
+        drafts = [schedule.draft(tick) for tick in ticks]
+        end_if_fork()
+        ticked = self._send(plan, until_ms, drafts)
         if was_missed and ticked.word == "sent":
             since = schedule.timetable.moment(settled_ms).isoformat(timespec="seconds")
             logger.warning(

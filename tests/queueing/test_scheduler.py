@@ -2,17 +2,22 @@
 
 import json
 import logging
+import os
 import time
 
 import pytest
 import redis
 
 from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.connections import connect
 from queueing.messages import Draft
 from queueing.schedule import Schedule, Target
 from queueing.timetable import Cron, Interval
+from queueing.worker.forks import watch_forks
 from queueing.worker.scheduler import NAMING_SECONDS, STEP, Scheduler
 from tests.servers.cutting_proxy import CuttingProxy
+from tests.servers.forks import in_forks
 
 
 def every(
@@ -298,3 +303,23 @@ def test_between_ticks_it_calls_only_to_name_its_schedules(redis_server, client)
         scheduler.step()
         assert list(proxy.commands) == ["EVALSHA"]
         connection.close()
+
+
+def test_a_fork_that_the_code_of_a_body_makes_sends_nothing(client: QueueClient, redis_server):
+    client.create_queue("work")
+
+    def forking(tick) -> str:
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+        return "of the parent" if pid else "of the fork"
+
+    def life(number: int) -> list[str]:
+        watch_forks()
+        own = connect(Conf(URL=redis_server.url))
+        schedule = every(60, body=forking)
+        away(own, schedule, 120)
+        Scheduler(own, [schedule]).step()
+        return bodies(own)
+
+    assert in_forks(life) == [["of the parent"]]
