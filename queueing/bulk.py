@@ -5,6 +5,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.db.models import Field, Model
 from django.db.models.constants import OnConflict
@@ -30,10 +31,14 @@ def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
         if field.attname not in rows[0]
     )
     names = [field.attname for field in fields][: len(fields) - len(defaults)]
-    adapt = connection.ops.adapt_datetimefield_value
+    adapt, is_zoneless = connection.ops.adapt_datetimefield_value, not settings.USE_TZ
     given = itemgetter(*names)
+
+    def adapted(at: datetime) -> Any:
+        return adapt(stored(at) if is_zoneless else at)
+
     values = [
-        [adapt(stored(value)) if type(value) is datetime else value for value in given(row)] + list(defaults)
+        [adapted(value) if type(value) is datetime else value for value in given(row)] + list(defaults)
         for row in rows
     ]
     with connection.cursor() as cursor:

@@ -6,9 +6,9 @@ first outcome that was recorded for a receipt stays.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
@@ -46,8 +46,7 @@ _UPDATED = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A job that is in the database: its primary key and its newest delivery."""
 
     pk: int
@@ -142,11 +141,11 @@ def _write_together(outcomes: Sequence[Outcome]) -> None:
 
 def _write_all(outcomes: Sequence[Outcome]) -> None:
     outcomes = [_bounded(outcome) for outcome in outcomes]
-    known = _find({_key(outcome) for outcome in outcomes})
+    keys = list(map(_key, outcomes))
+    known = _find(set(keys))
     ends = {key: job.end for key, job in known.items()}
     fresh: list[Outcome] = []
-    for index, outcome in enumerate(outcomes):
-        key = _key(outcome)
+    for index, (key, outcome) in enumerate(zip(keys, outcomes, strict=True)):
         end = ends.get(key)
         if end and is_put_again(*key, end, outcome, _finished(outcome)):
             _write_new(fresh, known)

@@ -5,8 +5,8 @@ has one row per message: that of the earlier one then continues under ``<id>/<nu
 """
 
 import itertools
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from .models import Attempt, Job
 from .outcomes import Outcome
@@ -19,8 +19,7 @@ SETTLED = frozenset({"done", "retrying", "dead", "released", "abandoned", "cance
 ID_CHARACTERS = 56
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How the newest delivery of a message ended, as far as it is known."""
 
     rc: int
