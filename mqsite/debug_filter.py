@@ -1,4 +1,4 @@
-"""What Django's debug page shows of the settings."""
+"""Hides passwords in the settings that Django's debug page shows."""
 
 from typing import Any
 

@@ -105,7 +105,7 @@ def current(client: QueueClient) -> list[Alert]:
 
 
 def forget() -> None:
-    """Look anew the next time: somebody has just done something about it."""
+    """Look again the next time: somebody has just done something about it."""
     _current.forget()
 
 

@@ -85,7 +85,7 @@ def read(values: Any) -> Conf:
 
 
 def problems(values: Any) -> Iterator[conf_rules.Problem]:
-    """What is wrong with a ``QUEUEING`` dict."""
+    """The problems of a ``QUEUEING`` dict."""
     return conf_rules.problems(fields(Conf), values)
 
 

@@ -110,7 +110,7 @@ def record_or_empty(stored: bytes | str) -> "Record":
 
 
 def inflated(stored: bytes, *, max_bytes: int) -> bytes:
-    """What zlib makes of bytes, if that is not more than ``max_bytes``. Raises ``Unreadable``."""
+    """Inflate bytes of zlib to at most ``max_bytes``. Raises ``Unreadable``."""
     inflater = zlib.decompressobj()
     try:
         found = inflater.decompress(stored, max_bytes)

@@ -1,4 +1,4 @@
-"""Errors as text that has a bound, whatever was raised: for the log, the outbox, the history and results."""
+"""Any error as text of a bounded length: for the log, the outbox, the history and results."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from .outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 
 #: Characters of a dotted path of a class.
 PATH_CHARACTERS = 255
-#: What a long traceback keeps of its beginning. The rest of its characters are those of its end.
+#: Characters of the beginning and of the end that a long traceback keeps.
 HEAD_CHARACTERS = 2_000
 TAIL_CHARACTERS = TRACEBACK_CHARACTERS - HEAD_CHARACTERS - 100
 

@@ -15,7 +15,7 @@ MODELS = (Job, Attempt, Identity)
 
 
 def problem(alias: str) -> str:
-    """What is wrong with the tables in this database, in one sentence with the remedy; empty if nothing is.
+    """The problem of the tables in this database, in one sentence with the remedy; empty without one.
 
     Raises ``DatabaseError``.
     """

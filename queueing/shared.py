@@ -24,7 +24,7 @@ class Reading(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cell(Generic[Value]):
-    """The last answer to one question. Its lock is held while it is asked anew: the others wait for that."""
+    """The last answer to one question. Its lock is held while it is asked again: the others wait for that."""
 
     lock: Lock = field(default_factory=Lock)
     read_at: float | None = None

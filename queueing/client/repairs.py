@@ -11,7 +11,7 @@ STEP = 200
 
 
 class Repairs(ClientBase):
-    """What finds spoilt keys."""
+    """Finds spoilt keys."""
 
     def spoilt_keys(self, qnames: Sequence[str] = ()) -> list[SpoiltKey]:
         """The keys of the namespace, and of these queues, that have another type than they should."""

@@ -18,7 +18,7 @@ logger = logging.getLogger("queueing")
 
 #: Entries per step.
 STEP = 200
-#: What is added to the name of a key that is set aside.
+#: The end of the name of a key that is set aside.
 ASIDE = ":unreadable"
 #: The last part of each key that we keep beside a queue.
 KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
@@ -46,7 +46,7 @@ class Sweeps(Queues):
             yield from self._sweep_fields(qname, which)
 
     def mend_keys(self, qname: str = "") -> dict[str, str]:
-        """Set aside the keys of ours that are of another type than they should be: old name -> new name.
+        """Set aside the keys of this package that have another type than they should: old name -> new name.
 
         Those of the namespace, and those beside this queue. A key ``x`` is kept as ``x:unreadable``.
         """

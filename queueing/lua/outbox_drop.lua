@@ -16,7 +16,7 @@ for i = 1, #ARGV, 4 do
     dropped = dropped + 1
   end
 end
--- An empty outbox has none, whatever another program has left in the counter.
+-- Another program may have left anything in the counter. An empty outbox has no bytes.
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[2], 'bytes', 0) end
 -- Who fills it can see that somebody empties it.
 redis.call('HSET', KEYS[2], 'recorded', whole(now_ms))

@@ -21,7 +21,7 @@ if ARGV[6] ~= '' then
     return 'owned'
   end
 end
--- What has no end is not a recorder's: another program has left it there.
+-- A value without a time to live is another program's, and keeps no recorder away.
 local other = redis.call('PTTL', KEYS[2]) > 0 and redis.call('GET', KEYS[2])
 if other and other ~= ARGV[1] then return false end
 local first = ARGV[4] == '' and '-' or '(' .. ARGV[4]

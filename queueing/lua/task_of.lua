@@ -22,7 +22,7 @@ end
 
 local entries = {}
 for entry in string.gmatch(redis.call('HGET', KEYS[1], id) or '', '%S+') do
-  -- What another program left there, or a number beyond 64 bits, is no entry.
+  -- Another program may have left a value there that is not the number of an entry.
   local found = #entry < 42 and redis.pcall('XRANGE', KEYS[2], entry, entry) or {}
   entries[#entries + 1] = found[1]
 end

@@ -1,4 +1,4 @@
-"""Sending at the commit of whatever transaction a task is enqueued in, in any of the project's databases."""
+"""Sends a task at the commit of the transactions in which it is enqueued, in any database of the project."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class CleanContext(threading.local):
-    """Of each thread: the context that its runs begin with."""
+    """The context with which the runs of each thread begin."""
 
     def __init__(self) -> None:
         self._base = Context()

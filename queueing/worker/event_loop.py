@@ -41,7 +41,7 @@ class EventLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        #: What is waited for, and the loop it runs on: a new one may begin before the last is given up.
+        #: The futures that threads wait for, with their loops: a new loop may begin before the old one ends.
         self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
         self._looking = threading.Lock()
         self._reported_at = -math.inf
@@ -101,7 +101,7 @@ class EventLoop:
             return future
 
     async def _caught(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-        """What a coroutine returns or raises. A SystemExit that leaves it would end the loop."""
+        """The result or the error of a coroutine. A SystemExit that leaves it would end the loop."""
         await self._tend_connections()
         result, error = None, None
         try:
@@ -123,7 +123,7 @@ class EventLoop:
             logger.exception("the database connections of async functions could not be left in order")
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep the loop running, whoever stops it."""
+        """Keep the loop running, also after a handler has stopped it."""
         watch_loop(loop)
         while not loop.is_closed():
             try:

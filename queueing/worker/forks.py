@@ -22,7 +22,7 @@ RAISED = 1
 
 
 class _Thread(threading.local):
-    """Of each thread: the event loop that it turns, and the signals that it held back before it forked."""
+    """The event loop that a thread turns, and the signals that it held back before it forked."""
 
     loop: asyncio.AbstractEventLoop | None = None
     mask: Collection[int] = ()

@@ -1,7 +1,7 @@
-"""What a worker looks at before it starts: whether its database owns the outbox.
+"""The check before a worker starts: whether its database owns the outbox.
 
 A process of its own asks, because a database may hang, and the supervisor has one thread and no connection.
-Where Redis or the database does not answer, the worker starts, and its recorder finds out later.
+If Redis or the database does not answer, the worker starts, and its recorder finds out later.
 """
 
 import logging

@@ -193,7 +193,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """What is wrong with the tables, if that is the reason, else the words of the database."""
+    """The problem of the tables, if that is the reason, else the words of the database."""
     try:
         return schema.problem(Job.objects.db) or history.sentence(error)
     except DatabaseError:

@@ -1,4 +1,4 @@
-"""What a function returned instead of its value: something to await, or code that has not run yet."""
+"""Return values that are not yet a result: something to await, or code that has not run."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator

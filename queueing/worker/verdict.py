@@ -1,4 +1,4 @@
-"""What a run came to: the word for its end, and the time until the next attempt."""
+"""The verdict on a run: the word for its end, and the time until the next attempt."""
 
 from typing import NamedTuple
 

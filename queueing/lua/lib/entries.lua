@@ -2,7 +2,7 @@
 -- would misread, and let outcomes.py go on reading the format before it.
 local FORMAT = 1
 
--- The number is the last field. Entries without one are of format 1; a number of more digits is no format.
+-- The number is the last field. Entries without one, or with one of more digits, are of format 1.
 local function format_of(fields)
   return fields[#fields - 1] == 'format' and tonumber(string.match(fields[#fields], '^%d%d?%d?$') or nil) or 1
 end
