@@ -62,7 +62,7 @@ def policy(
 ) -> Callable[[Function], Function]:
     """Say how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
 
-    ``max_attempts=1`` is for what must not run twice knowingly: after a crash it is dead, too.
+    With ``max_attempts=1`` a failure or a crash is the end. A job that the grace time cuts off runs again.
     ``timeout`` in seconds ends one run: an async function is cancelled, one in a thread ends with its
     process, at most a second late.
     Raises ``ImproperlyConfigured`` for a number that makes no sense.
