@@ -131,7 +131,8 @@ name KEY:unreadable, a message whose due time is no time becomes ready, and
 leases without end are dropped. If the order of the messages of a queue is
 lost, all are ready again in the order of their sending.
 
-Workers do the same now and then, but for the two keys of RSMQ itself. It harms nothing at any time."""
+Workers do the same now and then, but for the two keys of RSMQ itself. It
+harms nothing at any time."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -24,11 +24,12 @@ class Workers(Verb):
     help = "who works, where, on what"
     description = """\
 All workers by name: their state (idle, busy, quiet, stale if nothing was heard
-of one for 20 seconds, or lost if its supervisor was killed), for how long they are up, how many messages they
-run of how many they can (busy), the memory of their processes, the time of a
-round trip to Redis, the age of their last heartbeat and their queues. Below
-stands what they run, and for how long. One that has died stays for an hour.
-Two of one name have a mark behind it, which tells them apart."""
+of one for 20 seconds, or lost if its supervisor was killed), for how long
+they are up, how many messages they run of how many they can (busy), the
+memory of their processes, the time of a round trip to Redis, the age of their
+last heartbeat and their queues. The lines below show what they run, and for
+how long. One that has died stays for an hour. Two of one name have a mark
+behind it, which tells them apart."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser, "an array with an object for each worker")
