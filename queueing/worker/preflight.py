@@ -7,19 +7,18 @@ If Redis or the database does not answer, the worker starts, and its recorder fi
 import logging
 import os
 import signal
-import time
 
 from .. import ownership
 from ..conf import Conf
 from ..connections import connect
 from ..exceptions import NotOwner
 from .database import close_database
+from .pipes import readable
 
 logger = logging.getLogger("queueing.worker")
 
 #: How long the start of a worker waits for the answers.
 PATIENCE_SECONDS = 3.0
-LOOK_SECONDS = 0.01
 #: How the asking process says that the outbox is another project's.
 REFUSED = 3
 
@@ -27,21 +26,22 @@ REFUSED = 3
 def refusal(conf: Conf) -> NotOwner | None:
     """Why a worker must not start, if there is a reason."""
     close_database()
+    read, write = os.pipe()
     try:
         pid = os.fork()
     except OSError:
+        os.close(read)
+        os.close(write)
         return None  # The supervisor tries again to fork; the recorder looks at the owner, too.
     if not pid:
         _ask(conf)
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < give_up:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return NotOwner(conf.NAMESPACE) if os.waitstatus_to_exitcode(status) == REFUSED else None
-        time.sleep(LOOK_SECONDS)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return None
+    os.close(write)
+    # The pipe ends with the process that asks.
+    if not readable([read], PATIENCE_SECONDS):
+        os.kill(pid, signal.SIGKILL)
+    os.close(read)
+    _, status = os.waitpid(pid, 0)
+    return NotOwner(conf.NAMESPACE) if os.waitstatus_to_exitcode(status) == REFUSED else None
 
 
 def _ask(conf: Conf) -> None:

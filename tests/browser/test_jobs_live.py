@@ -37,7 +37,7 @@ def test_the_list_hears_of_new_jobs_and_keeps_what_it_shows(
     page = visit.page()
     log_in(page)
     page.goto(LIST)
-    expect(page.locator(AGE)).to_contain_text("As of")
+    expect(page.locator(AGE)).to_contain_text("Updated")
     page.check("#result_list tbody input")
 
     record(database, "b" * 32, "done")

@@ -45,5 +45,5 @@ def test_an_exit_status_that_a_log_handler_takes_is_no_end_of_the_supervisor(sce
         process.wait_for_line("means nothing")
         os.kill(pid, signal.SIGKILL)
         os.kill(process.pid, signal.SIGUSR2)
-        scene.begun(first, process, times=2, within_seconds=30)
+        scene.begun(first, process, times=2)
         eventually(lambda: process.is_running, of=process)

@@ -45,7 +45,7 @@ class TestNews:
     ):
         job(0)
         html = text_of(boss, path)
-        assert re.search(r"As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", html)
+        assert re.search(r"Updated \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", html)
         url = asks(html)
         assert told(boss, url) == ""
         job(1)

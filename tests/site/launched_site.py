@@ -60,7 +60,7 @@ class LaunchedSite(Program):
 
     def everything(self) -> list[psutil.Process]:
         """All its descendants, the guard of its programs among them."""
-        return self._descendants()
+        return psutil.Process(self.pid).children(recursive=True)
 
     def stop(self, *, within_seconds: float = 45.0) -> int | None:
         return super().stop(within_seconds=within_seconds)
