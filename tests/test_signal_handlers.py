@@ -1,7 +1,7 @@
-"""No signal handler takes a lock: each does nothing, sets a constant, or raises.
+"""No signal handler takes a lock: each does nothing, sets a constant, raises, or ends its process.
 
 A handler runs between two steps of the code that it interrupts. If that code holds a lock, of an event, a log
-or a stream, a handler that wants it waits for ever. So a handler may call nothing.
+or a stream, a handler that wants it waits for ever. So a handler may call nothing but `os._exit`.
 """
 
 import ast
@@ -48,6 +48,8 @@ def is_harmless(statement: ast.stmt) -> bool:
         case ast.Expr(ast.Constant()) | ast.Pass() | ast.Nonlocal() | ast.Global():
             return True
         case ast.Raise(ast.Call(ast.Name("SystemExit" | "KeyboardInterrupt"), arguments)):
+            return all(isinstance(argument, ast.Constant) for argument in arguments)
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name("os"), "_exit"), arguments)):
             return all(isinstance(argument, ast.Constant) for argument in arguments)
         case ast.Assign(value=ast.Constant()) | ast.Return(None):
             return True
