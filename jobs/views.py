@@ -148,7 +148,7 @@ def _not_sent(error: QueueError) -> str:
         return _("Redis does not answer, so your message was probably not sent. Press again in a moment.")
     if isinstance(error, QueueFull):
         return _("Redis is full and takes no new messages until workers have made room.")
-    # What Redis says of it is for the log: it names keys and scripts.
+    # The text of Redis is for the log, because it names keys and scripts.
     return _("The queue cannot take messages right now; its operator finds the reason in the log.")
 
 

@@ -37,7 +37,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """What the limits count: the client's IPv4 address, or its IPv6 network; ``None`` without an address.
+    """The client's IPv4 address or IPv6 network, which the limits count; ``None`` without an address.
 
     A customer of a provider has all addresses of a /64 network. An IPv4 address in IPv6 form is that address.
     """
