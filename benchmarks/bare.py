@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from queueing.broker.scripts import Call, ScriptRunner, load
 from queueing.client import QueueClient
-from queueing.scripts import Call, ScriptRunner, load
 
 #: Replies that the client can read, for scripts that were not run.
 BLANK_REPLIES: dict[str, list[Any]] = {"send": [b"ok", b"1"], "receive": [b"ok", b"0", 0], "delete": [0]}

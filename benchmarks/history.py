@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import django
 
-from queueing.senders import SendCall
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.worker_process import site_environment
+from queueing.broker.idempotency import SendCall
+from tests.support.postgres_server import PostgresServer
+from tests.support.worker_process import site_environment
 
 from .table import show_table
 
 if TYPE_CHECKING:
-    from queueing.outcomes import Outcome
+    from queueing.broker.outcomes import Outcome
 
 #: Outcomes of a turn: what the recorder reads at once when it is behind.
 SIZE = 2_000
@@ -40,7 +40,7 @@ def database(postgres: bool) -> Iterator[str]:
 
 def outcomes(turn: int) -> "list[Outcome]":
     """Those of so many jobs that nobody has recorded yet."""
-    from queueing.outcomes import Outcome
+    from queueing.broker.outcomes import Outcome
 
     first_us = int(NOW_MS * 1000) + turn * SIZE
     return [
@@ -54,15 +54,15 @@ def outcomes(turn: int) -> "list[Outcome]":
 
 def by_orm(done: "Sequence[Outcome]") -> None:
     """The same columns, the simplest way. It could not be repeated, nor take over a later receipt."""
-    from queueing import history
+    from queueing.history import writer
     from queueing.models import Attempt, Job
 
-    for start in range(0, len(done), history.CHUNK):
-        chunk = done[start : start + history.CHUNK]
-        jobs = [Job(**history._new_job((one.queue, one.id), one)) for one in chunk]
+    for start in range(0, len(done), writer.CHUNK):
+        chunk = done[start : start + writer.CHUNK]
+        jobs = [Job(**writer._new_job((one.queue, one.id), one)) for one in chunk]
         Job.objects.bulk_create(jobs)
         Attempt.objects.bulk_create(
-            [Attempt(**history._attempt(job.pk, one)) for job, one in zip(jobs, chunk, strict=True)]
+            [Attempt(**writer._attempt(job.pk, one)) for job, one in zip(jobs, chunk, strict=True)]
         )
 
 
@@ -89,10 +89,10 @@ def main() -> None:
         from django.core.management import call_command
         from django.db import connection
 
-        from queueing import history
+        from queueing.history import writer
 
         call_command("migrate", verbosity=0)
-        sides = {"ours": history.write, "bulk_create": by_orm}
+        sides = {"ours": writer.write, "bulk_create": by_orm}
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in [*sides, "ours, a second time"]}
         for turn in range(options.turns):
             for number, (name, write) in enumerate(sides.items()):

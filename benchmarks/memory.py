@@ -7,11 +7,11 @@ from pathlib import Path
 
 import redis
 
-from queueing.keys import Keys
-from queueing.senders import SendCall
-from tests.servers.node_programs import node_program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
+from queueing.broker.idempotency import SendCall
+from queueing.broker.keys import Keys
+from tests.support.node_programs import node_program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 from .bare import load_scripts
 from .server import client_of, empty_server, versions

@@ -56,7 +56,7 @@ def _tree_seconds(pid: int) -> float:
 
 def pages(client: Any, huge_job: int) -> dict[str, str]:
     """What is asked for: a name and a path."""
-    from queueing.admin.job_search import Place
+    from queueing.admin.jobs.search import Place
     from queueing.models import Job
 
     last = Job.objects.latest("pk").pk
@@ -179,7 +179,7 @@ class Pages:
 
 def forget_all() -> None:
     """Let nothing that pages share for some seconds be known."""
-    from queueing.shared import Shared
+    from queueing.resilience.single_flight import Shared
 
     for shared in [found for found in gc.get_objects() if isinstance(found, Shared)]:
         shared.forget()
@@ -189,7 +189,7 @@ def forget_all() -> None:
 def database(is_postgres: bool) -> Iterator[tuple[str, int | None]]:
     """The address of an empty database, and the process of its server if it has one."""
     if is_postgres:
-        from tests.servers.postgres_server import PostgresServer
+        from tests.support.postgres_server import PostgresServer
 
         with PostgresServer() as server:
             yield server.url, server.pid
@@ -224,7 +224,7 @@ def run(client: Any, cost: Cost, options: argparse.Namespace) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from queueing.connections import use_client
+    from queueing.client.default import use_client
 
     use_client(client)
     call_command("migrate", verbosity=0)

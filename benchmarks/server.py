@@ -9,9 +9,9 @@ import hiredis
 import redis
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
-from tests.servers.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 
 @contextmanager

@@ -53,8 +53,8 @@ def rates_of_enqueueing(client, turns: int) -> dict[str, list[float]]:
 
 def drain(server, database: Path, queue: str, count: int, folder: Path) -> float:
     """Run a worker of one child until ``queue`` is empty: messages a second, its start left out."""
-    from tests.servers.program import Program
-    from tests.servers.worker_process import MANAGE, site_environment
+    from tests.support.program import Program
+    from tests.support.worker_process import MANAGE, site_environment
 
     stamps = folder / f"{queue}.stamps"
     env = {

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import queueing
-from queueing import lookup, provision
+from queueing.client import provision
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
-from queueing.lookup import MessageState
+from queueing.history import lookup
+from queueing.history.lookup import MessageState
 from queueing.messages import QueueFigures
 
 from .hello import QUEUE

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
-from queueing.patience import patient
+from queueing.resilience.deadline import patient
 
 from . import board, demos, hello, limits
 

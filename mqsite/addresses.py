@@ -5,7 +5,7 @@ from typing import Any
 
 import dj_database_url
 
-from queueing.address import options_of
+from queueing.broker.address import options_of
 
 from .environment import Environment
 

@@ -4,7 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from queueing import provision
+from queueing.client import provision
 
 from .startup import DO_NOT_RESTART, require_variables
 

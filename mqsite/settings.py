@@ -182,7 +182,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "queueing.text_log.TextFormatter",
+            "()": "queueing.logging.TextFormatter",
             "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },

@@ -10,7 +10,7 @@ __all__ = ["get_client", "send_message"]
 
 def get_client() -> "QueueClient":
     """The client of this process, built from the setting ``QUEUEING`` at the first call."""
-    from .connections import shared_client
+    from .client.default import shared_client
 
     return shared_client()
 
@@ -20,6 +20,6 @@ def send_message(qname: str, message: str, **options: Any) -> str:
 
     Takes the options and raises the errors of ``QueueClient.send_message``.
     """
-    from .provision import send_creating
+    from .client.provision import send_creating
 
     return send_creating(get_client(), qname, message, **options)

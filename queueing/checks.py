@@ -8,7 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.db import DatabaseError
 
-from . import address, conf, periodic, task_setting
+from . import conf, periodic, task_setting
+from .broker import address
 
 
 @register("queueing")
@@ -21,7 +22,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """The tables of the history are those of its migrations. ``migrate`` itself tells of missing ones."""
-    from . import schema
+    from .history import schema
     from .models import Job
 
     alias = Job.objects.db

@@ -10,9 +10,9 @@ from dataclasses import Field, dataclass
 from os import PathLike
 from typing import Any, Literal, get_args, get_origin
 
-from . import validation
+from .broker import rsmq_values
+from .broker.keys import is_dead_letter_queue
 from .exceptions import QueueError
-from .keys import is_dead_letter_queue
 
 #: The largest values: seconds as RSMQ bounds them, days that a date can hold, and anything else.
 MAX_DAYS, MAX_WHOLE = 36_500, 10**15
@@ -71,7 +71,7 @@ def _unmet_bounds(field: Field, value: Any) -> str:
     is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
     from_zero = not field.default or field.name in MAY_BE_ZERO
     if field.type is float:
-        most, wanted = validation.MAX_SECONDS, "a number from 0" if from_zero else "a number above 0"
+        most, wanted = rsmq_values.MAX_SECONDS, "a number from 0" if from_zero else "a number above 0"
         is_met = is_number and math.isfinite(value) and (value >= 0 if from_zero else value > 0)
     else:
         most = MAX_DAYS if field.name.endswith("_DAYS") else MAX_WHOLE
@@ -94,7 +94,7 @@ def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:
 
 def _of_queue(queue: str) -> Problem | None:
     try:
-        validation.qname(queue)
+        rsmq_values.qname(queue)
     except QueueError as error:
         hint = "A name has 1 to 160 letters, digits, - and _."
         return Problem("queueing.E003", f'QUEUEING["QUEUES"]: {error}: {_shown(queue)}.', hint)

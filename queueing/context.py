@@ -3,9 +3,9 @@
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from .error_text import as_text
-from .holdings import Delivery
+from .broker.leases import Delivery
 from .messages import Message
+from .text.errors import as_text
 
 
 class Workplace(Protocol):

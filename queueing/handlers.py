@@ -22,11 +22,11 @@ from typing import Any, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
+from .broker.keys import dead_letter_queue
+from .broker.outcomes import Outcome
 from .context import Context
 from .exceptions import NoHandler
-from .keys import dead_letter_queue
 from .messages import Message
-from .outcomes import Outcome
 from .policies import Policy, policy, policy_of
 
 __all__ = ["Handler", "Runnable", "discover", "find", "handler", "policy", "queues"]

@@ -28,8 +28,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from . import handlers
 from .messages import Draft
-from .schedule import Missed, Schedule, Target
-from .timetable import BadTimetable, Cron, Interval, Timetable
+from .scheduling.schedule import Missed, Schedule, Target
+from .scheduling.triggers import BadTimetable, Cron, Interval, Timetable
 
 __all__ = ["add_maker", "discover", "find", "of_queues", "periodic", "schedules"]
 
@@ -83,7 +83,7 @@ def periodic(
     """Let a handler or a task run at certain times: above ``@handler`` or ``@task``.
 
     ``when`` is cron text of five fields (of six, with seconds first) on the clocks of ``time_zone``
-    (the setting ``TIME_ZONE`` unless given; ``queueing/timetable.py`` says what happens when clocks
+    (the setting ``TIME_ZONE`` unless given; ``queueing/scheduling/triggers.py`` says what happens when clocks
     change), or a ``timedelta``. That, or ``seconds``, is an interval of whole seconds which counts
     from the epoch: every 30 is at :00 and :30 of each minute.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 
 from .backoff import exponential
-from .validation import MAX_SECONDS
+from .broker.rsmq_values import MAX_SECONDS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the

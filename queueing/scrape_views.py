@@ -18,14 +18,16 @@ from django.views.decorators.http import require_safe
 
 import queueing
 
-from . import exposition, metrics, outbox
+from . import monitoring
+from .broker import outbox
+from .broker.keys import is_dead_letter_queue
+from .broker.timings import BOUNDS_SECONDS
 from .client import QueueClient
 from .conf import get_conf
 from .exceptions import QueueError, QueueRefused, QueueUnavailable
-from .exposition import Exposition
-from .keys import is_dead_letter_queue
 from .messages import QueueFigures
-from .tallies import BOUNDS_SECONDS
+from .monitoring import prometheus
+from .monitoring.prometheus import Exposition
 from .views import for_machines
 
 logger = logging.getLogger("queueing")
@@ -82,7 +84,7 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
             write(text, client)
     spoilt = [({"key": key}, 1) for key in _spoilt_keys(client, names[:MAX_QUEUES])]
     text.gauge("queueing_key_spoilt", "1 for a key of Redis that is not what it should be.", spoilt)
-    return HttpResponse(str(text), content_type=exposition.CONTENT_TYPE)
+    return HttpResponse(str(text), content_type=prometheus.CONTENT_TYPE)
 
 
 @for_programs
@@ -97,12 +99,12 @@ def queues_json(request: HttpRequest) -> JsonResponse:
     names = named[:MAX_QUEUES] or sorted(client.list_queues())
     found = client.queue_figures(names)
     figures = found[:MAX_QUEUES]
-    rates = metrics.rates(client, figures)
+    rates = monitoring.rates(client, figures)
     living = [queue for queue in figures if not is_dead_letter_queue(queue.name)]
     return JsonResponse(
         {
             "queues": {queue.name: _numbers([queue], rates[queue.name]) for queue in figures},
-            "all": _numbers(living, metrics.rate_of_all(living, rates)),
+            "all": _numbers(living, monitoring.rate_of_all(living, rates)),
             "truncated": max(len(found), len(named)) > MAX_QUEUES,
             "spoilt": _spoilt_keys(client, names[:MAX_QUEUES]),
         }
@@ -143,7 +145,7 @@ def _line(text: str, status: int) -> HttpResponse:
 # --- queues.json ------------------------------------------------------------------------------
 
 
-def _numbers(figures: Sequence[QueueFigures], rate: metrics.Rate) -> dict[str, Any]:
+def _numbers(figures: Sequence[QueueFigures], rate: monitoring.Rate) -> dict[str, Any]:
     """One queue, or several together: of the latency the worst."""
     return {
         **{name: sum(getattr(q, name) for q in figures) for name in ("ready", "delayed", "running", "dead")},
@@ -177,7 +179,7 @@ def _write_queues(text: Exposition, figures: Sequence[QueueFigures]) -> None:
 
 
 def _write_counted(text: Exposition, client: QueueClient, figures: Sequence[QueueFigures]) -> None:
-    counted = metrics.totals(client, [queue.name for queue in figures])
+    counted = monitoring.totals(client, [queue.name for queue in figures])
     # A queue that no worker of ours takes has none of it.
     counted = {name: found for name, found in counted.items() if any(found.words.values())}
     ended = [

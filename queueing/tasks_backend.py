@@ -10,17 +10,18 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage, Error
 
-from . import get_client, task_body, task_queues
+from . import get_client
+from .broker import task_body, task_queues
+from .broker.idempotency import whole_id
+from .broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
+from .broker.rsmq_values import QNAME, RESERVED_NAME
 from .exceptions import EnqueueFailed, QueueError, QueueNotFound
-from .keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
 from .messages import Draft
-from .senders import whole_id
 from .tasks import commits, hearing, options, registry, results
 from .tasks.compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
 from .tasks.lookups import TaskLookup
 from .tasks.resolver import TaskResolver
 from .tasks.routes import Route
-from .validation import QNAME, RESERVED_NAME
 
 #: The longest name that leaves room for the dead letters of the sibling for low priorities.
 MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))

@@ -29,15 +29,16 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
-from . import get_client, handlers, task_queues, task_setting
+from . import get_client, handlers, task_setting
+from .broker import task_queues
+from .broker.leases import Delivery, Lane, run_all
+from .broker.outcomes import Outcome
 from .client import QueueClient
+from .client.default import use_client
 from .conf import get_conf
-from .connections import use_client
 from .exceptions import QueueNotFound
-from .holdings import Delivery, Lane, run_all
-from .outcomes import Outcome
-from .worker.board import Board
 from .worker.processor import Processor
+from .worker.shared_memory import Board
 
 __all__ = ["fake_queues", "run_pending"]
 
@@ -90,9 +91,9 @@ def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
     handlers.discover()
     with ExitStack() as stack:
         if task_setting.may_name_ours():
-            from .tasks import door
+            from .tasks import worker_integration
 
-            for resolver in door.resolvers(list(queues)):
+            for resolver in worker_integration.resolvers(list(queues)):
                 handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
                 stack.callback(handlers.remove_resolver, resolver)
         yield

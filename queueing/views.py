@@ -18,7 +18,7 @@ import queueing
 
 from .exceptions import QueueRefused
 from .models import Job
-from .process_state import ProcessState
+from .resilience.process_state import ProcessState
 
 logger = logging.getLogger(__name__)
 

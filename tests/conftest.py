@@ -13,14 +13,14 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
-from tests.servers.clock import Clock
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.program import Program, left_over, spare
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, migrate, site_environment
+from .support.clock import Clock
+from .support.diary import Diary
+from .support.ledger import Ledger
+from .support.program import Program, left_over, spare
+from .support.programs import ROOT
+from .support.redis_server import RedisServer
+from .support.waiting import eventually
+from .support.worker_process import MANAGE, WorkerProcess, migrate, site_environment
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
@@ -54,7 +54,8 @@ def _registering_modules_are_imported() -> None:
 @pytest.fixture(autouse=True)
 def _registries_are_restored(_registering_modules_are_imported: None) -> Iterator[None]:
     """Put back the process-wide state that a test changed, so that the order of tests does not matter."""
-    from queueing import connections, handlers, periodic
+    from queueing import handlers, periodic
+    from queueing.client import default
     from queueing.tasks import registry
 
     registries: list[dict | list] = [
@@ -65,7 +66,7 @@ def _registries_are_restored(_registering_modules_are_imported: None) -> Iterato
         periodic._said,
         periodic._makers,
         registry._declared,
-        connections._shared,
+        default._shared,
     ]
     before = [register.copy() for register in registries]
     loggers = {name: _logging_state(name) for name in ("", "queueing", "queueing.worker")}
@@ -143,7 +144,7 @@ def fake_client() -> "QueueClient":
 @pytest.fixture
 def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
     """The same, as what ``queueing.get_client()`` returns in this process."""
-    from queueing.connections import use_client
+    from queueing.client.default import use_client
 
     use_client(client)
     yield client
@@ -156,9 +157,9 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
     The clock counts what the client waits between its tries: a refusal itself takes no time.
     """
-    from queueing import scripts
+    from queueing.broker import scripts
+    from queueing.client.default import connect, use_client
     from queueing.conf import Conf
-    from queueing.connections import connect, use_client
 
     use_client(connect(Conf(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
     yield Clock().rules(monkeypatch, scripts)

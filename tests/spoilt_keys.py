@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import redis
 
-from queueing.keys import NAMESPACE_TYPES, QUEUE_TYPES, Keys
+from queueing.broker.keys import NAMESPACE_TYPES, QUEUE_TYPES, Keys
 
 #: The queue whose keys are spoilt. The queue beside it has to stay visible.
 QUEUE, BESIDE = "testqueue", "default"

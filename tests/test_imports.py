@@ -1,4 +1,4 @@
-"""Who may import whom: the rooms of the project, read from the imports themselves."""
+"""Rules about imports that import-linter cannot check, read from the imports themselves."""
 
 import ast
 import os
@@ -13,30 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("queueing", "jobs", "mqsite")
 
-#: The rows of ``queueing``: a module may import its own row (without a cycle) and the rows above it.
-#: A name stands for the module and all below it.
-ROWS = [
-    (
-        "ground floor",
-        "decode exceptions keys messages signals validation conf conf_rules redaction backoff policies"
-        " outcomes error_text tallies version task_body task_setting text_log process_state",
-    ),
-    (
-        "Redis room",
-        "address patience refusals scripts workers senders subscription wakeups client pool connections"
-        " listener holdings outbox provision timetable task_queues",
-    ),
-    ("seam", "context handlers periodic schedule"),
-    ("memory", "silence models migrations bulk same_id history lookup ownership schema"),
-    ("execution", "worker"),
-    (
-        "doors",
-        "apps tasks tasks_backend checks alerts metrics exposition scrape_views views urls admin charts"
-        " shared templatetags terminal testing management",
-    ),
-]
-#: ``import queueing`` itself: the client of the process.
-PACKAGE_ROW = 1
 #: What only the developer's launcher runs: it starts a Redis and hands an environment to its children.
 LAUNCHER = {"mqsite.launcher", "mqsite.embedded_redis", "mqsite.fake_redis"}
 #: Who reads ``os.environ``, and who fills it from a file before the settings read it.
@@ -102,36 +78,12 @@ def _targets(module: Module) -> set[str]:
     return found
 
 
-def _row(name: str) -> int:
-    """The number of the row in which a module of ``queueing`` stands, -1 if in none."""
-    inside = name.removeprefix("queueing").lstrip(".")
-    first = inside.split(".")[0]
-    if not first:
-        return PACKAGE_ROW
-    return next((number for number, (_, names) in enumerate(ROWS) if first in names.split()), -1)
-
-
 def _imports_any(module: Module, *names: str) -> bool:
     return any(found == name or found.startswith(f"{name}.") for found in module.imports for name in names)
 
 
 def inside(package: str) -> list[Module]:
     return [module for name, module in MODULES.items() if name.split(".")[0] == package]
-
-
-def test_every_module_of_the_queue_has_a_row():
-    homeless = [module.name for module in inside("queueing") if _row(module.name) < 0]
-    assert not homeless, "say in ROWS where they belong"
-
-
-def test_a_row_imports_its_own_and_the_rows_above_it_only():
-    wrong = [
-        f"{module.name} ({ROWS[_row(module.name)][0]}) imports {target} ({ROWS[_row(target)][0]})"
-        for module in inside("queueing")
-        for target in sorted(_targets(module))
-        if target.startswith("queueing") and _row(target) > _row(module.name)
-    ]
-    assert not wrong
 
 
 def test_the_queue_knows_neither_the_application_nor_the_site():
@@ -157,25 +109,13 @@ def test_nothing_imports_in_a_circle():
         visit(name, ())
 
 
-def test_only_the_redis_room_speaks_redis():
+def test_only_the_broker_and_the_client_speak_redis():
     wrong = [
         module.name
         for module in MODULES.values()
         if _imports_any(module, "redis")
-        and not (module.name.startswith("queueing") and ROWS[_row(module.name)][0] == "Redis room")
+        and not module.name.startswith(("queueing.broker", "queueing.client"))
         and module.name not in {"queueing.testing", *LAUNCHER}
-    ]
-    assert not wrong
-
-
-def test_the_ground_floor_stands_on_python_and_django_alone():
-    allowed = {*sys.stdlib_module_names, "django", "queueing"}
-    wrong = [
-        f"{module.name} imports {name}"
-        for module in inside("queueing")
-        if _row(module.name) == 0
-        for name in module.imports
-        if name.split(".")[0] not in allowed
     ]
     assert not wrong
 

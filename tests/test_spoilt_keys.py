@@ -14,14 +14,14 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from queueing import alerts
-from queueing.admin import chart_page, queue_list, queue_live
+from queueing.admin.queues import changelist, chart_page, live
+from queueing.broker.keys import Keys
 from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.connections import connect, use_client
 from queueing.exceptions import QueueError
-from queueing.keys import Keys
 from queueing.models import Job
+from queueing.monitoring import alerts
 from tests.spoilt_keys import BESIDE, QUEUE, Spoilt, of_garbage, of_other_types
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def queues(shared_client: QueueClient, settings) -> Iterator[QueueClient]:
 
 def _forget() -> None:
     alerts.forget()
-    for shared in (queue_live._snapshots, queue_list._outflows, chart_page._pasts):
+    for shared in (live._snapshots, changelist._outflows, chart_page._pasts):
         shared.forget()
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tests.servers.program import Program
-from tests.servers.waiting import eventually
+from benchmarks.table import note, say, show_table
+from tests.support.program import Program
+from tests.support.waiting import eventually
 
-from ..table import note, say, show_table
 from .peer import Peer, Session, session
 
 NAP_THREADS = 32

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from statistics import median
 
-from ..table import show_table
+from benchmarks.table import show_table
+
 from .peer import Peer, session
 
 COUNTS = {"single": 3_000, "bulk": 20_000}

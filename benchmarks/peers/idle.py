@@ -5,9 +5,9 @@ import socket
 import time
 from collections.abc import Sequence
 
-from tests.servers.program import Program
+from benchmarks.table import show_table
+from tests.support.program import Program
 
-from ..table import show_table
 from .peer import Peer, Session, session
 
 SETTLE_SECONDS, MEASURE_SECONDS = 10, 60

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from statistics import median, quantiles
 
-from ..table import show_table
+from benchmarks.table import show_table
+
 from .peer import Peer, session
 
 #: Jobs, and seconds between them: an idle worker, and a thousand a second coming in.

@@ -9,14 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.servers.program import Program
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import site_environment
-
-from ..server import empty_server
-from ..table import note
+from benchmarks.server import empty_server
+from benchmarks.table import note
+from tests.support.program import Program
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import site_environment
 
 PROGRAMS = Path(__file__).parent / "programs"
 #: What ``install`` makes: an environment and a ``node_modules`` of the peers' own.

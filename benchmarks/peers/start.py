@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from ..table import show_table
+from benchmarks.table import show_table
+
 from .peer import Peer, session
 
 

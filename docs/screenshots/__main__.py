@@ -4,8 +4,8 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-from tests.servers.programs import require
-from tests.servers.waiting import eventually
+from tests.support.programs import require
+from tests.support.waiting import eventually
 
 from . import past, shots, work
 from .stage import Stage, staged

@@ -5,10 +5,10 @@ import math
 import random
 from bisect import bisect_left
 
+from queueing.broker.timings import BOUNDS_SECONDS
 from queueing.client import QueueClient
-from queueing.tallies import BOUNDS_SECONDS
 
-#: Name of a field, minutes of it, how many there are: see ``queueing/lua/lib/metrics.lua``.
+#: Name of a field, minutes of it, how many there are: see ``queueing/broker/lua/lib/metrics.lua``.
 LEVELS = (("m", 1, 70), ("t", 20, 75), ("h", 120, 87), ("e", 480, 95))
 #: Messages a minute, part of them that fails, seconds that a run takes.
 BUSINESS = {"emails": (90, 0.03, 0.05), "thumbnails": (40, 0.01, 0.3), "testqueue": (12, 0.0, 0.4)}

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from queueing.client import QueueClient
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.web_process import WebProcess
-from tests.servers.worker_process import MANAGE, WorkerProcess, site_environment
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.web_process import WebProcess
+from tests.support.worker_process import MANAGE, WorkerProcess, site_environment
 
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "docs.screenshots.settings",

@@ -20,9 +20,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
-from .. import silence
-from ..exceptions import QueueError, QueueRefused, QueueUnavailable
-from ..patience import patient
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
+from queueing.resilience import circuit_breaker
+from queueing.resilience.deadline import patient
 
 logger = logging.getLogger("queueing")
 
@@ -89,7 +89,7 @@ def guard(
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            with silence.heeded():
+            with circuit_breaker.heeded():
                 return rendered(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             if "no such " in str(error):  # SQLite's word for a missing table: it does answer

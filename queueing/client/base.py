@@ -6,20 +6,14 @@ from typing import Any
 from redis import Redis
 from redis import exceptions as driver
 
-from .. import decode, refusals
-from ..exceptions import (
-    MessageTooLong,
-    QueueError,
-    QueueExists,
-    QueueNotFound,
-    ScheduleNotFound,
-)
-from ..keys import Keys, dead_letter_queue
-from ..process_state import ProcessState
-from ..scripts import ScriptRunner
-from ..senders import Senders
-from ..subscription import AWAY
-from ..wakeups import WakeUps
+from queueing.broker import decode, refusals
+from queueing.broker.idempotency import Senders
+from queueing.broker.keys import Keys, dead_letter_queue
+from queueing.broker.scripts import ScriptRunner
+from queueing.broker.subscription import AWAY
+from queueing.broker.wakeups import WakeUps
+from queueing.exceptions import MessageTooLong, QueueError, QueueExists, QueueNotFound, ScheduleNotFound
+from queueing.resilience.process_state import ProcessState
 
 #: Messages per script call: Lua's stack and everybody else's waiting time are bounded.
 BATCH = 1000

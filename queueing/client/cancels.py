@@ -5,8 +5,9 @@ from typing import Any
 
 from redis import Redis
 
-from .. import validation
-from ..conf import Conf
+from queueing.broker import rsmq_values
+from queueing.conf import Conf
+
 from .base import DEAD_RETENTION_SECONDS, ClientBase, checked
 
 #: Messages per step: each step holds up everybody else.
@@ -32,8 +33,8 @@ class Cancels(ClientBase):
 
     def cancel_messages(self, qname: str, ids: Iterable[str], *, reason: str = "") -> list[str]:
         """The same for any number, in bounded steps: the word for each."""
-        qname = validation.qname(qname)
-        wanted = [validation.message_id(id) for id in ids]
+        qname = rsmq_values.qname(qname)
+        wanted = [rsmq_values.message_id(id) for id in ids]
         words: list[str] = []
         for start in range(0, len(wanted), STEP):
             words += self._cancel(qname, wanted[start : start + STEP], reason)
@@ -43,7 +44,7 @@ class Cancels(ClientBase):
         while True:
             dead = self.dead_letter_queue(qname)
             args: list[Any] = [qname, self.keys.channel(qname), dead, DEAD_RETENTION_SECONDS]
-            args += [self.outbox_max, validation.encode(reason), *ids]
+            args += [self.outbox_max, rsmq_values.encode(reason), *ids]
             reply = self.scripts.run("cancel", self.keys.of_room(qname, dead), *args)
             if reply[0] != b"deadLetterQueue":
                 return [word.decode() for word in checked(reply)]

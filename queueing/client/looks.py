@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .. import decode, validation
-from ..exceptions import QueueError
-from ..messages import PeekedMessage, QueueFigures, sent_ms
-from ..scripts import Call
+from queueing.broker import decode, rsmq_values
+from queueing.broker.scripts import Call
+from queueing.exceptions import QueueError
+from queueing.messages import PeekedMessage, QueueFigures, sent_ms
+
 from .base import BATCH, checked
 from .queues import Queues, read_attributes
 from .receives import read_headers
@@ -52,7 +53,7 @@ class Looks(Queues):
     def _figures_call(self, name: str) -> Call:
         # Another program's names need not be any that we would take.
         texts = (*self._lane_keys(name), name, self.dead_letter_queue(name))
-        *keys, name_bytes, dead = (validation.encode(text) for text in texts)
+        *keys, name_bytes, dead = (rsmq_values.encode(text) for text in texts)
         return Call("figures", keys, [name_bytes, dead])
 
     def peek_messages(
@@ -71,13 +72,13 @@ class Looks(Queues):
 
         With ``body_bytes`` only the beginning of its body.
         """
-        found = self._peek(qname, 1, "id", validation.message_id(id), body_bytes)
+        found = self._peek(qname, 1, "id", rsmq_values.message_id(id), body_bytes)
         return found[0] if found else None
 
     def _peek(
         self, qname: str, count: int, which: str, id: str, body_bytes: int | None
     ) -> list[PeekedMessage]:
-        keys = self._lane_keys(validation.qname(qname))
+        keys = self._lane_keys(rsmq_values.qname(qname))
         limit = "" if body_bytes is None else body_bytes
         return [
             _peeked(*fields) for fields in checked(self.scripts.run("peek", keys, count, which, id, limit))

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from .. import decode, validation
-from ..messages import Progress
+from queueing.broker import decode, rsmq_values
+from queueing.messages import Progress
+
 from .base import ClientBase
 
 #: Notes that nobody strikes are kept for so long.
@@ -19,15 +20,15 @@ class ProgressNotes(ClientBase):
         Returns whether it was noted: not if the message has moved on.
         """
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
-        text = f"{fraction:.4f} ".encode() + validation.encode(note)
-        return self.scripts.run("progress", keys, validation.encode(id), rc, text, KEPT_MS) == 1
+        text = f"{fraction:.4f} ".encode() + rsmq_values.encode(note)
+        return self.scripts.run("progress", keys, rsmq_values.encode(id), rc, text, KEPT_MS) == 1
 
     def progress_of(self, qname: str, ids: Sequence[str]) -> dict[str, Progress]:
         """How far those of ``ids`` are that have told it of their present run."""
         if not ids:
             return {}
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
-        told = self.scripts.run("progress_of", keys, *map(validation.encode, ids))
+        told = self.scripts.run("progress_of", keys, *map(rsmq_values.encode, ids))
         return {id: _read(text) for id, text in zip(ids, told, strict=True) if text}
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from .. import decode, validation
-from ..exceptions import NoAttributeSupplied, SpoiltKey
-from ..messages import QueueAttributes
+from queueing.broker import decode, rsmq_values
+from queueing.exceptions import NoAttributeSupplied, SpoiltKey
+from queueing.messages import QueueAttributes
+
 from .base import ClientBase, checked
 
 
@@ -17,10 +18,10 @@ class Queues(ClientBase):
         ``vt`` (30) and ``delay`` (0) in seconds, ``maxsize`` (65536) in UTF-16 units, -1: unlimited.
         Raises ``MissingParameter``, ``InvalidFormat``, ``InvalidValue``.
         """
-        qname = validation.qname(qname)
-        vt = validation.seconds(30 if vt is None else vt, "vt")
-        delay = validation.seconds(0 if delay is None else delay, "delay")
-        maxsize = validation.maxsize(65536 if maxsize is None else maxsize)
+        qname = rsmq_values.qname(qname)
+        vt = rsmq_values.seconds(30 if vt is None else vt, "vt")
+        delay = rsmq_values.seconds(0 if delay is None else delay, "delay")
+        maxsize = rsmq_values.maxsize(65536 if maxsize is None else maxsize)
         checked(self.scripts.run("create_queue", self._queue_keys(qname), qname, vt, delay, maxsize))
         return 1
 
@@ -42,13 +43,13 @@ class Queues(ClientBase):
 
     def delete_queue(self, qname: str) -> int:
         """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages go with it."""
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         checked(self.scripts.run("delete_queue", self._all_keys(qname), qname))
         return 1
 
     def get_queue_attributes(self, qname: str) -> QueueAttributes:
         """RSMQ's getQueueAttributes, or ``QueueNotFound``."""
-        reply = checked(self.scripts.run("attributes", self._queue_keys(validation.qname(qname))))
+        reply = checked(self.scripts.run("attributes", self._queue_keys(rsmq_values.qname(qname))))
         return read_attributes(reply)
 
     def set_queue_attributes(
@@ -60,14 +61,14 @@ class Queues(ClientBase):
         """
         if vt is None and delay is None and maxsize is None:
             raise NoAttributeSupplied
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         pairs: list[Any] = []
         if vt is not None:
-            pairs += ["vt", validation.seconds(vt, "vt")]
+            pairs += ["vt", rsmq_values.seconds(vt, "vt")]
         if maxsize is not None:
-            pairs += ["maxsize", validation.maxsize(maxsize)]
+            pairs += ["maxsize", rsmq_values.maxsize(maxsize)]
         if delay is not None:
-            pairs += ["delay", validation.seconds(delay, "delay")]
+            pairs += ["delay", rsmq_values.seconds(delay, "delay")]
         return read_attributes(checked(self.scripts.run("set_attributes", self._queue_keys(qname), *pairs)))
 
 

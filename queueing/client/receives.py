@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .. import decode, validation
-from ..exceptions import QueueError, ReplyLost
-from ..messages import Message, sent_ms
-from ..subscription import POLL_SECONDS
+from queueing.broker import decode, rsmq_values
+from queueing.broker.subscription import POLL_SECONDS
+from queueing.exceptions import QueueError, ReplyLost
+from queueing.messages import Message, sent_ms
+
 from .base import BATCH_BYTES, ClientBase, steps
 
 #: The longest wait of one call.
@@ -60,13 +61,13 @@ class Receives(ClientBase):
         Raises ``QueueNotFound``, and ``ReplyLost`` where one message may have been taken: then it is
         gone.
         """
-        messages, _ = self._take("pop", validation.qname(qname), "", 1)
+        messages, _ = self._take("pop", rsmq_values.qname(qname), "", 1)
         return messages[0] if messages else None
 
     def _receivable(self, qname: str, vt: Any) -> tuple[str, int | str]:
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         try:
-            return qname, "" if vt is None else validation.seconds(vt, "vt")
+            return qname, "" if vt is None else rsmq_values.seconds(vt, "vt")
         except QueueError:
             self._find_queue(qname)
             raise

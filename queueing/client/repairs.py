@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from .. import decode, validation
-from ..exceptions import SpoiltKey
+from queueing.broker import decode, rsmq_values
+from queueing.exceptions import SpoiltKey
+
 from .base import ClientBase
 
 #: Keys that one script call looks at.
@@ -21,7 +22,7 @@ class Repairs(ClientBase):
         found: list[SpoiltKey] = []
         for start in range(0, len(keys), STEP):
             step = keys[start : start + STEP]
-            types = self.scripts.run("types", list(map(validation.encode, step)))
+            types = self.scripts.run("types", list(map(rsmq_values.encode, step)))
             for key, type in zip(step, map(decode.text, types), strict=True):
                 wanted = self.keys.type_of(key)
                 if type not in (wanted, "none"):

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .. import decode, validation
-from ..scripts import Call
+from queueing.broker import decode, rsmq_values
+from queueing.broker.scripts import Call
+
 from .base import ClientBase
 
 #: Queues per script call: everybody else waits meanwhile.
@@ -20,7 +21,7 @@ class Kept:
 
 
 class Samples(ClientBase):
-    """Writing and reading the hash of ``keys.metrics``; ``queueing.metrics`` makes figures of it."""
+    """Writing and reading the hash of ``keys.metrics``; ``queueing.monitoring`` makes figures of it."""
 
     def sample_queues(self, qnames: Sequence[str]) -> None:
         """Note how these queues stand at this moment; what is no queue is passed over."""
@@ -59,7 +60,7 @@ class Samples(ClientBase):
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:
     # Another program's names need not be any that we would take.
-    return [validation.encode(text) for text in texts]
+    return [rsmq_values.encode(text) for text in texts]
 
 
 def _kept(reply: list[bytes], fields: Sequence[str]) -> Kept:

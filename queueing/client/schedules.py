@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from .. import decode, timetable, validation
-from ..messages import Draft, ScheduleState, Ticked, Timing
-from ..senders import random_tails
+from queueing.broker import decode, rsmq_values
+from queueing.broker.idempotency import random_tails
+from queueing.messages import Draft, ScheduleState, Ticked, Timing
+from queueing.scheduling import triggers
+
 from .base import checked
 from .sends import Sends
 
@@ -55,7 +57,7 @@ class Schedules(Sends):
         younger workers have another timetable for it. ``first``: this worker names them for the first
         time; later it passes the epoch that it got then as ``born_ms``.
         """
-        args = [validation.encode(part) for timing in timings for part in _texts(timing)]
+        args = [rsmq_values.encode(part) for timing in timings for part in _texts(timing)]
         limits = ("" if first else born_ms, LEFT_MS, FORGOTTEN_MS)
         now_ms, *settled = self.scripts.run("name_schedules", [self.keys.schedules()], *limits, *args)
         return int(now_ms), [int(ms) if ms else None for ms in settled]
@@ -80,7 +82,7 @@ class Schedules(Sends):
 
     def _set_paused(self, name: str, paused: str) -> None:
         keys = [self.keys.schedules()]
-        checked(self.scripts.run("pause_schedule", keys, validation.encode(name), paused))
+        checked(self.scripts.run("pause_schedule", keys, rsmq_values.encode(name), paused))
 
 
 def _texts(timing: Timing) -> tuple[str, ...]:
@@ -107,6 +109,6 @@ def _next_ms(timing: Timing, ms: int) -> int:
     if len(timing.expression) > MAX_EXPRESSION:
         return 0
     try:
-        return timetable.read(timing.expression, timing.time_zone).after(ms) or 0
+        return triggers.read(timing.expression, timing.time_zone).after(ms) or 0
     except (ValueError, OverflowError):
         return 0

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import decode, validation
-from ..exceptions import MessageNotString, QueueError
-from ..messages import Draft
+from queueing.broker import decode, rsmq_values
+from queueing.exceptions import MessageNotString, QueueError
+from queueing.messages import Draft
+
 from .base import BATCH, BATCH_BYTES, ClientBase, checked
 
 #: The latest due time, in ms: what a Redis score holds exactly.
@@ -67,9 +68,9 @@ class Sends(ClientBase):
         return ids
 
     def _sendable(self, qname: str, messages: Sequence[str | Draft], delay: Any) -> tuple[str, int | str]:
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         try:
-            delay = "" if delay is None else validation.seconds(delay, "delay")
+            delay = "" if delay is None else rsmq_values.seconds(delay, "delay")
             for message in messages:
                 if not isinstance(message, str):
                     _check(message)
@@ -114,7 +115,7 @@ class Sends(ClientBase):
             if isinstance(message, Draft):
                 body, tail = message.body, message.id or tail
                 extras += self._extras(qname, index, message, keys)
-            args += (tail, validation.utf16_units(body), validation.encode(body))
+            args += (tail, rsmq_values.utf16_units(body), rsmq_values.encode(body))
         return keys, args + extras
 
     def _extras(self, qname: str, index: int, draft: Draft, keys: list[str]) -> Iterator[Any]:
@@ -148,7 +149,7 @@ def _check(message: Any) -> None:
     if not (type(message.priority) is int and 0 <= message.priority <= MAX_PRIORITY):
         raise QueueError(f"priority must be a whole number from 0 to {MAX_PRIORITY}.")
     if message.id is not None:
-        validation.message_id(message.id)
+        rsmq_values.message_id(message.id)
     if message.deduplication_id is not None and not (
         isinstance(message.deduplication_id, str)
         and message.deduplication_id

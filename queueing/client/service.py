@@ -2,9 +2,10 @@
 
 from redis import exceptions as driver
 
-from .. import refusals
-from ..scripts import commands
-from ..subscription import AWAY
+from queueing.broker import refusals
+from queueing.broker.scripts import commands
+from queueing.broker.subscription import AWAY
+
 from .base import ClientBase
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .. import decode, validation
-from ..exceptions import QueueError
-from ..keys import dead_letter_queue, is_dead_letter_queue
-from ..messages import QueuePolicy
+from queueing.broker import decode, rsmq_values
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.exceptions import QueueError
+from queueing.messages import QueuePolicy
+
 from .base import ClientBase, Progress, checked
 
 #: Messages per step: each step holds up everybody else.
@@ -34,7 +35,7 @@ class Steering(ClientBase):
         needed. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` for a dead-letter
         queue of a dead-letter queue or a number out of bounds.
         """
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
             raise QueueError(f"max_receive_count must be between 1 and {MAX_RECEIVE_COUNT}.")
         dead = self._valid_dead_letter_queue(qname, dead_letter_queue)
@@ -66,7 +67,7 @@ class Steering(ClientBase):
 
     def purge_queue(self, qname: str, *, progress: Progress | None = None) -> int:
         """Delete all messages that no worker holds. Returns how many. Raises ``QueueNotFound``."""
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         total = self._count(qname)
         deleted = held = 0
         while deleted + held < total:
@@ -94,13 +95,13 @@ class Steering(ClientBase):
         Returns how many. What is held, hidden or delayed is not moved. Raises ``QueueNotFound`` for
         either queue, ``QueueError`` where they are the same.
         """
-        source, target = validation.qname(source), validation.qname(target)
+        source, target = rsmq_values.qname(source), rsmq_values.qname(target)
         if source == target:
             raise QueueError("A queue's messages cannot be moved to itself.")
         if count is not None and (ids is not None or count < 0):
             raise QueueError("Name a count from 0, or the ids, not both.")
         self._count(target)  # which has to be there, even if there is nothing to move
-        wanted = list(dict.fromkeys(map(validation.message_id, ids))) if ids is not None else None
+        wanted = list(dict.fromkeys(map(rsmq_values.message_id, ids))) if ids is not None else None
         total = self._count(source) if wanted is None else len(wanted)
         total = total if count is None else min(total, count)
         keys = [*self._queue_keys(source), self.keys.attributes(target), self.keys.schedule(target)]
@@ -139,19 +140,19 @@ class Steering(ClientBase):
     # --- inside -------------------------------------------------------------------------------
 
     def _policy(self, qname: str, *pairs: Any) -> QueuePolicy:
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         channel = self.keys.channel(qname)
         reply = checked(self.scripts.run("policy", self._queue_keys(qname), channel, *pairs))
         count, dead, retention, paused = reply
         name = decode.text(dead)
-        is_name = validation.QNAME.fullmatch(name)
+        is_name = rsmq_values.QNAME.fullmatch(name)
         self.learn_dead_letter_queue(qname, name if is_name else dead_letter_queue(qname))
         return QueuePolicy(decode.integer(count), name, decode.integer(retention), bool(paused))
 
     def _valid_dead_letter_queue(self, qname: str, named: str | None) -> str:
         if is_dead_letter_queue(qname):
             raise QueueError(f"{qname} is a dead-letter queue: it has none of its own.")
-        dead = validation.qname(named or dead_letter_queue(qname))
+        dead = rsmq_values.qname(named or dead_letter_queue(qname))
         if dead == qname:
             raise QueueError("A queue cannot be its own dead-letter queue.")
         return dead

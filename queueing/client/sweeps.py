@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from .. import decode, validation
-from ..exceptions import QueueNotFound
-from ..messages import Swept
+from queueing.broker import decode, rsmq_values
+from queueing.exceptions import QueueNotFound
+from queueing.messages import Swept
+
 from .queues import Queues
 
 logger = logging.getLogger("queueing")
@@ -38,7 +39,7 @@ class Sweeps(Queues):
 
     def sweep_steps(self, qname: str) -> Iterator[Swept]:
         """The same, one bounded step at each turn of the iterator."""
-        qname = validation.qname(qname)
+        qname = rsmq_values.qname(qname)
         yield Swept(mended=len(self.mend_keys(qname)))
         with suppress(QueueNotFound):
             yield from self._sweep_schedule(qname)
@@ -87,7 +88,7 @@ class Sweeps(Queues):
     def _list_again(self) -> None:
         """Put the queues that exist back into the index of all queues."""
         for name in self.find_queues():
-            if validation.QNAME.fullmatch(name):
+            if rsmq_values.QNAME.fullmatch(name):
                 self.scripts.run("list_again", [self.keys.attributes(name), self.keys.queues()], name)
 
     def sweep_lost_queues(self) -> int:
@@ -121,5 +122,5 @@ class Sweeps(Queues):
         """The queues beside which there is a key of ours."""
         for rest in self._scan("*:*"):
             name, _, kind = rest.rpartition(":")
-            if kind in KINDS_BESIDE and validation.QNAME.fullmatch(name):
+            if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):
                 yield name

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from .. import decode, validation
-from ..workers import Worker, read_worker, told_apart
+from queueing.broker import decode, rsmq_values
+from queueing.monitoring.workers import Worker, read_worker, told_apart
+
 from .base import ClientBase
 
 
@@ -68,7 +69,7 @@ class Workers(ClientBase):
         return [worker for worker in self.workers() if name in (worker.key, worker.given_name)]
 
     def _tell(self, key: str, token: str) -> None:
-        args = validation.encode(key), validation.encode(token)
+        args = rsmq_values.encode(key), rsmq_values.encode(token)
         self.scripts.run("quiet_worker", [self.keys.quiet_workers()], *args)
 
     def _worker_keys(self) -> list[str]:

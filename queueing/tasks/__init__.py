@@ -10,8 +10,9 @@ On Django 6 ``task`` is that of ``django.tasks``, on Django 5.2 that of the back
 one Django alone its own import does as well. All of this is inert under any other backend.
 """
 
-from ..context import current
-from ..policies import policy
+from queueing.context import current
+from queueing.policies import policy
+
 from .compat import TaskContext, TaskResult, TaskResultStatus, task
 
 __all__ = ["TaskContext", "TaskResult", "TaskResultStatus", "policy", "progress", "task"]

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from .. import get_client, history, task_queues
-from ..keys import low_priority_queue
-from ..outcomes import Outcome
-from ..task_queues import Whereabouts
-from ..validation import ID
+from queueing import get_client
+from queueing.broker import task_queues
+from queueing.broker.keys import low_priority_queue
+from queueing.broker.outcomes import Outcome
+from queueing.broker.rsmq_values import ID
+from queueing.broker.task_queues import Whereabouts
+from queueing.history import writer
+
 from . import registry, results
 from .compat import TaskResult, TaskResultDoesNotExist
 from .options import TaskOptions
@@ -49,7 +52,7 @@ class TaskLookup:
         where = task_queues.find(get_client(), id, queues)
         by_rc: dict[int, Outcome] = {}
         if not self._is_complete(where):
-            for outcome in history.outcomes_of(id):
+            for outcome in writer.outcomes_of(id):
                 if self.is_open or outcome.queue in queues:
                     by_rc.setdefault(outcome.rc, outcome)
         # The first word for a receipt holds, as it does in the history.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..policies import Policy, policy_of, seconds
+from queueing.policies import Policy, policy_of, seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .. import handlers, task_queues
-from ..exceptions import UnknownTask
-from ..messages import Message
-from ..outcomes import Outcome
-from ..policies import Policy
-from ..task_body import BadTaskBody, is_task, read
+from queueing import handlers
+from queueing.broker import task_queues
+from queueing.broker.outcomes import Outcome
+from queueing.broker.task_body import BadTaskBody, is_task, read
+from queueing.exceptions import UnknownTask
+from queueing.messages import Message
+from queueing.policies import Policy
+
 from . import registry
 from .compat import TaskResultDoesNotExist, signals
 from .lookups import TaskLookup
-from .runs import TaskCode, TaskRun
+from .runner import TaskCode, TaskRun
 
 #: What is wrong with a body stays wrong.
 BAD = Policy(max_attempts=1)

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.conf import settings
 
-from .. import decode, task_body
-from ..exceptions import TaskCancelled, TaskCrashed
-from ..messages import sent_ms
-from ..outcomes import Outcome
-from ..task_body import TaskBody
-from ..task_queues import Whereabouts
+from queueing.broker import decode, task_body
+from queueing.broker.outcomes import Outcome
+from queueing.broker.task_body import TaskBody
+from queueing.broker.task_queues import Whereabouts
+from queueing.exceptions import TaskCancelled, TaskCrashed
+from queueing.messages import sent_ms
+
 from .compat import Task, TaskError, TaskResult, TaskResultStatus
 
 #: Ends of a delivery in which a worker ran the task, or had it when it died.

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from .. import task_queues
-from ..connections import shared_client
-from ..exceptions import MessageTooLong, QueueError, QueueNotFound
-from ..messages import Draft
-from ..task_body import BodyWriter
-from ..validation import MAX_SIZE, MIN_SIZE, utf16_units
+from queueing.broker import task_queues
+from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, utf16_units
+from queueing.broker.task_body import BodyWriter
+from queueing.client.default import shared_client
+from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound
+from queueing.messages import Draft
+
 from .compat import Task
 
 #: How long the limit of a queue is taken for known: a loop of many sends asks once.

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .. import periodic
-from ..schedule import Target
-from ..tasks_backend import RSMQBackend
+from queueing import periodic
+from queueing.scheduling.schedule import Target
+from queueing.tasks_backend import RSMQBackend
+
 from . import registry
 from .compat import InvalidTask, Task, task_backends
 

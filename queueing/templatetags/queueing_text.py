@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
-from ..redaction import redacted, struck
+from queueing.text.redaction import redacted, struck
 
 register = template.Library()
 

@@ -6,23 +6,24 @@ import time
 
 from django.db import connections
 
-from ..client import QueueClient
-from ..conf import Conf
-from ..connections import connect, use_client
-from ..listener import Listener
-from .board import Slot
-from .clock import ServerClock
+from queueing.broker.listener import Listener
+from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
+from queueing.conf import Conf
+
 from .consumer import Consumer
-from .crew import Crew
 from .forks import end_pools
-from .log import OutcomeLog
+from .logging import OutcomeLog
 from .options import Options
 from .outage import Outage
-from .pipes import Bell, readable
 from .processes import RETIRED
 from .processor import Processor
 from .queues import Queues
 from .retirement import Retirement
+from .server_clock import ServerClock
+from .shared_memory import Slot
+from .thread_pool import Crew
+from .waker import Bell, readable
 from .workplace import ChildWorkplace
 
 logger = logging.getLogger("queueing.worker")

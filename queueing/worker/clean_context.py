@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.core.cache import caches
 
-from ..context import current
+from queueing.context import current
 
 Result = TypeVar("Result")
 

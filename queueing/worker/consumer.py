@@ -13,21 +13,22 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ..client import QueueClient
-from ..conf import Conf
-from ..exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
-from ..holdings import Delivery, Lane, LaneCall, look, run_all
-from ..keys import low_priority_queue
-from ..listener import Listener
-from ..outcomes import Outcome, parts
-from ..subscription import POLL_SECONDS
-from .board import Slot
-from .clock import ServerClock
-from .crew import Crew
-from .log import OutcomeLog
-from .lookout import BROKEN_SECONDS, Lookout
+from queueing.broker.keys import low_priority_queue
+from queueing.broker.leases import Delivery, Lane, LaneCall, look, run_all
+from queueing.broker.listener import Listener
+from queueing.broker.outcomes import Outcome, parts
+from queueing.broker.subscription import POLL_SECONDS
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
+
+from .logging import OutcomeLog
 from .outage import Outage
 from .pace import Pace
+from .polling import BROKEN_SECONDS, Lookout
+from .server_clock import ServerClock
+from .shared_memory import Slot
+from .thread_pool import Crew
 
 logger = logging.getLogger("queueing.worker")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from .database import tend_connections_of_loop
 from .forks import end_if_fork, watch_loop
-from .verdict import TimedOut
+from .retries import TimedOut
 
 logger = logging.getLogger("queueing.worker")
 

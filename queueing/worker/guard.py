@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..exceptions import QueueError, QueueUnavailable
+from queueing.exceptions import QueueError, QueueUnavailable
+
 from .forks import end_if_fork
 
 logger = logging.getLogger("queueing.worker")

@@ -5,8 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from ..context import current
-from ..error_text import as_text
+from queueing.context import current
+from queueing.text.errors import as_text
 
 
 class JsonFormatter(logging.Formatter):

@@ -20,25 +20,27 @@ from pathlib import Path
 
 import psutil
 
-from .. import holdings, periodic, task_queues, validation
-from ..client import QueueClient
-from ..conf import Conf
-from ..connections import connect, use_client
-from ..exceptions import QueueError, QueueUnavailable
-from ..provision import create_configured_queues
-from ..refusals import PERMISSIONS
+from queueing import periodic
+from queueing.broker import leases, rsmq_values, task_queues
+from queueing.broker.refusals import PERMISSIONS
+from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
+from queueing.client.provision import create_configured_queues
+from queueing.conf import Conf
+from queueing.exceptions import QueueError, QueueUnavailable
+
 from . import processes
-from .board import Board, Running, Slot
-from .giveback import Death, GiveBack
 from .guard import Guard
-from .liveness import Birth, Liveness
+from .heartbeat import Birth, Liveness
 from .options import Options
-from .pipes import Bell, readable
+from .reaper import Death, GiveBack
 from .recorder import Recorder
 from .sampler import Sampler
 from .scheduler import Scheduler
+from .shared_memory import Board, Running, Slot
 from .steady_log import Aside
 from .sweeper import Sweeper
+from .waker import Bell, readable
 
 logger = logging.getLogger("queueing.worker")
 
@@ -185,7 +187,7 @@ class Keeper:
 
     def _extend_queue(self, queue: str, names: list[str]) -> None:
         try:
-            for id in holdings.extend(self.client, self.conf, queue, names):
+            for id in leases.extend(self.client, self.conf, queue, names):
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
         except QueueUnavailable:
             raise
@@ -205,7 +207,7 @@ class Keeper:
 
     def _take(self, sent_to: Sequence[str]) -> None:
         """Let the children take the queues among these that are new, and their siblings."""
-        named = [queue for queue in sent_to if validation.QNAME.fullmatch(queue)]
+        named = [queue for queue in sent_to if rsmq_values.QNAME.fullmatch(queue)]
         if new := self.board.queues.add(task_queues.with_siblings(named)):
             logger.info("worker %s takes also %s", self.options.name, ", ".join(new))
             for slot in self.board.slots:

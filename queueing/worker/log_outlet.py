@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from ..text_log import TextFormatter
+from queueing.logging import TextFormatter
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 #: Django's logger of tasks, and that of its backport.

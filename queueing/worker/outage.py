@@ -8,7 +8,7 @@ import math
 import random
 import time
 
-from ..subscription import POLL_SECONDS
+from queueing.broker.subscription import POLL_SECONDS
 
 logger = logging.getLogger("queueing.worker")
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from .board import Running, Slot
+from .shared_memory import Running, Slot
 
 #: How long the next child waits if the last one died before its first claim, doubling up to the limit.
 REBIRTH_SECONDS, MAX_REBIRTH_SECONDS = 0.5, 30.0

@@ -8,12 +8,13 @@ import logging
 import os
 import signal
 
-from .. import ownership
-from ..conf import Conf
-from ..connections import connect
-from ..exceptions import NotOwner
+from queueing.client.default import connect
+from queueing.conf import Conf
+from queueing.exceptions import NotOwner
+from queueing.history import ownership
+
 from .database import close_database
-from .pipes import readable
+from .waker import readable
 
 logger = logging.getLogger("queueing.worker")
 

@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .. import handlers
-from ..context import Context, Workplace, current
-from ..error_text import class_path, sentence, trace
-from ..handlers import Runnable
-from ..holdings import Delivery
-from ..outcomes import Outcome
-from .board import Mark
+from queueing import handlers
+from queueing.broker.leases import Delivery
+from queueing.broker.outcomes import Outcome
+from queueing.context import Context, Workplace, current
+from queueing.handlers import Runnable
+from queueing.text.errors import class_path, sentence, trace
+
 from .clean_context import CleanContext
 from .database import tend_connections_of_run
 from .event_loop import EventLoop
 from .forks import end_if_fork
+from .retries import MayNotRunAgain, UnreadableMessage, Verdict, verdict
 from .returned import awaited, is_pending, refuse_lazy
-from .verdict import MayNotRunAgain, UnreadableMessage, Verdict, verdict
+from .shared_memory import Mark
 
 logger = logging.getLogger("queueing.worker")
 

@@ -11,13 +11,16 @@ from dataclasses import replace
 
 from django.db import DatabaseError, connections, reset_queries
 
-from .. import handlers, history, outbox, ownership, schema
-from ..client import QueueClient
-from ..conf import Conf
-from ..exceptions import NotOwner
-from ..models import Job
-from ..outcomes import Outcome
-from ..task_body import is_task
+from queueing import handlers
+from queueing.broker import outbox
+from queueing.broker.outcomes import Outcome
+from queueing.broker.task_body import is_task
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.exceptions import NotOwner
+from queueing.history import ownership, schema, writer
+from queueing.models import Job
+
 from .database import tend_connections
 from .forks import end_if_fork
 from .guard import Guard
@@ -129,7 +132,7 @@ class Recorder:
             tend_connections()
             return POLL_SECONDS
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
-        history.write(list(map(self._allowed, outcomes)))
+        writer.write(list(map(self._allowed, outcomes)))
         reset_queries()  # With DEBUG each query is kept.
         outbox.drop(self.client, entries)
         if entries.newer:
@@ -170,7 +173,7 @@ class Recorder:
 
     def _prune(self) -> None:
         if time.monotonic() >= self._next_prune:
-            history.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
+            writer.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
             self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def _refused(self, error: NotOwner) -> float:
@@ -195,6 +198,6 @@ class Recorder:
 def _explanation(error: DatabaseError) -> str:
     """The problem of the tables, if that is the reason, else the words of the database."""
     try:
-        return schema.problem(Job.objects.db) or history.sentence(error)
+        return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:
-        return history.sentence(error)
+        return writer.sentence(error)

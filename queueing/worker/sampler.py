@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from .. import validation
-from ..client import QueueClient
-from ..keys import is_dead_letter_queue
+from queueing.broker import rsmq_values
+from queueing.broker.keys import is_dead_letter_queue
+from queueing.client import QueueClient
 
 #: Queues that are looked at in a minute, so that neither Redis nor its memory is at the mercy of whoever
 #: makes queues: the worker's own, then the others by name.
@@ -28,4 +28,4 @@ class Sampler:
 
 
 def _is_sampled(name: str) -> bool:
-    return bool(validation.QNAME.fullmatch(name)) and not is_dead_letter_queue(name)
+    return bool(rsmq_values.QNAME.fullmatch(name)) and not is_dead_letter_queue(name)

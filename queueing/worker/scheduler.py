@@ -11,14 +11,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..client import QueueClient
-from ..exceptions import QueueError, QueueNotFound, QueueUnavailable
-from ..messages import Draft, Ticked
-from ..schedule import LATE_MS, Schedule, create_queue
-from .clock import ServerClock
+from queueing.client import QueueClient
+from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
+from queueing.messages import Draft, Ticked
+from queueing.scheduling.schedule import LATE_MS, Schedule, create_queue
+
 from .database import tend_connections
 from .forks import end_if_fork
 from .guard import Guard, turn_for_ever
+from .server_clock import ServerClock
 
 logger = logging.getLogger("queueing.worker")
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..error_text import cut, sentence, trace
+from queueing.text.errors import cut, sentence, trace
 
 #: The loggers of this package, and those of Django and asyncio that report errors of jobs.
 NAMES = ("queueing", "queueing.worker", "django.tasks", "django_tasks", "django.dispatch", "asyncio")

@@ -10,18 +10,19 @@ import time
 from dataclasses import asdict
 from functools import partial
 
-from ..conf import Conf
-from .board import Board, Running
+from queueing.conf import Conf
+
 from .child import Child
 from .database import close_database
 from .guard import Guard
+from .heartbeat import Birth
 from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
-from .liveness import Birth
 from .options import Options
-from .pipes import Bell
 from .post import REBIRTH_SECONDS, Post
 from .processes import RETIRED, UNSEEN, ended, fork, kill, kill_programs, reason
+from .shared_memory import Board, Running
 from .signals import Signals, bury_orphans, handle
+from .waker import Bell
 
 logger = logging.getLogger("queueing.worker")
 

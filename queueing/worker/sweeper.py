@@ -4,9 +4,10 @@ import logging
 import random
 from collections.abc import Iterator, Sequence
 
-from ..client import QueueClient
-from ..exceptions import QueueUnavailable
-from ..messages import Swept
+from queueing.client import QueueClient
+from queueing.exceptions import QueueUnavailable
+from queueing.messages import Swept
+
 from .guard import Guard, turn_for_ever
 
 logger = logging.getLogger("queueing.worker")

@@ -11,17 +11,19 @@ from concurrent.futures import Future
 
 from django.db import connections
 
-from .. import handlers, holdings
-from ..client import QueueClient
-from ..conf import Conf
-from ..context import Context
-from ..error_text import class_path, sentence
-from ..handlers import Runnable, ValueOf
-from ..holdings import Delivery, Lane
-from ..messages import Message
-from ..outcomes import Outcome
-from .board import Running
-from .verdict import TimedOut, verdict
+from queueing import handlers
+from queueing.broker import leases
+from queueing.broker.leases import Delivery, Lane
+from queueing.broker.outcomes import Outcome
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.context import Context
+from queueing.handlers import Runnable, ValueOf
+from queueing.messages import Message
+from queueing.text.errors import class_path, sentence
+
+from .retries import TimedOut, verdict
+from .shared_memory import Running
 
 logger = logging.getLogger("queueing.worker")
 
@@ -83,7 +85,7 @@ def settle(
     """
     lane = Lane(client, conf, child, queue)
     outcomes = [_outcome(client, conf, child, queue, running, now_ms) for running in overdue]
-    [reply] = holdings.run_all(client, [lane.settle_last(outcomes)])
+    [reply] = leases.run_all(client, [lane.settle_last(outcomes)])
     if isinstance(reply, Exception):
         raise reply
     refused = lane.read_settle(reply)

@@ -2,9 +2,9 @@
 
 import time
 
-from ..client import QueueClient
-from ..exceptions import QueueError
-from ..holdings import Delivery
+from queueing.broker.leases import Delivery
+from queueing.client import QueueClient
+from queueing.exceptions import QueueError
 
 #: Between two notes of progress that are kept for one message.
 REPORT_SECONDS = 0.25

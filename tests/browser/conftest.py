@@ -18,11 +18,11 @@ from playwright.sync_api import (
 )
 
 from queueing.client import QueueClient
-from tests.servers.program import Program
-from tests.servers.programs import require
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import HANG_SECONDS
-from tests.servers.worker_process import MANAGE, site_environment
+from tests.support.program import Program
+from tests.support.programs import require
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import HANG_SECONDS
+from tests.support.worker_process import MANAGE, site_environment
 
 from .shared_site import SharedSite
 

@@ -5,9 +5,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.servers.program import spare
-from tests.servers.waiting import eventually
-from tests.servers.web_process import Visitor, WebProcess
+from tests.support.program import spare
+from tests.support.waiting import eventually
+from tests.support.web_process import Visitor, WebProcess
 
 
 class SharedSite(WebProcess):

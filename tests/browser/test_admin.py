@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .conftest import Visit, fill_in
 from .test_page import overflow

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.worker_process import WorkerProcess
+from tests.support.worker_process import WorkerProcess
 
 from .conftest import Visit
 from .test_page import MINE, overflow

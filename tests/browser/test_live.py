@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueExists
-from tests.servers.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 from .conftest import Visit
 from .test_page import overflow

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import WorkerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess
 
 from .conftest import Visit
 from .shared_site import SharedSite

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .test_live import SCHEDULES, WORKERS
 from .test_page import overflow

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.program import Program
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually, free_port
-from tests.servers.web_process import Visitor, procfile
-from tests.servers.worker_process import site_environment
+from tests.support.postgres_server import PostgresServer
+from tests.support.program import Program
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually, free_port
+from tests.support.web_process import Visitor, procfile
+from tests.support.worker_process import site_environment
 
 #: What Heroku's router adds to each request.
 ROUTED = {

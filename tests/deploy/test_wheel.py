@@ -12,11 +12,11 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.servers.program import Program
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually, free_port
-from tests.servers.web_process import Visitor
+from tests.support.program import Program
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually, free_port
+from tests.support.web_process import Visitor
 
 SETTINGS = """
 INSTALLED_APPS += ["queueing", "fresh"]

@@ -8,12 +8,12 @@ import redis
 
 from queueing.client import QueueClient
 from queueing.messages import Draft
-from tests.servers.chronicle import Chronicle
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import WorkerProcess
+from tests.support.chronicle import Chronicle
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 

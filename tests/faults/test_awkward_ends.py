@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.faults.awkward.settings"}
 KINDS = ("long", "exit", "interrupt", "text", "generator exit")

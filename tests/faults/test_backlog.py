@@ -6,14 +6,14 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
-from queueing.outcomes import Outcome
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 MEGABYTE = 1_000_000
 CLAIMS = 51

@@ -7,12 +7,12 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.messages import Draft
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.libfaketime import clock_off
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.libfaketime import clock_off
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .warm_up import until_each_works
 

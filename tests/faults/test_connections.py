@@ -8,12 +8,12 @@ from pathlib import Path
 import psutil
 
 from queueing.client import QueueClient
-from tests.servers.ledger import Ledger
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.web_process import Visitor, WebProcess
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.web_process import Visitor, WebProcess
+from tests.support.worker_process import WorkerProcess
 
 BUDGET = 3
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, migrate
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, migrate
 
 
 def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(

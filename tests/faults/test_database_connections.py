@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.invariants import Invariants
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, migrate
+from tests.support.invariants import Invariants
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, migrate
 
 OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
 OPEN = f"SELECT count(*) {OTHERS} AND state LIKE 'idle in transaction%' AND now() - state_change > '0.3 s'"

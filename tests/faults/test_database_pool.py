@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.ledger import Ledger
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.program import Program
-from tests.servers.programs import absent
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.postgres_server import PostgresServer
+from tests.support.program import Program
+from tests.support.programs import absent
+from tests.support.waiting import eventually
+from tests.support.worker_process import MANAGE, WorkerProcess
 
 
 def test_each_process_of_a_worker_has_a_pool_of_its_own(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, migrate
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, migrate
 
 WAITS, WRITTEN = "the history waits in Redis", "the history is written again"
 ATTEMPTS = """

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, migrate
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, migrate
 
 #: Seconds, of the fault tests' settings.
 LEASE = 2

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def test_a_failing_message_is_retried_then_dead_and_the_worker_lives_on(

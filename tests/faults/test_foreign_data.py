@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from queueing import provision
-from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from queueing.client import QueueClient, provision
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from . import spoilt
 

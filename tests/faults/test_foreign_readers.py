@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.node_programs import VERSIONS
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.node_programs import VERSIONS
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 from tests.wire.bridge import NodeSide, node_side
 
 

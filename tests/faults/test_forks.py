@@ -8,9 +8,9 @@ from functools import partial
 import psutil
 import pytest
 
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 

@@ -8,12 +8,12 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueFull
-from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .warm_up import until_each_works
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from queueing import outbox
+from queueing.broker import outbox
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 COUNT = 40_000
 #: Room for the outcomes of a fifth of them.

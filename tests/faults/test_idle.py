@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 CALLS_PER_MINUTE = 30
 #: What clients say; all else that Redis counts was said inside a script, or by this test.

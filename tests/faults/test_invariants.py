@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from queueing.broker.keys import Keys
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome, pack
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
-from queueing.keys import Keys
-from queueing.outcomes import Outcome, pack
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger, write
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger, write
 
 KEYS = Keys("rsmq")
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Entry, Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Entry, Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 COUNT = 10_000
 #: So many runs have ended when the blow falls, and so many more when it has to fall again.

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 
 from queueing.conf import Conf
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import redis
 
+from queueing.broker.subscription import POLL_SECONDS
 from queueing.client import QueueClient
-from queueing.subscription import POLL_SECONDS
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def sent_by_rsmq(connection: redis.Redis, queue: str, body: str) -> str:

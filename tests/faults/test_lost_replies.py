@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import partial
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import get_conf
-from queueing.connections import connect
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 SENDS = 1000
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, environment
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import MANAGE, WorkerProcess, environment
 
 #: The database for writing of each case. The other one has no tables, which shows each query that goes there.
 CASES = {"replica": "default", "elsewhere": "second", "no default": "second"}
@@ -24,7 +24,8 @@ import django
 django.setup()
 from django.db import transaction
 from django.test import Client
-from queueing import history, lookup, get_client
+from queueing import get_client
+from queueing.history import lookup, writer
 from queueing.models import Attempt, Job
 from tests.tasks.app import tasks
 ids = sys.argv[1:]
@@ -51,7 +52,7 @@ try:
         raise ZeroDivisionError
 except ZeroDivisionError:
     told["sent after the other was rolled back"] = get_client().get_queue_attributes("mails").msgs - 1
-history.prune(days=30, rows=1)
+writer.prune(days=30, rows=1)
 told["after pruning"] = Job.objects.count()
 print("TOLD", json.dumps(told))
 """

@@ -4,18 +4,18 @@ import os
 import signal
 from collections.abc import Callable
 
-from queueing import metrics
+from queueing import monitoring
 from queueing.client import QueueClient
-from queueing.workers import Worker
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from queueing.monitoring.workers import Worker
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def words(client: QueueClient, queue: str) -> dict[str, int]:
     """Word -> how often it was counted."""
-    counted = metrics.totals(client, [queue])[queue].words
+    counted = monitoring.totals(client, [queue])[queue].words
     return {word: count for word, count in counted.items() if count}
 
 
@@ -51,10 +51,10 @@ def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
     assert ended == {word: told.count(word) for word in set(told)}
     assert words(client, "raising") == {"retrying": 20, "dead": 10}
 
-    counted = metrics.totals(client, ["brisk"])["brisk"]
+    counted = monitoring.totals(client, ["brisk"])["brisk"]
     assert counted.run.count == 990, "a time for each that was settled"
     assert 0.001 < counted.run.percentile(50) < 1
-    [point] = metrics.series(client, ["brisk", "raising"], seconds=3600, points=1)
+    [point] = monitoring.series(client, ["brisk", "raising"], seconds=3600, points=1)
     assert (point.done, point.retried, point.dead) == (990, 20, 10)
 
 

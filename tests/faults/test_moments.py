@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from queueing.broker.scripts import load
 from queueing.client import QueueClient
-from queueing.scripts import load
-from tests.servers.cutting_proxy import CuttingProxy, DeafOnce, MuteOnce
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.cutting_proxy import CuttingProxy, DeafOnce, MuteOnce
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def is_call_of(script: str, words: list[bytes], mention: str) -> bool:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.node_programs import VERSIONS
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, migrate
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.node_programs import VERSIONS
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, migrate
 from tests.wire.bridge import node_side
 
 from .nemesis.kinds import KINDS

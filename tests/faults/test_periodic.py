@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from queueing.broker.scripts import load
 from queueing.client import QueueClient
-from queueing.scripts import load
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.faults.ticking.settings"}
 BUDGET = 3

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 from .scene import Scene
 

@@ -5,8 +5,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.servers.cutting_proxy import CutEachOnce, CutNth, CuttingProxy, Fate
-from tests.servers.redis_server import RedisServer
+from tests.support.cutting_proxy import CutEachOnce, CutNth, CuttingProxy, Fate
+from tests.support.redis_server import RedisServer
 
 
 def through(proxy: CuttingProxy, **options: object) -> redis.Redis:

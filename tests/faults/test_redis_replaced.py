@@ -5,17 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueUnavailable
-from tests.servers.chronicle import Chronicle
-from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.chronicle import Chronicle
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def test_a_worker_goes_on_with_a_redis_that_has_forgotten_everything(

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.web_process import Visitor, WebProcess
-from tests.servers.worker_process import WorkerProcess, site_environment
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.web_process import Visitor, WebProcess
+from tests.support.worker_process import WorkerProcess, site_environment
 
 
 def accepted(visitor: Visitor) -> str | None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 from .refusing_app import REFUSED_WHILE
 from .scene import Scene

@@ -4,10 +4,10 @@ import signal
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .warm_up import until_each_works
 

@@ -9,10 +9,10 @@ from contextlib import closing
 import psutil
 import pytest
 
-from tests.servers.programs import require_namespace
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.programs import require_namespace
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 from .test_kills_of_parts import DEADLINE, keeper_of

@@ -7,8 +7,8 @@ import psutil
 
 from queueing.client import QueueClient
 from tests.faults.stillborn_app import EXIT_CODE
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def test_an_import_error_in_a_handler_module_is_told_once_and_ends_the_worker(

@@ -1,6 +1,6 @@
 """Queues are paused, purged and deleted while their jobs run."""
 
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 from .scene import Scene
 

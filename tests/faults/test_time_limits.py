@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def test_a_run_past_its_time_limit_is_a_failed_attempt_and_the_others_finish(

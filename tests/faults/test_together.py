@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from queueing.broker.keys import Keys
 from queueing.client import QueueClient
-from queueing.keys import Keys
-from tests.servers.diary import Diary
-from tests.servers.invariants import Invariants
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 #: Seconds, of the fault tests' settings.
 LEASE = 2

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, environment, migrate
+from tests.support.diary import Diary
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import MANAGE, WorkerProcess, environment, migrate
 
 REFUSED = "belongs to the database of another project"
 

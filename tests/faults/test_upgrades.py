@@ -10,10 +10,10 @@ import pytest
 
 from queueing import migrations
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.program import Program
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, WorkerProcess, environment, migrate
+from tests.support.diary import Diary
+from tests.support.program import Program
+from tests.support.waiting import eventually
+from tests.support.worker_process import MANAGE, WorkerProcess, environment, migrate
 
 #: A database notes only the name of a migration, so an edited one is applied nowhere. Add a new one instead.
 FROZEN = {

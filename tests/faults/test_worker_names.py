@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from queueing import alerts
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from queueing.monitoring import alerts
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 from .test_kills_of_parts import keeper_of

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from tests.servers.ledger import Ledger
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def until_each_works(client: QueueClient, ledger: Ledger, queue: str, *workers: WorkerProcess) -> list[str]:

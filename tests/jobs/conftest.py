@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from queueing.client import QueueClient
-from queueing.connections import use_client
+from queueing.client.default import use_client
 
 
 @pytest.fixture

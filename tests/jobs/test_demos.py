@@ -10,10 +10,10 @@ from django.db import OperationalError
 from django.test import Client
 
 from jobs import demos, limits
+from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueUnavailable
-from queueing.holdings import Lane, run_all
 from queueing.testing import run_pending
 
 JSON = {"accept": "application/json"}

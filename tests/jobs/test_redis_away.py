@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from queueing.client import QueueClient
-from tests.servers.clock import Clock
+from tests.support.clock import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_away")]
 

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.connections import connect, use_client
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ from itertools import count
 import pytest
 
 from queueing import handlers
+from queueing.broker.leases import Batch, Delivery, Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueExists
-from queueing.holdings import Batch, Delivery, Lane, run_all
 from queueing.messages import Message
-from queueing.outcomes import Outcome
-from queueing.worker.board import Board
 from queueing.worker.processor import Processor
+from queueing.worker.shared_memory import Board
 
 
 @pytest.fixture(params=["client", "fake_client"], ids=["redis", "fakeredis"])

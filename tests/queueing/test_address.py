@@ -12,10 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from mqsite.addresses import redis_url
 from mqsite.environment import Environment
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import WorkerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess
 
 PASSWORD = "p@ss:w/rd#%+ ü?&=[]"
 #: What stands for an address in the sentences of this file, and must be in no other.

@@ -2,9 +2,10 @@
 
 import pytest
 
-from queueing import history, outbox
+from queueing.broker import outbox
 from queueing.client import QueueClient
 from queueing.exceptions import InvalidFormat, QueueNotFound
+from queueing.history import writer
 from queueing.models import Job
 
 from .conftest import ended
@@ -114,7 +115,7 @@ def test_the_history_says_cancelled_after_what_came_before(queue, hand):
     [delivery] = worker.claim().deliveries
     worker.settle(ended(delivery, "retrying", attempts=1, error="ValueError: no", delay_ms=60_000))
     queue.cancel_message("work", id, reason="cancelled by boss")
-    history.write(outbox.newest(queue, count=100))
+    writer.write(outbox.newest(queue, count=100))
     job = Job.objects.get(message_id=id)
     assert (job.state, job.attempts, job.error) == ("cancelled", 1, "cancelled by boss")
     assert [attempt.outcome for attempt in job.history.all()] == ["retrying", "cancelled"]
@@ -136,5 +137,5 @@ def test_the_history_says_cancelled_after_what_came_before(queue, hand):
 def test_a_task_that_never_ran_is_found_by_its_name(queue, body, handler):
     id = queue.send_message("work", body)
     queue.cancel_message("work", id, reason="cancelled by boss")
-    history.write(outbox.newest(queue, count=100))
+    writer.write(outbox.newest(queue, count=100))
     assert Job.objects.get(message_id=id).handler == handler

@@ -9,8 +9,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from queueing.charts import COUNTS, Chart, Series, draw, sparkline
-from queueing.charts.axes import count_text, count_ticks, seconds_text, seconds_ticks, time_text, time_ticks
+from queueing.monitoring.charts import COUNTS, Chart, Series, draw, sparkline
+from queueing.monitoring.charts.axes import (
+    count_text,
+    count_ticks,
+    seconds_text,
+    seconds_ticks,
+    time_text,
+    time_ticks,
+)
 
 NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 

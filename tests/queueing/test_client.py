@@ -3,8 +3,8 @@
 import pytest
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import (
     InvalidFormat,
     InvalidValue,

@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def round_trip(client: QueueClient) -> str:
@@ -110,8 +110,8 @@ def test_a_namespace_with_a_hash_tag_works_on_a_cluster(clustered):
 
 
 def test_a_worker_works_on_a_cluster(clustered, conf):
-    from queueing import outbox
-    from queueing.holdings import abandon, extend
+    from queueing.broker import outbox
+    from queueing.broker.leases import abandon, extend
 
     from .conftest import Hand, ended
 

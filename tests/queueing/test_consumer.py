@@ -7,26 +7,27 @@ from functools import partial
 
 import pytest
 
-from queueing import handlers, outbox
+from queueing import handlers
+from queueing.broker import outbox
+from queueing.broker.leases import abandon
+from queueing.broker.listener import Listener
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.handlers import handler, policy
-from queueing.holdings import abandon
-from queueing.listener import Listener
 from queueing.worker import consumer as consuming
-from queueing.worker import crew as working
-from queueing.worker import lookout as looking
-from queueing.worker.board import Board
-from queueing.worker.clock import ServerClock
+from queueing.worker import polling as looking
+from queueing.worker import thread_pool as working
 from queueing.worker.consumer import Consumer
-from queueing.worker.crew import Crew
-from queueing.worker.log import OutcomeLog
+from queueing.worker.logging import OutcomeLog
 from queueing.worker.outage import Outage
-from queueing.worker.pipes import Bell
 from queueing.worker.processor import Processor
+from queueing.worker.server_clock import ServerClock
+from queueing.worker.shared_memory import Board
+from queueing.worker.thread_pool import Crew
+from queueing.worker.waker import Bell
 from queueing.worker.workplace import ChildWorkplace
-from tests.servers.clock import Clock
-from tests.servers.waiting import eventually
+from tests.support.clock import Clock
+from tests.support.waiting import eventually
 
 
 class Child:
@@ -229,8 +230,8 @@ def test_one_broken_queue_stops_no_other(child, client, ran, caplog):
 
 
 def test_a_broken_queue_is_logged_once_until_it_works_again(child, client, ran, caplog, monkeypatch):
-    monkeypatch.setattr("queueing.worker.lookout.BROKEN_SECONDS", 0.05)
-    monkeypatch.setattr("queueing.worker.lookout.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("queueing.worker.polling.BROKEN_SECONDS", 0.05)
+    monkeypatch.setattr("queueing.worker.polling.POLL_SECONDS", 0.05)
     noting(ran, "q")
     one = child("q")
     for times in (1, 2):

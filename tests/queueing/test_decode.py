@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from queueing import decode
-from queueing.decode import MAX_DEPTH, MAX_INTEGER, Unreadable
+from queueing.broker import decode
+from queueing.broker.decode import MAX_DEPTH, MAX_INTEGER, Unreadable
 
 DEEP = (
     *("[" * 10_000, '{"a":' * 10_000, "[" * 10_000 + "]" * 10_000),

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from queueing.worker import event_loop
 from queueing.worker.event_loop import EventLoop
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from queueing import lookup, outbox
+from queueing.broker import outbox
+from queueing.broker.outcomes import EVENTS, Outcome, pack, parts, unpack
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueError
+from queueing.history import lookup
 from queueing.models import Job
-from queueing.outcomes import EVENTS, Outcome, pack, parts, unpack
 from queueing.worker.recorder import Recorder
 
 from .conftest import ended

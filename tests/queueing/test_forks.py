@@ -15,19 +15,19 @@ import redis
 from django.db import OperationalError
 
 import queueing
-from queueing import silence
+from queueing.broker.idempotency import random_tails
 from queueing.client import QueueClient, receives
+from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.connections import connect, use_client
-from queueing.process_state import ProcessState
-from queueing.senders import random_tails
-from queueing.shared import Shared
+from queueing.resilience import circuit_breaker
+from queueing.resilience.process_state import ProcessState
+from queueing.resilience.single_flight import Shared
 from queueing.views import Probe
-from tests.servers.forks import in_forks
-from tests.servers.program import Program
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually, free_port
+from tests.support.forks import in_forks
+from tests.support.program import Program
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually, free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -255,15 +255,15 @@ def test_a_fork_waits_though_its_parent_holds_the_lock_of_those_who_wait(client:
 def test_a_fork_does_not_believe_what_its_parent_has_found_of_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(silence, "_silence", ProcessState(silence._Silence))
-    monkeypatch.setattr(silence, "WAITED_SECONDS", -1)
-    monkeypatch.setattr(silence, "BELIEVED_SECONDS", 60.0)
-    monkeypatch.setattr(silence, "connections", {"default": SimpleNamespace(vendor="postgresql")})
-    with pytest.raises(OperationalError), silence.heeded():
+    monkeypatch.setattr(circuit_breaker, "_silence", ProcessState(circuit_breaker._Silence))
+    monkeypatch.setattr(circuit_breaker, "WAITED_SECONDS", -1)
+    monkeypatch.setattr(circuit_breaker, "BELIEVED_SECONDS", 60.0)
+    monkeypatch.setattr(circuit_breaker, "connections", {"default": SimpleNamespace(vendor="postgresql")})
+    with pytest.raises(OperationalError), circuit_breaker.heeded():
         raise OperationalError("connection timeout expired")
 
     def ask() -> str:
-        with silence.heeded():
+        with circuit_breaker.heeded():
             return "asked"
 
     assert in_forks(lambda _: ask()) == ["asked"]

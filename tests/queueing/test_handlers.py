@@ -8,9 +8,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from queueing import handlers
 from queueing.backoff import exponential
+from queueing.broker.outcomes import Outcome
 from queueing.exceptions import NoHandler
 from queueing.handlers import handler, policy
-from queueing.outcomes import Outcome
 
 
 @pytest.fixture(autouse=True)

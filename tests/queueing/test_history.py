@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import OperationalError
 
-from queueing import history
+from queueing.broker.outcomes import Outcome, pack, unpack
+from queueing.history import writer
 from queueing.models import Attempt, Job
-from queueing.outcomes import Outcome, pack, unpack
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def outcome(rc=1, event="done", id=ID, **more):
 
 
 def test_an_outcome_becomes_a_job_and_its_attempt():
-    history.write([outcome(handler="jobs.say", attempts=1)])
+    writer.write([outcome(handler="jobs.say", attempts=1)])
     job = Job.objects.get()
     assert (job.queue, job.message_id, job.state, job.handler, job.body) == (
         "q",
@@ -42,7 +42,7 @@ def travelled(*told):
 def test_a_wanted_delay_is_no_waiting():
     sent = int(ID[:10], 36) / 1000
     late = {"due_ms": sent + 60_000, "started_ms": sent + 60_250}
-    history.write(travelled(outcome(**late)))
+    writer.write(travelled(outcome(**late)))
     assert Job.objects.get().wait_ms == pytest.approx(250)
 
 
@@ -52,27 +52,27 @@ def test_a_job_waited_until_its_first_start_and_what_comes_before_a_retry_is_no_
     first = outcome(1, "retrying", started_ms=sent + 60_250, due_ms=sent + 60_000, error="E")
     batches = [[first, outcome(2)]] if together else [[first], [outcome(2)]]
     for batch in batches:
-        history.write(travelled(*batch))
+        writer.write(travelled(*batch))
     job = Job.objects.get()
     assert (job.rc, job.state) == (2, "done")
     assert job.wait_ms == pytest.approx(250)
 
 
 def test_what_was_given_back_before_it_began_waited_on():
-    history.write([outcome(1, "released", started_ms=None), outcome(2)])
+    writer.write([outcome(1, "released", started_ms=None), outcome(2)])
     assert Job.objects.get().wait_ms == pytest.approx(NOW_MS + 2000 - int(ID[:10], 36) / 1000)
 
 
 def test_an_id_that_tells_no_time_tells_no_waiting():
-    history.write([outcome(id="?" * 32)])
+    writer.write([outcome(id="?" * 32)])
     assert Job.objects.get().wait_ms is None
 
 
 def test_telling_it_twice_changes_nothing():
     told = [outcome(1, "retrying", error="E"), outcome(2, "done")]
-    history.write(told)
+    writer.write(told)
     first = list(Job.objects.values()), list(Attempt.objects.values())
-    history.write(told)
+    writer.write(told)
     assert (list(Job.objects.values()), list(Attempt.objects.values())) == first
 
 
@@ -82,47 +82,47 @@ def test_an_older_receipt_never_overwrites_a_newer_one(told, together):
     words = {1: "retrying", 2: "abandoned", 3: "done"}
     outcomes = [outcome(rc, words[rc], attempts=rc) for rc in told]
     for batch in [outcomes] if together else [[one] for one in outcomes]:
-        history.write(batch)
+        writer.write(batch)
     job = Job.objects.get()
     assert (job.state, job.rc, job.attempts) == ("done", 3, 3)
     assert [a.outcome for a in job.history.all()] == ["retrying", "abandoned", "done"]
 
 
 def test_the_first_word_about_a_receipt_stays():
-    history.write([outcome(1, "abandoned")])
-    history.write([outcome(1, "lease lost")])
+    writer.write([outcome(1, "abandoned")])
+    writer.write([outcome(1, "lease lost")])
     assert Job.objects.get().state == "abandoned"
     assert Attempt.objects.get().outcome == "abandoned"
 
 
 def test_the_same_id_in_two_queues_is_two_jobs():
-    history.write([outcome(), Outcome("other", ID, 1, "done", "w", finished_ms=NOW_MS)])
+    writer.write([outcome(), Outcome("other", ID, 1, "done", "w", finished_ms=NOW_MS)])
     assert Job.objects.count() == 2
 
 
 def test_hostile_texts_are_stored_readable():
-    history.write([outcome(body="\x00<b>\udcff\ud800", error="\x00", worker="w\x00")])
+    writer.write([outcome(body="\x00<b>\udcff\ud800", error="\x00", worker="w\x00")])
     job = Job.objects.get()
     assert (job.body, job.error) == ("\\x00<b>\\udcff\\ud800", "\\x00")
 
 
 def test_more_than_a_statement_holds_is_written_whole():
-    history.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(1700)])
+    writer.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(1700)])
     assert (Job.objects.count(), Attempt.objects.count()) == (1700, 1700)
 
 
 def test_a_row_that_is_refused_does_not_block_the_others(monkeypatch):
     from django.db import DataError
 
-    good = history._write_together
+    good = writer._write_together
 
     def picky(outcomes):
         if any(one.body == "refused" for one in outcomes):
             raise DataError("no")
         good(outcomes)
 
-    monkeypatch.setattr(history, "_write_together", picky)
-    history.write([outcome(), outcome(id="z" * 32, body="refused")])
+    monkeypatch.setattr(writer, "_write_together", picky)
+    writer.write([outcome(), outcome(id="z" * 32, body="refused")])
     assert sorted(Job.objects.values_list("body", flat=True)) == ["", "text"]
 
 
@@ -130,20 +130,20 @@ def test_a_database_that_is_away_is_told_to_the_caller(monkeypatch):
     def away(outcomes):
         raise OperationalError("away")
 
-    monkeypatch.setattr(history, "_write_together", away)
+    monkeypatch.setattr(writer, "_write_together", away)
     with pytest.raises(OperationalError):
-        history.write([outcome()])
+        writer.write([outcome()])
 
 
 def test_old_rows_and_too_many_are_pruned():
-    history.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(10)])
+    writer.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(10)])
     long_ago = datetime.now(UTC) - timedelta(days=40)
     oldest = Job.objects.earliest("id")
     Job.objects.filter(pk=oldest.pk).update(finished_at=long_ago)
     Job.objects.exclude(pk=oldest.pk).update(finished_at=datetime.now(UTC))
-    history.prune(days=30, rows=100)
+    writer.prune(days=30, rows=100)
     assert Job.objects.count() == 9
-    history.prune(days=30, rows=4)
+    writer.prune(days=30, rows=4)
     assert list(Job.objects.order_by("id").values_list("message_id", flat=True)) == [
         f"hofnoo4h3u{number:022d}" for number in range(6, 10)
     ]
@@ -162,21 +162,21 @@ def test_packing_keeps_what_is_told_and_cuts_what_is_long():
 
 
 def test_counts_that_no_database_holds_are_bounded():
-    history.write([outcome(rc=2**70, attempts=2**40)])
+    writer.write([outcome(rc=2**70, attempts=2**40)])
     job = Job.objects.get()
     assert (job.rc, job.attempts) == (2**63 - 1, 2**31 - 1)
 
 
 def test_an_error_of_the_driver_blocks_no_row(monkeypatch):
-    good = history._write_together
+    good = writer._write_together
 
     def overflowing(outcomes):
         if any(one.id == "z" * 32 for one in outcomes):
             raise OverflowError("int too large")
         good(outcomes)
 
-    monkeypatch.setattr(history, "_write_together", overflowing)
-    history.write([outcome(), outcome(id="z" * 32)])
+    monkeypatch.setattr(writer, "_write_together", overflowing)
+    writer.write([outcome(), outcome(id="z" * 32)])
     assert Job.objects.count() == 1
 
 
@@ -193,7 +193,7 @@ def test_an_error_of_the_driver_blocks_no_row(monkeypatch):
     ],
 )
 def test_a_failure_is_known_by_the_class_of_its_exception(event, error, exception):
-    history.write([outcome(1, event, error=error, handler="jobs.say")])
+    writer.write([outcome(1, event, error=error, handler="jobs.say")])
     assert Job.objects.get().exception == exception
     assert [(one.exception, one.handler) for one in Attempt.objects.all()] == [(exception, "jobs.say")]
 
@@ -208,22 +208,22 @@ def test_a_failure_is_known_by_the_class_of_its_exception(event, error, exceptio
     ],
 )
 def test_the_class_of_an_exception_is_kept_once_with_its_module(event, error, error_class, exception):
-    history.write([outcome(1, event, error=error, error_class=error_class)])
+    writer.write([outcome(1, event, error=error, error_class=error_class)])
     assert (Job.objects.get().exception, Attempt.objects.get().exception) == (exception, exception)
-    [kept] = history.outcomes_of(outcome().id)
+    [kept] = writer.outcomes_of(outcome().id)
     assert (kept.error, kept.error_class) == (error, error_class)
 
 
 def test_a_job_that_succeeds_at_last_has_no_exception_but_its_attempt_has():
-    history.write([outcome(1, "retrying", error="ValueError: no")])
-    history.write([outcome(2, "done")])
+    writer.write([outcome(1, "retrying", error="ValueError: no")])
+    writer.write([outcome(2, "done")])
     assert Job.objects.get().exception is None
     assert [one.exception for one in Attempt.objects.all()] == ["ValueError", None]
 
 
 def through_the_outbox(*outcomes, with_bodies=True):
     packed = pack(outcomes, with_bodies=with_bodies)
-    history.write(unpack([b"count", b"1", b"packed", packed, b"refused", b"[]"]))
+    writer.write(unpack([b"count", b"1", b"packed", packed, b"refused", b"[]"]))
     job = Job.objects.get()
     return job.body, job.body_is_whole
 
@@ -242,14 +242,14 @@ def test_a_payload_that_is_not_stored_is_not_whole():
 
 @pytest.mark.parametrize("body", ["a\x00b", "a\udcffb"])
 def test_a_payload_that_no_database_holds_is_kept_readable_and_is_not_whole(body):
-    history.write([outcome(body=body)])
+    writer.write([outcome(body=body)])
     assert Job.objects.get().body_is_whole is False
 
 
 def test_a_later_outcome_brings_the_payload_that_an_earlier_one_lacked():
-    history.write([outcome(1, "abandoned", body="", body_is_whole=False)])
-    history.write([outcome(2, "retrying", body="text")])
-    history.write([outcome(3, "done", body="te", body_is_whole=False)])
+    writer.write([outcome(1, "abandoned", body="", body_is_whole=False)])
+    writer.write([outcome(2, "retrying", body="text")])
+    writer.write([outcome(3, "done", body="te", body_is_whole=False)])
     job = Job.objects.get()
     assert (job.state, job.body, job.body_is_whole) == ("done", "text", True)
 
@@ -264,7 +264,7 @@ def test_a_later_outcome_brings_the_payload_that_an_earlier_one_lacked():
 )
 def test_what_the_scripts_record_of_a_payload(name, stored, kept, is_whole):
     ended = b'{"queue":"q","lane":"c q","reason":"r","endings":[["%s",1,"dead",0,3]]}' % ID.encode()
-    history.write(unpack([b"count", b"1", b"ms", b"1000", b"ended", ended, name, stored]))
+    writer.write(unpack([b"count", b"1", b"ms", b"1000", b"ended", ended, name, stored]))
     job = Job.objects.get()
     assert (job.body, job.body_is_whole) == (kept, is_whole)
 
@@ -282,24 +282,24 @@ def test_a_message_whose_id_has_ended_before_has_a_row_of_its_own(first, event, 
     word, rc = first
     ended, again = outcome(rc, word), put_again(event=event)
     for batch in [[ended, again]] if together else [[ended], [again]]:
-        history.write(batch)
+        writer.write(batch)
     rows = Job.objects.order_by("id").values_list("message_id", "state", "rc", "body")
     assert list(rows) == [(f"{ID}/1", word, rc, "text"), (ID, event, 1, "another text")]
     assert [job.history.count() for job in Job.objects.all()] == [1, 1]
-    assert [found.body for found in history.outcomes_of(ID)] == ["another text"]
+    assert [found.body for found in writer.outcomes_of(ID)] == ["another text"]
 
 
 def test_a_message_that_is_put_again_with_the_same_text_has_a_row_of_its_own():
-    history.write([outcome()])
-    history.write([put_again(body="text")])
+    writer.write([outcome()])
+    writer.write([put_again(body="text")])
     assert Job.objects.count() == 2
 
 
 def test_a_message_may_be_put_again_and_again():
     for minute in range(5):
         start_ms = NOW_MS + minute * 60_000
-        history.write([outcome(1, "retrying", started_ms=start_ms, finished_ms=start_ms + 100)])
-        history.write([outcome(2, "done", started_ms=start_ms + 200, finished_ms=start_ms + 300)])
+        writer.write([outcome(1, "retrying", started_ms=start_ms, finished_ms=start_ms + 100)])
+        writer.write([outcome(2, "done", started_ms=start_ms + 200, finished_ms=start_ms + 300)])
     names = [ID, *(f"{ID}/{number}" for number in range(1, 5))]
     assert sorted(Job.objects.values_list("message_id", flat=True)) == sorted(names)
     assert Attempt.objects.count() == 10
@@ -309,27 +309,27 @@ def test_a_message_may_be_put_again_and_again():
 def test_the_outcomes_of_a_message_that_was_put_again_may_be_recorded_again(times):
     told = [outcome(1, "retrying"), outcome(2), put_again()]
     for _ in range(times):
-        history.write(told)
+        writer.write(told)
     assert (Job.objects.count(), Attempt.objects.count()) == (2, 3)
 
 
 def test_clocks_of_workers_that_differ_make_no_second_message_of_one():
     told = [outcome(1, "retrying", finished_ms=NOW_MS + 9000), outcome(2, finished_ms=NOW_MS + 8999.5)]
     for _ in range(2):
-        history.write(told)
+        writer.write(told)
     assert (Job.objects.count(), Attempt.objects.count()) == (1, 2)
 
 
 def test_a_redriven_dead_letter_keeps_its_row():
-    history.write([outcome(3, "dead")])
-    history.write([outcome(4, "retrying"), outcome(5)])
+    writer.write([outcome(3, "dead")])
+    writer.write([outcome(4, "retrying"), outcome(5)])
     assert Job.objects.get().state == "done"
     assert Attempt.objects.count() == 3
 
 
 @pytest.mark.parametrize("event", ["lease lost", "gone"])
 def test_a_refused_outcome_that_comes_late_is_of_the_same_message(event):
-    history.write([outcome(2)])
-    history.write([put_again(event=event)])
+    writer.write([outcome(2)])
+    writer.write([put_again(event=event)])
     assert Job.objects.get().state == "done"
     assert Attempt.objects.count() == 2

@@ -5,10 +5,10 @@ import secrets
 
 import pytest
 
-from queueing import outbox
-from queueing.holdings import abandon, extend, run_all
-from queueing.keys import Keys
-from tests.servers.waiting import eventually
+from queueing.broker import outbox
+from queueing.broker.keys import Keys
+from queueing.broker.leases import abandon, extend, run_all
+from tests.support.waiting import eventually
 
 from .conftest import ended
 

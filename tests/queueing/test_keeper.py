@@ -8,14 +8,14 @@ import pytest
 import redis
 
 from queueing.client import QueueClient
+from queueing.client.default import use_client
 from queueing.conf import Conf
-from queueing.connections import use_client
-from queueing.worker.board import Board
+from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import RETRY_SECONDS, Keeper, Kept
-from queueing.worker.liveness import Birth
 from queueing.worker.options import Options
-from queueing.worker.pipes import Bell
-from tests.servers.waiting import eventually
+from queueing.worker.shared_memory import Board
+from queueing.worker.waker import Bell
+from tests.support.waiting import eventually
 
 from .conftest import Hand
 

@@ -11,17 +11,17 @@ import pytest
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueError
-from queueing.worker.board import Board
 from queueing.worker.guard import REPORT_SECONDS, Guard
+from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import Keeper
-from queueing.worker.liveness import Birth
 from queueing.worker.options import Options
-from queueing.worker.pipes import Bell
 from queueing.worker.recorder import Recorder
 from queueing.worker.scheduler import Scheduler
+from queueing.worker.shared_memory import Board
 from queueing.worker.sweeper import Sweeper
+from queueing.worker.waker import Bell
 from tests.queueing.test_scheduler import every
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +133,7 @@ class TestEachWorkContinuesAfterAnError:
         cursed.cancel_message("work", cursed.send_message("work", "x"))
         recorder = Recorder(cursed, Conf(), name="one")
         with monkeypatch.context() as patch:
-            patch.setattr("queueing.history.write", write)
+            patch.setattr("queueing.history.writer.write", write)
             assert 0 < recorder.step() <= 15
         while recorder.step() < 1:
             pass

@@ -2,9 +2,9 @@
 
 import pytest
 
+from queueing.broker.leases import Lane, Look, look, run_all
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, Look, look, run_all
 from queueing.messages import Draft
 
 

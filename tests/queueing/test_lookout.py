@@ -2,10 +2,10 @@
 
 import pytest
 
-from queueing.subscription import POLL_SECONDS
-from queueing.worker import lookout as looking
-from queueing.worker.lookout import Lookout
-from tests.servers.clock import Clock
+from queueing.broker.subscription import POLL_SECONDS
+from queueing.worker import polling as looking
+from queueing.worker.polling import Lookout
+from tests.support.clock import Clock
 
 
 @pytest.fixture(autouse=True)

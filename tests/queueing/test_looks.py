@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing import outbox
+from queueing.broker import outbox
 from queueing.client import QueueClient
 
 

@@ -4,7 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from queueing import history, lookup, outbox
+from queueing.broker import outbox
+from queueing.history import lookup, writer
 from queueing.models import Job
 
 from .conftest import ended
@@ -28,7 +29,7 @@ def test_a_message_is_followed_through_its_life(any_client, hand):
     child.settle(ended(delivery, "done", started_ms=1.0, attempts=1))
     assert seen() == "done"
     entries = outbox.read(any_client, "r", count=10)
-    history.write([outcome for entry in entries for outcome in entry.outcomes])
+    writer.write([outcome for entry in entries for outcome in entry.outcomes])
     assert seen() == "done"
     outbox.drop(any_client, entries)
     assert seen() == "done"
@@ -93,7 +94,7 @@ def test_of_a_long_text_in_the_history_the_beginning_is_read(any_client, hand, l
     [delivery] = child.claim().deliveries
     child.settle(ended(delivery, "done", started_ms=1.0))
     entries = outbox.read(any_client, "r", count=10)
-    history.write([outcome for entry in entries for outcome in entry.outcomes])
+    writer.write([outcome for entry in entries for outcome in entry.outcomes])
     outbox.drop(any_client, entries)
     Job.objects.update(body="x" * length, error="e" * 5000, result="r" * 5000)
     with CaptureQueriesContext(connection) as queries:

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from queueing import validation
+from queueing.broker import rsmq_values
+from queueing.broker.leases import Lane, run_all
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
 from queueing.messages import Swept
 from tests.faults import spoilt
 
@@ -81,7 +81,7 @@ def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue)
 
 
 def test_a_lease_of_the_longest_setting_stays_with_its_lane(queue):
-    conf = Conf(LEASE=float(validation.MAX_SECONDS))
+    conf = Conf(LEASE=float(rsmq_values.MAX_SECONDS))
     lane = Lane(queue, conf, "child", "ledger")
     queue.send_message("ledger", "text")
     [delivery] = lane.read_claim(run_all(queue, [lane.claim(10, suspects="take")])[0]).deliveries

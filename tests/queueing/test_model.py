@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from queueing.broker.idempotency import base36
 from queueing.client import QueueClient
 from queueing.messages import Draft, Message
-from queueing.senders import base36
 
 from .model import Model, outcome
 

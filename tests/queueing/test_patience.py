@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from queueing import patience as patiences
-from queueing import pool as pools
+from queueing.broker import pool as pools
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueUnavailable
-from queueing.patience import patience
+from queueing.resilience import deadline as patiences
+from queueing.resilience.deadline import patience
 
 
 @pytest.fixture

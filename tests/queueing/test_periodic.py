@@ -13,8 +13,8 @@ from queueing import handlers, periodic
 from queueing.checks import check_schedules
 from queueing.handlers import handler
 from queueing.messages import Draft, Timing
-from queueing.schedule import LATE_MS, MOST_MISSED, Schedule, Target, send_now
-from queueing.timetable import Interval
+from queueing.scheduling.schedule import LATE_MS, MOST_MISSED, Schedule, Target, send_now
+from queueing.scheduling.triggers import Interval
 
 every_minute = periodic.periodic("* * * * *")
 

@@ -4,16 +4,16 @@ import re
 
 import pytest
 
+from queueing.broker.listener import Listener
+from queueing.broker.scripts import FOLDER
 from queueing.client import QueueClient, receives
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
-from queueing.listener import Listener
 from queueing.messages import Draft
-from queueing.scripts import FOLDER
-from tests.servers.programs import ROOT
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
+from tests.support.programs import ROOT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 
 def documented_rule(heading: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from queueing.worker.pipes import Bell, readable
+from queueing.worker.waker import Bell, readable
 
 
 @pytest.fixture

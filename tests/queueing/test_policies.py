@@ -62,7 +62,7 @@ def test_a_pop_obeys_the_policy_too(queue):
 
 
 def test_workers_obey_the_policy_and_record_it(queue, hand):
-    from queueing import outbox
+    from queueing.broker import outbox
 
     queue.set_redrive_policy("work", 2)
     id = queue.send_message("work", "a")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from queueing.broker.pool import Pool
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueUnavailable
-from queueing.patience import patience
-from queueing.pool import Pool
-from tests.servers.waiting import eventually
+from queueing.resilience.deadline import patience
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

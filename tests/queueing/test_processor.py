@@ -10,8 +10,8 @@ import pytest
 from django.db import InterfaceError, connection, transaction
 
 from queueing import handlers
+from queueing.broker.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.handlers import policy
-from queueing.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.policies import Policy
 from queueing.worker import processor
 from queueing.worker.clean_context import CleanContext

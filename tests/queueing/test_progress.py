@@ -2,11 +2,11 @@
 
 import pytest
 
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
 from queueing.messages import Progress
-from queueing.outcomes import Outcome
 
 
 @pytest.fixture

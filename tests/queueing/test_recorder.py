@@ -3,10 +3,11 @@
 import pytest
 from django.db import OperationalError
 
-from queueing import history, outbox, ownership
+from queueing.broker import outbox
+from queueing.broker.outcomes import FORMAT
 from queueing.conf import Conf
+from queueing.history import ownership, writer
 from queueing.models import Attempt, Identity, Job
-from queueing.outcomes import FORMAT
 from queueing.worker.recorder import GIVE_WAY_SECONDS, POLL_SECONDS, YIELD_SECONDS, Recorder
 
 from .conftest import ended
@@ -43,13 +44,13 @@ def test_while_the_database_is_away_they_wait_and_nothing_is_lost(recorder, sett
     def away(outcomes):
         raise OperationalError("away")
 
-    write = history.write
-    monkeypatch.setattr(history, "write", away)
+    write = writer.write
+    monkeypatch.setattr(writer, "write", away)
     pauses = [recorder.step() for _ in range(8)]
     assert pauses == sorted(pauses)
     assert pauses[-1] <= 15
     assert waiting(settled) == 3
-    monkeypatch.setattr(history, "write", write)
+    monkeypatch.setattr(writer, "write", write)
     recorder.step()
     assert (Job.objects.count(), waiting(settled)) == (3, 0)
 
@@ -118,10 +119,10 @@ def test_an_error_nobody_thought_of_is_survived(recorder, settled, monkeypatch):
     def broken(outcomes):
         raise RuntimeError("nobody thought of it")
 
-    write = history.write
-    monkeypatch.setattr(history, "write", broken)
+    write = writer.write
+    monkeypatch.setattr(writer, "write", broken)
     assert recorder.step() > 0
-    monkeypatch.setattr(history, "write", write)
+    monkeypatch.setattr(writer, "write", write)
     recorder.step()
     assert Job.objects.count() == 3
 

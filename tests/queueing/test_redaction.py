@@ -5,7 +5,7 @@ import json
 import pytest
 
 from queueing.conf import read
-from queueing.redaction import redacted, struck
+from queueing.text.redaction import redacted, struck
 
 NAMES = ("password", "token")
 

@@ -8,14 +8,15 @@ import pytest
 import redis
 from redis import exceptions as driver
 
-from queueing import patience, refusals
+from queueing.broker import refusals
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable, ReplyLost
-from tests.servers.cutting_proxy import CuttingProxy, Fate
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
+from queueing.resilience import deadline
+from tests.support.cutting_proxy import CuttingProxy, Fate
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -182,9 +183,9 @@ def test_a_replica_takes_no_ping(client: QueueClient, admin: redis.Redis):
 
 def test_a_refused_page_does_not_stop_the_others(client: QueueClient, admin: redis.Redis):
     admin.execute_command("REPLICAOF", "127.0.0.1", "1")
-    with patience.patience(0.3), pytest.raises(QueueRefused):
+    with deadline.patience(0.3), pytest.raises(QueueRefused):
         client.send_message("q", "text")
-    with patience.patience(0.3, is_read=True):
+    with deadline.patience(0.3, is_read=True):
         assert client.list_queues() == ["q"]
 
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from queueing import holdings
+from queueing.broker import leases
+from queueing.broker.leases import run_all
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable, ReplyLost
-from queueing.holdings import run_all
 from queueing.messages import Draft
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy, Fate
-from tests.servers.waiting import eventually
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy, Fate
+from tests.support.waiting import eventually
 
 from .conftest import Hand, ended
 
@@ -90,7 +90,7 @@ def test_a_claim_is_one_claim(queue, cut, conf):
 
 
 def test_a_settle_is_one_settle_and_refuses_the_same(queue, cut, conf):
-    from queueing import outbox
+    from queueing.broker import outbox
 
     queue.send_messages("work", ["a", "b"])
     child = Hand(cut, conf, "a")
@@ -116,8 +116,8 @@ def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
 def test_extending_and_giving_back_are_repeated_freely(queue, cut, conf):
     [id] = queue.send_messages("work", ["a"])
     Hand(cut, conf, "a").claim()
-    assert holdings.extend(cut, conf, "work", ["a"]) == []
-    holdings.abandon(cut, conf, "work", "a", started=[id], reason="killed")
+    assert leases.extend(cut, conf, "work", ["a"]) == []
+    leases.abandon(cut, conf, "work", "a", started=[id], reason="killed")
     assert queue.redis.hget("rsmq:work:ends", id) == b"0 1 0"
 
 

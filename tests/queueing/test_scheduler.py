@@ -9,15 +9,15 @@ import pytest
 import redis
 
 from queueing.client import QueueClient
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.messages import Draft
-from queueing.schedule import Schedule, Target
-from queueing.timetable import Cron, Interval
+from queueing.scheduling.schedule import Schedule, Target
+from queueing.scheduling.triggers import Cron, Interval
 from queueing.worker.forks import watch_forks
 from queueing.worker.scheduler import NAMING_SECONDS, STEP, Scheduler
-from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.forks import in_forks
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.forks import in_forks
 
 
 def every(

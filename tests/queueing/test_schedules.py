@@ -12,7 +12,7 @@ from queueing.client import QueueClient
 from queueing.client.schedules import FORGOTTEN_MS, LEFT_MS
 from queueing.exceptions import MessageTooLong, QueueFull, QueueNotFound, ScheduleNotFound
 from queueing.messages import Draft, Timing
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 
 REPORT = Timing("report", "every 1 s", "", "work", "once")
 #: The same schedule with the times of a newer release.

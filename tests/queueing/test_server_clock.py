@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from queueing.worker import clock
-from queueing.worker.clock import ServerClock
+from queueing.worker import server_clock
+from queueing.worker.server_clock import ServerClock
 
 EPOCH_MS = 1_800_000_000_000.0
 
@@ -15,7 +15,7 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: float = 1.0) -> None:
         self.here_ms, self.rate, self.shift_ms = 5000.0, rate, 0.0
-        monkeypatch.setattr(clock, "_here_ms", lambda: self.here_ms)
+        monkeypatch.setattr(server_clock, "_here_ms", lambda: self.here_ms)
 
     @property
     def server_ms(self) -> float:

@@ -13,11 +13,12 @@ from django.core.management.base import SystemCheckError
 from django.test import override_settings
 
 import queueing
-from queueing import checks, provision
+from queueing import checks
+from queueing.client import provision
+from queueing.client.default import use_client
 from queueing.conf import Conf, get_conf, read
-from queueing.connections import use_client
 from queueing.testing import fake_queues
-from tests.servers.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 #: Values of a wrong type or out of all bounds, by the type of a setting.
 WRONG: dict[Any, list[Any]] = {

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from queueing.exceptions import QueueUnavailable
-from queueing.shared import Shared
+from queueing.resilience.single_flight import Shared
 
 
 class Source:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from queueing.task_body import NAME_CHARACTERS, BadTaskBody, name_in, read
+from queueing.broker.task_body import NAME_CHARACTERS, BadTaskBody, name_in, read
 
 BEGINNING = '{"django_task": 1, "task": '
 

@@ -7,7 +7,7 @@ import pytest
 from queueing import handlers
 from queueing.handlers import handler, policy
 from queueing.worker import timeouts
-from queueing.worker.board import Running
+from queueing.worker.shared_memory import Running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queueing.timetable import BadTimetable, Cron, Interval, Timetable, read
+from queueing.scheduling.triggers import BadTimetable, Cron, Interval, Timetable, read
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_MS = 3_600_000

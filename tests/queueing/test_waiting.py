@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import redis
 
-from queueing import wakeups
+from queueing.broker import wakeups
 from queueing.client import QueueClient
 from queueing.client import receives as receiving
 from queueing.exceptions import QueueUnavailable
-from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.waiting import HANG_SECONDS, eventually
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.waiting import HANG_SECONDS, eventually
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from queueing.broker.leases import Delivery
+from queueing.broker.outcomes import Outcome
 from queueing.context import Context, current
-from queueing.error_text import sentence
-from queueing.holdings import Delivery
+from queueing.logging import TextFormatter
 from queueing.messages import Message
-from queueing.outcomes import Outcome
-from queueing.text_log import TextFormatter
+from queueing.text.errors import sentence
 from queueing.worker.json_log import JsonFormatter
-from queueing.worker.log import OutcomeLog
+from queueing.worker.logging import OutcomeLog
 from queueing.worker.steady_log import NAMES, _reported, steady
 
 

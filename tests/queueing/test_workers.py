@@ -5,13 +5,13 @@ import os
 
 import pytest
 
+from queueing.broker.keys import Keys
 from queueing.client import QueueClient
-from queueing.keys import Keys
-from queueing.worker.board import Board
+from queueing.monitoring.workers import ALIVE_SECONDS, Worker, registration
+from queueing.worker.heartbeat import Birth, Liveness
 from queueing.worker.keeper import Kept
-from queueing.worker.liveness import Birth, Liveness
 from queueing.worker.options import Options
-from queueing.workers import ALIVE_SECONDS, Worker, registration
+from queueing.worker.shared_memory import Board
 
 KEYS = Keys("rsmq")
 

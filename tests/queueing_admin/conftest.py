@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from queueing.client import QueueClient
-from queueing.connections import use_client
+from queueing.client.default import use_client
 
 
 @pytest.fixture

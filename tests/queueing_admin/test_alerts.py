@@ -9,8 +9,10 @@ from django.test import Client
 from django.utils.html import escape
 from pytest_django import Settings
 
-from queueing import alerts, outbox, ownership
+from queueing.broker import outbox
 from queueing.client import QueueClient
+from queueing.history import ownership
+from queueing.monitoring import alerts
 
 from .jobs import job
 

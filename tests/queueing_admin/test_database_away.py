@@ -18,11 +18,11 @@ from django.test import Client, RequestFactory
 
 from queueing.admin.database_away import guard
 from queueing.models import Job
-from queueing.silence import BELIEVED_SECONDS
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.program import Program
-from tests.servers.web_process import Answer, Visitor, WebProcess
-from tests.servers.worker_process import MANAGE, site_environment
+from queueing.resilience.circuit_breaker import BELIEVED_SECONDS
+from tests.support.postgres_server import PostgresServer
+from tests.support.program import Program
+from tests.support.web_process import Answer, Visitor, WebProcess
+from tests.support.worker_process import MANAGE, site_environment
 
 from .jobs import LIST
 

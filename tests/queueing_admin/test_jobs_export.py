@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from queueing.admin import job_export
-from queueing.admin.job_export import COLUMNS, cell
+from queueing.admin.jobs import export
+from queueing.admin.jobs.export import COLUMNS, cell
 from queueing.models import Job
 
 from .jobs import LIST, job
@@ -46,7 +46,7 @@ def test_secrets_in_errors_are_struck_out(boss: Client) -> None:
 def test_of_a_long_error_the_beginning_is_read(boss: Client) -> None:
     job(error="E" * 9_000)
     [titles, line] = read(boss)
-    assert line[titles.index("error")] == "E" * job_export.ERROR_MAX
+    assert line[titles.index("error")] == "E" * export.ERROR_MAX
 
 
 def test_it_is_a_download(boss: Client) -> None:
@@ -59,7 +59,7 @@ def test_it_is_a_download(boss: Client) -> None:
 def test_it_reads_in_bounded_steps_and_never_a_payload(
     boss: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(job_export, "CHUNK", 10)
+    monkeypatch.setattr(export, "CHUNK", 10)
     for number in range(25):
         job(number, body="secret payload")
     with django_assert_num_queries(2 + 3) as queries:
@@ -68,7 +68,7 @@ def test_it_reads_in_bounded_steps_and_never_a_payload(
 
 
 def test_one_that_ends_early_says_so(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_export, "ROWS_MAX", 7)
+    monkeypatch.setattr(export, "ROWS_MAX", 7)
     for number in range(8):
         job(number)
     lines = read(boss)

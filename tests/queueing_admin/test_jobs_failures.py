@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from queueing.admin import job_failures
-from queueing.admin.job_failures import failures
+from queueing.admin.jobs import failures as failures_page
+from queueing.admin.jobs.failures import failures
 from queueing.models import Attempt
 
 from .jobs import LIST, job, listed, text_of
@@ -61,8 +61,8 @@ def test_every_failed_attempt_counts_also_of_a_job_that_succeeded_since() -> Non
 
 
 def test_counting_ends_at_the_newest(monkeypatch: pytest.MonkeyPatch, boss: Client) -> None:
-    monkeypatch.setattr(job_failures, "COUNTED_MAX", 10)
-    monkeypatch.setattr(job_failures, "GROUPS_MAX", 2)
+    monkeypatch.setattr(failures_page, "COUNTED_MAX", 10)
+    monkeypatch.setattr(failures_page, "GROUPS_MAX", 2)
     for number in range(30):
         failed(timedelta(minutes=30 - number), f"Error{number % 3}")
 
@@ -80,7 +80,7 @@ def test_it_reads_one_index_and_no_text_but_the_examples(
 ) -> None:
     for number in range(40):
         failed(timedelta(minutes=number), f"Error{number % 4}")
-    plan = job_failures._grouped(datetime.now(UTC) - timedelta(hours=1)).explain()
+    plan = failures_page._grouped(datetime.now(UTC) - timedelta(hours=1)).explain()
     assert "USING COVERING INDEX queueing_attempt_failures" in plan
 
     with django_assert_max_num_queries(10) as queries:

@@ -13,12 +13,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from queueing.admin import job_search
-from queueing.admin.job_criteria import Criteria
-from queueing.admin.job_filters import names_in
-from queueing.admin.job_search import SEARCHED_CHARACTERS, Count, Found, JobSearch, Place, rows_in_all
+from queueing.admin.jobs import search
+from queueing.admin.jobs.criteria import Criteria
+from queueing.admin.jobs.filters import names_in
+from queueing.admin.jobs.search import SEARCHED_CHARACTERS, Count, Found, JobSearch, Place, rows_in_all
 from queueing.models import Job
-from tests.servers.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 from .jobs import LIST, NOON, job, listed, text_of, values
 
@@ -88,8 +88,8 @@ def plainly(rows: Any) -> list[str]:
 def test_its_pages_are_those_of_a_plain_query(
     monkeypatch: pytest.MonkeyPatch, params: dict[str, str], conditions: dict[str, Any], step: int
 ) -> None:
-    monkeypatch.setattr(job_search, "STEP", step)
-    monkeypatch.setattr(job_search, "TEXT_STEP", step)
+    monkeypatch.setattr(search, "STEP", step)
+    monkeypatch.setattr(search, "TEXT_STEP", step)
     make()
     assert ids(**params) == plainly(Job.objects.filter(**conditions))
 
@@ -97,7 +97,7 @@ def test_its_pages_are_those_of_a_plain_query(
 def test_a_search_whose_time_is_up_says_how_far_it_came_and_goes_on_from_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job_search, "TEXT_STEP", 50)
+    monkeypatch.setattr(search, "TEXT_STEP", 50)
     make()
     found = list(pages(JobSearch(Criteria.read({"q": "number 7 50%"})), 50, budget_seconds=-1))
     assert [len(page.jobs) for page in found] == [0, 0, 1]
@@ -152,7 +152,7 @@ def test_what_is_struck_out_cannot_be_found_where_it_is_cut(tail: str) -> None:
 
 
 def test_counting_ends_at_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_search, "COUNT_MAX", 30)
+    monkeypatch.setattr(search, "COUNT_MAX", 30)
     make(40)
     count = JobSearch(Criteria()).count()
     assert count
@@ -263,8 +263,8 @@ class TestList:
         assert "All 40 jobs of this list" in text_of(boss, LIST + "?state=dead")
 
     def test_a_search_says_what_it_has_looked_at(self, boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(job_search, "TEXT_STEP", 50)
-        monkeypatch.setattr(job_search, "BUDGET_SECONDS", -1)
+        monkeypatch.setattr(search, "TEXT_STEP", 50)
+        monkeypatch.setattr(search, "BUDGET_SECONDS", -1)
         make(120)
         html = text_of(boss, LIST + "?q=number 7 50%25")
         assert "Searched 50 of about 120 jobs." in html
@@ -365,10 +365,10 @@ call_command("migrate", verbosity=0)
 from datetime import UTC, datetime, timedelta
 from django.db import connection
 from benchmarks.plenty import fill
-from queueing.admin.job_criteria import Criteria
-from queueing.admin.job_search import Count, JobSearch, Place
-from queueing.admin.job_failures import _grouped, failures
-from queueing.admin.job_filters import names_in
+from queueing.admin.jobs.criteria import Criteria
+from queueing.admin.jobs.search import Count, JobSearch, Place
+from queueing.admin.jobs.failures import _grouped, failures
+from queueing.admin.jobs.filters import names_in
 fill(20000)
 now = datetime.now(UTC)
 place = Place(now - timedelta(days=14), 10000)

@@ -11,15 +11,16 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from queueing import history, outbox
-from queueing.admin import job_bulk, job_search
+from queueing.admin.jobs import bulk, search
+from queueing.broker import outbox
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.connections import connect, use_client
 from queueing.exceptions import QueueUnavailable
-from queueing.holdings import Lane, run_all
+from queueing.history import writer
 from queueing.models import Attempt, Job
-from queueing.outcomes import Outcome
 
 from .jobs import LIST, NOON, job, listed, text_of
 
@@ -82,7 +83,7 @@ def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "tes
 
 def record(client: QueueClient) -> None:
     entries = outbox.read(client, "recorder", count=1000) or []
-    history.write([outcome for entry in entries for outcome in entry.outcomes])
+    writer.write([outcome for entry in entries for outcome in entry.outcomes])
     outbox.drop(client, entries)
 
 
@@ -279,8 +280,8 @@ class TestMany:
     def test_it_goes_in_steps_with_visible_progress(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_bulk, "CHUNK", 4)
-        monkeypatch.setattr(job_bulk, "STEP_SECONDS", -1)
+        monkeypatch.setattr(bulk, "CHUNK", 4)
+        monkeypatch.setattr(bulk, "STEP_SECONDS", -1)
         for number in range(10):
             job(number, body=f"number {number}", body_is_whole=number != 3)
 
@@ -312,7 +313,7 @@ class TestMany:
     def test_a_search_without_an_index_is_gone_through_too(
         self, boss: Client, redis_away: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("queueing.admin.job_search.TEXT_STEP", 3)
+        monkeypatch.setattr("queueing.admin.jobs.search.TEXT_STEP", 3)
         for number in range(20):
             job(number, error="boom" if number % 5 == 0 else "", queue="a" if number < 10 else "b")
 
@@ -324,9 +325,9 @@ class TestMany:
     def test_a_search_whose_time_is_up_says_how_far_it_came_and_can_be_gone_through(
         self, boss: Client, redis_away: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("queueing.admin.job_search.TEXT_STEP", 3)
-        monkeypatch.setattr(job_bulk, "COUNT_SECONDS", -1)
-        monkeypatch.setattr(job_bulk, "STEP_SECONDS", -1)
+        monkeypatch.setattr("queueing.admin.jobs.search.TEXT_STEP", 3)
+        monkeypatch.setattr(bulk, "COUNT_SECONDS", -1)
+        monkeypatch.setattr(bulk, "STEP_SECONDS", -1)
         for number in range(20):
             job(number, error="boom" if number in (0, 18) else "")
 
@@ -340,7 +341,7 @@ class TestMany:
         page = text_of(boss, url("forget", "q=boom"))
         assert "Delete an unknown number of jobs from the history?" in page
         assert "Nothing was found there." in page
-        monkeypatch.setattr(job_search, "BUDGET_SECONDS", -1)
+        monkeypatch.setattr(search, "BUDGET_SECONDS", -1)
         answer = boss.post(url("forget"), {"progress": signed(boss.get(url("forget", "q=boom")))})
         assert "0 found and done" in answer.content.decode()
         do(boss, "forget", "q=boom")
@@ -349,7 +350,7 @@ class TestMany:
     def test_redis_away_in_the_middle_stops_it_and_it_goes_on_later(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_bulk, "CHUNK", 2)
+        monkeypatch.setattr(bulk, "CHUNK", 2)
         for number in range(6):
             job(number)
         send_messages, calls = queue.send_messages, []

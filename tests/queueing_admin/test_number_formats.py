@@ -16,7 +16,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.formats import reset_format_cache
 
-from queueing.admin import job_bulk, queue_work
+from queueing.admin import long_actions
+from queueing.admin.jobs import bulk
 from queueing.client import QueueClient
 from queueing.models import Job
 
@@ -135,7 +136,7 @@ def test_deleting_a_job_deletes_no_other(language: str, console: Job, boss: Clie
 def test_work_on_more_than_a_thousand_messages_goes_on_from_page_to_page(
     odd_separators: None, console: Job, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_work, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(long_actions, "SLICE_SECONDS", 0.0)
     address, form = f"{CONSOLE}queue/mail/move/", {"confirmed": "1", "target": "testqueue", "count": "1200"}
     read: list[str] = []
     while (page := boss.post(address, form)).status_code == 200:
@@ -152,8 +153,8 @@ def test_a_verb_over_more_than_a_thousand_jobs_goes_on_from_page_to_page(
     odd_separators: None, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Job.objects.bulk_create(Job(**values(number)) for number in range(1200))
-    monkeypatch.setattr(job_bulk, "STEP_SECONDS", 0.0)
-    monkeypatch.setattr(job_bulk, "CHUNK", 1100)
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(bulk, "CHUNK", 1100)
 
     page = boss.post(url("forget"), {"progress": signed(boss.get(url("forget")))})
 

@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from queueing.admin import chart_page
-from queueing.admin.queue_charts import RANGES, Range
+from queueing.admin.queues import chart_page
+from queueing.admin.queues.charts import RANGES, Range
+from queueing.broker.rsmq_values import encode
 from queueing.client import QueueClient
-from queueing.metrics.points import LEVELS
-from queueing.validation import encode
-from tests.servers.clock import Clock
+from queueing.monitoring.points import LEVELS
+from tests.support.clock import Clock
 
 LIST = "/admin/queueing/queue/"
 LIVE = LIST + "live/"

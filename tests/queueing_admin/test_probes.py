@@ -11,10 +11,10 @@ from django.test import Client
 
 from queueing import views
 from queueing.client import QueueClient
-from tests.servers.clock import Clock
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import site_environment
+from tests.support.clock import Clock
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import site_environment
 
 
 def test_healthz_asks_nothing_but_the_process(

@@ -8,10 +8,10 @@ from django.contrib.admin.models import LogEntry
 from django.http import HttpResponse
 from django.test import Client
 
-from queueing.admin import queue_work
+from queueing.admin import long_actions
+from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
 from queueing.messages import QueuePolicy
 
 LIST = "/admin/queueing/queue/"
@@ -230,7 +230,7 @@ class TestLongWork:
 
     @pytest.fixture(autouse=True)
     def _impatient(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(queue_work, "SLICE_SECONDS", 0.0)
+        monkeypatch.setattr(long_actions, "SLICE_SECONDS", 0.0)
 
     def signed(self, html: str) -> str:
         return re.findall(r'name="work" value="([^"]+)"', html)[0]
@@ -277,7 +277,7 @@ class TestLongWork:
     def test_what_breaks_off_is_logged_with_what_was_done(
         self, press: Callable[..., str], queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(queue_work, "SLICE_SECONDS", 60.0)
+        monkeypatch.setattr(long_actions, "SLICE_SECONDS", 60.0)
         queue.send_messages("work", ["x"] * 450)
         run, scripts = queue.scripts.run, []
 

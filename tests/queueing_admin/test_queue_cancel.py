@@ -7,10 +7,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from queueing import history, outbox
+from queueing.broker import outbox
+from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
+from queueing.history import writer
 from queueing.models import Job
 
 WORK = "/admin/queueing/queue/work/"
@@ -58,7 +59,7 @@ def test_ticked_ones_are_asked_about_with_their_number(boss: Client, queue: Queu
 def test_the_history_and_the_log_say_who_it_was(boss: Client, queue: QueueClient):
     id = queue.send_message("work", "x")
     confirmed(boss, id)
-    history.write(outbox.newest(queue, count=10))
+    writer.write(outbox.newest(queue, count=10))
     job = Job.objects.get()
     assert (job.message_id, job.state, job.error) == (id, "cancelled", "cancelled by boss")
     assert LogEntry.objects.get().get_change_message() == "Cancelled 1 message of work."

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from queueing.admin.queue_messages import SHOWN, SHOWN_AT_MOST
+from queueing.admin.queues.messages import SHOWN, SHOWN_AT_MOST
 from queueing.client import QueueClient
 
 WORK = "/admin/queueing/queue/work/"

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from queueing.client import QueueClient
-from tests.servers.clock import Clock
+from tests.support.clock import Clock
 
 LIST = "/admin/queueing/queue/"
 PAGE = LIST + "testqueue/change/"

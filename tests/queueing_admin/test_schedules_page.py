@@ -10,7 +10,7 @@ from django.test import Client
 from queueing import handlers, periodic
 from queueing.client import QueueClient
 from queueing.messages import Message, Timing
-from tests.servers.clock import Clock
+from tests.support.clock import Clock
 
 PAGE = "/admin/queueing/schedule/"
 LIVE = PAGE + "live/"

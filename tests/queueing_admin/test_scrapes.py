@@ -10,12 +10,12 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from queueing import scrape_views
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.exposition import CONTENT_TYPE, Exposition
-from queueing.holdings import Lane, run_all
-from queueing.outcomes import Outcome
-from tests.servers.clock import Clock
+from queueing.monitoring.prometheus import CONTENT_TYPE, Exposition
+from tests.support.clock import Clock
 
 TOKEN = "tökén of 32 characters"
 PATHS = ["/metrics", "/queues.json"]
@@ -200,7 +200,7 @@ def test_more_queues_than_are_told_of_are_no_secret(
 
 
 def test_no_queue_at_all_is_an_answer(fake_client: QueueClient, ask: Callable[..., HttpResponse]) -> None:
-    from queueing.connections import use_client
+    from queueing.client.default import use_client
 
     use_client(fake_client)
     assert ask("/queues.json").json()["queues"] == {}

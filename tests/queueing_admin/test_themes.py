@@ -8,7 +8,7 @@ import pytest
 from django.contrib import admin
 
 from queueing.models import Job
-from tests.servers.program import Program
+from tests.support.program import Program
 
 THEMES = ("unfold", "jazzmin", "grappelli")
 

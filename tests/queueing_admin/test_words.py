@@ -2,11 +2,11 @@
 
 import pytest
 
-from queueing.admin.queue import ACTIONS
-from queueing.admin.queue_cancel import Cancel
-from queueing.admin.schedule import ScheduleAdmin
-from queueing.admin.worker import Acknowledge, WorkerAdmin
-from queueing.terminal import VERBS
+from queueing.admin.queues.admin import ACTIONS
+from queueing.admin.queues.cancel import Cancel
+from queueing.admin.schedules import ScheduleAdmin
+from queueing.admin.workers import Acknowledge, WorkerAdmin
+from queueing.cli import VERBS
 
 IN_THE_TERMINAL = {verb.name for verb in VERBS}
 

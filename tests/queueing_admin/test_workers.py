@@ -8,9 +8,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from queueing import outbox
+from queueing.broker import outbox
 from queueing.client import QueueClient
-from tests.servers.clock import Clock
+from tests.support.clock import Clock
 
 PAGE = "/admin/queueing/worker/"
 LIVE = PAGE + "live/"

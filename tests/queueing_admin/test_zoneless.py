@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess, environment, migrate
+from tests.support.postgres_server import PostgresServer
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess, environment, migrate
 
 HERE = ZoneInfo("America/New_York")
 LOOK = """
@@ -26,7 +26,7 @@ import django
 django.setup()
 from django.contrib.auth import get_user_model
 from django.test import Client
-from queueing import history
+from queueing.history import writer
 from queueing.models import Attempt, Job
 from tests.tasks.app import tasks
 done, failed = sys.argv[1:3]
@@ -46,7 +46,7 @@ told["age"] = time.time() - Job.objects.get(message_id=done).finished_at.timesta
 results = [tasks.add.get_backend().get_result(id) for id in (done, failed)]
 told["results"] = [str(result.status) for result in results]
 told["ages"] = [time.time() - result.finished_at.timestamp() for result in results]
-history.prune(days=1, rows=1)
+writer.prune(days=1, rows=1)
 told["left"] = Job.objects.count()
 sys.stdout.write(f"TOLD {json.dumps(told)}\\n")
 """

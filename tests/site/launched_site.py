@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.servers.program import Program
-from tests.servers.waiting import free_port
+from tests.support.program import Program
+from tests.support.waiting import free_port
 
 #: Nothing of the tests' own environment may reach the launcher.
 NO_VARIABLES = dict.fromkeys(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.programs import ROOT
+from tests.support.programs import ROOT
 
 #: Everything that a variable could do to the site; a test gives what it wants.
 PATH_ONLY = {"PATH": "/usr/local/bin:/usr/bin:/bin"}

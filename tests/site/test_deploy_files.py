@@ -9,7 +9,7 @@ import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
 from mqsite import gunicorn
-from tests.servers.programs import ROOT, require
+from tests.support.programs import ROOT, require
 
 
 def processes() -> dict[str, str]:

@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from queueing.client import QueueClient
-from tests.servers.program import Program
-from tests.servers.waiting import accepts, eventually, free_port
+from tests.support.program import Program
+from tests.support.waiting import accepts, eventually, free_port
 
 
 @pytest.fixture

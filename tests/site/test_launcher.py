@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.servers.diary import Diary
-from tests.servers.program import Program
-from tests.servers.programs import require, require_namespace
-from tests.servers.redis_server import HINT, RedisServer
-from tests.servers.waiting import accepts, eventually
-from tests.servers.web_process import Visitor
+from tests.support.diary import Diary
+from tests.support.program import Program
+from tests.support.programs import require, require_namespace
+from tests.support.redis_server import HINT, RedisServer
+from tests.support.waiting import accepts, eventually
+from tests.support.web_process import Visitor
 
 from .launched_site import NO_VARIABLES, LaunchedSite, living
 from .project_copy import copy_project, run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.programs import ROOT, require
+from tests.support.programs import ROOT, require
 
 
 @pytest.fixture

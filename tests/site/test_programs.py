@@ -10,7 +10,7 @@ import pytest
 
 from mqsite import programs
 from mqsite.programs import Group, Program
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 from .launched_site import living
 

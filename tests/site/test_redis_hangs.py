@@ -14,10 +14,10 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueExists
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.web_process import Answer, Visitor, WebProcess
-from tests.servers.worker_process import MANAGE, site_environment
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.web_process import Answer, Visitor, WebProcess
+from tests.support.worker_process import MANAGE, site_environment
 
 PASSWORD = "only-for-this-test"
 CONSOLE = "/admin/queueing/"

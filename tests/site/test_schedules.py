@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import MANAGE, site_environment
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import MANAGE, site_environment
 
 LOOK = """
 from django.contrib.auth.models import User

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.programs import ROOT
+from tests.support.programs import ROOT
 
 Settings = dict[str, Any]
 PRODUCTION = {"SECRET_KEY": "s" * 50, "REDIS_URL": "redis://r", "DATABASE_URL": "postgres://u:p@h/n"}

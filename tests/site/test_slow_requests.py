@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.web_process import Visitor, WebProcess
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.web_process import Visitor, WebProcess
 
 #: More than the server has threads.
 CONNECTIONS = 8

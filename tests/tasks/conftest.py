@@ -7,9 +7,9 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.testing import fake_queues
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess
 
 BACKEND = "queueing.tasks_backend.RSMQBackend"
 

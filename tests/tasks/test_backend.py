@@ -7,15 +7,15 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
+from queueing.broker.task_queues import place
+from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.connections import connect, use_client
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueUnavailable
 from queueing.messages import Draft, sent_ms
-from queueing.task_queues import place
 from queueing.tasks import routes
 from queueing.tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch, signals
 from queueing.testing import run_pending
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 
 from .app import tasks
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.servers.program import Program
-from tests.servers.programs import ROOT, absent
+from tests.support.program import Program
+from tests.support.programs import ROOT, absent
 
 CASES = {"test_tasks": "TaskTestCase", "test_dummy_backend": "DummyBackendTestCase"}
 DUMMY = '"django.tasks.backends.dummy.DummyBackend"'

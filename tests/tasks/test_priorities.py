@@ -5,17 +5,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from queueing import holdings
+from queueing.broker import leases
+from queueing.broker.keys import Keys
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
+from queueing.client.default import use_client
 from queueing.conf import Conf
-from queueing.connections import use_client
 from queueing.exceptions import QueueError
-from queueing.holdings import Lane, run_all
-from queueing.keys import Keys
 from queueing.messages import Draft, sent_ms
-from queueing.outcomes import Outcome
 from queueing.testing import run_pending
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 from .app import tasks
 
@@ -120,7 +120,7 @@ def test_it_is_kept_by_a_message_that_was_given_back(queue, lane):
 def test_it_is_kept_by_a_message_whose_worker_died(queue, lane):
     ids = send(queue, old=0, a=5)
     claim(lane, 1)
-    holdings.abandon(queue, Conf(), "work", "child", started=[ids["a"]], reason="killed")
+    leases.abandon(queue, Conf(), "work", "child", started=[ids["a"]], reason="killed")
     send(queue, b=4)
     assert order(queue) == ["a", "b", "old"]
 

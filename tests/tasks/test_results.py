@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from queueing import get_client, holdings, task_body
+from queueing import get_client
+from queueing.broker import leases, task_body
+from queueing.broker.keys import Keys
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, pack
 from queueing.conf import Conf
 from queueing.exceptions import TaskCancelled, TaskCrashed
-from queueing.holdings import Lane, run_all
-from queueing.keys import Keys
-from queueing.outcomes import TASK_CHARACTERS, Outcome, pack
 from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
 from queueing.testing import run_pending
 from queueing.worker.recorder import Recorder
@@ -50,7 +51,7 @@ def claim(lane):
 
 
 def settle(lane, delivery, event, **more):
-    from queueing.outcomes import Outcome
+    from queueing.broker.outcomes import Outcome
 
     message = delivery.message
     outcome = Outcome(
@@ -143,7 +144,7 @@ def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lane):
 def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
     result = tasks.add.enqueue(1)
     delivery = claim(lane)
-    holdings.abandon(queues, Conf(), "default", "child", started=[result.id], reason="it was killed")
+    leases.abandon(queues, Conf(), "default", "child", started=[result.id], reason="it was killed")
     if recorded:
         record()
     result = refreshed(result)
@@ -272,7 +273,7 @@ class TestUnrecorded:
         queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
         queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
         claim(lane)
-        holdings.abandon(queues, Conf(), "default", "child", started=["odd id"], reason="killed")
+        leases.abandon(queues, Conf(), "default", "child", started=["odd id"], reason="killed")
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.worker_process import WorkerProcess
+from tests.support.worker_process import WorkerProcess
 
 from .app import tasks
 

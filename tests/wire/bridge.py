@@ -10,8 +10,8 @@ from typing import Any
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 from queueing.messages import Message, QueueAttributes
-from tests.servers.node_programs import node_program
-from tests.servers.program import Program
+from tests.support.node_programs import node_program
+from tests.support.program import Program
 
 
 class RsmqError(Exception):

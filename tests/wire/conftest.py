@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.node_programs import VERSIONS
-from tests.servers.redis_server import RedisServer
+from tests.support.node_programs import VERSIONS
+from tests.support.redis_server import RedisServer
 
 from .bridge import NodeSide, PythonSide, Side, node_side
 

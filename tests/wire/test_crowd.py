@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from queueing.client import QueueClient
-from tests.servers.node_programs import VERSIONS
-from tests.servers.program import Program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
+from tests.support.node_programs import VERSIONS
+from tests.support.program import Program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
 
 from .bridge import node_side
 

@@ -9,10 +9,10 @@ import pytest
 from queueing.client import QueueClient
 from queueing.exceptions import InvalidFormat, QueueError
 from queueing.messages import Draft, Message, Timing
-from tests.servers.ledger import Ledger
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 IDS = [f"hofomibyd{digit}{'C6Bui6YyW5dCn6wqEu1fvv'}" for digit in "wxyz"]
 SENT_MS = int(IDS[0][:10], 36) // 1000

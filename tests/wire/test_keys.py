@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.servers.waiting import eventually
+from tests.support.waiting import eventually
 
 from .bridge import METHODS, NodeSide, PythonSide, Side, outcome
 from .keys import About, beside, rsmqs_keys

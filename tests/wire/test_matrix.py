@@ -5,7 +5,7 @@ import itertools
 import pytest
 import redis
 
-from tests.servers.node_programs import VERSIONS
+from tests.support.node_programs import VERSIONS
 
 from .bridge import Side
 

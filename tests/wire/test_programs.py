@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import queueing
 from queueing.client import QueueClient
-from tests.servers.diary import Diary
-from tests.servers.node_programs import node_program
-from tests.servers.redis_server import RedisServer
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.diary import Diary
+from tests.support.node_programs import node_program
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 
 def post(port: int) -> str:

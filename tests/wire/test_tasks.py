@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from queueing.client import QueueClient
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import WorkerProcess
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
 
 from .bridge import NodeSide
 

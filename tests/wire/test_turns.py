@@ -9,7 +9,7 @@ import redis
 from queueing.client import QueueClient, receives
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
-from tests.servers.waiting import HANG_SECONDS, eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 
 from .bridge import NodeSide, PythonSide, RsmqError
 

@@ -1,4 +1,4 @@
-"""``manage.py queues``: the queues from a terminal. Parses and hands over to ``queueing.terminal``."""
+"""``manage.py queues``: the queues from a terminal. Parses and hands over to ``queueing.cli``."""
 
 import os
 import sys
@@ -10,10 +10,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from queueing import get_client
+from queueing.cli import VERBS, Screen, Verb
+from queueing.cli.sentences import sentence
+from queueing.cli.text import inert
 from queueing.exceptions import QueueError
-from queueing.terminal import VERBS, Screen, Verb
-from queueing.terminal.sentences import sentence
-from queueing.terminal.text import inert
 
 WORK = ("work", "process messages, as runworker does")
 INTERRUPTED, NOBODY_READS = 130, 141

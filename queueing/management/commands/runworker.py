@@ -14,17 +14,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
 from queueing import handlers, periodic, task_setting
+from queueing.broker.keys import is_dead_letter_queue, low_priority_queue
 from queueing.conf import LOG_FORMATS, Conf, get_conf
 from queueing.exceptions import NoHandler
-from queueing.keys import is_dead_letter_queue, low_priority_queue
 from queueing.worker import signals
+from queueing.worker.autoreload import watch
 from queueing.worker.json_log import use_json
 from queueing.worker.log_outlet import open_outlet
 from queueing.worker.options import Options
 from queueing.worker.preflight import refusal
 from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
-from queueing.worker.watch import watch
 
 logger = logging.getLogger("queueing.worker")
 
@@ -178,15 +178,15 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def _open_door(named: list[str]) -> tuple[set[str], bool]:
-    """Let Django's tasks in, if our backend has any: see ``queueing.tasks.door``."""
+    """Let Django's tasks in, if our backend has any: see ``queueing.tasks.worker_integration``."""
     if not task_setting.may_name_ours():
         return set(), False
     try:
-        from queueing.tasks import door
+        from queueing.tasks import worker_integration
     except ImproperlyConfigured as error:
         logger.error("%s", error)
         return set(), False
-    return door.open_door(named)
+    return worker_integration.open_door(named)
 
 
 def _name(wanted: str) -> str:

@@ -12,7 +12,7 @@ import threading
 from queueing import send_message
 from queueing.handlers import handler, policy
 from queueing.messages import Message
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 def _note(event: str, message: Message) -> None:

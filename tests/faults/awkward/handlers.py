@@ -5,7 +5,7 @@ import os
 import sys
 
 from queueing.handlers import handler, policy
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 class ExitsAsText(Exception):

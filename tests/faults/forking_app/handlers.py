@@ -18,7 +18,7 @@ from django.db import transaction
 from queueing.handlers import handler, policy
 from queueing.messages import Message
 from tests.faults.app.handlers import _note
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.servers.cutting_proxy import CutEachOnce, CuttingProxy, Fate, pass_all
+from tests.support.cutting_proxy import CutEachOnce, CuttingProxy, Fate, pass_all
 
 from .plan import Blow
 from .stage import QUEUES, Stage

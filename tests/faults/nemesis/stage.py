@@ -6,11 +6,11 @@ from contextlib import ExitStack
 import psutil
 
 from queueing.client import QueueClient
-from tests.servers.cutting_proxy import CuttingProxy
-from tests.servers.ledger import Ledger
-from tests.servers.postgres_server import PostgresServer
-from tests.servers.redis_server import RedisServer
-from tests.servers.worker_process import WorkerProcess
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.ledger import Ledger
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess
 
 QUEUES = ("ledger", "brisk", "slow", "flaky", "raising", "sending", "hard")
 #: Options of each worker: the shapes in which they are deployed.

@@ -4,10 +4,10 @@ import random
 import threading
 from collections.abc import Callable
 
+from queueing.client.default import connect
 from queueing.conf import Conf
-from queueing.connections import connect
 from queueing.exceptions import QueueError
-from tests.servers.invariants import Invariants
+from tests.support.invariants import Invariants
 from tests.wire.bridge import NodeSide, RsmqError
 
 #: How often each queue is chosen, in percent.

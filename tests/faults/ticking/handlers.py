@@ -6,7 +6,7 @@ from datetime import datetime
 from queueing.handlers import handler
 from queueing.messages import Message
 from queueing.periodic import periodic
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 def second(tick: datetime) -> str:

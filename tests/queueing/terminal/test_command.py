@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.core.management import CommandError, get_commands, load_command_class
 
-from queueing.terminal import VERBS
-from tests.servers.waiting import eventually
-from tests.servers.worker_process import MANAGE, site_environment
+from queueing.cli import VERBS
+from tests.support.waiting import eventually
+from tests.support.worker_process import MANAGE, site_environment
 
 NAMES = [verb.name for verb in VERBS]
 

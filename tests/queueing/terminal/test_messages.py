@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from django.core.management import CommandError
 
-from queueing import outbox
+from queueing.broker import outbox
+from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
 
 from .conftest import HOSTILE, printable
 
@@ -136,7 +136,7 @@ def test_what_is_printed_but_not_read_is_not_deleted(queues, mail, monkeypatch):
     def nobody_reads(self):
         raise BrokenPipeError
 
-    monkeypatch.setattr("queueing.terminal.screen.Screen.flush", nobody_reads)
+    monkeypatch.setattr("queueing.cli.output.Screen.flush", nobody_reads)
     monkeypatch.setattr("queueing.management.commands.queues._close_stdout", lambda: None)
     with pytest.raises(SystemExit) as ended:
         queues("receive", "mail", "--delete")

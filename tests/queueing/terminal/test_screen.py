@@ -6,10 +6,10 @@ import pytest
 from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
+from queueing.cli.output import Screen
+from queueing.cli.text import aligned, cut, duration, inert, moment, width
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
-from queueing.terminal.screen import Screen
-from queueing.terminal.text import aligned, cut, duration, inert, moment, width
 
 from .conftest import HOSTILE, Terminal
 

@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import CommandError
 
+from queueing.broker.leases import Lane, run_all
 from queueing.conf import Conf
-from queueing.holdings import Lane, run_all
 
 
 def hold(client, qname: str, count: int) -> None:

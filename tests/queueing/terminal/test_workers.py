@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from queueing import outbox
+from queueing.broker import outbox
 from queueing.client import QueueClient
 
 from .conftest import HOSTILE, printable

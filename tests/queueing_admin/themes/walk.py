@@ -34,9 +34,8 @@ def main() -> None:
 
     from queueing.models import Job
     from queueing.testing import fake_queues
-
-    from ..crawl import BIG_ID, crawl, fill
-    from ..test_jobs_verbs import signed
+    from tests.queueing_admin.crawl import BIG_ID, crawl, fill
+    from tests.queueing_admin.test_jobs_verbs import signed
 
     console = "/admin/queueing/"
     browser = Client(raise_request_exception=False)

@@ -2,7 +2,7 @@ import os
 
 from django.apps import AppConfig
 
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 class TasksTestConfig(AppConfig):

@@ -7,7 +7,7 @@ import threading
 
 from queueing.context import current
 from queueing.tasks import policy, progress, task
-from tests.servers.ledger import LEDGER_VARIABLE, write
+from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 def _note(event: str) -> None:

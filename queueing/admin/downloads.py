@@ -1,0 +1,26 @@
+"""A whole payload or result as a file, for those that are too long for a page."""
+
+from collections.abc import Iterator
+
+from django.http import StreamingHttpResponse
+
+from queueing.broker import rsmq_values
+from queueing.text.redaction import redacted
+
+#: Characters that are encoded and sent in one part.
+PART = 65_536
+
+
+def payload_file(text: str, message_id: str, kind: str = "payload") -> StreamingHttpResponse:
+    """The text as it was sent or returned, secrets struck out as on a page; ``kind`` begins its name."""
+    response = StreamingHttpResponse(_parts(text), content_type="text/plain; charset=utf-8")
+    # Other programs name their messages as they like.
+    name = "".join(c for c in message_id if c.isascii() and c.isalnum())
+    response["Content-Disposition"] = f'attachment; filename="{kind}-{name}.txt"'
+    return response
+
+
+def _parts(text: str) -> Iterator[bytes]:
+    shown = redacted(text)
+    for begin in range(0, len(shown) or 1, PART):
+        yield rsmq_values.encode(shown[begin : begin + PART])

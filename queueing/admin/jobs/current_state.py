@@ -1,0 +1,81 @@
+"""Where the message of a job is now, and so what can be done to it: the history knows the past only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import queueing
+from queueing.broker.keys import is_dead_letter_queue
+from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, QueueNotFound, QueueUnavailable
+from queueing.messages import PeekedMessage
+from queueing.models import Job, State
+
+#: There is no such queue, or it has a name that only a foreign program would give.
+NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """``state`` is a word for what the queue says: that of a message in it, ``dead`` for one among the
+    dead letters, ``""`` for one that is in neither, ``unknown`` if Redis does not answer, and
+    ``unreadable`` if it refuses.
+
+    ``queue`` is where it lies. ``verbs`` are the names of what makes sense.
+    """
+
+    state: str
+    queue: str = ""
+    due_ms: int | None = None
+    verbs: tuple[str, ...] = ()
+
+
+def now(job: Job) -> Now:
+    """Ask Redis; a Redis that is away costs one time-out."""
+    try:
+        found = _peek(job.queue, job.message_id)
+        if found:
+            due_ms = found.due_ms if found.state in ("delayed", "retrying") else None
+            return Now(found.state, job.queue, due_ms, tuple(_verbs(job, found.state)))
+        dead = _dead_letter_queue(job)
+        if dead and _peek(dead, job.message_id):
+            return Now("dead", dead, None, tuple(_verbs(job, "dead")))
+        return Now("", verbs=tuple(_verbs(job, "")))
+    except QueueUnavailable:
+        return Now("unknown")
+    except QueueError:
+        # "Not there" would offer to run again what may be in its queue.
+        return Now("unreadable")
+
+
+def is_there(queue: str) -> bool:
+    """Whether the queue has a page: a job is kept longer than its queue. True if Redis cannot say."""
+    try:
+        return bool(queueing.get_client().queue_figures([queue]))
+    except QueueError:
+        return True
+
+
+def _dead_letter_queue(job: Job) -> str:
+    """The queue of its dead letters, empty where the job has none."""
+    if job.state != State.DEAD or is_dead_letter_queue(job.queue):
+        return ""
+    client = queueing.get_client()
+    try:
+        return client.get_queue_policy(job.queue).dead_letter_queue or client.dead_letter_queue(job.queue)
+    except NOT_THERE:
+        return ""
+
+
+def _peek(queue: str, id: str) -> PeekedMessage | None:
+    try:
+        return queueing.get_client().peek_message(queue, id)
+    except NOT_THERE:
+        return None
+
+
+def _verbs(job: Job, state: str) -> Iterator[str]:
+    if job.body_is_whole and state in ("", "dead"):
+        yield "rerun"
+    if state == "dead":
+        yield "redrive"
+    if state in ("ready", "delayed", "retrying"):
+        yield "cancel"

@@ -1,0 +1,264 @@
+"""Finding processed jobs among a million: by what is indexed, and for the rest by a bounded look.
+
+The order is always the same, newest first, and a page begins at a place in it and not at a number,
+so the thousandth page costs what the first one does. One condition is looked up in an index. What no
+index answers (a second condition, a text) is looked for in steps along the index of the first, until
+the page is full or the time is up; how far it came is said, and the search goes on from there. Of a
+long text only the beginning is searched.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from django.db import connections
+from django.db.models import BooleanField, Case, ExpressionWrapper, Max, Min, Q, QuerySet, When
+from django.db.models.functions import Left
+from django.utils.translation import gettext
+
+from queueing.models import Job
+from queueing.text.redaction import redacted, struck
+
+from .criteria import Criteria
+
+#: Rows per step of a search, and of one that reads payloads.
+STEP, TEXT_STEP = 1000, 200
+#: Seconds that one search may take.
+BUDGET_SECONDS = 0.1
+#: Characters of a payload or an error that are searched: as many as the history keeps of a plain message.
+SEARCHED_CHARACTERS = 16_384
+#: Rows beyond which nobody counts exactly.
+COUNT_MAX = 10_000
+#: Rows with the same beginning of an id that are looked at.
+BEGINNINGS_MAX = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in the order: whatever is ``before`` it there is newer."""
+
+    finished_at: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{(self.finished_at - EPOCH) // timedelta(microseconds=1)}-{self.id}"
+
+    @classmethod
+    def read(cls, text: str) -> "Place | None":
+        """The place that ``str`` wrote, ``None`` for anything else."""
+        us, _, id = text.partition("-")
+        try:
+            return cls(EPOCH + timedelta(microseconds=int(us)), min(int(id), 2**63 - 1))
+        except (ValueError, OverflowError):
+            return None
+
+    @classmethod
+    def of(cls, job: Job) -> "Place":
+        """Where ``job`` stands."""
+        return cls(job.finished_at, job.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Some of the rows that were sought. ``following`` is where the search goes on, ``None`` at its end.
+
+    ``searched`` is how many rows were looked at, ``None`` where an index knew the answer.
+    """
+
+    jobs: list[Job]
+    following: Place | None
+    searched: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows there are: exactly, or at least.
+
+    ``searched`` is how many rows were looked at, ``None`` where an index knew the answer.
+    """
+
+    number: int
+    is_exact: bool
+    searched: int | None = None
+
+    def __str__(self) -> str:
+        number = f"{self.number:,}"
+        if not self.number and not self.is_exact:
+            return gettext("an unknown number of")
+        if self.is_exact:
+            return number
+        text = gettext("more than %(number)s") if self.searched is None else gettext("at least %(number)s")
+        return text % {"number": number}
+
+
+class JobSearch:
+    """The rows that meet ``criteria``, page by page; ``columns`` prepares the query of what is shown."""
+
+    def __init__(self, criteria: Criteria, rows: QuerySet[Job] | None = None) -> None:
+        self.criteria = criteria
+        self.rows = Job.objects.all() if rows is None else rows
+        self.index, self.rest, self.text = _plan(criteria)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index answers it alone."""
+        return not self.rest and not self.text
+
+    def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
+        """Up to ``limit`` rows from ``before`` on, newest first; fewer where the time was up."""
+        if self.is_indexed:
+            jobs = list(self._along(before)[: limit + 1])
+            more = Place.of(jobs[limit - 1]) if len(jobs) > limit else None
+            return Found(jobs[:limit], more)
+        looked = self._look(before, limit, BUDGET_SECONDS if budget_seconds is None else budget_seconds)
+        keys = [place.id for place in looked.places]
+        jobs = list(self.rows.filter(pk__in=keys).order_by("-finished_at", "-pk")) if keys else []
+        return Found(jobs, looked.following, looked.searched)
+
+    def count(self) -> Count | None:
+        """How many there are, at least ``COUNT_MAX``; ``None`` where only a search could tell."""
+        if not self.is_indexed:
+            return None
+        number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
+        return Count(min(number, COUNT_MAX), number <= COUNT_MAX)
+
+    def count_on(self, found: Found, *, budget_seconds: float) -> Count:
+        """How many there are, found ones included, as far as a search comes in that time."""
+        if found.following is None:
+            return Count(len(found.jobs), True, found.searched)
+        looked = self._look(found.following, COUNT_MAX, budget_seconds)
+        number, searched = len(found.jobs) + len(looked.places), (found.searched or 0) + looked.searched
+        return Count(number, looked.following is None, searched)
+
+    def index_rows(self) -> QuerySet[Job]:
+        """The rows of the index that is walked along."""
+        return Job.objects.filter(self.index)
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
+        """The rows of the index from a place on."""
+        rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
+        if before:
+            at = before.finished_at
+            rows = rows.filter(Q(finished_at__lt=at) | Q(pk__lt=before.id), finished_at__lte=at)
+        return rows
+
+    def _look(self, before: Place | None, limit: int, seconds: float) -> "_Looked":
+        """Step by step, each one query: of the rows it passes only their places are read."""
+        give_up = time.monotonic() + seconds
+        found: list[Place] = []
+        searched = 0
+        size = TEXT_STEP if self.text else STEP
+        while True:
+            passed = 0
+            for place, is_sought in self._step(before, size):
+                if is_sought():
+                    if len(found) == limit:
+                        return _Looked(found, before, searched + passed)
+                    found.append(place)
+                before = place
+                passed += 1
+            searched += passed
+            if passed < size:
+                return _Looked(found, None, searched)
+            if time.monotonic() > give_up:
+                return _Looked(found, before, searched)
+
+    def _step(self, before: Place | None, size: int) -> Iterator[tuple[Place, Callable[[], bool]]]:
+        """The next places, each with what tells whether it is of a row that is sought."""
+        rows = self._along(before, Job.objects.all())
+        if not self.text:
+            rows = rows.annotate(is_sought=_whether(self.rest))
+            for *place, is_sought in rows.values_list("finished_at", "pk", "is_sought")[:size]:
+                yield Place(*place), partial(bool, is_sought)
+            return
+        rows = rows.annotate(
+            error_start=Left("error", SEARCHED_CHARACTERS), body_start=Left("body", SEARCHED_CHARACTERS)
+        )
+        term = self.criteria.term
+        rows = rows.annotate(
+            found_error=Case(When(self.rest & Q(error_start__icontains=term), then="error_start")),
+            found_in=Case(When(self.rest & Q(body_start__icontains=term), then="body_start")),
+        )
+        for *place, error, body in rows.values_list("finished_at", "pk", "found_error", "found_in")[:size]:
+            yield Place(*place), partial(self._is_in, error, body)
+
+    def _is_in(self, error: str | None, body: str | None) -> bool:
+        """What is struck out must not be found either: a search would tell what it is."""
+        term = self.criteria.term.lower()
+        if error is not None and term in struck(error).lower():
+            return True
+        return body is not None and term in redacted(body).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a look has come to: where what it found is."""
+
+    places: list[Place]
+    following: Place | None
+    searched: int
+
+
+def _whether(condition: Q) -> ExpressionWrapper:
+    return ExpressionWrapper(condition, output_field=BooleanField())
+
+
+def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
+    """What is asked of an index, what of each row, and whether the texts of the rows are read."""
+    index = Q()
+    if criteria.since:
+        index &= Q(finished_at__gte=criteria.since)
+    if criteria.until:
+        index &= Q(finished_at__lt=criteria.until)
+    if criteria.ids is not None:
+        index &= Q(pk__in=criteria.ids)
+    by_id = _by_message_id(criteria.term)
+    if by_id is not None:
+        index &= by_id
+    conditions = [Q(**{name: value}) for name, value in criteria.equal()]
+    if by_id is None and criteria.ids is None and conditions:
+        index &= conditions.pop(0)
+        if criteria.exception and criteria.handler:
+            index &= conditions.pop(conditions.index(Q(handler=criteria.handler)))
+    rest = Q()
+    for condition in conditions:
+        rest &= condition
+    return index, rest, bool(criteria.term) and by_id is None
+
+
+def _by_message_id(term: str) -> Q | None:
+    """The rows whose message id is ``term`` or begins with it, ``None`` where it is none of an id."""
+    if not Criteria.may_be_id(term):
+        return None
+    beginning = Q(message_id__startswith=term)
+    if _compares_bytes():
+        # It looks up a beginning by its bounds; others have an index for beginnings.
+        beginning &= Q(message_id__gte=term, message_id__lt=f"{term}\U0010ffff")
+    rows = Job.objects.filter(beginning)
+    ids = list(rows.order_by().values_list("pk", flat=True)[:BEGINNINGS_MAX])
+    return Q(pk__in=ids) if ids else None
+
+
+def _compares_bytes() -> bool:
+
+    return connections[Job.objects.db].vendor == "sqlite"
+
+
+def searched_text(searched: int | None) -> str:
+    """How far a search came, as a sentence; empty where an index knew the answer."""
+    if searched is None:
+        return ""
+    numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}
+    return gettext("Searched %(searched)s of about %(in_all)s jobs.") % numbers
+
+
+def rows_in_all() -> int:
+    """About how many rows the history has: the span of its keys, which are given out in order."""
+    # Each by itself: SQLite looks up one end of an index, but reads all of it for both.
+    first, last = (Job.objects.aggregate(key=end("pk"))["key"] for end in (Min, Max))
+    return last - first + 1 if last else 0

@@ -1,0 +1,191 @@
+"""The forms of a queue: RSMQ's three attributes and the policies, checked by the rules there are for them."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from queueing.admin.whole_number import WholeNumberField
+from queueing.broker import rsmq_values
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.client import QueueClient
+from queueing.client.steering import MAX_RECEIVE_COUNT, MAX_RETENTION_SECONDS
+from queueing.exceptions import InvalidValue, QueueError
+from queueing.messages import QueueFigures, QueuePolicy
+from queueing.models import Queue
+from queueing.templatetags.queueing_text import visible
+
+EDITABLE = ("vt", "delay", "maxsize")
+REDRIVE = ("max_receive_count", "dead_letter_queue")
+POLICIES = (*REDRIVE, "retention_seconds")
+#: What RSMQ gives a queue that is made without saying more.
+DEFAULTS = {"vt": 30, "delay": 0, "maxsize": 65536}
+
+
+class AttributesForm(forms.ModelForm):
+    """``vt``, ``delay`` and ``maxsize``, refused in RSMQ's words outside RSMQ's bounds."""
+
+    vt = WholeNumberField(
+        label="vt",
+        help_text=gettext_lazy(
+            "Seconds a received message stays hidden from other receivers, 0 to 9999999. "
+            "A runworker holds its messages by its own LEASE instead."
+        ),
+    )
+    delay = WholeNumberField(
+        label="delay", help_text=gettext_lazy("Seconds before a new message can be received, 0 to 9999999.")
+    )
+    maxsize = WholeNumberField(
+        label="maxsize",
+        help_text=gettext_lazy("Longest message in UTF-16 characters, 1024 to 65536, or -1 for no limit."),
+    )
+
+    class Meta:
+        model = Queue
+        fields: tuple[str, ...] = ()
+
+    def checked(self, names: set[str]) -> None:
+        """Put what is wrong with these attributes beside them."""
+        for name in names & set(EDITABLE) & set(self.cleaned_data):
+            try:
+                _check(name, self.cleaned_data[name])
+            except InvalidValue as error:
+                self.add_error(name, str(error))
+
+
+class NewQueueForm(AttributesForm):
+    """A queue that is not there yet."""
+
+    field_order = ("name", *EDITABLE)
+
+    name = forms.CharField(
+        label=gettext_lazy("name"),
+        max_length=160,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True, "autocomplete": "off"}),
+        help_text=gettext_lazy("1 to 160 letters, digits, - and _. It cannot be changed later."),
+    )
+
+    class Meta(AttributesForm.Meta):
+        fields = ("name",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in DEFAULTS.items():
+            self.initial.setdefault(name, value)
+
+    def clean_name(self) -> str:
+        """A name that RSMQ allows."""
+        try:
+            return rsmq_values.qname(self.cleaned_data["name"])
+        except QueueError:
+            sentence = _("A queue has a name of 1 to 160 letters, digits, - and _, but not QUEUES.")
+            raise forms.ValidationError(sentence) from None
+
+    def clean(self) -> dict[str, Any]:
+        self.checked(set(EDITABLE))
+        return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        """The model has no table in which a name could be taken; Redis says so when it is made."""
+        if "name" in self.cleaned_data:
+            self.instance.name = self.cleaned_data["name"]
+
+    def save_to(self, client: QueueClient) -> None:
+        """Make the queue. Raises ``QueueExists``."""
+        values = self.cleaned_data
+        client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})
+
+
+class QueueForm(AttributesForm):
+    """The attributes and policies of one queue.
+
+    Only what was changed is checked and set: other programs write values that RSMQ would refuse,
+    and those stay as they are until someone edits them. The values the page was loaded with come
+    along hidden, so that a change made elsewhere in between is not undone.
+    """
+
+    max_receive_count = WholeNumberField(
+        label=gettext_lazy("Dead after receives"),
+        required=False,
+        min_value=1,
+        max_value=MAX_RECEIVE_COUNT,
+        help_text=gettext_lazy(
+            "A message that was received so often, by whatever program, and is due again goes to the dead "
+            "letters, besides those that a runworker sends there. 1 to 1000; empty: never."
+        ),
+    )
+    dead_letter_queue = forms.CharField(
+        label=gettext_lazy("Dead-letter queue"),
+        required=False,
+        max_length=160,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=gettext_lazy("Where they go. Empty: the name of this queue with -dead behind it."),
+    )
+    retention_seconds = WholeNumberField(
+        label=gettext_lazy("Retention"),
+        required=False,
+        min_value=1,
+        max_value=MAX_RETENTION_SECONDS,
+        help_text=gettext_lazy(
+            "Seconds after which a message that is ready all the time is dropped, 1 to 9999999. Empty: never."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        figures: QueueFigures = self.instance.figures
+        policy: QueuePolicy = self.instance.policy
+        if is_dead_letter_queue(self.instance.name):
+            for name in REDRIVE:
+                del self.fields[name]
+        for name, field in self.fields.items():
+            field.show_hidden_initial = True
+            value = getattr(figures.attributes, name) if name in EDITABLE else getattr(policy, name) or None
+            # The name of a dead-letter queue may be bytes that no page can hold.
+            self.initial.setdefault(name, visible(value) if isinstance(value, str) else value)
+
+    def clean(self) -> dict[str, Any]:
+        self.checked(set(self.changed_data))
+        if set(REDRIVE) & set(self.changed_data):
+            self._check_redrive()
+        return self.cleaned_data
+
+    def _check_redrive(self) -> None:
+        dead = self.cleaned_data.get("dead_letter_queue")
+        if dead and not self.cleaned_data.get("max_receive_count", True):
+            self.add_error(
+                "max_receive_count", _("A dead-letter queue is for a redrive policy: say a number.")
+            )
+        try:
+            name = rsmq_values.qname(dead or dead_letter_queue(self.instance.name))
+        except QueueError:
+            sentence = _("A queue has a name of 1 to 160 letters, digits, - and _.")
+            self.add_error("dead_letter_queue", sentence)
+        else:
+            if name == self.instance.name:
+                self.add_error("dead_letter_queue", _("A queue cannot be its own dead-letter queue."))
+
+    def _post_clean(self) -> None:
+        """Nothing of it is the model's."""
+
+    def save_to(self, client: QueueClient) -> None:
+        """Set what was changed. What can be refused comes first, so that nothing is half done."""
+        name, values, changed = self.instance.name, self.cleaned_data, set(self.changed_data)
+        if changed & set(REDRIVE):
+            if values["max_receive_count"]:
+                dead = values["dead_letter_queue"] or None
+                client.set_redrive_policy(name, values["max_receive_count"], dead)
+            else:
+                client.delete_redrive_policy(name)
+        if "retention_seconds" in changed:
+            client.set_retention(name, values["retention_seconds"])
+        if attributes := {one: values[one] for one in EDITABLE if one in changed}:
+            client.set_queue_attributes(name, **attributes)
+
+
+def _check(name: str, value: int) -> None:
+    if name == "maxsize":
+        rsmq_values.maxsize(value)
+    else:
+        rsmq_values.seconds(value, name)

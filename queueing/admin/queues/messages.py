@@ -1,0 +1,170 @@
+"""Looking at messages: the first or last of a queue, or one of them in whole. None is received."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+import queueing
+from queueing.admin.downloads import payload_file
+from queueing.admin.links import address
+from queueing.admin.whole_number import WholeNumberField
+from queueing.broker import rsmq_values
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.exceptions import InvalidFormat
+from queueing.messages import PeekedMessage
+from queueing.templatetags.queueing_text import SHOWN_MAX, payload, visible
+from queueing.text.redaction import redacted
+
+from .actions import QueueAction, is_actionable
+
+#: Messages of one page unless asked for more, and the most of them.
+SHOWN, SHOWN_AT_MOST = 50, 200
+#: Bytes of a body that a row needs for its 200 characters.
+ROW_BYTES = 1000
+#: Bytes of a body that the page of one message needs for all the characters that it shows, and one more.
+PAGE_BYTES = 4 * (SHOWN_MAX + 1)
+ENDS = ("first", "last")
+
+
+class LookForm(forms.Form):
+    """How many, and from which end. What is asked beyond reason is brought back to it."""
+
+    which = forms.ChoiceField(
+        label=gettext_lazy("From"),
+        choices=[("first", gettext_lazy("the head")), ("last", gettext_lazy("the end"))],
+    )
+    count = WholeNumberField(
+        label=gettext_lazy("how many"),
+        min_value=1,
+        max_value=SHOWN_AT_MOST,
+        widget=forms.NumberInput(attrs={"class": "vSmallNumberField"}),
+    )
+
+
+def clamped(text: str | None) -> int:
+    """A number of messages from a query string."""
+    number = rsmq_values.parse_int(text) if text else None
+    return max(1, min(SHOWN if number is None else number, SHOWN_AT_MOST))
+
+
+def message_rows(
+    site: AdminSite, queue: str, messages: Iterable[PeekedMessage]
+) -> list[tuple[PeekedMessage, str]]:
+    """Each message with the address of its page, empty where its id is none of RSMQ's."""
+    return [
+        (
+            message,
+            address(site, "queue_message", queue, message.id) if rsmq_values.ID.fullmatch(message.id) else "",
+        )
+        for message in messages
+    ]
+
+
+class Messages(QueueAction):
+    """A page of messages, to look at or to tick."""
+
+    name = "messages"
+    permission = "view_queue"
+    label = gettext_lazy("peek")
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Read no more than it shows."""
+        which = request.GET.get("which")
+        which = which if which in ENDS else ENDS[0]
+        count = clamped(request.GET.get("count"))
+        found = queueing.get_client().peek_messages(
+            self.queue.name, count=count, newest=which == "last", body_bytes=ROW_BYTES
+        )
+        context = {
+            "rows": message_rows(self.model_admin.admin_site, self.queue.name, found),
+            "msgs": self.figures.attributes.msgs,
+            "look_form": LookForm(initial={"which": which, "count": count}),
+            "which": which,
+            "tickable": self._tickable(),
+        }
+        return self.render("admin/queueing/queue/messages.html", context)
+
+    def _tickable(self) -> list[tuple[str, str]]:
+        """What can be done with messages that are ticked: label and address."""
+        buttons = []
+        if self.model_admin.may(self.request, "redrive_queue") and (alive := self._alive):
+            label = _("Redrive the selected to %s") % alive
+            buttons.append((label, self.model_admin.action_url("redrive", alive)))
+        if self.model_admin.may(self.request, "move_messages"):
+            buttons.append((_("Move the selected …"), self.model_admin.action_url("move", self.queue.name)))
+        if self.model_admin.may(self.request, "cancel_job"):
+            buttons.append(
+                (_("Cancel the selected …"), self.model_admin.action_url("cancel", self.queue.name))
+            )
+        return buttons
+
+    @cached_property
+    def _alive(self) -> str:
+        """The queue whose dead letters these are: the one it is named after, or the one one came from."""
+        client = queueing.get_client()
+        named = self.request.GET.get("of", "")
+        if not named and is_dead_letter_queue(self.queue.name):
+            named = self.queue.name.removesuffix(dead_letter_queue(""))
+        if not is_actionable(named) or not client.queue_figures([named]):
+            return ""
+        return named if client.dead_letter_queue(named) == self.queue.name else ""
+
+
+class PayloadFile(QueueAction):
+    """The whole payload of one message as a file."""
+
+    name = "message_payload"
+    permission = "view_queue"
+    label = gettext_lazy("payload")
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
+        """The payload as it lies there now."""
+        try:
+            found = queueing.get_client().peek_message(self.queue.name, message_id)
+        except InvalidFormat:
+            return self.refused(_("This is no id of a message."))
+        if found is None:
+            return self.refused(_("The message is not in this queue any more."))
+        return payload_file(found.body, found.id)
+
+
+class OneMessage(QueueAction):
+    """One message with its whole payload, as far as a page can show it."""
+
+    name = "message"
+    permission = "view_queue"
+    label = gettext_lazy("message")
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
+        """The message as it lies there now."""
+        try:
+            found = queueing.get_client().peek_message(self.queue.name, message_id, body_bytes=PAGE_BYTES)
+        except InvalidFormat:
+            return self.refused(_("This is no id of a message."))
+        if found is None:
+            return self.refused(_("The message is not in this queue any more."))
+        is_whole = len(found.body) <= SHOWN_MAX or len(rsmq_values.encode(found.body)) == found.size_bytes
+        context: dict[str, Any] = {
+            "message": found,
+            "shown": payload(found.body) if is_whole else visible(redacted(found.body[:SHOWN_MAX])),
+            "is_whole": is_whole,
+            "headers": json.loads(redacted(json.dumps(dict(found.headers)))),
+            "shown_max": SHOWN_MAX,
+            "messages_url": self.model_admin.action_url("messages", self.queue.name),
+            "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),
+        }
+        if found.state != "running" and self.model_admin.may(request, "cancel_job"):
+            cancel = self.model_admin.action_url("cancel", self.queue.name)
+            context["cancel_url"] = f"{cancel}?{urlencode({'ids': found.id})}"
+        return self.render("admin/queueing/queue/message.html", context)

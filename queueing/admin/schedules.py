@@ -1,0 +1,199 @@
+"""Schedules: when each one is due, what it sent last; and pausing one, or sending its message now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from queueing import periodic
+from queueing.client import QueueClient
+from queueing.client.schedules import LEFT_MS
+from queueing.exceptions import QueueError
+from queueing.messages import ScheduleState, Timing
+from queueing.models import Schedule as ScheduleModel
+from queueing.scheduling.schedule import Schedule, send_now
+from queueing.templatetags.queueing_text import visible
+
+from .links import jobs_url, queue_url
+from .redis_rows import RowPage, RowVerb, is_plain
+
+#: A tick may be due for so long before anybody worries: workers see to theirs at once.
+LATE_SECONDS = 10.0
+WORDS = {
+    "on time": gettext_lazy("on time"),
+    "late": gettext_lazy("late"),
+    "paused": gettext_lazy("paused"),
+    "no worker": gettext_lazy("no worker"),
+}
+MISSED = {
+    "skip": gettext_lazy("skipped"),
+    "once": gettext_lazy("made up for once"),
+    "all": gettext_lazy("all made up for"),
+}
+
+
+class NotHere(QueueError):
+    """This process has no code for the schedule."""
+
+    text = gettext_lazy("this web process does not have the code of this schedule")
+
+
+class Run(RowVerb):
+    """Send its message now, beside its ticks."""
+
+    name = "run"
+    permission = "run_schedule"
+    label = gettext_lazy("Run")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        schedule = _code().get(name)
+        if schedule is None:
+            raise NotHere
+        id = send_now(client, schedule)
+        return _("Sent the message of %(name)s to %(queue)s: %(id)s.") % {
+            "name": name,
+            "queue": schedule.target.queue,
+            "id": id,
+        }
+
+
+class Pause(RowVerb):
+    """Let its ticks pass."""
+
+    name = "pause"
+    permission = "pause_schedule"
+    label = gettext_lazy("Pause")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        client.pause_schedule(name)
+        return _("Paused %s: its ticks pass without a message.") % name
+
+
+class Resume(RowVerb):
+    """Let it go on."""
+
+    name = "resume"
+    permission = "pause_schedule"
+    label = gettext_lazy("Resume")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        client.resume_schedule(name)
+        return _("Resumed %s: it goes on with its next tick.") % name
+
+
+def _code() -> Mapping[str, Schedule]:
+    """The schedules of this project's code, by name; none where it is wrong, which a check tells."""
+    try:
+        periodic.discover()
+        return {schedule.name: schedule for schedule in periodic.schedules()}
+    except ImproperlyConfigured:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A schedule as the page shows it; ``known`` is ``None`` where no worker has named it yet."""
+
+    timing: Timing
+    known: ScheduleState | None
+    queue_url: str
+    message_url: str
+    verbs: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        return visible(self.timing.name)
+
+    @property
+    def state(self) -> str:
+        """``paused``, ``no worker``, ``late`` or ``on time``."""
+        if self.known is None:
+            return "no worker"
+        if self.known.paused:
+            return "paused"
+        if self.known.now_ms - self.known.seen_ms > LEFT_MS:
+            return "no worker"
+        return "late" if self.known.late_seconds > LATE_SECONDS else "on time"
+
+    @property
+    def word(self) -> str:
+        """The state in the reader's language."""
+        return str(WORDS[self.state])
+
+    @property
+    def missed(self) -> str:
+        """What becomes of ticks for which no worker was there."""
+        return str(MISSED.get(self.timing.missed, visible(self.timing.missed)))
+
+    @property
+    def next_ms(self) -> int:
+        """When it is due next; 0 where it is not, or nobody knows."""
+        return 0 if self.known is None or self.known.paused else self.known.next_ms
+
+    @property
+    def in_seconds(self) -> float:
+        """Until its next tick."""
+        return max(0.0, (self.next_ms - self.known.now_ms) / 1000) if self.known and self.next_ms else 0.0
+
+
+@admin.register(ScheduleModel)
+class ScheduleAdmin(RowPage):
+    """The schedules that workers have named, and those of this project's code that none has."""
+
+    rows_template = "admin/queueing/schedule/rows.html"
+    verbs = (Run, Pause, Resume)
+
+    def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
+        """What Redis knows of them, and the queues that are there."""
+        return client.schedules(), frozenset(client.list_queues())
+
+    def context(
+        self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]
+    ) -> dict[str, Any]:
+        """The rows, with what this person can do to each."""
+        schedules, queues = known
+        linked = queues if self.sees_queues(request) else frozenset()
+        code = _code()
+        states = {state.name: state for state in schedules}
+        timings = {name: schedule.timing for name, schedule in code.items()}
+        timings |= {name: state.timing for name, state in states.items()}
+        return {
+            "rows": [
+                self._row(request, timings[name], states.get(name), name in code, linked)
+                for name in sorted(timings)
+            ],
+            "may_steer": self.may(request, "run_schedule") or self.may(request, "pause_schedule"),
+        }
+
+    def _row(
+        self,
+        request: HttpRequest,
+        timing: Timing,
+        known: ScheduleState | None,
+        is_here: bool,
+        linked: frozenset[str],
+    ) -> Row:
+        return Row(
+            timing=timing,
+            known=known,
+            queue_url=queue_url(self.admin_site, timing.queue) if timing.queue in linked else "",
+            message_url=jobs_url(self.admin_site, known.last_id)
+            if known and request.user.has_perm("queueing.view_job")
+            else "",
+            verbs=self._verbs(request, timing.name, known, is_here),
+        )
+
+    def _verbs(
+        self, request: HttpRequest, name: str, known: ScheduleState | None, is_here: bool
+    ) -> list[dict[str, Any]]:
+        if not is_plain(name):
+            return []
+        offered: list[type[RowVerb]] = [Run] if is_here else []
+        if known is not None:
+            offered.append(Resume if known.paused else Pause)
+        return self.buttons(request, *offered)

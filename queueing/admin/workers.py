@@ -1,0 +1,220 @@
+"""Workers: who is there, with what, what each one runs; and telling one to be quiet."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from queueing.broker import outbox
+from queueing.client import QueueClient
+from queueing.conf import get_conf
+from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.messages import Progress
+from queueing.models import Worker as WorkerModel
+from queueing.monitoring.workers import RunningMessage, Worker
+from queueing.templatetags.queueing_text import visible
+
+from .links import message_url, queue_url
+from .redis_rows import RowPage, RowVerb, is_plain
+
+#: Of one worker so many running messages are shown, and so many queues.
+RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
+#: What was not heard of for so long does not come back.
+DEAD_SECONDS = 60.0
+WORDS = {
+    "busy": gettext_lazy("busy"),
+    "idle": gettext_lazy("idle"),
+    "quiet": gettext_lazy("quiet"),
+    "stale": gettext_lazy("not heard of"),
+    "dead": gettext_lazy("dead"),
+    "lost": gettext_lazy("lost"),
+}
+
+
+class Quiet(RowVerb):
+    """Claim no more."""
+
+    name = "quiet"
+    permission = "quiet_worker"
+    label = gettext_lazy("Quiet")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        if not client.quiet_worker(name):
+            return None
+        return _("Told %s to be quiet: it takes no more messages, and finishes what it runs.") % name
+
+
+class Resume(RowVerb):
+    """Claim again."""
+
+    name = "resume"
+    permission = "quiet_worker"
+    label = gettext_lazy("Resume")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        return _("Told %s to take messages again.") % name if client.resume_worker(name) else None
+
+
+class Acknowledge(RowVerb):
+    """End the warning about the outcomes that are lost by now: the name of the row is their number."""
+
+    name = "acknowledge"
+    permission = "acknowledge_lost"
+    label = gettext_lazy("Take note")
+
+    @classmethod
+    def title_of(cls, name: str) -> str:
+        """That of the outbox."""
+        return "outbox"
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        count = (
+            outbox.acknowledge(client, int(name))
+            if name.isascii() and name.isdigit() and len(name) < 16
+            else 0
+        )
+        said = ngettext("Took note of %d lost outcome.", "Took note of %d lost outcomes.", count)
+        return said % count if count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A message that a worker ran at its last heartbeat, for ``seconds`` by then."""
+
+    id: str
+    queue: str
+    seconds: float
+    url: str
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A worker as the page shows it."""
+
+    worker: Worker
+    running: list[Run]
+    queues: list[tuple[str, str]]
+    verbs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return visible(self.worker.name)
+
+    @property
+    def state(self) -> str:
+        if self.worker.is_lost:
+            return "lost"
+        return "dead" if self.worker.age_seconds > DEAD_SECONDS else self.worker.state
+
+    @property
+    def word(self) -> str:
+        """The state in the reader's language."""
+        return str(WORDS[self.state])
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it was told something that it has not heard yet."""
+        return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
+
+    @property
+    def more(self) -> int:
+        """How many run beyond those that are shown."""
+        return self.worker.busy - len(self.running)
+
+    @property
+    def up_seconds(self) -> float | None:
+        """How long it has been there, up to its last heartbeat."""
+        started_ms = self.worker.started_ms
+        return (self.worker.last_beat_ms - started_ms) / 1000 if self.worker.pid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The workers, how far what they run has come: (queue, id) -> progress; and what they have to record.
+
+    ``queues`` are those that are there: a worker may take one that nobody has made yet.
+    """
+
+    workers: list[Worker]
+    queues: frozenset[str]
+    progress: Mapping[tuple[str, str], Progress]
+    outbox: outbox.Stats
+
+
+@admin.register(WorkerModel)
+class WorkerAdmin(RowPage):
+    """Every worker of the namespace, the dead of the last hour at the end."""
+
+    rows_template = "admin/queueing/worker/rows.html"
+    verbs = (Quiet, Resume, Acknowledge)
+
+    def read(self, client: QueueClient) -> Known:
+        """The workers and the progress of what the living run."""
+        workers = sorted(client.workers(), key=lambda worker: (not worker.is_alive, worker.name))
+        ids: dict[str, list[str]] = {}
+        for worker in workers:
+            for run in _shown(worker) if worker.is_alive else ():
+                ids.setdefault(run.queue, []).append(run.id)
+        progress = {key: told for queue in ids for key, told in _told(client, queue, ids[queue])}
+        return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client))
+
+    def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
+        """The rows, with links for who may follow them."""
+        alive = [worker for worker in known.workers if worker.is_alive]
+        return {
+            "rows": [self._row(request, worker, known) for worker in known.workers],
+            "may_tell": self.may(request, "quiet_worker"),
+            "outbox": known.outbox,
+            "outbox_max": get_conf().OUTBOX_MAX,
+            "outbox_verbs": self._outbox_verbs(request, known.outbox),
+            "alive": len(alive),
+            "busy": sum(worker.busy for worker in alive),
+            "capacity": sum(worker.capacity for worker in alive),
+        }
+
+    def _row(self, request: HttpRequest, worker: Worker, known: Known) -> Row:
+        linked = known.queues if self.sees_queues(request) else frozenset()
+        running = [
+            Run(
+                id=run.id,
+                queue=run.queue,
+                seconds=(worker.last_beat_ms - run.started_ms) / 1000,
+                url=message_url(self.admin_site, run.queue, run.id) if run.queue in linked else "",
+                progress=known.progress.get((run.queue, run.id)),
+            )
+            for run in _shown(worker)
+        ]
+        shown = worker.queues[:QUEUES_SHOWN]
+        queues = [
+            (visible(name), queue_url(self.admin_site, name) if name in linked else "") for name in shown
+        ]
+        return Row(worker, running, queues, self._verbs(request, worker))
+
+    def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:
+        return self.buttons(request, Acknowledge) if stats.unseen else []
+
+    def _verbs(self, request: HttpRequest, worker: Worker) -> list[dict[str, Any]]:
+        """What it can be told now; nothing where it does not live."""
+        if not worker.is_alive or not is_plain(worker.name):
+            return []
+        return self.buttons(request, Resume if worker.is_quiet_wanted else Quiet)
+
+
+def _shown(worker: Worker) -> list[RunningMessage]:
+    return [run for child in worker.children for run in child.running][:RUNNING_SHOWN]
+
+
+def _told(client: QueueClient, queue: str, ids: list[str]) -> Iterator[tuple[tuple[str, str], Progress]]:
+    try:
+        told = client.progress_of(queue, ids)
+    except QueueUnavailable:
+        raise
+    except (QueueError, ValueError):  # whatever a foreign record names as its queue
+        return
+    for id, progress in told.items():
+        yield (queue, id), progress

@@ -1,0 +1,222 @@
+"""What became of a delivery, and how it travels through the outbox to the database.
+
+The worker packs the outcomes of a batch before it settles, so the script can put them into the
+outbox in the same atomic step; the scripts themselves write the endings of deliveries whose worker
+died. ``unpack`` reads both.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from queueing.messages import sent_ms
+
+from . import decode
+from .decode import Unreadable
+from .task_body import is_task, name_in
+
+#: The newest format of outbox entries that ``unpack`` reads: the one of ``lua/lib/entries.lua``. It reads the
+#: format before it, too, because workers of two releases share the outbox during a deploy.
+FORMAT = 1
+#: Characters of a payload, of an error and of a traceback that the history keeps.
+BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
+#: Characters of a task's body that are kept, whatever is to become of payloads: without them nobody
+#: could tell its arguments.
+TASK_CHARACTERS = 262_144
+#: What follows the first nine values of a row, where it does not.
+UNSAID = ("", "", "", "", True, True, 0.0)
+#: Values of the shortest row, and of the shortest ending that a script records.
+FEWEST, FEWEST_OF_ENDING = 9, 5
+#: Characters of bodies and results that go into one entry, and the bytes to which any entry may inflate: each
+#: character takes up to six bytes of JSON.
+PART_CHARACTERS, ENTRY_BYTES = 8_000_000, 64_000_000
+#: Characters of the name of a queue, as RSMQ has them.
+QUEUE_CHARACTERS = 160
+#: The words for the end of a delivery.
+EVENTS = frozenset({"done", "retrying", "dead", "released", "abandoned", "lease lost", "gone", "cancelled"})
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The end of one delivery: receipt (``id``, ``rc``), the word for it, its circumstances. Never changed.
+
+    ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost``,
+    ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
+    Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
+    included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
+    returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
+    ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it travels where
+    it is not that of the sending, which the id tells. Once it has gone through the outbox,
+    ``body_is_whole`` tells whether ``body`` is all that was sent: long ones are cut. ``is_told``: the code
+    of the run could tell of this end itself, as it could not where its process died.
+    """
+
+    queue: str
+    id: str
+    rc: int
+    event: str
+    worker: str
+    handler: str = ""
+    started_ms: float | None = None
+    finished_ms: float = 0.0
+    attempts: int = 0
+    crashes: int = 0
+    body: str = ""
+    error: str = ""
+    traceback: str = ""
+    result: str = ""
+    error_class: str = ""
+    delay_ms: int = 0
+    body_is_whole: bool = True
+    is_told: bool = True
+    due_ms: float = 0.0
+    #: For the log alone: they stay in the process that made them.
+    log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    exception: BaseException | None = field(default=None, hash=False, compare=False)
+
+
+def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
+    """The outcomes of one lane's batch as JSON, compressed; long texts are cut."""
+    first = outcomes[0]
+    rows = [_row(outcome, with_bodies) for outcome in outcomes]
+    text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
+    # Rows are much alike: a fifth of their size is left, and the outbox holds five times as many.
+    return zlib.compress(text.encode(), 1)
+
+
+def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
+    """Most outcomes are done and have no more to say than their first nine values."""
+    of_task = is_task(outcome.body)
+    limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
+    body = outcome.body if with_bodies or of_task else ""
+    row = (
+        outcome.id, outcome.rc, outcome.event, outcome.handler, outcome.started_ms, outcome.finished_ms,
+        outcome.attempts, outcome.crashes, body[:limit],
+    )  # fmt: skip
+    is_whole = (with_bodies or of_task) and len(body) <= limit
+    is_late = outcome.due_ms - sent_ms(outcome.id) >= 1
+    if is_whole and not (outcome.error or outcome.traceback or outcome.result or is_late):
+        return row
+    error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
+    row = (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_told)
+    return (*row, outcome.due_ms) if is_late else row
+
+
+def task_numbers(outcomes: Sequence[Outcome]) -> str:
+    """Which of these outcomes are of tasks, as ``lua/settle.lua`` takes it: counted from 1, ``*`` for all."""
+    numbers = [index for index, outcome in enumerate(outcomes, 1) if is_task(outcome.body)]
+    return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
+
+
+def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Slices of one lane's batch, each of which is short enough for one entry of the outbox."""
+    start = characters = 0
+    for index, outcome in enumerate(outcomes):
+        size = len(outcome.body) + len(outcome.result)
+        if characters + size > PART_CHARACTERS and index > start:
+            yield outcomes[start:index]
+            start, characters = index, 0
+        characters += size
+    yield outcomes[start:]
+
+
+def unpack(fields: Sequence[bytes], *, max_bytes: int = ENTRY_BYTES) -> list[Outcome]:
+    """The outcomes of one outbox entry, given as its flat list of names and values.
+
+    Raises ``Unreadable``, also for one that inflates to more than ``max_bytes``.
+    """
+    pairs = list(zip(fields[::2], fields[1::2], strict=False))
+    entry = dict(pairs)
+    if b"packed" in entry:
+        return list(_settled(entry, max_bytes))
+    bodies = [(value, name == b"body") for name, value in pairs if name in (b"body", b"cut")]
+    ended = decode.record(entry.get(b"ended", b""), max_bytes=max_bytes)
+    return list(_ended(ended, decode.fraction(entry.get(b"ms", b"")), bodies))
+
+
+def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
+    text = decode.inflated(entry[b"packed"], max_bytes=max_bytes)
+    packed = decode.record(text, max_bytes=max_bytes)
+    queue, worker = _queue_in(packed), packed.text("worker")
+    refused = _refused_in(entry.get(b"refused", b""), max_bytes)
+    for row in packed.values("rows"):
+        if not isinstance(row, list) or not FEWEST <= len(row) <= FEWEST + len(UNSAID):
+            raise Unreadable("a row of it has another number of values")
+        row = (*row, *UNSAID[len(row) - FEWEST :])
+        id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
+        error, trace, result, error_class, is_whole, is_told, due_ms = rest
+        _check_texts(id, handler, body, error, trace, result, error_class)
+        _check_counts(event, rc, attempts, crashes)
+        if not all(map(decode.is_number, (finished, due_ms, 0 if started is None else started))):
+            raise Unreadable("a time in it is not a number")
+        outcome = Outcome(
+            queue, id, int(rc), event, worker, handler, started, finished,
+            int(attempts), int(crashes), body, error, trace, result, error_class,
+            body_is_whole=is_whole is True, is_told=is_told is not False, due_ms=due_ms,
+        )  # fmt: skip
+        yield replace(outcome, event=refused[id]) if id in refused else outcome
+
+
+def _refused_in(text: bytes, max_bytes: int) -> dict[str, str]:
+    refusals = decode.json(text, max_bytes=max_bytes)
+    if not refusals:  # Lua writes an empty list as {}.
+        return {}
+    if not isinstance(refusals, list) or len(refusals) % 2:
+        raise Unreadable("its list of refusals is not one of pairs")
+    _check_texts(*refusals)
+    if not EVENTS.issuperset(refusals[1::2]):
+        raise Unreadable("a refusal in it has an unknown word")
+    return dict(zip(refusals[::2], refusals[1::2], strict=True))
+
+
+def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
+    worker, queue = ended.text("lane").partition(" ")[0], _queue_in(ended)
+    endings = ended.values("endings")
+    if len(endings) != len(bodies):
+        raise Unreadable("it has not one body for each ending")
+    for ending, (body, is_whole) in zip(endings, bodies, strict=True):
+        if not isinstance(ending, list) or len(ending) < FEWEST_OF_ENDING:
+            raise Unreadable("an ending in it has too few values")
+        id, rc, event, failed, crashes, *started = ending
+        _check_texts(id)
+        _check_counts(event, rc, failed, crashes)
+        text = _cut_text(body)
+        yield Outcome(
+            queue, id, int(rc), event, worker, name_in(text),
+            started_ms=decode.number(started[0]) or None if started else None,
+            finished_ms=finished_ms, attempts=int(failed), crashes=int(crashes), body=text,
+            error="" if event == "released" else ended.text("reason"), body_is_whole=is_whole, is_told=False,
+        )  # fmt: skip
+
+
+def _queue_in(packed: decode.Record) -> str:
+    queue = packed.text("queue")
+    if not queue or len(queue) > QUEUE_CHARACTERS:
+        raise Unreadable("it does not name a queue")
+    return queue
+
+
+def _check_texts(*values: Any) -> None:
+    # Each row of the history passes here: a generator takes several times as long.
+    if not {str}.issuperset(map(type, values)):
+        raise Unreadable("a value in it that should be a text is not one")
+
+
+def _check_counts(event: Any, *counts: Any) -> None:
+    if not isinstance(event, str) or event not in EVENTS:
+        raise Unreadable("the end of a delivery in it has an unknown word")
+    # Python counts on where a double ends; the database has its own limits.
+    if not ({int, float}.issuperset(map(type, counts)) and min(counts) >= 0 and max(counts) < math.inf):
+        raise Unreadable("a count in it is not one")
+
+
+def _cut_text(body: bytes) -> str:
+    """A body as the scripts recorded it: a cut may have gone through a character, which is then gone."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        is_cut_through = error.end == len(body) and error.reason == "unexpected end of data"
+        return decode.text(body[: error.start if is_cut_through else None])

@@ -1,0 +1,104 @@
+"""The connections of one process to Redis: a bounded number, lent to one thread at a time."""
+
+import time
+from queue import Empty, Full, SimpleQueue
+from typing import Any
+
+from redis import BlockingConnectionPool
+from redis import exceptions as driver
+
+from queueing.resilience import deadline
+
+
+class _Shelf:
+    """A queue from which the newest is taken first: what ``LifoQueue`` does, without its locks in Python."""
+
+    def __init__(self, size: int) -> None:
+        self.queue: list[Any] = []
+        self._size = size
+        self._filled: SimpleQueue[None] = SimpleQueue()
+
+    def put_nowait(self, item: Any) -> None:
+        if len(self.queue) >= self._size:
+            raise Full
+        self.queue.append(item)
+        self._filled.put(None)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        self._filled.get(block, timeout)
+        return self.queue.pop()
+
+
+class Pool(BlockingConnectionPool):
+    """The driver's blocking pool without its bookkeeping at each loan, which costs more than a send itself.
+
+    Left out are its telemetry, its notices of maintenance (protocol 2 has none), and a system call that
+    looks at a connection which was in use a moment ago.
+    """
+
+    #: A connection that rested for so many seconds may have been closed meanwhile.
+    FRESH_SECONDS = 0.5
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(queue_class=_Shelf, **options)
+
+    def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """One that is connected; waits ``timeout`` seconds for it. Raises ``ConnectionError``.
+
+        Neither that nor an answer on it takes longer than the patience of who waits for a page.
+        """
+        self._checkpid()
+        waiting = deadline.current()
+        limit = waiting.seconds_left if waiting else self.timeout
+        if waiting and limit <= 0:
+            raise driver.ConnectionError("It did not answer a moment ago.")
+        try:
+            connection = self.pool.get(timeout=min(limit, self.timeout))
+        except Empty:
+            raise driver.ConnectionError("No connection available.") from None
+        if connection is None:
+            connection = self.make_connection()
+            connection.used_at = 0.0
+            connection.is_hurried = False
+        try:
+            if waiting:
+                self._hurry(connection, limit)
+            if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
+                _look_after(connection)
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Take it back. One of a parent process is closed."""
+        self._checkpid()
+        if connection.pid != self.pid:
+            # The pool of this process has been filled anew since the fork.
+            connection.disconnect()
+            return
+        connection.used_at = time.monotonic() if connection.is_connected else 0.0
+        if connection.is_hurried:
+            self._hurry(connection, None)
+        self.pool.put_nowait(connection)
+
+    def _hurry(self, connection: Any, seconds: float | None) -> None:
+        """Let no answer on it take longer than ``seconds``; ``None``: as long as ever."""
+        usual = self.connection_kwargs.get("socket_timeout")
+        connection.is_hurried = seconds is not None
+        connection.socket_timeout = connection.socket_connect_timeout = (
+            usual if seconds is None else min(seconds, usual or seconds)
+        )
+        connection.update_current_socket_timeout(connection.socket_timeout)
+
+
+def _look_after(connection: Any) -> None:
+    """Connect it, anew where it was closed at the other end or holds what nobody has read."""
+    connection.connect()
+    try:
+        is_usable = not connection.can_read()
+    except (driver.ConnectionError, driver.TimeoutError, OSError):
+        is_usable = False
+    if not is_usable:
+        connection.disconnect()
+        connection.connect()

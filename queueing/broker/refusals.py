@@ -1,0 +1,89 @@
+"""Error replies of Redis as errors of the queue: each says what is wrong and, if possible, what to do."""
+
+import re
+
+from redis import exceptions as driver
+
+from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
+
+#: Codes with which Redis refuses a script before its first write, and which pass by themselves.
+PASSING = {
+    "LOADING": "it is loading its data",
+    "BUSY": "a script of another client keeps it busy",
+    "MISCONF": "it cannot save its data to disk, as its own log says",
+    "READONLY": "it is a replica, and only a primary takes writes",
+    "MASTERDOWN": "it is a replica that has lost its primary",
+    "NOREPLICAS": "too few replicas are connected to it",
+    "CLUSTERDOWN": "its cluster is down",
+    "TRYAGAIN": "its cluster is moving the keys of the queue to another node",
+}
+#: The same for those that last until somebody does something.
+LASTING = {
+    "NOAUTH": "it asks for a password",
+    "WRONGPASS": "the user name or the password is wrong, or the user is disabled",
+    "CROSSSLOT": 'it is a cluster: set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}, '
+    "so that all keys are stored on one node",
+}
+#: Redis 6.2 puts the error of a command behind that of the script.
+WRAPPED = re.compile(rf"@user_script: ?\d+: -?({'|'.join([*PASSING, 'OOM'])}) ")
+#: A script whose command is refused for its user may have written before.
+IN_SCRIPT = "The user executing the script"
+PERMISSIONS = "give its user the permissions in docs/redis.md"
+
+
+def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavailable) -> QueueUnavailable:
+    """The error for a call of the driver that failed: a refusal, or ``silence`` if Redis did not answer."""
+    if isinstance(error, driver.RedisError) and _is_reply(error):
+        known = translated(error)
+        if isinstance(known, QueueRefused):
+            return known
+        return QueueRefused(f"Redis refuses: {error}", is_lasting=True)
+    reason = str(error).strip() or "no reason given"
+    return silence(f"Redis does not answer ({type(error).__name__}: {reason})")
+
+
+def _is_reply(error: driver.RedisError) -> bool:
+    """Whether Redis sent this error, rather than the network or the driver."""
+    return isinstance(error, driver.ResponseError) or bool(getattr(error, "status_code", None))
+
+
+def translated(error: driver.RedisError) -> QueueError:
+    """The error of the queue for an error reply."""
+    text, code = str(error), _code(error)
+    if code == "OOM":
+        return QueueFull()
+    if code in PASSING:
+        return QueueRefused(f"Redis refuses ({code}): {PASSING[code]}")
+    if code in LASTING:
+        return QueueRefused(f"Redis refuses ({code}): {LASTING[code]}", is_lasting=True)
+    if isinstance(error, driver.AskError):
+        return QueueRefused(_elsewhere(code, error), is_lasting=True)
+    if "max number of clients reached" in text:
+        return QueueRefused("Redis refuses: it has as many clients as its maxclients allows")
+    if IN_SCRIPT in text or "ACL failure in script" in text:
+        return QueueError(f"Redis refuses a part of what was asked: {PERMISSIONS} ({_cause(text)})")
+    if code == "NOPERM" and " command" in text:
+        return QueueRefused(f"Redis refuses ({code}): {PERMISSIONS} ({_cause(text)})", is_lasting=True)
+    if code == "NOPERM":
+        return QueueError(f"Redis refuses ({code}): {PERMISSIONS} ({_cause(text)})")
+    return QueueError(f"Redis refused a script: {_cause(text)}")
+
+
+def _code(error: driver.RedisError) -> str:
+    """The first word of the reply, which the driver takes away from errors that it knows."""
+    if (code := getattr(error, "status_code", None)) and code != "ERR":
+        return code
+    found = WRAPPED.search(str(error))
+    return found[1] if found else str(error).partition(" ")[0]
+
+
+def _elsewhere(code: str, error: driver.AskError) -> str:
+    return (
+        f"Redis refuses ({code}): it is a node of a cluster, and {error.host}:{error.port} has the keys. "
+        'Set QUEUEING["URL"] to that node, and QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}'
+    )
+
+
+def _cause(text: str) -> str:
+    """Without the digest and the line of a script."""
+    return re.sub(r"\.? script: .*", "", text)

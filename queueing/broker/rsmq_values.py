@@ -1,0 +1,138 @@
+"""What RSMQ accepts, and what it makes of what it is given: JavaScript's coercions, in Python.
+
+The rules are those of ``_validate`` in RSMQ's ``index.js`` (0.12.4), in the same order.
+"""
+
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from queueing.exceptions import InvalidFormat, InvalidValue, MissingParameter
+
+QNAME = re.compile(r"[a-zA-Z0-9_-]{1,160}")
+ID = re.compile(r"[a-zA-Z0-9:]{32}")
+#: What JavaScript takes for space, which is not what Python does.
+SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+INTEGER = re.compile(f"[{SPACE}]*([+-]?)0*([0-9]+)")
+#: Digits beyond which a number is out of all bounds, whatever it is.
+MANY_DIGITS = 16
+MAX_SECONDS = 9_999_999
+MIN_SIZE, MAX_SIZE = 1024, 65536
+
+#: A queue of this name would share a key with the index of all queues, and lose its messages.
+RESERVED_NAME = "QUEUES"
+
+
+def qname(value: Any) -> str:
+    """A queue name, or ``MissingParameter`` / ``InvalidFormat``."""
+    text = _text(value, "qname", QNAME)
+    if text == RESERVED_NAME:
+        raise InvalidFormat("qname")
+    return text
+
+
+def message_id(value: Any) -> str:
+    """A message id, or ``MissingParameter`` / ``InvalidFormat``."""
+    return _text(value, "id", ID)
+
+
+def seconds(value: Any, item: str) -> int:
+    """A ``vt`` or ``delay`` in whole seconds, or ``InvalidValue``."""
+    number = parse_int(value)
+    if number is None or not 0 <= number <= MAX_SECONDS:
+        raise InvalidValue(item, 0, MAX_SECONDS)
+    return number
+
+
+def maxsize(value: Any) -> int:
+    """A size in UTF-16 code units, -1 for unlimited, or ``InvalidValue``."""
+    number = parse_int(value)
+    if number is None or not (MIN_SIZE <= number <= MAX_SIZE or number == -1):
+        raise InvalidValue("maxsize", MIN_SIZE, MAX_SIZE)
+    return number
+
+
+def utf16_units(text: str) -> int:
+    """The length of ``text`` as JavaScript counts it, which is what ``maxsize`` limits."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(1 for character in text if character > "\uffff")
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a body: UTF-8; what no UTF-8 can hold becomes U+FFFD, as Node writes it.
+
+    Bytes that were no UTF-8 when they were received are sent on unchanged.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return b"".join(_encode_character(character) for character in text)
+
+
+def parse_int(value: Any) -> int | None:
+    """JavaScript's ``parseInt(value, 10)``; ``None`` for NaN."""
+    found = INTEGER.match(javascript_string(value))
+    if not found:
+        return None
+    number = int(found[2][: MANY_DIGITS + 1])
+    return -number if found[1] == "-" else number
+
+
+def javascript_string(value: Any) -> str:
+    """What ``String(value)`` is in JavaScript, for the values that have a counterpart there."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        # As a BigInt. Python does not write numbers of thousands of digits, and nobody takes them.
+        return str(value) if abs(value) < 10**MANY_DIGITS**2 else "9" * MANY_DIGITS**2
+    if isinstance(value, float):
+        return _javascript_number(value)
+    if isinstance(value, list | tuple):
+        return ",".join("" if item is None else javascript_string(item) for item in value)
+    if isinstance(value, dict):
+        return "[object Object]"
+    return str(value)
+
+
+def _javascript_number(number: float) -> str:
+    """``Number.prototype.toString``: the shortest digits, an exponent only below 1e-6 and from 1e21."""
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
+    sign, digit_tuple, exponent = Decimal(repr(number)).normalize().as_tuple()
+    digits = "".join(map(str, digit_tuple))
+    point = len(digits) + int(exponent)
+    minus = "-" if sign and number else ""
+    if len(digits) <= point <= 21:
+        return minus + digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return f"{minus}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{minus}0.{'0' * -point}{digits}"
+    mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
+    return f"{minus}{mantissa}e{point - 1:+d}"
+
+
+def _text(value: Any, item: str, form: re.Pattern[str]) -> str:
+    if type(value) is str and form.fullmatch(value):
+        return value
+    # What JavaScript calls falsy; an empty list or dict is not.
+    if value is None or value is False or value == "" or (value == 0 and not isinstance(value, bytes)):
+        raise MissingParameter(item)
+    if value != value:  # NaN is falsy, too
+        raise MissingParameter(item)
+    text = javascript_string(value)
+    if not form.fullmatch(text):
+        raise InvalidFormat(item)
+    return text
+
+
+def _encode_character(character: str) -> bytes:
+    if "\udc80" <= character <= "\udcff":
+        return character.encode("utf-8", "surrogateescape")
+    if "\ud800" <= character <= "\udfff":
+        return b"\xef\xbf\xbd"
+    return character.encode()

@@ -1,0 +1,126 @@
+"""Verbs for scheduled work: schedules, run-schedule, pause-schedule, resume-schedule."""
+
+import dataclasses
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from queueing import periodic
+from queueing.exceptions import ScheduleNotFound
+from queueing.messages import ScheduleState
+from queueing.scheduling import schedule
+
+from .base import Verb, add_json
+from .output import Refused, Screen
+from .text import duration, moment
+from .warnings import warn
+
+if TYPE_CHECKING:
+    from queueing.client import QueueClient
+
+COLUMNS = ("schedule", "times", "zone", "queue", "missed", "last tick", "next tick", "paused")
+
+
+class Schedules(Verb):
+    name = "schedules"
+    help = "scheduled work: what is due when"
+    description = """\
+All schedules that workers have named in the last week, by name, with their
+last tick that sent a message and the next one, in UTC. A tick that is late has
+no worker that takes its queue."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_json(parser, "an array with an object for each schedule")
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        states = client.schedules()
+        if options.json:
+            screen.json([_as_json(state) for state in states])
+            return
+        if not states:
+            screen.say("There is no schedule: a worker names those of its queues when it starts.")
+        else:
+            screen.table([COLUMNS, *map(_words, states)], right=False)
+        warn(client, screen)
+
+
+class RunSchedule(Verb):
+    name = "run-schedule"
+    help = "send the message of a schedule now"
+    description = """\
+Send the message of a schedule of this project now and print its id. It comes
+beside the ticks: the next one is not moved. A queue that is missing is made."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_name(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        periodic.discover()
+        found = periodic.find(options.schedule)
+        if found is None:
+            known = ", ".join(each.name for each in periodic.schedules()) or "none"
+            raise Refused(f"This project has no schedule named {options.schedule}. It has: {known}.")
+        screen.say(schedule.send_now(client, found))
+
+
+class PauseSchedule(Verb):
+    name = "pause-schedule"
+    help = "let the ticks of a schedule pass without a message"
+    description = """\
+Let the ticks of a schedule pass without a message until it is resumed. Workers
+heed it at once; messages that are sent already are not touched."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_name(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        _known(client.pause_schedule, options.schedule)
+        screen.say(f"Paused the schedule {options.schedule}.")
+
+
+class ResumeSchedule(Verb):
+    name = "resume-schedule"
+    help = "let a schedule go on"
+    description = """\
+Let a paused schedule go on with its next tick. The ticks of the pause are not
+made up for."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_name(parser)
+
+    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+        _known(client.resume_schedule, options.schedule)
+        screen.say(f"Resumed the schedule {options.schedule}.")
+
+
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("schedule", metavar="NAME", help="name of the schedule")
+
+
+def _known(act: Any, name: str) -> None:
+    try:
+        act(name)
+    except ScheduleNotFound:
+        raise Refused(
+            f'No worker has named a schedule {name}: "manage.py queues schedules" shows those there are.'
+        ) from None
+
+
+def _words(state: ScheduleState) -> tuple[str, ...]:
+    timing = state.timing
+    late = f" (late by {duration(state.late_seconds)})" if state.late_seconds >= 1 else ""
+    return (
+        timing.name,
+        timing.expression,
+        timing.time_zone or "-",
+        timing.queue,
+        timing.missed,
+        moment(state.last_tick_ms // 1000) if state.last_tick_ms else "-",
+        (moment(state.next_ms // 1000) if state.next_ms else "-") + late,
+        "yes" if state.paused else "no",
+    )
+
+
+def _as_json(state: ScheduleState) -> dict[str, Any]:
+    """One schedule in a flat object."""
+    fields = dataclasses.asdict(state)
+    return {**fields.pop("timing"), **fields, "late_seconds": state.late_seconds}

@@ -1,0 +1,200 @@
+"""Where a message is in its life: in the queue, in the outbox, or in the history.
+
+A message moves from the queue to the outbox in one step, and leaves the outbox only once it is in
+the database. So whoever looks in that order finds it in at least one place.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.db.models.functions import Left
+
+from queueing import get_client
+from queueing.broker import outbox, task_body
+from queueing.broker.outcomes import ERROR_CHARACTERS, Outcome
+from queueing.client import QueueClient
+from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
+from queueing.messages import PeekedMessage, sent_ms
+from queueing.models import Job
+
+logger = logging.getLogger("queueing")
+
+#: Entries of the outbox that a look reads: a page never reads a whole backlog of them.
+OUTBOX_ENTRIES = 20
+#: Bytes of a body that a look reads of a message in the queue.
+BODY_BYTES = 16_384
+#: Of messages that are all ready and say little, a list keeps so many before it leaves out any other.
+READY_KEPT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """A message and the word for where it is. Times are ms epochs by the server's clock.
+
+    ``body`` may be the beginning of it. ``handler`` is known once there was an outcome; ``due_ms`` is
+    set while it waits for a moment, ``progress`` (0.0 to 1.0) and ``note`` while it runs and tells it.
+    Of one that is in the queue again, ``attempts`` and ``error`` are those of the run before.
+    """
+
+    id: str
+    queue: str
+    state: str
+    body: str
+    sent_ms: float
+    attempts: int = 0
+    started_ms: float | None = None
+    finished_ms: float | None = None
+    error: str = ""
+    handler: str = ""
+    due_ms: float | None = None
+    progress: float | None = None
+    note: str = ""
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that is on its way, or was the last one; 0 before the first one ended."""
+        return self.attempts + (self.attempts > 0 and self.state in {"ready", "running"})
+
+    @property
+    def run_seconds(self) -> float | None:
+        """How long its last run took, ``None`` where none has ended or begun."""
+        if not (self.started_ms and self.finished_ms):
+            return None
+        return max(0.0, self.finished_ms - self.started_ms) / 1000
+
+    @property
+    def percent(self) -> int:
+        """The progress as a page writes it."""
+        return round(100 * (self.progress or 0.0))
+
+    @property
+    def task(self) -> str:
+        """The name of the task that this message is, empty where it is another kind of message."""
+        if not task_body.is_task(self.body):
+            return ""
+        return task_body.name_in(self.body) or self.handler
+
+
+def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:
+    """The newest messages of these queues by their sending, settled or not, newest first.
+
+    Where there are more than ``limit``, those that are only ready give way first, all but a few: so what
+    runs and what is done is seen in a busy queue, too. Raises ``QueueUnavailable``. With the database
+    away the history is missing from it.
+    """
+    client = client or get_client()
+    live = [state for queue in queues for state in _in_queue(client, queue, limit)]
+    pending = [_pending(outcome) for outcome in _outcomes(client) if outcome.queue in queues]
+    rows = _rows(
+        *(Job.objects.filter(queue=queue).order_by("-finished_at", "-id")[:limit] for queue in queues)
+    )
+    states = list(_joined([*live, *pending, *rows]))
+    return _telling(sorted(states, key=lambda state: (state.sent_ms, state.id), reverse=True), limit)
+
+
+def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) -> MessageState | None:
+    """Where this message is, or ``None``: it was never there or is no longer remembered.
+
+    Raises ``QueueUnavailable``, ``InvalidFormat``.
+    """
+    client = client or get_client()
+    try:
+        message = client.peek_message(queue, message_id, body_bytes=BODY_BYTES)
+    except QueueNotFound:
+        message = None
+    live = _told(client, queue, [message]) if message else []
+    pending = [
+        _pending(outcome)
+        for outcome in _outcomes(client)
+        if (outcome.queue, outcome.id) == (queue, message_id)
+    ]
+    if pending and not live:
+        return pending[0]
+    rows = _rows(Job.objects.filter(queue=queue, message_id=message_id)[:1])
+    return next(_joined([*live, *pending, *rows]), None)
+
+
+def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
+    """One state for each message. The first word holds: what is in the queue is there now, whatever was
+    recorded before, and that only tells of its earlier runs."""
+    found: dict[str, MessageState] = {}
+    for state in states:
+        known = found.setdefault(state.id, state)
+        if not known.finished_ms and not known.attempts and state.finished_ms:
+            found[state.id] = replace(
+                known, attempts=state.attempts, error=state.error, handler=state.handler or known.handler
+            )
+    return iter(found.values())
+
+
+def _telling(states: list[MessageState], limit: int) -> list[MessageState]:
+    ready = [state.id for state in states if state.state == "ready"]
+    spare = max(0, min(len(states) - limit, len(ready) - READY_KEPT))
+    left_out = set(ready[len(ready) - spare :])
+    return [state for state in states if state.id not in left_out][:limit]
+
+
+def _in_queue(client: QueueClient, queue: str, limit: int) -> list[MessageState]:
+    try:
+        messages = client.peek_messages(queue, count=limit, newest=True, body_bytes=BODY_BYTES)
+    except QueueNotFound:
+        return []
+    return _told(client, queue, messages)
+
+
+def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> list[MessageState]:
+    """The states of messages in the queue, with what those that run tell of themselves."""
+    running = [message.id for message in messages if message.state == "running"]
+    told = client.progress_of(queue, running)
+    states = []
+    for message in messages:
+        due_ms = message.due_ms if message.state in {"delayed", "retrying"} else None
+        state = MessageState(message.id, queue, message.state, message.body, message.sent, due_ms=due_ms)
+        if progress := told.get(message.id):
+            state = replace(state, progress=progress.fraction, note=progress.note)
+        states.append(state)
+    return states
+
+
+def _outcomes(client: QueueClient) -> list[Outcome]:
+    """The newest outcomes of the outbox, newest first; none if it cannot be read, as with the history."""
+    try:
+        return outbox.newest(client, count=OUTBOX_ENTRIES)[::-1]
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        logger.warning("the outbox cannot be read: %s", error)
+        return []
+
+
+def _pending(outcome: Outcome) -> MessageState:
+    return MessageState(
+        outcome.id, outcome.queue, outcome.event, outcome.body, sent_ms(outcome.id), outcome.attempts,
+        outcome.started_ms, outcome.finished_ms, outcome.error, outcome.handler,
+    )  # fmt: skip
+
+
+def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
+    """The rows, of their long texts the beginnings. After a query that failed none is tried: a database that
+    is away costs one time-out."""
+    try:
+        return [_row(job) for query in queries for job in _beginnings(query)]
+    except DatabaseError as error:
+        logger.warning("the history is away: %s", type(error).__name__)
+        return []
+
+
+def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
+    starts = {"body_start": Left("body", BODY_BYTES), "error_start": Left("error", ERROR_CHARACTERS)}
+    return rows.defer("body", "error", "result").annotate(**starts)
+
+
+def _row(job: Job) -> MessageState:
+    return MessageState(
+        job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,
+        job.started_at and job.started_at.timestamp() * 1000, job.finished_at.timestamp() * 1000,
+        job.error_start, job.handler,
+    )  # fmt: skip

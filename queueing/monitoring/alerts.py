@@ -1,0 +1,218 @@
+"""What somebody has to look after: queues that nobody takes, a Redis that evicts, an outbox that overflows.
+
+One place for all who warn: the console's pages, and whatever else tells of the queues.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from queueing.broker import outbox
+from queueing.broker.keys import is_dead_letter_queue
+from queueing.client import QueueClient
+from queueing.conf import get_conf
+from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.history import ownership
+from queueing.messages import QueueFigures
+from queueing.resilience.single_flight import Shared
+from queueing.templatetags.queueing_text import duration, visible
+
+from .workers import Worker
+
+logger = logging.getLogger("queueing")
+
+#: Messages that are ready for so long should have been taken by a program that is not ours, if by any.
+UNATTENDED_SECONDS = 60.0
+#: The part of the outbox from which on it is worth a warning.
+OUTBOX_FULL = 0.8
+#: An outcome that waits for so long is not waiting for its turn.
+OUTBOX_LATE_SECONDS = 60.0
+#: Where it is not about certain queues, so many are looked at, by name, and so many of them told one by one.
+LOOKED_AT, TOLD = 1000, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing to look after: a word for programs, a sentence for people, and the queue it is about."""
+
+    kind: str
+    text: str
+    queue: str = ""
+
+
+def read(
+    client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
+) -> list[Alert]:
+    """What there is to warn of now, about these queues and in general.
+
+    ``names``: the queues that were asked for, if they are more than those with ``figures``. A part that
+    cannot be read is an alert itself. A few round trips. Raises ``QueueUnavailable``.
+    """
+    asked = [queue.name for queue in figures] if names is None else names
+
+    def of_workers() -> Iterator[Alert]:
+        workers = client.workers()
+        yield from _silent(workers)
+        yield from _unattended(client, figures, workers)
+
+    parts: tuple[Callable[[], Iterable[Alert]], ...] = (
+        lambda: _spoilt(client, asked),
+        lambda: _eviction(client.eviction_policy()),
+        lambda: _outbox(outbox.stats(client)),
+        lambda: _owner(client),
+        of_workers,
+    )
+    # Several parts may meet the same spoilt key.
+    return list(dict.fromkeys(alert for part in parts for alert in _tolerant(part)))
+
+
+def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
+    """The alerts of a part, or one that says why there are none: a page is never lost to a warning."""
+    try:
+        return list(part())
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        return [Alert("spoilt", _said(error))]
+    except Exception:
+        logger.exception("a warning cannot be read")
+        return [Alert("spoilt", _("A warning cannot be read. The log of this process says why."))]
+
+
+def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
+    # The figures of a queue count its dead letters.
+    dead = map(client.dead_letter_queue, names)
+    for error in client.spoilt_keys(list(dict.fromkeys([*names, *dead]))):
+        yield Alert("spoilt", _said(error))
+    for name in client.spoilt_schedules():
+        text = _(
+            "The schedule %(name)s in the key %(key)s cannot be read. A worker that has it in its code "
+            "begins it again within a minute. If none does, delete it with redis-cli HDEL."
+        )
+        yield Alert("spoilt", text % {"name": visible(name), "key": client.keys.schedules()})
+
+
+def _said(error: QueueError) -> str:
+    return f"{visible(str(error)).removesuffix('.')}."
+
+
+def current(client: QueueClient) -> list[Alert]:
+    """The same about all queues, as it was found in the last seconds. Raises ``QueueUnavailable``."""
+    return _current.get(client).value
+
+
+def forget() -> None:
+    """Look again the next time: somebody has just done something about it."""
+    _current.forget()
+
+
+def _read_all(client: QueueClient) -> list[Alert]:
+    names = sorted(client.list_queues())[:LOOKED_AT]
+    found = read(client, client.queue_figures(names), names)
+    general = [alert for alert in found if not alert.queue]
+    unattended = [alert for alert in found if alert.queue]
+    return [*general, *unattended[:TOLD], *_untold(len(unattended) - TOLD)]
+
+
+#: Nothing that is warned of comes or goes in less.
+_current: Shared[QueueClient, list[Alert]] = Shared(_read_all, seconds=3, most=2)
+
+
+def _untold(count: int) -> Iterator[Alert]:
+    if count > 0:
+        text = ngettext(
+            "There is %d more queue that no worker takes.",
+            "There are %d more queues that no worker takes.",
+            count,
+        )
+        yield Alert("unattended", text % count)
+
+
+def _eviction(policy: str | None) -> Iterator[Alert]:
+    if policy not in (None, "noeviction"):
+        text = _(
+            "Redis' maxmemory-policy is %s: when it is full it will drop whole queues. Set it to noeviction."
+        )
+        yield Alert("eviction", text % visible(policy))
+
+
+def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
+    if stats.size_bytes >= OUTBOX_FULL * get_conf().OUTBOX_MAX:
+        percent = min(100, round(100 * stats.size_bytes / get_conf().OUTBOX_MAX))
+        text = _(
+            "The outbox is %(percent)d %% full: outcomes of jobs wait to be written into the database. "
+            "See that a worker runs and that the database answers; outcomes that do not fit are lost."
+        )
+        yield Alert("outbox full", text % {"percent": percent})
+    elif stats.oldest_seconds >= OUTBOX_LATE_SECONDS:
+        text = _(
+            "Outcomes of jobs wait to be written into the database, the oldest for %(age)s. "
+            "See that a worker runs and what it says: the database may be away or refuse them."
+        )
+        yield Alert("outbox late", text % {"age": duration(stats.oldest_seconds)})
+    if stats.unseen:
+        text = ngettext(
+            "%(lost)d outcome is missing in the history: it did not fit into the outbox or could not be read "
+            "there. "
+            "Take note of it on the page of the workers or with manage.py queues take-note, and this goes "
+            "away.",
+            "%(lost)d outcomes are missing in the history: they did not fit into the outbox or could not be "
+            "read there. "
+            "Take note of them on the page of the workers or with manage.py queues take-note, and this goes "
+            "away.",
+            stats.unseen,
+        )
+        yield Alert("outcomes lost", text % {"lost": stats.unseen})
+
+
+def _owner(client: QueueClient) -> Iterator[Alert]:
+    """Another project's database owns the outbox. While the database is away nobody can tell."""
+    with suppress(DatabaseError):
+        if not ownership.is_mine(client):
+            text = _(
+                "The outbox of the namespace %(namespace)s belongs to the database of another project: the "
+                "history of this one is not written. Give each project a namespace of its own, or run "
+                "manage.py queues take-outbox if it is the same project with a new database."
+            )
+            yield Alert("outbox owned", text % {"namespace": visible(client.keys.ns)})
+
+
+def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:
+    alive = {worker.given_name for worker in workers if worker.is_alive}
+    for worker in workers:
+        if worker.is_alive or worker.given_name in alive:
+            continue  # It works, or was started again under its name.
+        words = {"name": visible(worker.name), "age": duration(worker.age_seconds)}
+        if worker.is_lost:
+            text = _("The supervisor of the worker %(name)s was killed; its last heartbeat was %(age)s ago.")
+            yield Alert("lost worker", text % words)
+        else:
+            text = _("The worker %(name)s has not been heard of for %(age)s.")
+            yield Alert("silent worker", text % words)
+
+
+def _unattended(
+    client: QueueClient, figures: Sequence[QueueFigures], workers: Sequence[Worker]
+) -> Iterator[Alert]:
+    taken = {name for worker in workers if worker.is_alive for name in worker.queues}
+    dead = {client.dead_letter_queue(queue.name) for queue in figures}
+    for queue in figures:
+        is_for_later = queue.paused or queue.name in dead or is_dead_letter_queue(queue.name)
+        is_waiting = queue.ready and queue.latency_seconds >= UNATTENDED_SECONDS
+        if is_waiting and not is_for_later and queue.name not in taken:
+            yield Alert("unattended", _sentence(queue), queue.name)
+
+
+def _sentence(queue: QueueFigures) -> str:
+    text = ngettext(
+        "No worker takes %(queue)s: %(ready)d message is ready, and has been for %(latency)s.",
+        "No worker takes %(queue)s: %(ready)d messages are ready, the oldest for %(latency)s.",
+        queue.ready,
+    )
+    latency = duration(queue.latency_seconds)
+    return text % {"queue": visible(queue.name), "ready": queue.ready, "latency": latency}

@@ -1,0 +1,101 @@
+"""Where the lines of a chart's grid lie, and what stands beside them."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import count
+
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext, pgettext
+
+from queueing.templatetags.queueing_text import duration
+
+#: Lines above the one at the bottom.
+LINES_MAX = 4
+#: As many times fit beneath a chart on a phone.
+TIMES_MAX = 6
+#: Decimals are not exact.
+_NEARLY = 0.999999
+#: How far apart the lines for seconds may lie above a minute, where decimals are no round numbers.
+_ROUND_SECONDS = (
+    *(60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 21_600.0, 43_200.0),
+    *(86_400.0, 172_800.0, 432_000.0),
+)
+_TIME_STEPS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720)
+)
+_DAY = timedelta(days=1)
+
+
+def count_ticks(highest: float) -> list[float]:
+    """Round numbers from 0 to at least ``highest``, a whole number or more apart."""
+    return _ticks(highest, _decimal_step(max(highest / LINES_MAX, 1.0)))
+
+
+def seconds_ticks(highest: float) -> list[float]:
+    """Round spans of time from 0 to at least ``highest`` seconds."""
+    apart = max(highest / LINES_MAX, 0.0001)
+    if apart <= 20:
+        return _ticks(highest, _decimal_step(apart))
+    longer = next((step for step in _ROUND_SECONDS if step >= apart), None)
+    return _ticks(highest, longer or _decimal_step(apart / 86_400) * 86_400)
+
+
+def _decimal_step(least: float) -> float:
+    """The first of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * _NEARLY)
+
+
+def _ticks(highest: float, step: float) -> list[float]:
+    ticks = [0.0, step]
+    while ticks[-1] < highest * _NEARLY:
+        ticks.append(step * len(ticks))
+    return ticks
+
+
+def count_text(value: float) -> str:
+    """A number in few characters: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
+    for size, word in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
+        if value >= size:
+            return f"{value / (1000 if word == 'k' else size):.3g} {word}"
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
+
+
+def seconds_text(value: float) -> str:
+    """A span in few characters: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
+    if 0 < value < 1:
+        return pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}"
+    if value < 60:
+        return pgettext("seconds", "%s s") % f"{value:.3g}"
+    return duration(value)
+
+
+def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
+    """Round times of the viewer's clock between the two, few enough to stand side by side."""
+    begin, end = timezone.localtime(begin), timezone.localtime(end)
+    apart = (end - begin) / TIMES_MAX
+    step = next((step for step in _TIME_STEPS if step >= apart), None) or _DAY * -(-apart // _DAY)
+    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    for number in count():
+        # A sum of a local time goes by the clock on the wall: noon stays noon when clocks change.
+        tick = midnight + number * step
+        if tick >= end:
+            return found
+        if tick >= begin:
+            found.append(tick)
+    return found
+
+
+def time_text(at: datetime, *, of_days: bool) -> str:
+    """What stands beneath a chart: the time of day, or the day where it is ``of_days``."""
+    # Translators: a day on the axis of a chart, in the format of Django's date filter
+    return date_format(timezone.localtime(at), gettext("M j") if of_days else "H:i")
+
+
+#: What makes the ticks of a kind of values, and what writes one of them.
+Measure = tuple[Callable[[float], Sequence[float]], Callable[[float], str]]
+COUNTS: Measure = (count_ticks, count_text)
+SECONDS: Measure = (seconds_ticks, seconds_text)

@@ -1,0 +1,116 @@
+"""The past of queues as points of equal length, for charts."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from queueing.broker.timings import Histogram
+
+from .stored import WORDS, History, Sums, add, ratio
+
+if TYPE_CHECKING:
+    from queueing.client import QueueClient
+
+#: Name, minutes of one field, how many are read at the most: those of ``lua/lib/metrics.lua``.
+LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
+#: The longest time of which anything is kept.
+MAX_SECONDS = 31 * 86_400
+#: What there is of messages in a queue.
+STANDS = ("ready", "delayed", "running", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What happened in ``seconds`` seconds from ``start`` (epoch seconds), in one queue or several.
+
+    The words are those of the life of a message, each a count; a delivery has one of them. ``sent``
+    and ``left`` count messages whoever sent or took them, as samples a minute apart saw it. ``ready``,
+    ``delayed``, ``running`` and ``buried`` (dead letters) are the most that a sample found, and so is
+    ``latency_seconds``; ``None`` where none was taken, as no worker was there. The last point is not
+    over yet.
+    """
+
+    start: int
+    seconds: int
+    sent: int = 0
+    left: int = 0
+    done: int = 0
+    retried: int = 0
+    dead: int = 0
+    abandoned: int = 0
+    released: int = 0
+    lease_lost: int = 0
+    ready: int | None = None
+    delayed: int | None = None
+    running: int | None = None
+    buried: int | None = None
+    latency_seconds: float | None = None
+    #: All runs that ended in a worker, and the first deliveries of a message: due until started.
+    run: Histogram = field(default_factory=Histogram)
+    wait: Histogram = field(default_factory=Histogram)
+
+    @property
+    def failure_ratio(self) -> float | None:
+        """Of the runs that came to an end, the part that failed or crashed; ``None`` where none did."""
+        return ratio(self.retried + self.dead + self.abandoned, self.done)
+
+
+def series(
+    client: "QueueClient", queues: str | Sequence[str], *, seconds: int, points: int = 60
+) -> list[Point]:
+    """The last ``seconds`` of a queue, or of several together, in up to ``points`` equal steps.
+
+    As fine as a minute within the last hour, twenty minutes within a day, two hours within a week, eight
+    within 31 days; the steps begin at multiples of their length. Raises ``QueueUnavailable``.
+    """
+    names = [queues] if isinstance(queues, str) else list(queues)
+    seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
+    level, minutes, most = next(
+        (level for level in LEVELS if seconds <= (level[2] - 1) * level[1] * 60), LEVELS[-1]
+    )
+    step = math.ceil(seconds / points / (minutes * 60)) * minutes * 60
+    now_ms, kept = client.read_metrics(names, level, minutes, most, "now", "last", "since")
+    last = now_ms // 1000 // step * step
+    first = last - (math.ceil(seconds / step) - 1) * step
+    steps = [_Step(start) for start in range(first, last + 1, step)]
+    # One after the other: the past of a hundred queues side by side would be many megabytes.
+    for of_queue in kept.values():
+        history = History(of_queue, minutes * 60)
+        for one in steps:
+            one.add(*history.between(one.start, one.start + step))
+    return [_point(one, step) for one in steps]
+
+
+class _Step:
+    """One step of all queues together."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.sums: Sums = {}
+        #: The most of each queue, together: not all at the same moment, perhaps.
+        self.stands = dict.fromkeys(STANDS, 0.0)
+        self.was_seen = False
+
+    def add(self, sums: Sums, was_seen: bool) -> None:
+        """One queue more."""
+        add(self.sums, sums)
+        self.was_seen |= was_seen
+        for name in STANDS:
+            self.stands[name] += sums.get(f"max_{name}", 0)
+
+
+def _point(step: _Step, seconds: int) -> Point:
+    sums = step.sums
+    stands = {name: int(most) for name, most in step.stands.items()} if step.was_seen else None
+    count = {name: int(sums.get(name, 0)) for name in ("sent", "left", *WORDS)}
+    return Point(
+        step.start, seconds,
+        sent=count["sent"], left=count["left"], done=count["done"], retried=count["retrying"],
+        dead=count["dead"], abandoned=count["abandoned"], released=count["released"],
+        lease_lost=count["lease lost"] + count["gone"],
+        ready=stands and stands["ready"], delayed=stands and stands["delayed"],
+        running=stands and stands["running"], buried=stands and stands["dead"],
+        latency_seconds=None if stands is None else sums.get("max_latency_ms", 0.0) / 1000,
+        run=Histogram.of_runs(sums), wait=Histogram.of_waits(sums),
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""How fast queues fill and empty at present, whoever sends and takes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from queueing.messages import QueueFigures
+
+from .stored import FAILURES, added, present, ratio, samples_of, sums_of
+
+if TYPE_CHECKING:
+    from queueing.client import QueueClient
+    from queueing.client.samples import Kept
+
+#: Rates are those of so many seconds, a little more or less …
+RATE_SECONDS = 330
+#: … or of a longer time where no worker has looked meanwhile, up to this.
+MAX_RATE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a queue fills and empties, over the last minutes (``over_seconds``).
+
+    Per second, whoever sends and takes; ``None`` where no worker has looked for an hour.
+    ``drain_seconds`` is the time until nothing is ready any more if all goes on like this, ``None``
+    where it never will be or nobody knows.
+    """
+
+    in_per_second: float | None = None
+    out_per_second: float | None = None
+    failure_ratio: float | None = None
+    drain_seconds: float | None = None
+    over_seconds: float = 0.0
+
+
+def rates(client: "QueueClient", figures: Sequence[QueueFigures]) -> dict[str, Rate]:
+    """How fast each of these queues, whose figures were just read, fills and empties."""
+    now_ms, kept = client.read_metrics(
+        [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
+    )
+    return {queue.name: _rate(queue, kept[queue.name], now_ms) for queue in figures}
+
+
+def rate_of_all(figures: Iterable[QueueFigures], of_each: Mapping[str, Rate]) -> Rate:
+    """Several queues together: ``of_each`` is what ``rates`` has said of them. Without a failure ratio."""
+    known = [queue for queue in figures if of_each[queue.name].in_per_second is not None]
+    if not known:
+        return Rate()
+    rates = [of_each[queue.name] for queue in known]
+    came = sum(rate.in_per_second or 0.0 for rate in rates)
+    went = sum(rate.out_per_second or 0.0 for rate in rates)
+    drain_seconds = _drain_seconds(sum(queue.ready for queue in known), came, went)
+    return Rate(came, went, None, drain_seconds, max(rate.over_seconds for rate in rates))
+
+
+def _rate(queue: QueueFigures, kept: "Kept", now_ms: int) -> Rate:
+    failure_ratio = _failure_ratio(kept, now_ms)
+    then = _sample_for_rates(samples_of(kept), now_ms)
+    if then is None:
+        return Rate(failure_ratio=failure_ratio)
+    at_ms, sent, _, msgs = then
+    over_seconds = (now_ms - at_ms) / 1000
+    now_sent = queue.attributes.totalsent
+    came = now_sent - sent if now_sent >= sent else now_sent
+    went = max(0.0, came - (queue.attributes.msgs - msgs))
+    speed_in, speed_out = came / over_seconds, went / over_seconds
+    drain_seconds = _drain_seconds(queue.ready, speed_in, speed_out)
+    return Rate(speed_in, speed_out, failure_ratio, drain_seconds, over_seconds)
+
+
+def _failure_ratio(kept: "Kept", now_ms: int) -> float | None:
+    minute, sums = present(kept)
+    if minute <= now_ms // 60_000 - RATE_SECONDS // 60:
+        sums = {}
+    sums = added([sums, *map(sums_of, kept.spans.values())])
+    return ratio(sum(sums.get(word, 0) for word in FAILURES), sums.get("done", 0))
+
+
+def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
+    """The oldest sample of the last minutes, or the newest there is where that is not too long ago."""
+    past = [sample for sample in samples if sample[0] < now_ms]
+    recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]
+    # One of a moment ago tells nothing of a rate.
+    if recent and now_ms - recent[0][0] >= 5000:
+        return recent[0]
+    return past[-1] if past and 5000 <= now_ms - past[-1][0] <= MAX_RATE_SECONDS * 1000 else None
+
+
+def _drain_seconds(ready: int, in_per_second: float, out_per_second: float) -> float | None:
+    if not ready:
+        return 0.0
+    return ready / (out_per_second - in_per_second) if out_per_second > in_per_second else None

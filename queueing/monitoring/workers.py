@@ -1,0 +1,148 @@
+"""What a worker tells of itself, as others read it.
+
+It lies in Redis, where other programs write, too: whatever is not what it should be is left out, and a
+record that cannot be read at all still shows that there is, or was, a worker of that name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from queueing.broker import decode, rsmq_values
+
+#: A worker that was not heard of for longer has died, or does not reach Redis.
+ALIVE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMessage:
+    """A message that ran at the last heartbeat, since ``started_ms`` by the server's clock."""
+
+    id: str
+    queue: str
+    started_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A process of a worker in which messages run, and its memory in bytes (0: unknown)."""
+
+    name: str
+    pid: int
+    memory_bytes: int
+    running: tuple[RunningMessage, ...]
+
+
+def registration(name: str, token: str) -> str:
+    """The field of ``keys.workers`` for one life of a worker: several can have the same name."""
+    return f"{name}#{token[:6]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
+
+    ``key`` is unique: it tells this life of the worker from others of its name. ``memory_bytes`` is the
+    memory of all its processes; shared memory counts once if the system tells (0: unknown). ``is_quiet``
+    tells that it claims nothing, ``is_quiet_wanted`` that it was told so, which it hears with its next
+    heartbeat. ``is_lost`` tells that its supervisor was killed.
+    """
+
+    name: str
+    key: str
+    last_beat_ms: float
+    age_seconds: float
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    token: str = ""
+    started_ms: float = 0.0
+    queues: tuple[str, ...] = ()
+    processes: int = 0
+    threads: int = 0
+    memory_bytes: int = 0
+    round_trip_ms: float = 0.0
+    is_quiet: bool = False
+    is_quiet_wanted: bool = False
+    is_lost: bool = False
+    children: tuple[WorkerProcess, ...] = ()
+
+    @property
+    def given_name(self) -> str:
+        """Its name as it was started, which others can share."""
+        return self.key.removesuffix(registration("", self.token))
+
+    @property
+    def is_alive(self) -> bool:
+        return not (self.is_stale or self.is_lost)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was not heard of for too long; it stays visible for an hour."""
+        return self.age_seconds > ALIVE_SECONDS
+
+    @property
+    def capacity(self) -> int:
+        """How many messages it can run at a time."""
+        return self.processes * self.threads
+
+    @property
+    def busy(self) -> int:
+        """How many messages it ran."""
+        return sum(len(child.running) for child in self.children)
+
+    @property
+    def state(self) -> str:
+        """``lost``, ``stale``, ``quiet``, ``busy`` or ``idle``."""
+        if self.is_lost:
+            return "lost"
+        if self.is_stale:
+            return "stale"
+        if self.is_quiet:
+            return "quiet"
+        return "busy" if self.busy else "idle"
+
+
+def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
+    """A worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
+    beat_text, _, told = stored.partition(b" ")
+    beat_ms = decode.integer(beat_text)
+    record = decode.record_or_empty(told)
+    token = record.text("token")
+    return Worker(
+        name=decode.text(key),
+        key=decode.text(key),
+        last_beat_ms=beat_ms,
+        age_seconds=max(0.0, now_ms - beat_ms) / 1000,
+        host=record.text("host"),
+        pid=record.integer("pid"),
+        version=record.text("version"),
+        token=token,
+        started_ms=beat_ms - record.number("uptime_ms"),
+        queues=tuple(record.texts("queues")),
+        processes=record.integer("processes"),
+        threads=record.integer("threads"),
+        memory_bytes=record.integer("memory_bytes"),
+        round_trip_ms=record.number("round_trip_ms"),
+        is_quiet=record.is_true("quiet"),
+        is_quiet_wanted=bool(quiet_token) and quiet_token == rsmq_values.encode(token),
+        is_lost=record.is_true("lost"),
+        children=tuple(map(_child, record.records("children"))),
+    )
+
+
+def told_apart(workers: Iterable[Worker]) -> list[Worker]:
+    """These by name. Those that share one are called by their key."""
+    workers = list(workers)
+    count = Counter(worker.given_name for worker in workers)
+    named = [one if count[one.given_name] > 1 else replace(one, name=one.given_name) for one in workers]
+    return sorted(named, key=lambda worker: worker.name)
+
+
+def _child(record: decode.Record) -> WorkerProcess:
+    running = tuple(
+        RunningMessage(run.text("id"), run.text("queue"), run.number("started_ms"))
+        for run in record.records("running")
+    )
+    memory_bytes = record.integer("memory_bytes")
+    return WorkerProcess(record.text("name"), record.integer("pid"), memory_bytes, running)

@@ -1,0 +1,92 @@
+"""What many viewers ask for every few seconds, read once for all of them."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+from typing import Generic, TypeVar
+
+from queueing.exceptions import QueueUnavailable
+
+from .process_state import ProcessState
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[Value]):
+    """A value, and how long ago it was read."""
+
+    value: Value
+    age_seconds: float
+
+
+@dataclass(slots=True)
+class _Cell(Generic[Value]):
+    """The last answer to one question. Its lock is held while it is asked again: the others wait for that."""
+
+    lock: Lock = field(default_factory=Lock)
+    read_at: float | None = None
+    value: Value | None = None
+    error: QueueUnavailable | None = None
+
+
+@dataclass(slots=True)
+class _Cells(Generic[Key, Value]):
+    """The answers that a process remembers, the one that was asked for last at the end."""
+
+    lock: Lock = field(default_factory=Lock)
+    by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
+
+
+class Shared(Generic[Key, Value]):
+    """``read`` is called at most once in ``seconds`` for each key, however many threads ask.
+
+    That Redis is away is an answer too: who asks next need not wait for its time-out once more. The
+    ``most`` keys that were asked for last are remembered, by each process for itself.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Key], Value],
+        *,
+        seconds: float = 1.0,
+        most: int = 64,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._read, self._seconds, self._most, self._clock = read, seconds, most, clock
+        self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
+
+    def get(self, key: Key) -> Reading[Value]:
+        """The value of ``key``. Raises ``QueueUnavailable``, as ``read`` did."""
+        cell = self._cell(key)
+        with cell.lock:
+            if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:
+                self._ask(key, cell)
+            if cell.error is not None:
+                raise type(cell.error)(str(cell.error))  # One of its own for each thread.
+            return Reading(cell.value, max(0.0, self._clock() - cell.read_at))  # type: ignore[arg-type, operator]
+
+    def forget(self) -> None:
+        """Know nothing, as at first."""
+        cells = self._cells.get()
+        with cells.lock:
+            cells.by_key.clear()
+
+    def _ask(self, key: Key, cell: "_Cell[Value]") -> None:
+        try:
+            cell.value, cell.error = self._read(key), None
+        except QueueUnavailable as error:
+            cell.value, cell.error = None, error
+        cell.read_at = self._clock()
+
+    def _cell(self, key: Key) -> "_Cell[Value]":
+        cells = self._cells.get()
+        with cells.lock:
+            cell = cells.by_key.setdefault(key, _Cell())
+            cells.by_key.move_to_end(key)
+            while len(cells.by_key) > self._most:
+                cells.by_key.popitem(last=False)
+            return cell

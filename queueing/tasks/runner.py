@@ -1,0 +1,164 @@
+"""Runs a task: what the worker calls for a message whose body is that of a task."""
+
+import json
+import logging
+from typing import Any
+
+from django.utils import timezone
+
+from queueing.broker import decode
+from queueing.broker.task_body import TaskBody
+from queueing.conf import get_conf
+from queueing.context import Context
+from queueing.exceptions import ResultRefused
+from queueing.handlers import ValueOf
+from queueing.policies import Policy
+from queueing.text.errors import class_path, sentence, trace
+
+from . import hearing, results
+from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
+from .lookups import TaskLookup
+
+#: What a task may return, as JSON: it waits in Redis until it is in the database.
+RESULT_CHARACTERS = 1_000_000
+
+logger = logging.getLogger("queueing.worker")
+
+
+class TaskCode:
+    """What all runs of a task have in common."""
+
+    def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
+        self.task, self.lookup, self.sender = task, lookup, sender
+        self.policy: Policy = lookup.options.policy_for(task.func)
+
+
+class TaskRun:
+    """The code of one message of a task: a ``queueing.handlers.Runnable``."""
+
+    __slots__ = ("_body", "_lookup", "_sender", "_task", "name", "policy")
+
+    def __init__(self, code: TaskCode, body: TaskBody) -> None:
+        self._task, self._lookup, self._sender, self._body = code.task, code.lookup, code.sender, body
+        self.name, self.policy = body.task, code.policy
+
+    def run(self, context: Context, value_of: ValueOf) -> str:
+        """Run it: its return value as JSON. Raises whatever the task does."""
+        # A result that nobody would see is not made.
+        is_seen = self._task.takes_context or hearing.hears_runs()
+        result = self._running(context) if is_seen else None
+        if result:
+            self._tell(signals.task_started, result)
+        try:
+            value = value_of(self._task.func(*self._args(result), **self._body.kwargs))
+            text = self._text(value)
+        except BaseException as error:
+            if self._is_last(context, error):
+                # Within the handler: what listens may ask for the exception.
+                self._tell_failure(context, result, error)
+            raise
+        if result:
+            self._tell(signals.task_finished, self._succeeded(result, text))
+        return text
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        subject = None
+        if callable(self.policy.backoff):
+            subject = self._failed(self._running(context), error, TaskResultStatus.READY)
+        return self.policy.delay_seconds(error, context.attempt, subject)
+
+    def _tell(self, signal: Any, result: TaskResult) -> None:
+        """Send a signal. What a listener raises is logged, and costs the task nothing."""
+        try:
+            signal.send_robust(self._sender, task_result=result)
+        except BaseException:
+            # Django itself catches every ``Exception`` of a listener, but no SystemExit.
+            logger.exception("%s: a listener to its signals failed", result.id)
+
+    def _tell_failure(self, context: Context, result: TaskResult | None, error: BaseException) -> None:
+        try:
+            failed = self._failed(result or self._running(context), error, TaskResultStatus.FAILED)
+            self._tell(signals.task_finished, failed)
+        except BaseException:
+            logger.exception("%s: its failure could not be told", context.message.id)
+
+    # --- the result, as far as it has come ----------------------------------------------------
+
+    def _running(self, context: Context) -> TaskResult:
+        """The result at the start of this attempt."""
+        message, body, lookup = context.message, self._body, self._lookup
+        task = results.as_sent(self._task, body, lookup.sent_to(context.queue), lookup.alias)
+        result = results.enqueued(task, lookup.alias, body.args, body.kwargs, message.id)
+        now = timezone.now()
+        started_at = now
+        if context.attempt > 1 or context.crashes:
+            started_at = self._recall(result, context) or now
+        result.worker_ids.append(context.worker)
+        for name, value in (
+            ("status", TaskResultStatus.RUNNING), ("started_at", started_at), ("last_attempted_at", now)
+        ):  # fmt: skip
+            object.__setattr__(result, name, value)
+        return result
+
+    def _recall(self, result: TaskResult, context: Context) -> Any:
+        """Add what earlier attempts came to. Returns when the first one began."""
+        earlier = context.attempt - 1 + context.crashes
+        starts: list[float] = []
+        try:
+            _, past = self._lookup.find(result.id)
+            for outcome in past:
+                if outcome.rc < context.message.rc and outcome.event in results.FAILURES:
+                    result.errors.append(results.error_of(outcome))
+                    result.worker_ids.append(outcome.worker)
+                    starts += [outcome.started_ms] if outcome.started_ms else []
+        except Exception as error:
+            # The task runs without what the history cannot tell.
+            logger.warning("%s: its earlier attempts cannot be told: %s", result.id, error)
+        # Those that the history has forgotten count all the same.
+        result.worker_ids[:0] = [""] * (earlier - len(result.worker_ids))
+        return results.moment(min(starts, default=None))
+
+    def _args(self, result: TaskResult | None) -> list[Any]:
+        if not self._task.takes_context:
+            return self._body.args
+        return [TaskContext(task_result=result), *self._body.args]
+
+    def _is_last(self, context: Context, error: BaseException) -> bool:
+        attempts = self.policy.max_attempts or get_conf().MAX_ATTEMPTS
+        return context.attempt >= attempts or isinstance(error, ResultRefused)
+
+    @staticmethod
+    def _text(value: Any) -> str:
+        """What was returned as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
+        try:
+            text = "" if value is None else _encode(normalize_json(value))
+            if decode.is_deep(text):
+                raise ValueError(f"it is nested more than {decode.MAX_DEPTH} deep")
+        except Exception as error:
+            raise ResultRefused(
+                f"The task has run, but JSON cannot hold what it returned: {sentence(error)}"
+            ) from error
+        if len(text) > RESULT_CHARACTERS:
+            raise ResultRefused(
+                f"The task has run, but it returned {len(text):,} characters of JSON. The limit is "
+                f"{RESULT_CHARACTERS:,}: store such a result elsewhere, and return where it is."
+            )
+        return text
+
+    @staticmethod
+    def _succeeded(result: TaskResult, text: str) -> TaskResult:
+        object.__setattr__(result, "_return_value", json.loads(text) if text else None)
+        object.__setattr__(result, "finished_at", timezone.now())
+        object.__setattr__(result, "status", TaskResultStatus.SUCCESSFUL)
+        return result
+
+    @staticmethod
+    def _failed(result: TaskResult, error: BaseException, status: TaskResultStatus) -> TaskResult:
+        result.errors.append(TaskError(exception_class_path=class_path(error), traceback=trace(error)))
+        object.__setattr__(result, "status", status)
+        if status == TaskResultStatus.FAILED:
+            object.__setattr__(result, "finished_at", timezone.now())
+        return result
+
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

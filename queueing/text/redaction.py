@@ -1,0 +1,191 @@
+r"""Secrets in payloads, results, errors and tracebacks are not shown.
+
+A value is struck out if its name contains one of the setting ``REDACT``. Names are compared without case,
+``-``, ``_`` and full-width forms. The user info of a URL is always struck out. A secret without a name is
+not recognised: a positional argument, the value of a ``{"name": "password", "value": …}`` pair, a sentence
+such as ``invalid password 'x'``.
+
+Redaction is about showing. The queue and the history keep the whole payload, or a message could neither be
+processed nor run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
+
+Anybody may send a text, so each character is looked at a bounded number of times.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
+
+from queueing.conf import get_conf
+
+STRUCK = "[redacted]"
+_STRUCK_JSON = f'"{STRUCK}"'
+#: A name is compared up to this length; a longer one is compared by its beginning.
+_NAME_MAX = 200
+
+
+def redacted(text: str, names: Sequence[str] | None = None) -> str:
+    """``text``, a payload, without its secrets.
+
+    It reads JSON, also the beginning of a JSON text that was cut, and JSON in strings of JSON. ``names``
+    replaces the names of the setting. Numbers and everything that is not struck out stay as they are.
+    """
+    names = get_conf().REDACT if names is None else tuple(names)
+    if names and text.lstrip("\ufeff\x00 \t\r\n")[:1] in {"{", "[", '"'}:
+        text = "".join(_struck_json(_tokens(text), names, _DEPTH))
+    return struck(text, names)
+
+
+def struck(text: str, names: Sequence[str] | None = None) -> str:
+    """``text``, an error or a traceback, without its secrets.
+
+    ``password=x``, ``password: str = 'x'``, ``"token": "x"``, ``{'api_key': ['x']}``, ``<password>x<`` and
+    ``{\"password\": \"x\"}``: the value goes, the rest stays.
+    """
+    names = get_conf().REDACT if names is None else tuple(names)
+    text = _USER_INFO.sub(STRUCK, text)
+    return "".join(_pieces(text, names)) if names else text
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str, names: tuple[str, ...]) -> bool:
+    name = _plain(name)
+    return any(part in name for part in map(_plain, names) if part)
+
+
+def _plain(name: str) -> str:
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+#: Strings (the last one may be cut off), brackets and commas, white space, and what lies between.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{},:]|\s+|[^\s"\[\]{},:]+', re.DOTALL)
+#: JSON within a string within JSON: so deep it is looked into.
+_DEPTH = 3
+#: What is left of an escape at the end of a string that was cut off in it.
+_HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
+
+
+def _tokens(text: str) -> Iterator[str]:
+    return (found[0] for found in _TOKEN.finditer(text))
+
+
+def _struck_json(tokens: Iterator[str], names: tuple[str, ...], depth: int) -> Iterator[str]:
+    key = ""
+    for token in tokens:
+        if token == ":" and key and _is_secret(_content(key)[:_NAME_MAX], names):
+            following = next(tokens, "")
+            yield ": " + _STRUCK_JSON if following == " " else ":" + _STRUCK_JSON
+            token = _after_value(chain([following], tokens))
+            key = ""
+            if not token:
+                return
+        if token[0] == '"':
+            key = token
+            token = _looked_into(token, names, depth)
+        elif not token.isspace():
+            key = ""
+        yield token
+
+
+def _after_value(tokens: Iterator[str]) -> str:
+    """The first token after the value that begins here; empty at the end, where it was cut."""
+    depth = 0
+    for token in tokens:
+        if not depth and (token == "," or token in _CLOSE):
+            return token
+        depth += (token in _OPEN) - (token in _CLOSE)
+    return ""
+
+
+def _content(token: str, *repaired: str) -> str:
+    """What a JSON string says, or the first of its repairs that is one; the token itself where none is."""
+    for text in (token, *repaired):
+        with suppress(ValueError):
+            return json.loads(text, strict=False)
+    return token
+
+
+def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
+    """A string, and if it holds JSON with a secret, without that."""
+    if not depth or not any(mark in token[1:20] for mark in "{["):
+        return token
+    inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
+    if inner.lstrip()[:1] not in {"{", "["}:
+        return token
+    struck = "".join(_struck_json(_tokens(inner), names, depth - 1))
+    return token if struck == inner else json.dumps(struck, ensure_ascii=False)
+
+
+# --- Text -----------------------------------------------------------------------------------------
+
+#: What stands between ``//`` and ``@`` in a URL.
+_USER_INFO = re.compile(r"""(?<=://)[^\s/?#"'<>\\]+(?=@)""")
+#: A name, the quote that ends it, and the sign that its value follows; not ``==`` or ``::``.
+_KEY = re.compile(
+    r"""(?<![\w-])([\w-]++)"""
+    r"""(?:(?:\\{0,31}["'])?\s{0,3}(?:=>?|:=?|->)(?![=:])[ \t]{0,3}|>|%3[dD])"""
+)
+#: The annotation of a variable whose value follows.
+_ANNOTATION = re.compile(r"""[\w.]{1,80}(?:\[[^\]\n]{0,80}\])?(?: ?\| ?\w{1,40}){0,3} ?=(?!=) ?""")
+#: How a value begins: quoted, in brackets, or bare up to what ends it; the scheme of a header is no secret.
+_QUOTED = re.compile(r"""[bBfFrRuU]{0,2}(\\{0,31})(["'])""")
+_BARE = re.compile(
+    r"""(?:(?:bearer|basic|digest|negotiate|token)[ \t]+)?(?:\\.|[^\s,;&)}\]"'<>\\])++""", re.IGNORECASE
+)
+#: A quote with all the backslashes before it.
+_QUOTES = {quote: re.compile(rf"(?<!\\)(\\*+){quote}") for quote in "\"'"}
+#: What a value in brackets is made of: strings, of which the last may be cut off, and brackets.
+_NESTED = re.compile(
+    r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|[\[({]|[\])}]""",
+    re.DOTALL,
+)
+
+
+def _pieces(text: str, names: tuple[str, ...]) -> Iterator[str]:
+    shown = at = 0
+    while key := _KEY.search(text, at):
+        at = key.end()
+        if _is_secret(key[1][:_NAME_MAX], names):
+            if annotation := _ANNOTATION.match(text, at):
+                at = annotation.end()
+            begin, end = _value(text, at)
+            if end > begin:
+                yield text[shown:begin] + STRUCK
+                shown = at = end
+    yield text[shown:]
+
+
+def _value(text: str, at: int) -> tuple[int, int]:
+    """From where to where the value goes that begins here."""
+    if quoted := _QUOTED.match(text, at):
+        return quoted.end(), _end_of_string(text, quoted.end(), quoted[2], len(quoted[1]))
+    if text[at : at + 1] in {"[", "{", "("}:
+        return at, _end_of_brackets(text, at)
+    bare = _BARE.match(text, at)
+    return at, bare.end() if bare else at
+
+
+def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
+    """Where the quote stands that has no more backslashes than the first one; the end, where it was cut."""
+    for found in _QUOTES[quote].finditer(text, at):
+        if len(found[1]) <= depth:
+            return found.start()
+    return len(text)
+
+
+def _end_of_brackets(text: str, at: int) -> int:
+    """Behind the bracket that closes the first one; the end of the text, where it was cut."""
+    depth = 0
+    for found in _NESTED.finditer(text, at):
+        depth += (found[0] in "[({") - (found[0] in "])}")
+        if not depth:
+            return found.end()
+    return len(text)

@@ -1,0 +1,67 @@
+"""Runs a command and restarts it when the project's code changes. For development."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from django.utils.autoreload import iter_all_python_module_files
+
+from queueing import handlers
+
+from .signals import Signals, bury_orphans
+
+LOOK_SECONDS = 1.0
+#: How long the command may take to stop, its own grace time included.
+PATIENCE_SECONDS = 40.0
+
+
+def watch(argv: Sequence[str]) -> None:
+    """Keep ``python argv``, a ``runworker``, running, and restart it after each change of its Python files.
+
+    Returns after a stop signal, when the command has stopped.
+    """
+    signals = Signals()
+    # If this process is killed, the pipe closes and the command stops by itself.
+    parent, _end = os.pipe()
+    while not signals.stops:
+        seen = _times()
+        process = subprocess.Popen([sys.executable, *argv, "--parent", str(parent)], pass_fds=[parent])
+        # A command that ends by itself (a mistake in the code) waits for the next change, too.
+        while not signals.stops and _times() == seen:
+            signals.wait(LOOK_SECONDS)
+            process.poll()
+            bury_orphans({process.pid})
+        _stop(process, signals)
+
+
+def _stop(process: subprocess.Popen, signals: Signals) -> None:
+    """Let the command stop in order, or now after a second Ctrl-C."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    process.send_signal(signal.SIGTERM)
+    has_told = False
+    while process.poll() is None and time.monotonic() < give_up:
+        if signals.stops_now and not has_told:
+            process.send_signal(signal.SIGQUIT)
+            has_told = True
+        signals.wait(0.1)
+    process.kill()
+    process.wait()
+
+
+def _times() -> dict[Path, float]:
+    """The time of the last change of each file that is imported, and of each ``handlers.py``."""
+    # The command itself shows the mistakes in the code.
+    with suppress(Exception):
+        handlers.discover()
+    times: dict[Path, float] = {}
+    for path in iter_all_python_module_files():
+        try:
+            times[path] = path.stat().st_mtime
+        except OSError:
+            continue
+    return times

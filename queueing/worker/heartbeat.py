@@ -1,0 +1,122 @@
+"""Tells Redis that a worker lives, where, with what, and what it runs; and hears what it is told."""
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from queueing.client import QueueClient
+from queueing.client.workers import Heard
+from queueing.monitoring.workers import registration
+from queueing.version import VERSION
+
+from .options import Options
+from .shared_memory import Board
+
+if TYPE_CHECKING:
+    from .keeper import Kept
+
+#: How often the memory of the processes is measured: the kernel walks their pages for it.
+MEASURE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What tells this life of a worker from others of its name. It is made by the supervisor."""
+
+    pid: int = field(default_factory=os.getpid)
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    at: float = field(default_factory=time.monotonic)
+
+
+class Liveness:
+    """The heartbeat of one worker. ``step`` is one beat."""
+
+    def __init__(self, client: QueueClient, options: Options, board: Board, birth: Birth) -> None:
+        self.client, self.options, self.board, self.birth = client, options, board, birth
+        self._memory: dict[int, int] = {}
+        self._measure_at = 0.0
+        self._round_trip_ms = 0.0
+        self._is_quiet = False
+        self.key = registration(options.name, birth.token)
+        #: Whether the supervisor was killed.
+        self.is_lost = False
+
+    def step(self, children: Iterable["Kept"], *, may_claim: bool = True) -> Heard:
+        """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
+        record = json.dumps(self._record(list(children)))
+        began = time.monotonic()
+        heard = self.client.beat(
+            self.key, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
+        )
+        self._round_trip_ms = (time.monotonic() - began) * 1000
+        self._is_quiet = heard.is_quiet or not may_claim
+        for slot in self.board.slots:
+            slot.be_quiet(self._is_quiet)
+        return heard
+
+    def _record(self, children: list["Kept"]) -> dict[str, Any]:
+        self._measure([self.birth.pid, os.getpid(), *(_pid(child) for child in children)])
+        options = self.options
+        return {
+            "host": socket.gethostname(),
+            "pid": self.birth.pid,
+            "version": VERSION,
+            "token": self.birth.token,
+            "uptime_ms": round((time.monotonic() - self.birth.at) * 1000),
+            "queues": list(self.board.queues),
+            "processes": options.processes,
+            "threads": options.threads,
+            "memory_bytes": sum(self._memory.values()),
+            "round_trip_ms": round(self._round_trip_ms, 3),
+            "quiet": self._is_quiet,
+            "lost": self.is_lost,
+            "children": [self._child(child) for child in children],
+        }
+
+    def _child(self, child: "Kept") -> dict[str, Any]:
+        running = [
+            {"id": run.id, "queue": self._queue(run.queue), "started_ms": round(run.started_ms)}
+            for run in child.slot.running()
+        ]
+        pid = _pid(child)
+        return {
+            "name": child.name,
+            "pid": pid,
+            "memory_bytes": self._memory.get(pid, 0),
+            "running": running,
+        }
+
+    def _queue(self, number: int) -> str:
+        return self.board.queues[number] if number < len(self.board.queues) else ""
+
+    def _measure(self, pids: list[int]) -> None:
+        is_due = time.monotonic() >= self._measure_at
+        self._memory = {
+            pid: _memory_bytes(pid) if is_due or pid not in self._memory else self._memory[pid]
+            for pid in pids
+        }
+        if is_due:
+            self._measure_at = time.monotonic() + MEASURE_SECONDS
+
+
+def _pid(child: "Kept") -> int:
+    return child.process.pid if child.process else 0
+
+
+def _memory_bytes(pid: int) -> int:
+    """The memory of a process, what it shares with others in proportion where the system tells; 0: gone."""
+    try:
+        process = psutil.Process(pid)
+        try:
+            return getattr(process.memory_full_info(), "pss", 0) or process.memory_info().rss
+        except psutil.AccessDenied:
+            return process.memory_info().rss
+    except psutil.Error:
+        return 0

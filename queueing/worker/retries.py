@@ -1,0 +1,78 @@
+"""The verdict on a run: the word for its end, and the time until the next attempt."""
+
+from typing import NamedTuple
+
+from queueing.context import Context
+from queueing.exceptions import ResultRefused
+from queueing.handlers import Runnable
+from queueing.policies import DEFAULT_POLICY, Policy
+from queueing.text.errors import sentence
+
+#: Code that is not here may be of a release that is on its way to this worker. A message is given back for it
+#: so often, late, and about an hour long in all; it is no attempt, so all of them are left once it is here.
+WAITS = 10
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
+
+
+class MayNotRunAgain(Exception):
+    """What may run only once has been begun before, and nobody knows how far it came."""
+
+    def __init__(self) -> None:
+        super().__init__("its process died while it ran, and it may be tried only once")
+
+
+class UnreadableMessage(Exception):
+    """A message cannot be run as it was sent, and a later attempt will not change that."""
+
+    policy = Policy(max_attempts=1)
+
+
+class TimedOut(Exception):
+    """A run took longer than its policy allows."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it ran longer than its time limit of {seconds:g} s")
+
+
+class Verdict(NamedTuple):
+    """The word for an end, the ms until the next attempt, and what is to be added to the traceback."""
+
+    event: str
+    delay_ms: int = 0
+    note: str = ""
+
+
+def verdict(
+    runnable: Runnable | None, context: Context, error: BaseException | None, *, max_attempts: int
+) -> Verdict:
+    """How a run has ended that raised ``error``. It calls code of the project, and raises nothing."""
+    if error is None:
+        return Verdict("done")
+    if isinstance(error, ResultRefused):
+        # It has run. To run it again would bring the same result.
+        return Verdict("dead")
+    if runnable is None and getattr(error, "may_come", False):
+        if context.releases >= WAITS:
+            return Verdict("dead")
+        wait_seconds = min(FIRST_WAIT_SECONDS * 2**context.releases, MAX_WAIT_SECONDS)
+        return Verdict("released", 1000 * wait_seconds)
+    policy = runnable.policy if runnable else _policy_of(error)
+    if context.attempt >= (policy.max_attempts or max_attempts):
+        return Verdict("dead")
+    try:
+        seconds = (
+            runnable.delay_seconds(error, context)
+            if runnable
+            else policy.delay_seconds(error, context.attempt)
+        )
+        return Verdict("retrying", int(seconds * 1000))
+    except BaseException as broken:
+        # A back-off function that fails, even by SystemExit, must not cost the message its retry.
+        note = f"The default back-off holds, because its back-off function failed: {sentence(broken)}\n"
+        return Verdict("retrying", int(DEFAULT_POLICY.delay_seconds(error, context.attempt) * 1000), note)
+
+
+def _policy_of(error: BaseException) -> Policy:
+    """How often to look for code that was not found: what says so may say that, too."""
+    policy = getattr(error, "policy", None)
+    return policy if isinstance(policy, Policy) else DEFAULT_POLICY
