@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client import QueueClient
 
-__all__ = ["get_client", "send_message"]
+__all__ = ["__version__", "get_client", "send_message"]
+
+__version__ = "0.1.0"
 
 
 def get_client() -> "QueueClient":

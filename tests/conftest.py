@@ -1,4 +1,4 @@
-"""Fixtures for all rooms: a real Redis, clients on it, and a guard against forgotten processes."""
+"""Fixtures for all tests: a real Redis, clients on it, and a guard against forgotten processes."""
 
 import fcntl
 import logging
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 #: Files of tests that take a minute or so, on a busy machine at least.
 LONGEST = ("test_nemesis", "test_idle", "test_model")
-#: Rooms whose tests mostly wait for real processes.
-WAITING = ("faults", "browser", "site", "deploy")
+#: Folders whose tests mostly wait for real processes.
+WAITING = ("faults", "browser", "integration")
 #: The name under which a test's report carries what it measured.
 FIGURE = "figure"
 
@@ -263,8 +263,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
 
     def place(item: pytest.Item) -> tuple[bool, bool]:
-        room = item.path.relative_to(ROOT / "tests").parts[0]
-        return item.path.stem not in LONGEST, room not in WAITING
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        return item.path.stem not in LONGEST, folder not in WAITING
 
     items.sort(key=place)
 

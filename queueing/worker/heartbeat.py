@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from queueing import __version__
 from queueing.client import QueueClient
 from queueing.client.workers import Heard
 from queueing.monitoring.workers import registration
-from queueing.version import VERSION
 
 from .options import Options
 from .shared_memory import Board
@@ -67,7 +67,7 @@ class Liveness:
         return {
             "host": socket.gethostname(),
             "pid": self.birth.pid,
-            "version": VERSION,
+            "version": __version__,
             "token": self.birth.token,
             "uptime_ms": round((time.monotonic() - self.birth.at) * 1000),
             "queues": list(self.board.queues),

@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from tests.tasks.settings import *  # noqa: F403
-from tests.tasks.settings import DATABASES as SITE_DATABASES
+from tests.unit.tasks.settings import *  # noqa: F403
+from tests.unit.tasks.settings import DATABASES as SITE_DATABASES
 
 CASE = os.environ["TEST_DATABASES"]
 FIRST = SITE_DATABASES["default"]

@@ -27,7 +27,7 @@ from django.test import Client
 from queueing import get_client
 from queueing.history import lookup, writer
 from queueing.models import Attempt, Job
-from tests.tasks.app import tasks
+from tests.unit.tasks.app import tasks
 ids = sys.argv[1:]
 alias, told = Job.objects.db, {}
 told["ready"] = Client(headers={"host": "localhost"}).get("/readyz").json()["database"]
@@ -83,7 +83,7 @@ def test_the_history_is_written_and_read_where_the_router_writes(
     invariants.do_not_hold("these tasks keep no ledger")
 
     def send(task: str, *args: Any) -> str:
-        body = {"django_task": 1, "task": f"tests.tasks.app.tasks.{task}", "args": args, "kwargs": {}}
+        body = {"django_task": 1, "task": f"tests.unit.tasks.app.tasks.{task}", "args": args, "kwargs": {}}
         return client.send_message("default", json.dumps(body))
 
     client.create_queue("default")

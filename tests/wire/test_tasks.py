@@ -27,23 +27,23 @@ def backend(settings, shared_client: QueueClient):
 def test_node_enqueues_a_task(
     node: NodeSide, client: QueueClient, backend, worker: Callable[..., WorkerProcess]
 ):
-    from tests.tasks.app import tasks
+    from tests.unit.tasks.app import tasks
 
     node.call("createQueue", qname="default")
     body = json.dumps(
-        {"django_task": 1, "task": "tests.tasks.app.tasks.add", "args": [40], "kwargs": {"b": 2}}
+        {"django_task": 1, "task": "tests.unit.tasks.app.tasks.add", "args": [40], "kwargs": {"b": 2}}
     )
     id = node.call("sendMessage", qname="default", message=body)
     result = tasks.add.get_result(id)
     assert (str(result.status), result.args, result.kwargs) == ("READY", [40], {"b": 2})
-    with worker("default", env={"DJANGO_SETTINGS_MODULE": "tests.tasks.settings"}) as process:
+    with worker("default", env={"DJANGO_SETTINGS_MODULE": "tests.unit.tasks.settings"}) as process:
         # It leaves the queue with its end; the result itself is in the database of the worker then.
         eventually(lambda: client.get_queue_attributes("default").msgs == 0, of=process)
     assert client.queue_figures(["default"])[0].dead == 0
 
 
 def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend):
-    from tests.tasks.app import tasks
+    from tests.unit.tasks.app import tasks
 
     plain = tasks.note.enqueue("plain")
     urgent = tasks.note.using(priority=50).enqueue("urgent")
@@ -55,7 +55,7 @@ def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend)
 def test_the_urgent_one_that_a_reader_in_node_let_time_out_is_first_again(
     node: NodeSide, client: QueueClient, backend
 ):
-    from tests.tasks.app import tasks
+    from tests.unit.tasks.app import tasks
 
     plain = tasks.note.enqueue("plain")
     urgent = tasks.note.using(priority=50).enqueue("urgent")

@@ -1,0 +1,341 @@
+"""Claim, settle, extend, abandon: what the scripts promise, with the same call repeated at will."""
+
+import json
+import secrets
+
+import pytest
+
+from queueing.broker import outbox
+from queueing.broker.keys import Keys
+from queueing.broker.leases import abandon, extend, run_all
+from tests.support.waiting import eventually
+from tests.unit.conftest import ended
+
+KEYS = Keys("rsmq")
+
+
+def queue_fields(client):
+    """Everything in the queue's hash that belongs to a message."""
+    attributes = {b"vt", b"delay", b"maxsize", b"created", b"modified", b"totalsent", b"totalrecv"}
+    return set(client.redis.hkeys(KEYS.attributes("work"))) - attributes
+
+
+def test_a_claim_leases_in_order_and_counts(any_client, hand):
+    ids = any_client.send_messages("work", ["a", "b", "c"])
+    batch = hand().claim(2)
+    assert [delivery.message.id for delivery in batch.deliveries] == ids[:2]
+    assert [delivery.message.rc for delivery in batch.deliveries] == [1, 1]
+    [figures] = any_client.queue_figures()
+    assert (figures.ready, figures.running) == (1, 2)
+    assert any_client.peek_message("work", ids[0]).state == "running"
+
+
+def test_a_repeated_claim_returns_the_same_batch(any_client, hand):
+    any_client.send_messages("work", ["a", "b", "c"])
+    child = hand()
+    call = child.lane.claim(2, suspects="take")
+    first, again = child.run(call), child.run(call)
+    assert again[4:] == first[4:]
+    assert any_client.get_queue_attributes("work").totalrecv == 2
+
+
+def test_a_done_message_leaves_nothing_but_its_outcome(any_client, hand):
+    any_client.send_message("work", "a")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    assert child.settle(ended(delivery, "done")) == {}
+    assert queue_fields(any_client) == set()
+    assert any_client.redis.exists(KEYS.ends("work")) == 0
+    [outcome] = outbox.newest(any_client, count=10)
+    assert (outcome.id, outcome.rc, outcome.event, outcome.body) == (delivery.message.id, 1, "done", "a")
+
+
+def test_a_repeated_settle_is_recorded_once_and_refuses_the_same(any_client, hand):
+    any_client.send_messages("work", ["a", "b"])
+    child = hand()
+    one, two = child.claim().deliveries
+    any_client.delete_message("work", two.message.id)
+    call = child.lane.settle([ended(one, "done"), ended(two, "done")])
+    first, again = child.run(call), child.run(call)
+    assert child.lane.read_settle(first) == child.lane.read_settle(again) == {two.message.id: "gone"}
+    assert len(outbox.newest(any_client, count=10)) == 2
+
+
+def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, hand):
+    any_client.send_messages("work", ["a", "b", "c"])
+    child = hand()
+    [one] = child.claim(1).deliveries
+    calls = [child.lane.settle([ended(one, "done")]), child.lane.claim(1, suspects="take")]
+    first = run_all(any_client, calls)
+    again = run_all(any_client, calls)
+    assert first[1][4:] == again[1][4:]
+    [figures] = any_client.queue_figures()
+    assert (figures.ready, figures.running) == (1, 1)
+
+
+def test_a_failed_message_comes_back_when_it_is_due_with_its_failure_counted(any_client, hand):
+    any_client.send_message("work", "a")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    child.settle(ended(delivery, "retrying", delay_ms=60_000))
+    assert any_client.peek_messages("work")[0].state == "retrying"
+    assert child.claim().deliveries == []
+    any_client.change_message_visibility("work", delivery.message.id, 0)
+    [again] = child.claim().deliveries
+    assert (again.failed, again.crashed, again.message.rc) == (1, 0, 2)
+
+
+def test_a_dead_message_lies_in_the_dead_letter_queue_as_it_was(any_client, hand):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    child.settle(ended(child.claim().deliveries[0], "dead"))
+    assert queue_fields(any_client) == set()
+    dead = any_client.receive_message("work-dead")
+    assert (dead.id, dead.body, dead.rc) == (id, "a", 2)
+    assert any_client.get_queue_attributes("work-dead").maxsize == -1
+    assert sorted(any_client.list_queues()) == ["work", "work-dead"]
+
+
+def test_a_released_message_goes_to_the_head_and_has_not_failed(any_client, hand):
+    ids = any_client.send_messages("work", [str(number) for number in range(5)])
+    child = hand()
+    batch = child.claim(2).deliveries
+    child.settle(*(ended(delivery, "released") for delivery in batch))
+    again = child.claim(5).deliveries
+    assert [delivery.message.id for delivery in again] == ids
+    assert (again[0].failed, again[0].released) == (0, 1)
+
+
+def test_a_receipt_that_moved_on_is_refused_and_changes_nothing(any_client, hand):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    any_client.change_message_visibility("work", id, 0)
+    taken = any_client.receive_message("work")
+    assert taken.rc == 2
+    assert child.settle(ended(delivery, "done")) == {id: "lease lost"}
+    assert any_client.peek_message("work", id).rc == 2
+    assert outbox.newest(any_client, count=1)[0].event == "lease lost"
+
+
+def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, conf):
+    kept, lost = any_client.send_messages("work", ["a", "b"])
+    hand().claim()
+    any_client.change_message_visibility("work", lost, 0)
+    any_client.receive_message("work")
+    before = any_client.peek_message("work", kept).due_ms
+    assert extend(any_client, conf, "work", ["a"]) == [lost]
+
+    def moved():
+        extend(any_client, conf, "work", ["a"])
+        return any_client.peek_message("work", kept).due_ms > before
+
+    eventually(moved, what="a later end of the lease")
+
+
+def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_client, hand, conf):
+    ids = any_client.send_messages("work", ["a", "b", "c"])
+    hand().claim(2)
+    assert abandon(any_client, conf, "work", "a", started=[ids[0]], reason="killed") == 2
+    again = hand("b").claim(1).deliveries + hand("c").claim(5).deliveries
+    assert [(d.message.id, d.crashed, d.released) for d in again] == [
+        *[(ids[0], 1, 0), (ids[1], 0, 1), (ids[2], 0, 0)]
+    ]
+    events = {outcome.id: outcome.event for outcome in outbox.newest(any_client, count=1)}
+    assert events == {ids[0]: "abandoned", ids[1]: "released"}
+
+
+def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_client, hand):
+    from queueing.conf import Conf
+
+    first = any_client.send_message("work", "a")
+    hand("frozen", Conf(LEASE=0.05)).claim()
+    any_client.send_messages("work", ["b", "c"])
+    other = hand("other")
+
+    def found():
+        return [d for d in other.claim(1).deliveries if d.message.id == first]
+
+    taken = eventually(found, what="the abandoned message")
+    assert (taken[0].crashed, taken[0].message.rc) == (1, 2)
+    assert outbox.newest(any_client, count=5)[0].event == "abandoned"
+
+
+def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, hand):
+    from queueing.conf import Conf
+
+    id = any_client.send_message("work", "a")
+    frozen = hand("frozen", Conf(LEASE=0.05))
+    [delivery] = frozen.claim().deliveries
+    other = hand("other")
+    eventually(lambda: other.claim(1).deliveries, what="the other's claim")
+    assert frozen.settle(ended(delivery, "done")) == {id: "lease lost"}
+    assert any_client.peek_message("work", id).state == "running"
+
+
+def test_a_lease_that_only_ran_out_still_belongs_to_its_child(any_client, hand):
+    from queueing.conf import Conf
+
+    any_client.send_message("work", "a")
+    child = hand("a", Conf(LEASE=0.05))
+    [delivery] = child.claim().deliveries
+    eventually(lambda: any_client.peek_message("work", delivery.message.id).state == "ready")
+    assert child.claim(5).deliveries == []
+    assert child.settle(ended(delivery, "done")) == {}
+
+
+def crash(client, hand, conf, name):
+    """One claim of everything, and the death of its child with all of it started."""
+    deliveries = hand(name).claim(10).deliveries
+    started = [delivery.message.id for delivery in deliveries]
+    abandon(client, conf, "work", name, started=started, reason="its process was killed by SIGKILL")
+    return deliveries
+
+
+def test_a_message_that_kills_its_process_dies_alone_at_the_third_crash(any_client, hand, conf):
+    poison, neighbour = any_client.send_messages("work", ["poison", "neighbour"])
+    assert len(crash(any_client, hand, conf, "one")) == 2
+    assert [d.message.id for d in crash(any_client, hand, conf, "two")] == [poison]
+    # Twice crashed: only a child that holds nothing gets it.
+    busy = hand("busy").claim(10, suspects="await")
+    assert (busy.deliveries, busy.wants_idle_child) == ([], True)
+    assert [d.message.id for d in crash(any_client, hand, conf, "three")] == [poison]
+    dead = any_client.peek_messages("work-dead")
+    assert [(message.id, message.rc) for message in dead] == [(poison, 3)]
+    [last] = outbox.newest(any_client, count=1)
+    assert (last.event, last.error, last.body) == ("dead", "its process was killed by SIGKILL", "poison")
+    assert hand("four").claim().deliveries[0].message.id == neighbour
+
+
+def test_a_message_that_a_foreign_reader_let_time_out_is_simply_ready(any_client, hand):
+    any_client.send_message("work", "a")
+    for _ in range(3):
+        any_client.receive_message("work", vt=0)
+    [delivery] = hand().claim().deliveries
+    assert (delivery.message.rc, delivery.failed, delivery.crashed) == (4, 0, 0)
+
+
+def test_a_claim_stops_at_a_megabyte(any_client, hand):
+    any_client.set_queue_attributes("work", maxsize=-1)
+    any_client.send_messages("work", ["x" * 400_000] * 5)
+    assert len(hand().claim(10).deliveries) == 3
+
+
+def test_the_next_due_time_is_told(any_client, hand):
+    any_client.send_message("work", "later", delay=60)
+    batch = hand().claim()
+    assert 59_000 < batch.next_due_ms - batch.now_ms <= 60_000
+
+
+def test_an_outbox_that_is_full_drops_the_oldest_and_counts_it(any_client, hand):
+    from queueing.conf import Conf
+
+    child = hand("a", Conf(OUTBOX_MAX=700))
+    ids = any_client.send_messages("work", [secrets.token_hex(200) for _ in range(3)])
+    for delivery in child.claim().deliveries:
+        child.settle(ended(delivery, "done"))
+    kept = [outcome.id for outcome in outbox.newest(any_client, count=10)]
+    stats = any_client.redis.hgetall(KEYS.outbox_stats())
+    assert kept == ids[-len(kept) :]
+    assert int(stats[b"lost"]) == 3 - len(kept) > 0
+    assert 0 < int(stats[b"bytes"]) <= 700
+
+
+def test_a_full_redis_can_still_be_drained_by_workers(own_redis, conf):
+    from queueing.client import QueueClient
+    from tests.unit.conftest import Hand
+
+    server = own_redis()
+    client = QueueClient(server.connect())
+    client.create_queue("work")
+    client.send_messages("work", ["x" * 100] * 500)
+    client.redis.config_set("maxmemory", client.redis.info("memory")["used_memory"] - 1)
+    child = Hand(client, conf, "a")
+    one, two, *rest = child.claim(20).deliveries
+    assert child.settle(ended(one, "done"), ended(two, "retrying", delay_ms=5)) == {}
+    assert abandon(client, conf, "work", "a", started=[rest[0].message.id], reason="killed") == 18
+    entries = outbox.read(client, "recorder", count=10)
+    outbox.drop(client, entries)
+    assert sum(len(entry.outcomes) for entry in entries) == 20
+    client.redis.close()
+
+
+def test_only_one_recorder_reads_at_a_time(any_client, hand):
+    any_client.send_messages("work", ["a", "b"])
+    child = hand()
+    child.settle(ended(child.claim(1).deliveries[0], "done"))
+    entries = outbox.read(any_client, "one", count=10)
+    assert outbox.read(any_client, "two", count=10) is None
+    outbox.drop(any_client, entries)
+    assert outbox.read(any_client, "one", count=10) == []
+    assert outbox.read(any_client, "two", count=10) == []
+    assert any_client.redis.hget(KEYS.outbox_stats(), "bytes") == b"0"
+
+
+@pytest.mark.parametrize("id", ["short", 'odd "id"\n with anything', "é" * 40])
+def test_ids_of_other_forms_are_held_and_settled(any_client, hand, id):
+    any_client.redis.zadd(KEYS.schedule("work"), {id: 0})
+    any_client.redis.hset(KEYS.attributes("work"), id, "body")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    assert delivery.message.id == id
+    assert child.settle(ended(delivery, "done")) == {}
+    assert json.loads(any_client.redis.hget(KEYS.held(), "a work"))["held"] in ([], {})
+
+
+def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, hand):
+    from queueing.conf import Conf
+
+    first, second, third = any_client.send_messages("work", ["a", "b", "c"])
+    child = hand("a", Conf(LEASE=9))
+    child.claim(1)
+    call = child.lane.claim(2, suspects="take")
+    child.run(call)
+    for id in (first, third):
+        any_client.change_message_visibility("work", id, 0)
+        any_client.receive_message("work", vt=60)
+    extend(any_client, Conf(LEASE=9), "work", ["a"])
+    again = child.lane.read_claim(child.run(call))
+    assert [delivery.message.id for delivery in again.deliveries] == [second]
+
+
+def test_a_crash_of_a_message_with_a_long_id_is_its_own(any_client, hand, conf):
+    id = "long" * 20
+    any_client.redis.zadd(KEYS.schedule("work"), {id: 0})
+    any_client.redis.hset(KEYS.attributes("work"), id, "body")
+    hand().claim()
+    abandon(any_client, conf, "work", "a", started=[id[:63]], reason="killed")
+    assert any_client.redis.hget(KEYS.ends("work"), id) == b"0 1 0"
+
+
+@pytest.mark.parametrize("rc", ["inf", "nan", "-5", "1e300", "9" * 30, "many"])
+def test_a_receive_count_that_is_none_is_counted_anew(any_client, hand, rc):
+    id = any_client.send_message("work", "a")
+    any_client.redis.hset(KEYS.attributes("work"), f"{id}:rc", rc)
+    child = hand()
+    [delivery] = child.claim().deliveries
+    assert 1 <= delivery.message.rc <= 2**53
+    assert child.settle(ended(delivery, "done")) == {}
+
+
+def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand):
+    from queueing.conf import Conf
+
+    ids = any_client.send_messages("work", ["x"] + ["y" * 5000] * 20)
+    child = hand("a", Conf(OUTBOX_MAX=2000))
+    child.settle(ended(child.claim(1).deliveries[0], "done"))
+    child.claim(20)
+    abandon(any_client, Conf(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
+    assert [outcome.id for outcome in outbox.newest(any_client, count=10)] == [ids[0]]
+    assert any_client.redis.hget(KEYS.outbox_stats(), "lost") == b"20"
+
+
+def test_a_batch_of_outcomes_that_are_alike_takes_little_of_the_outbox(any_client, hand):
+    child = hand()
+    any_client.send_messages("work", ["x" * 100] * 100)
+    deliveries = child.claim(100).deliveries
+    child.settle(*(ended(delivery, "done") for delivery in deliveries))
+    assert outbox.stats(any_client).size_bytes < 100 * 100
+    assert [outcome.id for outcome in outbox.newest(any_client, count=1)] == [
+        delivery.message.id for delivery in deliveries
+    ]

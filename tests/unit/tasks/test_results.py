@@ -1,0 +1,329 @@
+"""What became of a task is right at every moment of its life, wherever its message is."""
+
+import secrets
+import sys
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from queueing import get_client
+from queueing.broker import leases, task_body
+from queueing.broker.keys import Keys
+from queueing.broker.leases import Lane, run_all
+from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, pack
+from queueing.conf import Conf
+from queueing.exceptions import TaskCancelled, TaskCrashed
+from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
+from queueing.testing import run_pending
+from queueing.worker.recorder import Recorder
+
+from .app import tasks
+
+KEYS = Keys("rsmq")
+pytestmark = pytest.mark.django_db
+
+
+#: These tests run in a transaction that is never committed.
+AT_ONCE = {"enqueue_on_commit": False}
+
+
+@pytest.fixture(autouse=True)
+def _sent_at_once(backend):
+    backend(OPTIONS=AT_ONCE)
+
+
+def record(conf=None):
+    """Bring what is in the outbox into the database."""
+    recorder = Recorder(get_client(), conf or Conf(), name="recorder")
+    while recorder.step() == 0.0:
+        pass
+
+
+@pytest.fixture
+def lane(queues):
+    return Lane(queues, Conf(LEASE=60), "child", "default")
+
+
+def claim(lane):
+    [delivery] = lane.read_claim(run_all(lane.client, [lane.claim(1, suspects="take")])[0]).deliveries
+    return delivery
+
+
+def settle(lane, delivery, event, **more):
+    from queueing.broker.outcomes import Outcome
+
+    message = delivery.message
+    outcome = Outcome(
+        "default", message.id, message.rc, event, lane.child, "x", body=message.body, finished_ms=2e12, **more
+    )
+    run_all(lane.client, [lane.settle([outcome])])
+
+
+def refreshed(result):
+    result.refresh()
+    return result
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_succeeded_has_its_value(queues, recorded):
+    result = tasks.add.enqueue(1, b=2)
+    before = timezone.now()
+    run_pending()
+    if recorded:
+        record()
+        assert queues.redis.xlen(KEYS.outbox()) == 0
+    result = refreshed(result)
+    assert (result.status, result.return_value, result.is_finished) == ("SUCCESSFUL", 3, True)
+    assert (result.attempts, result.worker_ids, result.errors) == (1, ["test"], [])
+    assert before <= result.started_at == result.last_attempted_at <= result.finished_at <= timezone.now()
+    assert (result.args, result.kwargs) == ([1], {"b": 2})
+
+
+def test_what_returned_nothing_has_none_as_its_value(queues):
+    result = tasks.note.enqueue(None)
+    run_pending()
+    assert refreshed(result).return_value is None
+
+
+def test_what_is_claimed_is_running(queues, lane):
+    result = tasks.add.enqueue(1)
+    delivery = claim(lane)
+    result = refreshed(result)
+    assert (result.status, result.worker_ids, result.finished_at) == ("RUNNING", ["child"], None)
+    assert result.started_at.timestamp() * 1000 == pytest.approx(delivery.message.fr, abs=1)
+    assert result.last_attempted_at == result.started_at
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_is_retried_has_its_errors_so_far(queues, lane, recorded):
+    result = tasks.succeed_at.enqueue(3)
+    run_pending(limit=1)
+    if recorded:
+        record()
+    result = refreshed(result)
+    assert (result.status, result.attempts, len(result.errors)) == ("READY", 1, 1)
+    assert result.errors[0].exception_class is LookupError
+    assert result.errors[0].traceback.endswith("LookupError: not at attempt 1\n")
+    assert (result.finished_at, result.started_at) == (None, result.last_attempted_at)
+    # The first is in the database, the second in the outbox, the third under way.
+    run_pending(delayed=True, limit=1)
+    queues.change_message_visibility("default", result.id, 0)
+    claim(lane)
+    first = result.started_at
+    result = refreshed(result)
+    assert (result.status, result.worker_ids, len(result.errors)) == ("RUNNING", ["test", "test", "child"], 2)
+    assert result.started_at == first < result.last_attempted_at
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_failed_for_the_last_time_has_failed(queues, recorded):
+    result = tasks.fail.enqueue("no")
+    run_pending(delayed=True)
+    if recorded:
+        record()
+    result = refreshed(result)
+    assert (result.status, result.attempts, result.is_finished) == ("FAILED", 2, True)
+    assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
+    with pytest.raises(ValueError, match="Task failed"):
+        _ = result.return_value
+    assert result.finished_at >= result.last_attempted_at > result.started_at
+
+
+def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lane):
+    result = tasks.fail.enqueue("no")
+    run_pending(delayed=True)
+    queues.redrive("default")
+    result = refreshed(result)
+    assert (result.status, result.attempts, len(result.errors)) == ("READY", 2, 2)
+    settle(lane, claim(lane), "done", result="7", started_ms=1e12)
+    assert refreshed(result).return_value == 7
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
+    result = tasks.add.enqueue(1)
+    delivery = claim(lane)
+    leases.abandon(queues, Conf(), "default", "child", started=[result.id], reason="it was killed")
+    if recorded:
+        record()
+    result = refreshed(result)
+    assert (result.status, result.worker_ids) == ("READY", ["child"])
+    [error] = result.errors
+    assert (error.exception_class, error.traceback) == (TaskCrashed, "it was killed")
+    assert result.started_at.timestamp() * 1000 == pytest.approx(delivery.message.fr, abs=1)
+
+
+def test_what_was_given_back_has_not_been_attempted(queues, lane):
+    result = tasks.add.enqueue(1)
+    settle(lane, claim(lane), "released")
+    result = refreshed(result)
+    assert (result.status, result.attempts, result.started_at) == ("READY", 0, None)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_was_cancelled_never_runs_and_says_so(queues, recorded):
+    result = tasks.add.enqueue(1)
+    assert task_backends["default"].cancel(result.id, reason="not wanted") is True
+    assert run_pending() == []
+    if recorded:
+        record()
+    result = refreshed(result)
+    assert (result.status, result.attempts, result.args) == ("FAILED", 0, [1])
+    assert (result.errors[0].exception_class, result.errors[0].traceback) == (TaskCancelled, "not wanted")
+    assert task_backends["default"].cancel(result.id) is False
+
+
+def test_only_what_nobody_has_can_be_cancelled(queues, lane):
+    result = tasks.add.enqueue(1)
+    claim(lane)
+    assert task_backends["default"].cancel(result.id) is False
+    assert refreshed(result).status == "RUNNING"
+    done = tasks.add.enqueue(2)
+    run_pending()
+    assert task_backends["default"].cancel(done.id) is False
+    assert task_backends["default"].cancel("1" * 32) is False
+    delayed = tasks.add.using(run_after=timezone.now() + timedelta(hours=1)).enqueue(3)
+    assert task_backends["default"].cancel(delayed.id) is True
+
+
+def test_what_was_purged_before_its_next_attempt_has_failed(queues):
+    result = tasks.fail.enqueue("no")
+    run_pending(limit=1)
+    queues.purge_queue("default")
+    assert refreshed(result).status == "FAILED"
+
+
+def test_a_result_is_forgotten_after_its_time(queues, backend):
+    backend(OPTIONS={**AT_ONCE, "result_ttl": 3600})
+    kept, gone = tasks.add.enqueue(1), tasks.add.enqueue(2)
+    run_pending()
+    assert refreshed(kept).return_value == 2
+    from queueing.models import Job
+
+    record()
+    Job.objects.filter(message_id=gone.id).update(finished_at=timezone.now() - timedelta(hours=2))
+    job = Job.objects.get(message_id=gone.id)
+    job.history.update(finished_at=job.finished_at)
+    with pytest.raises(TaskResultDoesNotExist):
+        gone.refresh()
+
+
+def test_arguments_are_kept_where_payloads_are_not_stored(queues, settings):
+    settings.QUEUEING = {**settings.QUEUEING, "STORE_BODIES": False}
+    result = tasks.add.enqueue(1, b=2)
+    run_pending()
+    record(Conf(STORE_BODIES=False))
+    found = tasks.add.get_result(result.id)
+    assert (found.args, found.kwargs, found.return_value) == ([1], {"b": 2}, 3)
+
+
+def test_long_arguments_are_kept_up_to_a_bound(queues):
+    tasks.note.enqueue()
+    queues.set_queue_attributes("default", maxsize=-1)
+    whole = tasks.note.enqueue("x" * 100_000)
+    longer = tasks.note.enqueue("x" * TASK_CHARACTERS)
+    run_pending()
+    record()
+    assert tasks.note.get_result(whole.id).args == ["x" * 100_000]
+    found = tasks.note.get_result(longer.id)
+    assert (found.args, found.return_value) == ([], "x" * TASK_CHARACTERS)
+
+
+def test_the_history_shows_the_value(queues):
+    from queueing.models import Job
+
+    tasks.add.enqueue(1)
+    run_pending()
+    record()
+    job = Job.objects.get()
+    assert (job.handler, job.result, job.state) == ("tests.unit.tasks.app.tasks.add", "2", "done")
+
+
+class TestUnrecorded:
+    """The outcomes of tasks are found by id, until they are in the database."""
+
+    def test_it_is_empty_again_when_all_is_recorded(self, queues):
+        for number in range(5):
+            tasks.succeed_at.enqueue(number % 3 + 1)
+        run_pending(delayed=True)
+        assert queues.redis.hlen(KEYS.unrecorded()) == 5
+        record()
+        assert queues.redis.exists(KEYS.unrecorded()) == 0
+
+    def test_plain_messages_are_not_in_it(self, queues, lane):
+        queues.create_queue("default")
+        queues.send_message("default", "plain")
+        settle(lane, claim(lane), "done")
+        assert queues.redis.xlen(KEYS.outbox()) == 1
+        assert queues.redis.exists(KEYS.unrecorded()) == 0
+
+    def test_what_falls_off_a_full_outbox_leaves_it(self, queues):
+        lane = Lane(queues, Conf(OUTBOX_MAX=1500), "child", "default")
+        # Nothing that could be compressed to almost nothing.
+        results = [tasks.note.enqueue(secrets.token_hex(400)) for _ in range(4)]
+        for _ in results:
+            settle(lane, claim(lane), "done")
+        left = queues.redis.xlen(KEYS.outbox())
+        assert queues.redis.hlen(KEYS.unrecorded()) == left < 4
+        assert refreshed(results[-1]).status == "SUCCESSFUL"
+
+    def test_a_body_of_another_program_may_look_like_one_of_ours(self, queues, lane):
+        queues.create_queue("default")
+        queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
+        queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
+        claim(lane)
+        leases.abandon(queues, Conf(), "default", "child", started=["odd id"], reason="killed")
+        record()
+        assert queues.redis.exists(KEYS.unrecorded()) == 0
+
+
+def recorded_by_another_program(queues, error_class="builtins.ValueError", result=""):
+    """The result of a task that another program has recorded as dead, or as done with ``result``."""
+    sent = tasks.add.enqueue(1)
+    queues.delete_message("default", sent.id)
+    outcome = Outcome(
+        "default", sent.id, 1, "done" if result else "dead", "w", started_ms=1e12, finished_ms=1e12,
+        body='{"django_task":1,"task":"tests.unit.tasks.app.tasks.add"}', error="boom",
+        error_class=error_class, result=result,
+    )  # fmt: skip
+    packed = pack([outcome], with_bodies=True)
+    entry = {"count": 1, "bytes": 1, "ms": 1, "tasks": sent.id, "packed": packed, "refused": "[]"}
+    queues.redis.hset(KEYS.unrecorded(), sent.id, queues.redis.xadd(KEYS.outbox(), entry))
+    return refreshed(sent)
+
+
+@pytest.mark.parametrize(
+    "path", ["this.Zen", "os.system", "json.loads", "", "x" * 5000, "..", "a\x00b.c", "os"]
+)
+def test_the_name_of_an_error_makes_nothing_be_imported(queues, path):
+    [error] = recorded_by_another_program(queues, path).errors
+    modules = set(sys.modules)
+    if path:
+        assert error.exception_class_path == path
+        with pytest.raises(ValueError, match="not an exception that is loaded here"):
+            _ = error.exception_class
+    else:
+        assert error.exception_class is TaskCrashed
+    assert set(sys.modules) == modules
+    assert "this" not in sys.modules
+
+
+def test_an_exception_that_is_loaded_is_found_by_its_name(queues):
+    [error] = recorded_by_another_program(queues, "queueing.exceptions.TaskCancelled").errors
+    assert error.exception_class is TaskCancelled
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "nul", "\x00"])
+def test_a_return_value_that_cannot_be_read_is_none(queues, text):
+    result = recorded_by_another_program(queues, result=text)
+    assert (result.status, result.return_value) == ("SUCCESSFUL", None)
+
+
+@pytest.mark.parametrize(
+    "entries", ["a b c", "- + *", "1-1 x 9999999999999999999999-1", "\x00", "1" * 100_000]
+)
+def test_what_is_not_a_list_of_entries_hides_no_task(queues, entries):
+    result = tasks.add.enqueue(1)
+    queues.redis.hset(KEYS.unrecorded(), result.id, entries)
+    assert refreshed(result).status == "READY"

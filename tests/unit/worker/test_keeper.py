@@ -1,0 +1,76 @@
+"""The keeper's turn while Redis refuses what it asks for."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from queueing.client import QueueClient
+from queueing.client.default import use_client
+from queueing.conf import Conf
+from queueing.worker.heartbeat import Birth
+from queueing.worker.keeper import RETRY_SECONDS, Keeper, Kept
+from queueing.worker.options import Options
+from queueing.worker.shared_memory import Board
+from queueing.worker.waker import Bell
+from tests.support.waiting import eventually
+from tests.unit.conftest import Hand
+
+
+@pytest.fixture
+def own_connection(own_redis) -> Iterator[redis.Redis]:
+    with own_redis().connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def keeper(own_connection: redis.Redis) -> Iterator[Keeper]:
+    """The keeper of a child that holds a message."""
+    client = QueueClient(own_connection)
+    client.create_queue("work")
+    client.send_message("work", "text")
+    port = own_connection.connection_pool.connection_kwargs["port"]
+    conf = Conf(URL=f"redis://127.0.0.1:{port}/0", LEASE=10)
+    Hand(client, conf, "child").claim(1)
+    board = Board(1, 1, ("work",))
+    board.slots[0].hold(1, 1)
+    orders, end = os.pipe()
+    options = Options(queues=("work",), name="worker")
+    keeper = Keeper(conf, options, board=board, orders=orders, bell=Bell(), birth=Birth())
+    keeper.children["child"] = Kept("child", None, board.slots[0])
+    yield keeper
+    use_client(None)
+    keeper.client.redis.close()
+    os.close(orders)
+    os.close(end)
+
+
+def lease_end(connection: redis.Redis) -> float:
+    return connection.zscore("rsmq:work:leases", "child work")
+
+
+def test_an_extension_that_is_refused_is_soon_repeated(keeper: Keeper, own_connection: redis.Redis):
+    assert keeper.step() > RETRY_SECONDS
+    before = lease_end(own_connection)
+    own_connection.config_set("min-replicas-to-write", 1)
+    assert keeper.step() <= RETRY_SECONDS
+    assert lease_end(own_connection) == before
+    own_connection.config_set("min-replicas-to-write", 0)
+    eventually(lambda: keeper.step() > RETRY_SECONDS)
+    assert lease_end(own_connection) > before
+
+
+def test_a_queue_that_cannot_be_extended_is_reported_once(
+    keeper: Keeper, own_connection: redis.Redis, caplog
+):
+    keeper.step()
+    own_connection.rename("rsmq:work:Q", "elsewhere")
+    own_connection.set("rsmq:work:Q", "a string")
+    for _ in range(3):
+        keeper.step()
+    own_connection.rename("elsewhere", "rsmq:work:Q")
+    keeper.step()
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1

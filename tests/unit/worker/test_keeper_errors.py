@@ -1,0 +1,198 @@
+"""An error costs the keeper one turn of one of its threads, never a thread and never the process."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from queueing.client import QueueClient
+from queueing.conf import Conf
+from queueing.exceptions import QueueError
+from queueing.worker.guard import REPORT_SECONDS, Guard
+from queueing.worker.heartbeat import Birth
+from queueing.worker.keeper import Keeper
+from queueing.worker.options import Options
+from queueing.worker.recorder import Recorder
+from queueing.worker.scheduler import Scheduler
+from queueing.worker.shared_memory import Board
+from queueing.worker.sweeper import Sweeper
+from queueing.worker.waker import Bell
+from tests.support.waiting import eventually
+
+from .test_scheduler import every
+
+pytestmark = pytest.mark.django_db
+
+#: What can come out of data, of the project's code, and of a machine that is short of memory.
+ERRORS = (ValueError, RecursionError, MemoryError, SystemExit, KeyboardInterrupt, QueueError, UnicodeError)
+
+
+class Cursed(QueueClient):
+    """A client whose calls raise as long as there is an error."""
+
+    error: type[BaseException] | None = None
+    calls = 0
+
+    def _curse(self) -> None:
+        self.calls += 1
+        if self.error:
+            raise self.error("cursed")
+
+    def beat(self, *args, **options):
+        self._curse()
+        return super().beat(*args, **options)
+
+    def name_schedules(self, *args, **options):
+        self._curse()
+        return super().name_schedules(*args, **options)
+
+    def sweep_steps(self, *args):
+        self._curse()
+        return super().sweep_steps(*args)
+
+    def sample_queues(self, *args):
+        self._curse()
+        return super().sample_queues(*args)
+
+
+class Raising(logging.Handler):
+    """A log handler of the project that is broken."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError("the log is full")
+
+
+@pytest.fixture
+def cursed(redis_connection) -> Cursed:
+    client = Cursed(redis_connection)
+    client.create_queue("work")
+    return client
+
+
+@pytest.fixture
+def broken_log() -> Iterator[None]:
+    logger, handler = logging.getLogger("queueing"), Raising()
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def keeper(cursed, redis_server, monkeypatch) -> Iterator[Keeper]:
+    conf = Conf(URL=redis_server.url, LEASE=2, QUEUES=["work"])
+    options = Options(name="w", queues=("work",), processes=1, threads=1)
+    board = Board(1, 1, ("work",))
+    orders, other_end = os.pipe()
+    monkeypatch.setattr("queueing.worker.keeper.connect", lambda *_, **__: cursed)
+    made = Keeper(conf, options, board=board, orders=orders, bell=Bell(), birth=Birth())
+    yield made
+    os.close(orders)
+    os.close(other_end)
+
+
+def in_thread(run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+class TestEachWorkContinuesAfterAnError:
+    def test_the_scheduler(self, cursed, error, broken_log):
+        cursed.error = error
+        scheduler = Scheduler(cursed, [every(3600)])
+        assert 0 < scheduler.step() <= 15
+        cursed.error = None
+        scheduler.step()
+        assert [state.name for state in cursed.schedules()] == ["report"]
+
+    def test_the_sweeper(self, cursed, error, broken_log):
+        sweeper = Sweeper(cursed, ["work"])
+        cursed.error = error
+        while sweeper.step() < 1:
+            pass
+        cursed.error = None
+        cursed.redis.zadd("rsmq:work", {"0" * 32: 0})
+        while sweeper.step() < 1:
+            pass
+        assert cursed.redis.zcard("rsmq:work") == 0
+
+    def test_the_heartbeat_and_the_sampler(self, keeper, cursed, error, broken_log):
+        cursed.error = error
+        assert 0 < keeper.step() <= keeper.turn_seconds
+        assert cursed.workers() == []
+        cursed.error = None
+        eventually(lambda: keeper.step() and cursed.workers())
+
+    def test_the_recorder(self, cursed, error, broken_log, monkeypatch):
+        def write(outcomes):
+            raise error("cursed")
+
+        cursed.cancel_message("work", cursed.send_message("work", "x"))
+        recorder = Recorder(cursed, Conf(), name="one")
+        with monkeypatch.context() as patch:
+            patch.setattr("queueing.history.writer.write", write)
+            assert 0 < recorder.step() <= 15
+        while recorder.step() < 1:
+            pass
+        assert cursed.redis.xlen("rsmq::outbox") == 0
+
+
+def test_a_thread_lives_through_any_error(cursed):
+    """In a real thread: the loop around the turns is guarded, too."""
+    scheduler = Scheduler(cursed, [every(3600)])
+    cursed.error = SystemExit
+    thread = in_thread(scheduler.run)
+    eventually(lambda: cursed.calls >= 2)
+    cursed.error = None
+    eventually(lambda: cursed.schedules())
+    assert thread.is_alive()
+
+
+def test_one_queue_that_cannot_be_swept_leaves_the_others(client):
+    for name in ("a", "b"):
+        client.create_queue(name)
+    client.redis.set("rsmq:a", "x")
+    client.redis.zadd("rsmq:b", {"0" * 32: 0})
+    sweeper = Sweeper(client, ["a", "b"])
+    while sweeper.step() < 1:
+        pass
+    assert client.redis.zcard("rsmq:b") == 0
+
+
+class TestTheGuard:
+    def fail(self, guard: Guard, error: BaseException, turns: int = 5) -> list[float]:
+        def work() -> float:
+            raise error
+
+        return [guard.turn(work) for _ in range(turns)]
+
+    def test_an_error_is_reported_once_per_kind(self, caplog):
+        guard = Guard("sweeper")
+        self.fail(guard, ValueError("1"))
+        self.fail(guard, ValueError("2"))
+        self.fail(guard, QueueError("a"))
+        self.fail(guard, QueueError("b"))
+        assert [record.getMessage() for record in caplog.records] == [
+            "sweeper: 1",
+            "sweeper: a",
+            "sweeper: b",
+        ]
+
+    def test_an_error_that_stays_is_reported_again_after_a_while(self, caplog, monkeypatch):
+        guard, now = Guard("sweeper"), time.monotonic()
+        self.fail(guard, ValueError("1"))
+        monkeypatch.setattr("queueing.worker.guard.time.monotonic", lambda: now + REPORT_SECONDS + 1)
+        self.fail(guard, ValueError("1"))
+        assert len(caplog.records) == 2
+
+    def test_it_backs_off_and_begins_again_after_success(self):
+        guard = Guard("sweeper", max_pause_seconds=3)
+        pauses = self.fail(guard, ValueError())
+        assert pauses[0] <= 0.5 < pauses[2]
+        assert pauses[-1] <= 3
+        assert guard.turn(lambda: 7.0) == 7.0
+        assert self.fail(guard, ValueError(), 1)[0] <= 0.5
