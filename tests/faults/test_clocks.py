@@ -1,5 +1,6 @@
 """Workers whose clocks are hours apart work together as if they were right: Redis' clock counts."""
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,20 +12,34 @@ from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
 from tests.support.libfaketime import clock_off
+from tests.support.program import Program
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 from .warm_up import until_each_works
 
 HOUR_MS = 3_600_000
-#: libfaketime lets waits with a time-out spin, so on a busy machine a keeper has little of a processor.
-LEASE = {"TEST_LEASE": "15"}
+
+#: Its second thread computes. The first one waits for the interpreter lock, up to an hour before it insists.
+TWO_THREADS = """
+import sys, threading, time
+
+ended = []
+sys.setswitchinterval(3600)
+threading.Thread(target=lambda: ended.append(sum(number for number in range(1_000_000)))).start()
+print(time.time(), bool(ended))
+"""
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="beside other tests a keeper under libfaketime stops extending leases; alone it passes",
-)
+@pytest.mark.parametrize("offset", ["+1h", "-1h"])
+def test_a_wrong_clock_does_not_shorten_the_wait_for_the_interpreter_lock(offset: str):
+    program = Program([sys.executable, "-c", TWO_THREADS], env=clock_off(offset))
+    assert program.run() == 0, program.tail()
+    seconds, has_ended = program.lines[-1].split()
+    assert abs(float(seconds) - time.time()) * 1000 > 0.9 * HOUR_MS, "its clock is wrong"
+    assert has_ended == "True", "the second thread computes without an interruption"
+
+
 def test_clocks_an_hour_ahead_and_an_hour_behind_change_nothing(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
@@ -35,15 +50,15 @@ def test_clocks_an_hour_ahead_and_an_hour_behind_change_nothing(
     for queue in ("slow", "raising"):
         client.create_queue(queue)
     with (
-        worker("slow", "raising", env=clock_off("+1h") | LEASE) as ahead,
-        worker("slow", "raising", env=clock_off("-1h") | LEASE) as behind,
+        worker("slow", "raising", env=clock_off("+1h")) as ahead,
+        worker("slow", "raising", env=clock_off("-1h")) as behind,
     ):
         warm_ups = until_each_works(client, ledger, "slow", ahead, behind)
         wrong = [abs(entry.at_ms - time.time() * 1000) for entry in ledger.entries()]
         assert min(wrong) > 0.9 * HOUR_MS, "both clocks are wrong"
 
         # Longer than the lease: it is extended by a clock that is wrong, and looked at by another.
-        long = [client.send_message("slow", "18 long") for _ in range(2)]
+        long = [client.send_message("slow", "4 long") for _ in range(2)]
         later = client.send_messages("slow", [Draft(body="0 later", delay_ms=6000)] * 10)
         sent_ms = _server_ms(client)
         failing = client.send_message("raising", "no")

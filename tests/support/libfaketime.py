@@ -1,4 +1,7 @@
-"""libfaketime: lets the wall clock of one program be wrong, and its monotonic clock be right."""
+"""libfaketime: lets the wall clock of one program be wrong, and its monotonic clock be right.
+
+Version 0.9.10 still refuses ``time.sleep`` with EINVAL: Python sleeps until a moment of the monotonic clock.
+"""
 
 from pathlib import Path
 
@@ -18,4 +21,7 @@ def clock_off(offset: str) -> dict[str, str | None]:
         "FAKETIME": offset,
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
+        # By default it moves the end of timed waits for a condition, also on the monotonic clock. Python's
+        # threads wait for the interpreter lock by them: they would spin, and stop each other at each step.
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
     }
