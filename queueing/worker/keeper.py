@@ -125,7 +125,8 @@ class Keeper:
         self._scheduler = Scheduler(self.client, periodic.of_queues(options.queues))
         # Each for itself: one that fails must not keep the others from the leases.
         acts = (self._look_after_orphans, self._greet, self._extend, self._give_back, self._heartbeat)
-        self._acts = [(Guard("keeper", max_pause_seconds=min(0.5, self.turn_seconds)), act) for act in acts]
+        pause_seconds = min(RETRY_SECONDS, self.turn_seconds)
+        self._acts = [(Guard("keeper", max_pause_seconds=pause_seconds), act) for act in acts]
         self._guard, self._sampling = Guard("keeper"), Guard("sampler")
 
     def run(self) -> None:
