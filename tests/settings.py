@@ -1,4 +1,4 @@
-"""The site's settings in development, whatever variables the shell has.
+"""The site's settings in development, independent of the variables in the shell.
 
 Without this, a shell that knows a real Redis or database would have the tests write to it. Child
 processes of the tests inherit the same clean variables, plus those that a test gives them.
