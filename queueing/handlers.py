@@ -14,7 +14,6 @@ import: only what is registered here runs.
 """
 
 import inspect
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -23,15 +22,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from .broker.keys import dead_letter_queue
-from .broker.outcomes import Outcome
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
 from .policies import Policy, policy, policy_of
 
 __all__ = ["Handler", "Runnable", "discover", "find", "handler", "policy", "queues"]
-
-logger = logging.getLogger("queueing")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -95,7 +91,6 @@ Resolver = Callable[[str, Message], Runnable | None]
 _handlers: dict[str, Handler] = {}
 _resolvers: list[Resolver] = []
 _resolved_queues: list[Callable[[], list[str]]] = []
-_death_listeners: list[Callable[[Outcome], None]] = []
 
 
 def handler(queue: str) -> Callable[[Function], Function]:
@@ -137,20 +132,6 @@ def remove_resolver(resolver: Resolver) -> None:
     """Ask ``resolver`` no more."""
     index = _resolvers.index(resolver)
     del _resolvers[index], _resolved_queues[index]
-
-
-def add_death_listener(listener: Callable[[Outcome], None]) -> None:
-    """Let ``listener`` be told of each message that is dead though its code could not say so any more."""
-    _death_listeners.append(listener)
-
-
-def tell_death(outcome: Outcome) -> None:
-    """A message is dead, and no code of it has run to that end. An error of a listener is logged."""
-    for listener in _death_listeners:
-        try:
-            listener(outcome)
-        except BaseException:
-            logger.exception("%s: its end could not be told", outcome.id)
 
 
 def discover() -> None:

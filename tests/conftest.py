@@ -62,7 +62,6 @@ def _registries_are_restored(_registering_modules_are_imported: None) -> Iterato
         handlers._handlers,
         handlers._resolvers,
         handlers._resolved_queues,
-        handlers._death_listeners,
         periodic._said,
         periodic._makers,
         registry._declared,

@@ -8,6 +8,7 @@ from typing import Any
 from queueing.broker import decode, rsmq_values
 from queueing.exceptions import MessageNotString, QueueError
 from queueing.messages import Draft
+from queueing.signals import emit, message_sent
 
 from .base import BATCH, BATCH_BYTES, ClientBase, checked
 
@@ -91,6 +92,8 @@ class Sends(ClientBase):
                 ids[index] = message.id
         for index, id in zip(sent_before[::2], sent_before[1::2], strict=True):
             ids[index - 1] = id.decode()
+        if message_sent.receivers:
+            emit(message_sent, type(self), queue=qname, ids=ids, messages=messages)
         return ids
 
     def _put(

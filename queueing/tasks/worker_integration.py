@@ -10,6 +10,7 @@ from queueing.broker.outcomes import Outcome
 from queueing.broker.task_body import is_task
 from queueing.client.default import use_client
 from queueing.exceptions import QueueUnavailable
+from queueing.signals import job_dead
 from queueing.tasks_backend import RSMQBackend
 
 from . import registry
@@ -35,7 +36,7 @@ def open_door(named: Sequence[str]) -> tuple[set[str], bool]:
         handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
-    handlers.add_death_listener(partial(_tell_death, found))
+    job_dead.connect(partial(_tell_death, found), weak=False)
     # The process that asked becomes a supervisor, which has no connection.
     get_client().redis.connection_pool.disconnect()
     use_client(None)
@@ -50,9 +51,12 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
             yield backend.resolver(named)
 
 
-def _tell_death(of_backends: Sequence[TaskResolver], outcome: Outcome) -> None:
+def _tell_death(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
+    """Send Django's signal for a task whose code could not: its process was killed."""
+    if outcome.is_told or not is_task(outcome.body):
+        return
     for resolver in of_backends:
-        if is_task(outcome.body) and resolver.serves(outcome.queue):
+        if resolver.serves(outcome.queue):
             resolver.tell_death(outcome)
             return
 

@@ -10,8 +10,10 @@ from queueing.broker.listener import Listener
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Conf
+from queueing.signals import child_started, child_stopping, emit
 
 from .consumer import Consumer
+from .database import tend_connections
 from .forks import end_pools
 from .logging import OutcomeLog
 from .options import Options
@@ -87,6 +89,8 @@ class Child:
         """Work until told to stop, or in a burst until nothing is due. Returns the exit code."""
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
+        emit(child_started, Child, worker=self.options.name, child=self.name)
+        tend_connections()
         while not self._is_over():
             pause_seconds = consumer.step()
             if consumer.has_settled:
@@ -97,6 +101,7 @@ class Child:
             if pause_seconds and not self._is_over():
                 self._wait(pause_seconds)
         consumer.log.flush(at_end=True)
+        emit(child_stopping, Child, worker=self.options.name, child=self.name)
         end_pools(self.conf.GRACE)
         connections.close_all()
         return RETIRED if self._retires else 0

@@ -21,7 +21,10 @@ from queueing.broker.subscription import POLL_SECONDS
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
+from queueing.signals import emit_finished
 
+from .database import tend_connections
+from .forks import end_if_fork
 from .logging import OutcomeLog
 from .outage import Outage
 from .pace import Pace
@@ -261,6 +264,11 @@ class Consumer:
             elif outcome.delay_ms:
                 self.lookout.comes_due(lane.queue, outcome.delay_ms / 1000)
             self.log.tell(outcome)
+            if outcome.is_told:
+                emit_finished(outcome)
+        # A receiver may have forked, or left a transaction open.
+        end_if_fork()
+        tend_connections()
 
     def _read_claim(self, lane: Lane, asked: int, reply: list | QueueError) -> None:
         if isinstance(reply, QueueError):

@@ -14,6 +14,7 @@ from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome
 from queueing.context import Context, Workplace, current
 from queueing.handlers import Runnable
+from queueing.signals import emit, job_started
 from queueing.text.errors import class_path, sentence, trace
 
 from .clean_context import CleanContext
@@ -74,6 +75,9 @@ class Processor:
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
         if runnable.policy.max_attempts == 1 and context.crashes:
             raise MayNotRunAgain
+        if job_started.receivers:
+            emit(job_started, Context, context=context)
+            end_if_fork()
         limit = runnable.policy.timeout
         deadline = time.monotonic() + limit if limit else None
         if limit and deadline:

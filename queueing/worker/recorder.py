@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from django.db import DatabaseError, connections, reset_queries
 
-from queueing import handlers
 from queueing.broker import outbox
 from queueing.broker.outcomes import Outcome
 from queueing.broker.task_body import is_task
@@ -20,6 +19,7 @@ from queueing.conf import Conf
 from queueing.exceptions import NotOwner
 from queueing.history import ownership, schema, writer
 from queueing.models import Job
+from queueing.signals import emit_finished
 
 from .database import tend_connections
 from .forks import end_if_fork
@@ -137,10 +137,10 @@ class Recorder:
         outbox.drop(self.client, entries)
         if entries.newer:
             self._leave_to_newer(entries)
-        # Here, for whoever listens may take long, and wants to read what became of it.
+        # After the rows are written, because receivers may be slow, and may read them.
         for outcome in outcomes:
-            if outcome.event == "dead" and not outcome.is_told:
-                handlers.tell_death(outcome)
+            if not outcome.is_told:
+                emit_finished(outcome)
                 end_if_fork()
                 # A transaction that a receiver left open would swallow the history.
                 tend_connections()

@@ -15,6 +15,7 @@ from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import Draft, Ticked
 from queueing.scheduling.schedule import LATE_MS, Schedule, create_queue
+from queueing.signals import emit, message_sent
 
 from .database import tend_connections
 from .forks import end_if_fork
@@ -157,6 +158,10 @@ class Scheduler:
         drafts = [schedule.draft(tick) for tick in ticks]
         end_if_fork()
         ticked = self._send(plan, until_ms, drafts)
+        if ticked.word == "sent":
+            queue, sent = schedule.target.queue, drafts[-1:]
+            emit(message_sent, Scheduler, queue=queue, ids=[ticked.id], messages=sent)
+            end_if_fork()
         if was_missed and ticked.word == "sent":
             since = schedule.timetable.moment(settled_ms).isoformat(timespec="seconds")
             logger.warning(

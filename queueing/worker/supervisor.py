@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 
 from queueing.conf import Conf
+from queueing.signals import emit, worker_started, worker_stopping
 
 from .child import Child
 from .database import close_database
@@ -64,9 +65,12 @@ class Supervisor:
             "worker %s: %s, %d processes of %d threads", self.options.name,
             ", ".join(self.options.queues), self.options.processes, self.options.threads,
         )  # fmt: skip
+        emit(worker_started, Supervisor, worker=self.options.name, queues=list(self.options.queues))
         pause_seconds = 0.0
         while not self._all_left():
             pause_seconds = self._guard.turn(partial(self._turn, pause_seconds))
+        if self._stop_by is None:
+            self._emit_stopping()
         self._guard.attempt(self._stop_keeper)
         logger.info("worker %s: stopped", self.options.name)
         # The interpreter restores the default handlers before it ends: one more SIGTERM would kill it then.
@@ -115,9 +119,13 @@ class Supervisor:
             # Before the log, which may hang.
             os.close(self._children_end)
             logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
+            self._emit_stopping()
         if signals.stops_now and self._stop_by and time.monotonic() < self._stop_by:
             self._stop_by = time.monotonic()
             logger.info("worker %s: stopping now, running jobs are given back", self.options.name)
+
+    def _emit_stopping(self) -> None:
+        emit(worker_stopping, Supervisor, worker=self.options.name)
 
     # --- children -----------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from queueing import handlers
 from queueing.backoff import exponential
-from queueing.broker.outcomes import Outcome
 from queueing.exceptions import NoHandler
 from queueing.handlers import handler, policy
 
@@ -83,15 +82,3 @@ def test_the_exponential_back_off_doubles_with_jitter_up_to_its_cap():
         assert all(middle * 0.5 <= exponential(attempt) <= middle * 1.5 for _ in range(50))
     assert exponential(10_000) <= 3600 * 1.5
     assert len({exponential(3) for _ in range(20)}) > 1
-
-
-def test_a_listener_to_deaths_that_exits_ends_nothing(monkeypatch):
-    told = []
-
-    def exits(outcome):
-        raise SystemExit
-
-    monkeypatch.setattr(handlers, "_death_listeners", [exits, told.append])
-    outcome = Outcome("mail", "i" * 32, 1, "dead", "w")
-    handlers.tell_death(outcome)
-    assert told == [outcome]

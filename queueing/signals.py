@@ -1,0 +1,72 @@
+"""Events that a project can listen to, as Django signals.
+
+Connect receivers in ``AppConfig.ready`` or in a ``handlers.py``, so that every process of a worker has them.
+
+================== ============================== ==================================================
+signal             arguments                      sent
+================== ============================== ==================================================
+``message_sent``   ``queue``, ``ids``,            after Redis has stored messages, in the process that
+                   ``messages``                   sends; ``messages`` are texts or ``Draft`` objects
+``job_started``    ``context``                    before the code of a message runs, in its thread
+``job_finished``   ``outcome``                    after a delivery has ended in any state
+``job_retrying``   ``outcome``                    after ``job_finished``, if the job runs again
+``job_dead``       ``outcome``                    after ``job_finished``, if the job is dead
+``worker_started`` ``worker``, ``queues``         in the supervisor, before it starts a child
+``worker_stopping`` ``worker``                    in the supervisor, when it begins to stop
+``child_started``  ``worker``, ``child``          in a child, before it claims: set up here what exists
+                                                  once per process, such as a pool or a tracer
+``child_stopping`` ``worker``, ``child``          in a child that has finished its jobs, before it exits
+================== ============================== ==================================================
+
+``context`` is a ``queueing.context.Context``, ``outcome`` a ``queueing.broker.outcomes.Outcome``, whose
+``event`` is the state. ``worker`` and ``child`` are names, ``queues`` and ``ids`` are lists of texts.
+
+A child sends ``job_finished`` for the deliveries that it has settled, in the thread that claims: a slow
+receiver delays the next claim. The recorder of a worker sends it for the others, after they are in the
+database: jobs that were killed, abandoned, released or cancelled. It may send it twice if it is killed.
+
+A signal without receivers costs nothing. An error in a receiver is logged and changes nothing else.
+"""
+
+import logging
+from typing import Any
+
+from django.dispatch import Signal
+
+__all__ = [
+    "child_started", "child_stopping", "job_dead", "job_finished", "job_retrying", "job_started",
+    "message_sent", "worker_started", "worker_stopping",
+]  # fmt: skip
+
+logger = logging.getLogger("queueing")
+
+message_sent = Signal(use_caching=True)
+job_started = Signal(use_caching=True)
+job_finished = Signal(use_caching=True)
+job_retrying = Signal(use_caching=True)
+job_dead = Signal(use_caching=True)
+worker_started = Signal(use_caching=True)
+worker_stopping = Signal(use_caching=True)
+child_started = Signal(use_caching=True)
+child_stopping = Signal(use_caching=True)
+
+
+def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
+    """Send a signal, Django's or one of these, if it has receivers. Raises nothing."""
+    if not signal.receivers:
+        return
+    try:
+        signal.send_robust(sender, **arguments)
+    except BaseException:
+        # Django catches and logs every ``Exception`` of a receiver, but not SystemExit.
+        logger.exception("A receiver of a signal failed")
+
+
+def emit_finished(outcome: Any) -> None:
+    """Send the signals for the end of a delivery."""
+    if job_finished.receivers:
+        emit(job_finished, type(outcome), outcome=outcome)
+    if outcome.event == "retrying":
+        emit(job_retrying, type(outcome), outcome=outcome)
+    elif outcome.event == "dead":
+        emit(job_dead, type(outcome), outcome=outcome)
