@@ -1,0 +1,38 @@
+"""The system checks. The code has their ids; this file says what each means."""
+
+import re
+from pathlib import Path
+
+import queueing
+
+from . import text
+
+MEANINGS = {
+    "queueing.E001": "`QUEUEING` is not a dict, or has a name that is not a setting.",
+    "queueing.E002": "A number is of a wrong type or out of its bounds.",
+    "queueing.E003": 'A name in `QUEUEING["QUEUES"]` is not a name of a queue.',
+    "queueing.E004": 'A name in `QUEUEING["QUEUES"]` ends in `-dead`, as dead-letter queues do.',
+    "queueing.E005": '`QUEUEING["URL"]` is not the address of a Redis.',
+    "queueing.E007": "A setting is not one of the words that it may be.",
+    "queueing.E008": "A setting has a wrong type.",
+    "queueing.E010": "An option of the backend in `TASKS` is unknown or has a wrong value.",
+    "queueing.E011": 'A name in the `QUEUES` of `TASKS` is not a name for a queue of tasks.',
+    "queueing.E012": "`TASKS` names the backend, and Django's tasks cannot be imported.",
+    "queueing.E013": "`QUEUES` in `TASKS` is a text and not a list.",
+    "queueing.E030": "A `@periodic` cannot be used. Run it with `manage.py check --tag schedules`.",
+    "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
+    "queueing.W002": "The tables of the history differ from those of the migrations. "
+    "Run it with `manage.py check --database default`.",
+}  # fmt: skip
+
+
+def table() -> str:
+    """One row for each check of the code."""
+    rows = [(f"`{id}`", MEANINGS.get(id, "")) for id in ids()]
+    return text.table(("id", "meaning"), rows)
+
+
+def ids() -> list[str]:
+    """The ids that stand in the code, errors before warnings."""
+    sources = Path(queueing.__file__).parent.rglob("*.py")
+    return sorted({id for path in sources for id in re.findall(r"queueing\.[EWI]\d{3}", path.read_text())})
