@@ -17,7 +17,7 @@ PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CA
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format screenshots wheel clean always
+.PHONY: help run test soak lint format docs screenshots wheel clean always
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +39,14 @@ format: $(STAMP) ## format the code and mend what ruff can
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
 
+docs: $(STAMP) ## the documentation, in build/docs; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 screenshots: $(STAMP) ## make docs/pictures/ anew, of a site that runs for them; needs Redis and Chromium
 	@$(BIN)/python -m docs.screenshots
 
-wheel: $(STAMP) ## dist/: the queue alone, for other projects
-	@$(BIN)/python -m build --wheel
+wheel: $(STAMP) ## dist/: wheel and source distribution of the queue, for other projects
+	@$(BIN)/python -m build
 
 clean: ## remove what was made, but not var/ with its messages and database
 	rm -rf $(VENV) build dist staticfiles *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """The parts of the reference that are generated from the code.
 
-A page names a part in a comment, such as ``<!-- generated: settings -->``. ``docs/hooks.py`` puts the part there.
+A page names a part in a comment, such as ``<!-- generated: settings -->``. ``docs/hooks.py`` puts the part
+there.
 """
 
 from collections.abc import Callable

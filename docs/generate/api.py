@@ -109,6 +109,8 @@ def entry(name: str, value: Any, level: int) -> str:
     """A heading, the signature and the docstring. A class shows its fields and members, too."""
     short = name.rpartition(".")[2]
     head = f"{'#' * level} {short}\n"
+    if isinstance(value, str):
+        return f"{head}\nThe text `{value}`.\n"
     if isinstance(value, property):
         return f"{head}\n{text.prose(value.fget.__doc__)}\n"
     if not inspect.isclass(value):

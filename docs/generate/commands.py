@@ -8,8 +8,8 @@ from django.core.management import load_command_class
 from . import text
 
 #: Options that every command of Django has.
-DJANGOS = {"-h", "--version", "-v", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
-DJANGOS |= {"--skip-checks"}
+DJANGOS = {"-h", "--version", "-v", "--settings", "--pythonpath", "--traceback", "--no-color"}
+DJANGOS |= {"--force-color", "--skip-checks"}
 
 
 def runworker() -> str:
@@ -25,7 +25,9 @@ def queues() -> str:
     parts = []
     for name, page in verbs.choices.items():
         parts.append(f"### {name}\n\n{_sentence(helps.get(name, ''))}\n")
-        parts.append("The same as `manage.py runworker`.\n" if name == "work" else _page(page, helps.get(name)))
+        parts.append(
+            "The same as `manage.py runworker`.\n" if name == "work" else _page(page, helps.get(name))
+        )
     return "\n".join(parts)
 
 

@@ -37,6 +37,7 @@ def families() -> list[tuple[str, str, list[str], str]]:
 
 def _scrape() -> str:
     from django.test import Client, override_settings
+
     from queueing.handlers import handler
     from queueing.testing import fake_queues, run_pending
 

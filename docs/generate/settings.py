@@ -3,6 +3,7 @@
 from dataclasses import MISSING, fields
 
 from django.core.management import load_command_class
+
 from queueing.conf import get_conf
 
 from . import text

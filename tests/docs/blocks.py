@@ -71,7 +71,7 @@ def _read(page: str, lines: list[str]) -> Iterator[Block]:
     while at < len(lines):
         line, number = lines[at], at + 1
         at += 1
-        if comment := COMMENT.match(line):
+        if comment := COMMENT.match(line.strip()):
             asked, detail = comment[1].strip(), (comment[2] or "").strip()
             if asked in ("file", "before"):
                 end = lines.index("-->", at)

@@ -37,6 +37,7 @@ class PageProject:
         self.folder = folder
         self._redis_url, self._port = redis_url, free_port()
         self._waiting: list[str] = []
+        self._has_new_files = False
         self._background: Program | None = None
         self.env = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -51,7 +52,7 @@ class PageProject:
         try:
             for block in blocks:
                 self._do(block)
-            if (self.folder / "manage.py").exists():
+            if self._waiting or self._has_new_files:
                 self._run_python()
         finally:
             self._stop()
@@ -83,8 +84,12 @@ class PageProject:
     def _write(self, block: Block) -> None:
         path = self.folder / block.title
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._has_new_files = True
         with path.open("a" if path.name in GROWING else "w", encoding="utf-8") as file:
             file.write(f"\n{self.local(block.text)}")
+            if path.name == "settings.py" and "INSTALLED_APPS" in block.text:
+                # The project of a how-to page has some of them already.
+                file.write("INSTALLED_APPS = list(dict.fromkeys(INSTALLED_APPS))\n")
 
     def _run_python(self) -> None:
         """Run what waits, and check the project."""
@@ -95,7 +100,9 @@ class PageProject:
     def _run_shell(self, block: Block) -> None:
         script = self.local("\n".join(block.commands))
         if block.asked == "in the background until":
-            self._background = Program(["bash", "-c", f"exec {script}"], env=self.env, cwd=self.folder).start()
+            self._background = Program(
+                ["bash", "-c", f"exec {script}"], env=self.env, cwd=self.folder
+            ).start()
             self._background.wait_for_line(re.escape(block.detail), within_seconds=15)
             return
         done = subprocess.run(["bash", "-euc", script], **self.options())
