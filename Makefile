@@ -31,9 +31,11 @@ test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
-lint: $(STAMP) ## what ruff finds, and whether it would format anything
+lint: $(STAMP) ## rules and format (ruff), directions of imports (import-linter), types (mypy)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m mypy
 
 format: $(STAMP) ## format the code and mend what ruff can
 	@$(BIN)/python -m ruff check --fix .
@@ -49,7 +51,7 @@ wheel: $(STAMP) ## dist/: wheel and source distribution of the queue, for other 
 	@$(BIN)/python -m build
 
 clean: ## remove what was made, but not var/ with its messages and database
-	rm -rf $(VENV) build dist staticfiles *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist staticfiles *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A Python that was named, and is not the one of the environment, makes it anew.

@@ -15,7 +15,9 @@ from .broker import address
 @register("queueing")
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The dict QUEUEING has only known names and sensible values."""
-    found = [Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())]
+    found: list[CheckMessage] = [
+        Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())
+    ]
     return found or _wrong_url(conf.get_conf().URL)
 
 

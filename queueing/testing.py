@@ -24,6 +24,7 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -94,7 +95,7 @@ def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
             from .tasks import worker_integration
 
             for resolver in worker_integration.resolvers(list(queues)):
-                handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
+                handlers.add_resolver(resolver, partial(getattr, resolver, "queues"))
                 stack.callback(handlers.remove_resolver, resolver)
         yield
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from queueing.messages import sent_ms
+from queueing.text.errors import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 
 from . import decode
 from .decode import Unreadable
@@ -21,8 +22,8 @@ from .task_body import is_task, name_in
 #: The newest format of outbox entries that ``unpack`` reads: the one of ``lua/lib/entries.lua``. It reads the
 #: format before it, too, because workers of two releases share the outbox during a deploy.
 FORMAT = 1
-#: Characters of a payload, of an error and of a traceback that the history keeps.
-BODY_CHARACTERS, ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 16_384, 1_000, 8_000
+#: Characters of a payload that the history keeps.
+BODY_CHARACTERS = 16_384
 #: Characters of a task's body that are kept, whatever is to become of payloads: without them nobody
 #: could tell its arguments.
 TASK_CHARACTERS = 262_144

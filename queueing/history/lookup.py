@@ -14,11 +14,12 @@ from django.db.models.functions import Left
 
 from queueing import get_client
 from queueing.broker import outbox, task_body
-from queueing.broker.outcomes import ERROR_CHARACTERS, Outcome
+from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import PeekedMessage, sent_ms
 from queueing.models import Job
+from queueing.text.errors import ERROR_CHARACTERS
 
 logger = logging.getLogger("queueing")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from traceback import TracebackException
 from typing import Any
 
-from queueing.broker.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
-
+#: Characters of an error and of a traceback that are kept.
+ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 1_000, 8_000
 #: Characters of a dotted path of a class.
 PATH_CHARACTERS = 255
 #: Characters of the beginning and of the end that a long traceback keeps.

@@ -109,7 +109,7 @@ def _content(token: str, *repaired: str) -> str:
     """What a JSON string says, or the first of its repairs that is one; the token itself where none is."""
     for text in (token, *repaired):
         with suppress(ValueError):
-            return json.loads(text, strict=False)
+            return str(json.loads(text, strict=False))
     return token
 
 

@@ -10,9 +10,9 @@ import pytest
 from django.db import InterfaceError, connection, transaction
 
 from queueing import handlers
-from queueing.broker.outcomes import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.handlers import policy
 from queueing.policies import Policy
+from queueing.text.errors import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.worker import processor
 from queueing.worker.clean_context import CleanContext
 
