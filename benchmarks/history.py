@@ -40,12 +40,13 @@ def database(postgres: bool) -> Iterator[str]:
 
 def outcomes(turn: int) -> "list[Outcome]":
     """Those of so many jobs that nobody has recorded yet."""
-    from queueing.broker.outcomes import Outcome
+    from queueing.broker.outcomes import Outcome, State
 
     first_us = int(NOW_MS * 1000) + turn * SIZE
     return [
         Outcome(
-            queue="bench", id=id, rc=1, event="done", worker="host-1.0-abcdef", handler="shop.handlers.ship",
+            queue="bench", id=id, rc=1, event=State.DONE, worker="host-1.0-abcdef",
+            handler="shop.handlers.ship",
             started_ms=NOW_MS + number, finished_ms=NOW_MS + number + 0.25, attempts=1, body=BODY,
         )
         for number, id in enumerate(SendCall("", 0, SIZE).ids(first_us))

@@ -9,18 +9,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .broker.outcomes import ENDS
 
-class State(models.TextChoices):
-    """The words for the life of a message, the same in console, logs and history."""
-
-    DONE = "done", _("done")
-    RETRYING = "retrying", _("retrying")
-    DEAD = "dead", _("dead")
-    RELEASED = "released", _("released")
-    ABANDONED = "abandoned", _("abandoned")
-    LEASE_LOST = "lease lost", _("lease lost")
-    GONE = "gone", _("gone")
-    CANCELLED = "cancelled", _("cancelled")
+END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 
 
 class Written(models.Manager):
@@ -74,7 +65,7 @@ class Job(models.Model):
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=64)
     handler = models.CharField(_("handler"), max_length=255, blank=True)
-    state = models.CharField(_("state"), max_length=16, choices=State)
+    state = models.CharField(_("state"), max_length=16, choices=END_CHOICES)
     rc = models.PositiveBigIntegerField(_("receive count"))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     crashes = models.PositiveIntegerField(_("crashes"), default=0)
@@ -130,13 +121,19 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.message_id
 
+    @property
+    def runs_again(self) -> bool:
+        """Whether its newest delivery left the message in the queue."""
+        end = ENDS.get(self.state)
+        return end is not None and end.runs_again
+
 
 class Attempt(models.Model):
     """What became of one delivery (one receipt) of a message."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="history", verbose_name=_("job"))
     rc = models.PositiveBigIntegerField(_("receive count"))
-    outcome = models.CharField(_("outcome"), max_length=16, choices=State)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=END_CHOICES)
     handler = models.CharField(_("handler"), max_length=255, blank=True)
     started_at = Moment(_("started"), null=True)
     finished_at = Moment(_("finished"))

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .backoff import exponential
 from .broker.rsmq_values import MAX_SECONDS
+from .exceptions import ResultRefused
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 #: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
@@ -30,6 +31,14 @@ class Policy:
     max_attempts: int | None = None
     backoff: Backoff | None = None
     timeout: float | None = None
+
+    def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
+        """Whether no attempt follows the given one (from 1), which failed with ``error``.
+
+        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. A refused result ends a message at its first
+        attempt, because its code has run.
+        """
+        return isinstance(error, ResultRefused) or attempt >= (self.max_attempts or max_attempts)
 
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """Seconds to wait after the given attempt (from 1) failed with ``error``.

@@ -21,6 +21,7 @@ import queueing
 from . import monitoring
 from .broker import outbox
 from .broker.keys import is_dead_letter_queue
+from .broker.outcomes import COUNTED, State
 from .broker.timings import BOUNDS_SECONDS
 from .client import QueueClient
 from .conf import get_conf
@@ -148,7 +149,7 @@ def _line(text: str, status: int) -> HttpResponse:
 def _numbers(figures: Sequence[QueueFigures], rate: monitoring.Rate) -> dict[str, Any]:
     """One queue, or several together: of the latency the worst."""
     return {
-        **{name: sum(getattr(q, name) for q in figures) for name in ("ready", "delayed", "running", "dead")},
+        **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},
         "latency_seconds": max((queue.latency_seconds for queue in figures), default=0.0),
         "paused": bool(figures) and all(queue.paused for queue in figures),
         "in_per_second": rate.in_per_second,
@@ -163,10 +164,10 @@ def _numbers(figures: Sequence[QueueFigures], rate: monitoring.Rate) -> dict[str
 
 def _write_queues(text: Exposition, figures: Sequence[QueueFigures]) -> None:
     gauges = {
-        "ready": ("Messages that can be received now.", lambda queue: queue.ready),
-        "delayed": ("Messages that are due later.", lambda queue: queue.delayed),
-        "running": ("Messages that workers hold.", lambda queue: queue.running),
-        "dead": ("Messages in the dead-letter queue.", lambda queue: queue.dead),
+        State.READY: ("Messages that can be received now.", lambda queue: queue.ready),
+        State.DELAYED: ("Messages that are due later.", lambda queue: queue.delayed),
+        State.RUNNING: ("Messages that workers hold.", lambda queue: queue.running),
+        State.DEAD: ("Messages in the dead-letter queue.", lambda queue: queue.dead),
         "latency_seconds": ("Age of the oldest ready message.", lambda queue: queue.latency_seconds),
         "paused": ("1 where the queue gives out no messages.", lambda queue: int(queue.paused)),
     }

@@ -33,6 +33,8 @@ from typing import Any
 
 from django.dispatch import Signal
 
+from .broker.outcomes import Outcome, State
+
 __all__ = [
     "child_started", "child_stopping", "job_dead", "job_finished", "job_retrying", "job_started",
     "message_sent", "worker_started", "worker_stopping",
@@ -62,11 +64,11 @@ def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
         logger.exception("A receiver of a signal failed")
 
 
-def emit_finished(outcome: Any) -> None:
+def emit_finished(outcome: Outcome) -> None:
     """Send the signals for the end of a delivery."""
     if job_finished.receivers:
         emit(job_finished, type(outcome), outcome=outcome)
-    if outcome.event == "retrying":
+    if outcome.event == State.RETRYING:
         emit(job_retrying, type(outcome), outcome=outcome)
-    elif outcome.event == "dead":
+    elif outcome.event == State.DEAD:
         emit(job_dead, type(outcome), outcome=outcome)

@@ -14,6 +14,7 @@ from . import get_client
 from .broker import task_body, task_queues
 from .broker.idempotency import whole_id
 from .broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
+from .broker.outcomes import State
 from .broker.rsmq_values import QNAME, RESERVED_NAME
 from .exceptions import EnqueueFailed, QueueError, QueueNotFound
 from .messages import Draft
@@ -113,9 +114,10 @@ class RSMQBackend(BaseTaskBackend):
         if not where.queue or not task_body.is_task(where.body):
             return False
         try:
-            return client.cancel_message(where.queue, result_id, reason=reason or "cancelled") == "cancelled"
+            word = client.cancel_message(where.queue, result_id, reason=reason or State.CANCELLED)
         except QueueNotFound:
             return False
+        return word == State.CANCELLED
 
     async def acancel(self, result_id: str, *, reason: str = "") -> bool:
         """See ``cancel``."""

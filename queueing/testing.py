@@ -33,7 +33,7 @@ from django.core.exceptions import ImproperlyConfigured
 from . import get_client, handlers, task_setting
 from .broker import task_queues
 from .broker.leases import Delivery, Lane, run_all
-from .broker.outcomes import Outcome
+from .broker.outcomes import Outcome, State
 from .client import QueueClient
 from .client.default import use_client
 from .conf import get_conf
@@ -127,7 +127,7 @@ class _Taker:
 
     def _bring_forward(self) -> None:
         waiting = self._client.peek_messages(self._queue, count=1000)
-        ids = [message.id for message in waiting if message.state in ("delayed", "retrying")]
+        ids = [message.id for message in waiting if State(message.state).is_due_later]
         self._client.change_visibilities(self._queue, ids, 0)
 
 

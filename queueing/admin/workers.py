@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from queueing.broker import outbox
+from queueing.broker.outcomes import State
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
@@ -30,7 +31,7 @@ WORDS = {
     "idle": gettext_lazy("idle"),
     "quiet": gettext_lazy("quiet"),
     "stale": gettext_lazy("not heard of"),
-    "dead": gettext_lazy("dead"),
+    "dead": State.DEAD.label,
     "lost": gettext_lazy("lost"),
 }
 

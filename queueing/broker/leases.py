@@ -18,7 +18,7 @@ from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import Message
 
 from . import decode, rsmq_values
-from .outcomes import Outcome, pack, task_numbers
+from .outcomes import Outcome, State, pack, task_numbers
 from .scripts import Call
 from .timings import tally
 
@@ -127,10 +127,10 @@ class Lane:
         return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", deliveries)
 
     @staticmethod
-    def read_settle(reply: list) -> dict[str, str]:
-        """What a settle refused: id -> ``lease lost`` or ``gone``."""
+    def read_settle(reply: list) -> dict[str, State]:
+        """The outcomes that a settle refused: id -> ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
-        return dict(zip(texts[::2], texts[1::2], strict=True))
+        return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 
     @staticmethod
     def read_fullness(reply: list) -> float:

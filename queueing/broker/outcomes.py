@@ -1,4 +1,4 @@
-"""What became of a delivery, and how it travels through the outbox to the database.
+"""The states of messages, the outcomes of deliveries, and the form in which these pass the outbox.
 
 The worker packs the outcomes of a batch before it settles, so the script can put them into the
 outbox in the same atomic step; the scripts themselves write the endings of deliveries whose worker
@@ -10,7 +10,10 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
+
+from django.utils.translation import gettext_lazy
 
 from queueing.messages import sent_ms
 from queueing.text.errors import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
@@ -36,16 +39,88 @@ FEWEST, FEWEST_OF_ENDING = 9, 5
 PART_CHARACTERS, ENTRY_BYTES = 8_000_000, 64_000_000
 #: Characters of the name of a queue, as RSMQ has them.
 QUEUE_CHARACTERS = 160
-#: The words for the end of a delivery.
-EVENTS = frozenset({"done", "retrying", "dead", "released", "abandoned", "lease lost", "gone", "cancelled"})
+
+
+class State(StrEnum):
+    """The state of a message, or the end of one of its deliveries.
+
+    Console, metrics, logs, history and the Lua scripts use these words and no others.
+    """
+
+    DELAYED = "delayed", gettext_lazy("delayed")
+    READY = "ready", gettext_lazy("ready")
+    RUNNING = "running", gettext_lazy("running")
+    DONE = "done", gettext_lazy("done")
+    RETRYING = "retrying", gettext_lazy("retrying")
+    DEAD = "dead", gettext_lazy("dead")
+    RELEASED = "released", gettext_lazy("released")
+    ABANDONED = "abandoned", gettext_lazy("abandoned")
+    LEASE_LOST = "lease lost", gettext_lazy("lease lost")
+    GONE = "gone", gettext_lazy("gone")
+    CANCELLED = "cancelled", gettext_lazy("cancelled")
+
+    #: The word in the reader's language.
+    label: Any
+
+    def __new__(cls, word: str, label: Any = "") -> Self:
+        state = str.__new__(cls, word)
+        state._value_, state.label = word, label
+        return state
+
+    @property
+    def ends_delivery(self) -> bool:
+        """Whether a delivery can end in this state. The other states are those of a message in a queue."""
+        return self not in _BEFORE_THE_END
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the message has left its queue."""
+        return self in _FINAL
+
+    @property
+    def is_due_later(self) -> bool:
+        """Whether the message waits in its queue for a moment to come."""
+        return self in _DUE_LATER
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether the delivery ended and left its message in the queue."""
+        return self in _RUNS_AGAIN
+
+    @property
+    def counts_as_failure(self) -> bool:
+        """Whether the delivery was a run that failed or crashed."""
+        return self in _FAILURES
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the delivery ended while its receipt was valid."""
+        return self.ends_delivery and self not in _REFUSED
+
+    @property
+    def was_claimed(self) -> bool:
+        """Whether a worker had the message, so that its code may have run."""
+        return self.ends_delivery and self not in _NOT_BEGUN
+
+
+_BEFORE_THE_END = frozenset({State.DELAYED, State.READY, State.RUNNING})
+_FINAL = frozenset({State.DONE, State.DEAD, State.CANCELLED, State.GONE})
+_DUE_LATER = frozenset({State.DELAYED, State.RETRYING})
+_RUNS_AGAIN = frozenset({State.RETRYING, State.RELEASED, State.ABANDONED})
+_FAILURES = frozenset({State.RETRYING, State.DEAD, State.ABANDONED})
+_REFUSED = frozenset({State.LEASE_LOST, State.GONE})
+_NOT_BEGUN = frozenset({State.RELEASED, State.CANCELLED})
+#: The states that the figures of a queue count.
+COUNTED = (State.READY, State.DELAYED, State.RUNNING, State.DEAD)
+#: The ends of a delivery, by their words.
+ENDS = {state.value: state for state in State if state.ends_delivery}
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery: receipt (``id``, ``rc``), the word for it, its circumstances. Never changed.
+    """The end of one delivery: receipt (``id``, ``rc``), state (``event``), circumstances. Never changed.
 
-    ``event`` is ``done``, ``retrying``, ``dead``, ``released``, ``abandoned``, ``lease lost``,
-    ``gone`` or ``cancelled`` (before it ran: then its receipt is that of the delivery it was spared).
+    The receipt of a message that was cancelled before it ran is that of the delivery that it was spared.
     Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
     included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
     returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
@@ -58,7 +133,7 @@ class Outcome:
     queue: str
     id: str
     rc: int
-    event: str
+    event: State
     worker: str
     handler: str = ""
     started_ms: float | None = None
@@ -150,27 +225,25 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
         error, trace, result, error_class, is_whole, is_told, due_ms = rest
         _check_texts(id, handler, body, error, trace, result, error_class)
-        _check_counts(event, rc, attempts, crashes)
+        _check_counts(rc, attempts, crashes)
         if not all(map(decode.is_number, (finished, due_ms, 0 if started is None else started))):
             raise Unreadable("a time in it is not a number")
         outcome = Outcome(
-            queue, id, int(rc), event, worker, handler, started, finished,
+            queue, id, int(rc), _end(event), worker, handler, started, finished,
             int(attempts), int(crashes), body, error, trace, result, error_class,
             body_is_whole=is_whole is True, is_told=is_told is not False, due_ms=due_ms,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
 
-def _refused_in(text: bytes, max_bytes: int) -> dict[str, str]:
+def _refused_in(text: bytes, max_bytes: int) -> dict[str, State]:
     refusals = decode.json(text, max_bytes=max_bytes)
     if not refusals:  # Lua writes an empty list as {}.
         return {}
     if not isinstance(refusals, list) or len(refusals) % 2:
         raise Unreadable("its list of refusals is not one of pairs")
     _check_texts(*refusals)
-    if not EVENTS.issuperset(refusals[1::2]):
-        raise Unreadable("a refusal in it has an unknown word")
-    return dict(zip(refusals[::2], refusals[1::2], strict=True))
+    return dict(zip(refusals[::2], map(_end, refusals[1::2]), strict=True))
 
 
 def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, bool]]) -> Iterator[Outcome]:
@@ -183,13 +256,14 @@ def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, b
             raise Unreadable("an ending in it has too few values")
         id, rc, event, failed, crashes, *started = ending
         _check_texts(id)
-        _check_counts(event, rc, failed, crashes)
-        text = _cut_text(body)
+        _check_counts(rc, failed, crashes)
+        end, text = _end(event), _cut_text(body)
         yield Outcome(
-            queue, id, int(rc), event, worker, name_in(text),
+            queue, id, int(rc), end, worker, name_in(text),
             started_ms=decode.number(started[0]) or None if started else None,
             finished_ms=finished_ms, attempts=int(failed), crashes=int(crashes), body=text,
-            error="" if event == "released" else ended.text("reason"), body_is_whole=is_whole, is_told=False,
+            error="" if end == State.RELEASED else ended.text("reason"),
+            body_is_whole=is_whole, is_told=False,
         )  # fmt: skip
 
 
@@ -206,9 +280,13 @@ def _check_texts(*values: Any) -> None:
         raise Unreadable("a value in it that should be a text is not one")
 
 
-def _check_counts(event: Any, *counts: Any) -> None:
-    if not isinstance(event, str) or event not in EVENTS:
-        raise Unreadable("the end of a delivery in it has an unknown word")
+def _end(word: Any) -> State:
+    if isinstance(word, str) and (end := ENDS.get(word)):
+        return end
+    raise Unreadable("the end of a delivery in it has an unknown word")
+
+
+def _check_counts(*counts: Any) -> None:
     # Python counts on where a double ends; the database has its own limits.
     if not ({int, float}.issuperset(map(type, counts)) and min(counts) >= 0 and max(counts) < math.inf):
         raise Unreadable("a count in it is not one")

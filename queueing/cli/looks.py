@@ -4,6 +4,7 @@ import dataclasses
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from queueing.broker.outcomes import COUNTED, State
 from queueing.exceptions import QueueNotFound
 from queueing.messages import QueueFigures, QueuePolicy
 
@@ -16,15 +17,15 @@ from .warnings import warn
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
-COLUMNS = ("queue", "ready", "delayed", "running", "dead", "latency", "paused")
+COLUMNS = ("queue", *COUNTED, "latency", "paused")
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 
 #: What stands beside a figure of ``show``.
 MEANINGS = {
-    "ready": "can be received now",
-    "delayed": "due later, or hidden by a receive",
-    "running": "held by a worker",
-    "dead": "in its dead-letter queue",
+    State.READY: "can be received now",
+    State.DELAYED: "due later, or hidden by a receive",
+    State.RUNNING: "held by a worker",
+    State.DEAD: "in its dead-letter queue",
     "latency": "age of the oldest ready message",
     "paused": "whether it gives out messages",
     "vt": "seconds a received message stays hidden",
@@ -134,7 +135,7 @@ def _words(figures: QueueFigures) -> dict[str, str]:
     values = as_json(figures)
     attributes = {name: str(values[name]) for name in ATTRIBUTES}
     return {
-        **{name: str(values[name]) for name in ("queue", "ready", "delayed", "running", "dead")},
+        **{name: str(values[name]) for name in ("queue", *COUNTED)},
         "latency": duration(figures.latency_seconds) if figures.ready else "-",
         "paused": "yes" if figures.paused else "no",
         **attributes,

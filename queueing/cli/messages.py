@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from queueing.broker.outcomes import State
 from queueing.conf import get_conf
 from queueing.exceptions import QueueExists, QueueNotFound
 from queueing.messages import Message
@@ -183,6 +184,6 @@ another receiver has is left alone. It asks first, with their number."""
             screen.confirm(f"Cancel {counted(len(ids))} of {options.queue}?")
         words = client.cancel_messages(options.queue, ids, reason="cancelled in a terminal")
         count = Counter(words)
-        done = count.pop("cancelled", 0)
+        done = count.pop(State.CANCELLED, 0)
         rest = [f"{number} left alone: {LEFT_ALONE[word]}" for word, number in count.items()]
         screen.say("; ".join([f"Cancelled {counted(done)} of {options.queue}", *rest]) + ".")

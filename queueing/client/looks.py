@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from queueing.broker import decode, rsmq_values
+from queueing.broker.outcomes import State
 from queueing.broker.scripts import Call
 from queueing.exceptions import QueueError
 from queueing.messages import PeekedMessage, QueueFigures, sent_ms
@@ -102,7 +103,7 @@ def _peeked(
         rc=decode.integer(rc),
         due_ms=decode.integer(due_ms),
         sent=sent_ms(text),
-        state=state.decode(),
+        state=State(state.decode()),
         size_bytes=size_bytes,
         headers=read_headers(headers),
     )

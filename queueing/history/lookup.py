@@ -14,7 +14,7 @@ from django.db.models.functions import Left
 
 from queueing import get_client
 from queueing.broker import outbox, task_body
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import PeekedMessage, sent_ms
@@ -57,7 +57,7 @@ class MessageState:
     @property
     def attempt(self) -> int:
         """The number of the attempt that is on its way, or was the last one; 0 before the first one ended."""
-        return self.attempts + (self.attempts > 0 and self.state in {"ready", "running"})
+        return self.attempts + (self.attempts > 0 and self.state in (State.READY, State.RUNNING))
 
     @property
     def run_seconds(self) -> float | None:
@@ -132,7 +132,7 @@ def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
 
 
 def _telling(states: list[MessageState], limit: int) -> list[MessageState]:
-    ready = [state.id for state in states if state.state == "ready"]
+    ready = [state.id for state in states if state.state == State.READY]
     spare = max(0, min(len(states) - limit, len(ready) - READY_KEPT))
     left_out = set(ready[len(ready) - spare :])
     return [state for state in states if state.id not in left_out][:limit]
@@ -148,11 +148,11 @@ def _in_queue(client: QueueClient, queue: str, limit: int) -> list[MessageState]
 
 def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> list[MessageState]:
     """The states of messages in the queue, with what those that run tell of themselves."""
-    running = [message.id for message in messages if message.state == "running"]
+    running = [message.id for message in messages if message.state == State.RUNNING]
     told = client.progress_of(queue, running)
     states = []
     for message in messages:
-        due_ms = message.due_ms if message.state in {"delayed", "retrying"} else None
+        due_ms = message.due_ms if State(message.state).is_due_later else None
         state = MessageState(message.id, queue, message.state, message.body, message.sent, due_ms=due_ms)
         if progress := told.get(message.id):
             state = replace(state, progress=progress.fraction, note=progress.note)

@@ -8,13 +8,9 @@ import itertools
 from datetime import datetime
 from typing import NamedTuple
 
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.models import Attempt, Job
 
-#: The words after which a message is no longer in its queue.
-ENDS = frozenset({"done", "dead", "cancelled", "gone"})
-#: The words for a delivery that ended while its receipt was valid.
-SETTLED = frozenset({"done", "retrying", "dead", "released", "abandoned", "cancelled"})
 #: Characters of an id that are kept beside the number.
 ID_CHARACTERS = 56
 
@@ -23,7 +19,7 @@ class End(NamedTuple):
     """How the newest delivery of a message ended, as far as it is known."""
 
     rc: int
-    event: str
+    event: State
     finished_ms: float
 
 
@@ -34,7 +30,7 @@ def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: d
     delivery with a count that is not above is of another message, unless it is recorded a second time.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
-    if not is_later or end.event not in ENDS or outcome.event not in SETTLED:
+    if not is_later or not (end.event.is_final and outcome.event.is_settled):
         return False
     recorded = Attempt.objects.filter(job__queue=queue, job__message_id=id, rc=outcome.rc)
     return not recorded.filter(outcome=outcome.event, finished_at=finished_at).exists()

@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 
 from queueing.broker.decode import moment
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.broker.timings import PLAUSIBLE_MS
 from queueing.messages import sent_ms
 from queueing.models import Attempt, Job
@@ -31,8 +31,6 @@ Key = tuple[str, str]
 CHUNK = 500
 #: Rows that are deleted in one transaction.
 PRUNE_CHUNK = 1000
-#: The words for an attempt that failed; the others are nobody's failure.
-FAILED = frozenset({"retrying", "dead", "abandoned"})
 #: Whose exceptions are known by their name alone.
 BUILTIN = "builtins."
 #: What every database can hold in the columns.
@@ -80,7 +78,7 @@ def outcomes_of(message_id: str) -> list[Outcome]:
 
 def _recorded(job: Job, attempt: Attempt) -> Outcome:
     return Outcome(
-        job.queue, job.message_id, attempt.rc, attempt.outcome, attempt.worker, attempt.handler,
+        job.queue, job.message_id, attempt.rc, State(attempt.outcome), attempt.worker, attempt.handler,
         started_ms=attempt.started_at and attempt.started_at.timestamp() * 1000,
         finished_ms=attempt.finished_at.timestamp() * 1000,
         body=job.body,
@@ -131,7 +129,7 @@ def _write_somehow(outcome: Outcome) -> None:
 def _try_plain_row() -> None:
     """Raise where the database refuses any row at all, as it does if its tables are not the expected ones."""
     with transaction.atomic(using=Job.objects.db):
-        _write_together([Outcome("", "", 0, "done", "")])
+        _write_together([Outcome("", "", 0, State.DONE, "")])
         transaction.set_rollback(True, using=Job.objects.db)
 
 
@@ -197,7 +195,7 @@ def _find(keys: Iterable[Key]) -> dict[Key, Known]:
         return {}
     rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc", "state", "finished_at")
     return {
-        (queue, id): Known(pk, End(rc, state, finished_at.timestamp() * 1000))
+        (queue, id): Known(pk, End(rc, State(state), finished_at.timestamp() * 1000))
         for queue, id, pk, rc, state, finished_at in rows
     }
 
@@ -252,7 +250,7 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
     run_ms = max(0.0, outcome.finished_ms - outcome.started_ms) if outcome.started_ms else None
     return {
         "handler": _text(outcome.handler, 255),
-        "state": outcome.event,
+        "state": str(outcome.event),
         "rc": outcome.rc,
         "attempts": outcome.attempts,
         "crashes": outcome.crashes,
@@ -281,7 +279,7 @@ def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
     return {
         "job_id": job,
         "rc": outcome.rc,
-        "outcome": outcome.event,
+        "outcome": str(outcome.event),
         "handler": _text(outcome.handler, 255),
         "started_at": moment(outcome.started_ms),
         "finished_at": _finished(outcome),
@@ -313,7 +311,7 @@ def _bare(outcome: Outcome) -> Outcome:
 
 def _exception(outcome: Outcome) -> str | None:
     """What failures are counted by: the class of the exception, or what stands for it in the error."""
-    if outcome.event not in FAILED:
+    if not outcome.event.counts_as_failure:
         return None
     if outcome.error_class:
         return _text(outcome.error_class.removeprefix(BUILTIN), 255)

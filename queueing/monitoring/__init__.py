@@ -7,12 +7,10 @@ the namespace stands, whoever uses it: see ``lua/lib/metrics.lua`` for what is k
 from .points import MAX_SECONDS, Point, series
 from .rate import Rate, rate_of_all, rates
 from .spark import outflow
-from .stored import WORDS
 from .total import Totals, totals
 
 __all__ = [
     "MAX_SECONDS",
-    "WORDS",
     "Point",
     "Rate",
     "Totals",

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from queueing.broker.outcomes import COUNTED, ENDS, State
 from queueing.broker.timings import Histogram
 
-from .stored import WORDS, History, Sums, add, ratio
+from .stored import History, Sums, add, ratio
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
 #: The longest time of which anything is kept.
 MAX_SECONDS = 31 * 86_400
-#: What there is of messages in a queue.
-STANDS = ("ready", "delayed", "running", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +88,28 @@ class _Step:
         self.start = start
         self.sums: Sums = {}
         #: The most of each queue, together: not all at the same moment, perhaps.
-        self.stands = dict.fromkeys(STANDS, 0.0)
+        self.stands = dict.fromkeys(COUNTED, 0.0)
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
         """One queue more."""
         add(self.sums, sums)
         self.was_seen |= was_seen
-        for name in STANDS:
+        for name in COUNTED:
             self.stands[name] += sums.get(f"max_{name}", 0)
 
 
 def _point(step: _Step, seconds: int) -> Point:
     sums = step.sums
     stands = {name: int(most) for name, most in step.stands.items()} if step.was_seen else None
-    count = {name: int(sums.get(name, 0)) for name in ("sent", "left", *WORDS)}
+    count = {name: int(sums.get(name, 0)) for name in ("sent", "left", *ENDS)}
     return Point(
         step.start, seconds,
-        sent=count["sent"], left=count["left"], done=count["done"], retried=count["retrying"],
-        dead=count["dead"], abandoned=count["abandoned"], released=count["released"],
-        lease_lost=count["lease lost"] + count["gone"],
-        ready=stands and stands["ready"], delayed=stands and stands["delayed"],
-        running=stands and stands["running"], buried=stands and stands["dead"],
+        sent=count["sent"], left=count["left"], done=count[State.DONE],
+        retried=count[State.RETRYING], dead=count[State.DEAD], abandoned=count[State.ABANDONED],
+        released=count[State.RELEASED], lease_lost=count[State.LEASE_LOST] + count[State.GONE],
+        ready=stands and stands[State.READY], delayed=stands and stands[State.DELAYED],
+        running=stands and stands[State.RUNNING], buried=stands and stands[State.DEAD],
         latency_seconds=None if stands is None else sums.get("max_latency_ms", 0.0) / 1000,
         run=Histogram.of_runs(sums), wait=Histogram.of_waits(sums),
     )  # fmt: skip

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from queueing.broker.outcomes import ENDS, State
 from queueing.messages import QueueFigures
 
-from .stored import FAILURES, added, present, ratio, samples_of, sums_of
+from .stored import added, present, ratio, samples_of, sums_of
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
@@ -74,7 +75,8 @@ def _failure_ratio(kept: "Kept", now_ms: int) -> float | None:
     if minute <= now_ms // 60_000 - RATE_SECONDS // 60:
         sums = {}
     sums = added([sums, *map(sums_of, kept.spans.values())])
-    return ratio(sum(sums.get(word, 0) for word in FAILURES), sums.get("done", 0))
+    failed = sum(sums.get(end, 0) for end in ENDS.values() if end.counts_as_failure)
+    return ratio(failed, sums.get(State.DONE, 0))
 
 
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:

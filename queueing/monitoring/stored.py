@@ -11,9 +11,6 @@ from queueing.broker import decode
 if TYPE_CHECKING:
     from queueing.client.samples import Kept
 
-#: The ends of deliveries, in the order of a message's life.
-WORDS = ("done", "retrying", "dead", "abandoned", "released", "cancelled", "lease lost", "gone")
-FAILURES = ("retrying", "dead", "abandoned")
 _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15
 #: By the beginnings of their names, what does not add up.

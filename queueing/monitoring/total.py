@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from queueing.broker.outcomes import ENDS
 from queueing.broker.timings import Histogram
 
-from .stored import WORDS, added, present, sums_of
+from .stored import added, present, sums_of
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
@@ -30,5 +31,5 @@ def totals(client: "QueueClient", queues: Sequence[str]) -> dict[str, Totals]:
 
 def _totals(kept: "Kept") -> Totals:
     sums = added([sums_of(kept.fields["total"]), present(kept)[1]])
-    words = {word: int(sums.get(word, 0)) for word in WORDS}
+    words = {word: int(sums.get(word, 0)) for word in ENDS}
     return Totals(words, Histogram.of_runs(sums), Histogram.of_waits(sums))

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from queueing.broker import decode, task_body
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import TaskCancelled, TaskCrashed
@@ -17,15 +17,8 @@ from queueing.messages import sent_ms
 
 from .compat import Task, TaskError, TaskResult, TaskResultStatus
 
-#: Ends of a delivery in which a worker ran the task, or had it when it died.
-RUNS = frozenset({"done", "retrying", "dead", "abandoned", "lease lost", "gone"})
-#: Ends that stand among the errors, and the class for those that no exception brought about.
-FAILURES = {
-    "retrying": TaskCrashed,
-    "dead": TaskCrashed,
-    "abandoned": TaskCrashed,
-    "cancelled": TaskCancelled,
-}
+#: The ends that are among the errors of a result.
+FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_failure)})
 
 
 def moment(ms: float | None) -> datetime | None:
@@ -99,7 +92,7 @@ class RecordedError(TaskError):
 
 def error_of(outcome: Outcome) -> TaskError:
     """How a run ended that failed, or was not to be."""
-    missing = FAILURES[outcome.event]
+    missing = TaskCancelled if outcome.event == State.CANCELLED else TaskCrashed
     path = outcome.error_class or f"{missing.__module__}.{missing.__qualname__}"
     return RecordedError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
 
@@ -125,7 +118,7 @@ def result_of(
     """The result of a message that is somewhere: in the queue, or among its outcomes ``past``, by rc."""
     result = enqueued(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
-    runs = [outcome for outcome in past if outcome.event in RUNS]
+    runs = [outcome for outcome in past if outcome.event.was_claimed]
     starts = [outcome.started_ms for outcome in runs if outcome.started_ms]
     result.worker_ids.extend(outcome.worker for outcome in runs)
     result.errors.extend(error_of(outcome) for outcome in past if outcome.event in FAILURES)
@@ -151,9 +144,9 @@ def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:
     has_moved_on = newest and (newest.rc > where.rc or (where.worker and newest.rc == where.rc))
     if where.queue and not has_moved_on:
         return TaskResultStatus.RUNNING if where.worker else TaskResultStatus.READY
-    if newest and newest.event == "done":
+    if newest and newest.event == State.DONE:
         return TaskResultStatus.SUCCESSFUL
-    if where.queue and newest and newest.event in ("retrying", "released", "abandoned"):
+    if where.queue and newest and newest.event.runs_again:
         return TaskResultStatus.READY
     # Dead, cancelled, or deleted by somebody before its next attempt.
     return TaskResultStatus.FAILED

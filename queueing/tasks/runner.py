@@ -53,7 +53,8 @@ class TaskRun:
             value = value_of(self._task.func(*self._args(result), **self._body.kwargs))
             text = self._text(value)
         except BaseException as error:
-            if self._is_last(context, error):
+            max_attempts = get_conf().MAX_ATTEMPTS
+            if self.policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts):
                 # Within the handler: what listens may ask for the exception.
                 self._tell_failure(context, result, error)
             raise
@@ -122,10 +123,6 @@ class TaskRun:
         if not self._task.takes_context:
             return self._body.args
         return [TaskContext(task_result=result), *self._body.args]
-
-    def _is_last(self, context: Context, error: BaseException) -> bool:
-        attempts = self.policy.max_attempts or get_conf().MAX_ATTEMPTS
-        return context.attempt >= attempts or isinstance(error, ResultRefused)
 
     @staticmethod
     def _text(value: Any) -> str:

@@ -14,8 +14,9 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
-from django.utils.translation import gettext, gettext_lazy, pgettext
+from django.utils.translation import gettext, pgettext
 
+from queueing.broker.outcomes import State
 from queueing.text.redaction import redacted, struck
 
 register = template.Library()
@@ -31,19 +32,7 @@ _JSON_DEPTH_MAX = 40
 #: Characters of one payload or error text that a page shows.
 SHOWN_MAX = 100_000
 
-_STATE_WORDS = {
-    "ready": gettext_lazy("ready"),
-    "delayed": gettext_lazy("delayed"),
-    "running": gettext_lazy("running"),
-    "retrying": gettext_lazy("retrying"),
-    "done": gettext_lazy("done"),
-    "dead": gettext_lazy("dead"),
-    "released": gettext_lazy("released"),
-    "abandoned": gettext_lazy("abandoned"),
-    "lease lost": gettext_lazy("lease lost"),
-    "gone": gettext_lazy("gone"),
-    "cancelled": gettext_lazy("cancelled"),
-}
+_LABELS = {state.value: state.label for state in State}
 
 
 @register.filter
@@ -121,7 +110,7 @@ def _indented(tokens: list[str]) -> str:
 @register.filter
 def state_word(state: str) -> str:
     """The state of a message in the reader's language."""
-    return str(_STATE_WORDS.get(state, state))
+    return str(_LABELS.get(state, state))
 
 
 @register.filter

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from queueing.broker.keys import low_priority_queue
 from queueing.broker.leases import Delivery, Lane, LaneCall, look, run_all
 from queueing.broker.listener import Listener
-from queueing.broker.outcomes import Outcome, parts
+from queueing.broker.outcomes import Outcome, State, parts
 from queueing.broker.subscription import POLL_SECONDS
 from queueing.client import QueueClient
 from queueing.conf import Conf
@@ -321,7 +321,7 @@ class Consumer:
             queue=delivery.queue,
             id=delivery.message.id,
             rc=delivery.message.rc,
-            event="released",
+            event=State.RELEASED,
             worker=self.child,
             finished_ms=self.clock.now_ms(),
             attempts=delivery.failed,

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.logging import safe
 from queueing.text.errors import as_text, cut
 
@@ -27,19 +27,19 @@ class OutcomeLog:
 
     def tell(self, outcome: Outcome) -> None:
         """Log one settled outcome."""
-        if outcome.event == "done":
+        if outcome.event == State.DONE:
             self._tell_success(outcome)
-        elif outcome.event == "retrying":
+        elif outcome.event == State.RETRYING:
             text = f"failed (attempt {outcome.attempts}), retrying in {outcome.delay_ms / 1000:.1f} s"
             _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
-        elif outcome.event == "dead":
+        elif outcome.event == State.DEAD:
             text = f"dead after {outcome.attempts} attempts: {safe(outcome.error)}"
             _write(logging.ERROR, outcome, text)
-        elif outcome.event == "released" and outcome.error:
+        elif outcome.event == State.RELEASED and outcome.error:
             text = f"released, looked at again in {outcome.delay_ms / 1000:.1f} s"
             _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
-        elif outcome.event == "released":
-            _write(logging.INFO, outcome, "released")
+        elif outcome.event == State.RELEASED:
+            _write(logging.INFO, outcome, outcome.event)
         else:
             _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 

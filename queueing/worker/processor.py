@@ -11,7 +11,7 @@ from typing import Any
 
 from queueing import handlers
 from queueing.broker.leases import Delivery
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.context import Context, Workplace, current
 from queueing.handlers import Runnable
 from queueing.signals import emit, job_started
@@ -29,7 +29,7 @@ logger = logging.getLogger("queueing.worker")
 
 #: What an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
-DONE = Verdict("done")
+DONE = Verdict(State.DONE)
 
 
 class Processor:
@@ -127,9 +127,9 @@ class Processor:
             worker=self.workplace.worker,
             handler=runnable.name if runnable else "",
             # What is released has not begun, and was no attempt.
-            started_ms=None if event == "released" else started_ms,
+            started_ms=None if event == State.RELEASED else started_ms,
             finished_ms=self.now_ms(),
-            attempts=delivery.failed + (event != "released"),
+            attempts=delivery.failed + (event != State.RELEASED),
             crashes=delivery.crashed,
             body=message.body,
             error="" if error is None else sentence(error),

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from queueing.broker.outcomes import State
 from queueing.context import Context
-from queueing.exceptions import ResultRefused
 from queueing.handlers import Runnable
 from queueing.policies import DEFAULT_POLICY, Policy
 from queueing.text.errors import sentence
@@ -37,7 +37,7 @@ class TimedOut(Exception):
 class Verdict(NamedTuple):
     """The word for an end, the ms until the next attempt, and what is to be added to the traceback."""
 
-    event: str
+    event: State
     delay_ms: int = 0
     note: str = ""
 
@@ -47,29 +47,26 @@ def verdict(
 ) -> Verdict:
     """How a run has ended that raised ``error``. It calls code of the project, and raises nothing."""
     if error is None:
-        return Verdict("done")
-    if isinstance(error, ResultRefused):
-        # It has run. To run it again would bring the same result.
-        return Verdict("dead")
+        return Verdict(State.DONE)
     if runnable is None and getattr(error, "may_come", False):
         if context.releases >= WAITS:
-            return Verdict("dead")
+            return Verdict(State.DEAD)
         wait_seconds = min(FIRST_WAIT_SECONDS * 2**context.releases, MAX_WAIT_SECONDS)
-        return Verdict("released", 1000 * wait_seconds)
+        return Verdict(State.RELEASED, 1000 * wait_seconds)
     policy = runnable.policy if runnable else _policy_of(error)
-    if context.attempt >= (policy.max_attempts or max_attempts):
-        return Verdict("dead")
+    if policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts):
+        return Verdict(State.DEAD)
     try:
         seconds = (
             runnable.delay_seconds(error, context)
             if runnable
             else policy.delay_seconds(error, context.attempt)
         )
-        return Verdict("retrying", int(seconds * 1000))
+        return Verdict(State.RETRYING, int(seconds * 1000))
     except BaseException as broken:
         # A back-off function that fails, even by SystemExit, must not cost the message its retry.
         note = f"The default back-off holds, because its back-off function failed: {sentence(broken)}\n"
-        return Verdict("retrying", int(DEFAULT_POLICY.delay_seconds(error, context.attempt) * 1000), note)
+        return Verdict(State.RETRYING, int(DEFAULT_POLICY.delay_seconds(error, context.attempt) * 1000), note)
 
 
 def _policy_of(error: BaseException) -> Policy:

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from tests.support.invariants import Invariants
@@ -81,7 +81,7 @@ def _scripts_us(client: QueueClient) -> int:
 
 def _done(delivery) -> Outcome:
     message = delivery.message
-    return Outcome(queue=delivery.queue, id=message.id, rc=message.rc, event="done", worker="test")
+    return Outcome(queue=delivery.queue, id=message.id, rc=message.rc, event=State.DONE, worker="test")
 
 
 def _resident_bytes(process: WorkerProcess) -> int:

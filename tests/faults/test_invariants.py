@@ -7,7 +7,7 @@ import pytest
 
 from queueing.broker.keys import Keys
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome, pack
+from queueing.broker.outcomes import Outcome, State, pack
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from tests.support.invariants import Invariants
@@ -68,7 +68,7 @@ class Hand:
         self.client.redis.hset(KEYS.held(), "nobody ledger", json.dumps({"held": []}))
 
     def _record(self, event: str, *, rc: int, id: str = "") -> None:
-        outcome = Outcome(queue="ledger", id=id or self.id, rc=rc, event=event, worker="by hand")
+        outcome = Outcome(queue="ledger", id=id or self.id, rc=rc, event=State(event), worker="by hand")
         packed = pack([outcome], with_bodies=False)
         fields = {"count": 1, "bytes": 1, "ms": 1, "packed": packed, "refused": "[]"}
         self.client.redis.xadd(KEYS.outbox(), fields)
@@ -132,6 +132,6 @@ def _run_one(client: QueueClient, ledger: Ledger) -> str:
     run_all(client, [lane.claim(1, suspects="take")])
     for event in ("start", "end"):
         write(ledger.path, event, message_id, 1, "one")
-    done = Outcome(queue="ledger", id=message_id, rc=1, event="done", worker="by-hand")
+    done = Outcome(queue="ledger", id=message_id, rc=1, event=State.DONE, worker="by-hand")
     run_all(client, [lane.settle([done])])
     return message_id

@@ -9,7 +9,7 @@ import pytest
 
 from queueing import handlers
 from queueing.broker.leases import Batch, Delivery, Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueExists
@@ -56,7 +56,9 @@ def hand(any_client: QueueClient, conf: Conf) -> Callable[..., Hand]:
 def ended(delivery, event: str, **more) -> Outcome:
     """An outcome of a claimed delivery."""
     message = delivery.message
-    return Outcome("work", message.id, message.rc, event, "a", body=message.body, finished_ms=1.0, **more)
+    return Outcome(
+        "work", message.id, message.rc, State(event), "a", body=message.body, finished_ms=1.0, **more
+    )
 
 
 class Workplace:

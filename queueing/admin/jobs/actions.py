@@ -13,15 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 import queueing
+from queueing.broker.outcomes import State
 from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound, QueueUnavailable
 from queueing.history import writer
 from queueing.messages import Draft
-from queueing.models import Job, State
+from queueing.models import Job
 
 #: How long a second click on the same errand sends nothing new.
 ERRAND_SECONDS = 3600
-#: States of messages that may still lie in their queue.
-UNDER_WAY = frozenset({State.RETRYING, State.RELEASED, State.ABANDONED})
 
 #: Why nothing was done to a job.
 REFUSALS = {
@@ -112,7 +111,7 @@ def cancel(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
         if isinstance(words, str):
             words = [words] * len(group)
         for job, word in zip(group, words, strict=True):
-            yield Deed(job, note=_("Cancelled.")) if word == "cancelled" else Deed(job, refusal=word)
+            yield Deed(job, note=_("Cancelled.")) if word == State.CANCELLED else Deed(job, refusal=word)
 
 
 def forget(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
@@ -217,7 +216,7 @@ def _attempted(call: Callable[[], Any]) -> Any:
 def _why_not_again(job: Job) -> str:
     if not job.body_is_whole:
         return "payload"
-    if job.state in UNDER_WAY:
+    if job.runs_again:
         found = _attempted(lambda: queueing.get_client().peek_message(job.queue, job.message_id))
         return found if isinstance(found, str) else "under way" if found else ""
     return ""

@@ -22,10 +22,11 @@ from queueing.admin.downloads import payload_file
 from queueing.admin.links import address, queue_url
 from queueing.admin.overview import console_alerts
 from queueing.admin.zone import ViewersZone
-from queueing.models import Job, State
+from queueing.broker.outcomes import State
+from queueing.models import Job
 from queueing.templatetags.queueing_text import SHOWN_MAX
 
-from .actions import UNDER_WAY, VERBS, Verb
+from .actions import VERBS, Verb
 from .bulk import JobBulk, may
 from .changelist import JobList
 from .columns import ERROR_SHOWN, JobColumns
@@ -196,8 +197,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         has_link = sees_queues and (found.state in ("unknown", "unreadable") or is_there(job.queue))
         context["queue_url"] = queue_url(self.admin_site, job.queue) if has_link else ""
-        is_over = found.state in ("", "dead", "unknown", "unreadable")
-        context["is_ended"] = is_over and job.state not in UNDER_WAY
+        is_over = found.state in ("", State.DEAD, "unknown", "unreadable")
+        context["is_ended"] = is_over and not job.runs_again
         response = super().render_change_form(request, context, *args, **kwargs)
         if "part" in request.GET:  # what changes, alone
             response.template_name = "admin/queueing/job/live.html"

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from queueing.broker.outcomes import State
+
 #: The parameters that are compared as they are.
 EQUAL = ("exception", "state", "handler", "queue")
 PERIODS = {
@@ -72,7 +74,7 @@ class Criteria:
     def equal(self) -> list[tuple[str, str]]:
         """The columns that must equal a value, first the one of which there are probably fewest rows."""
         found = [(name, getattr(self, name)) for name in EQUAL if getattr(self, name)]
-        return sorted(found, key=lambda pair: pair == ("state", "done"))
+        return sorted(found, key=lambda pair: pair == ("state", State.DONE))
 
     @staticmethod
     def may_be_id(term: str) -> bool:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import queueing
 from queueing.broker.keys import is_dead_letter_queue
+from queueing.broker.outcomes import State
 from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import PeekedMessage
-from queueing.models import Job, State
+from queueing.models import Job
 
 #: There is no such queue, or it has a name that only a foreign program would give.
 NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
@@ -33,11 +34,11 @@ def now(job: Job) -> Now:
     try:
         found = _peek(job.queue, job.message_id)
         if found:
-            due_ms = found.due_ms if found.state in ("delayed", "retrying") else None
+            due_ms = found.due_ms if State(found.state).is_due_later else None
             return Now(found.state, job.queue, due_ms, tuple(_verbs(job, found.state)))
         dead = _dead_letter_queue(job)
         if dead and _peek(dead, job.message_id):
-            return Now("dead", dead, None, tuple(_verbs(job, "dead")))
+            return Now(State.DEAD, dead, None, tuple(_verbs(job, State.DEAD)))
         return Now("", verbs=tuple(_verbs(job, "")))
     except QueueUnavailable:
         return Now("unknown")
@@ -73,9 +74,9 @@ def _peek(queue: str, id: str) -> PeekedMessage | None:
 
 
 def _verbs(job: Job, state: str) -> Iterator[str]:
-    if job.body_is_whole and state in ("", "dead"):
+    if job.body_is_whole and state in ("", State.DEAD):
         yield "rerun"
-    if state == "dead":
+    if state == State.DEAD:
         yield "redrive"
-    if state in ("ready", "delayed", "retrying"):
+    if state in (State.READY, State.DELAYED, State.RETRYING):
         yield "cancel"

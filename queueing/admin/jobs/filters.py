@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queueing.models import Job, State
+from queueing.models import END_CHOICES, Job
 from queueing.templatetags.queueing_text import visible
 
 #: Names that one filter offers.
@@ -58,7 +58,7 @@ class StateFilter(Offered):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
         """All words."""
-        return list(State.choices)
+        return list(END_CHOICES)
 
 
 class NameFilter(Offered):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from django.db.models.functions import Left
 
+from queueing.broker.outcomes import State
 from queueing.models import Attempt, Job
 
 #: Attempts that a job's page shows, the newest ones, and characters of the error and the traceback of each:
@@ -32,7 +33,7 @@ def events(job: Job) -> list[Event]:
     steps = [Event(job.sent_at, "sent")] if job.sent_at else []
     for attempt in _attempts(job):
         if attempt.started_at:
-            steps.append(Event(attempt.started_at, "running", rc=attempt.rc, worker=attempt.worker))
+            steps.append(Event(attempt.started_at, State.RUNNING, rc=attempt.rc, worker=attempt.worker))
         steps.append(
             Event(
                 attempt.finished_at,

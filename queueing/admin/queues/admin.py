@@ -24,6 +24,7 @@ from queueing.admin.database_away import AnswersWithoutDatabase, unavailable
 from queueing.admin.links import address
 from queueing.admin.zone import ViewersZone
 from queueing.broker.keys import is_dead_letter_queue
+from queueing.broker.outcomes import COUNTED
 from queueing.exceptions import QueueError, QueueExists, QueueUnavailable
 from queueing.models import Job, Queue
 from queueing.monitoring import alerts
@@ -45,10 +46,9 @@ from .storage import QueueStorage
 
 #: Messages that a queue's page lets one look at.
 PEEKED = 20
-COUNTS = ("ready", "delayed", "running", "dead")
 RATES = ("rate_in", "rate_out", "failures", "drain", "spark")
 #: The figures that a queue's page shows, large, line by line.
-FIGURES = ((*COUNTS, "latency"), (*RATES, "paused"))
+FIGURES = ((*COUNTED, "latency"), (*RATES, "paused"))
 #: In the order in which they are offered.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
 #: Those that a row of the list offers.
@@ -69,7 +69,7 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
 
     form = QueueForm
     actions = None
-    list_display = ("shown_name", *ATTRIBUTES, *COUNTS, "latency", *RATES, "paused", "actions_of_row")
+    list_display = ("shown_name", *ATTRIBUTES, *COUNTED, "latency", *RATES, "paused", "actions_of_row")
     list_display_links = ("shown_name",)
     list_per_page = 100
     search_fields = ("name",)

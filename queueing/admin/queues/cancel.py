@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 import queueing
 from queueing.admin.jobs.actions import REFUSALS
+from queueing.broker.outcomes import State
 
 from .actions import QueueAction
 from .selection import IdsField
@@ -77,7 +78,7 @@ class Cancel(QueueAction):
             self.queue.name, form.cleaned_data["ids"], reason=reason
         )
         count = Counter(words)
-        done = count.pop("cancelled", 0)
+        done = count.pop(State.CANCELLED, 0)
         rest = [
             _("%(count)d left alone: %(reason)s.") % {"count": number, "reason": REFUSALS[word]}
             for word, number in count.items()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from queueing.broker.outcomes import State
 from queueing.broker.timings import Histogram
 from queueing.monitoring import Point
 from queueing.monitoring.charts import COUNTS, SECONDS, Chart, Series
@@ -32,15 +33,15 @@ PERCENTILES = (50, 95, 99)
 #: Class, label, value of a point.
 Line = tuple[str, str, Callable[[Point], float | None]]
 OUTCOMES: tuple[Line, ...] = (
-    ("done", gettext_lazy("done"), lambda point: point.done),
-    ("retrying", gettext_lazy("retrying"), lambda point: point.retried),
-    ("abandoned", gettext_lazy("abandoned"), lambda point: point.abandoned),
-    ("dead", gettext_lazy("dead"), lambda point: point.dead),
+    (State.DONE, State.DONE.label, lambda point: point.done),
+    (State.RETRYING, State.RETRYING.label, lambda point: point.retried),
+    (State.ABANDONED, State.ABANDONED.label, lambda point: point.abandoned),
+    (State.DEAD, State.DEAD.label, lambda point: point.dead),
 )
 BACKLOG: tuple[Line, ...] = (
-    ("ready", gettext_lazy("ready"), lambda point: point.ready),
-    ("delayed", gettext_lazy("delayed"), lambda point: point.delayed),
-    ("running", gettext_lazy("running"), lambda point: point.running),
+    (State.READY, State.READY.label, lambda point: point.ready),
+    (State.DELAYED, State.DELAYED.label, lambda point: point.delayed),
+    (State.RUNNING, State.RUNNING.label, lambda point: point.running),
 )
 LATENCY: tuple[Line, ...] = (("latency", gettext_lazy("latency"), lambda point: point.latency_seconds),)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from queueing.admin.links import address
+from queueing.broker.outcomes import State
 from queueing.models import Queue
 from queueing.monitoring.charts import sparkline
 from queueing.templatetags.queueing_text import day, duration, moment, visible
@@ -47,12 +48,12 @@ def _time_attribute(name: str) -> Callable[[Any, Queue], Any]:
     return shown
 
 
-def _count(name: str, label: str) -> Callable[[Any, Queue], Any]:
-    @admin.display(description=label)
+def _count(state: State) -> Callable[[Any, Queue], Any]:
+    @admin.display(description=state.label)
     def shown(_admin: Any, queue: Queue) -> Any:
-        return getattr(queue.figures, name)
+        return getattr(queue.figures, state)
 
-    shown.__name__ = name
+    shown.__name__ = state.value
     return lively(shown)
 
 
@@ -68,9 +69,9 @@ class QueueColumns:
     modified = _time_attribute("modified")
     msgs = _attribute("msgs")
     hiddenmsgs = _attribute("hiddenmsgs")
-    ready = _count("ready", gettext_lazy("ready"))
-    delayed = _count("delayed", gettext_lazy("delayed"))
-    running = _count("running", gettext_lazy("running"))
+    ready = _count(State.READY)
+    delayed = _count(State.DELAYED)
+    running = _count(State.RUNNING)
 
     @admin.display(description=gettext_lazy("name"))
     def shown_name(self, queue: Queue) -> str:
@@ -81,7 +82,7 @@ class QueueColumns:
         return format_html('<bdi>{}</bdi> <span class="quiet">{}</span>', visible(queue.name), why)
 
     @lively
-    @admin.display(description=gettext_lazy("dead"))
+    @admin.display(description=State.DEAD.label)
     def dead(self, queue: Queue) -> Any:
         """How many lie in its dead-letter queue, with the way there."""
         if not queue.figures.dead:

@@ -18,6 +18,7 @@ from queueing.admin.links import address
 from queueing.admin.whole_number import WholeNumberField
 from queueing.broker import rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.broker.outcomes import State
 from queueing.exceptions import InvalidFormat
 from queueing.messages import PeekedMessage
 from queueing.templatetags.queueing_text import SHOWN_MAX, payload, visible
@@ -164,7 +165,7 @@ class OneMessage(QueueAction):
             "messages_url": self.model_admin.action_url("messages", self.queue.name),
             "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),
         }
-        if found.state != "running" and self.model_admin.may(request, "cancel_job"):
+        if found.state != State.RUNNING and self.model_admin.may(request, "cancel_job"):
             cancel = self.model_admin.action_url("cancel", self.queue.name)
             context["cancel_url"] = f"{cancel}?{urlencode({'ids': found.id})}"
         return self.render("admin/queueing/queue/message.html", context)

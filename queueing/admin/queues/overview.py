@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 import queueing
 from queueing import monitoring
 from queueing.admin.links import address
+from queueing.broker.outcomes import COUNTED
 from queueing.models import Queue
 
 from .changelist import as_row, outflow_of
@@ -24,7 +25,7 @@ class QueueOverview:
     #: The columns whose figures are kept fresh on open pages.
     live_columns = (
         *("vt", "delay", "maxsize", "totalrecv", "totalsent", "msgs", "hiddenmsgs"),
-        *("ready", "delayed", "running", "dead", "latency"),
+        *(*COUNTED, "latency"),
         *("rate_in", "rate_out", "failures", "drain", "paused"),
     )
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from queueing.admin.jobs import bulk, search
 from queueing.broker import outbox
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Conf
@@ -72,7 +72,7 @@ def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "tes
     done_ms = 1_772_366_400_000.0
     ended = [
         Outcome(
-            qname, one.message.id, one.message.rc, event, "host:1", "jobs.say", finished_ms=done_ms,
+            qname, one.message.id, one.message.rc, State(event), "host:1", "jobs.say", finished_ms=done_ms,
             body=one.message.body, error="ValueError: no", **more,
         )
         for one in batch.deliveries

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from queueing import scrape_views
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.monitoring.prometheus import CONTENT_TYPE, Exposition
@@ -59,7 +59,7 @@ def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
     [reply] = run_all(client, [lane.claim(len(events), suspects="take")])
     outcomes = [
         Outcome(
-            "testqueue", found.message.id, found.message.rc, event, "child",
+            "testqueue", found.message.id, found.message.rc, State(event), "child",
             started_ms=found.message.sent + 700, finished_ms=found.message.sent + 700 + ms,
             due_ms=found.due_ms, delay_ms=60_000,
         )

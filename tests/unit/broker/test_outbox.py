@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from queueing.broker import outbox
-from queueing.broker.outcomes import EVENTS, Outcome, pack, parts, unpack
+from queueing.broker.outcomes import ENDS, Outcome, State, pack, parts, unpack
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.exceptions import QueueError
@@ -228,7 +228,7 @@ def test_a_recorder_without_a_lease_keeps_nobody_away(client, recorder, settle, 
 
 def test_a_batch_is_cut_into_entries_that_can_be_read_again():
     outcomes = [
-        Outcome("q", f"{n:032}", 1, "done", "w", body="b" * 10, result="\udcff" * 1_000_000)
+        Outcome("q", f"{n:032}", 1, State.DONE, "w", body="b" * 10, result="\udcff" * 1_000_000)
         for n in range(20)
     ]
     found = [
@@ -240,11 +240,11 @@ def test_a_batch_is_cut_into_entries_that_can_be_read_again():
 
 
 def test_a_usual_batch_is_one_entry():
-    outcomes = [Outcome("q", f"{n:032}", 1, "done", "w", body="b" * 1000) for n in range(1000)]
+    outcomes = [Outcome("q", f"{n:032}", 1, State.DONE, "w", body="b" * 1000) for n in range(1000)]
     assert [len(part) for part in parts(outcomes)] == [1000]
 
 
 def test_every_word_for_an_end_travels():
-    told = [Outcome("q", ID, 1, event, "w") for event in sorted(EVENTS)]
+    told = [Outcome("q", ID, 1, event, "w") for event in ENDS.values()]
     found = unpack([b"packed", pack(told, with_bodies=True), b"refused", b"[]"])
-    assert [outcome.event for outcome in found] == sorted(EVENTS)
+    assert [outcome.event for outcome in found] == list(ENDS)

@@ -3,7 +3,7 @@
 import pytest
 
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Conf
 from queueing.messages import Progress
@@ -29,7 +29,7 @@ def test_what_was_told_last_is_shown_until_the_message_is_settled(lane: Lane):
     assert client.report_progress("q", id, 1, 0.25, "a quarter")
     assert client.report_progress("q", id, 1, 0.5, "half é\x00")
     assert client.progress_of("q", [id]) == {id: Progress(0.5, "half é\x00")}
-    run_all(client, [lane.settle([Outcome("q", id, 1, "done", "w.0")])])
+    run_all(client, [lane.settle([Outcome("q", id, 1, State.DONE, "w.0")])])
     assert client.progress_of("q", [id]) == {}
     assert not client.redis.exists("rsmq:q:progress")
 

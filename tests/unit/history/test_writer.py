@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import OperationalError
 
-from queueing.broker.outcomes import Outcome, pack, unpack
+from queueing.broker.outcomes import Outcome, State, pack, unpack
 from queueing.history import writer
 from queueing.models import Attempt, Job
 
@@ -17,7 +17,7 @@ NOW_MS = 1_795_452_922_000.0
 
 def outcome(rc=1, event="done", id=ID, **more):
     values = {"started_ms": NOW_MS + rc * 1000, "finished_ms": NOW_MS + rc * 1000 + 400, "body": "text"}
-    return Outcome("q", id, rc, event, **{"worker": "w", **values, **more})
+    return Outcome("q", id, rc, State(event), **{"worker": "w", **values, **more})
 
 
 def test_an_outcome_becomes_a_job_and_its_attempt():
@@ -96,7 +96,7 @@ def test_the_first_word_about_a_receipt_stays():
 
 
 def test_the_same_id_in_two_queues_is_two_jobs():
-    writer.write([outcome(), Outcome("other", ID, 1, "done", "w", finished_ms=NOW_MS)])
+    writer.write([outcome(), Outcome("other", ID, 1, State.DONE, "w", finished_ms=NOW_MS)])
     assert Job.objects.count() == 2
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from queueing.broker import leases
 from queueing.broker.keys import Keys
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import use_client
 from queueing.conf import Conf
@@ -44,7 +44,9 @@ def claim(lane, count=10):
 
 def settle(lane, delivery, event, delay_ms=0):
     message = delivery.message
-    outcome = Outcome("work", message.id, message.rc, event, "child", finished_ms=1.0, delay_ms=delay_ms)
+    outcome = Outcome(
+        "work", message.id, message.rc, State(event), "child", finished_ms=1.0, delay_ms=delay_ms
+    )
     run_all(lane.client, [lane.settle([outcome])])
 
 

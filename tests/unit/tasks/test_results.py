@@ -11,7 +11,7 @@ from queueing import get_client
 from queueing.broker import leases, task_body
 from queueing.broker.keys import Keys
 from queueing.broker.leases import Lane, run_all
-from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, pack
+from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, State, pack
 from queueing.conf import Conf
 from queueing.exceptions import TaskCancelled, TaskCrashed
 from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
@@ -55,7 +55,15 @@ def settle(lane, delivery, event, **more):
 
     message = delivery.message
     outcome = Outcome(
-        "default", message.id, message.rc, event, lane.child, "x", body=message.body, finished_ms=2e12, **more
+        "default",
+        message.id,
+        message.rc,
+        State(event),
+        lane.child,
+        "x",
+        body=message.body,
+        finished_ms=2e12,
+        **more,
     )
     run_all(lane.client, [lane.settle([outcome])])
 
@@ -283,7 +291,7 @@ def recorded_by_another_program(queues, error_class="builtins.ValueError", resul
     sent = tasks.add.enqueue(1)
     queues.delete_message("default", sent.id)
     outcome = Outcome(
-        "default", sent.id, 1, "done" if result else "dead", "w", started_ms=1e12, finished_ms=1e12,
+        "default", sent.id, 1, State.DONE if result else State.DEAD, "w", started_ms=1e12, finished_ms=1e12,
         body='{"django_task":1,"task":"tests.unit.tasks.app.tasks.add"}', error="boom",
         error_class=error_class, result=result,
     )  # fmt: skip

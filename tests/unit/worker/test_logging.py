@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from queueing.broker.leases import Delivery
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 from queueing.context import Context, current
 from queueing.logging import TextFormatter
 from queueing.messages import Message
@@ -18,7 +18,7 @@ from queueing.worker.steady_log import NAMES, _reported, steady
 
 
 def outcome(event: str, **fields: object) -> Outcome:
-    return Outcome("q", "i" * 32, 2, event, "w", "app.work", 1000.0, 1250.0, 3, 0, **fields)  # type: ignore[arg-type]
+    return Outcome("q", "i" * 32, 2, State(event), "w", "app.work", 1000.0, 1250.0, 3, 0, **fields)  # type: ignore[arg-type]
 
 
 def raised() -> Exception:
@@ -107,7 +107,7 @@ def test_every_outcome_that_matters_has_a_line(caplog, event, level):
 
 
 def test_short_successes_are_counted_unless_each_is_wanted(caplog):
-    short = Outcome("q", "i" * 32, 1, "done", "w", "app.work", 1000.0, 1001.0, 1, 0)
+    short = Outcome("q", "i" * 32, 1, State.DONE, "w", "app.work", 1000.0, 1001.0, 1, 0)
     with caplog.at_level("INFO"):
         OutcomeLog(log_jobs=False).tell(short)
         assert not caplog.records
