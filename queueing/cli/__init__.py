@@ -5,12 +5,10 @@ to a ``Screen``, which keeps hostile content from steering the terminal.
 """
 
 from .base import Verb
-from .looks import List, Peek, Show
-from .messages import Cancel, Receive, Send
+from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send
 from .output import Screen
-from .queues import Create, Delete, Pause, Resume, Set
+from .queues import Create, Delete, List, Pause, Resume, Set, Show, Sweep
 from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
-from .upkeep import Move, Purge, Redrive, Sweep
 from .workers import QuietWorker, ResumeWorker, TakeNote, TakeOutbox, Workers
 
 __all__ = ["VERBS", "Screen", "Verb"]

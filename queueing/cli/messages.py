@@ -1,24 +1,22 @@
-"""Verbs for single messages: send, receive, cancel."""
+"""Verbs for messages: send, receive, peek, cancel, purge, redrive, move."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
+from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueExists, QueueNotFound
 from queueing.messages import Message
 
-from . import values
-from .base import Verb, add_queue, add_yes
-from .output import Refused, Screen
-from .text import counted
-
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+from . import base
+from .base import Verb, add_json, add_queue, add_yes
+from .output import Refused, Screen, counted
 
 #: Messages that are received, printed and deleted at a time.
 STEP = 100
@@ -48,16 +46,14 @@ QUEUES that is missing is made first."""
         time = parser.add_mutually_exclusive_group()
         time.add_argument(
             "--delay",
-            type=values.seconds,
+            type=base.seconds,
             metavar="SECONDS",
             help="when it can be received (the queue's delay)",
         )
-        time.add_argument(
-            "--delay-ms", type=values.milliseconds, metavar="MS", help="the same in milliseconds"
-        )
+        time.add_argument("--delay-ms", type=base.milliseconds, metavar="MS", help="the same in milliseconds")
         parser.add_argument(
             "--header",
-            type=values.header,
+            type=base.header,
             action="append",
             default=[],
             dest="headers",
@@ -66,12 +62,12 @@ QUEUES that is missing is made first."""
         )
         parser.add_argument(
             "--deduplication-id",
-            type=values.deduplication_id,
+            type=base.deduplication_id,
             metavar="ID",
             help="if one with this id was sent in the last 5 minutes, print its id and send nothing",
         )
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         headers = dict(options.headers)
         if len(headers) < len(options.headers):
             raise Refused("Two headers have the same name: give each a name of its own.")
@@ -85,7 +81,7 @@ QUEUES that is missing is made first."""
         screen.say(_send(client, options.queue, body, how))
 
 
-def _send(client: "QueueClient", qname: str, body: str, how: dict[str, Any]) -> str:
+def _send(client: QueueClient, qname: str, body: str, how: dict[str, Any]) -> str:
     try:
         return client.send_message(qname, body, **how)
     except QueueNotFound:
@@ -110,21 +106,21 @@ is left alone and will be received again."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
         parser.add_argument(
-            "--count", type=values.count, default=1, metavar="N", help="how many at the most (1)"
+            "--count", type=base.count, default=1, metavar="N", help="how many at the most (1)"
         )
         parser.add_argument(
-            "--vt", type=values.seconds, metavar="SECONDS", help="how long they stay hidden (the queue's vt)"
+            "--vt", type=base.seconds, metavar="SECONDS", help="how long they stay hidden (the queue's vt)"
         )
         parser.add_argument(
             "--wait",
-            type=values.wait,
+            type=base.wait,
             default=0,
             metavar="SECONDS",
             help="how long to wait for the first one, up to 3600 (0)",
         )
         parser.add_argument("--delete", action="store_true", help="delete what is printed")
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         printed = deleted = 0
 
         def so_far() -> str:
@@ -153,7 +149,7 @@ is left alone and will be received again."""
             )
 
 
-def _received(client: "QueueClient", options: Namespace) -> Iterator[list[Message]]:
+def _received(client: QueueClient, options: Namespace) -> Iterator[list[Message]]:
     left, wait_seconds = options.count, options.wait
     while left > 0:
         step = min(left, STEP)
@@ -163,6 +159,33 @@ def _received(client: "QueueClient", options: Namespace) -> Iterator[list[Messag
         if len(messages) < step:
             return
         left, wait_seconds = left - step, 0
+
+
+class Peek(Verb):
+    name = "peek"
+    help = "look at messages without receiving them"
+    description = """\
+Messages in the order of their delivery with id, state, receive count (rc) and
+the beginning of the body. They are not received: nothing is hidden or counted.
+What is not printable is written out, as in \\n; --json has bodies in whole."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        parser.add_argument(
+            "--count", type=base.peeked, default=10, metavar="N", help="how many at the most, up to 1000 (10)"
+        )
+        parser.add_argument("--newest", action="store_true", help="from the end of the queue")
+        add_json(parser, "an array with an object for each message")
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        messages = client.peek_messages(options.queue, count=options.count, newest=options.newest)
+        if options.json:
+            screen.json([dataclasses.asdict(message) for message in messages])
+            return
+        if not messages:
+            screen.note(f"{options.queue} has no messages.")
+        for message in messages:
+            screen.row(f"{message.id}  {message.state:8}  rc {message.rc}  ", message.body)
 
 
 class Cancel(Verb):
@@ -175,10 +198,10 @@ another receiver has is left alone. It asks first, with their number."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
-        parser.add_argument("ids", metavar="ID", nargs="+", type=values.message_id, help="id of a message")
+        parser.add_argument("ids", metavar="ID", nargs="+", type=base.message_id, help="id of a message")
         add_yes(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         ids = list(dict.fromkeys(options.ids))
         if not options.yes:
             screen.confirm(f"Cancel {counted(len(ids))} of {options.queue}?")
@@ -187,3 +210,103 @@ another receiver has is left alone. It asks first, with their number."""
         done = count.pop(State.CANCELLED, 0)
         rest = [f"{number} left alone: {LEFT_ALONE[word]}" for word, number in count.items()]
         screen.say("; ".join([f"Cancelled {counted(done)} of {options.queue}", *rest]) + ".")
+
+
+class Purge(Verb):
+    name = "purge"
+    help = "delete the messages of a queue"
+    description = """\
+Delete all messages of a queue, delayed and hidden ones included; those that a
+worker holds stay, and so does the queue. It asks first, with their number."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        add_yes(parser)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        if not options.yes and not _may_purge(client, screen, options.queue):
+            return
+        with screen.tally(f"Purging {options.queue}", "deleted") as tally:
+            deleted = client.purge_queue(options.queue, progress=tally)
+        screen.say(f"Deleted {counted(deleted)} of {options.queue}.")
+
+
+def _may_purge(client: QueueClient, screen: Screen, name: str) -> bool:
+    for figures in client.queue_figures([name]):
+        running = figures.running
+        count = max(0, figures.attributes.msgs - running)
+        if not count:
+            screen.say(f"{name} has no messages to delete.")
+            return False
+        stay = f" ({running} more {'is' if running == 1 else 'are'} running and kept)" if running else ""
+        screen.confirm(f"Delete {counted(count)} of {name}{stay}?")
+        return True
+    raise QueueNotFound
+
+
+def _add_which(parser: ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--count", type=base.count, metavar="N", help="only the first so many")
+    which.add_argument(
+        "--id",
+        type=base.message_id,
+        action="append",
+        dest="ids",
+        metavar="ID",
+        help="only this message; may be repeated",
+    )
+
+
+class Redrive(Verb):
+    name = "redrive"
+    help = "move dead letters back to their queue"
+    description = """\
+Move the dead letters of QUEUE back to it, where they have all their attempts
+again. Ids, bodies, headers and receive counts stay as they are."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        _add_which(parser)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        name = options.queue
+        if is_dead_letter_queue(name):
+            alive = name.removesuffix("-dead")
+            raise Refused(f'{name} holds the dead letters themselves: "manage.py queues redrive {alive}".')
+        with screen.tally(f"Redriving {name}", "moved") as tally:
+            moved = client.redrive(name, count=options.count, ids=_ids(options), progress=tally)
+        screen.say(_moved(moved, options, f"{client.dead_letter_queue(name)} back to {name}"))
+
+
+class Move(Verb):
+    name = "move"
+    help = "move ready messages to another queue"
+    description = """\
+Move ready messages from SOURCE to TARGET; ids, bodies, headers and receive
+counts stay as they are. What is delayed, hidden or running stays where it is.
+Both queues must be there."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("source", metavar="SOURCE", type=base.queue_name, help="queue to take from")
+        parser.add_argument("target", metavar="TARGET", type=base.queue_name, help="queue to put into")
+        _add_which(parser)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        source, target = options.source, options.target
+        with screen.tally(f"Moving {source} to {target}", "moved") as tally:
+            moved = client.move_messages(
+                source, target, count=options.count, ids=_ids(options), progress=tally
+            )
+        screen.say(_moved(moved, options, f"{source} to {target}"))
+
+
+def _ids(options: Namespace) -> list[str] | None:
+    """Each once, in the order in which they are named."""
+    return list(dict.fromkeys(options.ids)) if options.ids else None
+
+
+def _moved(moved: int, options: Namespace, way: str) -> str:
+    ids = _ids(options)
+    missing = len(ids) - moved if ids else 0
+    rest = f"; {missing} of those named {'is' if missing == 1 else 'are'} not ready there" if missing else ""
+    return f"Moved {counted(moved)} from {way}{rest}."

@@ -1,34 +1,142 @@
-"""Verbs that make, change and end queues: create, set, pause, resume, delete."""
+"""Verbs for queues: list, show, create, set, pause, resume, delete, sweep."""
 
+import dataclasses
+import logging
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-from queueing.exceptions import QueueNotFound
+from queueing.broker import rsmq_values
+from queueing.broker.outcomes import COUNTED, State
+from queueing.client import QueueClient
+from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
+from queueing.messages import QueueFigures, QueuePolicy, Swept
 
-from . import values
+from . import base
 from .base import Verb, add_json, add_queue, add_yes
-from .looks import show
-from .output import Refused, Screen
-from .text import counted
+from .output import Refused, Screen, counted, duration, moment, warn
 
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+COLUMNS = ("queue", *COUNTED, "latency", "paused")
+ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
+
+#: What stands beside a figure of ``show``.
+MEANINGS = {
+    State.READY: "can be received now",
+    State.DELAYED: "due later, or hidden by a receive",
+    State.RUNNING: "held by a worker",
+    State.DEAD: "in its dead-letter queue",
+    "latency": "age of the oldest ready message",
+    "paused": "whether it gives out messages",
+    "vt": "seconds a received message stays hidden",
+    "delay": "seconds a new message stays hidden",
+    "maxsize": "UTF-16 units of a message, -1: any",
+    "totalrecv": "receives ever",
+    "totalsent": "messages ever sent",
+    "msgs": "messages in the queue",
+    "hiddenmsgs": "those not ready",
+    "max_receive_count": "receives after which a message is dead",
+    "dead_letter_queue": "where it goes then",
+    "retention_seconds": "a message ready for so long is dropped",
+}
+
+
+class List(Verb):
+    name = "list"
+    help = "all queues with their figures"
+    description = """\
+All queues by name, with how many messages are ready, delayed, running and
+dead, the age of the oldest ready message (latency) and whether the queue is
+paused. Autoscalers read --json, where the age is latency_seconds."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--long", action="store_true", help="RSMQ's nine attributes, too, in a wide table")
+        add_json(form, "an array with an object for each queue")
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        figures = client.queue_figures()
+        if options.json:
+            screen.json([as_json(queue) for queue in figures])
+            return
+        if not figures:
+            screen.say('There is no queue: "manage.py queues create NAME" makes one.')
+        else:
+            columns = COLUMNS + ATTRIBUTES if options.long else COLUMNS
+            screen.table([columns, *([_words(queue)[name] for name in columns] for queue in figures)])
+        warn(client, screen, figures, client.list_queues())
+
+
+class Show(Verb):
+    name = "show"
+    help = "one queue: figures, attributes and policies"
+    description = """\
+Everything about one queue: its figures, RSMQ's nine attributes by RSMQ's
+names, and what it has beyond them: redrive policy, retention, paused."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        add_json(parser, "an object")
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        show(client, screen, options.queue, as_object=options.json)
+
+
+def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> None:
+    """Print everything about one queue. Raises ``QueueNotFound``."""
+    # The policy first: it knows where the dead letters are that the figures count.
+    policy = client.get_queue_policy(name)
+    figures = client.figures_of_queue(name)
+    if figures is None:
+        raise QueueNotFound
+    if as_object:
+        screen.json(as_json(figures) | dataclasses.asdict(policy))
+        return
+    words = _words(figures) | _policy_words(policy)
+    screen.table([(name, words[name], MEANINGS.get(name, "")) for name in words], right=False)
+    warn(client, screen, [figures])
+
+
+def as_json(figures: QueueFigures) -> dict[str, Any]:
+    """One queue for programs: everything in one flat object, times with their unit in the name."""
+    fields = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures)}
+    name, attributes = fields.pop("name"), fields.pop("attributes")
+    return {"queue": name, **fields, **dataclasses.asdict(attributes)}
+
+
+def _words(figures: QueueFigures) -> dict[str, str]:
+    values = as_json(figures)
+    attributes = {name: str(values[name]) for name in ATTRIBUTES}
+    return {
+        **{name: str(values[name]) for name in ("queue", *COUNTED)},
+        "latency": duration(figures.latency_seconds) if figures.ready else "-",
+        "paused": "yes" if figures.paused else "no",
+        **attributes,
+        **{name: moment(values[name]) for name in ("created", "modified")},
+    }
+
+
+def _policy_words(policy: QueuePolicy) -> dict[str, str]:
+    return {
+        "max_receive_count": str(policy.max_receive_count or "-"),
+        "dead_letter_queue": policy.dead_letter_queue or "-",
+        "retention_seconds": str(policy.retention_seconds or "-"),
+    }
 
 
 def _add_attributes(parser: ArgumentParser, *, defaults: tuple[str, str, str] = ("", "", "")) -> None:
     vt, delay, maxsize = defaults
     parser.add_argument(
-        "--vt", type=values.seconds, metavar="SECONDS", help=f"how long a received message stays hidden{vt}"
+        "--vt", type=base.seconds, metavar="SECONDS", help=f"how long a received message stays hidden{vt}"
     )
     parser.add_argument(
         "--delay",
-        type=values.seconds,
+        type=base.seconds,
         metavar="SECONDS",
         help=f"how long a new message cannot be received{delay}",
     )
     parser.add_argument(
         "--maxsize",
-        type=values.maxsize,
+        type=base.maxsize,
         metavar="UNITS",
         help=f"longest message in UTF-16 units, 1024 to 65536, or -1 for any{maxsize}",
     )
@@ -45,7 +153,7 @@ once. Policies are given to it afterwards, with set."""
         add_queue(parser)
         _add_attributes(parser, defaults=(" (30)", " (0)", " (65536)"))
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.create_queue(options.queue, vt=options.vt, delay=options.delay, maxsize=options.maxsize)
         screen.say(f"Created {options.queue}.")
 
@@ -66,13 +174,13 @@ has been ready for so long; what is delayed, running or retried stays."""
         _add_attributes(parser)
         parser.add_argument(
             "--max-receive-count",
-            type=values.receive_count,
+            type=base.receive_count,
             metavar="N",
             help="dead after so many receives, 1 to 1000",
         )
         parser.add_argument(
             "--dead-letter-queue",
-            type=values.queue_name,
+            type=base.queue_name,
             metavar="NAME",
             help="where dead letters go (QUEUE-dead); it is made when it is needed",
         )
@@ -80,14 +188,14 @@ has been ready for so long; what is delayed, running or retried stays."""
         retention = parser.add_mutually_exclusive_group()
         retention.add_argument(
             "--retention",
-            type=values.retention,
+            type=base.retention,
             metavar="SECONDS",
             help="drop what has been ready for so long",
         )
         retention.add_argument("--no-retention", action="store_true", help="drop nothing")
         add_json(parser, "the queue as an object")
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         attributes = {name: getattr(options, name) for name in ("vt", "delay", "maxsize")}
         changes_attributes = any(value is not None for value in attributes.values())
         changes_redrive = options.max_receive_count or options.dead_letter_queue or options.no_redrive
@@ -104,7 +212,7 @@ has been ready for so long; what is delayed, running or retried stays."""
         show(client, screen, options.queue, as_object=options.json)
 
 
-def _set_redrive(client: "QueueClient", options: Namespace) -> None:
+def _set_redrive(client: QueueClient, options: Namespace) -> None:
     if options.no_redrive:
         if options.max_receive_count or options.dead_letter_queue:
             raise Refused("--no-redrive takes the policy away: leave the other options of it out.")
@@ -126,7 +234,7 @@ Give out no more messages: workers and receivers of this package find none
 until the queue is resumed. Sends go on, and what runs is finished. Programs
 that use RSMQ itself do not know about it and go on receiving."""
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.pause_queue(options.queue)
         screen.say(f"Paused {options.queue}: it takes messages and gives none out.")
 
@@ -136,7 +244,7 @@ class Resume(Verb):
     help = "give out messages of a paused queue again"
     description = "Give out messages again. Workers and receivers who wait get them at once."
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.resume_queue(options.queue)
         screen.say(f"Resumed {options.queue}.")
 
@@ -152,7 +260,7 @@ queue is another queue and stays. It asks first, with the number of messages."""
         add_queue(parser)
         add_yes(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         figures = client.figures_of_queue(options.queue)
         if figures is None:
             raise QueueNotFound
@@ -162,3 +270,79 @@ queue is another queue and stays. It asks first, with the number of messages."""
             screen.confirm(f"Delete the queue {options.queue} with its {messages}{running}?")
         client.delete_queue(options.queue)
         screen.say(f"Deleted {options.queue} with its {messages}.")
+
+
+class Sweep(Verb):
+    name = "sweep"
+    help = "tidy up one queue, or all and what lost queues left"
+    description = """\
+Delete what no message owns any more: ids without a body (phantoms) and fields
+without a message (orphans). Drop what has outlived the queue's retention, and
+bury what its redrive policy calls worn out. Without QUEUE all are swept, and
+what is left of queues that another program deleted goes, too.
+
+Mend what another program has spoilt: keys of another type are kept under the
+name KEY:unreadable, a message whose due time is no time becomes ready, and
+leases without end are dropped. If the order of the messages of a queue is
+lost, all are ready again in the order of their sending.
+
+Workers do the same now and then, but for the two keys of RSMQ itself. It
+harms nothing at any time."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "queue", metavar="QUEUE", nargs="?", type=base.queue_name, help="sweep only this one"
+        )
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        if options.queue:
+            _mend(client, screen, [options.queue])
+            client.get_queue_attributes(options.queue)
+            screen.say(f"Swept {options.queue}: {_found(client.sweep_queue(options.queue))}.")
+            return
+        names = sorted(filter(_is_name, client.list_queues()))
+        swept = Swept(mended=_mend(client, screen, names))
+        with screen.tally("Sweeping", "swept", "queue") as tally:
+            for number, name in enumerate(names, 1):
+                try:
+                    swept += client.sweep_queue(name)
+                except QueueUnavailable:
+                    raise
+                except QueueError as error:
+                    screen.say(f"{name} could not be swept: {error}.")
+                tally(number, len(names))
+        screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
+        screen.say(f"Deleted {counted(client.sweep_lost_queues(), 'key')} of lost queues.")
+
+
+def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
+    """Set spoilt keys aside and name them; how many there were."""
+    # The client logs each key. Without LOGGING, Python would print that beside the lines below.
+    logger, silent = logging.getLogger("queueing"), logging.NullHandler()
+    logger.addHandler(silent)
+    try:
+        mended = client.mend_keys()
+        for name in names:
+            mended |= client.mend_keys(name) | client.mend_queue(name)
+    finally:
+        logger.removeHandler(silent)
+    for key, place in mended.items():
+        screen.say(f"{key} held a value of another type, which is kept as {place}.")
+    return len(mended)
+
+
+def _is_name(name: str) -> bool:
+    """Another program may have put anything into the index."""
+    try:
+        rsmq_values.qname(name)
+    except QueueError:
+        return False
+    return True
+
+
+def _found(swept: Swept) -> str:
+    mended = f", {swept.mended} mended" if swept.mended else ""
+    return (
+        f"{counted(swept.phantoms, 'phantom')}, {counted(swept.orphans, 'orphan')}, "
+        f"{swept.expired} expired, {swept.buried} buried{mended}"
+    )

@@ -2,20 +2,16 @@
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from queueing import periodic
+from queueing.client import QueueClient
 from queueing.exceptions import ScheduleNotFound
 from queueing.messages import ScheduleState
 from queueing.scheduling import schedule
 
 from .base import Verb, add_json
-from .output import Refused, Screen
-from .text import duration, moment
-from .warnings import warn
-
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+from .output import Refused, Screen, duration, moment, warn
 
 COLUMNS = ("schedule", "times", "zone", "queue", "missed", "last tick", "next tick", "paused")
 
@@ -31,7 +27,7 @@ no worker that takes its queue."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser, "an array with an object for each schedule")
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         states = client.schedules()
         if options.json:
             screen.json([_as_json(state) for state in states])
@@ -53,7 +49,7 @@ beside the ticks: the next one is not moved. A queue that is missing is made."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         periodic.discover()
         found = periodic.find(options.schedule)
         if found is None:
@@ -72,7 +68,7 @@ heed it at once; messages that are sent already are not touched."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(client.pause_schedule, options.schedule)
         screen.say(f"Paused the schedule {options.schedule}.")
 
@@ -87,7 +83,7 @@ made up for."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(client.resume_schedule, options.schedule)
         screen.say(f"Resumed the schedule {options.schedule}.")
 

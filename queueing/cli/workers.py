@@ -2,21 +2,17 @@
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import DatabaseError
 
 from queueing.broker import outbox
+from queueing.client import QueueClient
 from queueing.history import ownership, writer
 from queueing.monitoring.workers import Worker
 
 from .base import Verb, add_json
-from .output import Refused, Screen
-from .text import counted, duration, size
-from .warnings import warn
-
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+from .output import Refused, Screen, counted, duration, size, warn
 
 COLUMNS = ("worker", "state", "host", "pid", "version", "up", "busy", "memory", "trip", "beat", "queues")
 
@@ -36,7 +32,7 @@ behind it, which tells them apart."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser, "an array with an object for each worker")
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         workers = client.workers()
         if options.json:
             screen.json([_as_json(worker) for worker in workers])
@@ -63,7 +59,7 @@ started again under the same name works as usual."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(client.quiet_worker(options.worker), options.worker)
         screen.say(f"The worker {options.worker} claims nothing from its next heartbeat on.")
 
@@ -77,7 +73,7 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(client.resume_worker(options.worker), options.worker)
         screen.say(f"The worker {options.worker} claims again from its next heartbeat on.")
 
@@ -93,7 +89,7 @@ that are lost by now goes away."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         """None: there is one outbox."""
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         count = outbox.acknowledge(client, outbox.stats(client).lost)
         screen.say(f"Took note of {counted(count, 'lost outcome')}.")
 
@@ -109,7 +105,7 @@ projects on one Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
     def add_arguments(self, parser: ArgumentParser) -> None:
         """None: there is one outbox."""
 
-    def run(self, client: "QueueClient", screen: Screen, options: Namespace) -> None:
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         try:
             ownership.take(client)
         except DatabaseError as error:

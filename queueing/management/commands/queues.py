@@ -11,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from queueing import get_client
 from queueing.cli import VERBS, Screen, Verb
-from queueing.cli.sentences import sentence
-from queueing.cli.text import inert
+from queueing.cli.output import inert, sentence
 from queueing.exceptions import QueueError
 
 WORK = ("work", "process messages, as runworker does")

@@ -6,8 +6,7 @@ import pytest
 from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
-from queueing.cli.output import Screen
-from queueing.cli.text import aligned, cut, duration, inert, moment, width
+from queueing.cli.output import Screen, aligned, cut, duration, inert, moment, width
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
 

@@ -1,5 +1,7 @@
 """The verbs for many messages: purge, redrive, move, sweep."""
 
+import logging
+
 import pytest
 from django.core.management import CommandError
 
@@ -131,3 +133,11 @@ def test_all_queues_are_swept_and_what_lost_ones_left(queues, mail):
         "Swept 2 queues: 1 phantom, 0 orphans, 0 expired, 0 buried.\nDeleted 1 key of lost queues.\n"
     )
     assert not mail.redis.exists("rsmq:lost:headers")
+
+
+def test_a_mended_key_is_printed_once_where_no_logging_is_set_up(queues, mail, capfd, monkeypatch):
+    for logger in (logging.getLogger(), logging.getLogger("queueing")):
+        monkeypatch.setattr(logger, "handlers", [])
+    mail.redis.set("rsmq:mail:leases", "theirs")
+    assert "rsmq:mail:leases held a value of another type" in queues("sweep", "mail").out
+    assert "rsmq:mail:leases" not in capfd.readouterr().err
