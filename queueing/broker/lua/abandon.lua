@@ -1,8 +1,8 @@
--- Give back what a child held that is dead or leaves.
+-- Give back the messages of a child that has died or is leaving.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that had started
--- Returns {'ok', how many messages it held}, or what lib/room.lua says
+-- Returns {'ok', how many messages the child held}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue

@@ -1,15 +1,15 @@
--- A worker's heartbeat, stamped with the server's time. It hears whether it was told to be quiet, and once
--- a minute one of all workers hears that it is its turn to note how the queues stand.
+-- Store a worker's heartbeat with the server's time. The reply carries the request to be quiet. Once a minute
+-- one of all workers gets the turn to sample the queues.
 --
 -- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES  KEYS[5] task queues
--- ARGV[1] its field  ARGV[2] JSON  ARGV[3] token of this life of the worker
--- ARGV[4] '1': it asks to which queues tasks were sent
--- Returns {1 where it is to be quiet, 1 where it is its turn, {queues to which tasks were sent and that are
--- there}, then, where it is its turn, the names of all queues}
+-- ARGV[1] field of the worker  ARGV[2] JSON  ARGV[3] token of this life of the worker
+-- ARGV[4] '1' to ask for the task queues
+-- Returns {1 to be quiet, else 0; 1 for the turn, else 0; {existing queues to which tasks were sent}; then,
+-- with the turn, the names of all queues}
 --
 -- include clock
 local VISIBLE_MS = 3600000
--- Late in the minute, so that what is counted then belongs to it.
+-- Late in the minute, so that the counts of the sample belong to this minute.
 local turn = whole(math.floor((now_ms / 1000 + 10) / 60))
 local told = redis.call('HGET', KEYS[2], ARGV[1])
 local is_its_turn = redis.pcall('GET', KEYS[3]) ~= turn
@@ -17,11 +17,11 @@ local is_its_turn = redis.pcall('GET', KEYS[3]) ~= turn
 redis.call('HDEL', KEYS[1], '')
 redis.call('HSET', KEYS[1], ARGV[1], whole(now_ms) .. ' ' .. ARGV[2])
 if told and told ~= ARGV[3] then
-  -- Another worker of that name was told.
+  -- The request was for another worker of the same name.
   redis.call('HDEL', KEYS[2], ARGV[1])
   told = false
 end
--- A set that another program has spoilt names nothing.
+-- A set that another program has spoilt counts as empty.
 local function members(command, ...)
   local found = redis.pcall(command, ...)
   return found.err and {} or found

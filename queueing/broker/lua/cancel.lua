@@ -1,10 +1,10 @@
--- Delete messages that nobody is working on, and record each as cancelled. A message that a worker holds
--- under a lease that lasts stays, and so does one that another receiver hides.
+-- Delete messages that no receiver holds, and record each as cancelled. A message stays if a worker holds it
+-- under a valid lease, or if another receiver hides it.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] reason, '' for none  ARGV[7…] ids
--- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or what
--- lib/room.lua says
+-- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or the reply of
+-- lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue
@@ -15,8 +15,8 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
 local running = running_ids()
 
--- Every delivery that ended with a word is counted in its ends, so one more in the receive count is a
--- delivery that is not over: as long as the message is hidden, somebody has it.
+-- The ends of a message count its settled deliveries. A higher receive count means that a delivery is not
+-- settled: another receiver has the message as long as it is hidden.
 local function word_for(id, rc)
   local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
   if not score or redis.call('HEXISTS', KEYS[1], id) == 0 then return 'gone' end
@@ -35,7 +35,7 @@ for i = 7, #ARGV do
   local word = word_for(id, rc)
   if word == 'cancelled' then
     local failed, crashed = read_ends(id)
-    -- In the place of the delivery that will not be: the history keeps the newest receipt of a message.
+    -- The receipt of the delivery that would come next: the history keeps the newest receipt of a message.
     endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
     add_body(bodies, id)
     forget(id)

@@ -1,7 +1,8 @@
--- Make messages receivable again at another time, by id whoever holds them, or by receipt if it fits.
+-- Change when messages become visible again, by id or by receipt. An id applies even if another reader holds
+-- the message; a receipt applies only if it still fits.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
--- ARGV[1] vt in seconds, or 'release': now, at the head, and without counting as a receive
+-- ARGV[1] vt in seconds, or 'release': now, at the head, and not counted as a receive
 -- ARGV[2] channel  ARGV[3…] per message: id, rc of the receipt or ''
 -- Returns {'ok', 1 or 0 for each} or {RSMQ's error name}
 --
@@ -19,7 +20,7 @@ for i = 3, #ARGV, 2 do
     reply[#reply + 1] = 0
   else
     if ARGV[1] == 'release' and tonumber(is_there) == tonumber(head_score(id)) then
-      -- It is there already: a repeated call, which must not count again.
+      -- The message is at the head already: this is a repeated call, which must not count again.
       released = true
     elseif ARGV[1] == 'release' then
       local failed, crashed, given_back = read_ends(id)

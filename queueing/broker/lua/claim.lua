@@ -1,13 +1,13 @@
--- Claim a batch for a lane and lease it. A call repeated with the same number returns the same batch.
+-- Claim a batch for a lane and lease it. A repeated call with the same number returns the same batch.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
--- ARGV[10] ms of the lease  ARGV[11] what becomes of a message that must run alone: 'take' where the child
--- holds nothing at all, 'await' that, or 'pass' it over  ARGV[12] max crashes
--- Returns {'ok', now ms, next due ms or 0, '1' where the head of the queue must run alone in an idle
--- child, then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
--- or what lib/room.lua says. Of a first delivery that was due later than it was sent, the ms at which it
--- was due follow in the text with its ends.
+-- ARGV[10] ms of the lease  ARGV[11] how to treat a message that must run alone: 'take' it if the child holds
+-- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes
+-- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, else
+-- '0', then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'}, or the
+-- reply of lib/room.lua for wrong keys. The counters of a first delivery are followed by the ms at which it
+-- was due, if that was later than its sending.
 --
 -- include clock
 -- include queue
@@ -23,12 +23,13 @@ local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms), 'LIMIT', 0, 100)) do
-  -- Our own lease may end while Redis or we were away: nobody took it, so it is still ours.
+  -- The caller's own lease may have ended while Redis or the caller was away. Nobody took the messages, so
+  -- the caller still holds them.
   if ended ~= lane then abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[12])) end
 end
 
 local state = read_lane(lane)
--- Both are asked before the first write, in case they are of another type.
+-- Read both before the first write: a key of another type must fail here.
 local has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
@@ -73,7 +74,7 @@ local scores, fields, ends, bytes, taken = {}, {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
 
--- Whether the claim goes on after this message, which was received so often.
+-- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
   local failed, crashed, released = 0, 0, 0
   if rc > 0 then
@@ -87,8 +88,8 @@ local function take(id, rc)
   else
     note_due(id)
   end
-  -- What has killed a process once is claimed singly, twice: alone in its child, so that its third
-  -- crash is certainly its own and no neighbour ever dies of it.
+  -- A message with one crash is claimed singly, one with two runs alone in its child. The third crash is then
+  -- certainly its own, and no other message is lost with it.
   if crashed > 0 and taken > 0 then return false end
   if crashed > 1 and (ARGV[11] ~= 'take' or #state.held > 0) then
     alone = '1'
@@ -112,7 +113,7 @@ local function take(id, rc)
   return crashed == 0 and bytes < max_bytes
 end
 
--- What is worn out or passed over makes room for others, so look again, but not for ever.
+-- Worn-out and passed-over messages make room for others, so read again, up to a limit.
 local goes_on, more = true, true
 while goes_on and more and taken == 0 and #worn_out + passed_count < WORN_OUT_MAX do
   local before = #worn_out + passed_count
@@ -143,7 +144,7 @@ reply[4] = alone
 if taken < count then
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   reply[3] = next_due[2] and whole(tonumber(next_due[2])) or 0
-  -- It stopped for another reason than that nothing more is due.
+  -- The claim stopped early, although more messages may be due.
   if not goes_on or #worn_out >= WORN_OUT_MAX then reply[3] = whole(now_ms) end
 end
 return reply

@@ -1,4 +1,4 @@
--- Create a queue. A name that exists but fell out of the index is put back into it.
+-- Create a queue. An existing queue that is missing in the index is added to it again.
 --
 -- KEYS as in lib/queue.lua
 -- ARGV[1] name  ARGV[2] vt  ARGV[3] delay  ARGV[4] maxsize
@@ -8,7 +8,7 @@
 -- include queue
 redis.call('SADD', KEYS[8], ARGV[1])
 if queue_exists then return { 'queueExists' } end
--- What a send that raced with a deletion left behind must not be delivered by the new queue.
+-- A send that raced with a deletion may have left messages. The new queue must not deliver them.
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 redis.call('HSET', KEYS[1], 'vt', ARGV[2], 'delay', ARGV[3], 'maxsize', ARGV[4],
   'created', time[1], 'modified', time[1])

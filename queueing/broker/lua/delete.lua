@@ -1,8 +1,9 @@
--- Delete messages, by id whoever holds them, or by receipt if it still fits.
+-- Delete messages, by id or by receipt. An id deletes the message even if another reader holds it; a receipt
+-- deletes it only if it still fits.
 --
 -- KEYS as in lib/queue.lua
 -- ARGV[1…] per message: id, rc of the receipt or ''
--- Returns {1 or 0 for each} (RSMQ does not look whether the queue is there)
+-- Returns {1 or 0 for each} (RSMQ does not check that the queue exists)
 local reply = {}
 for i = 1, #ARGV, 2 do
   local id, rc = ARGV[i], ARGV[i + 1]

@@ -1,6 +1,6 @@
--- Delete a queue with all it holds, and what we keep beside it.
+-- Delete a queue with its messages and with the keys that RSMQ does not know.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…] what else is ours
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…] further keys beyond RSMQ's
 -- ARGV[1] name
 -- Returns {'ok'} or {RSMQ's error name}
 local removed = redis.call('UNLINK', KEYS[1], KEYS[2])

@@ -1,4 +1,4 @@
--- Whether a queue is there.
+-- Check whether a queue exists.
 --
 -- KEYS[1] attributes
 -- Returns 1 or 0

@@ -1,8 +1,8 @@
--- Extend the leases of lanes, in one step for all children of a worker on one queue.
+-- Extend the leases of lanes: one call for all children of a worker on one queue.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] ms of the lease  ARGV[7…] lanes
--- Returns {'ok', ids that another receiver has taken over …}, or what lib/room.lua says
+-- Returns {'ok', ids that another receiver has taken over …}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue

@@ -1,9 +1,10 @@
--- What there is to know about one queue at one moment.
+-- All figures of one queue at one moment.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] name of the queue  ARGV[2] name of its dead-letter queue
--- Returns what attributes.lua does, then ready, running, dead, ms that the oldest ready one waits, and
--- '1' where the queue is paused; or {'deadLetterQueue', name} where the keys were those of another one
+-- Returns the reply of attributes.lua, then ready, running, dead, ms that the oldest ready message has
+-- waited, and '1' if the queue is paused, else ''; or {'deadLetterQueue', name} if the keys belong to another
+-- dead-letter queue
 --
 -- include clock
 -- include queue

@@ -1,11 +1,11 @@
--- Count something that may happen only so often in a window.
+-- Count an event whose number is limited per window of time.
 --
 -- KEYS[1] hits
--- ARGV[1] ms of the window, which begins with the first one
+-- ARGV[1] ms of the window, which begins with the first event
 -- Returns the count in this window
 local count = redis.pcall('INCR', KEYS[1])
 if type(count) ~= 'number' then
-  -- Another program has left something else here.
+  -- Another program has left a value that is not a count.
   redis.call('SET', KEYS[1], 1)
   count = 1
 end

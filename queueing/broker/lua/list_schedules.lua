@@ -1,7 +1,7 @@
 -- All schedules.
 --
 -- KEYS[1] schedules
--- Returns {now in ms, name, JSON as in lib/schedules.lua or '' if it cannot be read, name, …}
+-- Returns {now ms, name, JSON as in lib/schedules.lua or '' if it cannot be read, name, …}
 --
 -- include clock
 local schedules = KEYS[1]

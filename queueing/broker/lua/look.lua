@@ -1,13 +1,15 @@
--- Which of several queues a claim would find something in: one call where a claim of each would be many.
+-- Find out in which of several queues a claim would find a message: one call instead of one claim per queue.
 --
--- It also proves that Redis takes writes: a child that only looks must notice if it does not.
+-- The script also proves that Redis accepts writes, because a child that only checks must notice a refusal.
 --
--- KEYS[1] never there, then per queue: attributes, schedule, leases, waking
--- Returns {now ms, then for each queue 'due', 'missing', or the ms at which something comes due, 0: nothing}
+-- KEYS[1] a key that never exists, then per queue: attributes, schedule, leases, waking
+-- ARGV none
+-- Returns {now ms, then for each queue 'due', 'missing', or the ms at which its next message is due, 0 for
+-- none}
 --
 -- include clock
 -- include proof
--- What another program has spoilt looks due: the claim tells what is wrong with it, and only for its queue.
+-- A spoilt key counts as due. The claim then reports the fault, and only for that queue.
 local function first_score(key)
   local found = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
   return found.err and 0 or tonumber(found[2])
@@ -21,7 +23,7 @@ local function look(attributes, schedule, leases, waking)
     if score and score <= now_ms then return 'due' end
     if score then next_ms = math.min(score, next_ms or score) end
   end
-  -- A lease that has ended is given back by the next claim.
+  -- The next claim gives back the messages of a lease that has ended.
   local lease_end_ms = first_score(leases)
   if lease_end_ms and lease_end_ms <= now_ms then return 'due' end
   return whole(next_ms or 0)

@@ -1,9 +1,9 @@
--- Set aside keys that are of another type than they should be, because another program wrote them. Nothing is
--- deleted: such a key gets the second name, or the third if that is taken.
+-- Set aside keys whose type another program has changed. Nothing is deleted: such a key is renamed to its
+-- second name, or to the third if the second is taken.
 --
--- KEYS triples of a key and the two names
--- ARGV the type that each should have
--- Returns key, new name of each that was set aside
+-- KEYS per key: the key and the two names
+-- ARGV the type that each key must have
+-- Returns {key, new name, …} of the keys that were set aside
 local mended = {}
 for i = 1, #ARGV do
   local key, place = KEYS[3 * i - 2], KEYS[3 * i - 1]

@@ -1,10 +1,11 @@
--- What is kept of several queues, by the minute, twenty minutes, two or eight hours (see lib/metrics.lua).
+-- Read the metrics of several queues, by the minute, by twenty minutes, or by two or eight hours (see
+-- lib/metrics.lua).
 --
 -- KEYS metrics of each queue
 -- ARGV[1] 'm', 't', 'h' or 'e'  ARGV[2] minutes of such a field  ARGV[3] how many, up to the present one
 -- ARGV[4…] names of other fields
--- Returns {now ms, then for each queue a list: number, JSON, … of the fields there are, '', then those
--- other fields, '' where there is none}
+-- Returns {now ms, then for each queue a list: number and JSON of each field that exists, '', then the other
+-- fields, '' for each that is missing}
 --
 -- include clock
 local minutes, count = tonumber(ARGV[2]), tonumber(ARGV[3])

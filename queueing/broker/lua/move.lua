@@ -1,9 +1,9 @@
--- Move ready messages to another queue: body, id, receive count, first receive and headers stay.
--- What a worker holds or a reader hides is left where it is.
+-- Move ready messages to another queue. They keep body, id, receive count, first receive and headers.
+-- Messages that a worker holds or a reader hides are not moved.
 --
--- KEYS[1…8] as in lib/queue.lua for the queue they leave  KEYS[9] attributes  KEYS[10] schedule
--- KEYS[11] headers  KEYS[12] ends of the queue they go to
--- ARGV[1] channel of that queue  ARGV[2] how many  ARGV[3…] ids, where only these are wanted
+-- KEYS[1…8] as in lib/queue.lua for the source  KEYS[9] attributes  KEYS[10] schedule
+-- KEYS[11] headers  KEYS[12] ends of the target
+-- ARGV[1] channel of the target  ARGV[2] how many  ARGV[3…] ids, to move only these
 -- Returns {'ok', how many} or {RSMQ's error name}
 --
 -- include clock
@@ -24,7 +24,7 @@ for i = 3, #ARGV do
   end
 end
 if #ARGV < 3 then ids = due_ids(tonumber(ARGV[2])) end
--- A key of another type is met before the first write.
+-- Read before the first write: a key of another type must fail here.
 check_burial()
 for _, i in ipairs({ 9, 11, 12 }) do redis.call('HLEN', KEYS[i]) end
 redis.call('ZCARD', KEYS[10])
@@ -35,7 +35,7 @@ for _, id in ipairs(ids) do
   redis.call('HSET', KEYS[9], id, body)
   if rc then
     redis.call('HSET', KEYS[9], id .. ':rc', rc)
-    -- A receive count never falls, so what was received so far counts as given back.
+    -- A receive count never falls, so all earlier receives count as given back.
     redis.call('HSET', KEYS[12], id, '0 0 ' .. whole(receive_count(rc)))
   end
   if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end

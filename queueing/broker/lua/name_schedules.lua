@@ -1,16 +1,17 @@
--- A worker names the schedules of its code, at its start and then again and again. A schedule that nobody has
--- named before begins now, and so does one with another timetable.
+-- Register the schedules of a worker's code. Workers call this at their start and regularly afterwards. A
+-- schedule begins now if its name is new, or if its timetable has changed.
 --
--- Workers of two releases may name other timetables. The worker that was born last has its way, as long as
--- workers with its timetable name it. When they have left, because their release was taken back, an older
--- worker takes the schedule over from what was settled, so that the policy for missed ticks holds.
+-- Workers of two releases may register different timetables. The youngest worker wins as long as workers with
+-- its timetable register it. After a rollback they have left, and an older worker takes the schedule over. It
+-- continues from the last settled tick, so that the policy for missed ticks holds.
 --
 -- KEYS[1] schedules
--- ARGV[1] ms when the worker named schedules for the first time, '' if this is the first time
--- ARGV[2] ms after which others have left
--- ARGV[3] ms after which a schedule that nobody names is forgotten
+-- ARGV[1] ms when the worker registered schedules for the first time, '' if this is the first time
+-- ARGV[2] ms after which other workers count as left
+-- ARGV[3] ms after which a schedule that no worker registers is removed
 -- ARGV[4…] per schedule: name, expression, time zone, queue, policy for missed ticks
--- Returns {now in ms, then for each: ms up to which its ticks are settled, '' if others have their way}
+-- Returns {now ms, then for each: ms up to which its ticks are settled, '' if another worker's timetable
+-- wins}
 --
 -- include clock
 -- include drain
@@ -25,7 +26,7 @@ end
 
 local function change(state, expression, time_zone)
   local replaced = timetable_of(state.expression, state.time_zone)
-  -- An older worker, or the release before: the change is taken back.
+  -- An older worker, or the previous release: the change is rolled back.
   local goes_back = ARGV[1] ~= '' or state.earlier == timetable_of(expression, time_zone)
   if not goes_back then state = { paused = state.paused } end
   state.earlier, state.born = replaced, nil

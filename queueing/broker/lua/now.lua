@@ -1,7 +1,7 @@
 -- The server's clock.
 --
 -- KEYS[1] any key of the namespace
--- Returns its ms epoch
+-- Returns the ms since 1970
 --
 -- include clock
 return now_ms

@@ -1,8 +1,8 @@
--- Somebody has taken note of lost outcomes. Their count goes on, as a counter of metrics has to.
+-- Acknowledge lost outcomes. Their total keeps growing, because a counter of metrics never falls.
 --
 -- KEYS[1] outbox stats
 -- ARGV[1] how many were lost by then
--- Returns how many of them nobody had taken note of before
+-- Returns how many were acknowledged for the first time
 local stats = redis.call('HMGET', KEYS[1], 'lost', 'acknowledged')
 -- include numbers
 local before, now = stored_int(stats[2]) or 0, math.min(tonumber(ARGV[1]), stored_int(stats[1]) or 0)

@@ -1,8 +1,8 @@
--- Drop entries that are in the database now.
+-- Drop entries that are stored in the database.
 --
 -- KEYS[1] outbox  KEYS[2] outbox stats  KEYS[3] unrecorded
--- ARGV entry, bytes, '1' where there are tasks in it, how many outcomes are lost with it, …
--- Returns how many were still there
+-- ARGV per entry: number, bytes, '1' if it has outcomes of tasks, how many outcomes are lost with it
+-- Returns how many entries still existed
 --
 -- include clock
 -- include unrecorded
@@ -16,8 +16,8 @@ for i = 1, #ARGV, 4 do
     dropped = dropped + 1
   end
 end
--- Another program may have left anything in the counter. An empty outbox has no bytes.
+-- Another program may have changed the counter. An empty outbox has no bytes.
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('HSET', KEYS[2], 'bytes', 0) end
--- Who fills it can see that somebody empties it.
+-- The time of the last drop: settles check it to know whether a recorder empties the outbox.
 redis.call('HSET', KEYS[2], 'recorded', whole(now_ms))
 return dropped

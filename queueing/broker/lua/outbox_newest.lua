@@ -1,7 +1,7 @@
--- Look at the newest entries of the outbox.
+-- Read the newest entries of the outbox.
 --
 -- KEYS[1] outbox
--- ARGV[1] how many  ARGV[2] bytes of them in all: those that would exceed it are left out
+-- ARGV[1] how many  ARGV[2] bytes of all together: an entry that would exceed them is left out
 -- Returns the entries as XREVRANGE does
 local found, bytes = {}, 0
 for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])) do

@@ -1,14 +1,13 @@
--- Read the oldest outcomes for one recorder at a time. Entries of a format newer than this release stay for a
--- newer recorder.
+-- Read the oldest outcomes, for one recorder at a time. Entries of a newer format than this release knows
+-- stay for a newer recorder. The first recorder's database becomes the owner of the outbox.
 --
 -- KEYS[1] outbox  KEYS[2] recorder  KEYS[3] owner
--- ARGV[1] recorder  ARGV[2] ms for which nobody else reads  ARGV[3] entries to look at
--- ARGV[4] the entry behind which it begins, '' for the first
--- ARGV[5] ms for which nobody else reads where a newer recorder is needed
--- ARGV[6] identity of the database of this recorder, '' for a reader that records nothing. The first one owns
--- the outbox
--- Returns {its entries as XRANGE does, how many it leaves to a newer recorder, the last entry it looked at},
--- nil where another recorder is at work, or 'owned' where the outbox belongs to another database
+-- ARGV[1] recorder  ARGV[2] ms for which no other recorder may read  ARGV[3] how many entries to read
+-- ARGV[4] the entry after which to begin, '' for the first
+-- ARGV[5] the same ms if a newer recorder is needed
+-- ARGV[6] identity of the recorder's database, '' for a reader that records nothing
+-- Returns {entries as XRANGE does, how many are left to a newer recorder, number of the last entry read}, nil
+-- if another recorder is at work, or 'owned' if the outbox belongs to another database
 --
 -- include numbers
 -- include entries
@@ -21,7 +20,7 @@ if ARGV[6] ~= '' then
     return 'owned'
   end
 end
--- A value without a time to live is another program's, and keeps no recorder away.
+-- A value without a time to live comes from another program. It blocks no recorder.
 local other = redis.call('PTTL', KEYS[2]) > 0 and redis.call('GET', KEYS[2])
 if other and other ~= ARGV[1] then return false end
 local first = ARGV[4] == '' and '-' or '(' .. ARGV[4]

@@ -1,7 +1,7 @@
--- How much waits in the outbox and since when, and how many outcomes are lost.
+-- The size and age of the outbox, and its lost outcomes.
 --
 -- KEYS[1] outbox  KEYS[2] outbox stats
--- Returns {entries, bytes, lost outcomes, how many of those somebody has taken note of, ms since the oldest entry}
+-- Returns {entries, bytes, lost outcomes, how many of those are acknowledged, age of the oldest entry in ms}
 --
 -- include clock
 local stats = redis.call('HMGET', KEYS[2], 'bytes', 'lost', 'acknowledged')

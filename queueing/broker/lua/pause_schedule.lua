@@ -1,7 +1,7 @@
--- Pause a schedule or let it go on: from now, so that nothing of the pause is made up for.
+-- Pause or resume a schedule. It resumes from now, so ticks of the pause are not made up for.
 --
 -- KEYS[1] schedules
--- ARGV[1] name  ARGV[2] '1' or ''
+-- ARGV[1] name  ARGV[2] '1' to pause, '' to resume
 -- Returns {'ok'} or {error name}
 --
 -- include clock

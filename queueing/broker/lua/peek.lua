@@ -1,9 +1,9 @@
--- Look at messages without receiving them.
+-- Read messages without receiving them.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
--- ARGV[4] bytes of a body, '' for whole ones; of several messages the beginnings of long ones
--- are read only up to 10 MB of them in all, and nothing of the rest
+-- ARGV[4] bytes of a body, '' for whole bodies. The beginnings of long bodies are read up to 10 MB per call;
+-- further long bodies are empty in the reply. This does not apply to 'id'
 -- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers}, …} or {RSMQ's error name}
 --
 -- include clock
@@ -11,8 +11,8 @@
 if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
 -- include bands
--- A hash gives out whole values only: many long ones would be copied to show the beginning of each, and
--- everybody else waits meanwhile.
+-- A hash returns whole values only. To show the beginning of many long bodies, Redis would copy them all, and
+-- all other clients would wait.
 local long_bytes_left = 10000000
 
 local function body_of(id, size)
@@ -37,7 +37,7 @@ local running = running_ids()
 local reply = { 'ok' }
 for i = 1, #found, 2 do
   local id, due_ms = found[i], tonumber(found[i + 1])
-  -- Its place in the line is no time.
+  -- A score inside a band is a place in the order, not a time.
   if now_ms - due_ms >= BAND_MS then due_ms = due_ms + band_of(id) end
   local state = 'ready'
   if running[id] then

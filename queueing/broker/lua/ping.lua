@@ -1,5 +1,7 @@
--- Whether Redis answers, runs scripts and takes writes: a replica or a full disk refuses this one.
+-- Check that Redis answers, runs scripts and accepts writes: a replica or a full disk refuses this script.
 --
--- KEYS[1] never there  KEYS[2] any other of the namespace: a cluster refuses two if it has no hash tag
+-- KEYS[1] a key that never exists  KEYS[2] any other key of the namespace: without a hash tag, a cluster
+-- refuses two keys
+-- Returns 1
 -- include proof
 return 1

@@ -1,8 +1,8 @@
 -- Receive the next due message and delete it in the same step.
 --
 -- KEYS as in receive.lua
--- ARGV as in receive.lua, of which only the third to fifth are used
--- Returns what receive.lua does
+-- ARGV as in receive.lua; only the third to fifth are used
+-- Returns the reply of receive.lua
 --
 -- include clock
 -- include queue
@@ -32,6 +32,6 @@ for _ = 1, 500 do
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end
 end
--- So many were worn out that the rest has to wait for the next call.
+-- The limit of worn-out messages per call is reached. The rest waits for the next call.
 reply[3] = whole(now_ms)
 return reply

@@ -1,8 +1,8 @@
--- How far runs are that have told it.
+-- Read the progress that runs have reported.
 --
 -- KEYS[1] attributes  KEYS[2] progress
 -- ARGV ids
--- Returns for each "<fraction> <note>", or false where nothing was told of its present delivery
+-- Returns "<fraction> <note>" for each, or false if its present delivery has reported nothing
 local reply = {}
 for i, id in ipairs(ARGV) do
   local rc, rest = string.match(redis.call('HGET', KEYS[2], id) or '', '^(%d+) (.*)$')

@@ -1,8 +1,8 @@
--- Delete messages that no worker holds, first in delivery order.
+-- Delete messages that no worker holds, in delivery order.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
--- ARGV[1] how many to look at
--- Returns {'ok', how many were deleted, how many of those looked at are held} or {RSMQ's error name}
+-- ARGV[1] how many to read
+-- Returns {'ok', how many were deleted, how many of those read are held} or {RSMQ's error name}
 --
 -- include clock
 -- include queue

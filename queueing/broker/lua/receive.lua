@@ -1,12 +1,12 @@
--- Receive due messages as RSMQ does: each is hidden for vt and counted. What the queue's redrive policy
--- calls worn out goes to the dead letters instead.
+-- Receive due messages as RSMQ does: each is hidden for vt and counted. A message that is worn out by the
+-- queue's redrive policy goes to the dead-letter queue instead.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
 -- ARGV[1] vt in seconds, '' for the queue's own  ARGV[2] how many  ARGV[3] name of the dead-letter queue
--- ARGV[4] seconds of retention of a dead-letter queue that is made  ARGV[5] name of the queue
+-- ARGV[4] seconds of retention of a new dead-letter queue  ARGV[5] name of the queue
 -- ARGV[6] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
--- {'deadLetterQueue', name} where the keys were those of another one, or {RSMQ's error name}
+-- {'deadLetterQueue', name} if the keys belong to another dead-letter queue, or {RSMQ's error name}
 --
 -- include clock
 -- include queue

@@ -1,8 +1,8 @@
--- Which commands Redis refuses to the user of this connection. Redis 6.2 cannot be asked.
+-- Find the commands that Redis refuses to the user of this connection. Redis 6.2 cannot answer this.
 --
--- KEYS[1] any of the namespace
+-- KEYS[1] any key of the namespace
 -- ARGV[1] a channel  ARGV[2…] names of commands
--- Returns the names of those that are refused, or that are not there
+-- Returns the names of those that are refused or unknown
 local may, refused = redis.acl_check_cmd, {}
 for i = 2, may and #ARGV or 1 do
   local name = ARGV[i] == 'PUBLISH' and ARGV[1] or KEYS[1]

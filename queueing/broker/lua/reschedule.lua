@@ -1,8 +1,9 @@
--- One step of putting the messages of a queue back into its schedule after that was lost: each at its place
--- of sending, due now. A message that a worker holds stays hidden for a while, in which its lease is extended.
+-- Rebuild the schedule of a queue after it was lost, one step per call. Each message gets its place by the
+-- time of its sending, due now. A message that a worker holds stays hidden for a while, until its lease is
+-- extended.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
--- ARGV[1] cursor  ARGV[2] how many fields to look at
+-- ARGV[1] cursor  ARGV[2] how many fields to read
 -- Returns {next cursor, how many messages were put back}
 --
 -- include clock

@@ -1,17 +1,17 @@
--- Note how several queues stand, for the charts: what was sent to each and left it since the last sample,
--- whoever did it, and how much is in it now.
+-- Sample several queues for the charts: how many messages entered and left each since the last sample, by any
+-- program, and how many it holds now.
 --
 -- KEYS per queue: as in lib/queue.lua, then leases, held, metrics
 -- ARGV per queue: its name, the name of its dead-letter queue
--- Returns {name, name of its dead-letter queue, …} of those whose keys were those of another one, which
--- are not noted
+-- Returns {name, name of its dead-letter queue, …} of the queues whose keys belong to another dead-letter
+-- queue; these are not sampled
 --
 -- include clock
 -- include metrics
 local KEYS_EACH = 11
--- Nobody knows how a queue stood between two samples that lie further apart.
+-- The state of a queue between two samples is unknown if they are further apart.
 local GAP_MS = 150000
--- What is kept of the last samples covers some minutes, for rates.
+-- The last samples cover some minutes, for rates.
 local LAST_SAMPLES = 7
 local all_keys, all_args, reply = KEYS, ARGV, {}
 
@@ -24,11 +24,11 @@ local function read_last(key)
   return samples
 end
 
--- What goes into the sums of this minute; nothing, which costs no field, of a queue that rests empty.
+-- The sums that this sample adds to the minute. An empty queue at rest adds nothing and so needs no field.
 local function changes(previous, sent, msgs)
   if not previous then return {} end
   if now_ms - previous[1] > GAP_MS then return { min_unseen_ms = previous[1] } end
-  -- A count that has fallen has begun anew.
+  -- A total that has fallen was reset.
   local new = sent >= previous[2] and sent - previous[2] or sent
   local left = new - (msgs - previous[4])
   return { sent = new > 0 and new or nil, left = left > 0 and left or nil }
@@ -63,7 +63,7 @@ for first = 1, #all_keys, KEYS_EACH do
   local index = 2 * (first - 1) / KEYS_EACH + 1
   local keys = { unpack(all_keys, first, first + KEYS_EACH - 1) }
   local args = { all_args[index], all_args[index + 1] }
-  -- A queue whose keys another program has spoilt hides none of the others.
+  -- A queue with spoilt keys does not hide the others.
   local is_fine, elsewhere = pcall(look, keys, args)
   if is_fine and elsewhere then reply[#reply + 1], reply[#reply + 2] = args[1], elsewhere end
 end

@@ -1,11 +1,11 @@
--- Send messages. A sender numbers its calls, so a call that is repeated after a lost reply sends
--- nothing and returns what the first one did, even if a worker has long finished the messages.
+-- Send messages. A sender numbers its calls. A call that is repeated after a lost reply sends nothing and
+-- returns the reply of the first one, even if a worker has finished the messages long ago.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5] waking
 -- KEYS[6…] deduplication
 -- ARGV[1] number of the call  ARGV[4] ms for which a sender is remembered  the others as in lib/put.lua
--- Returns {'ok', µs of the first id, then for each that had been sent before: its number, its first id}
--- or {RSMQ's error name}
+-- Returns {'ok', µs of the first id, then for each message that had been sent before: its number, its first
+-- id} or {RSMQ's error name}
 --
 -- include clock
 local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')

@@ -2,7 +2,7 @@
 --
 -- KEYS as in lib/queue.lua
 -- ARGV[1…] name, value, …
--- Returns what attributes.lua does
+-- Returns the reply of attributes.lua
 --
 -- include clock
 -- include queue

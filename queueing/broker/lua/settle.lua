@@ -1,13 +1,13 @@
--- Settle deliveries and record their outcomes, in one step. Each is done, retrying, dead or released,
--- if its receipt still fits and the lane still holds it; a refused one changes nothing in the queue.
--- A call repeated with the same number returns what the first one refused.
+-- Settle deliveries and record their outcomes, in one step. Each becomes done, retrying, dead or released, if
+-- its receipt still fits and the lane still holds it. A refused outcome changes nothing in the queue. A
+-- repeated call with the same number returns the refusals of the first one.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
--- ARGV[9] their times, tallied for the metrics  ARGV[10] numbers of those that are of tasks, '*' for all
--- ARGV[11…] for outcomes that follow each other and are alike: rc, word, delay in ms, how many, their ids
--- Returns {'ok', {id, 'lease lost' or 'gone', …} of what was refused, per mille of the outbox that are taken
--- where a recorder empties it}, or what lib/room.lua says
+-- ARGV[9] their times, summed for the metrics  ARGV[10] numbers of the outcomes of tasks, '*' for all
+-- ARGV[11…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
+-- Returns {'ok', {id, 'lease lost' or 'gone', …} of the refused ones, fill level of the outbox in per mille
+-- or 0 if no recorder empties it}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue
@@ -101,7 +101,8 @@ end
 record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks)
 count_words(words, ARGV[9])
 
--- With the database away the queue goes on; else it need not be faster for long than what is recorded.
+-- Without a recorder, for example while the database is away, the queue runs at full speed. With one, workers
+-- slow down to the speed of the recorder.
 local RECORDED_MS = 10000
 local waiting, recorded = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
 local is_emptied = now_ms - (stored_int(recorded) or 0) < RECORDED_MS

@@ -1,9 +1,9 @@
--- One step of sweeping the hashes of a queue: what belongs to a message that is gone is deleted. A
--- program that deletes a message in RSMQ's way knows nothing of ours, and one that receives a phantom
--- leaves its count behind.
+-- Delete the hash fields of messages that no longer exist, one step per call. A program that deletes messages
+-- in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a phantom leaves its
+-- count.
 --
 -- KEYS as in lib/queue.lua
--- ARGV[1] 'attributes', 'ends' or 'headers'  ARGV[2] cursor  ARGV[3] how many to look at
+-- ARGV[1] 'attributes', 'ends' or 'headers'  ARGV[2] cursor  ARGV[3] how many fields to read
 -- Returns {next cursor, how many fields were deleted}
 local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4] })[ARGV[1]]
 local cursor, found = unpack(redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3]))
@@ -11,7 +11,7 @@ local orphans = {}
 for i = 1, #found, 2 do
   local owner = found[i]
   if key == KEYS[1] then owner = string.match(owner, '^(.+):rc$') or string.match(owner, '^(.+):fr$') end
-  -- An id may itself end in :rc, so a field that is a message is none of another one's.
+  -- An id may itself end in :rc, so a field that is a message does not belong to another one.
   local is_message = key == KEYS[1] and redis.call('ZSCORE', KEYS[2], found[i])
   if owner and not is_message and redis.call('HEXISTS', KEYS[1], owner) == 0 then orphans[#orphans + 1] = found[i] end
 end

@@ -1,6 +1,6 @@
--- Delete what we keep beside a queue that another program has deleted.
+-- Delete the keys beyond RSMQ's of a queue that another program has deleted.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…] what else is ours
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…] further keys beyond RSMQ's
 -- Returns how many keys and lanes were deleted
 --
 -- include queue

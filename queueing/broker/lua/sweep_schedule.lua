@@ -1,12 +1,13 @@
--- One step of sweeping a queue's schedule: drop phantoms, let expire what the retention is over for, and
--- bury what the redrive policy calls worn out. What is held or was given back is not touched. What another
--- program let time out is put back into the band of its priority, of which that program knows nothing.
+-- Sweep the schedule of a queue, one step per call. It drops phantoms, deletes messages that are older than
+-- the retention, and buries those that are worn out by the redrive policy. Messages that are held or were
+-- given back stay. A message that timed out under another program returns to the band of its priority,
+-- because that program does not know the bands.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
--- ARGV[1] how many to look at  ARGV[2] how many that are due to pass over
--- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of one that is made
+-- ARGV[1] how many to read  ARGV[2] how many due messages to skip
+-- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of a new one
 -- ARGV[5] name of the queue
--- Returns {'ok', looked at, phantoms, expired, buried, mended}, {'deadLetterQueue', name} or {'queueNotFound'}
+-- Returns {'ok', read, phantoms, expired, buried, mended}, {'deadLetterQueue', name} or {'queueNotFound'}
 --
 -- include clock
 -- include queue
@@ -17,14 +18,15 @@ if elsewhere then return { 'deadLetterQueue', elsewhere } end
 -- include bury
 -- include head
 -- include lanes
--- Whether a message is retried, was abandoned, or was given back to the head, where its score is no due time.
+-- Whether a message is retried, was abandoned, or was given back to the head, where its score is not a due
+-- time.
 local function is_coming_back(id, score)
   local failed, crashed, released = read_ends(id)
   return failed + crashed > 0 or (released > 0 and score <= tonumber(head_score(id)))
 end
 
--- At the first step: a message whose score is not a time becomes ready, and a lease that is longer than any
--- worker's is dropped.
+-- In the first step, a message whose score is not a time becomes ready, and a lease longer than any worker's
+-- is dropped.
 local LONGEST_LEASE_MS = 9999999000
 local mended = 0
 if ARGV[2] == '0' then
@@ -40,7 +42,7 @@ end
 
 local running = running_ids()
 local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
--- By rank and not by score: an offset into scores is counted off one by one.
+-- By rank, because Redis reads past each entry of an offset into scores.
 local ranked = redis.call('ZRANGE', KEYS[2], ARGV[2], ARGV[2] + ARGV[1] - 1, 'WITHSCORES')
 local found = {}
 for i = 1, #ranked, 2 do

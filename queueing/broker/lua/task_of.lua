@@ -1,10 +1,10 @@
--- Where the message of a task is, and what became of it so far that is not in the database yet: at one moment.
+-- Find the message of a task and its outcomes that are not in the database yet, at one moment.
 --
 -- KEYS[1] unrecorded  KEYS[2] outbox  KEYS[3] held
--- and for each queue in which it may be: attributes, schedule, ends, leases
+-- KEYS[4…] for each queue in which it may be: attributes, schedule, ends, leases
 -- ARGV[1] id
 -- Returns {number of its queue or 0, entries of the outbox as XRANGE does, body, rc, fr, its ends, lane that
--- holds it}, of which those that it has not are ''
+-- holds it}; missing values are '', a missing rc is '0'
 --
 -- include clock
 -- include lane
@@ -22,7 +22,7 @@ end
 
 local entries = {}
 for entry in string.gmatch(redis.call('HGET', KEYS[1], id) or '', '%S+') do
-  -- Another program may have left a value there that is not the number of an entry.
+  -- Another program may have left a value that is not the number of an entry.
   local found = #entry < 42 and redis.pcall('XRANGE', KEYS[2], entry, entry) or {}
   entries[#entries + 1] = found[1]
 end

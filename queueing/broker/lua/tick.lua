@@ -1,10 +1,10 @@
--- Send the messages of a schedule's ticks and note that they are sent, in one step: whoever comes second,
--- or repeats the call after a lost reply, finds them settled. Without messages the ticks are skipped.
+-- Send the messages of a schedule's ticks and mark the ticks as settled, in one step. A second caller, or a
+-- call repeated after a lost reply, finds them settled. Without messages the ticks are skipped.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] schedules  KEYS[4] headers  KEYS[5] waking
--- ARGV[1] ms of the last tick  ARGV[4] JSON: name, expression, time_zone, and up to where the ticks were
--- settled when these ones were counted; the others as in lib/put.lua
--- Returns {'ok', word, now in ms, ms up to which ticks are settled, id of the last message} or {error name};
+-- ARGV[1] ms of the last tick  ARGV[4] JSON: name, expression, time_zone, and the ms up to which the ticks
+-- were settled when the caller counted these  the others as in lib/put.lua
+-- Returns {'ok', word, now ms, ms up to which ticks are settled, id of the last message} or {error name};
 --   words: 'sent', 'paused' (settled, but nothing sent), 'settled' (by another), 'early' (not due yet),
 --   'other' (it has another timetable now), 'unknown'
 --

@@ -1,7 +1,7 @@
 -- The Redis types of keys.
 --
 -- KEYS any
--- Returns for each its type as TYPE names it, 'none' if it is not there
+-- Returns the type of each as TYPE names it, 'none' if the key does not exist
 local reply = {}
 for i, key in ipairs(KEYS) do
   local found = redis.call('TYPE', key)

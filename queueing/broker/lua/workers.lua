@@ -1,7 +1,8 @@
--- The workers that have not left, dead ones too.
+-- The workers that have not left, including dead ones.
 --
 -- KEYS[1] workers  KEYS[2] quiet workers
--- Returns {now ms, then name, "<ms of last heartbeat> <JSON>", token that was told to be quiet or '' for each}
+-- Returns {now ms, then for each: name, "<ms of last heartbeat> <JSON>", token of the life that is asked to
+-- be quiet or ''}
 --
 -- include clock
 local reply = { whole(now_ms) }

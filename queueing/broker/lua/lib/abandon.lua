@@ -1,6 +1,8 @@
--- Give back what a child held when it died. `started` tells which of it had begun (nil: nobody can
--- tell any more, so all of it may have); only what had begun counts a crash.
--- The board on which a worker marks what it has started holds so much of an id.
+-- Give back the messages that a child held when it died. `started` has the ids that the child had started;
+-- nil means that this is unknown, so all may have started. Only started messages count a crash. Returns the
+-- number of messages.
+--
+-- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
 
 local function abandon(lane, started, reason, max_crashes)

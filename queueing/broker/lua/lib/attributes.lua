@@ -1,4 +1,5 @@
--- RSMQ's nine. Hidden counts strictly after now in ms, so a message just sent is not hidden.
+-- RSMQ's nine attributes. A message is hidden if its score is later than now in ms, so a message that was
+-- just sent is not hidden.
 local function attributes_reply()
   local reply = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize', 'totalrecv', 'totalsent',
     'created', 'modified')

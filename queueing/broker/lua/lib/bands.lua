@@ -1,24 +1,25 @@
--- Priorities 1 to 100 are bands of scores far in the past: in RSMQ's layout a lower score jumps the line, so
--- Node readers obey them, too. A band is wider than messages get old (115 days).
+-- Priorities 1 to 100 are bands of scores far in the past. In RSMQ's layout a lower score is delivered first,
+-- so Node readers follow the priorities, too. A band is wider than the age of any message (115 days).
 local BAND_MS = 10000000000
 
--- The priority at the beginning of what KEYS[4] (headers) keeps of a message, 0 where it has none.
+-- The priority at the beginning of a value of KEYS[4] (headers), 0 for none.
 local function priority_in(headers)
   local priority = tonumber(string.match(headers or '', '^p(%d%d?%d?) ')) or 0
   return priority <= 100 and priority or 0
 end
 
--- By how many ms a message is put before its due time.
+-- The ms by which the score of a message is below its due time.
 local function band_of(id)
   return priority_in(redis.call('HGET', KEYS[4], id)) * BAND_MS
 end
 
--- What was delayed, hidden or is retried lies at its due time, outside of its band, and in `key` (waking).
+-- A message that was delayed, hidden or is retried has its due time as its score, outside its band. It is
+-- also stored in `key` (waking).
 local function sleep_in(key, id, due_ms)
   redis.call('ZADD', key, whole(due_ms), id)
 end
 
--- Put what has come due into its band.
+-- Put messages that have come due into their bands.
 local function wake(key)
   if redis.call('EXISTS', key) == 0 then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', whole(now_ms), 'LIMIT', 0, 1000)) do

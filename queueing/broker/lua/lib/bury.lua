@@ -5,7 +5,7 @@ local function read_ends(id)
   return receive_count(failed), receive_count(crashed), receive_count(released)
 end
 
--- When the present delivery of a message was claimed, or its first one received; 0: nobody knows.
+-- When the present delivery of a message was claimed, else when it was first received; 0 if unknown.
 local function claimed_ms(id)
   local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ (%d+)')
   return receive_count(ms or redis.call('HGET', KEYS[1], id .. ':fr'))
@@ -22,7 +22,7 @@ local function forget(id)
   redis.call('HDEL', KEYS[4], id)
 end
 
--- Lua takes nothing back: a key of another type has to be met before the first write.
+-- Lua has no rollback: a key of another type must fail before the first write.
 local is_checked
 
 local function check_burial()
@@ -33,8 +33,8 @@ local function check_burial()
   is_checked = true
 end
 
--- The dead-letter queue is an ordinary one, made when it is first needed. Body, id, rc, fr and headers
--- stay; what is counted here starts anew, so that a redriven message has all its attempts again.
+-- The dead-letter queue is an ordinary queue, created with the first dead letter. Body, id, rc, fr and
+-- headers stay. The ends start again at zero, so that a redriven message has all its attempts.
 local function bury(id, dead_name, retention_seconds)
   check_burial()
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
@@ -52,7 +52,7 @@ local function bury(id, dead_name, retention_seconds)
   forget(id)
 end
 
--- Whether the redrive policy of the queue says that this message has been received often enough.
+-- Whether the queue's redrive policy counts a message as received often enough.
 local function is_worn_out(id, rc)
   if not max_receive_count or rc < max_receive_count then return false end
   local _, _, released = read_ends(id)

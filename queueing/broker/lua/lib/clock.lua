@@ -1,4 +1,4 @@
--- The server's clock is the only one that decides anything.
+-- Only the server's clock decides anything.
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now_us / 1000)

@@ -1,3 +1,3 @@
--- Over maxmemory Redis refuses the first write of a script that needs memory, and everything that
--- drains the queue needs some. HDEL is always allowed, and lifts the check for the rest.
+-- Over maxmemory Redis refuses a script's first write if it needs memory, and each operation that drains the
+-- queue needs some. HDEL is always allowed, and lifts the check for the rest of the script.
 redis.call('HDEL', KEYS[1], '')

@@ -1,5 +1,5 @@
--- Ids that are due, in delivery order, without phantoms: an id whose body is gone would be delivered
--- as nothing for ever, so it is dropped where it is met. `sizes`: the bytes of each body, by its id.
+-- Due ids in delivery order, without phantoms. A phantom is an id without a body: readers would receive an
+-- empty message again and again, so it is dropped here. `sizes` has the bytes of each body by id.
 local sizes = {}
 
 local function due_ids(count)

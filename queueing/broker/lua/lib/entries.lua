@@ -1,14 +1,14 @@
 -- The format of the outbox entries that this release writes. Raise it with each change that an older recorder
--- would misread, and let outcomes.py go on reading the format before it.
+-- would misread. outcomes.py must still read the format before it.
 local FORMAT = 1
 
--- The number is the last field. Entries without one, or with one of more digits, are of format 1.
+-- The number is the last field. Entries without a number, or with a longer one, have format 1.
 local function format_of(fields)
   return fields[#fields - 1] == 'format' and tonumber(string.match(fields[#fields], '^%d%d?%d?$') or nil) or 1
 end
 
--- The bytes of an entry that count against the outbox, and its outcomes. One of another program must not count
--- for more than it is.
+-- The bytes of an entry that count against the outbox, and its outcomes. The declared figures are capped,
+-- because another program may have written the entry.
 local function size_of(fields)
   local bytes = 0
   for _, text in ipairs(fields) do bytes = bytes + #text end

@@ -1,5 +1,5 @@
--- A message that comes back goes to the head: its place is that of its sending, not behind a backlog, in
--- the band of its priority.
+-- A message that comes back goes to the head: its place is by the time of its sending, in the band of its
+-- priority, and so before a backlog.
 -- include bands
 local function head_score(id)
   local us = tonumber(string.sub(id, 1, 10), 36)
@@ -8,7 +8,8 @@ local function head_score(id)
   return whole(place_ms - band_of(id))
 end
 
--- A user of Redis without the channel cannot announce anything. The poll of those who wait finds it.
+-- A Redis user without permission for the channel cannot publish. Waiting readers then find the message when
+-- they poll.
 local function announce(channel)
   redis.pcall('PUBLISH', channel, redis.call('ZCARD', KEYS[2]))
 end

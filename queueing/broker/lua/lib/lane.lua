@@ -1,4 +1,4 @@
--- A lane as it is stored (see lib/room.lua), or an empty one where another program left something else.
+-- Parse a stored lane (see lib/room.lua). A value of another program gives an empty lane.
 local function is_count(value)
   return type(value) == 'number' and value >= 0 and value <= 9007199254740991 and value == math.floor(value)
 end

@@ -1,5 +1,5 @@
 -- include lane
--- The ids that workers hold under a lease that lasts: id -> true, and how many they are.
+-- The ids that workers hold under a valid lease (id -> true), and their number.
 -- KEYS[9] leases  KEYS[10] held
 local function running_ids()
   local ids, count = {}, 0

@@ -1,9 +1,9 @@
--- When first deliveries were due, where that was later than their sending: id -> ms. Asked for each in
--- the order of delivery, before it is leased.
+-- The due times in ms of first deliveries that were due later than they were sent, by id. note_due is called
+-- for each message in delivery order, before it is leased.
 --
--- Scores cost as much as all the rest of reading ids, so they are only asked for where it may be needed:
--- of the first, and after one that was late or that was sent after this one. What is still overlooked
--- lies behind one that was sent earlier and has waited longer than it seems to have waited.
+-- Reading a score costs as much as all other reads of a message. So it is read only for the first message,
+-- after a late one, and after one that was sent later than this one. A late message is missed only behind a
+-- message that was sent before it; that one has then waited longer than it seems.
 -- include bands
 local late_ms = {}
 local last_on_time
@@ -16,9 +16,9 @@ local function note_due(id)
   local due_ms = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
   local sent_us = tonumber(string.sub(id, 1, 10), 36)
   if not due_ms then return end
-  -- Its place in the line is no time.
+  -- A score inside a band is a place in the order, not a time.
   if now_ms - due_ms >= BAND_MS then due_ms = due_ms + band_of(id) end
-  -- A score that is no moment of this millennium is not one at which a message was due.
+  -- A negative or future score was not the due time of this message.
   if due_ms < 0 or due_ms > now_ms then return end
   if sent_us and math.abs(due_ms - sent_us / 1000) <= 1 then
     last_on_time = id

@@ -1,20 +1,20 @@
 -- The counters of a queue by time, in one hash: each field is a JSON object of sums.
 --
---   now            "<minute> <JSON>" of the minute that is not over: the only field that a batch writes
---   m<n> t<n> h<n> e<n> what was counted in the n-th minute, twenty minutes, two and eight hours since 1970
---   total          all that was ever counted
+--   now            "<minute> <JSON>" of the current minute: the only field that a batch writes
+--   m<n> t<n> h<n> e<n> the counts of the n-th minute, twenty minutes, two and eight hours since 1970
+--   total          the counts since the beginning
 --   last           JSON of the last samples, {ms, totalsent, totalrecv, msgs} each, newest last
 --   since          ms of the first sample
 --
--- Most sums add up; of those named max_… the largest is kept, of those named min_… the smallest. When a
--- minute is over, the first count of a later one adds it to the others, and drops what is old. A queue
--- that is busy all the time takes 50 to 150 kB, one that rests empty less than one.
+-- Most sums add up. Those named max_… keep the largest value, those named min_… the smallest. The first count
+-- after the end of a minute adds that minute to the other fields and drops old fields. A queue that is always
+-- busy takes 50 to 150 kB, an empty queue at rest less than one.
 --
--- The spans are those of a point of each chart (hour, day, week, month), so that a page reads no more of them
--- than it draws: those of a month of a hundred queues are many enough.
+-- The spans are those of one point in each chart (hour, day, week, month), so that a page reads only the
+-- fields that it draws. The fields of a month of a hundred queues are many already.
 -- name, minutes of a field, how many are kept
 local LEVELS = { { 'm', 1, 75 }, { 't', 20, 78 }, { 'h', 120, 90 }, { 'e', 480, 96 } }
--- A clock that is set back by no more than so many minutes goes on with the minute it was in.
+-- If the clock is set back by at most this many minutes, counting continues in the minute before the change.
 local BACK_MINUTES = 60
 
 local function sums_in(text)
@@ -22,7 +22,7 @@ local function sums_in(text)
   return is_json and type(sums) == 'table' and sums or {}
 end
 
--- A number that JSON can hold; anything may stand in a hash that others can write.
+-- A number that JSON can hold; other programs may write any value into the hash.
 local function countable(value)
   local number = tonumber(value)
   return number and number > -1e15 and number < 1e15 and number or nil
@@ -58,7 +58,7 @@ local function drop_old(key, minute_now)
   for i = 1, #old, 1000 do redis.call('HDEL', key, unpack(old, i, math.min(i + 999, #old))) end
 end
 
--- A minute is over: add it to what is kept of it.
+-- Add a minute that is over to the longer spans.
 local function fold(key, minute, sums, minute_now)
   local fields = {}
   for i, level in ipairs(LEVELS) do fields[i] = level[1] .. whole(math.floor(minute / level[2])) end
@@ -86,7 +86,7 @@ local function add_counts(key, counts, packed)
   redis.call('HSET', key, 'now', whole(minute) .. ' ' .. cjson.encode(sums))
 end
 
--- What cannot be counted, in a hash that another program has spoilt, stops no message.
+-- A hash that another program has spoilt is not counted in. It stops no message.
 local function try_to_add_counts(key, counts, packed)
   return pcall(add_counts, key, counts, packed)
 end

@@ -1,2 +1,2 @@
--- A write that changes nothing, which proves that Redis takes writes. KEYS[1] is never there.
+-- A write without effect, which proves that Redis accepts writes. KEYS[1] never exists.
 redis.call('UNLINK', KEYS[1])

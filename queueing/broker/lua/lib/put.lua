@@ -1,15 +1,15 @@
--- Put new messages into a queue: the part that send and tick share. `reply` tells of them, `bodies`
--- has {id, body, …} of those that are new.
+-- Put new messages into a queue: the common part of send and tick. `reply` is the reply so far, `bodies` has
+-- {id, body, …} of the new messages.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6…] deduplication
 -- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
 -- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
--- and then, for what is set of it: number of the message, name, value
---   'delay' ms from now, 'due' ms epoch, 'headers' JSON, 'priority' 1 to 100,
+-- and then, for each option that is set: number of the message, name, value
+--   'delay' ms from now, 'due' ms since 1970, 'headers' JSON, 'priority' 1 to 100,
 --   'once' "<number of its key> <ms of the window>"
 --
--- The script that includes it says in `base_us` when the first one is sent, and in `is_repeat` whether
--- that has happened already.
+-- The including script sets `base_us`, the time of the first message, and `is_repeat`, true if the messages
+-- were sent before.
 -- include bands
 local WHOLE_ID = 32
 local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
@@ -35,7 +35,7 @@ local function base36(number_us)
   return text
 end
 
--- The ids of a batch count on, so all digits but the last are made once for 36 of them.
+-- The ids of a batch count up, so all digits but the last are made once for 36 ids.
 local high_us, high_digits
 local function id_time(us)
   local low = us % 36
@@ -49,7 +49,7 @@ for i = last + 1, #ARGV, 3 do
   if name == 'delay' then
     due[index] = now_ms + value
   elseif name == 'due' then
-    -- A due time in the past would jump the line.
+    -- A due time in the past would give priority over older messages.
     due[index] = math.max(now_ms, tonumber(value))
   elseif name == 'headers' then
     headers[index] = value
@@ -68,7 +68,7 @@ for index = 1, count do
   local us = base_us + index - 1
   local is_whole = #ARGV[i] == WHOLE_ID
   local id = is_whole and ARGV[i] or id_time(us) .. ARGV[i]
-  -- Whoever brings a whole id may bring it again in another call.
+  -- The sender of a whole id may send it again in another call.
   local is_new = not is_repeat and not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
   if once[index] then
     local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
@@ -102,13 +102,13 @@ if #bodies > 0 then
   if not is_permitted then
     return redis.error_reply('NOPERM a send needs the commands HSET, ZADD, HINCRBY, SET and ZCARD')
   end
-  -- A key of another type is met before the first write, too: Lua takes nothing back.
+  -- A key of another type must fail before the first write, too: Lua has no rollback.
   redis.call('ZCARD', KEYS[2])
   if #kept_headers > 0 then
     redis.call('HEXISTS', KEYS[4], '')
     redis.call('ZCARD', KEYS[5])
   end
-  -- The bodies first: over maxmemory this write is refused, before anything else has changed.
+  -- The bodies come first: over maxmemory Redis refuses this write, before anything else has changed.
   redis.call('HSET', KEYS[1], unpack(bodies))
   redis.call('ZADD', KEYS[2], unpack(scores))
   count_up(KEYS[1], 'totalsent', #bodies / 2)
@@ -117,10 +117,11 @@ if #bodies > 0 then
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])
   end
-  -- Once per message, for readers in Node that receive once per event.
+  -- Publish once per message, for Node readers that receive once per event.
   local card = redis.call('ZCARD', KEYS[2])
   for i = #bodies / 2 - 1, 0, -1 do
-    -- The messages are stored: an error of a user without the channel would make its caller send again.
+    -- The messages are stored. An error for a user without permission for the channel would make the caller
+    -- send again.
     redis.pcall('PUBLISH', ARGV[2], whole(card - i))
   end
 end

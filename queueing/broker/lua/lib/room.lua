@@ -1,17 +1,18 @@
--- What claim, settle, extend and abandon share: the keys of one queue, and the lanes on it.
+-- The common part of claim, settle, extend and abandon: the keys of one queue, and its lanes.
 --
 -- KEYS[1…8] as in lib/queue.lua
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
 -- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
 -- ARGV[1] name of the queue    ARGV[2] its channel    ARGV[3] name of its dead-letter queue
--- ARGV[4] seconds of retention of a dead-letter queue that is made    ARGV[5] bytes the outbox may hold
+-- ARGV[4] seconds of retention of a new dead-letter queue    ARGV[5] bytes the outbox may hold
 --
--- Each returns {'ok', …}, or {'deadLetterQueue', name} where the keys were those of another one.
+-- Each returns {'ok', …}, or {'deadLetterQueue', name} if the keys belong to another dead-letter queue.
 --
--- A key of another type is met by what a script reads before its first write: Lua takes nothing back.
+-- Each script reads its keys before its first write, so that a key of another type fails there: Lua has no
+-- rollback.
 --
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
--- last settle, what that settle refused, how many ids that claim took, and {id, rc, id, rc, …}.
+-- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}.
 local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[1])
 if elsewhere then return { 'deadLetterQueue', elsewhere } end
 
@@ -22,7 +23,7 @@ local function read_lane(lane)
   return lane_in(redis.call('HGET', KEYS[10], lane))
 end
 
--- A lane that holds nothing stays for a while, so that a repeated settle is recognised.
+-- An empty lane stays for a while, so that a repeated settle is recognised.
 local function write_lane(lane, state, lease_end_ms)
   redis.call('HSET', KEYS[10], lane, cjson.encode(state))
   if #state.held == 0 then lease_end_ms = now_ms + EMPTY_LANE_MS end
@@ -34,7 +35,7 @@ local function drop_lane(lane)
   redis.call('ZREM', KEYS[9], lane)
 end
 
--- For each id of {id, rc, …} the receive count it has now, false where the message is gone.
+-- The present receive count for each id of {id, rc, …}, false if the message is gone.
 local function receive_counts(held)
   if #held == 0 then return {} end
   local fields = {}
@@ -46,7 +47,7 @@ end
 -- include unrecorded
 local is_room_checked
 
--- Meet a key of another type before the first write.
+-- Read before the first write, so that a key of another type fails here.
 local function check_room()
   if is_room_checked then return end
   for _, i in ipairs({ 3, 4, 12, 13, 15 }) do redis.call('HLEN', KEYS[i]) end
@@ -55,10 +56,10 @@ local function check_room()
   is_room_checked = true
 end
 
--- How the body of a task begins.
+-- The beginning of a task's body.
 local TASK_BEGINNING = '{"django_task"'
 
--- Entries with numbers far ahead leave none for those that follow. Only another program writes such ones.
+-- Only another program writes entries with numbers far ahead. They would leave no numbers for later entries.
 local function drop_future_entries()
   local kept = redis.call('XRANGE', KEYS[11], '-', whole(now_ms + 86400000))
   count_up(KEYS[12], 'lost', redis.call('XLEN', KEYS[11]) - #kept)
@@ -69,7 +70,7 @@ end
 local function add_entry(entry)
   local number = redis.pcall('XADD', KEYS[11], '*', unpack(entry))
   if type(number) == 'string' then return number end
-  -- Any other error is not about numbers, and would come again after the entries were dropped.
+  -- Any other error does not concern numbers, and would occur again after the entries were dropped.
   if string.find(number.err, 'exhausted') or string.find(number.err, 'equal or smaller') then
     drop_future_entries()
   end
@@ -83,8 +84,8 @@ local function recount_bytes()
   return bytes
 end
 
--- One entry per batch. What no longer fits pushes out the oldest, and is counted. `tasks`: the ids of the
--- tasks in it.
+-- Add one entry per batch. If the outbox is full, its oldest entries are dropped and counted as lost. `tasks`
+-- has the ids of the tasks in the entry.
 local function record(count, fields, tasks)
   local size, limit = 0, tonumber(ARGV[5])
   for i = 2, #fields, 2 do size = size + #fields[i] end
@@ -99,7 +100,7 @@ local function record(count, fields, tasks)
   local number = add_entry(entry)
   if #tasks > 0 then remember_tasks(KEYS[15], tasks, number) end
   local waiting = count_up(KEYS[12], 'bytes', size)
-  -- It is never that full: another program has changed the counter.
+  -- The outbox is never that full: another program has changed the counter.
   if waiting > 2 * limit or waiting < size then waiting = recount_bytes() end
   while waiting > limit do
     local oldest = redis.call('XRANGE', KEYS[11], '-', '+', 'COUNT', 1)[1]
@@ -116,14 +117,14 @@ local function record(count, fields, tasks)
 end
 
 -- include metrics
--- Count endings by their words; of a queue that is gone nothing is kept.
+-- Count outcomes by their words, but not for a queue that no longer exists.
 local function count_words(words, packed)
   if queue_exists then try_to_add_counts(KEYS[14], words, packed) end
 end
 
--- Endings that no worker packs: {id, rc, word, failed, crashed, ms of its claim or 0}, and a pair 'body',
--- text for each, or 'cut', text where that is not the whole of it.
--- Only the first of many keep their bodies: an entry must not push out all that wait.
+-- Outcomes that no worker packs: {id, rc, word, failed, crashed, ms of its claim or 0}, and for each a pair
+-- 'body', text or, if the text is cut, 'cut', text. Only the first bodies of many are kept: one entry must
+-- not push all others out of the outbox.
 local BODY_BYTES, BODIES_BYTES = 16384, 262144
 local recorded_bytes = 0
 
@@ -142,7 +143,7 @@ local function record_endings(lane, reason, endings, bodies)
   local tasks, counts = {}, {}
   for i, ending in ipairs(endings) do
     local is_task = string.sub(bodies[2 * i], 1, #TASK_BEGINNING) == TASK_BEGINNING
-    -- Whoever looks for a task has an id of RSMQ's form.
+    -- Lookups of tasks use ids of RSMQ's form.
     if is_task and string.match(ending[1], '^[%w:]+$') then tasks[#tasks + 1] = ending[1] end
     counts[ending[3]] = (counts[ending[3]] or 0) + 1
   end
@@ -150,7 +151,8 @@ local function record_endings(lane, reason, endings, bodies)
   count_words(counts)
 end
 
--- Lease again what the lane still holds; what another receiver took over is dropped from it.
+-- Extend the lease of the messages that a lane still holds. Those that another receiver took over are dropped
+-- from the lane.
 local function extend(lane, state, lease_ms)
   local counts, kept, scores, lost = receive_counts(state.held), {}, {}, {}
   local lease_end_ms = now_ms + lease_ms
@@ -162,7 +164,7 @@ local function extend(lane, state, lease_ms)
       scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
     else
       lost[#lost + 1] = id
-      -- What a repeated claim returns is the end of the list.
+      -- A repeated claim returns the end of the list.
       if i >= last_claim then state.taken = state.taken - 1 end
     end
   end

@@ -1,15 +1,15 @@
--- What is known of the schedules of a namespace.
+-- The schedules of a namespace.
 --
--- The script that includes it says in `schedules` which key it is, a hash: name -> JSON with the texts
---   expression, time_zone, queue, missed   as the code that named it last has them
+-- The including script sets `schedules` to the key of the hash: name -> JSON with these texts
+--   expression, time_zone, queue, missed   from the code that registered the schedule last
 --   settled   ms: all ticks up to here are sent or skipped
---   seen      ms: a worker has named it
---   born      ms: the first naming of the youngest worker that has named this timetable
+--   seen      ms: a worker registered it
+--   born      ms: the first registration by the youngest worker with this timetable
 --   earlier   the timetable before this one
---   tick, id  the last tick that sent something, and the message; '0' and '' before the first one
+--   tick, id  the last tick that sent a message, and that message; '0' and '' before the first one
 --   paused    '1' or ''
 local TEXTS = { 'expression', 'time_zone', 'queue', 'missed', 'settled', 'seen', 'tick', 'id', 'paused' }
--- A clock that is set back by more than this begins its schedules again.
+-- If the clock is set back by more than this, schedules start again.
 local AHEAD_MS = 86400000
 
 local function is_ms(text)
@@ -17,7 +17,7 @@ local function is_ms(text)
   return ms and ms >= -AHEAD_MS and ms <= now_ms + AHEAD_MS
 end
 
--- Nothing if another program has left something else there: the schedule begins as a new one.
+-- Nil if another program has written another value. The schedule then starts as a new one.
 local function schedule_in(text)
   if not text or #text > 100000 then return nil end
   local is_json, state = pcall(cjson.decode, text)

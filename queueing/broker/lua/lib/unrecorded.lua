@@ -1,4 +1,5 @@
--- The outcomes of tasks that wait in the outbox, by message id, so that nobody has to search it for them.
+-- Index of the outbox entries with outcomes of tasks, by message id, so that a lookup does not search the
+-- outbox.
 local function remember_tasks(key, ids, entry)
   local known, fields = redis.call('HMGET', key, unpack(ids)), {}
   for i, id in ipairs(ids) do
@@ -8,7 +9,7 @@ local function remember_tasks(key, ids, entry)
   redis.call('HSET', key, unpack(fields))
 end
 
--- The entry leaves the outbox. It names its tasks itself.
+-- Remove an entry of the outbox from the index. The entry has the ids of its tasks.
 local function forget_tasks(key, entry, fields)
   if fields[7] ~= 'tasks' then return end
   for id in string.gmatch(fields[8] or '', '%S+') do
