@@ -54,6 +54,8 @@ preload_app = False
 # Django decides whom to believe (TRUST_PROXY).
 secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
+# Memory, where there is some: a container may have a read-only root and no folder for temporary files.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def on_starting(server: object) -> None:

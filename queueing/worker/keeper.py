@@ -198,10 +198,11 @@ class Keeper:
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
-            heard = self._liveness.step(self.children.values(), may_claim=self._recorder.is_owner)
-            self._next_heartbeat = time.monotonic() + BEAT_SECONDS
+            # First: a worker lives while Redis is away, and a restart does not bring Redis back.
             if not self._is_orphan:
                 self._show_health()
+            heard = self._liveness.step(self.children.values(), may_claim=self._recorder.is_owner)
+            self._next_heartbeat = time.monotonic() + BEAT_SECONDS
             self._take(heard.task_queues)
             if heard.queues is not None:
                 self._sampling.attempt(partial(self._sampler.step, heard.queues))
