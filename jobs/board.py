@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import queueing
-from queueing.client import provision
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
-from queueing.history import lookup
-from queueing.history.lookup import MessageState
-from queueing.messages import QueueFigures
+from queueing.messages import MessageState, QueueFigures
 
 from .hello import QUEUE
 
@@ -108,10 +105,10 @@ def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
 
 def _read(sent_id: str, queues: Sequence[str]) -> Board:
     figures = _figures(queues)
-    messages = lookup.recent(*queues, limit=LISTED)
+    messages = queueing.recent_messages(*queues, limit=LISTED)
     sent = next((message for message in messages if message.id == sent_id), None)
     if sent_id and sent is None:
-        sent = next(filter(None, (lookup.state_of(queue, sent_id) for queue in queues)), None)
+        sent = next(filter(None, (queueing.message_state(queue, sent_id) for queue in queues)), None)
         messages = [sent, *messages] if sent else messages
     return Board(figures, messages, sent)
 
@@ -122,5 +119,5 @@ def _figures(queues: Sequence[str]) -> list[QueueFigures]:
     found = client.queue_figures(queues)
     if {queue.name for queue in found} >= set(queues) & set(get_conf().QUEUES):
         return found
-    provision.create_configured_queues(client)
+    queueing.create_queues()
     return client.queue_figures(queues)

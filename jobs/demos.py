@@ -11,8 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 import queueing
-from queueing.client import provision
-from queueing.resilience import circuit_breaker
+from queueing.resilience import database_guard
 
 from . import hello, limits, tasks
 
@@ -54,7 +53,7 @@ def may_use(request: HttpRequest) -> bool:
 
 def _is_of_staff(request: HttpRequest) -> bool:
     try:
-        with circuit_breaker.heeded():
+        with database_guard():
             return bool(request.user.is_active and request.user.is_staff)
     except DatabaseError:
         return False
@@ -79,11 +78,10 @@ def count_of(text: str) -> int:
 
 
 def _many(count: int) -> str:
-    client = queueing.get_client()
-    provision.create_configured_queues(client)
+    queueing.create_queues()
     text = hello.greeting(datetime.now(UTC))
     messages = [f"{text}, {number} of {count}" for number in range(1, count + 1)]
-    return client.send_messages(hello.QUEUE, messages)[-1]
+    return queueing.get_client().send_messages(hello.QUEUE, messages)[-1]
 
 
 def _slow(_count: int) -> str:

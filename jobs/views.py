@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
-from queueing.resilience.deadline import patient
+from queueing.resilience import bounded_view
 
 from . import board, demos, hello, limits
 
@@ -37,7 +37,7 @@ class SeeOther(HttpResponseRedirect):
 
 @never_cache
 @require_GET
-@patient
+@bounded_view
 def home(request: HttpRequest) -> HttpResponse:
     """The page, complete without JavaScript."""
     return _page(request, _board(request))
@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
-@patient
+@bounded_view
 def state(request: HttpRequest) -> HttpResponse:
     """The part of the page that moves. Without Redis only its banner, so that the old rows stay."""
     return render(request, "jobs/state.html", {"board": _board(request)})
@@ -54,7 +54,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @never_cache
 @vary_on_headers("Accept")
 @require_POST
-@patient
+@bounded_view
 def job(request: HttpRequest) -> HttpResponse:
     """Send one message and answer at once."""
     return _sending(request, lambda: demos.Sent(hello.send(request)))
@@ -63,7 +63,7 @@ def job(request: HttpRequest) -> HttpResponse:
 @never_cache
 @vary_on_headers("Accept")
 @require_POST
-@patient
+@bounded_view
 def demo(request: HttpRequest, name: str) -> HttpResponse:
     """Send what one of the quieter buttons is for; 403 for who may not."""
     if name not in demos.DEMOS:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dj_database_url
 
-from queueing.broker.address import options_of
+from queueing import conf
 
 from .environment import Environment
 
@@ -14,10 +14,8 @@ def redis_url(env: Environment, default: str) -> str:
     """The address of Redis: of ``REDIS_TLS_URL`` and ``REDIS_URL``, an encrypted one wins."""
     given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
     for name, url in given:
-        try:
-            options_of(url)
-        except ValueError as error:
-            env.problems["REDIS_URL"] = f"{name} is not the address of a Redis. {error}"
+        for problem in conf.problems({"URL": url}):
+            env.problems["REDIS_URL"] = f"{name} is not the address of a Redis. {problem.hint}"
     encrypted = [url for _, url in given if url.startswith("rediss://")]
     plain = [url for name, url in given if name == "REDIS_URL"]
     return (encrypted + plain + [url for _, url in given] + [default])[0]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.views.debug import SafeExceptionReporterFilter
 
-from queueing.text.redaction import struck
+from queueing.logging import struck
 
 
 class DebugFilter(SafeExceptionReporterFilter):

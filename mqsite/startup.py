@@ -1,5 +1,6 @@
 """What has to be there before the site starts, said in a sentence each instead of a traceback."""
 
+import logging
 import os
 import sys
 from collections.abc import MutableMapping
@@ -7,7 +8,12 @@ from pathlib import Path
 
 from .environment import Environment
 
+logger = logging.getLogger("queueing")
+
 DEVELOPMENT_FILE = Path(__file__).resolve().parent.parent / "var" / "dev.env"
+
+#: A web process that starts waits this long for Redis. It serves without it, too.
+REDIS_SECONDS = 0.5
 
 #: Gunicorn restarts a process that fails, for ever; with this exit code it gives up instead.
 DO_NOT_RESTART = 3
@@ -71,3 +77,19 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
     if sentences:
         sys.stderr.write("\n".join(sentences) + "\n")
         sys.exit(exit_code)
+
+
+def create_queues() -> None:
+    """Create the queues of the settings before a web process serves. Only logs it if Redis is away."""
+    import queueing
+    from queueing.exceptions import QueueError
+    from queueing.resilience import within
+
+    try:
+        with within(REDIS_SECONDS):
+            queueing.create_queues()
+    except QueueError as error:
+        logger.warning("queues not created yet, they will be when first used: %s", error)
+    finally:
+        # This process may be the parent of those that serve, and needs no connection then.
+        queueing.get_client().redis.connection_pool.disconnect()

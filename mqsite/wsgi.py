@@ -4,11 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from queueing.client import provision
-
-from .startup import DO_NOT_RESTART, require_variables
+from .startup import DO_NOT_RESTART, create_queues, require_variables
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
 require_variables(exit_code=DO_NOT_RESTART)
 application = get_wsgi_application()
-provision.try_once()
+create_queues()

@@ -1,4 +1,4 @@
-"""System checks: what is wrong with the settings, before anything runs."""
+"""System checks: they report wrong settings before anything runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,21 +9,17 @@ from django.core.management import get_commands
 from django.db import DatabaseError
 
 from . import conf, periodic, task_setting
-from .broker import address
 
 
 @register("queueing")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The dict QUEUEING has only known names and sensible values."""
-    found: list[CheckMessage] = [
-        Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())
-    ]
-    return found or _wrong_url(conf.get_conf().URL)
+    """The dict QUEUEING has only known names, and their values are valid."""
+    return [Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())]
 
 
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """The tables of the history are those of its migrations. ``migrate`` itself tells of missing ones."""
+    """The tables of the history are those of its migrations. ``migrate`` reports missing ones."""
     from .history import schema
     from .models import Job
 
@@ -33,13 +29,13 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     try:
         problem = schema.problem(alias) if schema.is_migrated(alias) else ""
     except DatabaseError as error:
-        problem = f"The tables of queueing could not be looked at: {type(error).__name__}."
+        problem = f"The tables of queueing could not be read: {type(error).__name__}."
     return [Warning(problem, id="queueing.W002")] if problem else []
 
 
 @register("queueing")
 def check_tasks(**_: Any) -> list[CheckMessage]:
-    """The backend in TASKS needs Django's tasks, which look at it themselves."""
+    """The backend in TASKS finds Django's tasks. Django checks its options."""
     if task_setting.names_ours():
         try:
             from .tasks import compat  # noqa: F401
@@ -50,7 +46,7 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_runworker(**_: Any) -> list[CheckMessage]:
-    """Another app's runworker may have won the name."""
+    """The command runworker belongs to this app, and not to another app with the same command."""
     owner = get_commands().get("runworker")
     if owner in (None, "queueing"):
         return []
@@ -65,18 +61,10 @@ def check_runworker(**_: Any) -> list[CheckMessage]:
 
 @register("schedules")
 def check_schedules(**_: Any) -> list[CheckMessage]:
-    """What ``@periodic`` was told makes sense. It has a tag of its own: it imports handlers and tasks."""
+    """The arguments of ``@periodic`` are valid. It has a tag of its own because it imports handlers."""
     try:
         periodic.discover()
         periodic.schedules()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="queueing.E030")]
-    return []
-
-
-def _wrong_url(url: str) -> list[CheckMessage]:
-    try:
-        address.options_of(url)
-    except ValueError as error:
-        return [Error('QUEUEING["URL"] is not the address of a Redis.', hint=str(error), id="queueing.E005")]
     return []

@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass
 from os import PathLike
 from typing import Any, Literal, get_args, get_origin
 
-from .broker import rsmq_values
+from .broker import address, rsmq_values
 from .broker.keys import is_dead_letter_queue
 from .exceptions import QueueError
 
@@ -58,6 +58,8 @@ def _of_value(field: Field, value: Any) -> Iterator[Problem]:
         if not (isinstance(value, str) or (field.name in PATHS and isinstance(value, PathLike))):
             # Its value may be a secret.
             yield Problem("queueing.E008", f"{where} must be a text, not {type(value).__name__}.")
+        elif field.name == "URL":
+            yield from _of_address(where, value)
     elif get_origin(field.type) is Literal:
         words = get_args(field.type)
         if value not in words:
@@ -78,6 +80,13 @@ def _unmet_bounds(field: Field, value: Any) -> str:
         least = 0 if from_zero else 1
         wanted, is_met = f"a whole number from {least}", is_number and value >= least
     return "" if is_met and value <= most else f"{wanted} up to {most}"
+
+
+def _of_address(where: str, url: str) -> Iterator[Problem]:
+    try:
+        address.options_of(url)
+    except ValueError as error:
+        yield Problem("queueing.E005", f"{where} is not the address of a Redis.", str(error))
 
 
 def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:

@@ -1,10 +1,14 @@
-"""Log lines as text that stay the lines they are: what a message or an error brought along forges none."""
+"""Log formatter that escapes control characters, so that user data cannot inject log lines."""
 
 import logging
 
+from .text.redaction import struck
+
+__all__ = ["TextFormatter", "safe", "struck"]
+
 
 def safe(text: str) -> str:
-    """One line without control or direction characters, each of them written out."""
+    """One line: control and direction characters are escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _written(c) for c in text)
 
 
@@ -13,10 +17,9 @@ def _written(c: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """Only a record's first line begins at the margin; those of its traceback and stack are indented."""
+    """Indents every line of a record but its first, such as those of a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text. It is the whole of it that is made safe: a source line in a traceback, the
-        text of an exception and a handler's own message can each hold what a sender wrote."""
+        """The record as text. A traceback, an exception and a message may each hold text of a sender."""
         first, *more = [safe(line) for line in super().format(record).split("\n")]
         return "\n".join([first, *(f"    {line}" for line in more)])

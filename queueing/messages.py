@@ -111,6 +111,47 @@ class PeekedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageState:
+    """A message and its state, read from the queue, the outbox and the history.
+
+    ``state`` is one of the states of messages. Times are ms epochs of the server's clock.
+    ``body`` may be the beginning of the body. ``handler`` is empty before the first outcome. ``due_ms`` is
+    set while the message is delayed. ``progress`` (0.0 to 1.0) and ``note`` are what its run reports.
+    ``attempts`` and ``error`` of a message in the queue are those of its runs so far. ``attempt`` is the
+    number of the current or last attempt from 1, and 0 before the first one has ended. ``task`` is the path
+    of the Django task, empty for another kind of message.
+    """
+
+    id: str
+    queue: str
+    state: str
+    body: str
+    sent_ms: float
+    attempts: int = 0
+    started_ms: float | None = None
+    finished_ms: float | None = None
+    error: str = ""
+    handler: str = ""
+    due_ms: float | None = None
+    progress: float | None = None
+    note: str = ""
+    task: str = ""
+    attempt: int = 0
+
+    @property
+    def run_seconds(self) -> float | None:
+        """The length of the last run in seconds, or ``None`` if no run has ended."""
+        if not (self.started_ms and self.finished_ms):
+            return None
+        return max(0.0, self.finished_ms - self.started_ms) / 1000
+
+    @property
+    def percent(self) -> int:
+        """The progress in percent, 0 to 100."""
+        return round(100 * (self.progress or 0.0))
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is, 0.0 to 1.0, and what it says about it."""
 

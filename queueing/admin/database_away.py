@@ -21,8 +21,7 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
-from queueing.resilience import circuit_breaker
-from queueing.resilience.deadline import patient
+from queueing.resilience import bounded_view, database_guard
 
 logger = logging.getLogger("queueing")
 
@@ -75,7 +74,7 @@ def guard(
 ) -> Callable[..., HttpResponse]:
     """``view`` with a page in its place if it cannot be shown; the page is rendered within."""
 
-    @patient
+    @bounded_view
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # The links of its templates stay on this site.
         request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
@@ -89,7 +88,7 @@ def guard(
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            with circuit_breaker.heeded():
+            with database_guard():
                 return rendered(request, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
             if "no such " in str(error):  # SQLite's word for a missing table: it does answer

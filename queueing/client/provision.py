@@ -4,15 +4,11 @@ import logging
 from typing import Any
 
 from queueing.conf import get_conf
-from queueing.exceptions import QueueError, QueueExists, QueueNotFound
+from queueing.exceptions import QueueExists, QueueNotFound
 
 from . import QueueClient
-from .default import connect
 
 logger = logging.getLogger("queueing")
-
-#: How long a web process that starts waits for Redis: it serves without it, too.
-START_TIMEOUT_SECONDS = 0.5
 
 
 def create_configured_queues(client: QueueClient) -> list[str]:
@@ -21,17 +17,6 @@ def create_configured_queues(client: QueueClient) -> list[str]:
     for qname in get_conf().QUEUES:
         logger.info("queue %s %s", qname, "created" if qname in created else "exists")
     return created
-
-
-def try_once() -> None:
-    """For wsgi and asgi: create the queues if Redis answers at once. Never raises for Redis."""
-    client = connect(get_conf(), connections=1, timeout=START_TIMEOUT_SECONDS)
-    try:
-        create_configured_queues(client)
-    except QueueError as error:
-        logger.warning("queues not created yet, they will be when first used: %s", error)
-    finally:
-        client.redis.connection_pool.disconnect()
 
 
 def send_creating(client: QueueClient, qname: str, message: str, **options: Any) -> str:

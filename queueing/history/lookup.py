@@ -6,7 +6,7 @@ the database. So whoever looks in that order finds it in at least one place.
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from django.db import DatabaseError
 from django.db.models import QuerySet
@@ -17,7 +17,7 @@ from queueing.broker import outbox, task_body
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
-from queueing.messages import PeekedMessage, sent_ms
+from queueing.messages import MessageState, PeekedMessage, sent_ms
 from queueing.models import Job
 from queueing.text.errors import ERROR_CHARACTERS
 
@@ -29,54 +29,6 @@ OUTBOX_ENTRIES = 20
 BODY_BYTES = 16_384
 #: Of messages that are all ready and say little, a list keeps so many before it leaves out any other.
 READY_KEPT = 6
-
-
-@dataclass(frozen=True, slots=True)
-class MessageState:
-    """A message and the word for where it is. Times are ms epochs by the server's clock.
-
-    ``body`` may be the beginning of it. ``handler`` is known once there was an outcome; ``due_ms`` is
-    set while it waits for a moment, ``progress`` (0.0 to 1.0) and ``note`` while it runs and tells it.
-    Of one that is in the queue again, ``attempts`` and ``error`` are those of the run before.
-    """
-
-    id: str
-    queue: str
-    state: str
-    body: str
-    sent_ms: float
-    attempts: int = 0
-    started_ms: float | None = None
-    finished_ms: float | None = None
-    error: str = ""
-    handler: str = ""
-    due_ms: float | None = None
-    progress: float | None = None
-    note: str = ""
-
-    @property
-    def attempt(self) -> int:
-        """The number of the attempt that is on its way, or was the last one; 0 before the first one ended."""
-        return self.attempts + (self.attempts > 0 and self.state in (State.READY, State.RUNNING))
-
-    @property
-    def run_seconds(self) -> float | None:
-        """How long its last run took, ``None`` where none has ended or begun."""
-        if not (self.started_ms and self.finished_ms):
-            return None
-        return max(0.0, self.finished_ms - self.started_ms) / 1000
-
-    @property
-    def percent(self) -> int:
-        """The progress as a page writes it."""
-        return round(100 * (self.progress or 0.0))
-
-    @property
-    def task(self) -> str:
-        """The name of the task that this message is, empty where it is another kind of message."""
-        if not task_body.is_task(self.body):
-            return ""
-        return task_body.name_in(self.body) or self.handler
 
 
 def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:
@@ -113,7 +65,7 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
         if (outcome.queue, outcome.id) == (queue, message_id)
     ]
     if pending and not live:
-        return pending[0]
+        return _completed(pending[0])
     rows = _rows(Job.objects.filter(queue=queue, message_id=message_id)[:1])
     return next(_joined([*live, *pending, *rows]), None)
 
@@ -128,7 +80,14 @@ def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
             found[state.id] = replace(
                 known, attempts=state.attempts, error=state.error, handler=state.handler or known.handler
             )
-    return iter(found.values())
+    return map(_completed, found.values())
+
+
+def _completed(state: MessageState) -> MessageState:
+    """``state`` with the number of its attempt and the name of its task."""
+    is_next = state.attempts > 0 and state.state in (State.READY, State.RUNNING)
+    task = (task_body.name_in(state.body) or state.handler) if task_body.is_task(state.body) else ""
+    return replace(state, attempt=state.attempts + is_next, task=task)
 
 
 def _telling(states: list[MessageState], limit: int) -> list[MessageState]:

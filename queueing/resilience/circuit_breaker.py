@@ -1,61 +1,87 @@
-"""A database that hangs: who has waited for it in vain tells the others, so that they need not wait in line.
+"""Circuit breaker for an unresponsive database: after one request has timed out, the others fail fast.
 
-A driver may need seconds to give up, and a web process has few threads: without this, twenty visitors at
-a time would wait for each other's time-outs.
+A driver may take seconds to time out, and a web process has few threads. Without the breaker, twenty
+visitors at a time would wait one after the other for the same time-out.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 
-from django.db import InterfaceError, OperationalError, connections
-
-from queueing.models import Job
+from django.db import InterfaceError, OperationalError
 
 from .process_state import ProcessState
 
-#: A failure that took so many seconds was waited for; one that comes at once costs nobody anything.
-WAITED_SECONDS = 0.5
-#: For so many seconds the others believe it. Then one of them tries, and the rest for as long again.
-BELIEVED_SECONDS = 3.0
+#: A failure that took longer is a time-out. After one, the circuit is open for ``OPEN_SECONDS``.
+SLOW_SECONDS = 0.5
+OPEN_SECONDS = 3.0
 
 
 @dataclass(slots=True)
-class _Silence:
-    """Until when this process believes that the database does not answer."""
+class _Circuit:
+    """Until when this process does not call the database; minus infinity while the circuit is closed."""
 
     lock: Lock = field(default_factory=Lock)
-    until: float = -math.inf
+    open_until: float = -math.inf
 
 
-_silence = ProcessState(_Silence)
+class CircuitBreaker:
+    """Opens after a call that failed slowly, and lets one call through when its time is over.
+
+    Threads share it. Each process has a state of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        slow_seconds: float = SLOW_SECONDS,
+        open_seconds: float = OPEN_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """A failure within ``slow_seconds`` leaves the circuit closed, because it costs nobody any time."""
+        self._slow_seconds, self._open_seconds, self._clock = slow_seconds, open_seconds, clock
+        self._circuit = ProcessState(_Circuit)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """The database may be called within. Raises ``OperationalError`` while the circuit is open."""
+        circuit = self._circuit.get()
+        self._admit(circuit)
+        began = self._clock()
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            now = self._clock()
+            # SQLite is never away. It is busy, and a reader does not wait for that.
+            was_slow = now - began > self._slow_seconds and not isinstance(error.__cause__, sqlite3.Error)
+            circuit.open_until = now + self._open_seconds if was_slow else -math.inf
+            raise
+        circuit.open_until = -math.inf
+
+    def _admit(self, circuit: _Circuit) -> None:
+        """Raise while the circuit is open. The first call after that keeps it open for all others."""
+        with circuit.lock:
+            if circuit.open_until == -math.inf:
+                return
+            now = self._clock()
+            if now < circuit.open_until:
+                raise OperationalError("the database did not answer a moment ago")
+            circuit.open_until = now + self._open_seconds
 
 
-@contextmanager
-def heeded() -> Iterator[None]:
-    """Within, the database may be asked. Raises ``OperationalError`` where it has just been, in vain."""
-    silence = _silence.get()
-    _believe(silence)
-    began = monotonic()
-    try:
-        yield
-    except (OperationalError, InterfaceError):
-        # SQLite is never away: it is busy, and a reader does not wait for that.
-        was_waited_for = (
-            monotonic() - began > WAITED_SECONDS and connections[Job.objects.db].vendor != "sqlite"
-        )
-        silence.until = monotonic() + BELIEVED_SECONDS if was_waited_for else -math.inf
-        raise
-    silence.until = -math.inf
+_breaker = CircuitBreaker()
 
 
-def _believe(silence: _Silence) -> None:
-    with silence.lock:
-        if silence.until == -math.inf:
-            return
-        if monotonic() < silence.until:
-            raise OperationalError("the database did not answer a moment ago")
-        silence.until = monotonic() + BELIEVED_SECONDS
+def database_guard() -> AbstractContextManager[None]:
+    """Let the code within call the database, unless it did not answer a moment ago.
+
+    All guards of a process share one circuit breaker. After a call that failed and took more than half a
+    second, each guard raises for three seconds; then one call tries again.
+
+    Raises ``django.db.OperationalError`` in place of the call.
+    """
+    return _breaker.guard()

@@ -1,4 +1,4 @@
-"""State that belongs to one process: a fork starts without it, and so without its parent's locks."""
+"""State of one process: a forked process starts without it, and so without the locks of its parent."""
 
 import os
 from collections.abc import Callable
@@ -10,8 +10,8 @@ State = TypeVar("State")
 class ProcessState(Generic[State]):
     """One ``State`` for each process, made at its first use there. Threads share it and take no lock.
 
-    The process number is compared at each use: a server that forks in C, as uWSGI does, calls none of
-    Python's hooks. A parent's state is dropped; its connections do not talk to the server then.
+    Each use compares the process number, because a server that forks in C (uWSGI) calls none of Python's
+    hooks. A child drops the state of its parent, and closing it must send nothing to a server.
     """
 
     def __init__(self, make: Callable[[], State]) -> None:
@@ -24,7 +24,7 @@ class ProcessState(Generic[State]):
         try:
             return self._states[pid]
         except KeyError:
-            # Of two threads that make one, both get the first.
+            # If two threads make one, both get the first.
             state = self._states.setdefault(pid, self._make())
             for other in list(self._states):
                 if other != pid:

@@ -1,4 +1,4 @@
-"""What many viewers ask for every few seconds, read once for all of them."""
+"""Single flight: many viewers share one reading of the same figures."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Value]):
-    """A value, and how long ago it was read."""
+    """A value and its age."""
 
     value: Value
     age_seconds: float
@@ -25,7 +25,7 @@ class Reading(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cell(Generic[Value]):
-    """The last answer to one question. Its lock is held while it is asked again: the others wait for that."""
+    """The last result for one key. Threads that need a new one wait on its lock for the one that reads."""
 
     lock: Lock = field(default_factory=Lock)
     read_at: float | None = None
@@ -35,17 +35,17 @@ class _Cell(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cells(Generic[Key, Value]):
-    """The answers that a process remembers, the one that was asked for last at the end."""
+    """The results that a process keeps, the most recently used one at the end."""
 
     lock: Lock = field(default_factory=Lock)
     by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
 
 
 class Shared(Generic[Key, Value]):
-    """``read`` is called at most once in ``seconds`` for each key, however many threads ask.
+    """Calls ``read`` at most once in ``seconds`` for each key, however many threads call ``get``.
 
-    That Redis is away is an answer too: who asks next need not wait for its time-out once more. The
-    ``most`` keys that were asked for last are remembered, by each process for itself.
+    ``QueueUnavailable`` is a result, too: the next threads do not wait for the same time-out. Each process
+    keeps the results of the ``most`` keys that were used last.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Shared(Generic[Key, Value]):
         self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
 
     def get(self, key: Key) -> Reading[Value]:
-        """The value of ``key``. Raises ``QueueUnavailable``, as ``read`` did."""
+        """The value of ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` did."""
         cell = self._cell(key)
         with cell.lock:
             if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:
                 self._ask(key, cell)
             if cell.error is not None:
-                raise type(cell.error)(str(cell.error))  # One of its own for each thread.
+                raise type(cell.error)(str(cell.error))  # Threads must not share a traceback.
             return Reading(cell.value, max(0.0, self._clock() - cell.read_at))  # type: ignore[arg-type, operator]
 
     def forget(self) -> None:
-        """Know nothing, as at first."""
+        """Drop all results of this process."""
         cells = self._cells.get()
         with cells.lock:
             cells.by_key.clear()

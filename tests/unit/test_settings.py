@@ -97,7 +97,7 @@ def test_a_text_in_place_of_a_list_is_no_list_of_letters(settings):
     assert error.msg == 'QUEUEING["QUEUES"] must be a list of texts, not a text.'
     assert error.hint == "Write ['emails']."
     with pytest.raises(ImproperlyConfigured, match="must be a list of texts"):
-        provision.try_once()
+        queueing.create_queues()
 
 
 def test_a_secret_of_a_wrong_type_is_not_shown(settings):

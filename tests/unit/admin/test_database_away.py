@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 
 from queueing.admin.database_away import guard
 from queueing.models import Job
-from queueing.resilience.circuit_breaker import BELIEVED_SECONDS
+from queueing.resilience.circuit_breaker import OPEN_SECONDS
 from tests.support.postgres_server import PostgresServer
 from tests.support.program import Program
 from tests.support.web_process import Answer, Visitor, WebProcess
@@ -131,7 +131,7 @@ def test_who_has_waited_for_a_database_that_hangs_tells_the_others(collected_sta
             seconds = time.monotonic() - began
             tries = accepted(silent)
     assert {answer.status for answer in answers} == {200, 503}
-    assert 1 <= tries <= 1 + seconds / BELIEVED_SECONDS, "one of them tries at a time"
+    assert 1 <= tries <= 1 + seconds / OPEN_SECONDS, "one of them tries at a time"
 
 
 def accepted(server: socket.socket) -> int:

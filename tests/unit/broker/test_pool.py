@@ -11,7 +11,7 @@ from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Conf
 from queueing.exceptions import QueueUnavailable
-from queueing.resilience.deadline import patience
+from queueing.resilience.deadline import within
 from tests.support.waiting import eventually
 
 
@@ -98,6 +98,6 @@ def test_the_driver_s_own_client_uses_it_too(client):
 def test_who_has_no_patience_left_is_refused_at_once_and_costs_no_connection(client):
     for seconds in (0.0, -0.1):  # a failed call may take a little longer than there was
         for _ in range(3):
-            with patience(seconds), pytest.raises(redis.ConnectionError, match="a moment ago"):
+            with within(seconds), pytest.raises(redis.ConnectionError, match="a moment ago"):
                 client.redis.info("memory")
     client.ping()

@@ -183,9 +183,9 @@ def test_a_replica_takes_no_ping(client: QueueClient, admin: redis.Redis):
 
 def test_a_refused_page_does_not_stop_the_others(client: QueueClient, admin: redis.Redis):
     admin.execute_command("REPLICAOF", "127.0.0.1", "1")
-    with deadline.patience(0.3), pytest.raises(QueueRefused):
+    with deadline.within(0.3), pytest.raises(QueueRefused):
         client.send_message("q", "text")
-    with deadline.patience(0.3, is_read=True):
+    with deadline.within(0.3, is_read=True):
         assert client.list_queues() == ["q"]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import redis
@@ -19,8 +18,7 @@ from queueing.broker.idempotency import random_tails
 from queueing.client import QueueClient, receives
 from queueing.client.default import connect, use_client
 from queueing.conf import Conf
-from queueing.resilience import circuit_breaker
-from queueing.resilience.process_state import ProcessState
+from queueing.resilience.circuit_breaker import CircuitBreaker
 from queueing.resilience.single_flight import Shared
 from queueing.views import Probe
 from tests.support.forks import in_forks
@@ -252,18 +250,13 @@ def test_a_fork_waits_though_its_parent_holds_the_lock_of_those_who_wait(client:
     assert held_in_a_thread(hold, lambda: client.receive_messages("q", wait_seconds=0.1)) == []
 
 
-def test_a_fork_does_not_believe_what_its_parent_has_found_of_the_database(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(circuit_breaker, "_silence", ProcessState(circuit_breaker._Silence))
-    monkeypatch.setattr(circuit_breaker, "WAITED_SECONDS", -1)
-    monkeypatch.setattr(circuit_breaker, "BELIEVED_SECONDS", 60.0)
-    monkeypatch.setattr(circuit_breaker, "connections", {"default": SimpleNamespace(vendor="postgresql")})
-    with pytest.raises(OperationalError), circuit_breaker.heeded():
+def test_a_fork_does_not_inherit_the_open_circuit_of_its_parent() -> None:
+    breaker = CircuitBreaker(slow_seconds=-1, open_seconds=60.0)
+    with pytest.raises(OperationalError), breaker.guard():
         raise OperationalError("connection timeout expired")
 
     def ask() -> str:
-        with circuit_breaker.heeded():
+        with breaker.guard():
             return "asked"
 
     assert in_forks(lambda _: ask()) == ["asked"]

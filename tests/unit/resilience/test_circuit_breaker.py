@@ -1,45 +1,48 @@
-"""Who has waited for a database in vain tells the others; one of them tries again."""
+"""After one slow failure of the database the others fail fast, until one tries again."""
 
+import sqlite3
 from threading import Event, Thread
-from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
 
-from queueing.resilience import circuit_breaker
-from queueing.resilience.process_state import ProcessState
+from queueing.resilience.circuit_breaker import CircuitBreaker
 
 
-@pytest.fixture(autouse=True)
-def _hanging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each failure counts as waited for, and what was found is believed for a moment."""
-    monkeypatch.setattr(circuit_breaker, "_silence", ProcessState(circuit_breaker._Silence))
-    monkeypatch.setattr(circuit_breaker, "WAITED_SECONDS", -1)
-    monkeypatch.setattr(circuit_breaker, "BELIEVED_SECONDS", 60.0)
-    monkeypatch.setattr(circuit_breaker, "connections", {"default": SimpleNamespace(vendor="postgresql")})
+class Database:
+    """A database behind a breaker; each call takes ten seconds of the test's clock."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.breaker = CircuitBreaker(slow_seconds=0.5, open_seconds=60.0, clock=lambda: self.now)
+
+    def ask(self, *, answers: bool = False, seconds: float = 10.0, cause: Exception | None = None) -> None:
+        with self.breaker.guard():
+            self.now += seconds
+            if not answers:
+                raise OperationalError("connection timeout expired") from cause
 
 
-def ask(*, answers: bool = False) -> None:
-    with circuit_breaker.heeded():
-        if not answers:
-            raise OperationalError("connection timeout expired")
+@pytest.fixture
+def database() -> Database:
+    return Database()
 
 
-def test_the_next_one_does_not_ask() -> None:
+def test_the_next_one_does_not_ask(database: Database) -> None:
     with pytest.raises(OperationalError, match="timeout"):
-        ask()
+        database.ask()
     with pytest.raises(OperationalError, match="a moment ago"):
-        ask(answers=True)
+        database.ask(answers=True)
 
 
-def test_later_one_tries_and_the_others_wait_for_what_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_one_tries_and_the_others_wait_for_what_it_finds(database: Database) -> None:
     with pytest.raises(OperationalError):
-        ask()
-    monkeypatch.setattr(circuit_breaker._silence.get(), "until", 0.0)  # as if the time were over
+        database.ask()
+    database.now += 60
     is_in, may_go = Event(), Event()
 
     def try_it() -> None:
-        with circuit_breaker.heeded():
+        with database.breaker.guard():
             is_in.set()
             may_go.wait(60)
 
@@ -47,21 +50,19 @@ def test_later_one_tries_and_the_others_wait_for_what_it_finds(monkeypatch: pyte
     one.start()
     assert is_in.wait(60)
     with pytest.raises(OperationalError, match="a moment ago"):
-        ask(answers=True)
+        database.ask(answers=True)
     may_go.set()
     one.join()
-    ask(answers=True)
+    database.ask(answers=True)
 
 
-def test_a_failure_that_comes_at_once_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "WAITED_SECONDS", 60.0)
+def test_a_fast_failure_leaves_the_circuit_closed(database: Database) -> None:
     with pytest.raises(OperationalError):
-        ask()
-    ask(answers=True)
+        database.ask(seconds=0.4)
+    database.ask(answers=True)
 
 
-def test_a_busy_sqlite_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "connections", {"default": SimpleNamespace(vendor="sqlite")})
+def test_a_busy_sqlite_is_not_away(database: Database) -> None:
     with pytest.raises(OperationalError):
-        ask()
-    ask(answers=True)
+        database.ask(cause=sqlite3.OperationalError("database is locked"))
+    database.ask(answers=True)

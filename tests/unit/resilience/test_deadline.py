@@ -11,8 +11,8 @@ from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Conf
 from queueing.exceptions import QueueUnavailable
-from queueing.resilience import deadline as patiences
-from queueing.resilience.deadline import patience
+from queueing.resilience import deadline
+from queueing.resilience.deadline import within
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def in_vain(client: QueueClient) -> None:
 
 
 def test_all_calls_together_wait_so_long(client, asked, silence):
-    with patience(0.2):
+    with within(0.2):
         in_vain(client)
         assert asked == [pytest.approx(0.2, abs=0.01)]
         in_vain(client)
@@ -59,7 +59,7 @@ def test_all_calls_together_wait_so_long(client, asked, silence):
 
 
 def test_without_it_and_after_it_a_call_has_its_own_time(client, asked, silence):
-    with patience(0.2):
+    with within(0.2):
         in_vain(client)
     asked.clear()
     in_vain(client)
@@ -69,20 +69,20 @@ def test_without_it_and_after_it_a_call_has_its_own_time(client, asked, silence)
 def test_a_reader_believes_another_and_who_changes_something_tries_itself(
     client, asked, silence, monkeypatch
 ):
-    monkeypatch.setattr(patiences, "BELIEVED_SECONDS", 60.0)
-    with patience(0.2, is_read=True):
+    monkeypatch.setattr(deadline, "BELIEVED_SECONDS", 60.0)
+    with within(0.2, is_read=True):
         in_vain(client)
     asked.clear()
-    with patience(0.2, is_read=True):
+    with within(0.2, is_read=True):
         in_vain(client)
     assert asked == []
-    with patience(0.2):
+    with within(0.2):
         in_vain(client)
     assert asked == [pytest.approx(0.2, abs=0.01)]
 
 
 def test_what_is_answered_uses_nothing_up(client):
-    with patience(60.0):
+    with within(60.0):
         for _ in range(10):
             client.ping()
-        assert patiences.current().seconds_left == 60.0
+        assert deadline.current().seconds_left == 60.0
