@@ -10,7 +10,7 @@ import redis
 
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.redis_server import RedisServer
 
 
@@ -23,7 +23,7 @@ def empty_server() -> Iterator[RedisServer]:
 
 def client_of(server: RedisServer) -> QueueClient:
     """The client of the site: a bounded blocking pool with the driver's retry off."""
-    return connect(Conf(URL=server.url))
+    return connect(Config(URL=server.url))
 
 
 def versions(server: RedisServer) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.core.management.utils import get_random_secret_key
 
-from queueing.worker import signals
+from queueing.worker import stop_signals
 
 from .embedded_redis import EmbeddedRedis, RedisFailed
 from .ports import answers, is_taken
@@ -42,7 +42,7 @@ class Launcher:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = dict(environ)
-        self.signals = signals.Signals()
+        self.signals = stop_signals.StopSignals()
         self.port = 0
         self.redis: EmbeddedRedis | None = None
         self.programs: list[Program] = []
@@ -127,9 +127,9 @@ class Launcher:
 
     def _prepare_database(self) -> None:
         # A database that hangs must not keep the launcher from stopping: here a signal raises SystemExit.
-        signals.handle(signals.leave_at_once)
+        stop_signals.handle(stop_signals.leave_immediately)
         self.login = prepare_database(self.environ)
-        signals.handle(signals.do_nothing)
+        stop_signals.handle(stop_signals.do_nothing)
 
     def _start(self) -> None:
         manage = [sys.executable, str(BASE_DIR / "manage.py")]
@@ -252,7 +252,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         # All is stopped. The interpreter restores the default handlers before it ends.
-        signals.handle(signal.SIG_IGN)
+        stop_signals.handle(signal.SIG_IGN)
 
 
 if __name__ == "__main__":

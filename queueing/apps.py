@@ -13,9 +13,9 @@ class QueueingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, task_setting  # noqa: F401
+        from . import checks, conf  # noqa: F401
 
-        if task_setting.names_ours():
+        if conf.names_backend():
             # Importing them registers Django's check of the backends in TASKS. What is missing, ours says.
             with suppress(ImproperlyConfigured):
                 from .tasks import schedules

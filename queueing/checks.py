@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.db import DatabaseError
 
-from . import conf, periodic, task_setting
+from . import conf, periodic
 
 
 @register("queueing")
@@ -36,7 +36,7 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 @register("queueing")
 def check_tasks(**_: Any) -> list[CheckMessage]:
     """The backend in TASKS finds Django's tasks. Django checks its options."""
-    if task_setting.names_ours():
+    if conf.names_backend():
         try:
             from .tasks import compat  # noqa: F401
         except ImproperlyConfigured as error:

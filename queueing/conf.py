@@ -1,24 +1,51 @@
-"""The settings dict ``QUEUEING``, read once into a frozen dataclass: every default stands here."""
+"""The settings: the dict ``QUEUEING``, read once into one frozen ``Config`` that has every default.
 
+Each setting has the type of its default, and bounds. The system check reports every problem. ``read`` raises
+for them, because a web server and a script run no checks. The module also reads ``TASKS``, without importing
+any of Django's tasks: on Django 5.2 they need a backport, which a project without tasks does not have.
+"""
+
+import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from . import conf_rules
+from .broker import address, rsmq_values
+from .broker.keys import is_dead_letter_queue
+from .exceptions import QueueError
 
 LogFormat = Literal["text", "json"]
 LOG_FORMATS = get_args(LogFormat)
+#: The largest values: seconds as RSMQ bounds them, days that a date can hold, and anything else.
+MAX_DAYS, MAX_WHOLE = 36_500, 10**15
+#: Settings that may be 0 although their default is not.
+MAY_BE_ZERO = frozenset({"GRACE"})
+#: Settings that may also be a path.
+PATHS = frozenset({"HEALTH_FILE"})
+SHOWN_MAX = 40
+#: The path of the backend in ``TASKS``, and the packages whose backends are certainly others.
+BACKEND = "queueing.tasks_backend.RSMQBackend"
+OTHER_BACKENDS = ("django.tasks.", "django_tasks.")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong value; ``id`` is that of its system check."""
+
+    id: str
+    text: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conf:
-    """What a project can set. Seconds unless the name says otherwise."""
+class Config:
+    """The settings of a project in capitals, then the facts of one run of a worker. Times are in seconds."""
 
     #: Redis address: ``redis://``, ``rediss://`` or ``unix://``.
     URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
@@ -42,6 +69,8 @@ class Conf:
     WORKER_NAME: str = ""
     #: ``text``, or ``json`` for one object a line.
     LOG_FORMAT: LogFormat = "text"
+    #: Whether each message gets a line in the log, however short it ran.
+    LOG_JOBS: bool = False
     #: A file that a worker touches as long as it lives and Redis answers; empty: none.
     HEALTH_FILE: str = ""
     #: Handled failures after which a message is dead, where no policy says otherwise.
@@ -68,25 +97,46 @@ class Conf:
     #: Connections one process may have open to Redis, apart from the one that listens.
     MAX_CONNECTIONS: int = 2
 
+    #: The queues that this worker takes, in order of preference.
+    queues: tuple[str, ...] = ()
+    #: Whether it also takes queues to which tasks are sent for the first time while it works.
+    takes_new_queues: bool = False
+    #: Whether it exits as soon as nothing is due.
+    burst: bool = False
+    #: The read end of a pipe: the worker stops when it closes.
+    parent: int | None = None
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "QUEUES", tuple(self.QUEUES))
         object.__setattr__(self, "HEALTH_FILE", os.fspath(self.HEALTH_FILE))
         object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
 
 
-def read(values: Any) -> Conf:
+#: The settings by name: the fields in capitals.
+SETTINGS: dict[str, Field[Any]] = {field.name: field for field in fields(Config) if field.name.isupper()}
+
+
+def read(values: Any) -> Config:
     """The configuration of a ``QUEUEING`` dict.
 
     Raises ``ImproperlyConfigured`` with a sentence for everything that is wrong with it.
     """
     if found := list(problems(values)):
         raise ImproperlyConfigured(" ".join(f"{one.text} {one.hint}".strip() for one in found))
-    return Conf(**values)
+    return Config(**values)
 
 
-def problems(values: Any) -> Iterator[conf_rules.Problem]:
-    """The problems of a ``QUEUEING`` dict."""
-    return conf_rules.problems(fields(Conf), values)
+def problems(values: Any) -> Iterator[Problem]:
+    """Everything that is wrong with ``values`` as the dict ``QUEUEING``."""
+    if not isinstance(values, Mapping):
+        yield Problem("queueing.E001", f"QUEUEING must be a dict, not {type(values).__name__}.")
+        return
+    if unknown := sorted(str(name) for name in values if name not in SETTINGS):
+        names = f"{', '.join(unknown)}. It knows: {', '.join(sorted(SETTINGS))}."
+        yield Problem("queueing.E001", f"QUEUEING has no setting {names}")
+    for name, value in values.items():
+        if name in SETTINGS:
+            yield from _of_value(SETTINGS[name], value)
 
 
 def raw() -> Any:
@@ -95,7 +145,7 @@ def raw() -> Any:
 
 
 @cache
-def get_conf() -> Conf:
+def get_conf() -> Config:
     """The configuration of this project."""
     return read(raw())
 
@@ -106,3 +156,91 @@ def _forget(*, setting: str, **_: Any) -> None:
 
 
 setting_changed.connect(_forget)
+
+
+def may_name_backend() -> bool:
+    """Whether some backend of ``TASKS`` is ``RSMQBackend`` or may be derived from it."""
+    return any(not path.startswith(OTHER_BACKENDS) for path in _backends())
+
+
+def names_backend() -> bool:
+    """Whether ``TASKS`` names ``RSMQBackend`` itself."""
+    return BACKEND in _backends()
+
+
+def _backends() -> Iterator[str]:
+    tasks: Any = getattr(settings, "TASKS", None)
+    for params in tasks.values() if isinstance(tasks, dict) else ():
+        yield str(params.get("BACKEND", "")) if isinstance(params, dict) else ""
+
+
+def _of_value(field: Field, value: Any) -> Iterator[Problem]:
+    where = f'QUEUEING["{field.name}"]'
+    if field.type in (int, float):
+        if wanted := _unmet_bounds(field, value):
+            yield Problem("queueing.E002", f"{where} must be {wanted}, not {_shown(value)}.")
+    elif field.type is bool:
+        if not isinstance(value, bool):
+            yield Problem("queueing.E008", f"{where} must be True or False, not {_shown(value)}.")
+    elif field.type is str:
+        if not (isinstance(value, str) or (field.name in PATHS and isinstance(value, os.PathLike))):
+            # Its value may be a secret.
+            yield Problem("queueing.E008", f"{where} must be a text, not {type(value).__name__}.")
+        elif field.name == "URL":
+            yield from _of_address(where, value)
+    elif get_origin(field.type) is Literal:
+        words = get_args(field.type)
+        if value not in words:
+            yield Problem("queueing.E007", f"{where} must be {' or '.join(words)}, not {_shown(value)}.")
+    elif field.type == tuple[str, ...]:
+        yield from _of_list(field.name, where, value)
+
+
+def _unmet_bounds(field: Field, value: Any) -> str:
+    """The number that the setting must be, in words; empty if ``value`` is such a number."""
+    is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
+    from_zero = not field.default or field.name in MAY_BE_ZERO
+    if field.type is float:
+        most, wanted = rsmq_values.MAX_SECONDS, "a number from 0" if from_zero else "a number above 0"
+        is_met = is_number and math.isfinite(value) and (value >= 0 if from_zero else value > 0)
+    else:
+        most = MAX_DAYS if field.name.endswith("_DAYS") else MAX_WHOLE
+        least = 0 if from_zero else 1
+        wanted, is_met = f"a whole number from {least}", is_number and value >= least
+    return "" if is_met and value <= most else f"{wanted} up to {most}"
+
+
+def _of_address(where: str, url: str) -> Iterator[Problem]:
+    try:
+        address.options_of(url)
+    except ValueError as error:
+        yield Problem("queueing.E005", f"{where} is not the address of a Redis.", str(error))
+
+
+def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:
+    if isinstance(value, str):
+        hint = f"Write [{value!r}]." if value.isprintable() else ""
+        yield Problem("queueing.E008", f"{where} must be a list of texts, not a text.", hint)
+    elif not isinstance(value, list | tuple | set | frozenset):
+        yield Problem("queueing.E008", f"{where} must be a list of texts, not {_shown(value)}.")
+    elif wrong := [one for one in value if not isinstance(one, str)]:
+        yield Problem("queueing.E008", f"{where} must be a list of texts: {_shown(wrong[0])} is not a text.")
+    elif name == "QUEUES":
+        yield from filter(None, map(_of_queue, value))
+
+
+def _of_queue(queue: str) -> Problem | None:
+    try:
+        rsmq_values.qname(queue)
+    except QueueError as error:
+        hint = "A name has 1 to 160 letters, digits, - and _."
+        return Problem("queueing.E003", f'QUEUEING["QUEUES"]: {error}: {_shown(queue)}.', hint)
+    if is_dead_letter_queue(queue):
+        hint = "Names that end in -dead belong to dead-letter queues; those are made when needed."
+        return Problem("queueing.E004", f'QUEUEING["QUEUES"] names {queue}.', hint)
+    return None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"

@@ -1,4 +1,4 @@
-"""What a running handler or task may know of its run, and say about it."""
+"""The context of a run: what a handler or task knows about it and can report."""
 
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -8,8 +8,8 @@ from .messages import Message
 from .text.errors import as_text
 
 
-class Workplace(Protocol):
-    """What the process in which messages run offers to them."""
+class Runtime(Protocol):
+    """The services of a process for the jobs that run in it."""
 
     worker: str
 
@@ -18,16 +18,16 @@ class Workplace(Protocol):
         """Whether the worker has been told to stop."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
-        """Tell the console how far a run is. It may be dropped, and never fails."""
+        """Report the progress of a run to the console. It may be dropped, and raises nothing."""
 
 
 class Context:
     """One run of one message. A handler that takes a second parameter is given it."""
 
-    __slots__ = ("_delivery", "_workplace", "log_fields")
+    __slots__ = ("_delivery", "_runtime", "log_fields")
 
-    def __init__(self, delivery: Delivery, workplace: Workplace) -> None:
-        self._delivery, self._workplace = delivery, workplace
+    def __init__(self, delivery: Delivery, runtime: Runtime) -> None:
+        self._delivery, self._runtime = delivery, runtime
         #: Fields that every log line of this run carries, in JSON and at the end of a text line.
         self.log_fields: dict[str, Any] = {}
 
@@ -67,16 +67,16 @@ class Context:
     @property
     def worker(self) -> str:
         """The name of the child process that runs it."""
-        return self._workplace.worker
+        return self._runtime.worker
 
     @property
     def is_stopping(self) -> bool:
         """Whether the worker has been told to stop: a long job may end early, by raising, or go on."""
-        return self._workplace.is_stopping
+        return self._runtime.is_stopping
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far this run is: 0.0 to 1.0 and a few words. At most a few times a second are kept."""
-        self._workplace.report(self._delivery, min(1.0, max(0.0, float(fraction))), as_text(note))
+        self._runtime.report(self._delivery, min(1.0, max(0.0, float(fraction))), as_text(note))
 
     def log(self, **fields: Any) -> None:
         """Add fields to every log line of this run."""

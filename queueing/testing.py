@@ -30,16 +30,15 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
-from . import get_client, handlers, task_setting
+from . import conf, get_client, handlers
 from .broker import task_queues
 from .broker.leases import Delivery, Lane, run_all
 from .broker.outcomes import Outcome, State
 from .client import QueueClient
 from .client.default import use_client
-from .conf import get_conf
 from .exceptions import QueueNotFound
 from .worker.processor import Processor
-from .worker.shared_memory import Board
+from .worker.shared_memory import SharedMemory
 
 __all__ = ["fake_queues", "run_pending"]
 
@@ -91,7 +90,7 @@ def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
     """Handlers and tasks are found as by ``runworker``."""
     handlers.discover()
     with ExitStack() as stack:
-        if task_setting.may_name_ours():
+        if conf.may_name_backend():
             from .tasks import worker_integration
 
             for resolver in worker_integration.resolvers(list(queues)):
@@ -105,11 +104,11 @@ class _Taker:
 
     def __init__(self, client: QueueClient, queue: str) -> None:
         # Nobody extends the lease while a test is stopped in a debugger.
-        conf = replace(get_conf(), LEASE=3600.0)
+        config = replace(conf.get_conf(), LEASE=3600.0)
         self._client, self._queue = client, queue
-        self._lane = Lane(client, conf, f"test-{time.monotonic_ns()}", queue)
-        self._processor = _Here(_Desk(), max_attempts=conf.MAX_ATTEMPTS, now_ms=lambda: time.time() * 1000)
-        [slot] = Board(1, 1, (queue,)).slots
+        self._lane = Lane(client, config, f"test-{time.monotonic_ns()}", queue)
+        self._processor = _Here(_Desk(), max_attempts=config.MAX_ATTEMPTS, now_ms=lambda: time.time() * 1000)
+        [slot] = SharedMemory(1, 1, (queue,)).slots
         [self._mark] = slot.marks
 
     def run_next(self, *, delayed: bool) -> Outcome | None:
@@ -142,7 +141,7 @@ class _Here(Processor):
 
 
 class _Desk:
-    """The workplace of a test."""
+    """The runtime of a test."""
 
     worker = "test"
     is_stopping = False

@@ -158,9 +158,9 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """
     from queueing.broker import scripts
     from queueing.client.default import connect, use_client
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
-    use_client(connect(Conf(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
+    use_client(connect(Config(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
     yield Clock().rules(monkeypatch, scripts)
     use_client(None)
 

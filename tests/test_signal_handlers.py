@@ -17,7 +17,7 @@ TREES = {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text()) for file
 #: Functions that register a handler, and the number of the argument that is the handler.
 REGISTER = {"signal": 1, "add_signal_handler": 1, "handle": 0}
 #: ``handle`` of this module passes its argument on.
-SIGNALS = "queueing/worker/signals.py"
+SIGNALS = "queueing/worker/stop_signals.py"
 DEFAULTS = {"SIG_DFL", "SIG_IGN", "default_int_handler"}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from queueing.client import QueueClient
 from queueing.client.base import DEAD_RETENTION_SECONDS
 from queueing.client.receives import headers_in, message_of
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import Message
 
@@ -86,7 +86,7 @@ class Lane:
     dead letters of the queue begin to go elsewhere.
     """
 
-    def __init__(self, client: QueueClient, conf: Conf, child: str, queue: str) -> None:
+    def __init__(self, client: QueueClient, conf: Config, child: str, queue: str) -> None:
         self.client, self.conf, self.queue = client, conf, queue
         self.child, self.name = child, lane_name(child, queue)
         self._claims = self._settles = 0
@@ -197,14 +197,14 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
     return Look(queue, False, False, max(0, due_ms - now_ms) / 1000 if due_ms else None)
 
 
-def extend(client: QueueClient, conf: Conf, queue: str, children: Iterable[str]) -> list[str]:
+def extend(client: QueueClient, conf: Config, queue: str, children: Iterable[str]) -> list[str]:
     """Extend what these children hold of ``queue``; the ids that others have taken over."""
     args = [int(conf.LEASE * 1000), *(lane_name(child, queue) for child in children)]
     return [decode.text(id) for id in _run_room(client, conf, "extend", queue, args)[1:]]
 
 
 def abandon(
-    client: QueueClient, conf: Conf, queue: str, child: str, *, started: Iterable[str], reason: str
+    client: QueueClient, conf: Config, queue: str, child: str, *, started: Iterable[str], reason: str
 ) -> int:
     """Give back what a dead child held of ``queue``, to its head; how many messages it was.
 
@@ -215,7 +215,7 @@ def abandon(
     return _run_room(client, conf, "abandon", queue, args)[1]
 
 
-def _run_room(client: QueueClient, conf: Conf, script: str, queue: str, args: list) -> list:
+def _run_room(client: QueueClient, conf: Config, script: str, queue: str, args: list) -> list:
     while True:
         [reply] = client.scripts.run_all([_room_call(client, conf, script, queue, args)])
         if reply[0] != MOVED:
@@ -223,7 +223,7 @@ def _run_room(client: QueueClient, conf: Conf, script: str, queue: str, args: li
         client.learn_dead_letter_queue(queue, reply[1].decode())
 
 
-def _room_call(client: QueueClient, conf: Conf, script: str, queue: str, args: list) -> Call:
+def _room_call(client: QueueClient, conf: Config, script: str, queue: str, args: list) -> Call:
     """A call with the keys and first arguments that ``lua/lib/room.lua`` names."""
     keys, dead = client.keys, client.dead_letter_queue(queue)
     first = [queue, keys.channel(queue), dead, DEAD_RETENTION_SECONDS, conf.OUTBOX_MAX]

@@ -6,7 +6,7 @@ from typing import Any
 from redis import Redis
 
 from queueing.broker import rsmq_values
-from queueing.conf import Conf
+from queueing.conf import Config
 
 from .base import DEAD_RETENTION_SECONDS, ClientBase, checked
 
@@ -17,7 +17,7 @@ STEP = 200
 class Cancels(ClientBase):
     """What takes back a message, and says so in the history."""
 
-    def __init__(self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Conf().OUTBOX_MAX) -> None:
+    def __init__(self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX) -> None:
         """``outbox_max``: bytes of outcomes that may wait for a recorder (the setting ``OUTBOX_MAX``)."""
         super().__init__(redis, ns)
         self.outbox_max = outbox_max

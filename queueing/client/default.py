@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from queueing.broker.address import options_of
 from queueing.broker.pool import Pool
-from queueing.conf import Conf, get_conf
+from queueing.conf import Config, get_conf
 
 from . import QueueClient
 
@@ -26,7 +26,7 @@ POOL_PATIENCE_SECONDS = 1.0
 _shared: dict[str, QueueClient] = {}
 
 
-def connect(conf: Conf, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
+def connect(conf: Config, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
     """A client of its own pool. It connects at its first call, not here.
 
     ``connections`` and ``timeout`` (seconds) take the place of ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises

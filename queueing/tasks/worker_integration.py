@@ -23,7 +23,7 @@ logger = logging.getLogger("queueing.worker")
 PAUSE_SECONDS = 2.0
 
 
-def open_door(named: Sequence[str]) -> tuple[set[str], bool]:
+def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (none: of all) run the tasks of our backends.
 
     Waits for Redis where it has to be asked for the queues. Returns those that have tasks, and whether

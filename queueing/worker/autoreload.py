@@ -13,7 +13,7 @@ from django.utils.autoreload import iter_all_python_module_files
 
 from queueing import handlers
 
-from .signals import Signals, bury_orphans
+from .stop_signals import StopSignals, bury_orphans
 
 LOOK_SECONDS = 1.0
 #: How long the command may take to stop, its own grace time included.
@@ -25,7 +25,7 @@ def watch(argv: Sequence[str]) -> None:
 
     Returns after a stop signal, when the command has stopped.
     """
-    signals = Signals()
+    signals = StopSignals()
     # If this process is killed, the pipe closes and the command stops by itself.
     parent, _end = os.pipe()
     while not signals.stops:
@@ -39,7 +39,7 @@ def watch(argv: Sequence[str]) -> None:
         _stop(process, signals)
 
 
-def _stop(process: subprocess.Popen, signals: Signals) -> None:
+def _stop(process: subprocess.Popen, signals: StopSignals) -> None:
     """Let the command stop in order, or now after a second Ctrl-C."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     process.send_signal(signal.SIGTERM)

@@ -1,150 +1,196 @@
-"""The process in which messages run: it builds its parts, and turns them until it is told to stop."""
+"""The process in which messages run: it builds its parts, and turns them until it is ordered to stop."""
 
 import logging
 import sys
 import time
 
+import psutil
 from django.db import connections
 
+from queueing.broker.leases import Delivery
 from queueing.broker.listener import Listener
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
+from queueing.exceptions import QueueError
 from queueing.signals import child_started, child_stopping, emit
 
 from .consumer import Consumer
-from .database import tend_connections
-from .forks import end_pools
+from .database import tend_after_receivers
 from .logging import OutcomeLog
-from .options import Options
-from .outage import Outage
-from .processes import RETIRED
+from .polling import RedisOutage
+from .processes import RECYCLED, end_pools
 from .processor import Processor
-from .queues import Queues
-from .retirement import Retirement
-from .server_clock import ServerClock
-from .shared_memory import Slot
-from .thread_pool import Crew
-from .waker import Bell, readable
-from .workplace import ChildWorkplace
+from .server_clock import Clock, ServerClock
+from .shared_memory import Recycle, Slot
+from .thread_pool import ThreadPool
+from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
 #: How long a busy handler may keep the interpreter from the thread that fetches its next messages. With
 #: Python's own 5 ms tiny jobs wait for each other: a third fewer of them ran in a second.
 SWITCH_SECONDS = 0.0005
+#: How often the memory of a child is measured, if it has a limit.
+MEASURE_SECONDS = 1.0
+MEGABYTE = 1_000_000
+#: Between two notes of progress that are kept for one message, and the characters of a note.
+PROGRESS_SECONDS = 0.25
+NOTE_CHARACTERS = 200
+
+#: The reasons of orders, for the log.
+REASONS = {
+    Recycle.OVERDUE: "a message runs past its time limit",
+    Recycle.NEW_QUEUES: "its list of queues is longer now",
+}
+
+
+class Recycling:
+    """When a child is replaced: after ``MAX_JOBS`` messages, or above ``MAX_MEMORY`` megabytes."""
+
+    def __init__(self, config: Config, clock: Clock = time.monotonic) -> None:
+        self._max_jobs, self._max_bytes = config.MAX_JOBS, config.MAX_MEMORY * MEGABYTE
+        self._clock = clock
+        # Not immediately: a limit below the first measure would replace it without a pause.
+        self._measure_at = clock() + MEASURE_SECONDS
+        self.reason = ""
+
+    def is_due(self, taken: int) -> bool:
+        """Whether the child, which has taken that many messages, has to end."""
+        if self._max_jobs and taken >= self._max_jobs:
+            self.reason = f"it has taken {taken} messages"
+        elif self._max_bytes and self._clock() >= self._measure_at:
+            self._measure_at = self._clock() + MEASURE_SECONDS
+            used = psutil.Process().memory_info().rss
+            if used > self._max_bytes:
+                self.reason = f"it uses {used / MEGABYTE:.0f} MB"
+        return bool(self.reason)
+
+
+class JobRuntime:
+    """The runtime of the jobs of one child: see ``queueing.context.Runtime``."""
+
+    def __init__(self, client: QueueClient, worker: str) -> None:
+        self.worker = worker
+        self.is_stopping = False
+        self._client = client
+        self._reported_at: dict[str, float] = {}
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        now, id = time.monotonic(), delivery.message.id
+        if fraction < 1 and now - self._reported_at.get(id, 0.0) < PROGRESS_SECONDS:
+            return
+        if len(self._reported_at) > 1000:
+            self._reported_at.clear()
+        self._reported_at[id] = now
+        try:
+            self._client.report_progress(
+                delivery.queue, id, delivery.message.rc, fraction, note[:NOTE_CHARACTERS]
+            )
+        except QueueError:
+            # A job matters more than a note about it.
+            return
 
 
 class Child:
     """One child of a worker.
 
-    ``orders`` is the read end of a pipe on which nothing is ever said: its end is the order to stop,
-    whether the supervisor closed it or died. ``recorder_bell`` tells the keeper that there is
-    something to record.
+    ``orders`` is the read end of a pipe to which nothing is written. Its end is the order to stop, also if
+    the supervisor has died. ``recorder_waker`` tells the keeper that there is something to record.
     """
 
     def __init__(
-        self,
-        conf: Conf,
-        options: Options,
-        *,
-        name: str,
-        index: int,
-        slot: Slot,
-        queues: Queues,
-        orders: int,
-        recorder_bell: Bell,
-    ) -> None:
-        self.conf, self.options, self.orders, self.recorder_bell = conf, options, orders, recorder_bell
-        self.name, self.slot, self.queues = name, slot, queues
-        self.retirement = Retirement(options)
+        self, config: Config, *, name: str, index: int, slot: Slot, queues: list[str], orders: int,
+        recorder_waker: Waker,
+    ) -> None:  # fmt: skip
+        self.config, self.orders, self.recorder_waker = config, orders, recorder_waker
+        self.name, self.slot = name, slot
+        self.recycling = Recycling(config)
         # One connection for all threads and one that listens, so that small plans suffice.
-        client = connect(conf, connections=1)
+        client = connect(config, connections=1)
         use_client(client)
-        self.bell = Bell()
-        self.consumer = self._build(client, name, index, slot)
+        self.waker = Waker()
+        self.runtime = JobRuntime(client, name)
+        self.consumer = self._build(client, queues, logs=index == 0)
         self._stop_by: float | None = None
-        self._retires = False
+        self._is_recycled = False
         self.consumer.pause(slot.is_quiet)
 
-    def _build(self, client: QueueClient, name: str, index: int, slot: Slot) -> Consumer:
-        clock = ServerClock()
-        self.workplace = ChildWorkplace(client, name)
-        processor = Processor(self.workplace, max_attempts=self.conf.MAX_ATTEMPTS, now_ms=clock.now_ms)
+    def _build(self, client: QueueClient, queues: list[str], *, logs: bool) -> Consumer:
+        config, clock = self.config, ServerClock()
+        processor = Processor(self.runtime, max_attempts=config.MAX_ATTEMPTS, now_ms=clock.now_ms)
         return Consumer(
             client,
-            self.conf,
-            child=name,
-            queues=list(self.queues),
-            crew=Crew(self.options.threads, processor, slot, self.bell),
-            slot=slot,
-            listener=Listener(client, self.queues, is_teller=index == 0),
-            clock=clock,
-            log=OutcomeLog(log_jobs=self.options.log_jobs),
-            outage=Outage(self.conf.LEASE, is_teller=index == 0),
-            taken_max=self.options.max_jobs,
+            config,
+            child=self.name,
+            queues=queues,
+            pool=ThreadPool(config.THREADS, processor, self.slot, self.waker),
+            slot=self.slot,
+            listener=Listener(client, queues, is_teller=logs),
+            server_clock=clock,
+            log=OutcomeLog(log_jobs=config.LOG_JOBS),
+            outage=RedisOutage(config.LEASE, logs=logs),
         )
 
     def run(self) -> int:
-        """Work until told to stop, or in a burst until nothing is due. Returns the exit code."""
+        """Work until an order to stop, or in a burst until nothing is due. Returns the exit code."""
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
-        emit(child_started, Child, worker=self.options.name, child=self.name)
-        tend_connections()
+        emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)
+        tend_after_receivers()
         while not self._is_over():
-            pause_seconds = consumer.step()
+            pause_seconds = consumer.step(time.monotonic())
             if consumer.has_settled:
                 consumer.has_settled = False
-                self.recorder_bell.ring()
-            if not self._retires and self.retirement.is_due(consumer.taken):
-                self._retire(self.retirement.reason)
+                self.recorder_waker.wake()
+            if not self._is_recycled and self.recycling.is_due(consumer.taken):
+                self._recycle(self.recycling.reason)
             if pause_seconds and not self._is_over():
                 self._wait(pause_seconds)
         consumer.log.flush(at_end=True)
-        emit(child_stopping, Child, worker=self.options.name, child=self.name)
-        end_pools(self.conf.GRACE)
+        emit(child_stopping, Child, worker=self.config.WORKER_NAME, child=self.name)
+        end_pools(self.config.GRACE)
         connections.close_all()
-        return RETIRED if self._retires else 0
+        return RECYCLED if self._is_recycled else 0
 
     def _is_over(self) -> bool:
         consumer = self.consumer
-        if self.options.burst and consumer.found_all and not self._retires:
+        if self.config.burst and consumer.found_all and not self._is_recycled:
             return True
         if self._stop_by is None:
-            return self._retires and consumer.is_drained
-        # The supervisor ends the grace time; this is for a child whose supervisor is gone.
+            return self._is_recycled and consumer.is_drained
+        # The supervisor ends the grace time. This is for a child whose supervisor has died.
         return consumer.is_drained or time.monotonic() > self._stop_by
 
-    def _retire(self, reason: str) -> None:
+    def _recycle(self, reason: str) -> None:
         logger.info("child %s makes room for a new one: %s", self.name, reason)
-        self._retires = True
+        self._is_recycled = True
         self.consumer.quiet()
 
-    def _obey(self) -> None:
-        """Look at what the supervisor and the keeper have ordered."""
-        self.slot.bell.silence()
-        if self.slot.retires and not self._retires:
-            self._retire("a message runs past its time limit")
+    def _read_orders(self) -> None:
+        """Follow the orders of the supervisor and the keeper."""
+        self.slot.waker.clear()
+        if (reason := self.slot.recycle_reason) and not self._is_recycled:
+            self._recycle(REASONS[reason])
         self.consumer.pause(self.slot.is_quiet)
-        self.consumer.take(self.queues)
 
     def _wait(self, seconds: float) -> None:
         consumer = self.consumer
-        if consumer.crew.listen():
+        if consumer.pool.want_wake_up():
             return
-        sources = [self.bell.fileno(), self.slot.bell.fileno()]
-        if consumer.wants_to_hear and consumer.listener.fileno() >= 0:
+        sources = [self.waker.fileno(), self.slot.waker.fileno()]
+        if consumer.wants_announcements and consumer.listener.fileno() >= 0:
             sources.append(consumer.listener.fileno())
         if self._stop_by is None:
             sources.append(self.orders)
         ready = readable(sources, seconds)
-        if self.bell.fileno() in ready:
-            self.bell.silence()
-        if self.slot.bell.fileno() in ready:
-            self._obey()
+        if self.waker.fileno() in ready:
+            self.waker.clear()
+        if self.slot.waker.fileno() in ready:
+            self._read_orders()
         if self.orders in ready:
-            self._stop_by = time.monotonic() + self.conf.GRACE + 1
-            self.workplace.is_stopping = True
+            self._stop_by = time.monotonic() + self.config.GRACE + 1
+            self.runtime.is_stopping = True
             consumer.quiet()
         if consumer.listener.fileno() in ready:
             consumer.wake()

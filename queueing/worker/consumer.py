@@ -1,15 +1,14 @@
-"""Claims, hands to the crew, settles: the only part of a child that speaks to Redis.
+"""Claims, hands over to the thread pool, settles: the only part of a child that speaks to Redis.
 
-``step`` does one turn and returns how long to wait at most. What the last batch came to and the next
-claim share one round trip. A call that failed is kept as it was and repeated, so a lost reply
-changes nothing.
+``step`` does one turn and returns how long to wait at most. The settle of the last batch and the next claim
+share one round trip. A call that failed is kept as it was and repeated, so a lost reply changes nothing.
 """
 
 import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -19,19 +18,17 @@ from queueing.broker.listener import Listener
 from queueing.broker.outcomes import Outcome, State, parts
 from queueing.broker.subscription import POLL_SECONDS
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
 from queueing.signals import emit_finished
 
-from .database import tend_connections
-from .forks import end_if_fork
+from .database import tend_after_receivers
 from .logging import OutcomeLog
-from .outage import Outage
-from .pace import Pace
-from .polling import BROKEN_SECONDS, Lookout
-from .server_clock import ServerClock
+from .polling import BROKEN_SECONDS, Prefetch, QueueRotation, RedisOutage
+from .processes import end_if_fork
+from .server_clock import Clock, ServerClock
 from .shared_memory import Slot
-from .thread_pool import Crew
+from .thread_pool import ThreadPool
 
 logger = logging.getLogger("queueing.worker")
 
@@ -61,20 +58,23 @@ class Consumer:
     """One child's consumer of some queues, in order of preference."""
 
     def __init__(
-        self, client: QueueClient, conf: Conf, *, child: str, queues: Sequence[str], crew: Crew, slot: Slot,
-        listener: Listener, clock: ServerClock, log: OutcomeLog, outage: Outage, taken_max: int = 0,
+        self, client: QueueClient, config: Config, *, child: str, queues: Sequence[str], pool: ThreadPool,
+        slot: Slot, listener: Listener, server_clock: ServerClock, log: OutcomeLog, outage: RedisOutage,
+        clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
-        self.client, self.crew, self.slot, self.listener = client, crew, slot, listener
-        self.clock, self.log, self.outage = clock, log, outage
-        self.lanes = {queue: Lane(client, conf, child, queue) for queue in queues}
-        self.child, self._conf = child, conf
-        self.lookout = Lookout(queues)
-        self.pace = Pace(crew.threads)
+        self.client, self.pool, self.slot, self.listener = client, pool, slot, listener
+        self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
+        self.lanes = {queue: Lane(client, config, child, queue) for queue in queues}
+        self.child = child
+        self.rotation = QueueRotation(queues, clock)
+        self.prefetch = Prefetch(pool.threads)
         self.is_quiet = self.is_paused = False
         #: How many messages it has claimed, and how many it may in all.
-        self.taken, self.taken_max = 0, taken_max or math.inf
+        self.taken, self.taken_max = 0, config.MAX_JOBS or math.inf
         self.has_settled = False
         self._unsettled: list[Outcome] = []
+        #: Settled deliveries whose signals are still to be sent.
+        self._ended: list[Outcome] = []
         self._exchange: Exchange | None = None
         self._missing: str | None = None
         #: The last error of each queue that does not work.
@@ -83,8 +83,8 @@ class Consumer:
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
         self._resume_at = 0.0
-        self.wants_to_hear = self._was_woken = False
-        self._heard_at = time.monotonic()
+        self.wants_announcements = self._was_woken = False
+        self._wanted_at = self.clock()
 
     def quiet(self) -> None:
         """Claim no more, and give back what has not begun."""
@@ -93,36 +93,27 @@ class Consumer:
     def pause(self, paused: bool) -> None:
         """Claim nothing for now, or again; what it has in hand goes on."""
         if self.is_paused and not paused:
-            self.lookout.begin()
+            self.rotation.begin()
         self.is_paused = paused
-
-    def take(self, queues: Iterable[str]) -> None:
-        """Take from these, too."""
-        for queue in queues:
-            if queue not in self.lanes:
-                self.lanes[queue] = Lane(self.client, self._conf, self.child, queue)
-                self.lookout.add(queue)
-                self.listener.add(queue)
-                self.lookout.begin()
 
     def wake(self) -> None:
         """Something may have been sent."""
         self.listener.drain()
-        self.lookout.begin()
+        self.rotation.begin()
         # To look first pays where the message may lie far down.
         self._was_woken = len(self.lanes) > LOOK_FIRST
 
     @property
     def is_drained(self) -> bool:
         """Whether nothing is in hand any more."""
-        return not (self.crew.unfinished or self._unsettled or self._exchange)
+        return not (self.pool.unfinished or self._unsettled or self._exchange)
 
     @property
     def found_all(self) -> bool:
         """Whether nothing is in hand and no queue had anything due."""
-        return self.lookout.is_idle and self.is_drained
+        return self.rotation.is_idle and self.is_drained
 
-    def step(self) -> float:
+    def step(self, now: float) -> float:
         """One turn. Returns the seconds after which, at the latest, the next one is wanted."""
         self._collect()
         try:
@@ -133,14 +124,14 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
-            if (self.lookout.is_round_due or self._was_woken) and not self._exchange:
+            if (self.rotation.is_round_due or self._was_woken) and not self._exchange:
                 self._look_around()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
             replies = self._run(self._exchange.calls)
         except QueueUnavailable as error:
-            return self.outage.goes_on(error)
+            return self.outage.continues(error)
         except QueueError as error:
             return self._refuses(error)
         exchange, self._exchange = self._exchange, None
@@ -163,16 +154,16 @@ class Consumer:
     def _refuses(self, error: QueueError) -> float:
         """A call that belongs to no single queue has failed, though Redis is there."""
         if self.outage.is_on:
-            return self.outage.goes_on(error)
+            return self.outage.continues(error)
         logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
         return BROKEN_SECONDS
 
     def _collect(self) -> None:
-        for outcome in self.crew.take_finished():
-            self.pace.ran((outcome.finished_ms - (outcome.started_ms or 0)) / 1000)
+        for outcome in self.pool.take_finished():
+            self.prefetch.ran((outcome.finished_ms - (outcome.started_ms or 0)) / 1000)
             self._unsettled.append(outcome)
-        if self.is_quiet or self.crew.is_stuck(STUCK_SECONDS):
-            self._unsettled += [self._released(delivery) for delivery in self.crew.take_back()]
+        if self.is_quiet or self.pool.is_stuck(STUCK_SECONDS):
+            self._unsettled += [self._released(delivery) for delivery in self.pool.take_back()]
 
     def _create_missing(self) -> None:
         if self._missing:
@@ -191,13 +182,13 @@ class Consumer:
         self._was_woken = False
         if len(self.lanes) == 1 or self._unsettled or not self._room():
             return
-        self.lookout.begin()
+        self.rotation.begin()
         looks = look(self.client, list(self.lanes))
         self.outage.accepted()
         for found in looks:
             if found.is_due or (found.is_missing and not self._is_sibling(found.queue)):
                 break
-            self.lookout.has_no_more(found.queue, found.next_due_seconds)
+            self.rotation.has_no_more(found.queue, found.next_due_seconds)
 
     def _next_exchange(self) -> Exchange:
         exchange = Exchange()
@@ -206,40 +197,40 @@ class Consumer:
             by_queue[outcome.queue].append(outcome)
         self._unsettled = []
         for queue, outcomes in by_queue.items():
-            if self.lookout.is_broken(queue):
+            if self.rotation.is_broken(queue):
                 self._unsettled += outcomes
             else:
                 for part in parts(outcomes):
                     exchange.settled.append((self.lanes[queue], part))
                     exchange.calls.append(self.lanes[queue].settle(part))
-        self.lookout.begin_if_due()
+        self.rotation.begin_if_due()
         self._add_claim(exchange)
         return exchange
 
     def _add_claim(self, exchange: Exchange) -> None:
         room = self._room()
         # Where a settle is on its way already, looking costs next to nothing.
-        is_wanted = not self.lookout.is_idle or exchange.calls
-        if not room or not is_wanted or self.lookout.is_broken(self.lookout.queue):
+        is_wanted = not self.rotation.is_idle or exchange.calls
+        if not room or not is_wanted or self.rotation.is_broken(self.rotation.queue):
             return
-        suspects = "take" if not self.crew.unfinished else "await"
-        if suspects == "await" and self.crew.longest_seconds > STUCK_SECONDS:
+        suspects = "take" if not self.pool.unfinished else "await"
+        if suspects == "await" and self.pool.longest_seconds > STUCK_SECONDS:
             # Nobody knows when this child will be idle.
             suspects = "pass"
-        exchange.claiming, exchange.asked = self.lanes[self.lookout.queue], room
+        exchange.claiming, exchange.asked = self.lanes[self.rotation.queue], room
         exchange.calls.append(exchange.claiming.claim(room, suspects=suspects))
 
     def _room(self) -> int:
         """How many messages to claim now."""
-        if self.is_quiet or self.is_paused or (self._runs_alone and self.crew.unfinished):
+        if self.is_quiet or self.is_paused or (self._runs_alone and self.pool.unfinished):
             return 0
-        if time.monotonic() < self._resume_at:
+        if self.clock() < self._resume_at:
             return 0
-        if self._awaits_idle and self.crew.unfinished and self.crew.longest_seconds <= STUCK_SECONDS:
+        if self._awaits_idle and self.pool.unfinished and self.pool.longest_seconds <= STUCK_SECONDS:
             return 0
-        if self.crew.is_stuck(STUCK_SECONDS):
+        if self.pool.is_stuck(STUCK_SECONDS):
             return 0
-        return int(min(self.pace.room(self.crew.unfinished), self.taken_max - self.taken))
+        return int(min(self.prefetch.room(self.pool.unfinished), self.taken_max - self.taken))
 
     def _read(self, exchange: Exchange, replies: list) -> None:
         for (lane, outcomes), reply in zip(exchange.settled, replies, strict=False):
@@ -252,28 +243,34 @@ class Consumer:
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
         self.slot.hold(self._held, self._claims)
+        self._emit_ended()
+
+    def _emit_ended(self) -> None:
+        """Send the signals for settled deliveries, after the claim is in hand: a receiver may be slow."""
+        ended, self._ended = self._ended, []
+        for outcome in ended:
+            if outcome.is_told:
+                emit_finished(outcome)
+        end_if_fork()
+        tend_after_receivers()
 
     def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list) -> None:
         refused = lane.read_settle(reply)
-        self._resume_at = time.monotonic() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
+        self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
         self._held -= len(outcomes)
         self.has_settled = True
         for outcome in outcomes:
             if outcome.id in refused:
                 outcome = replace(outcome, event=refused[outcome.id])
             elif outcome.delay_ms:
-                self.lookout.comes_due(lane.queue, outcome.delay_ms / 1000)
-            self.log.tell(outcome)
-            if outcome.is_told:
-                emit_finished(outcome)
-        # A receiver may have forked, or left a transaction open.
-        end_if_fork()
-        tend_connections()
+                self.rotation.comes_due(lane.queue, outcome.delay_ms / 1000)
+            self.log.write(outcome)
+            self._ended.append(outcome)
 
     def _read_claim(self, lane: Lane, asked: int, reply: list | QueueError) -> None:
         if isinstance(reply, QueueError):
             self._breaks(lane, reply)
-            self.lookout.has_no_more(lane.queue)
+            self.rotation.has_no_more(lane.queue)
             return
         self._faults.pop(lane.queue, None)
         self._claims += 1
@@ -282,22 +279,22 @@ class Consumer:
         except QueueNotFound:
             self._misses(lane.queue)
             return
-        self.clock.set(batch.now_ms)
+        self.server_clock.set(batch.now_ms)
         self._held += len(batch.deliveries)
         self.taken += len(batch.deliveries)
         self.slot.hold(self._held, self._claims)
-        self.crew.put(batch.deliveries)
+        self.pool.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
-        if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.crew.unfinished)):
-            self.lookout.begin()
+        if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.pool.unfinished)):
+            self.rotation.begin()
         else:
-            self.lookout.has_no_more(lane.queue, batch.next_due_seconds)
+            self.rotation.has_no_more(lane.queue, batch.next_due_seconds)
 
     def _misses(self, queue: str) -> None:
         """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
         if self._is_sibling(queue):
-            self.lookout.has_no_more(queue)
+            self.rotation.has_no_more(queue)
         else:
             self._missing = queue
 
@@ -311,7 +308,7 @@ class Consumer:
         self._faults[lane.queue] = str(error)
         level = logging.DEBUG if is_told else logging.ERROR
         logger.log(level, "%s: %s; tried again every %g s", lane.queue, error, BROKEN_SECONDS)
-        self.lookout.breaks(lane.queue)
+        self.rotation.breaks(lane.queue)
         # Another program may have left a key of another type.
         with suppress(QueueError):
             self.client.mend_keys(lane.queue)
@@ -323,7 +320,7 @@ class Consumer:
             rc=delivery.message.rc,
             event=State.RELEASED,
             worker=self.child,
-            finished_ms=self.clock.now_ms(),
+            finished_ms=self.server_clock.now_ms(),
             attempts=delivery.failed,
             crashes=delivery.crashed,
             body=delivery.message.body,
@@ -332,21 +329,21 @@ class Consumer:
     # --- between turns ------------------------------------------------------------------------
 
     def _pause(self) -> float:
-        now = time.monotonic()
+        now = self.clock()
         has_room = bool(self._room())
-        self.wants_to_hear = has_room and self.lookout.is_idle
-        if self.wants_to_hear:
-            self._heard_at = now
+        self.wants_announcements = has_room and self.rotation.is_idle
+        if self.wants_announcements:
+            self._wanted_at = now
             if self.listener.start():
                 # What was sent between the claim and the subscription was announced to nobody.
-                self.lookout.begin()
-        elif self.listener.is_listening and now - self._heard_at > BUSY_SECONDS:
+                self.rotation.begin()
+        elif self.listener.is_listening and now - self._wanted_at > BUSY_SECONDS:
             self.listener.stop()
-        if has_room and (self._missing or not self.lookout.is_idle):
+        if has_room and (self._missing or not self.rotation.is_idle):
             return 0.0
-        if self.crew.waiting:
+        if self.pool.waiting:
             return SETTLE_SECONDS
         if has_room:
-            return self.lookout.idle_seconds
+            return self.rotation.idle_seconds
         held_off_seconds = self._resume_at - now
         return held_off_seconds if held_off_seconds > 0 else POLL_SECONDS

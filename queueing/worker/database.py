@@ -1,11 +1,14 @@
 """Care for database connections between runs, as Django cares for them between requests."""
 
+import logging
 import threading
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+
+logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
@@ -69,6 +72,14 @@ def _tend_shared(connection: BaseDatabaseWrapper) -> None:
     has_begun = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
     if has_begun or (connection.errors_occurred and not connection.is_usable()):
         connection.close()
+
+
+def tend_after_receivers() -> None:
+    """The same after receivers of signals have run in this thread. Raises nothing."""
+    try:
+        tend_connections()
+    except Exception:
+        logger.exception("the database connections of a receiver could not be left in order")
 
 
 def tend_connections_of_run() -> None:

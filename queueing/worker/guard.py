@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from queueing.exceptions import QueueError, QueueUnavailable
 
-from .forks import end_if_fork
+from .processes import end_if_fork
 
 logger = logging.getLogger("queueing.worker")
 

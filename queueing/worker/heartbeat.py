@@ -14,10 +14,10 @@ import psutil
 from queueing import __version__
 from queueing.client import QueueClient
 from queueing.client.workers import Heard
+from queueing.conf import Config
 from queueing.monitoring.workers import registration
 
-from .options import Options
-from .shared_memory import Board
+from .shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from .keeper import Kept
@@ -35,16 +35,16 @@ class Birth:
     at: float = field(default_factory=time.monotonic)
 
 
-class Liveness:
+class Heartbeat:
     """The heartbeat of one worker. ``step`` is one beat."""
 
-    def __init__(self, client: QueueClient, options: Options, board: Board, birth: Birth) -> None:
-        self.client, self.options, self.board, self.birth = client, options, board, birth
+    def __init__(self, client: QueueClient, config: Config, memory: SharedMemory, birth: Birth) -> None:
+        self.client, self.config, self.memory, self.birth = client, config, memory, birth
         self._memory: dict[int, int] = {}
         self._measure_at = 0.0
         self._round_trip_ms = 0.0
         self._is_quiet = False
-        self.key = registration(options.name, birth.token)
+        self.key = registration(config.WORKER_NAME, birth.token)
         #: Whether the supervisor was killed.
         self.is_lost = False
 
@@ -53,26 +53,26 @@ class Liveness:
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
         heard = self.client.beat(
-            self.key, record, self.birth.token, asks_task_queues=self.options.takes_new_queues
+            self.key, record, self.birth.token, asks_task_queues=self.config.takes_new_queues
         )
         self._round_trip_ms = (time.monotonic() - began) * 1000
         self._is_quiet = heard.is_quiet or not may_claim
-        for slot in self.board.slots:
-            slot.be_quiet(self._is_quiet)
+        for slot in self.memory.slots:
+            slot.set_quiet(self._is_quiet)
         return heard
 
     def _record(self, children: list["Kept"]) -> dict[str, Any]:
         self._measure([self.birth.pid, os.getpid(), *(_pid(child) for child in children)])
-        options = self.options
+        config = self.config
         return {
             "host": socket.gethostname(),
             "pid": self.birth.pid,
             "version": __version__,
             "token": self.birth.token,
             "uptime_ms": round((time.monotonic() - self.birth.at) * 1000),
-            "queues": list(self.board.queues),
-            "processes": options.processes,
-            "threads": options.threads,
+            "queues": list(self.memory.queues),
+            "processes": config.PROCESSES,
+            "threads": config.THREADS,
             "memory_bytes": sum(self._memory.values()),
             "round_trip_ms": round(self._round_trip_ms, 3),
             "quiet": self._is_quiet,
@@ -94,7 +94,7 @@ class Liveness:
         }
 
     def _queue(self, number: int) -> str:
-        return self.board.queues[number] if number < len(self.board.queues) else ""
+        return self.memory.queues[number] if number < len(self.memory.queues) else ""
 
     def _measure(self, pids: list[int]) -> None:
         is_due = time.monotonic() >= self._measure_at

@@ -26,21 +26,20 @@ from queueing.broker.refusals import PERMISSIONS
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.client.provision import create_configured_queues
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueUnavailable
 
 from . import processes
 from .guard import Guard
-from .heartbeat import Birth, Liveness
-from .options import Options
-from .reaper import Death, GiveBack
+from .heartbeat import Birth, Heartbeat
+from .reaper import Death, Reaper
 from .recorder import Recorder
 from .sampler import Sampler
 from .scheduler import Scheduler
-from .shared_memory import Board, Running, Slot
+from .shared_memory import Running, SharedMemory, Slot
 from .steady_log import Aside
 from .sweeper import Sweeper
-from .waker import Bell, readable
+from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
@@ -104,25 +103,34 @@ class Keeper:
     """
 
     def __init__(
-        self, conf: Conf, options: Options, *, board: Board, orders: int, bell: Bell, birth: Birth
+        self,
+        config: Config,
+        *,
+        memory: SharedMemory,
+        orders: int,
+        waker: Waker,
+        new_queues: Waker,
+        birth: Birth,
     ) -> None:
-        self.conf, self.options, self.board, self.orders, self.bell = conf, options, board, orders, bell
-        self.client = connect(conf, connections=1)
+        self.config, self.memory, self.orders = config, memory, orders
+        self.waker, self.new_queues = waker, new_queues
+        self.client = connect(config, connections=1)
         use_client(self.client)
-        self.turn_seconds = min(conf.LEASE / 4, TURN_SECONDS)
+        self.turn_seconds = min(config.LEASE / 4, TURN_SECONDS)
         self.children: dict[str, Kept] = {}
-        self._givings = GiveBack(self.client, conf, board.queues)
+        self._reaper = Reaper(self.client, config, memory.queues)
         self._stops = self._greeted = False
         #: Since when the supervisor is gone, and until when what its children held is given back.
         self._orphan_since: float | None = None
         self._give_up_at = math.inf
         self._said = b""
         self._next_heartbeat = 0.0
-        self._recorder = Recorder(self.client, conf, name=f"{options.name}-{birth.token}-{os.getpid()}")
-        self._sweeper = Sweeper(self.client, board.queues)
-        self._liveness = Liveness(self.client, options, board, birth)
-        self._sampler = Sampler(self.client, board.queues)
-        self._scheduler = Scheduler(self.client, periodic.of_queues(options.queues))
+        name = f"{config.WORKER_NAME}-{birth.token}-{os.getpid()}"
+        self._recorder = Recorder(self.client, config, name=name)
+        self._sweeper = Sweeper(self.client, memory.queues)
+        self._beat = Heartbeat(self.client, config, memory, birth)
+        self._sampler = Sampler(self.client, memory.queues)
+        self._scheduler = Scheduler(self.client, periodic.of_queues(config.queues))
         # Each for itself: one that fails must not keep the others from the leases.
         acts = (self._look_after_orphans, self._greet, self._extend, self._give_back, self._heartbeat)
         pause_seconds = min(RETRY_SECONDS, self.turn_seconds)
@@ -135,7 +143,7 @@ class Keeper:
         log = Aside()
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
-        if self._scheduler.plans and not self.options.burst:
+        if self._scheduler.plans and not self.config.burst:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
         pause_seconds = self.step()
         while not self._is_over():
@@ -146,7 +154,7 @@ class Keeper:
         log.wait(LOG_SECONDS)
 
     def _is_over(self) -> bool:
-        return self._stops and (self._givings.is_done or time.monotonic() > self._give_up_at)
+        return self._stops and (self._reaper.is_done or time.monotonic() > self._give_up_at)
 
     @property
     def _is_orphan(self) -> bool:
@@ -175,20 +183,20 @@ class Keeper:
         self._greeted = True
 
     def _give_back(self) -> None:
-        self._givings.step()
-        if self._givings.has_recorded:
-            self._givings.has_recorded = False
+        self._reaper.step()
+        if self._reaper.has_recorded:
+            self._reaper.has_recorded = False
             self._recorder.wake()
 
     def _extend(self) -> None:
         names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
         if names:
-            for queue in self.board.queues:
+            for queue in self.memory.queues:
                 self._extend_queue(queue, names)
 
     def _extend_queue(self, queue: str, names: list[str]) -> None:
         try:
-            for id in leases.extend(self.client, self.conf, queue, names):
+            for id in leases.extend(self.client, self.config, queue, names):
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
         except QueueUnavailable:
             raise
@@ -201,31 +209,34 @@ class Keeper:
             # First: a worker lives while Redis is away, and a restart does not bring Redis back.
             if not self._is_orphan:
                 self._show_health()
-            heard = self._liveness.step(self.children.values(), may_claim=self._recorder.is_owner)
+            heard = self._beat.step(self.children.values(), may_claim=self._recorder.is_owner)
             self._next_heartbeat = time.monotonic() + BEAT_SECONDS
             self._take(heard.task_queues)
             if heard.queues is not None:
                 self._sampling.attempt(partial(self._sampler.step, heard.queues))
 
     def _take(self, sent_to: Sequence[str]) -> None:
-        """Let the children take the queues among these that are new, and their siblings."""
+        """Tell the supervisor the queues among these that are new, with their siblings."""
         named = [queue for queue in sent_to if rsmq_values.QNAME.fullmatch(queue)]
-        if new := self.board.queues.add(task_queues.with_siblings(named)):
-            logger.info("worker %s takes also %s", self.options.name, ", ".join(new))
-            for slot in self.board.slots:
-                slot.bell.ring()
+        for queue in task_queues.with_siblings(named):
+            if queue not in self.memory.queues:
+                try:
+                    os.write(self.new_queues.write_end(), f"{queue}\n".encode())
+                except BlockingIOError:
+                    return  # The supervisor reads the others first.
+                self.memory.add_queues([queue])
 
     def _show_health(self) -> None:
-        if self.options.health_file:
+        if self.config.HEALTH_FILE:
             try:
-                Path(self.options.health_file).touch()
+                Path(self.config.HEALTH_FILE).touch()
             except OSError as error:
                 logger.warning("the health file cannot be touched: %s", error)
 
     def _look_after_orphans(self) -> None:
         if self._orphan_since is None:
             return
-        grace_left = self._orphan_since + self.conf.GRACE - time.monotonic()
+        grace_left = self._orphan_since + self.config.GRACE - time.monotonic()
         for child in list(self.children.values()):
             if child.is_gone:
                 child.kill_programs()
@@ -236,15 +247,15 @@ class Keeper:
         if not self.children and self._give_up_at == math.inf:
             self._stops = True
             # Then the leases end, and others find by them what could not be given back.
-            self._give_up_at = time.monotonic() + self.conf.LEASE
+            self._give_up_at = time.monotonic() + self.config.LEASE
 
     # --- what the supervisor says -------------------------------------------------------------
 
     def _wait(self, seconds: float) -> None:
-        sources = [self.bell.fileno()] if self._is_orphan else [self.bell.fileno(), self.orders]
+        sources = [self.waker.fileno()] if self._is_orphan else [self.waker.fileno(), self.orders]
         ready = readable(sources, min(seconds, 0.2) if self._is_orphan else seconds)
-        if self.bell.fileno() in ready:
-            self.bell.silence()
+        if self.waker.fileno() in ready:
+            self.waker.clear()
             self._recorder.wake()
         if self.orders in ready:
             self._hear(os.read(self.orders, 65536))
@@ -252,7 +263,7 @@ class Keeper:
     def _hear(self, said: bytes) -> None:
         if not said:
             self._orphan_since, self._next_heartbeat = time.monotonic(), 0.0
-            self._liveness.is_lost = True
+            self._beat.is_lost = True
             return
         *lines, self._said = (self._said + said).split(b"\n")
         for line in lines:
@@ -270,27 +281,27 @@ class Keeper:
             process = psutil.Process(pid)
         except psutil.NoSuchProcess:
             process = None
-        self.children[name] = Kept(name, process, self.board.slots[slot])
+        self.children[name] = Kept(name, process, self.memory.slots[slot])
         self._next_heartbeat = min(self._next_heartbeat, time.monotonic() + BIRTH_SECONDS)
 
     def _died(self, death: Death) -> None:
         self.children.pop(death.child, None)
-        self._givings.add(death)
+        self._reaper.add(death)
 
     def _leave(self) -> None:
         # First from the list: a keeper whose database hangs is killed while it records.
         self._sign_off()
-        self._recorder.finish(BURST_FAREWELL_SECONDS if self.options.burst else FAREWELL_SECONDS)
+        self._recorder.finish(BURST_FAREWELL_SECONDS if self.config.burst else FAREWELL_SECONDS)
 
     def _sign_off(self) -> None:
         try:
-            if self.options.health_file:
+            if self.config.HEALTH_FILE:
                 with suppress(OSError):  # It has been warned of.
-                    Path(self.options.health_file).unlink(missing_ok=True)
+                    Path(self.config.HEALTH_FILE).unlink(missing_ok=True)
             if self._is_orphan:
-                self._liveness.step([])
+                self._beat.step([])
             else:
-                self.client.forget_worker(self._liveness.key)
+                self.client.forget_worker(self._beat.key)
         except QueueError as error:
             logger.debug("keeper: %s", error)
 

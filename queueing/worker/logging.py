@@ -25,10 +25,10 @@ class OutcomeLog:
         self._count = 0
         self._since = time.monotonic()
 
-    def tell(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome) -> None:
         """Log one settled outcome."""
         if outcome.event == State.DONE:
-            self._tell_success(outcome)
+            self._write_success(outcome)
         elif outcome.event == State.RETRYING:
             text = f"failed (attempt {outcome.attempts}), retrying in {outcome.delay_ms / 1000:.1f} s"
             _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
@@ -52,7 +52,7 @@ class OutcomeLog:
         if not self._count:
             self._since = now
 
-    def _tell_success(self, outcome: Outcome) -> None:
+    def _write_success(self, outcome: Outcome) -> None:
         seconds = _seconds(outcome)
         if self.log_jobs or seconds >= NOTABLE_SECONDS:
             _write(logging.INFO, outcome, f"done in {seconds:.3f} s")

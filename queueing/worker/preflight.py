@@ -9,7 +9,7 @@ import os
 import signal
 
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import NotOwner
 from queueing.history import ownership
 
@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 3.0
 REFUSED = 3
 
 
-def refusal(conf: Conf) -> NotOwner | None:
+def refusal(config: Config) -> NotOwner | None:
     """Why a worker must not start, if there is a reason."""
     close_database()
     read, write = os.pipe()
@@ -35,21 +35,21 @@ def refusal(conf: Conf) -> NotOwner | None:
         os.close(write)
         return None  # The supervisor tries again to fork; the recorder looks at the owner, too.
     if not pid:
-        _ask(conf)
+        _ask(config)
     os.close(write)
     # The pipe ends with the process that asks.
     if not readable([read], PATIENCE_SECONDS):
         os.kill(pid, signal.SIGKILL)
     os.close(read)
     _, status = os.waitpid(pid, 0)
-    return NotOwner(conf.NAMESPACE) if os.waitstatus_to_exitcode(status) == REFUSED else None
+    return NotOwner(config.NAMESPACE) if os.waitstatus_to_exitcode(status) == REFUSED else None
 
 
-def _ask(conf: Conf) -> None:
+def _ask(config: Config) -> None:
     """Ask in the forked process, and end it."""
     code = 0
     try:
-        if not ownership.is_mine(connect(conf, connections=1)):
+        if not ownership.is_mine(connect(config, connections=1)):
             code = REFUSED
     except BaseException as error:
         logger.debug("the start was not looked at: %s", error)

@@ -1,21 +1,31 @@
-"""The processes of a worker, as the system sees them: how one lives, ends, and is ended with its programs."""
+"""The processes of a worker: how one begins, ends, and is killed with its programs.
 
+The code of a project may fork in them, too (``os.fork``, ``multiprocessing``). Such a fork is a copy of the
+worker's process, but not part of the worker. It has the signal handlers of any Python program and no database
+connection. When it returns to the worker's code, it ends.
+"""
+
+import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
+from django.db import connections
 
-from .forks import watch_forks
-from .signals import STOP_SIGNALS, UNUSED_SIGNALS
+from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
 
 logger = logging.getLogger("queueing.worker")
 
+
 #: The exit code of a child that makes room for a new one.
-RETIRED = 75
+RECYCLED = 75
 #: In the place of an exit code: somebody else in the process has waited for this child.
 UNSEEN = 256
 
@@ -105,3 +115,126 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except (psutil.Error, OSError):
         return []
+
+
+#: The exit code of a fork that raised.
+RAISED = 1
+
+
+class _Thread(threading.local):
+    """The event loop that a thread turns, and the signals that it held back before it forked."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    mask: Collection[int] = ()
+
+
+_thread = _Thread()
+_is_fork = False
+#: Closing an inherited connection would end it for the parent, too.
+_abandoned: list[object] = []
+
+
+def watch_forks() -> None:
+    """Take the forks of this process from now on for forks of the project's code."""
+    os.register_at_fork(
+        before=_hold_signals_back, after_in_parent=_let_signals_through, after_in_child=_become_fork
+    )
+
+
+def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """This thread turns ``loop``."""
+    _thread.loop = loop
+
+
+def end_if_fork(error: BaseException | None = None) -> None:
+    """End this process if it is such a fork, as Python ends after ``error``.
+
+    Called wherever code of the project returns, before anything is written that the parent shares.
+    """
+    if _is_fork:
+        _end(error)
+
+
+def end_pools(seconds: float) -> None:
+    """End the process pools and daemonic processes that handlers have left, as Python does at its exit.
+
+    A child leaves without that exit, and the processes of a pool may wait for each other for ever. A task
+    that a pool still runs gets so many seconds.
+    """
+    # Both modules offer this to atexit alone. No handler uses what is not imported.
+    executors: Any = sys.modules.get("concurrent.futures.process")
+    pools: Any = sys.modules.get("multiprocessing.util")
+    if not (executors or pools):
+        return
+
+    def end() -> None:
+        if executors:
+            executors._python_exit()
+        if pools:
+            pools._exit_function(active_children=_daemons)
+
+    ending = threading.Thread(target=end, name="end of pools", daemon=True)
+    ending.start()
+    ending.join(seconds)
+
+
+def _daemons() -> list[Any]:
+    """Without the other processes, for which the end would wait, and those of the supervisor."""
+    processes = sys.modules["multiprocessing"].active_children()
+    return [process for process in processes if process.daemon and process._parent_pid == os.getpid()]
+
+
+def _hold_signals_back() -> None:
+    """A signal that came before the fork has its own handlers would be lost."""
+    _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
+
+
+def _let_signals_through() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _thread.mask)
+
+
+def _become_fork() -> None:
+    global _is_fork
+    _is_fork = True
+    _take_default_signals()
+    _let_signals_through()
+    _abandon_connections()
+    if _thread.loop is not None:
+        _stop(_thread.loop)
+
+
+def _take_default_signals() -> None:
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is do_nothing:
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+
+
+def _abandon_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        pools = getattr(connection, "_connection_pools", None)
+        _abandoned.append((connection, dict(pools or {})))
+        if pools:
+            pools.clear()
+        del connections[connection.alias]
+
+
+def _stop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run nothing of the parent's on the copy of its loop; a fork that awaits there ends."""
+    for handle in list(getattr(loop, "_ready", ())):
+        handle.cancel()
+    loop.call_soon(_end, RuntimeError("A fork of an async function cannot await: the loop is its parent's."))
+
+
+def _end(error: BaseException | None) -> None:
+    code: object = RAISED if error else 0
+    if isinstance(error, SystemExit):
+        code = error.code or 0
+    try:
+        if not isinstance(error, SystemExit | None):
+            sys.stderr.write("".join(traceback.format_exception(error)))
+        elif not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(code & 0xFF if isinstance(code, int) else RAISED)

@@ -12,17 +12,15 @@ from typing import Any
 from queueing import handlers
 from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome, State
-from queueing.context import Context, Workplace, current
+from queueing.context import Context, Runtime, current
 from queueing.handlers import Runnable
 from queueing.signals import emit, job_started
 from queueing.text.errors import class_path, sentence, trace
 
-from .clean_context import CleanContext
 from .database import tend_connections_of_run
-from .event_loop import EventLoop
-from .forks import end_if_fork
+from .processes import end_if_fork
 from .retries import MayNotRunAgain, UnreadableMessage, Verdict, verdict
-from .returned import awaited, is_pending, refuse_lazy
+from .runtime import CleanContext, EventLoop, awaited, is_pending, refuse_lazy
 from .shared_memory import Mark
 
 logger = logging.getLogger("queueing.worker")
@@ -35,8 +33,8 @@ DONE = Verdict(State.DONE)
 class Processor:
     """Runs handlers in any thread that calls it; what is awaitable runs on one event loop."""
 
-    def __init__(self, workplace: Workplace, *, max_attempts: int, now_ms: Callable[[], float]) -> None:
-        self.workplace, self.max_attempts, self.now_ms = workplace, max_attempts, now_ms
+    def __init__(self, runtime: Runtime, *, max_attempts: int, now_ms: Callable[[], float]) -> None:
+        self.runtime, self.max_attempts, self.now_ms = runtime, max_attempts, now_ms
         self._loop = EventLoop()
         self._clean = CleanContext()
 
@@ -51,11 +49,11 @@ class Processor:
             return self._clean.run(self._process, delivery, mark, started_ms)
         except BaseException as thrown:
             # Only what another thread throws into this one gets here. The thread has to go on.
-            context = Context(delivery, self.workplace)
+            context = Context(delivery, self.runtime)
             return self._outcome(delivery, context, None, started_ms, "", thrown)
 
     def _process(self, delivery: Delivery, mark: Mark, started_ms: float) -> Outcome:
-        context = Context(delivery, self.workplace)
+        context = Context(delivery, self.runtime)
         current.set(context)
         runnable, result = None, ""
         error: BaseException | None = None
@@ -124,7 +122,7 @@ class Processor:
             id=message.id,
             rc=message.rc,
             event=event,
-            worker=self.workplace.worker,
+            worker=self.runtime.worker,
             handler=runnable.name if runnable else "",
             # What is released has not begun, and was no attempt.
             started_ms=None if event == State.RELEASED else started_ms,

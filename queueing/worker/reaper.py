@@ -1,17 +1,32 @@
-"""Gives back what a dead child held: to the head of its queues, with what the supervisor knows of its end."""
+"""Ends what a dead child held: overdue jobs have failed, the others go back to the head of their queues.
+
+The child can settle nothing any more, so its keeper does. A job that ran past its time limit has one more
+failed attempt, and is retried or dead by the policy of its code.
+"""
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from queueing.broker import leases
-from queueing.client import QueueClient
-from queueing.conf import Conf
-from queueing.exceptions import QueueUnavailable
+from django.db import connections
 
-from . import timeouts
+from queueing import handlers
+from queueing.broker import leases
+from queueing.broker.leases import Delivery, Lane
+from queueing.broker.outcomes import Outcome
+from queueing.client import QueueClient
+from queueing.conf import Config
+from queueing.context import Context
+from queueing.exceptions import QueueUnavailable
+from queueing.handlers import Runnable, ValueOf
+from queueing.messages import Message
+from queueing.text.errors import class_path, sentence
+
 from .logging import OutcomeLog
+from .retries import TimedOut, verdict
 from .shared_memory import Running
 
 logger = logging.getLogger("queueing.worker")
@@ -27,11 +42,11 @@ class Death:
     overdue: list[Running] = field(default_factory=list)
 
 
-class GiveBack:
+class Reaper:
     """The children whose messages are still to be given back. ``step`` gives back all it can."""
 
-    def __init__(self, client: QueueClient, conf: Conf, queues: Sequence[str]) -> None:
-        self.client, self.conf, self.queues = client, conf, queues
+    def __init__(self, client: QueueClient, config: Config, queues: Sequence[str]) -> None:
+        self.client, self.config, self.queues = client, config, queues
         self._deaths: deque[Death] = deque()
         self._log = OutcomeLog(log_jobs=False)
         #: Whether something was written for the recorder since it was last looked at.
@@ -69,14 +84,117 @@ class GiveBack:
         if not overdue:
             return
         now_ms = self.client.now_ms()
-        for outcome in timeouts.settle(self.client, self.conf, child, queue, overdue, now_ms=now_ms):
-            self._log.tell(outcome)
+        for outcome in settle_overdue(self.client, self.config, child, queue, overdue, now_ms=now_ms):
+            self._log.write(outcome)
             self.has_recorded = True
 
     def _abandon(self, death: Death, queue: str) -> None:
         count = leases.abandon(
-            self.client, self.conf, queue, death.child, started=death.started, reason=death.reason
+            self.client, self.config, queue, death.child, started=death.started, reason=death.reason
         )
         if count:
             logger.warning("%s gave back %d messages of %s: %s", death.child, count, queue, death.reason)
             self.has_recorded = True
+
+
+#: How long a back-off function may take in the keeper.
+BACK_OFF_SECONDS = 1.0
+
+
+class Late:
+    """The runtime of what does not run any more."""
+
+    is_stopping = True
+
+    def __init__(self, worker: str) -> None:
+        self.worker = worker
+
+    def report(self, delivery: Delivery, fraction: float, note: str) -> None:
+        """Nobody is there to tell."""
+
+
+class _Bounded:
+    """The code of a message. Its back-off function gets a moment, as no lease is extended meanwhile."""
+
+    def __init__(self, runnable: Runnable) -> None:
+        self._runnable = runnable
+        self.name, self.policy = runnable.name, runnable.policy
+
+    def run(self, context: Context, value_of: ValueOf) -> str:
+        """Never called: its process is dead."""
+        raise NotImplementedError
+
+    def delay_seconds(self, error: BaseException, context: Context) -> float:
+        if not callable(self.policy.backoff):
+            return self._runnable.delay_seconds(error, context)
+        found: Future[float] = Future()
+
+        def ask() -> None:
+            try:
+                found.set_result(self._runnable.delay_seconds(error, context))
+            except BaseException as raised:
+                found.set_exception(raised)
+            finally:
+                connections.close_all()
+
+        threading.Thread(target=ask, name="back-off", daemon=True).start()
+        try:
+            return found.result(BACK_OFF_SECONDS)
+        except TimeoutError:
+            if found.done():
+                raise
+            raise TimeoutError(f"it did not return within {BACK_OFF_SECONDS:g} s") from None
+
+
+def settle_overdue(
+    client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
+) -> list[Outcome]:
+    """Settle what ``child``, which is dead, ran of ``queue`` for too long. Returns the outcomes.
+
+    May be called again with the same after an error. Raises ``QueueError``.
+    """
+    lane = Lane(client, config, child, queue)
+    outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]
+    [reply] = leases.run_all(client, [lane.settle_last(outcomes)])
+    if isinstance(reply, Exception):
+        raise reply
+    refused = lane.read_settle(reply)
+    return [outcome for outcome in outcomes if outcome.id not in refused]
+
+
+def _outcome(
+    client: QueueClient, config: Config, child: str, queue: str, running: Running, now_ms: float
+) -> Outcome:
+    error = TimedOut(running.limit_seconds)
+    found = client.peek_message(queue, running.id)
+    message = Message(running.id, found.body if found else "", running.rc, 0, 0.0)
+    context = Context(Delivery(queue, message, running.failed, running.crashed, 0), Late(child))
+    runnable = _code(queue, message)
+    event, delay_ms, note = verdict(runnable, context, error, max_attempts=config.MAX_ATTEMPTS)
+    return Outcome(
+        queue=queue,
+        id=message.id,
+        rc=message.rc,
+        event=event,
+        worker=child,
+        handler=runnable.name if runnable else "",
+        started_ms=running.started_ms,
+        finished_ms=now_ms,
+        attempts=context.attempt,
+        crashes=context.crashes,
+        body=message.body,
+        error=sentence(error),
+        traceback=note,
+        error_class=class_path(error),
+        delay_ms=delay_ms,
+        is_told=False,
+        exception=error,
+    )
+
+
+def _code(queue: str, message: Message) -> Runnable | None:
+    try:
+        return _Bounded(handlers.find(queue, message))
+    except BaseException as error:
+        logger.warning("%s %s: its policy cannot be found: %s", queue, message.id, sentence(error))
+        return None

@@ -15,15 +15,15 @@ from queueing.broker import outbox
 from queueing.broker.outcomes import Outcome
 from queueing.broker.task_body import is_task
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import NotOwner
 from queueing.history import ownership, schema, writer
 from queueing.models import Job
 from queueing.signals import emit_finished
 
 from .database import tend_connections
-from .forks import end_if_fork
 from .guard import Guard
+from .processes import end_if_fork
 
 logger = logging.getLogger("queueing.worker")
 
@@ -46,8 +46,8 @@ PRUNE_SECONDS = 60.0
 class Recorder:
     """The recorder of one worker. ``step`` does one turn; ``run`` turns it in a thread."""
 
-    def __init__(self, client: QueueClient, conf: Conf, *, name: str) -> None:
-        self.client, self.conf, self.name = client, conf, name
+    def __init__(self, client: QueueClient, config: Config, *, name: str) -> None:
+        self.client, self.config, self.name = client, config, name
         self._wanted = threading.Event()
         self._leaves = threading.Event()
         self._ended = threading.Event()
@@ -167,13 +167,13 @@ class Recorder:
 
         In that of a task are the arguments of its result.
         """
-        if self.conf.STORE_BODIES or is_task(outcome.body):
+        if self.config.STORE_BODIES or is_task(outcome.body):
             return outcome
         return replace(outcome, body="", body_is_whole=False)
 
     def _prune(self) -> None:
         if time.monotonic() >= self._next_prune:
-            writer.prune(days=self.conf.HISTORY_DAYS, rows=self.conf.HISTORY_ROWS)
+            writer.prune(days=self.config.HISTORY_DAYS, rows=self.config.HISTORY_ROWS)
             self._next_prune = time.monotonic() + PRUNE_SECONDS
 
     def _refused(self, error: NotOwner) -> float:

@@ -18,8 +18,8 @@ from queueing.scheduling.schedule import LATE_MS, Schedule, create_queue
 from queueing.signals import emit, message_sent
 
 from .database import tend_connections
-from .forks import end_if_fork
 from .guard import Guard, turn_for_ever
+from .processes import end_if_fork
 from .server_clock import ServerClock
 
 logger = logging.getLogger("queueing.worker")

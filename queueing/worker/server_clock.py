@@ -1,7 +1,11 @@
-"""The server's clock, told by what Redis said last and the time that has passed here since."""
+"""The server's clock, estimated from the last replies of Redis and the time that has passed here since."""
 
 import time
+from collections.abc import Callable
 from math import inf
+
+#: Seconds on a monotonic clock.
+Clock = Callable[[], float]
 
 #: A reading that is further back than this is a clock that was set. Less is a reply that took its time.
 STEP_MS = 1000.0
@@ -16,20 +20,20 @@ class ServerClock:
     ahead, and a slow reply does not turn the clock back: no job ends before it has begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
         self._offset_ms, self._set_at_ms = -inf, 0.0
 
     def set(self, now_ms: float) -> None:
         """Redis has just said that it is ``now_ms``."""
-        here_ms = _here_ms()
+        here_ms = self._here_ms()
         read_ms = now_ms - here_ms
         kept_ms = self._offset_ms - SLEW * (here_ms - self._set_at_ms)
         self._offset_ms = read_ms if read_ms < kept_ms - STEP_MS else max(read_ms, kept_ms)
         self._set_at_ms = here_ms
 
     def now_ms(self) -> float:
-        return _here_ms() + (self._offset_ms if self._set_at_ms else 0.0)
+        return self._here_ms() + (self._offset_ms if self._set_at_ms else 0.0)
 
-
-def _here_ms() -> float:
-    return time.monotonic() * 1000
+    def _here_ms(self) -> float:
+        return self._clock() * 1000

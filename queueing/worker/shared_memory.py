@@ -1,23 +1,23 @@
-"""Memory shared by supervisor, keeper and children: what each child holds and runs right now.
+"""Memory shared by supervisor, keeper and children: what each child holds and runs, and its orders.
 
-What a child holds and runs only the child writes; the others read it, above all when it is dead. A
-started message is marked before its code is called, so what the board does not show has certainly
-not begun. The other way the supervisor and the keeper leave a child its orders.
+Only the child itself writes what it holds and runs. The others read it, above all when the child is dead.
+A message is marked before its code is called, so a message without a mark has certainly not begun. The
+supervisor and the keeper write the orders.
 """
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 from queueing.broker.leases import Delivery
 
-from .queues import Queues
-from .waker import Bell
+from .waker import Waker
 
 #: Bytes of an id that fit; RSMQ's have 32.
 ID_BYTES = 63
-#: Held, claims; quiet, retires.
+#: Held, claims; quiet, recycling.
 HEAD = struct.Struct("=II")
 ORDERS = struct.Struct("=BB")
 #: Length of the id, id, start by the server's clock in ms, end of the time limit by the monotonic clock,
@@ -25,6 +25,14 @@ ORDERS = struct.Struct("=BB")
 CELL = struct.Struct(f"=B{ID_BYTES}sdddqqqH")
 LIMIT = struct.Struct("=dd")
 _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
+
+
+class Recycle(IntEnum):
+    """Why a child has to finish its jobs and end."""
+
+    NO = 0
+    OVERDUE = 1
+    NEW_QUEUES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Mark:
         self._memory, self._offset, self._queues = memory, offset, queues
 
     def start(self, delivery: Delivery, started_ms: float) -> None:
-        """Mark a delivery as begun. The length of its id comes last: a torn mark is no mark."""
+        """Mark a delivery as begun. The length of its id comes last: a torn mark is not a mark."""
         message = delivery.message
         id = message.id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         CELL.pack_into(
@@ -60,15 +68,15 @@ class Mark:
         self._memory[self._offset] = len(id)
 
     def limit(self, deadline: float, seconds: float) -> None:
-        """It may run until then, by the monotonic clock, which is ``seconds`` after its start."""
+        """Mark the end of its time limit, by the monotonic clock, which is ``seconds`` after its start."""
         LIMIT.pack_into(self._memory, self._offset + _LIMIT_AT, deadline, seconds)
 
     def finish(self) -> None:
-        """Nothing runs here."""
+        """Remove the mark."""
         self._memory[self._offset] = 0
 
     def read(self) -> Running | None:
-        """What is marked."""
+        """The message that is marked."""
         length, id, started_ms, deadline, limit, rc, failed, crashed, queue = CELL.unpack_from(
             self._memory, self._offset
         )
@@ -79,79 +87,94 @@ class Mark:
 
 
 class Slot:
-    """The part of one child: how much it holds, whether it ever claimed, what runs, what it is told."""
+    """The part of one child: how many messages it holds, whether it ever claimed, what runs, its orders."""
 
     def __init__(self, memory: mmap.mmap, offset: int, threads: int, queues: dict[str, int]) -> None:
         self._memory, self._offset, self._threads = memory, offset, threads
         self._orders = offset + HEAD.size
         cells = self._orders + ORDERS.size
         self.marks = [Mark(memory, cells + CELL.size * thread, queues) for thread in range(threads)]
-        #: Rings when there is a new order to look at.
-        self.bell = Bell()
+        #: Wakes the child for a new order.
+        self.waker = Waker()
 
     @staticmethod
     def size(threads: int) -> int:
         return HEAD.size + ORDERS.size + CELL.size * threads
 
     def clear(self) -> None:
-        """Make it ready for a new child, which is told to be quiet if the last one was."""
+        """Prepare it for a new child, which is quiet if the last one was."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self.size(self._threads)] = bytes(self.size(self._threads))
         self._memory[self._orders] = was_quiet
 
-    # --- what the child says ------------------------------------------------------------------
+    # --- written by the child -----------------------------------------------------------------
 
     def hold(self, count: int, claims: int) -> None:
-        """The child holds so many messages, after so many claims that Redis answered."""
+        """The child holds ``count`` messages, after ``claims`` claims that Redis answered."""
         HEAD.pack_into(self._memory, self._offset, count, claims)
 
     @property
     def held(self) -> int:
-        return HEAD.unpack_from(self._memory, self._offset)[0]
+        held: int = HEAD.unpack_from(self._memory, self._offset)[0]
+        return held
 
     @property
     def claims(self) -> int:
-        return HEAD.unpack_from(self._memory, self._offset)[1]
+        claims: int = HEAD.unpack_from(self._memory, self._offset)[1]
+        return claims
 
     def running(self) -> Iterator[Running]:
-        """What is marked as running."""
+        """The messages that are marked."""
         for mark in self.marks:
             if found := mark.read():
                 yield found
 
     def overdue(self, now: float) -> list[Running]:
-        """What runs past its time limit, by the monotonic clock."""
+        """The messages that run past their time limit, by the monotonic clock."""
         return [found for found in self.running() if 0 < found.deadline <= now]
 
-    # --- what the child is told ---------------------------------------------------------------
+    # --- orders -------------------------------------------------------------------------------
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it may claim nothing for now."""
+        """Whether the child must not claim for now."""
         return bool(self._memory[self._orders])
 
-    def be_quiet(self, quiet: bool) -> None:
-        """Claim nothing, or claim again."""
+    def set_quiet(self, quiet: bool) -> None:
+        """Order the child to claim nothing, or to claim again."""
         if quiet != self.is_quiet:
             self._memory[self._orders] = quiet
-            self.bell.ring()
+            self.waker.wake()
 
     @property
-    def retires(self) -> bool:
-        """Whether it has to finish what it runs and end."""
-        return bool(self._memory[self._orders + 1])
+    def recycle_reason(self) -> Recycle:
+        """Why the child has to finish its jobs and end, if it has to."""
+        return Recycle(self._memory[self._orders + 1])
 
-    def retire(self) -> None:
-        """Claim no more, finish what runs, end."""
-        self._memory[self._orders + 1] = 1
-        self.bell.ring()
+    def recycle(self, reason: Recycle) -> None:
+        """Order the child to claim no more, finish its jobs, and end."""
+        self._memory[self._orders + 1] = reason
+        self.waker.wake()
 
 
-class Board:
-    """One slot for each child of a worker on ``queues``. It must exist before the processes are forked."""
+class SharedMemory:
+    """One slot for each child of a worker. It must exist before the processes are forked.
 
-    def __init__(self, processes: int, threads: int, queues: tuple[str, ...] = ()) -> None:
+    ``queues`` are those of the worker, in order of preference. Each process has its own copy of the list.
+    The list only grows, so a queue keeps its number.
+    """
+
+    def __init__(self, processes: int, threads: int, queues: Iterable[str] = ()) -> None:
+        self.queues = list(queues)
+        self._numbers = {queue: number for number, queue in enumerate(self.queues)}
         size = Slot.size(threads)
-        self.queues = Queues(queues)
         memory = mmap.mmap(-1, size * processes)
-        self.slots = [Slot(memory, index * size, threads, self.queues.numbers) for index in range(processes)]
+        self.slots = [Slot(memory, index * size, threads, self._numbers) for index in range(processes)]
+
+    def add_queues(self, queues: Iterable[str]) -> list[str]:
+        """Append queues in this process, and those that are forked from it later. Returns the new ones."""
+        added = [queue for queue in queues if queue not in self._numbers]
+        for queue in added:
+            self._numbers[queue] = len(self.queues)
+            self.queues.append(queue)
+        return added

@@ -7,10 +7,10 @@ import os
 import secrets
 import signal
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.signals import emit, worker_started, worker_stopping
 
 from .child import Child
@@ -18,12 +18,11 @@ from .database import close_database
 from .guard import Guard
 from .heartbeat import Birth
 from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
-from .options import Options
-from .post import REBIRTH_SECONDS, Post
-from .processes import RETIRED, UNSEEN, ended, fork, kill, kill_programs, reason
-from .shared_memory import Board, Running
-from .signals import Signals, bury_orphans, handle
-from .waker import Bell
+from .processes import RECYCLED, UNSEEN, ended, fork, kill, kill_programs, reason
+from .server_clock import Clock
+from .shared_memory import Recycle, Running, SharedMemory, Slot
+from .stop_signals import StopSignals, bury_orphans, handle
+from .waker import Waker
 
 logger = logging.getLogger("queueing.worker")
 
@@ -35,15 +34,74 @@ LOOK_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 
 
+#: How long the next child waits if the last one died before its first claim, doubling up to the limit.
+RESTART_SECONDS, MAX_RESTART_SECONDS = 0.5, 30.0
+
+
+@dataclass
+class ChildSlot:
+    """A place for one child. It lives as long as the worker, its children come and go."""
+
+    index: int
+    slot: Slot
+    clock: Clock = time.monotonic
+    pid: int = 0
+    name: str = ""
+    failures: int = 0
+    not_before: float = 0.0
+    is_closed: bool = False
+    #: Messages past their time limit. The process gets until ``kill_by`` to finish its other messages.
+    overdue: list[Running] = field(default_factory=list)
+    kill_by: float | None = None
+
+    @property
+    def wait_seconds(self) -> float:
+        """Seconds until a new child may start here."""
+        return max(0.0, self.not_before - self.clock())
+
+    def begin(self, name: str) -> None:
+        """Prepare the slot for a new child."""
+        self.slot.clear()
+        self.name = name
+        self.overdue, self.kill_by = [], None
+
+    def check_time_limits(self, now: float, grace_seconds: float) -> bool:
+        """Recycle the child if it runs an overdue message. Returns whether it has to be killed now."""
+        self.overdue = self.slot.overdue(now)
+        if not self.overdue:
+            return False  # Or not any more: a child that is recycled ends by itself.
+        if self.kill_by is None:
+            self.kill_by = now + grace_seconds
+            self.slot.recycle(Recycle.OVERDUE)
+        return now >= self.kill_by or self.slot.held <= len(self.overdue)
+
+    def ended(self) -> list[Running]:
+        """The child has ended. Returns what it ran beside the overdue messages."""
+        self.pid = 0
+        late = {running.id for running in self.overdue}
+        return [running for running in self.slot.running() if running.id not in late]
+
+    def count_failure(self) -> None:
+        """The child died. If it had never claimed, the next one waits."""
+        if self.slot.claims:
+            self.failures = 0
+            return
+        self.failures += 1
+        pause_seconds = min(RESTART_SECONDS * 2**self.failures, MAX_RESTART_SECONDS)
+        self.not_before = self.clock() + pause_seconds
+
+
 class Supervisor:
     """One worker: its children, its keeper, and the signals that stop it."""
 
-    def __init__(self, conf: Conf, options: Options) -> None:
-        self.conf, self.options = conf, options
+    def __init__(self, config: Config, clock: Clock = time.monotonic) -> None:
+        self.config, self.clock = config, clock
         self.birth = Birth()
-        self.board = Board(options.processes, options.threads, options.queues)
-        self.posts = [Post(index, slot) for index, slot in enumerate(self.board.slots)]
-        self.recorder_bell = Bell()
+        self.memory = SharedMemory(config.PROCESSES, config.THREADS, config.queues)
+        self.children = [ChildSlot(index, slot, clock) for index, slot in enumerate(self.memory.slots)]
+        self.recorder_waker = Waker()
+        #: The keeper writes the names of new queues of tasks to it.
+        self.new_queues = Waker()
         self.keeper_pid = 0
         self._keeper_not_before = 0.0
         self._stop_by: float | None = None
@@ -58,53 +116,54 @@ class Supervisor:
 
     def run(self) -> int:
         """Work until a signal or, in a burst, until nothing is due. Returns the exit code."""
-        self._signals = Signals(self.options.parent)
+        self._signals = StopSignals(self.config.parent)
         close_database()
         gc.freeze()
         logger.info(
-            "worker %s: %s, %d processes of %d threads", self.options.name,
-            ", ".join(self.options.queues), self.options.processes, self.options.threads,
+            "worker %s: %s, %d processes of %d threads", self.config.WORKER_NAME,
+            ", ".join(self.config.queues), self.config.PROCESSES, self.config.THREADS,
         )  # fmt: skip
-        emit(worker_started, Supervisor, worker=self.options.name, queues=list(self.options.queues))
+        emit(worker_started, Supervisor, worker=self.config.WORKER_NAME, queues=list(self.config.queues))
         pause_seconds = 0.0
         while not self._all_left():
             pause_seconds = self._guard.turn(partial(self._turn, pause_seconds))
         if self._stop_by is None:
             self._emit_stopping()
         self._guard.attempt(self._stop_keeper)
-        logger.info("worker %s: stopped", self.options.name)
+        logger.info("worker %s: stopped", self.config.WORKER_NAME)
         # The interpreter restores the default handlers before it ends: one more SIGTERM would kill it then.
         handle(signal.SIG_IGN)
         return 0
 
     def _turn(self, pause_seconds: float) -> float:
         self._wait(pause_seconds)
-        return self.step()
+        return self.step(self.clock())
 
-    def step(self) -> float:
-        """One turn: reap, end what is overdue, replace. Returns the seconds until the next one."""
+    def step(self, now: float) -> float:
+        """One turn: reap, kill what is overdue, replace. Returns the seconds until the next one."""
         self._reap()
         if self._stop_by is not None:
             retry_seconds = self._forking.attempt(self._replace_keeper)
-            return min(self._end_grace_time(), retry_seconds)
-        for post in self.posts:
-            if post.pid and post.watch_time_limits(self.conf.GRACE):
-                kill(post.pid)
+            return min(self._end_grace_time(now), retry_seconds)
+        for child in self.children:
+            if child.pid and child.check_time_limits(now, self.config.GRACE):
+                kill(child.pid)
+        self._take_new_queues()
         retry_seconds = self._forking.attempt(self._replace)
-        if any(post.kill_by for post in self.posts if post.pid):
+        if any(child.kill_by for child in self.children if child.pid):
             return 0.05
-        waits = [post.wait_seconds for post in self._vacant()]
-        waits += [] if self.keeper_pid else [REBIRTH_SECONDS]
+        waits = [child.wait_seconds for child in self._vacant()]
+        waits += [] if self.keeper_pid else [RESTART_SECONDS]
         return min(LOOK_SECONDS, retry_seconds, *waits)
 
-    def _end_grace_time(self) -> float:
-        remaining = (self._stop_by or 0.0) - time.monotonic()
+    def _end_grace_time(self, now: float) -> float:
+        remaining = (self._stop_by or 0.0) - now
         if remaining > 0:
             return remaining
         self._was_killed = True
-        for post in self.posts:
-            if post.pid:
-                kill(post.pid)
+        for child in self.children:
+            if child.pid:
+                kill(child.pid)
         return 0.05
 
     # --- signals ------------------------------------------------------------------------------
@@ -113,69 +172,73 @@ class Supervisor:
         signals = self._signals
         signals.wait(seconds)
         if signals.unknown:
-            logger.info("worker %s: %s means nothing to a worker", self.options.name, signals.unknown[0])
+            logger.info(
+                "worker %s: %s means nothing to a worker", self.config.WORKER_NAME, signals.unknown[0]
+            )
         if signals.stops and self._stop_by is None:
-            self._stop_by = time.monotonic() + self.conf.GRACE
+            self._stop_by = self.clock() + self.config.GRACE
             # Before the log, which may hang.
             os.close(self._children_end)
-            logger.info("worker %s: stopping, running jobs get %g s", self.options.name, self.conf.GRACE)
+            logger.info(
+                "worker %s: stopping, running jobs get %g s", self.config.WORKER_NAME, self.config.GRACE
+            )
             self._emit_stopping()
-        if signals.stops_now and self._stop_by and time.monotonic() < self._stop_by:
-            self._stop_by = time.monotonic()
-            logger.info("worker %s: stopping now, running jobs are given back", self.options.name)
+        if signals.stops_now and self._stop_by and self.clock() < self._stop_by:
+            self._stop_by = self.clock()
+            logger.info("worker %s: stopping now, running jobs are given back", self.config.WORKER_NAME)
 
     def _emit_stopping(self) -> None:
-        emit(worker_stopping, Supervisor, worker=self.options.name)
+        emit(worker_stopping, Supervisor, worker=self.config.WORKER_NAME)
 
     # --- children -----------------------------------------------------------------------------
 
     def _all_left(self) -> bool:
         if self._stop_by is None:
-            return all(post.is_closed for post in self.posts)
-        return not any(post.pid for post in self.posts)
+            return all(child.is_closed for child in self.children)
+        return not any(child.pid for child in self.children)
 
-    def _vacant(self) -> list[Post]:
-        return [post for post in self.posts if not post.pid and not post.is_closed]
+    def _vacant(self) -> list[ChildSlot]:
+        return [child for child in self.children if not child.pid and not child.is_closed]
 
     def _replace(self) -> None:
         self._replace_keeper()
-        for post in self._vacant():
-            if not post.wait_seconds:
-                self._start_child(post)
+        for child in self._vacant():
+            if not child.wait_seconds:
+                self._start_child(child)
 
-    def _start_child(self, post: Post) -> None:
-        post.begin(f"{self.options.name}.{post.index}-{secrets.token_hex(3)}")
+    def _start_child(self, child: ChildSlot) -> None:
+        child.begin(f"{self.config.WORKER_NAME}.{child.index}-{secrets.token_hex(3)}")
         close_database()
-        post.pid = fork(partial(self._live_as_child, post))
-        self._tell_keeper(order="born", child=post.name, pid=post.pid, slot=post.index)
+        child.pid = fork(partial(self._live_as_child, child))
+        self._order_keeper(order="born", child=child.name, pid=child.pid, slot=child.index)
 
-    def _live_as_child(self, post: Post) -> int:
+    def _live_as_child(self, child: ChildSlot) -> int:
         os.close(self._children_end)
         os.close(self._keeper_end)
         os.close(self._keeper_orders)
-        child = Child(
-            self.conf, self.options, name=post.name, index=post.index, slot=post.slot,
-            queues=self.board.queues, orders=self._children_orders, recorder_bell=self.recorder_bell,
+        life = Child(
+            self.config, name=child.name, index=child.index, slot=child.slot,
+            queues=self.memory.queues, orders=self._children_orders, recorder_waker=self.recorder_waker,
         )  # fmt: skip
-        return child.run()
+        return life.run()
 
     def _reap(self) -> None:
-        for post in self.posts:
-            if post.pid:
-                code = ended(post.pid)
+        for child in self.children:
+            if child.pid:
+                code = ended(child.pid)
                 if code is not None:
-                    self._child_ended(post, code)
+                    self._child_ended(child, code)
         if self.keeper_pid and ended(self.keeper_pid) is not None:
-            logger.error("worker %s: the keeper died, it is replaced", self.options.name)
+            logger.error("worker %s: the keeper died, it is replaced", self.config.WORKER_NAME)
             self.keeper_pid = 0
-        bury_orphans({self.keeper_pid, *(post.pid for post in self.posts)})
+        bury_orphans({self.keeper_pid, *(child.pid for child in self.children)})
 
-    def _child_ended(self, post: Post, code: int) -> None:
-        is_done = code in (0, RETIRED, UNSEEN) and not post.slot.held
+    def _child_ended(self, child: ChildSlot, code: int) -> None:
+        is_done = code in (0, RECYCLED, UNSEEN) and not child.slot.held
         if not is_done:
             # They would run on beside the next attempt.
-            kill_programs(post.pid)
-        ran, overdue = post.ended(), [] if self._was_killed else post.overdue
+            kill_programs(child.pid)
+        ran, overdue = child.ended(), [] if self._was_killed else child.overdue
         # What was killed for another's sake has not crashed: its messages are released.
         started = [] if self._was_killed or overdue else [running.id for running in ran]
         why = f"its process {reason(code)}"
@@ -183,60 +246,71 @@ class Supervisor:
             why = "the worker had to stop now" if self._signals.stops_now else "the grace time was over"
         elif overdue:
             why = "another message of its process ran past its time limit"
-        self._tell_keeper(
-            order="died", child=post.name, started=started, reason=why,
+        self._order_keeper(
+            order="died", child=child.name, started=started, reason=why,
             overdue=[asdict(running) for running in overdue],
         )  # fmt: skip
         if is_done:
-            post.is_closed = self.options.burst and code != RETIRED
+            child.is_closed = self.config.burst and code != RECYCLED
             return
-        post.count_failure()
-        self._log_death(post, reason(code), started, overdue)
+        child.count_failure()
+        self._log_death(child, reason(code), started, overdue)
 
-    def _log_death(self, post: Post, how: str, started: list[str], overdue: list[Running]) -> None:
+    def _log_death(self, child: ChildSlot, how: str, started: list[str], overdue: list[Running]) -> None:
         level = logging.WARNING if self._was_killed or overdue else logging.ERROR
         what = f" while running {', '.join(started)}" if started else ""
         if overdue:
             what = f", as {', '.join(running.id for running in overdue)} ran past the time limit"
-        logger.log(level, "child %s %s%s", post.name, how, what)
+        logger.log(level, "child %s %s%s", child.name, how, what)
+
+    def _take_new_queues(self) -> None:
+        """Take the queues that the keeper has found. Children are replaced when their jobs are finished."""
+        names = self.new_queues.read().decode().splitlines()
+        if new := self.memory.add_queues(names):
+            logger.info("worker %s takes also %s", self.config.WORKER_NAME, ", ".join(new))
+            for child in self.children:
+                if child.pid:
+                    child.slot.recycle(Recycle.NEW_QUEUES)
 
     # --- the keeper ---------------------------------------------------------------------------
 
     def _replace_keeper(self) -> None:
-        if self.keeper_pid or time.monotonic() < self._keeper_not_before:
+        if self.keeper_pid or self.clock() < self._keeper_not_before:
             return
         # One that cannot live is not replaced without a pause.
-        self._keeper_not_before = time.monotonic() + REBIRTH_SECONDS
+        self._keeper_not_before = self.clock() + RESTART_SECONDS
+        # The next keeper has to number the queues as the children do.
+        self._take_new_queues()
         close_database()
         self.keeper_pid = fork(self._live_as_keeper)
-        for post in self.posts:
-            if post.pid:
-                self._tell_keeper(order="born", child=post.name, pid=post.pid, slot=post.index)
+        for child in self.children:
+            if child.pid:
+                self._order_keeper(order="born", child=child.name, pid=child.pid, slot=child.index)
 
     def _live_as_keeper(self) -> None:
         if self._stop_by is None:
             os.close(self._children_end)
         os.close(self._keeper_end)
         keeper = Keeper(
-            self.conf, self.options, board=self.board, orders=self._keeper_orders,
-            bell=self.recorder_bell, birth=self.birth,
+            self.config, memory=self.memory, orders=self._keeper_orders, waker=self.recorder_waker,
+            new_queues=self.new_queues, birth=self.birth,
         )  # fmt: skip
         keeper.run()
 
-    def _tell_keeper(self, **order: object) -> None:
+    def _order_keeper(self, **order: object) -> None:
         try:
             os.write(self._keeper_end, json.dumps(order).encode() + b"\n")
         except BlockingIOError:
             # It hangs. What is not told it is given back when its lease ends.
-            logger.error("worker %s: the keeper does not listen", self.options.name)
+            logger.error("worker %s: the keeper does not listen", self.config.WORKER_NAME)
 
     def _stop_keeper(self) -> None:
-        self._tell_keeper(order="stop")
-        began = time.monotonic()
+        self._order_keeper(order="stop")
+        began = self.clock()
         while self.keeper_pid and ended(self.keeper_pid) is None:
-            is_patient = self.options.burst and not self._signals.stops
+            is_patient = self.config.burst and not self._signals.stops
             farewell = BURST_FAREWELL_SECONDS if is_patient else FAREWELL_SECONDS
-            if time.monotonic() > began + farewell + PATIENCE_SECONDS:
+            if self.clock() > began + farewell + PATIENCE_SECONDS:
                 kill(self.keeper_pid)
                 return
             self._signals.wait(0.1)

@@ -1,4 +1,4 @@
-"""The threads of a child: they take deliveries in their order, run them and lay the outcomes down."""
+"""The threads of a child: they take deliveries in their order, run them, and keep the outcomes."""
 
 import math
 import threading
@@ -10,28 +10,32 @@ from contextlib import suppress
 from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome
 
-from .forks import end_if_fork
+from .processes import end_if_fork
 from .processor import Processor
+from .server_clock import Clock
 from .shared_memory import Slot
-from .waker import Bell
+from .waker import Waker
 
 
-class Crew:
-    """Runs deliveries. All but the threads' own turn is called by the consumer's thread.
+class ThreadPool:
+    """Runs deliveries. The consumer's thread calls every method that is public.
 
-    ``bell`` rings when the consumer, who waits, is wanted: something has ended, and little is left to
-    do, so that the next claim is under way while the rest runs.
+    ``waker`` wakes the consumer when a job has ended and few are left, so that the next claim is under way
+    while the others run.
     """
 
-    def __init__(self, threads: int, processor: Processor, slot: Slot, bell: Bell) -> None:
-        self.threads, self._processor, self._slot, self._bell = threads, processor, slot, bell
+    def __init__(
+        self, threads: int, processor: Processor, slot: Slot, waker: Waker, clock: Clock = time.monotonic
+    ) -> None:
+        self.threads, self._processor, self._slot, self._waker = threads, processor, slot, waker
+        self._clock = clock
         self._waiting: deque[Delivery] = deque()
         self._finished: deque[Outcome] = deque()
         self._arrived = threading.Condition()
-        self._wanted = False
+        self._is_wanted = False
         self._low_water = 0
         self._unfinished = 0
-        self._last_start = time.monotonic()
+        self._last_start = self._clock()
         self._starts = [math.inf] * threads
         for index in range(threads):
             threading.Thread(target=self._work, args=(index,), name=f"handler {index}", daemon=True).start()
@@ -48,29 +52,29 @@ class Crew:
 
     @property
     def longest_seconds(self) -> float:
-        """For how long the longest delivery has been running."""
-        return time.monotonic() - min(self._starts)
+        """How long the longest delivery has been running."""
+        return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:
-        """Whether every thread has been at the same delivery for so long: what waits would go on waiting."""
+        """Whether every thread has run the same delivery for that long, so that the others would wait on."""
         running = self._unfinished - len(self._waiting) - len(self._finished)
-        return running >= self.threads and time.monotonic() - self._last_start > seconds
+        return running >= self.threads and self._clock() - self._last_start > seconds
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Run these after those that wait."""
+        """Run these after the waiting ones."""
         if not deliveries:
             return
         if not self._waiting:
-            self._last_start = time.monotonic()
+            self._last_start = self._clock()
         self._low_water = len(deliveries) // 2
         self._unfinished += len(deliveries)
-        # All at once: a thread that is woken for each would take turns with this one.
+        # In one step: a thread that is woken for each would take turns with this one.
         self._waiting.extend(deliveries)
         with self._arrived:
             self._arrived.notify(len(deliveries))
 
     def take_back(self) -> list[Delivery]:
-        """Those that have not begun; they will not."""
+        """Remove and return the deliveries that have not begun."""
         taken: list[Delivery] = []
         with suppress(IndexError):
             while True:
@@ -84,27 +88,24 @@ class Crew:
         self._unfinished -= len(taken)
         return taken
 
-    def listen(self) -> bool:
-        """Ring the bell once, as soon as something has ended and little waits.
-
-        Returns whether that is so already.
-        """
-        self._wanted = True
+    def want_wake_up(self) -> bool:
+        """Wake the consumer once, as soon as a job has ended and few wait. Returns whether that is so now."""
+        self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water
 
     def _work(self, index: int) -> None:
         mark, process = self._slot.marks[index], self._processor.process
         while True:
             delivery = self._next()
-            self._starts[index] = self._last_start = time.monotonic()
+            self._starts[index] = self._last_start = self._clock()
             outcome = process(delivery, mark)
             end_if_fork()
             self._finished.append(outcome)
             mark.finish()
             self._starts[index] = math.inf
-            if self._wanted and len(self._waiting) <= self._low_water:
-                self._wanted = False
-                self._bell.ring()
+            if self._is_wanted and len(self._waiting) <= self._low_water:
+                self._is_wanted = False
+                self._waker.wake()
 
     def _next(self) -> Delivery:
         while True:

@@ -1,4 +1,4 @@
-"""A bell between threads or processes: a pipe that can be waited for."""
+"""Wakes a thread or a process that waits: a pipe that can be waited for with other things."""
 
 import os
 import select
@@ -17,8 +17,8 @@ def readable(descriptors: Iterable[int], seconds: float) -> set[int]:
     return {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
 
 
-class Bell:
-    """Rings until it is silenced; ringing it twice is ringing it once."""
+class Waker:
+    """Readable from ``wake`` until ``clear``. Several calls of ``wake`` count as one."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -29,19 +29,19 @@ class Bell:
         return self._read
 
     def write_end(self) -> int:
-        """For whoever must write to it without calling us, as the interpreter does for signals."""
+        """The descriptor for writers that cannot call ``wake``, such as the interpreter for signals."""
         return self._write
 
-    def ring(self) -> None:
-        # A full pipe is full of rings that nobody has heard yet.
+    def wake(self) -> None:
+        # A full pipe is readable already.
         with suppress(BlockingIOError):
             os.write(self._write, b"!")
 
-    def silence(self) -> None:
+    def clear(self) -> None:
         self.read()
 
     def read(self) -> bytes:
-        """Silence it. Returns the bytes that were written since."""
+        """Clear it. Returns the bytes that were written since."""
         found = b""
         with suppress(BlockingIOError):
             while part := os.read(self._read, 4096):

@@ -9,7 +9,7 @@ import pytest
 from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
@@ -27,7 +27,7 @@ def test_redis_spends_no_more_on_a_claim_when_many_messages_wait(
     invariants.do_not_hold("the test settles by itself, and no handler runs")
     _fill(client, "short", FEW)
     _fill(client, "long", count)
-    short, long = Lane(client, Conf(), "test", "short"), Lane(client, Conf(), "test", "long")
+    short, long = Lane(client, Config(), "test", "short"), Lane(client, Config(), "test", "long")
     spent_us = {short: [], long: []}
     for _ in range(CLAIMS):
         # By turns, so that other work on the machine slows both down.

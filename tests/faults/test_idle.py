@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
@@ -26,7 +26,7 @@ def test_an_idle_worker_of_three_queues_asks_redis_thirty_times_a_minute_at_most
     queues = ("ledger", "brisk", "slow")
     for queue in queues:
         client.create_queue(queue)
-    with worker(*queues, env={"TEST_LEASE": str(Conf().LEASE)}) as process:
+    with worker(*queues, env={"TEST_LEASE": str(Config().LEASE)}) as process:
         client.send_message("ledger", "warm up")
         client.send_message("ledger", "in an hour", delay=3600)
         eventually(lambda: ledger.count("end") == 1, of=process)

@@ -9,7 +9,7 @@ from queueing.broker.keys import Keys
 from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State, pack
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger, write
 
@@ -128,7 +128,7 @@ def _run_one(client: QueueClient, ledger: Ledger) -> str:
     """Send a message and do with it what a worker does."""
     client.create_queue("ledger")
     message_id = client.send_message("ledger", "one")
-    lane = Lane(client, Conf(), "by-hand", "ledger")
+    lane = Lane(client, Config(), "by-hand", "ledger")
     run_all(client, [lane.claim(1, suspects="take")])
     for event in ("start", "end"):
         write(ledger.path, event, message_id, 1, "one")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
@@ -109,7 +109,7 @@ def test_a_child_that_is_left_alone_finishes_its_job_and_ends(scene: Scene):
 def test_with_the_default_lease_the_job_of_a_killed_worker_runs_again_before_the_backlog(
     scene: Scene, figure: Callable[[str], None]
 ):
-    default = {"TEST_LEASE": str(Conf().LEASE)}
+    default = {"TEST_LEASE": str(Config().LEASE)}
     message_id = scene.send("1 cut short")
     with scene.worker("slow", env=default) as first:
         scene.begun(message_id, first)

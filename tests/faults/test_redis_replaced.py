@@ -6,7 +6,7 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
 from tests.support.chronicle import Chronicle
 from tests.support.cutting_proxy import CuttingProxy
@@ -57,7 +57,7 @@ def test_nothing_acknowledged_is_lost_when_the_replica_takes_over(
     ):
         to_replica.replicaof("127.0.0.1", str(master.port))
         eventually(lambda: to_replica.info("replication")["master_link_status"] == "up")
-        sender = connect(Conf(URL=proxy.url, TIMEOUT=1))
+        sender = connect(Config(URL=proxy.url, TIMEOUT=1))
         eventually(lambda: "brisk" in sender.list_queues(), of=process)
         ids = sender.send_messages("brisk", [str(number) for number in range(3000)])
         eventually(lambda: ledger.count("end") > 300, of=process)

@@ -11,11 +11,11 @@ from queueing import handlers
 from queueing.broker.leases import Batch, Delivery, Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueExists
 from queueing.messages import Message
 from queueing.worker.processor import Processor
-from queueing.worker.shared_memory import Board
+from queueing.worker.shared_memory import SharedMemory
 
 
 @pytest.fixture(params=["client", "fake_client"], ids=["redis", "fakeredis"])
@@ -24,14 +24,14 @@ def any_client(request: pytest.FixtureRequest) -> QueueClient:
 
 
 @pytest.fixture
-def conf() -> Conf:
-    return Conf(LEASE=2)
+def conf() -> Config:
+    return Config(LEASE=2)
 
 
 class Hand:
     """A child's lane on the queue ``work``, moved by hand."""
 
-    def __init__(self, client: QueueClient, conf: Conf, child: str) -> None:
+    def __init__(self, client: QueueClient, conf: Config, child: str) -> None:
         self.client, self.child = client, child
         self.lane = Lane(client, conf, child, "work")
 
@@ -46,7 +46,7 @@ class Hand:
 
 
 @pytest.fixture
-def hand(any_client: QueueClient, conf: Conf) -> Callable[..., Hand]:
+def hand(any_client: QueueClient, conf: Config) -> Callable[..., Hand]:
     """``hand("a")`` is the lane of a child named ``a``; the queue ``work`` exists."""
     with suppress(QueueExists):
         any_client.create_queue("work")
@@ -61,7 +61,7 @@ def ended(delivery, event: str, **more) -> Outcome:
     )
 
 
-class Workplace:
+class Runtime:
     """Notes what runs report."""
 
     worker = "w"
@@ -77,14 +77,14 @@ class Workplace:
 class Process:
     """Registers a function and runs one delivery through it: ``process(function, failed=…)``.
 
-    In a thread of its own, as a crew does: database connections belong to threads.
+    In a thread of its own, as a thread pool does: database connections belong to threads.
     """
 
     def __init__(self) -> None:
-        self._processor = Processor(Workplace(), max_attempts=5, now_ms=count(1000, 250).__next__)
+        self._processor = Processor(Runtime(), max_attempts=5, now_ms=count(1000, 250).__next__)
         self._threads: dict[str, ThreadPoolExecutor] = {}
-        [self.slot] = Board(1, 2, ("q",)).slots
-        self.reports = self._processor.workplace.reports
+        [self.slot] = SharedMemory(1, 2, ("q",)).slots
+        self.reports = self._processor.runtime.reports
 
     def __call__(self, function, *, within_seconds: float = 60, **more) -> Outcome:
         return self.start(function, **more).result(within_seconds)

@@ -1,7 +1,6 @@
 """The dict QUEUEING: read once, checked, and said what is wrong with it."""
 
 from collections import OrderedDict
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import queueing
 from queueing import checks
 from queueing.client import provision
 from queueing.client.default import use_client
-from queueing.conf import Conf, get_conf, read
+from queueing.conf import SETTINGS, Config, get_conf, read
 from queueing.testing import fake_queues
 from tests.support.redis_server import RedisServer
 
@@ -29,11 +28,11 @@ WRONG: dict[Any, list[Any]] = {
     tuple[str, ...]: ["emails", "", b"emails", None, 5, {"emails": 1}, ["emails", 5], [None], [["emails"]]],
 }
 OF_WORDS = ["no such word", None, 5]
-LISTED = [(field.name, value) for field in fields(Conf) for value in WRONG.get(field.type, OF_WORDS)]
+LISTED = [(field.name, value) for field in SETTINGS.values() for value in WRONG.get(field.type, OF_WORDS)]
 
 
 def test_defaults_stand_in_one_place():
-    assert read({}) == Conf()
+    assert read({}) == Config()
     assert read({"QUEUES": ["a", "b"]}).QUEUES == ("a", "b")
 
 

@@ -13,15 +13,14 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 
-from queueing import handlers, periodic, task_setting
+from queueing import handlers, periodic
 from queueing.broker.keys import is_dead_letter_queue, low_priority_queue
-from queueing.conf import LOG_FORMATS, Conf, get_conf
+from queueing.conf import LOG_FORMATS, SETTINGS, Config, get_conf, may_name_backend
 from queueing.exceptions import NoHandler
-from queueing.worker import signals
+from queueing.worker import stop_signals
 from queueing.worker.autoreload import watch
 from queueing.worker.json_log import use_json
 from queueing.worker.log_outlet import open_outlet
-from queueing.worker.options import Options
 from queueing.worker.preflight import refusal
 from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
@@ -41,7 +40,7 @@ not is given back to the head of its queue without counting an attempt. A second
 back now. A worker that is killed loses nothing: another one runs its messages again as soon as its lease is
 over.
 
-What an option is where it is not given, the setting QUEUEING says: its key and value stand in brackets.
+The default of an option is a key of the setting QUEUEING. Key and value are in brackets.
 """
 
 
@@ -54,7 +53,7 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         # Process 1 of a container has no default handlers: a signal during the start would be lost.
-        signals.handle(signals.leave_at_once)
+        stop_signals.handle(stop_signals.leave_immediately)
         super().run_from_argv(argv)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
@@ -63,95 +62,97 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         try:
-            conf = get_conf()
+            config = get_conf()
         except ImproperlyConfigured:  # the system checks, which come next, say what is wrong
-            conf = Conf()
+            config = Config()
         parser.add_argument("queues", nargs="*", metavar="QUEUE", help="queues in order of preference")
-        _add_capacity(parser, conf)
-        _add_ending(parser, conf)
-        _add_looks(parser, conf)
+        _add_capacity(parser, config)
+        _add_ending(parser, config)
+        _add_output(parser, config)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["watch"]:
             watch([argument for argument in sys.argv if argument != "--watch"])
             return
+        config = replace(get_conf(), **{name: value for name, value in options.items() if name in SETTINGS})
         open_outlet()
-        if options["log_format"] == "json":
+        if config.LOG_FORMAT == "json":
             use_json()
         steady()
         handlers.discover()
         queues, takes_new_queues = _queues(options["queues"])
-        chosen = Options(
+        periodic.schedules()  # A mistake in a schedule ends the worker here.
+        config = replace(
+            config,
+            WORKER_NAME=_name(config.WORKER_NAME),
+            HEALTH_FILE=_health_file(config.HEALTH_FILE),
+            LEASE=max(0.5, config.LEASE),
             queues=queues,
             takes_new_queues=takes_new_queues,
-            name=_name(options["name"]),
-            processes=options["processes"],
-            threads=options["threads"],
             burst=options["burst"],
-            log_jobs=options["log_jobs"],
-            max_jobs=options["max_jobs"],
-            max_memory_mb=options["max_memory"],
-            health_file=_health_file(options["health_file"]),
             parent=options["parent"],
         )
-        periodic.schedules()  # what is wrong with one stops the worker here
-        conf = replace(get_conf(), GRACE=options["grace"], LEASE=max(0.5, options["lease"]))
-        if reason := refusal(conf):
+        if reason := refusal(config):
             raise CommandError(f"{reason}.")
-        raise SystemExit(Supervisor(conf, chosen).run())
+        raise SystemExit(Supervisor(config).run())
 
 
-def _add_capacity(parser: ArgumentParser, conf: Conf) -> None:
+def _add_capacity(parser: ArgumentParser, config: Config) -> None:
     group = parser.add_argument_group("how much at a time")
     group.add_argument(
-        "--processes", type=_positive, default=conf.PROCESSES, metavar="N",
+        "--processes", dest="PROCESSES", type=_positive, default=config.PROCESSES, metavar="N",
         help="child processes in which messages run (PROCESSES: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--threads", type=_positive, default=conf.THREADS, metavar="N",
+        "--threads", dest="THREADS", type=_positive, default=config.THREADS, metavar="N",
         help="messages at a time in each process (THREADS: %(default)s); async handlers share one event loop",
     )  # fmt: skip
     group.add_argument(
-        "--max-jobs", type=_count, default=conf.MAX_JOBS, metavar="N",
+        "--max-jobs", dest="MAX_JOBS", type=_count, default=config.MAX_JOBS, metavar="N",
         help="replace a child after so many messages; 0: never (MAX_JOBS: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--max-memory", type=_count, default=conf.MAX_MEMORY, metavar="MB",
+        "--max-memory", dest="MAX_MEMORY", type=_count, default=config.MAX_MEMORY, metavar="MB",
         help="replace a child whose own memory is above that, between two messages; 0: never "
         "(MAX_MEMORY: %(default)s)",
     )  # fmt: skip
 
 
-def _add_ending(parser: ArgumentParser, conf: Conf) -> None:
+def _add_ending(parser: ArgumentParser, config: Config) -> None:
     group = parser.add_argument_group("beginning and ending")
     group.add_argument(
         "--burst", action="store_true", help="exit as soon as nothing is due and the history is written"
     )
     group.add_argument(
-        "--grace", type=_seconds, default=conf.GRACE, metavar="SECONDS",
+        "--grace", dest="GRACE", type=_seconds, default=config.GRACE, metavar="SECONDS",
         help="how long what runs may go on after SIGTERM; keep it below the time after which your platform "
         "kills (GRACE: %(default)g)",
     )  # fmt: skip
     group.add_argument(
-        "--lease", type=_seconds, default=conf.LEASE, metavar="SECONDS",
+        "--lease", dest="LEASE", type=_seconds, default=config.LEASE, metavar="SECONDS",
         help="after so long others take over from a worker that is gone; at least 0.5 (LEASE: %(default)g)",
     )  # fmt: skip
     group.add_argument("--watch", action="store_true", help="restart when the code changes, for development")
     group.add_argument("--parent", type=_count, help=SUPPRESS)  # --watch gives it to the worker it starts
 
 
-def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
-    group = parser.add_argument_group("what is seen of it")
+def _add_output(parser: ArgumentParser, config: Config) -> None:
+    group = parser.add_argument_group("name, log and health")
     group.add_argument(
-        "--name", default=conf.WORKER_NAME, help="its name in console and log (WORKER_NAME: host and process)"
+        "--name",
+        dest="WORKER_NAME",
+        default=config.WORKER_NAME,
+        help="its name in console and log (WORKER_NAME: host and process)",
     )
-    group.add_argument("--log-jobs", action="store_true", help="log a line for every message, however short")
+    group.add_argument("--log-jobs", dest="LOG_JOBS", action="store_true", default=config.LOG_JOBS,
+        help="log a line for every message, however short (LOG_JOBS: %(default)s)",
+    )  # fmt: skip
     group.add_argument(
-        "--log-format", choices=LOG_FORMATS, default=conf.LOG_FORMAT,
+        "--log-format", dest="LOG_FORMAT", choices=LOG_FORMATS, default=config.LOG_FORMAT,
         help="json: one object a line (LOG_FORMAT: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--health-file", default=conf.HEALTH_FILE, metavar="PATH",
+        "--health-file", dest="HEALTH_FILE", default=config.HEALTH_FILE, metavar="PATH",
         help="touch this file every six seconds while the worker lives and Redis answers, for a probe that "
         "looks at its age (HEALTH_FILE: none)",
     )  # fmt: skip
@@ -159,7 +160,7 @@ def _add_looks(parser: ArgumentParser, conf: Conf) -> None:
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
     """The queues to take, and whether those that tasks are sent to later are taken, too."""
-    of_tasks, takes_new_queues = _open_door(named)
+    of_tasks, takes_new_queues = _add_tasks(named)
     known = handlers.queues()
     queues = list(dict.fromkeys(named)) or [queue for queue in known if not is_dead_letter_queue(queue)]
     if not queues:
@@ -177,16 +178,16 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
     return tuple(dict.fromkeys([*queues, *siblings])), takes_new_queues
 
 
-def _open_door(named: list[str]) -> tuple[set[str], bool]:
-    """Let Django's tasks in, if our backend has any: see ``queueing.tasks.worker_integration``."""
-    if not task_setting.may_name_ours():
+def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
+    """Let the worker run Django's tasks, if any: see ``queueing.tasks.worker_integration``."""
+    if not may_name_backend():
         return set(), False
     try:
         from queueing.tasks import worker_integration
     except ImproperlyConfigured as error:
         logger.error("%s", error)
         return set(), False
-    return worker_integration.open_door(named)
+    return worker_integration.add_tasks(named)
 
 
 def _name(wanted: str) -> str:
@@ -209,7 +210,7 @@ def _positive(text: str) -> int:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise ArgumentTypeError(f"{text!r} is no whole number from 0")
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
 
 
@@ -219,5 +220,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 10**7:
-        raise ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError
 from tests.support.invariants import Invariants
 from tests.wire.bridge import NodeSide, RsmqError
@@ -60,7 +60,7 @@ class Sender:
     """Sends to all queues over a wire of its own. What is refused or unsure is not sent again."""
 
     def __init__(self, redis_url: str, seed: int, invariants: Invariants) -> None:
-        self.client = connect(Conf(URL=redis_url, TIMEOUT=1), connections=1)
+        self.client = connect(Config(URL=redis_url, TIMEOUT=1), connections=1)
         self.chance, self.invariants = random.Random(f"sender {seed}"), invariants
         self.acknowledged = self.unsure = self.poisons = 0
 

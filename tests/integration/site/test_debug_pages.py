@@ -4,7 +4,7 @@ from django.test import RequestFactory
 from django.views.debug import technical_500_response
 from pytest_django import Settings
 
-from queueing.conf import Conf
+from queueing.conf import Config
 
 SECRET = "geheim77"
 
@@ -23,4 +23,4 @@ def test_passwords_in_addresses_are_struck_out_of_the_settings(settings: Setting
 
 
 def test_a_configuration_in_a_traceback_shows_no_secret():
-    assert SECRET not in repr(Conf(URL=f"redis://:{SECRET}@127.0.0.1", METRICS_TOKEN=SECRET))
+    assert SECRET not in repr(Config(URL=f"redis://:{SECRET}@127.0.0.1", METRICS_TOKEN=SECRET))

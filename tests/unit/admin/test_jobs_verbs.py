@@ -17,7 +17,7 @@ from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
 from queueing.history import writer
 from queueing.models import Attempt, Job
@@ -67,7 +67,7 @@ def died(client: QueueClient, *bodies: str, qname: str = "testqueue") -> list[Jo
 
 
 def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "testqueue", **more: Any) -> None:
-    lane = Lane(client, Conf(), "host:1.1", qname)
+    lane = Lane(client, Config(), "host:1.1", qname)
     batch = lane.read_claim(run_all(client, [lane.claim(count, suspects="take")])[0])
     done_ms = 1_772_366_400_000.0
     ended = [
@@ -225,7 +225,7 @@ class TestCancel:
     def test_what_runs_or_is_gone_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "released")
-        lane = Lane(queue, Conf(), "host:2.1", "testqueue")
+        lane = Lane(queue, Config(), "host:2.1", "testqueue")
         run_all(queue, [lane.claim(1, suspects="take")])
         job(5)
 
@@ -551,7 +551,7 @@ class TestWhereItIsNow:
 def test_redis_away_does_not_keep_the_page_waiting(boss: Client) -> None:
     """One time-out, not one for each question."""
     asked: list[str] = []
-    client = connect(Conf(URL="redis://127.0.0.1:1/0", TIMEOUT=0.1))
+    client = connect(Config(URL="redis://127.0.0.1:1/0", TIMEOUT=0.1))
     run_all_scripts = client.scripts.run_all
 
     def noting(calls: Any, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from django.test import Client
 from queueing.admin import long_actions
 from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.messages import QueuePolicy
 
 LIST = "/admin/queueing/queue/"
@@ -397,7 +397,7 @@ class TestNothingToDo:
         queue.create_queue("work-dead")
         queue.create_queue("other")
         queue.send_message("work", "runs")
-        lane = Lane(queue, Conf(), "host:1.1", "work")
+        lane = Lane(queue, Config(), "host:1.1", "work")
         assert lane.read_claim(run_all(queue, [lane.claim(1, suspects="take")])[0]).deliveries
 
     def test_it_says_so_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from queueing.broker import outbox
 from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.history import writer
 from queueing.models import Job
 
@@ -67,7 +67,7 @@ def test_the_history_and_the_log_say_who_it_was(boss: Client, queue: QueueClient
 
 def test_what_somebody_has_is_left_alone_and_told(boss: Client, queue: QueueClient):
     held, hidden, free = queue.send_messages("work", ["a", "b", "c"])
-    run_all(queue, [Lane(queue, Conf(LEASE=60), "a", "work").claim(1, suspects="take")])
+    run_all(queue, [Lane(queue, Config(LEASE=60), "a", "work").claim(1, suspects="take")])
     queue.receive_message("work")
     assert f"{CANCEL}?ids=" not in boss.get(f"{WORK}messages/{held}/").content.decode()
     assert confirmed(boss, held) == "Nothing was cancelled. 1 left alone: a worker holds it."

@@ -13,7 +13,7 @@ from queueing import scrape_views
 from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.monitoring.prometheus import CONTENT_TYPE, Exposition
 from tests.support.clock import Clock
 
@@ -55,7 +55,7 @@ def of(samples: dict[Any, float], name: str, **labels: str) -> float:
 
 def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
     """Runs of the messages of ``testqueue``, which end so after so long."""
-    lane = Lane(client, Conf(), "child", "testqueue")
+    lane = Lane(client, Config(), "child", "testqueue")
     [reply] = run_all(client, [lane.claim(len(events), suspects="take")])
     outcomes = [
         Outcome(

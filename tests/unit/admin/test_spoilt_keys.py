@@ -18,7 +18,7 @@ from queueing.admin.queues import changelist, chart_page, live
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.models import Job
 from queueing.monitoring import alerts
@@ -231,7 +231,7 @@ def test_a_user_of_redis_without_a_command_gets_pages_that_say_so(own_redis, bos
     with server.connect() as admin:
         QueueClient(admin).create_queue(QUEUE)
         admin.execute_command("ACL", "SETUSER", "app", "on", ">x", "~*", "&*", "+@all", f"-{command}")
-    client = connect(Conf(URL=f"redis://app:x@127.0.0.1:{server.port}/0"))
+    client = connect(Config(URL=f"redis://app:x@127.0.0.1:{server.port}/0"))
     use_client(client)
     try:
         _forget()

@@ -13,7 +13,7 @@ from mqsite.addresses import redis_url
 from mqsite.environment import Environment
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.redis_server import RedisServer
 from tests.support.worker_process import WorkerProcess
 
@@ -57,14 +57,14 @@ def works(client: QueueClient) -> bool:
 )
 def test_tcp(log_in, user: str, rest: str):
     server = log_in()
-    assert works(connect(Conf(URL=f"redis://{user}127.0.0.1:{server.port}{rest}")))
+    assert works(connect(Config(URL=f"redis://{user}127.0.0.1:{server.port}{rest}")))
 
 
 @pytest.mark.parametrize("user", ["", USER])
 @pytest.mark.parametrize("rest", ["/3", "?ssl_cert_reqs=none&ssl_check_hostname=no"])
 def test_tls(log_in, user: str, rest: str):
     server = log_in(tls=True)
-    conf = Conf(URL=f"rediss://{user}127.0.0.1:{server.port}{rest}", TLS_VERIFY="?" in rest)
+    conf = Config(URL=f"rediss://{user}127.0.0.1:{server.port}{rest}", TLS_VERIFY="?" in rest)
     assert works(connect(conf))
 
 
@@ -72,14 +72,14 @@ def test_tls(log_in, user: str, rest: str):
 @pytest.mark.parametrize("rest", ["", "?db=3", "?db=3&socket_timeout=2&max_connections=3"])
 def test_a_unix_socket(log_in, tmp_path: Path, user: str, rest: str):
     log_in()
-    client = connect(Conf(URL=f"unix://{user}{tmp_path}/r.sock{rest}"))
+    client = connect(Config(URL=f"unix://{user}{tmp_path}/r.sock{rest}"))
     assert works(client)
 
 
 def test_the_database_of_an_address_is_used(log_in, tmp_path: Path):
     server = log_in()
     for url in (f"redis://127.0.0.1:{server.port}/3", f"unix://{tmp_path}/r.sock?db=3"):
-        client = connect(Conf(URL=url))
+        client = connect(Config(URL=url))
         client.create_queue(url[:4])
         client.redis.close()
     with server.connect() as connection:
@@ -89,7 +89,7 @@ def test_the_database_of_an_address_is_used(log_in, tmp_path: Path):
 def test_a_worker_on_a_unix_socket(log_in, tmp_path: Path, worker: Callable[..., WorkerProcess], ledger):
     log_in()
     url = f"unix://{tmp_path}/r.sock"
-    client = connect(Conf(URL=url))
+    client = connect(Config(URL=url))
     client.create_queue("ledger")
     message_id = client.send_message("ledger", "text")
     with worker("ledger", "--burst", redis_url=url) as process:
@@ -132,7 +132,7 @@ def test_a_malformed_address_gets_a_sentence_without_a_part_of_it(settings, url:
     [error] = run_checks(tags=["queueing"])
     assert error.id == "queueing.E005"
     with pytest.raises(ImproperlyConfigured) as raised:
-        connect(Conf(URL=url))
+        connect(Config(URL=url))
     env = Environment({"REDIS_URL": f"{url}"})
     redis_url(env, default="redis://default")
     texts = [f"{error.msg} {error.hint}", str(raised.value), *env.problems.values()]

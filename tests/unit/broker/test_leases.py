@@ -146,10 +146,10 @@ def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_c
 
 
 def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
     first = any_client.send_message("work", "a")
-    hand("frozen", Conf(LEASE=0.05)).claim()
+    hand("frozen", Config(LEASE=0.05)).claim()
     any_client.send_messages("work", ["b", "c"])
     other = hand("other")
 
@@ -162,10 +162,10 @@ def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_
 
 
 def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
     id = any_client.send_message("work", "a")
-    frozen = hand("frozen", Conf(LEASE=0.05))
+    frozen = hand("frozen", Config(LEASE=0.05))
     [delivery] = frozen.claim().deliveries
     other = hand("other")
     eventually(lambda: other.claim(1).deliveries, what="the other's claim")
@@ -174,10 +174,10 @@ def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, han
 
 
 def test_a_lease_that_only_ran_out_still_belongs_to_its_child(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
     any_client.send_message("work", "a")
-    child = hand("a", Conf(LEASE=0.05))
+    child = hand("a", Config(LEASE=0.05))
     [delivery] = child.claim().deliveries
     eventually(lambda: any_client.peek_message("work", delivery.message.id).state == "ready")
     assert child.claim(5).deliveries == []
@@ -228,9 +228,9 @@ def test_the_next_due_time_is_told(any_client, hand):
 
 
 def test_an_outbox_that_is_full_drops_the_oldest_and_counts_it(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
-    child = hand("a", Conf(OUTBOX_MAX=700))
+    child = hand("a", Config(OUTBOX_MAX=700))
     ids = any_client.send_messages("work", [secrets.token_hex(200) for _ in range(3)])
     for delivery in child.claim().deliveries:
         child.settle(ended(delivery, "done"))
@@ -284,17 +284,17 @@ def test_ids_of_other_forms_are_held_and_settled(any_client, hand, id):
 
 
 def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
     first, second, third = any_client.send_messages("work", ["a", "b", "c"])
-    child = hand("a", Conf(LEASE=9))
+    child = hand("a", Config(LEASE=9))
     child.claim(1)
     call = child.lane.claim(2, suspects="take")
     child.run(call)
     for id in (first, third):
         any_client.change_message_visibility("work", id, 0)
         any_client.receive_message("work", vt=60)
-    extend(any_client, Conf(LEASE=9), "work", ["a"])
+    extend(any_client, Config(LEASE=9), "work", ["a"])
     again = child.lane.read_claim(child.run(call))
     assert [delivery.message.id for delivery in again.deliveries] == [second]
 
@@ -319,13 +319,13 @@ def test_a_receive_count_that_is_none_is_counted_anew(any_client, hand, rc):
 
 
 def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand):
-    from queueing.conf import Conf
+    from queueing.conf import Config
 
     ids = any_client.send_messages("work", ["x"] + ["y" * 5000] * 20)
-    child = hand("a", Conf(OUTBOX_MAX=2000))
+    child = hand("a", Config(OUTBOX_MAX=2000))
     child.settle(ended(child.claim(1).deliveries[0], "done"))
     child.claim(20)
-    abandon(any_client, Conf(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
+    abandon(any_client, Config(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
     assert [outcome.id for outcome in outbox.newest(any_client, count=10)] == [ids[0]]
     assert any_client.redis.hget(KEYS.outbox_stats(), "lost") == b"20"
 

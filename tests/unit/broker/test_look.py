@@ -4,7 +4,7 @@ import pytest
 
 from queueing.broker.leases import Lane, Look, look, run_all
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.messages import Draft
 
 
@@ -37,7 +37,7 @@ def test_what_is_urgent_and_sleeps_is_due_when_it_wakes(any_client: QueueClient)
 def test_a_lease_that_has_ended_is_for_a_claim_to_give_back(any_client: QueueClient):
     any_client.create_queue("q")
     any_client.send_message("q", "held")
-    run_all(any_client, [Lane(any_client, Conf(LEASE=60), "a", "q").claim(1, suspects="take")])
+    run_all(any_client, [Lane(any_client, Config(LEASE=60), "a", "q").claim(1, suspects="take")])
     [held] = look(any_client, ["q"])
     assert not held.is_due
     any_client.redis.zadd(any_client.keys.leases("q"), {"a q": 1})

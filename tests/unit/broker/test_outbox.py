@@ -11,7 +11,7 @@ import pytest
 from queueing.broker import outbox
 from queueing.broker.outcomes import ENDS, Outcome, State, pack, parts, unpack
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.history import lookup
 from queueing.models import Job
@@ -111,7 +111,7 @@ def any_client(client: QueueClient) -> QueueClient:
 def recorder(client, hand) -> Recorder:
     """On a Redis in whose outbox nothing waits; the queue ``work`` exists."""
     hand()
-    return Recorder(client, Conf(), name="one")
+    return Recorder(client, Config(), name="one")
 
 
 @pytest.fixture

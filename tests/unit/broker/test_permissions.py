@@ -8,7 +8,7 @@ from queueing.broker.listener import Listener
 from queueing.broker.scripts import FOLDER
 from queueing.client import QueueClient, receives
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 from queueing.messages import Draft
 from tests.support.programs import ROOT
@@ -45,7 +45,7 @@ def user(server: RedisServer, admin: QueueClient):
 
     def log_in(*rules: str) -> QueueClient:
         admin.redis.execute_command("ACL", "SETUSER", "app", "reset", "on", ">x", *rules)
-        made.append(connect(Conf(URL=f"redis://app:x@127.0.0.1:{server.port}/0")))
+        made.append(connect(Config(URL=f"redis://app:x@127.0.0.1:{server.port}/0")))
         return made[-1]
 
     yield log_in

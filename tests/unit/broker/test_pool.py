@@ -9,7 +9,7 @@ import redis
 from queueing.broker.pool import Pool
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
 from queueing.resilience.deadline import within
 from tests.support.waiting import eventually
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def client(redis_server) -> Iterator[QueueClient]:
-    client = connect(Conf(URL=f"{redis_server.url}?client_name=pool", TIMEOUT=2.0), connections=2)
+    client = connect(Config(URL=f"{redis_server.url}?client_name=pool", TIMEOUT=2.0), connections=2)
     yield client
     client.redis.connection_pool.disconnect()
 
@@ -50,7 +50,7 @@ def test_a_call_that_may_be_repeated_does_not_notice_at_all(client, redis_server
 
 def test_a_connection_that_cannot_be_made_is_given_back(own_redis):
     server = own_redis()
-    client = connect(Conf(URL=server.url, TIMEOUT=0.3), connections=1)
+    client = connect(Config(URL=server.url, TIMEOUT=0.3), connections=1)
     client.ping()
     server.kill()
     for _ in range(3):  # were it kept, the second would find no connection

@@ -11,7 +11,7 @@ from redis import exceptions as driver
 from queueing.broker import refusals
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable, ReplyLost
 from queueing.resilience import deadline
 from tests.support.cutting_proxy import CuttingProxy, Fate
@@ -33,7 +33,7 @@ def admin(server: RedisServer) -> Iterator[redis.Redis]:
 @pytest.fixture
 def client(server: RedisServer, admin: redis.Redis) -> Iterator[QueueClient]:
     """A client with a queue and a message in it."""
-    client = connect(Conf(URL=server.url))
+    client = connect(Config(URL=server.url))
     client.create_queue("q")
     client.send_message("q", "text")
     yield client
@@ -124,7 +124,7 @@ def test_a_replica_without_its_primary_refuses(client: QueueClient, admin: redis
 
 def test_too_many_clients_are_refused_with_nothing_taken(client: QueueClient, server: RedisServer, admin):
     admin.config_set("maxclients", 1)
-    other = connect(Conf(URL=server.url))
+    other = connect(Config(URL=server.url))
     with pytest.raises(QueueRefused, match="maxclients") as caught:
         other.pop_message("q")
     assert not isinstance(caught.value, ReplyLost)
@@ -138,7 +138,7 @@ def test_a_user_that_is_disabled_and_enabled_again(
 ):
     rules = (">old", "~*", "&*", "+@all")
     admin.execute_command("ACL", "SETUSER", "app", "on", *rules)
-    user = connect(Conf(URL=f"redis://app:old@127.0.0.1:{server.port}/0"))
+    user = connect(Config(URL=f"redis://app:old@127.0.0.1:{server.port}/0"))
     user.ping()
     admin.execute_command("ACL", "DELUSER", "app")
     with pytest.raises(QueueUnavailable, match="WRONGPASS"):
@@ -149,7 +149,7 @@ def test_a_user_that_is_disabled_and_enabled_again(
 
 
 def test_a_database_that_is_not_there_is_a_refusal(server: RedisServer):
-    client = connect(Conf(URL=f"redis://127.0.0.1:{server.port}/99"))
+    client = connect(Config(URL=f"redis://127.0.0.1:{server.port}/99"))
     with pytest.raises(QueueRefused, match="DB index"):
         client.ping()
 
@@ -206,7 +206,7 @@ class CutAndDemote:
 
 def test_a_refusal_after_a_lost_reply_does_not_claim_that_nothing_was_sent(client, server, admin):
     with CuttingProxy(server.port, CutAndDemote(admin)) as proxy:
-        other = connect(Conf(URL=proxy.url))
+        other = connect(Config(URL=proxy.url))
         with pytest.raises(ReplyLost, match="MASTERDOWN.*earlier try"):
             other.send_message("q", "stored")
         other.redis.close()

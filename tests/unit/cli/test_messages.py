@@ -10,7 +10,7 @@ from django.core.management import CommandError
 from queueing.broker import outbox
 from queueing.broker.leases import Lane, run_all
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 
 from .conftest import HOSTILE, printable
 
@@ -161,7 +161,7 @@ class TestCancel:
 
     def test_what_somebody_has_is_left_alone(self, queues, mail):
         held, hidden = mail.send_messages("mail", ["a", "b"])
-        run_all(mail, [Lane(mail, Conf(LEASE=60), "a", "mail").claim(1, suspects="take")])
+        run_all(mail, [Lane(mail, Config(LEASE=60), "a", "mail").claim(1, suspects="take")])
         mail.receive_message("mail")
         assert queues("cancel", "mail", held, hidden, "0" * 32, "--yes").out == (
             "Cancelled 0 messages of mail; 1 left alone: a worker holds it; "

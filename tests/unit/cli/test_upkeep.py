@@ -6,12 +6,12 @@ import pytest
 from django.core.management import CommandError
 
 from queueing.broker.leases import Lane, run_all
-from queueing.conf import Conf
+from queueing.conf import Config
 
 
 def hold(client, qname: str, count: int) -> None:
     """A worker holds so many messages."""
-    run_all(client, [Lane(client, Conf(LEASE=60), "a", qname).claim(count, suspects="take")])
+    run_all(client, [Lane(client, Config(LEASE=60), "a", qname).claim(count, suspects="take")])
 
 
 def test_purging_asks_with_the_number_of_messages(queues, mail, typed):

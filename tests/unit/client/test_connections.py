@@ -9,7 +9,7 @@ import redis
 
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
 from tests.support.waiting import eventually
 
@@ -22,13 +22,13 @@ def round_trip(client: QueueClient) -> str:
 
 def test_tls_with_a_certificate_that_is_not_checked(own_redis):
     server = own_redis(tls=True)
-    assert round_trip(connect(Conf(URL=server.url, TLS_VERIFY=False))) == "text"
+    assert round_trip(connect(Config(URL=server.url, TLS_VERIFY=False))) == "text"
 
 
 def test_tls_with_a_certificate_that_does_not_pass_is_refused(own_redis):
     server = own_redis(tls=True)
     with pytest.raises(QueueUnavailable, match="certificate"):
-        connect(Conf(URL=server.url)).ping()
+        connect(Config(URL=server.url)).ping()
 
 
 def test_a_user_and_a_password(own_redis):
@@ -38,9 +38,9 @@ def test_a_user_and_a_password(own_redis):
         "worker", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"], categories=["+@all"]
     )
     address = f"127.0.0.1:{server.port}"
-    assert round_trip(connect(Conf(URL=f"redis://worker:secret@{address}"))) == "text"
+    assert round_trip(connect(Config(URL=f"redis://worker:secret@{address}"))) == "text"
     with pytest.raises(QueueUnavailable, match="WRONGPASS|invalid username-password"):
-        connect(Conf(URL=f"redis://worker:wrong@{address}")).ping()
+        connect(Config(URL=f"redis://worker:wrong@{address}")).ping()
     admin.close()
 
 
@@ -49,7 +49,7 @@ def test_a_password_is_in_no_error(own_redis):
     url = f"redis://worker:secret@127.0.0.1:{server.port}"
     server.stop()
     with pytest.raises(QueueUnavailable) as caught:
-        connect(Conf(URL=url)).ping()
+        connect(Config(URL=url)).ping()
     assert "secret" not in str(caught.value)
 
 
@@ -170,7 +170,7 @@ def test_a_full_redis_is_drained_and_steered(full):
 
 
 def test_a_process_has_a_bounded_number_of_connections(redis_server):
-    client = connect(Conf(URL=f"{redis_server.url}?client_name=bounded"), connections=2)
+    client = connect(Config(URL=f"{redis_server.url}?client_name=bounded"), connections=2)
     client.create_queue("q")
     together = threading.Barrier(20)
 
@@ -188,7 +188,7 @@ def test_a_process_has_a_bounded_number_of_connections(redis_server):
 
 
 def test_a_thread_that_gets_no_connection_is_told_after_a_second(redis_server):
-    client = connect(Conf(URL=redis_server.url, TIMEOUT=0.5), connections=1)
+    client = connect(Config(URL=redis_server.url, TIMEOUT=0.5), connections=1)
     taken = client.redis.connection_pool.get_connection()
     with pytest.raises(QueueUnavailable, match="No connection available"):
         client.ping()

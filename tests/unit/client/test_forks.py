@@ -17,7 +17,7 @@ import queueing
 from queueing.broker.idempotency import random_tails
 from queueing.client import QueueClient, receives
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.resilience.circuit_breaker import CircuitBreaker
 from queueing.resilience.single_flight import Shared
 from queueing.views import Probe
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"
 
 #: Ways in which a project may have made its client.
 WAYS: dict[str, Callable[[str], QueueClient]] = {
-    "of the settings": lambda url: connect(Conf(URL=url)),
-    "with one connection": lambda url: connect(Conf(URL=url), connections=1),
+    "of the settings": lambda url: connect(Config(URL=url)),
+    "with one connection": lambda url: connect(Config(URL=url), connections=1),
     "on the project's Redis": lambda url: QueueClient(redis.Redis.from_url(url)),
     "on a blocking pool": lambda url: QueueClient(
         redis.Redis(connection_pool=redis.BlockingConnectionPool.from_url(url))
@@ -124,7 +124,7 @@ def test_a_fork_of_a_process_that_waits_is_woken_itself(
 
 
 def test_the_client_of_a_process_pool_is_that_of_the_process(redis_server: RedisServer) -> None:
-    use_client(connect(Conf(URL=redis_server.url)))
+    use_client(connect(Config(URL=redis_server.url)))
     try:
         client = queueing.get_client()
         client.create_queue("q")

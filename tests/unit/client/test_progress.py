@@ -5,14 +5,14 @@ import pytest
 from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.messages import Progress
 
 
 @pytest.fixture
 def lane(client: QueueClient) -> Lane:
     client.create_queue("q")
-    return Lane(client, Conf(), "w.0", "q")
+    return Lane(client, Config(), "w.0", "q")
 
 
 def claimed(lane: Lane) -> str:

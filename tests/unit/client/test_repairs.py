@@ -6,7 +6,7 @@ import pytest
 
 from queueing.broker import rsmq_values
 from queueing.broker.leases import Lane, run_all
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.messages import Swept
 from tests.faults import spoilt
 from tests.unit.conftest import ended
@@ -16,7 +16,7 @@ OF_THE_NAMESPACE = ("held", "outbox", "outbox_stats", "unrecorded", "task_queues
 
 
 def claimed(client) -> list[str]:
-    lane = Lane(client, Conf(), "child", "ledger")
+    lane = Lane(client, Config(), "child", "ledger")
     batch = lane.read_claim(run_all(client, [lane.claim(10, suspects="take")])[0])
     return [delivery.message.body for delivery in batch.deliveries]
 
@@ -80,7 +80,7 @@ def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue)
 
 
 def test_a_lease_of_the_longest_setting_stays_with_its_lane(queue):
-    conf = Conf(LEASE=float(rsmq_values.MAX_SECONDS))
+    conf = Config(LEASE=float(rsmq_values.MAX_SECONDS))
     lane = Lane(queue, conf, "child", "ledger")
     queue.send_message("ledger", "text")
     [delivery] = lane.read_claim(run_all(queue, [lane.claim(10, suspects="take")])[0]).deliveries

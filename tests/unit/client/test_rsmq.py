@@ -4,7 +4,7 @@ import pytest
 
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import (
     InvalidFormat,
     InvalidValue,
@@ -288,7 +288,7 @@ def test_a_full_redis_refuses_sends_and_drains(own_redis):
 
 
 def test_redis_that_is_not_there_is_told_as_such():
-    client = connect(Conf(URL="redis://127.0.0.1:1", TIMEOUT=0.2))
+    client = connect(Config(URL="redis://127.0.0.1:1", TIMEOUT=0.2))
     with pytest.raises(QueueUnavailable, match="Redis does not answer"):
         client.send_message("q", "x")
     with pytest.raises(QueueUnavailable) as caught:

@@ -7,14 +7,14 @@ from django.test import Client
 
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 
 
 @pytest.fixture(autouse=True)
 def replica(own_redis) -> Iterator[QueueClient]:
     """The client of this process is on a replica."""
     server = own_redis()
-    client = connect(Conf(URL=server.url))
+    client = connect(Config(URL=server.url))
     client.create_queue("testqueue")
     client.send_message("testqueue", "text")
     client.redis.execute_command("REPLICAOF", "127.0.0.1", "1")

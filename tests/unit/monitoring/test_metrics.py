@@ -9,7 +9,7 @@ from queueing.broker.keys import Keys
 from queueing.broker.leases import abandon, run_all
 from queueing.broker.timings import BOUNDS_SECONDS, Histogram, tally
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -86,7 +86,7 @@ def test_endings_that_no_worker_tells_are_counted(any_client, hand, conf):
 
 def test_a_lease_that_ended_counts_as_abandoned(any_client, hand):
     any_client.send_message("work", "a")
-    hand("frozen", Conf(LEASE=0.05)).claim()
+    hand("frozen", Config(LEASE=0.05)).claim()
     other = hand("other")
     eventually(lambda: other.claim().deliveries)
     assert words(any_client) == {"abandoned": 1}

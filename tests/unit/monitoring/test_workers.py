@@ -7,11 +7,11 @@ import pytest
 
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient
+from queueing.conf import Config
 from queueing.monitoring.workers import ALIVE_SECONDS, Worker, registration
-from queueing.worker.heartbeat import Birth, Liveness
+from queueing.worker.heartbeat import Birth, Heartbeat
 from queueing.worker.keeper import Kept
-from queueing.worker.options import Options
-from queueing.worker.shared_memory import Board
+from queueing.worker.shared_memory import SharedMemory
 
 KEYS = Keys("rsmq")
 
@@ -64,7 +64,7 @@ def test_a_worker_that_leaves_is_struck_with_what_it_was_told(any_client):
     assert not any_client.redis.exists(KEYS.workers(), KEYS.quiet_workers())
 
 
-def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_be_quiet(any_client):
+def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_set_quiet(any_client):
     assert not beat(any_client)
     assert any_client.quiet_worker("w")
     assert (only(any_client).is_quiet, only(any_client).is_quiet_wanted) == (False, True)
@@ -135,23 +135,25 @@ def test_a_record_that_another_program_wrote_hides_no_worker(any_client, stored)
 
 
 @pytest.fixture
-def liveness(any_client: QueueClient) -> Liveness:
+def liveness(any_client: QueueClient) -> Heartbeat:
     """The heartbeat of a worker with one child, which is this process."""
     queues = ("mail", "post")
-    return Liveness(any_client, Options(queues=queues, name="w", threads=2), Board(1, 2, queues), Birth())
+    return Heartbeat(
+        any_client, Config(queues=queues, WORKER_NAME="w", THREADS=2), SharedMemory(1, 2, queues), Birth()
+    )
 
 
-def child_of(liveness: Liveness) -> Kept:
+def child_of(liveness: Heartbeat) -> Kept:
     import psutil
 
-    return Kept("w.0-abc", psutil.Process(os.getpid()), liveness.board.slots[0])
+    return Kept("w.0-abc", psutil.Process(os.getpid()), liveness.memory.slots[0])
 
 
 def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, liveness, hand):
     any_client.send_message("work", "x")
     [delivery] = hand().claim().deliveries
     delivery = type(delivery)("post", delivery.message, 0, 0, 0)
-    liveness.board.slots[0].marks[1].start(delivery, 1_790_000_000_000.5)
+    liveness.memory.slots[0].marks[1].start(delivery, 1_790_000_000_000.5)
     liveness.step([child_of(liveness)])
     liveness.step([child_of(liveness)])
     worker = only(any_client)
@@ -168,7 +170,7 @@ def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, li
 
 
 def test_quiet_reaches_the_children_and_ends_again(any_client, liveness):
-    slot = liveness.board.slots[0]
+    slot = liveness.memory.slots[0]
     liveness.step([])
     assert not slot.is_quiet
     any_client.quiet_worker("w")

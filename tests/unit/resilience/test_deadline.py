@@ -9,7 +9,7 @@ import pytest
 from queueing.broker import pool as pools
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
 from queueing.resilience import deadline
 from queueing.resilience.deadline import within
@@ -17,7 +17,7 @@ from queueing.resilience.deadline import within
 
 @pytest.fixture
 def client(redis_server) -> Iterator[QueueClient]:
-    client = connect(Conf(URL=redis_server.url, TIMEOUT=1.0), connections=1)
+    client = connect(Config(URL=redis_server.url, TIMEOUT=1.0), connections=1)
     client.ping()
     yield client
     client.redis.connection_pool.disconnect()

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from queueing.broker.task_queues import place
 from queueing.client.default import connect, use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueUnavailable
 from queueing.messages import Draft, sent_ms
 from queueing.tasks import routes
@@ -192,7 +192,7 @@ class TestTransactions:
 
     def test_a_loop_of_long_messages_asks_for_the_limit_once(self, client, redis_server):
         with CuttingProxy(redis_server.port) as proxy:
-            use_client(connect(Conf(URL=proxy.url)))
+            use_client(connect(Config(URL=proxy.url)))
             tasks.add.enqueue(1)
             proxy.commands.clear()
             with transaction.atomic():
@@ -208,7 +208,7 @@ class TestTransactions:
 
     def test_a_lost_reply_sends_nothing_twice(self, client, redis_server):
         with CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
-            use_client(connect(Conf(URL=proxy.url)))
+            use_client(connect(Config(URL=proxy.url)))
             with transaction.atomic():
                 result = tasks.add.enqueue(1)
         use_client(None)

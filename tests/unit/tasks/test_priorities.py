@@ -11,7 +11,7 @@ from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.messages import Draft, sent_ms
 from queueing.testing import run_pending
@@ -34,7 +34,7 @@ def queue(request) -> QueueClient:
 
 @pytest.fixture
 def lane(queue):
-    return Lane(queue, Conf(LEASE=60), "child", "work")
+    return Lane(queue, Config(LEASE=60), "child", "work")
 
 
 def claim(lane, count=10):
@@ -122,7 +122,7 @@ def test_it_is_kept_by_a_message_that_was_given_back(queue, lane):
 def test_it_is_kept_by_a_message_whose_worker_died(queue, lane):
     ids = send(queue, old=0, a=5)
     claim(lane, 1)
-    leases.abandon(queue, Conf(), "work", "child", started=[ids["a"]], reason="killed")
+    leases.abandon(queue, Config(), "work", "child", started=[ids["a"]], reason="killed")
     send(queue, b=4)
     assert order(queue) == ["a", "b", "old"]
 

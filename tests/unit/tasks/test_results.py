@@ -12,7 +12,7 @@ from queueing.broker import leases, task_body
 from queueing.broker.keys import Keys
 from queueing.broker.leases import Lane, run_all
 from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, State, pack
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import TaskCancelled, TaskCrashed
 from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
 from queueing.testing import run_pending
@@ -35,14 +35,14 @@ def _sent_at_once(backend):
 
 def record(conf=None):
     """Bring what is in the outbox into the database."""
-    recorder = Recorder(get_client(), conf or Conf(), name="recorder")
+    recorder = Recorder(get_client(), conf or Config(), name="recorder")
     while recorder.step() == 0.0:
         pass
 
 
 @pytest.fixture
 def lane(queues):
-    return Lane(queues, Conf(LEASE=60), "child", "default")
+    return Lane(queues, Config(LEASE=60), "child", "default")
 
 
 def claim(lane):
@@ -152,7 +152,7 @@ def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lane):
 def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
     result = tasks.add.enqueue(1)
     delivery = claim(lane)
-    leases.abandon(queues, Conf(), "default", "child", started=[result.id], reason="it was killed")
+    leases.abandon(queues, Config(), "default", "child", started=[result.id], reason="it was killed")
     if recorded:
         record()
     result = refreshed(result)
@@ -221,7 +221,7 @@ def test_arguments_are_kept_where_payloads_are_not_stored(queues, settings):
     settings.QUEUEING = {**settings.QUEUEING, "STORE_BODIES": False}
     result = tasks.add.enqueue(1, b=2)
     run_pending()
-    record(Conf(STORE_BODIES=False))
+    record(Config(STORE_BODIES=False))
     found = tasks.add.get_result(result.id)
     assert (found.args, found.kwargs, found.return_value) == ([1], {"b": 2}, 3)
 
@@ -267,7 +267,7 @@ class TestUnrecorded:
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 
     def test_what_falls_off_a_full_outbox_leaves_it(self, queues):
-        lane = Lane(queues, Conf(OUTBOX_MAX=1500), "child", "default")
+        lane = Lane(queues, Config(OUTBOX_MAX=1500), "child", "default")
         # Nothing that could be compressed to almost nothing.
         results = [tasks.note.enqueue(secrets.token_hex(400)) for _ in range(4)]
         for _ in results:
@@ -281,7 +281,7 @@ class TestUnrecorded:
         queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
         queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
         claim(lane)
-        leases.abandon(queues, Conf(), "default", "child", started=["odd id"], reason="killed")
+        leases.abandon(queues, Config(), "default", "child", started=["odd id"], reason="killed")
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 

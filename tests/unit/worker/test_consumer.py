@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,20 +14,19 @@ from queueing.broker import outbox
 from queueing.broker.leases import abandon
 from queueing.broker.listener import Listener
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.handlers import handler, policy
 from queueing.worker import consumer as consuming
 from queueing.worker import polling as looking
-from queueing.worker import thread_pool as working
+from queueing.worker.child import JobRuntime
 from queueing.worker.consumer import Consumer
 from queueing.worker.logging import OutcomeLog
-from queueing.worker.outage import Outage
+from queueing.worker.polling import RedisOutage
 from queueing.worker.processor import Processor
 from queueing.worker.server_clock import ServerClock
-from queueing.worker.shared_memory import Board
-from queueing.worker.thread_pool import Crew
-from queueing.worker.waker import Bell
-from queueing.worker.workplace import ChildWorkplace
+from queueing.worker.shared_memory import SharedMemory
+from queueing.worker.thread_pool import ThreadPool
+from queueing.worker.waker import Waker
 from tests.support.clock import Clock
 from tests.support.waiting import eventually
 
@@ -33,29 +34,31 @@ from tests.support.waiting import eventually
 class Child:
     """The parts of a child on some queues."""
 
-    def __init__(self, client: QueueClient, *queues: str, threads: int = 1) -> None:
-        clock = ServerClock()
-        self.slot = Board(1, threads, queues).slots[0]
-        processor = Processor(ChildWorkplace(client, "child"), max_attempts=5, now_ms=clock.now_ms)
-        self.crew = Crew(threads, processor, self.slot, Bell())
+    def __init__(self, client: QueueClient, *queues: str, threads: int = 1, clock=time.monotonic) -> None:
+        server_clock = ServerClock()
+        self.clock = clock
+        self.slot = SharedMemory(1, threads, queues).slots[0]
+        processor = Processor(JobRuntime(client, "child"), max_attempts=5, now_ms=server_clock.now_ms)
+        self.pool = ThreadPool(threads, processor, self.slot, Waker(), clock)
         self.consumer = Consumer(
             client,
-            Conf(LEASE=30),
+            Config(LEASE=30),
             child="child",
             queues=queues,
-            crew=self.crew,
+            pool=self.pool,
             slot=self.slot,
             listener=Listener(client, queues),
-            clock=clock,
+            server_clock=server_clock,
             log=OutcomeLog(log_jobs=False),
-            outage=Outage(30, is_teller=True),
+            outage=RedisOutage(30, logs=True, clock=clock),
+            clock=clock,
         )
 
     def turn_until(self, check: Callable[[], bool]) -> None:
         """Turn it as its process does, but without sleeping for longer than a moment."""
 
         def turned() -> bool:
-            pause_seconds = self.consumer.step()
+            pause_seconds = self.consumer.step(self.clock())
             threading.Event().wait(min(pause_seconds, 0.02))
             return check()
 
@@ -63,7 +66,7 @@ class Child:
 
     def turn(self, times: int) -> float:
         """Turn it a number of times. Returns how long it would wait then."""
-        return [self.consumer.step() for _ in range(times)][-1]
+        return [self.consumer.step(self.clock()) for _ in range(times)][-1]
 
     def finish(self) -> None:
         self.consumer.quiet()
@@ -80,10 +83,10 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 def child(client: QueueClient) -> Iterator[Callable[..., Child]]:
     made: list[Child] = []
 
-    def make(*queues: str, threads: int = 1) -> Child:
+    def make(*queues: str, **options: Any) -> Child:
         for queue in queues:
             client.create_queue(queue)
-        made.append(Child(client, *queues, threads=threads))
+        made.append(Child(client, *queues, **options))
         return made[-1]
 
     yield make
@@ -118,15 +121,14 @@ def test_everything_is_run_once_in_order(child, client, ran):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of consumers and crews."""
-    return Clock().rules(monkeypatch, consuming, working)
+def clock() -> Clock:
+    return Clock()
 
 
 def test_it_claims_less_often_while_the_history_is_behind(child, client, ran, clock):
     noting(ran, "q")
-    one = child("q")
-    stats, full = client.keys.outbox_stats(), Conf().OUTBOX_MAX * 3 // 4
+    one = child("q", clock=clock.monotonic)
+    stats, full = client.keys.outbox_stats(), Config().OUTBOX_MAX * 3 // 4
 
     def send(body: str) -> None:
         client.send_message("q", body)
@@ -186,7 +188,7 @@ def test_what_waits_behind_a_long_job_is_given_back_once(child, client, ran, clo
         if message.body == "long":
             goes_on.wait(60)
 
-    one = child("q")
+    one = child("q", clock=clock.monotonic)
     client.send_messages("q", [str(number) for number in range(200)] + ["long"] + ["behind"] * 100)
     one.turn_until(lambda: "long" in ran)
     for _ in range(6):
@@ -273,10 +275,10 @@ def test_messages_that_crashed_once_are_all_found_in_a_burst(child, client, ran)
     noting(ran, "q")
     one = child("q")
     ids = client.send_messages("q", ["a", "b", "c", "d"])
-    other = Hand(client, Conf(LEASE=30), "dead")
-    other.lane = type(other.lane)(client, Conf(LEASE=30), "dead", "q")
+    other = Hand(client, Config(LEASE=30), "dead")
+    other.lane = type(other.lane)(client, Config(LEASE=30), "dead", "q")
     other.claim(4)
-    abandon(client, Conf(), "q", "dead", started=ids, reason="killed")
+    abandon(client, Config(), "q", "dead", started=ids, reason="killed")
     one.turn_until(lambda: one.consumer.found_all)
     assert sorted(ran) == ["a", "b", "c", "d"]
 
@@ -321,7 +323,7 @@ def test_what_a_claim_took_is_marked_as_held_before_its_reply(child, client, ran
     seen = []
     try_all = client.scripts.try_all
     client.scripts.try_all = lambda calls, **more: seen.append(one.slot.held) or try_all(calls, **more)
-    one.consumer.step()
+    one.consumer.step(one.clock())
     assert seen == [1]
     assert one.slot.held == 0
 

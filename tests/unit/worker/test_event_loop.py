@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from asgiref.sync import sync_to_async
 
-from queueing.worker import event_loop
-from queueing.worker.event_loop import EventLoop
+from queueing.worker import runtime
+from queueing.worker.runtime import EventLoop
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -156,7 +156,7 @@ def test_giving_up_a_loop_fails_nothing_that_runs_on_the_next_one():
 
 
 def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process, monkeypatch, caplog):
-    monkeypatch.setattr(event_loop, "BLOCKED_SECONDS", 0.02)
+    monkeypatch.setattr(runtime, "BLOCKED_SECONDS", 0.02)
     may_end = threading.Event()
 
     async def block_everything(message):
@@ -172,7 +172,7 @@ def test_a_handler_that_blocks_the_loop_is_reported_once_with_its_place(process,
 
 
 def test_a_handler_that_waits_long_blocks_nothing(process, monkeypatch, caplog):
-    monkeypatch.setattr(event_loop, "BLOCKED_SECONDS", 0.02)
+    monkeypatch.setattr(runtime, "BLOCKED_SECONDS", 0.02)
 
     async def wait(message):
         await asyncio.sleep(0.2)

@@ -9,12 +9,11 @@ import redis
 
 from queueing.client import QueueClient
 from queueing.client.default import use_client
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import RETRY_SECONDS, Keeper, Kept
-from queueing.worker.options import Options
-from queueing.worker.shared_memory import Board
-from queueing.worker.waker import Bell
+from queueing.worker.shared_memory import SharedMemory
+from queueing.worker.waker import Waker
 from tests.support.waiting import eventually
 from tests.unit.conftest import Hand
 
@@ -32,14 +31,14 @@ def keeper(own_connection: redis.Redis) -> Iterator[Keeper]:
     client.create_queue("work")
     client.send_message("work", "text")
     port = own_connection.connection_pool.connection_kwargs["port"]
-    conf = Conf(URL=f"redis://127.0.0.1:{port}/0", LEASE=10)
-    Hand(client, conf, "child").claim(1)
-    board = Board(1, 1, ("work",))
-    board.slots[0].hold(1, 1)
+    url = f"redis://127.0.0.1:{port}/0"
+    config = Config(URL=url, LEASE=10, WORKER_NAME="worker", queues=("work",))
+    Hand(client, config, "child").claim(1)
+    memory = SharedMemory(1, 1, ("work",))
+    memory.slots[0].hold(1, 1)
     orders, end = os.pipe()
-    options = Options(queues=("work",), name="worker")
-    keeper = Keeper(conf, options, board=board, orders=orders, bell=Bell(), birth=Birth())
-    keeper.children["child"] = Kept("child", None, board.slots[0])
+    keeper = Keeper(config, memory=memory, orders=orders, waker=Waker(), new_queues=Waker(), birth=Birth())
+    keeper.children["child"] = Kept("child", None, memory.slots[0])
     yield keeper
     use_client(None)
     keeper.client.redis.close()

@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from queueing.client import QueueClient
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.worker.guard import REPORT_SECONDS, Guard
 from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import Keeper
-from queueing.worker.options import Options
 from queueing.worker.recorder import Recorder
 from queueing.worker.scheduler import Scheduler
-from queueing.worker.shared_memory import Board
+from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.sweeper import Sweeper
-from queueing.worker.waker import Bell
+from queueing.worker.waker import Waker
 from tests.support.waiting import eventually
 
 from .test_scheduler import every
@@ -82,12 +81,11 @@ def broken_log() -> Iterator[None]:
 
 @pytest.fixture
 def keeper(cursed, redis_server, monkeypatch) -> Iterator[Keeper]:
-    conf = Conf(URL=redis_server.url, LEASE=2, QUEUES=["work"])
-    options = Options(name="w", queues=("work",), processes=1, threads=1)
-    board = Board(1, 1, ("work",))
+    config = Config(URL=redis_server.url, LEASE=2, QUEUES=["work"], WORKER_NAME="w", queues=("work",))
+    memory = SharedMemory(1, 1, ("work",))
     orders, other_end = os.pipe()
     monkeypatch.setattr("queueing.worker.keeper.connect", lambda *_, **__: cursed)
-    made = Keeper(conf, options, board=board, orders=orders, bell=Bell(), birth=Birth())
+    made = Keeper(config, memory=memory, orders=orders, waker=Waker(), new_queues=Waker(), birth=Birth())
     yield made
     os.close(orders)
     os.close(other_end)
@@ -132,7 +130,7 @@ class TestEachWorkContinuesAfterAnError:
             raise error("cursed")
 
         cursed.cancel_message("work", cursed.send_message("work", "x"))
-        recorder = Recorder(cursed, Conf(), name="one")
+        recorder = Recorder(cursed, Config(), name="one")
         with monkeypatch.context() as patch:
             patch.setattr("queueing.history.writer.write", write)
             assert 0 < recorder.step() <= 15

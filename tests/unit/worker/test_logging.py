@@ -36,7 +36,7 @@ def test_a_failure_has_its_exception_and_its_fields_and_no_control_characters(ca
         exception=raised(),
         log_fields={"order": "7\n"},
     )
-    OutcomeLog(log_jobs=False).tell(failed)
+    OutcomeLog(log_jobs=False).write(failed)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     message = record.getMessage()
@@ -67,7 +67,7 @@ def test_no_error_forges_a_line_or_steers_the_terminal(caplog: Any, fail: Any, f
         fail()
     except (LookupError, TypeError) as error:
         text = f"{type(error).__name__}: {error}"
-        OutcomeLog(log_jobs=False).tell(outcome("dead", error=text, exception=error))
+        OutcomeLog(log_jobs=False).write(outcome("dead", error=text, exception=error))
     [record] = caplog.records
     record.stack_info = f"Stack (most recent call last):\n{FORGED}"
 
@@ -102,22 +102,22 @@ def test_lines_that_a_handler_logs_itself_stay_one_record():
 )
 def test_every_outcome_that_matters_has_a_line(caplog, event, level):
     with caplog.at_level("INFO"):
-        OutcomeLog(log_jobs=False).tell(outcome(event))
+        OutcomeLog(log_jobs=False).write(outcome(event))
     assert [record.levelname for record in caplog.records] == [level]
 
 
 def test_short_successes_are_counted_unless_each_is_wanted(caplog):
     short = Outcome("q", "i" * 32, 1, State.DONE, "w", "app.work", 1000.0, 1001.0, 1, 0)
     with caplog.at_level("INFO"):
-        OutcomeLog(log_jobs=False).tell(short)
+        OutcomeLog(log_jobs=False).write(short)
         assert not caplog.records
-        OutcomeLog(log_jobs=True).tell(short)
+        OutcomeLog(log_jobs=True).write(short)
     assert len(caplog.records) == 1
 
 
 def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
     with caplog.at_level("INFO"):
-        OutcomeLog(log_jobs=False).tell(
+        OutcomeLog(log_jobs=False).write(
             outcome("dead", error="ValueError: bad", exception=raised(), log_fields={"a": 1})
         )
     line = JsonFormatter().format(caplog.records[0])
@@ -173,7 +173,7 @@ def steady_logger():
 def test_a_log_handler_that_fails_ends_nothing_and_is_reported_once(steady_logger, capsys):
     steady_logger.addHandler(Failing())
     for _ in range(3):
-        OutcomeLog(log_jobs=False).tell(outcome("dead", error="ValueError: bad", exception=raised()))
+        OutcomeLog(log_jobs=False).write(outcome("dead", error="ValueError: bad", exception=raised()))
     assert capsys.readouterr().err.count("SystemExit: the handler") == 1
 
 
@@ -185,7 +185,7 @@ def test_a_record_factory_that_fails_costs_no_line_and_is_reported_once(steady_l
     logging.setLogRecordFactory(fail)
     try:
         for _ in range(3):
-            OutcomeLog(log_jobs=False).tell(outcome("dead", error="ValueError: bad", exception=raised()))
+            OutcomeLog(log_jobs=False).write(outcome("dead", error="ValueError: bad", exception=raised()))
     finally:
         logging.setLogRecordFactory(factory)
     assert capsys.readouterr().err.count("SystemExit: the factory") == 1
@@ -196,7 +196,7 @@ def test_a_long_traceback_is_cut_in_every_log(steady_logger, caplog):
     try:
         raise ValueError("x" * 10_000_000)
     except ValueError as error:
-        OutcomeLog(log_jobs=False).tell(outcome("dead", error=sentence(error), exception=error))
+        OutcomeLog(log_jobs=False).write(outcome("dead", error=sentence(error), exception=error))
         steady_logger.exception("something else failed")
         logging.getLogger("asyncio").error("Task exception was never retrieved: %r", error)
     for record in caplog.records:
@@ -216,7 +216,7 @@ class Unprintable:
 
 @pytest.mark.parametrize("value", [Unprintable(), "x" * 10_000_000, [Unprintable()]])
 def test_a_field_that_a_handler_adds_costs_no_line(caplog, value):
-    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields={"order": value}))
+    OutcomeLog(log_jobs=False).write(outcome("dead", log_fields={"order": value}))
     [record] = caplog.records
     assert len(record.getMessage()) < 2_000
     assert json.loads(JsonFormatter().format(record))["state"] == "dead"
@@ -231,7 +231,7 @@ def test_a_field_of_a_handler_replaces_nothing_of_a_line_of_json(caplog):
         "state": "done",
         "exception": "none",
     }
-    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields=fields, exception=raised()))
+    OutcomeLog(log_jobs=False).write(outcome("dead", log_fields=fields, exception=raised()))
     line = json.loads(JsonFormatter().format(caplog.records[0]))
     assert (line["level"], line["logger"], line["state"]) == ("ERROR", "queueing.worker", "dead")
     assert "dead after" in line["message"]
@@ -242,5 +242,5 @@ def test_a_field_of_a_handler_replaces_nothing_of_a_line_of_json(caplog):
 def test_fields_in_a_circle_cost_no_line_of_json(caplog):
     circle: list = []
     circle.append(circle)
-    OutcomeLog(log_jobs=False).tell(outcome("dead", log_fields={"order": circle}))
+    OutcomeLog(log_jobs=False).write(outcome("dead", log_fields={"order": circle}))
     assert json.loads(JsonFormatter().format(caplog.records[0]))["state"] == "dead"

@@ -14,7 +14,7 @@ from queueing.handlers import policy
 from queueing.policies import Policy
 from queueing.text.errors import ERROR_CHARACTERS, TRACEBACK_CHARACTERS
 from queueing.worker import processor
-from queueing.worker.clean_context import CleanContext
+from queueing.worker.runtime import CleanContext
 
 
 def test_a_handler_that_returns_is_done(process):

@@ -5,7 +5,7 @@ from django.db import OperationalError
 
 from queueing.broker import outbox
 from queueing.broker.outcomes import FORMAT
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.history import ownership, writer
 from queueing.models import Attempt, Identity, Job
 from queueing.worker.recorder import GIVE_WAY_SECONDS, POLL_SECONDS, YIELD_SECONDS, Recorder
@@ -26,7 +26,7 @@ def settled(any_client, hand):
 
 @pytest.fixture
 def recorder(settled) -> Recorder:
-    return Recorder(settled, Conf(), name="one")
+    return Recorder(settled, Config(), name="one")
 
 
 def waiting(client) -> int:
@@ -64,7 +64,7 @@ def test_what_was_written_but_not_dropped_is_written_once(recorder, settled, mon
 
 
 def test_two_recorders_take_turns(recorder, settled):
-    other = Recorder(settled, Conf(), name="two")
+    other = Recorder(settled, Config(), name="two")
     outbox.read(settled, "two", count=1)
     assert recorder.step() == YIELD_SECONDS
     while other.step() == 0.0:
@@ -97,7 +97,7 @@ def test_a_running_recorder_writes_again_once_the_backup_of_its_database_is_rest
     backup = Identity.objects.get()
     Identity.objects.all().delete()
     settle_another(settled, hand)
-    later = Recorder(settled, Conf(), name="one")  # started while the restore is under way
+    later = Recorder(settled, Config(), name="one")  # started while the restore is under way
     later.step()
     assert not later.is_owner
     backup.save(force_insert=True)
@@ -136,7 +136,7 @@ def test_at_the_end_what_is_left_is_written(recorder):
 def test_no_payload_is_stored_where_none_is_to_be(settled, hand):
     ids = settled.send_messages("work", ["cancelled", "abandoned"])
     settled.cancel_message("work", ids[0])
-    Recorder(settled, Conf(STORE_BODIES=False), name="one").step()
+    Recorder(settled, Config(STORE_BODIES=False), name="one").step()
     assert set(Job.objects.values_list("body", "body_is_whole")) == {("", False)}
 
 

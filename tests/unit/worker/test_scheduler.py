@@ -10,11 +10,11 @@ import redis
 
 from queueing.client import QueueClient
 from queueing.client.default import connect
-from queueing.conf import Conf
+from queueing.conf import Config
 from queueing.messages import Draft
 from queueing.scheduling.schedule import Schedule, Target
 from queueing.scheduling.triggers import Cron, Interval
-from queueing.worker.forks import watch_forks
+from queueing.worker.processes import watch_forks
 from queueing.worker.scheduler import NAMING_SECONDS, STEP, Scheduler
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.forks import in_forks
@@ -316,7 +316,7 @@ def test_a_fork_that_the_code_of_a_body_makes_sends_nothing(client: QueueClient,
 
     def life(number: int) -> list[str]:
         watch_forks()
-        own = connect(Conf(URL=redis_server.url))
+        own = connect(Config(URL=redis_server.url))
         schedule = every(60, body=forking)
         away(own, schedule, 120)
         Scheduler(own, [schedule]).step()

@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 
-from queueing.worker import server_clock
 from queueing.worker.server_clock import ServerClock
 
 EPOCH_MS = 1_800_000_000_000.0
@@ -13,9 +12,11 @@ EPOCH_MS = 1_800_000_000_000.0
 class Machine:
     """This machine's clock, and a Redis whose clock runs at ``rate`` and answers after some time."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: float = 1.0) -> None:
+    def __init__(self, rate: float = 1.0) -> None:
         self.here_ms, self.rate, self.shift_ms = 5000.0, rate, 0.0
-        monkeypatch.setattr(server_clock, "_here_ms", lambda: self.here_ms)
+
+    def clock(self) -> float:
+        return self.here_ms / 1000
 
     @property
     def server_ms(self) -> float:
@@ -27,8 +28,9 @@ class Machine:
         to.set(said_ms)
 
 
-def test_a_slow_reply_does_not_turn_the_clock_back(monkeypatch: pytest.MonkeyPatch):
-    machine, known = Machine(monkeypatch), ServerClock()
+def test_a_slow_reply_does_not_turn_the_clock_back():
+    machine = Machine()
+    known = ServerClock(machine.clock)
     machine.answer(known, after_ms=0.1)
     started_ms = known.now_ms()
 
@@ -38,10 +40,9 @@ def test_a_slow_reply_does_not_turn_the_clock_back(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("rate", [0.9999, 1.0, 1.0001])
-def test_it_never_runs_back_and_stays_near_a_clock_of_another_rate(
-    monkeypatch: pytest.MonkeyPatch, rate: float
-):
-    machine, known, random = Machine(monkeypatch, rate), ServerClock(), Random(7)
+def test_it_never_runs_back_and_stays_near_a_clock_of_another_rate(rate: float):
+    machine, random = Machine(rate), Random(7)
+    known = ServerClock(machine.clock)
     before_ms = 0.0
     for _reply in range(5000):
         machine.answer(known, after_ms=random.choice([0.2, 0.3, 5.0, 80.0]))
@@ -53,8 +54,9 @@ def test_it_never_runs_back_and_stays_near_a_clock_of_another_rate(
 
 
 @pytest.mark.parametrize("shift_ms", [-3_600_000, -5000, 5000, 3_600_000])
-def test_a_clock_that_was_set_is_followed(monkeypatch: pytest.MonkeyPatch, shift_ms: float):
-    machine, known = Machine(monkeypatch), ServerClock()
+def test_a_clock_that_was_set_is_followed(shift_ms: float):
+    machine = Machine()
+    known = ServerClock(machine.clock)
     machine.answer(known, after_ms=0.2)
     machine.shift_ms = shift_ms
     machine.answer(known, after_ms=0.2)

@@ -1,35 +1,42 @@
-"""The list of a worker's queues, which its processes share."""
+"""The memory that the processes of a worker share."""
 
 import os
 
 import pytest
 
-from queueing.worker.queues import SPARE_BYTES, Queues
+from queueing.broker.leases import Delivery
+from queueing.messages import Message
+from queueing.worker.shared_memory import Recycle, SharedMemory
+
+
+def delivery(queue: str) -> Delivery:
+    return Delivery(queue, Message("i" * 32, "", 1, 0, 0.0), 2, 1, 0)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_process_that_was_forked_before_sees_what_is_added_later():
-    queues = Queues(["mail", "post"])
-    told, tell = os.pipe()
-    heard, hear = os.pipe()
+def test_a_process_reads_what_its_fork_has_marked():
+    memory = SharedMemory(2, 1, ["mail", "post"])
+    assert memory.add_queues(["post", "crowd", "crew"]) == ["crowd", "crew"]
+    assert memory.queues == ["mail", "post", "crowd", "crew"]
+    slot = memory.slots[1]
     pid = os.fork()
     if not pid:
-        os.read(told, 1)
-        os.write(hear, ",".join(queues).encode() + b" %d" % queues.numbers["crowd"])
+        slot.hold(3, 7)
+        slot.marks[0].start(delivery("crowd"), 5.0)
+        slot.marks[0].limit(60.0, 10.0)
         os._exit(0)
-    assert queues.add(["post", "crowd", "crew"]) == ["crowd", "crew"]
-    os.write(tell, b"!")
     os.waitpid(pid, 0)
-    assert os.read(heard, 100) == b"mail,post,crowd,crew 2"
-    assert [queues[0], queues[-1], len(queues)] == ["mail", "crew", 4]
-    for end in (told, tell, heard, hear):
-        os.close(end)
+    assert (slot.held, slot.claims, memory.slots[0].held) == (3, 7, 0)
+    [running] = slot.running()
+    assert (running.id, running.queue, running.failed, running.crashed) == ("i" * 32, 2, 2, 1)
+    assert [slot.overdue(now) for now in (59.9, 60.0)] == [[], [running]]
 
 
-def test_what_has_no_room_is_left_out():
-    queues = Queues(["mail"])
-    many = [f"{number:0160d}" for number in range(1000)]
-    added = queues.add(many)
-    assert added == many[: SPARE_BYTES // 161]
-    assert list(queues) == ["mail", *added]
-    assert queues.add(many) == []
+def test_a_new_child_has_the_order_to_be_quiet_and_no_other():
+    [slot] = SharedMemory(1, 1).slots
+    slot.set_quiet(True)
+    slot.recycle(Recycle.NEW_QUEUES)
+    slot.hold(1, 1)
+    assert slot.recycle_reason == Recycle.NEW_QUEUES
+    slot.clear()
+    assert (slot.is_quiet, slot.recycle_reason, slot.held) == (True, Recycle.NO, 0)

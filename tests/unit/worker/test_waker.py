@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from queueing.worker.waker import Bell, readable
+from queueing.worker.waker import Waker, readable
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def many_files() -> Iterator[None]:
 
 
 def test_what_can_be_read_or_has_ended_is_returned(many_files: None):
-    silent, rung = Bell(), Bell()
-    rung.ring()
+    silent, rung = Waker(), Waker()
+    rung.wake()
     read, write = os.pipe()
     os.close(write)
     assert min(silent.fileno(), read) > 1023

@@ -1,14 +1,14 @@
 """How many messages a child takes at once."""
 
-from queueing.worker.pace import MAX_IN_HAND, Pace
+from queueing.worker.polling import MAX_IN_HAND, Prefetch
 
 
 def test_it_begins_with_one_per_thread():
-    assert [Pace(threads).room(0) for threads in (1, 8)] == [1, 8]
+    assert [Prefetch(threads).room(0) for threads in (1, 8)] == [1, 8]
 
 
 def test_fast_messages_are_taken_in_growing_batches_up_to_the_limit():
-    pace = Pace(1)
+    pace = Prefetch(1)
     rooms = []
     for _ in range(60):
         pace.ran(0.00001)
@@ -19,7 +19,7 @@ def test_fast_messages_are_taken_in_growing_batches_up_to_the_limit():
 
 
 def test_one_slow_message_ends_the_batches():
-    pace = Pace(2)
+    pace = Prefetch(2)
     for _ in range(60):
         pace.ran(0.00001)
     pace.ran(60.0)
@@ -27,16 +27,16 @@ def test_one_slow_message_ends_the_batches():
 
 
 def test_what_is_in_hand_is_subtracted():
-    pace = Pace(4)
+    pace = Prefetch(4)
     assert [pace.room(in_hand) for in_hand in (1, 4, 9)] == [3, 0, 0]
 
 
 def test_more_threads_than_a_batch_are_all_kept_busy():
-    assert Pace(500).room(0) == 500
+    assert Prefetch(500).room(0) == 500
 
 
 def test_what_takes_a_little_over_half_the_time_is_taken_two_per_thread():
-    pace = Pace(32)
+    pace = Prefetch(32)
     for _ in range(60):
         pace.ran(0.0505)
     assert pace.room(0) == 64

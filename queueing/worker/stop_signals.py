@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from .waker import Bell, readable
+from .waker import Waker, readable
 
 #: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
@@ -27,7 +27,7 @@ def do_nothing(number: int, frame: FrameType | None) -> None:
     """A handler, not SIG_IGN: programs that a handler starts would inherit that."""
 
 
-def leave_at_once(number: int, frame: FrameType | None) -> None:
+def leave_immediately(number: int, frame: FrameType | None) -> None:
     # An exception would get lost in a callback that Python does not let raise, as in an import.
     os._exit(0)
 
@@ -39,7 +39,7 @@ def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SI
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
-class Signals:
+class StopSignals:
     """The signals of this process from now on. ``read`` takes in those that have arrived.
 
     ``parent`` is the read end of a pipe, if there is one. Its end means that the process which has started
@@ -47,13 +47,13 @@ class Signals:
     """
 
     def __init__(self, parent: int | None = None) -> None:
-        self._bell, self._parent = Bell(), parent
+        self._waker, self._parent = Waker(), parent
         self._stopped_at: float | None = None
         #: Whether to stop without waiting for what runs.
         self.stops_now = False
         #: Signals without a meaning since the last ``read``.
         self.unknown: list[str] = []
-        signal.set_wakeup_fd(self._bell.write_end(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.write_end(), warn_on_full_buffer=False)
         handle(do_nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
 
     @property
@@ -62,7 +62,7 @@ class Signals:
         return self._stopped_at is not None
 
     def fileno(self) -> int:
-        return self._bell.fileno()
+        return self._waker.fileno()
 
     def wait(self, seconds: float) -> None:
         """Until a signal arrives, or for so long."""
@@ -74,7 +74,7 @@ class Signals:
 
     def read(self) -> None:
         """Take in the signals that have arrived."""
-        numbers = self._bell.read()
+        numbers = self._waker.read()
         self.unknown = [signal.Signals(number).name for number in numbers if number in UNUSED_SIGNALS]
         now = time.monotonic()
         if self._stopped_at is None and STOP_SIGNALS & set(numbers):

@@ -6,7 +6,7 @@ import pytest
 
 from queueing import handlers
 from queueing.handlers import handler, policy
-from queueing.worker import timeouts
+from queueing.worker import reaper
 from queueing.worker.shared_memory import Running
 
 
@@ -23,7 +23,7 @@ def late(hand, any_client, conf, monkeypatch):
         any_client.send_message("work", "x")
         [delivery] = hand().claim().deliveries
         running = Running(delivery.message.id, 0, delivery.message.rc, 0, 0, 1.0, 2.0, 5.0)
-        [outcome] = timeouts.settle(any_client, conf, "a", "work", [running], now_ms=10.0)
+        [outcome] = reaper.settle_overdue(any_client, conf, "a", "work", [running], now_ms=10.0)
         return outcome
 
     return settle
@@ -46,7 +46,7 @@ def test_a_back_off_function_that_exits_ends_no_keeper(late):
 
 
 def test_a_back_off_function_that_hangs_does_not_hold_up_the_keeper(late, monkeypatch):
-    monkeypatch.setattr(timeouts, "BACK_OFF_SECONDS", 0.02)
+    monkeypatch.setattr(reaper, "BACK_OFF_SECONDS", 0.02)
     may_end = threading.Event()
     outcome = late(lambda error, attempt: may_end.wait(60))
     may_end.set()

@@ -1,4 +1,10 @@
-"""The event loop of a child, on which everything awaitable runs that its handlers return."""
+"""What surrounds the code of one run: a clean context, an event loop, and a check of what it returned.
+
+A clean context keeps from each run what another run has set of Python's context variables: the language, the
+time zone, the decimal context, and variables of the project and its libraries. Django keeps its caches there
+too. A thread keeps those from run to run, because they hold connections. Database connections belong to the
+thread itself.
+"""
 
 import asyncio
 import logging
@@ -7,17 +13,94 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
-from typing import Any
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from django.core.cache import caches
+
+from queueing.context import current
 
 from .database import tend_connections_of_loop
-from .forks import end_if_fork, watch_loop
+from .processes import end_if_fork, watch_loop
 from .retries import TimedOut
 
 logger = logging.getLogger("queueing.worker")
+
+
+Result = TypeVar("Result")
+
+
+class CleanContext(threading.local):
+    """The context with which the runs of each thread begin."""
+
+    def __init__(self) -> None:
+        self._base = Context()
+        # Every run sets it, so that a run which sets nothing else leaves as many variables as there were.
+        self._base.run(current.set, None)
+        self._many_caches = len(caches.settings) > 1
+
+    def run(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call ``function`` in a context in which nothing but Django's caches is set."""
+        base = self._base
+        context = base.copy()
+        try:
+            return context.run(function, *args)
+        finally:
+            if len(context) > len(base) or self._many_caches:
+                base.run(_keep, context.run(_opened))
+
+
+def _opened() -> dict[str, Any]:
+    opened = caches.all(initialized_only=True)
+    return {alias: caches[alias] for alias in caches if hasattr(caches._connections, alias)} if opened else {}
+
+
+def _keep(opened: dict[str, Any]) -> None:
+    for alias, cache in opened.items():
+        caches[alias] = cache
+
+
+#: Objects that only promise to run some code, with the words for them.
+_LAZY = {
+    Generator: "a generator",
+    AsyncGenerator: "an async generator",
+    map: "a map object",
+    filter: "a filter object",
+}
+
+
+class NothingRan(Exception):
+    """A function returned an object whose code runs only if somebody iterates over it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"the function returned {kind}, whose code has not run: iterate over it inside the function"
+        )
+
+
+def is_pending(value: Any) -> bool:
+    """Whether a value has to be awaited."""
+    return isawaitable(value) or isinstance(value, Future)
+
+
+async def awaited(value: Any) -> Any:
+    """The value behind any number of awaitables, as decorators nest them."""
+    while is_pending(value):
+        value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
+    return value
+
+
+def refuse_lazy(value: Any) -> None:
+    """Raises ``NothingRan`` for a generator and its kind."""
+    for kind, words in _LAZY.items():
+        if isinstance(value, kind):
+            raise NothingRan(words)
+
 
 #: A loop that does not go on for so long is blocked. That is reported once in ``REPORT_SECONDS``.
 BLOCKED_SECONDS, REPORT_SECONDS = 5.0, 60.0
