@@ -18,6 +18,6 @@ class QueueingConfig(AppConfig):
         if conf.names_backend():
             # Importing them registers Django's check of the backends in TASKS. What is missing, ours says.
             with suppress(ImproperlyConfigured):
-                from .tasks import schedules
+                from .tasks import worker_integration
 
-                schedules.register()
+                worker_integration.register_schedules()

@@ -1,4 +1,7 @@
-"""``TaskResult``s, made of what queue, outbox and database know of a message."""
+"""``TaskResult``s, made of what queue, outbox and database know about a message.
+
+The lookup asks queue and outbox first, in one step, then the database, so that it misses nothing.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -7,15 +10,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from queueing.broker import decode, task_body
+from queueing import get_client
+from queueing.broker import decode, task_body, task_queues
+from queueing.broker.keys import low_priority_queue
 from queueing.broker.outcomes import Outcome, State
+from queueing.broker.rsmq_values import ID
 from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import TaskCancelled, TaskCrashed
+from queueing.history import writer
 from queueing.messages import sent_ms
 
-from .compat import Task, TaskError, TaskResult, TaskResultStatus
+from . import registry
+from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
+from .options import TaskOptions
 
 #: The ends that are among the errors of a result.
 FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_failure)})
@@ -163,3 +173,71 @@ def _moment_in(text: str | None) -> datetime | None:
     if found and not settings.USE_TZ and found.tzinfo:
         return found.astimezone().replace(tzinfo=None)
     return found
+
+
+class TaskLookup:
+    """Finds the tasks of one backend. ``queues`` are the only ones that it sends to; empty means any."""
+
+    def __init__(self, alias: str, queues: Sequence[str], options: TaskOptions) -> None:
+        self.alias, self.options = alias, options
+        self.is_open = not queues
+        self._queues = queues
+
+    def result(self, id: str) -> TaskResult:
+        """Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``."""
+        if not (isinstance(id, str) and ID.fullmatch(id)):
+            raise TaskResultDoesNotExist(id)
+        where, past = self.find(id)
+        body = body_of(where, past) if where.queue or past else None
+        if body is None:
+            raise TaskResultDoesNotExist(id)
+        task = registry.find(body.task)
+        if task is None:
+            registry.discover(self.options.modules)
+            task = registry.find(body.task)
+        if task is None:
+            raise TaskResultDoesNotExist(f"{id}: this project has no task {body.task}")
+        queue = self.sent_to(where.queue or past[-1].queue)
+        task = as_sent(task, body, queue, self.alias)
+        result = result_of(task, id, self.alias, body, where, past)
+        if self._is_expired(result):
+            raise TaskResultDoesNotExist(id)
+        return result
+
+    def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
+        """The place of the message, and all its outcomes so far, by receipt."""
+        queues = self.queues()
+        where = task_queues.find(get_client(), id, queues)
+        by_rc: dict[int, Outcome] = {}
+        if not self._is_complete(where):
+            for outcome in writer.outcomes_of(id):
+                if self.is_open or outcome.queue in queues:
+                    by_rc.setdefault(outcome.rc, outcome)
+        # The first outcome of a receipt counts, as in the history.
+        for outcome in where.outcomes:
+            by_rc.setdefault(outcome.rc, outcome)
+        return where, [by_rc[rc] for rc in sorted(by_rc)]
+
+    def queues(self) -> list[str]:
+        """The queues that it sends to, and their siblings."""
+        return task_queues.with_siblings(self._queues or task_queues.known(get_client()))
+
+    def sent_to(self, queue: str) -> str:
+        """The queue that the sender of a task in ``queue`` named."""
+        base = queue.removesuffix("-low")
+        is_sibling = queue == low_priority_queue(base) and (self.is_open or base in self._queues)
+        return base if is_sibling else queue
+
+    def _is_complete(self, where: Whereabouts) -> bool:
+        """Whether the outcomes of all deliveries are known, so that the database need not be asked."""
+        ended = {outcome.rc for outcome in where.outcomes}
+        newest = max(ended, default=0)
+        if where.queue:
+            newest = max(newest, where.rc - bool(where.worker))
+        elif not ended:
+            return False
+        return len(ended) >= newest
+
+    def _is_expired(self, result: TaskResult) -> bool:
+        ttl, finished_at = self.options.result_ttl, result.finished_at
+        return bool(ttl and finished_at and (timezone.now() - finished_at).total_seconds() > ttl)

@@ -1,4 +1,4 @@
-"""Runs a task: what the worker calls for a message whose body is that of a task."""
+"""Runs a task: the worker calls it for a message whose body is that of a task."""
 
 import json
 import logging
@@ -13,11 +13,12 @@ from queueing.context import Context
 from queueing.exceptions import ResultRefused
 from queueing.handlers import ValueOf
 from queueing.policies import Policy
+from queueing.signals import emit
 from queueing.text.errors import class_path, sentence, trace
 
-from . import hearing, results
+from . import results
 from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
-from .lookups import TaskLookup
+from .results import TaskLookup
 
 #: What a task may return, as JSON: it waits in Redis until it is in the database.
 RESULT_CHARACTERS = 1_000_000
@@ -26,7 +27,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class TaskCode:
-    """What all runs of a task have in common."""
+    """The common part of all runs of a task."""
 
     def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
         self.task, self.lookup, self.sender = task, lookup, sender
@@ -43,23 +44,19 @@ class TaskRun:
         self.name, self.policy = body.task, code.policy
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run it: its return value as JSON. Raises whatever the task does."""
-        # A result that nobody would see is not made.
-        is_seen = self._task.takes_context or hearing.hears_runs()
-        result = self._running(context) if is_seen else None
-        if result:
-            self._tell(signals.task_started, result)
+        """Run it. Returns its return value as JSON. Raises what the task does, and ``ResultRefused``."""
+        result = self._running(context)
+        emit(signals.task_started, self._sender, task_result=result)
         try:
-            value = value_of(self._task.func(*self._args(result), **self._body.kwargs))
-            text = self._text(value)
+            text = self._text(value_of(self._task.func(*self._args(result), **self._body.kwargs)))
         except BaseException as error:
             max_attempts = get_conf().MAX_ATTEMPTS
             if self.policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts):
-                # Within the handler: what listens may ask for the exception.
-                self._tell_failure(context, result, error)
+                # Within the handler of the exception: receivers may ask for it.
+                failed = self._failed(result, error, TaskResultStatus.FAILED)
+                emit(signals.task_finished, self._sender, task_result=failed)
             raise
-        if result:
-            self._tell(signals.task_finished, self._succeeded(result, text))
+        emit(signals.task_finished, self._sender, task_result=self._succeeded(result, text))
         return text
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
@@ -68,22 +65,7 @@ class TaskRun:
             subject = self._failed(self._running(context), error, TaskResultStatus.READY)
         return self.policy.delay_seconds(error, context.attempt, subject)
 
-    def _tell(self, signal: Any, result: TaskResult) -> None:
-        """Send a signal. What a listener raises is logged, and costs the task nothing."""
-        try:
-            signal.send_robust(self._sender, task_result=result)
-        except BaseException:
-            # Django itself catches every ``Exception`` of a listener, but no SystemExit.
-            logger.exception("%s: a listener to its signals failed", result.id)
-
-    def _tell_failure(self, context: Context, result: TaskResult | None, error: BaseException) -> None:
-        try:
-            failed = self._failed(result or self._running(context), error, TaskResultStatus.FAILED)
-            self._tell(signals.task_finished, failed)
-        except BaseException:
-            logger.exception("%s: its failure could not be told", context.message.id)
-
-    # --- the result, as far as it has come ----------------------------------------------------
+    # --- the result so far ---------------------------------------------------------------------
 
     def _running(self, context: Context) -> TaskResult:
         """The result at the start of this attempt."""
@@ -102,7 +84,7 @@ class TaskRun:
         return result
 
     def _recall(self, result: TaskResult, context: Context) -> Any:
-        """Add what earlier attempts came to. Returns when the first one began."""
+        """Add the earlier attempts. Returns when the first one began."""
         earlier = context.attempt - 1 + context.crashes
         starts: list[float] = []
         try:
@@ -113,20 +95,20 @@ class TaskRun:
                     result.worker_ids.append(outcome.worker)
                     starts += [outcome.started_ms] if outcome.started_ms else []
         except Exception as error:
-            # The task runs without what the history cannot tell.
-            logger.warning("%s: its earlier attempts cannot be told: %s", result.id, error)
-        # Those that the history has forgotten count all the same.
+            # The task runs without the earlier attempts.
+            logger.warning("%s: its earlier attempts cannot be read: %s", result.id, error)
+        # Attempts that the history has forgotten count, too.
         result.worker_ids[:0] = [""] * (earlier - len(result.worker_ids))
         return results.moment(min(starts, default=None))
 
-    def _args(self, result: TaskResult | None) -> list[Any]:
+    def _args(self, result: TaskResult) -> list[Any]:
         if not self._task.takes_context:
             return self._body.args
         return [TaskContext(task_result=result), *self._body.args]
 
     @staticmethod
     def _text(value: Any) -> str:
-        """What was returned as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
+        """The returned value as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
         try:
             text = "" if value is None else _encode(normalize_json(value))
             if decode.is_deep(text):

@@ -1,23 +1,93 @@
-"""How a worker comes to run tasks: its command asks here, where ``TASKS`` may name our backend."""
+"""How a worker runs tasks: it finds the task of a message, and the target of a schedule.
+
+The command asks here if ``TASKS`` may name ``RSMQBackend``.
+"""
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
-from queueing import get_client, handlers
+from django.core.exceptions import ImproperlyConfigured
+
+from queueing import get_client, handlers, periodic
+from queueing.broker import task_queues
 from queueing.broker.outcomes import Outcome
-from queueing.broker.task_body import is_task
+from queueing.broker.task_body import BadTaskBody, is_task, read
 from queueing.client.default import use_client
-from queueing.exceptions import QueueUnavailable
-from queueing.signals import job_dead
-from queueing.tasks_backend import RSMQBackend
+from queueing.exceptions import QueueUnavailable, UnknownTask
+from queueing.messages import Message
+from queueing.policies import Policy
+from queueing.scheduling.schedule import Target
+from queueing.signals import emit, job_dead
 
 from . import registry
-from .compat import task_backends
-from .resolver import TaskResolver
+from .backend import RSMQBackend
+from .compat import InvalidTask, Task, TaskResultDoesNotExist, signals, task_backends
+from .results import TaskLookup
+from .runner import TaskCode, TaskRun
 
 logger = logging.getLogger("queueing.worker")
+
+#: A wrong body stays wrong.
+BAD = Policy(max_attempts=1)
+
+
+class TaskResolver:
+    """Finds the tasks of the messages in the queues of one backend.
+
+    Only tasks of this project are found. ``sender`` is the class that sends Django's signals. With
+    ``takes_new_queues`` it also serves queues that appear later and have no handler.
+    """
+
+    def __init__(
+        self, lookup: TaskLookup, queues: Sequence[str], sender: type, *, takes_new_queues: bool = False
+    ) -> None:
+        self._lookup, self._sender, self.takes_new_queues = lookup, sender, takes_new_queues
+        self._queues = frozenset(task_queues.with_siblings(queues))
+        self._codes: dict[str, TaskCode] = {}
+        #: The queues without their siblings, by name.
+        self.queues = sorted(set(queues))
+
+    def __call__(self, queue: str, message: Message) -> TaskRun | None:
+        """The task that has to run, or ``None`` if the message is not a task.
+
+        Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``.
+        """
+        if not is_task(message.body) or not self.serves(queue):
+            return None
+        try:
+            body = read(message.body)
+        except BadTaskBody as error:
+            error.policy = BAD
+            raise
+        code = self._codes.get(body.task)
+        if code is None:
+            code = self._codes[body.task] = self._code(body.task)
+        return TaskRun(code, body)
+
+    def emit_failed(self, outcome: Outcome) -> None:
+        """Send Django's signal for a task whose process died before it could.
+
+        Raises ``QueueUnavailable``, ``DatabaseError``.
+        """
+        with suppress(TaskResultDoesNotExist):
+            result = self._lookup.result(outcome.id)
+            if result.is_finished:
+                emit(signals.task_finished, self._sender, task_result=result)
+
+    def serves(self, queue: str) -> bool:
+        """Whether the tasks in ``queue`` are of this backend."""
+        return queue in self._queues or (self.takes_new_queues and not handlers.has_handler(queue))
+
+    def _code(self, path: str) -> TaskCode:
+        task = registry.find(path)
+        if task is None:
+            raise UnknownTask(f"This project has no task {path}.")
+        return TaskCode(task, self._lookup, self._sender)
+
 
 #: Between two looks for a Redis that does not answer yet.
 PAUSE_SECONDS = 2.0
@@ -36,7 +106,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
         handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
-    job_dead.connect(partial(_tell_death, found), weak=False)
+    job_dead.connect(partial(_emit_failed, found), weak=False)
     # The process that asked becomes a supervisor, which has no connection.
     get_client().redis.connection_pool.disconnect()
     use_client(None)
@@ -48,26 +118,65 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
-            yield backend.resolver(named)
+            yield resolver_of(backend, named)
 
 
-def _tell_death(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
+def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
+    """The resolver of a backend for a worker of the queues ``named``, or of all queues of the backend.
+
+    With ``QUEUES: []`` and no names these are the queues that the tasks of this project name, and those to
+    which tasks were sent, now and later. Raises ``QueueUnavailable``.
+    """
+    queues = sorted(backend.queues) or list(named)
+    if queues:
+        return TaskResolver(backend.lookup(), queues, type(backend))
+    queues = [*task_queues.known(get_client()), *registry.queues(backend.alias)]
+    return TaskResolver(backend.lookup(), queues, type(backend), takes_new_queues=True)
+
+
+def _emit_failed(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
     """Send Django's signal for a task whose code could not: its process was killed."""
     if outcome.is_told or not is_task(outcome.body):
         return
     for resolver in of_backends:
         if resolver.serves(outcome.queue):
-            resolver.tell_death(outcome)
+            resolver.emit_failed(outcome)
             return
 
 
 def _patiently(named: Sequence[str]) -> list[TaskResolver]:
-    is_told = False
+    is_logged = False
     while True:
         try:
             return list(resolvers(named))
         except QueueUnavailable as error:
-            if not is_told:
+            if not is_logged:
                 logger.warning("%s; waiting for it, to learn which queues have tasks", error)
-            is_told = True
+            is_logged = True
             time.sleep(PAUSE_SECONDS)
+
+
+def register_schedules() -> None:
+    """Let ``@periodic`` find tasks, wherever schedules are shown or run."""
+    periodic.add_maker(_schedule_target, modules=_import_modules)
+
+
+def _import_modules() -> None:
+    """Import what a worker imports: the tasks of every installed app, and the modules that backends name."""
+    for backend in task_backends.all():
+        if isinstance(backend, RSMQBackend):
+            registry.discover(backend.task_options.modules)
+
+
+def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
+    """Where the task of a schedule goes, ``None`` if its backend is another one."""
+    if not isinstance(subject, Task):
+        return None
+    backend = subject.get_backend()
+    if not isinstance(backend, RSMQBackend):
+        return None
+    try:
+        queue, draft = backend.draft(subject, args, kwargs)
+    except (InvalidTask, TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"The schedule of {subject.module_path}: {error}") from error
+    return Target(subject.module_path, queue, lambda tick: draft)

@@ -19,7 +19,7 @@ from .test_kills_of_parts import DEADLINE, keeper_of
 
 
 def as_process_1(process: WorkerProcess) -> WorkerProcess:
-    """The same worker as process 1. StopSignals go to ``supervisor_of``."""
+    """The same worker as process 1. Signals go to ``supervisor_of``."""
     process.args = require_namespace(process.args)
     return process
 
@@ -30,7 +30,7 @@ def supervisor_of(process: WorkerProcess) -> psutil.Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_stop_signal_to_the_group_lets_the_running_message_finish(scene: Scene, number: signal.StopSignals):
+def test_a_stop_signal_to_the_group_lets_the_running_message_finish(scene: Scene, number: signal.Signals):
     message_id = scene.send("3 running")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -93,7 +93,7 @@ def test_sigquit_stops_now_and_gives_back_what_runs(scene: Scene):
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
-def test_a_signal_without_a_meaning_changes_nothing(scene: Scene, number: signal.StopSignals):
+def test_a_signal_without_a_meaning_changes_nothing(scene: Scene, number: signal.Signals):
     message_id = scene.send("1 running")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -122,7 +122,7 @@ def test_a_hangup_does_not_stop_a_worker_under_nohup(scene: Scene):
     "number",
     [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2],
 )
-def test_no_signal_but_kill_reaches_the_keeper(scene: Scene, number: signal.StopSignals):
+def test_no_signal_but_kill_reaches_the_keeper(scene: Scene, number: signal.Signals):
     message_id = scene.send("1 running")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -134,7 +134,7 @@ def test_no_signal_but_kill_reaches_the_keeper(scene: Scene, number: signal.Stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
-def test_a_watched_worker_stops_in_order_with_its_watcher(scene: Scene, number: signal.StopSignals):
+def test_a_watched_worker_stops_in_order_with_its_watcher(scene: Scene, number: signal.Signals):
     message_id = scene.send("3 running")
     with scene.worker("slow", "--watch") as process:
         scene.begun(message_id, process)
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_reaches_a_watched_worker(scene: Scene):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_during_the_start_ends_process_1(scene: Scene, number: signal.StopSignals):
+def test_a_signal_during_the_start_ends_process_1(scene: Scene, number: signal.Signals):
     process = as_process_1(scene.worker("slow", env={"TEST_APPS": "tests.faults.slow_start_app"}))
     with process:
         process.wait_for_line("importing")

@@ -147,6 +147,22 @@ def test_with_any_queue_it_takes_those_that_come_up_while_it_works(task_worker: 
     assert (str(died.status), died.attempts) == ("FAILED", 3)
 
 
+def test_children_are_replaced_for_a_new_queue_after_their_jobs(task_worker: TaskWorker, backend):
+    backend(QUEUES=[])
+    running = [tasks.wait.enqueue(3.0) for _ in range(2)]
+    with task_worker("--processes", "2", TEST_TASK_QUEUES="") as process:
+        for result in running:
+            eventually(lambda result=result: status_of(result) == "RUNNING", of=process)
+        new = tasks.add.using(queue_name="crowd").enqueue(1)
+        process.wait_for_line("takes also crowd, crowd-low")
+        finished([*running, new], process)
+        # A job that waits meanwhile is not lost either.
+        finished([tasks.add.enqueue(2)], process)
+    assert [(result.return_value, result.attempts) for result in running] == [("rested", 1)] * 2
+    assert (new.return_value, new.attempts) == (2, 1)
+    assert len(process.logged("makes room for a new one: its list of queues is longer now")) == 2
+
+
 def test_with_any_queue_it_takes_what_is_named(task_worker: TaskWorker):
     result = tasks.add.using(queue_name="crowd").enqueue(1)
     with task_worker("crowd", TEST_TASK_QUEUES="") as process:

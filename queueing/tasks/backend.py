@@ -1,0 +1,294 @@
+"""The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
+
+``enqueue`` sends one RSMQ message, whose id is that of the result; ``manage.py runworker`` runs it. In a
+transaction, in any database of the project, it is sent at the commit.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.checks import CheckMessage, Error
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from queueing import get_client
+from queueing.broker import task_body, task_queues
+from queueing.broker.idempotency import whole_id
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
+from queueing.broker.outcomes import State
+from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, QNAME, RESERVED_NAME, utf16_units
+from queueing.broker.task_body import BodyWriter
+from queueing.client.default import shared_client
+from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueError, QueueNotFound
+from queueing.messages import Draft
+from queueing.signals import emit
+
+from . import options, registry, results
+from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
+from .results import TaskLookup
+
+#: The longest name that leaves room for the dead letters of the sibling for low priorities.
+MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))
+
+#: Positional and keyword arguments of one call.
+Arguments = tuple[Sequence[Any], Mapping[str, Any]]
+#: How long the limit of a queue is taken for known: a loop of many sends asks once.
+KNOWN_SECONDS = 1.0
+
+
+class Route:
+    """Of a task that is valid, as it is sent now (``using``). Worked out once for a loop that sends it."""
+
+    __slots__ = ("_due_ms", "_is_plain", "_known", "_known_until", "_priority", "queue", "task", "write")
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.queue, self._priority = task_queues.place(task.queue_name, task.priority)
+        self._due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
+        self._is_plain = not self._priority and self._due_ms is None
+        self._known, self._known_until = -1, 0.0
+        run_after = None if task.run_after is None else task.run_after.isoformat()
+        #: Makes the body of args and kwargs; see ``BodyWriter.write``.
+        self.write = BodyWriter(task.module_path, task.priority, run_after).write
+
+    def message(self, body: str) -> str | Draft:
+        """What is sent for one body: the body alone where there is no more to say."""
+        return body if self._is_plain else self.draft(body)
+
+    def draft(self, body: str, id: str | None = None) -> Draft:
+        """The same with all that goes with it; under this ``id`` where it has one already."""
+        return Draft(body=body, due_ms=self._due_ms, priority=self._priority, id=id)
+
+    def send(self, messages: Sequence[str | Draft]) -> list[str]:
+        """Send them now: their ids. Raises what ``send_messages`` does."""
+        try:
+            return task_queues.send(shared_client(), self.task.queue_name, self.queue, messages)
+        except MessageTooLong as error:
+            raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
+
+    def refuse_long(self, bodies: Sequence[str]) -> None:
+        """Raises ``MessageTooLong`` for bodies that the queue would refuse now.
+
+        If Redis cannot be asked, nothing is refused: the send comes later.
+        """
+        length = max(map(_length, bodies), default=0)
+        if length > MIN_SIZE and 0 <= self._limit() < length:
+            raise MessageTooLong(self._too_long(length))
+
+    def _limit(self) -> int:
+        """The longest message that the queue takes, -1: any, or it is not known. Asked once for a loop."""
+        now = time.monotonic()
+        if now > self._known_until:
+            try:
+                self._known = shared_client().get_queue_attributes(self.queue).maxsize
+            except QueueNotFound:
+                self._known = MAX_SIZE
+            except QueueError:
+                self._known = -1
+            self._known_until = now + KNOWN_SECONDS
+        return self._known
+
+    def _too_long(self, length: int) -> str:
+        limit = self._limit()
+        taken = f"{limit:,}" if limit > 0 else "fewer"
+        return (
+            f"Message too long: {self.task.module_path} with its arguments makes {length:,} characters, and "
+            f"the queue {self.queue} takes {taken}. Send a key of what is stored elsewhere, or raise the "
+            f"limit: manage.py queues set {self.queue} --maxsize -1"
+        )
+
+
+def _length(message: str | Draft) -> int:
+    return utf16_units(message if isinstance(message, str) else message.body)
+
+
+class RSMQBackend(BaseTaskBackend):
+    """One entry of ``TASKS``. Making it touches neither Redis nor models: ``@task`` does so at import."""
+
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, params)
+        self.task_options = options.read(self.options)
+        # Django makes a set of it: of a text, one of its letters.
+        self._given_queues = params.get("QUEUES")
+        if isinstance(self._given_queues, str):
+            self.queues = {self._given_queues}
+        #: That of the task which was sent last.
+        self._route: Route | None = None
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def validate_task(self, task: Task) -> None:
+        """Django's own rules, and RSMQ's for the name of the queue. Raises ``InvalidTask``."""
+        if not isinstance(task.run_after, datetime | None):
+            raise InvalidTask(f"run_after is a datetime, not {type(task.run_after).__name__}.")
+        super().validate_task(task)
+        if task.queue_name not in self.queues and (problem := _problem_of_name(task.queue_name)):
+            raise InvalidTask(f"Queue {task.queue_name!r} {problem}")
+        registry.declare(task)
+
+    def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
+        """Send a task, within a transaction at its commit (``enqueue_on_commit``).
+
+        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for what JSON cannot hold, and what
+        ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id. A message that is
+        too long for its queue is refused here, not at the commit.
+        """
+        route = self._route_of(task)
+        result = results.enqueued(task, self.alias, args, kwargs)
+        body = route.write(result.args, result.kwargs)
+        if aliases := self._to_be_committed():
+            self._send_at_commit(aliases, route, [result], [body])
+        else:
+            [id] = route.send([route.message(body)])
+            results.identify(result, id)
+            self._emit_enqueued([result])
+        return result
+
+    def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
+        """Send a task any number of times, each time with the args and kwargs of one call, in a batch."""
+        route = self._route_of(task)
+        sent = [results.enqueued(task, self.alias, *call) for call in calls]
+        bodies = [route.write(result.args, result.kwargs) for result in sent]
+        if aliases := self._to_be_committed():
+            self._send_at_commit(aliases, route, sent, bodies)
+        else:
+            for result, id in zip(sent, route.send(list(map(route.message, bodies))), strict=True):
+                results.identify(result, id)
+            self._emit_enqueued(sent)
+        return sent
+
+    async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
+        """See ``enqueue_many``."""
+        return await sync_to_async(self.enqueue_many, thread_sensitive=True)(task, calls)
+
+    # --- asking and taking back ---------------------------------------------------------------
+
+    def get_result(self, result_id: str) -> TaskResult:
+        """What became of a task, at this moment, wherever it is.
+
+        Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
+        """
+        return self.lookup().result(result_id)
+
+    def cancel(self, result_id: str, *, reason: str = "") -> bool:
+        """Take back a task that nobody has begun: it never runs.
+
+        ``False``: it runs, has ended, or is unknown.
+        """
+        lookup, client = self.lookup(), get_client()
+        where, _ = lookup.find(result_id)
+        if not where.queue or not task_body.is_task(where.body):
+            return False
+        try:
+            word = client.cancel_message(where.queue, result_id, reason=reason or State.CANCELLED)
+        except QueueNotFound:
+            return False
+        return word == State.CANCELLED
+
+    async def acancel(self, result_id: str, *, reason: str = "") -> bool:
+        """See ``cancel``."""
+        return await sync_to_async(self.cancel, thread_sensitive=True)(result_id, reason=reason)
+
+    def draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
+        """The queue of a task and its message, which is not sent. Raises what ``enqueue`` does."""
+        route = self._route_of(task)
+        result = results.enqueued(task, self.alias, args, kwargs)
+        return route.queue, route.draft(route.write(result.args, result.kwargs))
+
+    # --- for the worker and the checks --------------------------------------------------------
+
+    def lookup(self) -> TaskLookup:
+        return TaskLookup(self.alias, sorted(self.queues), self.task_options)
+
+    def check(self, **kwargs: Any) -> Iterator[CheckMessage]:
+        """Wrong options and names of queues."""
+        where = f'TASKS["{self.alias}"]'
+        for name, problem in options.problems(self.options):
+            yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")
+        if isinstance(self._given_queues, str):
+            hint = f"Write [{self._given_queues!r}]."
+            yield Error(
+                f'{where}["QUEUES"] must be a list of names, not a text.', hint=hint, id="queueing.E013"
+            )
+        for queue in sorted(self.queues, key=str):
+            if problem := _problem_of_name(queue):
+                yield Error(f'{where}["QUEUES"]: {queue!r} {problem}', id="queueing.E011")
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _to_be_committed(self) -> list[str]:
+        return open_transactions() if self.task_options.enqueue_on_commit else []
+
+    def _route_of(self, task: Task) -> Route:
+        route = self._route
+        if route is None or route.task is not task:
+            self.validate_task(task)
+            self._route = route = Route(task)
+        return route
+
+    def _send_at_commit(
+        self, aliases: list[str], route: Route, sent: list[TaskResult], bodies: list[str]
+    ) -> None:
+        # At the commit it would be too late: what the transaction has changed stays.
+        route.refuse_long(bodies)
+        for result in sent:
+            results.identify(result, whole_id())
+        drafts = [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
+
+        def send() -> None:
+            try:
+                route.send(drafts)
+            except QueueError as error:
+                raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
+            self._emit_enqueued(sent)
+
+        at_commit(aliases, send)
+
+    def _emit_enqueued(self, sent: list[TaskResult]) -> None:
+        for result in sent:
+            emit(signals.task_enqueued, type(self), task_result=result)
+
+
+def _problem_of_name(queue: Any) -> str:
+    """What is wrong with the name of a queue for tasks, if anything is."""
+    if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
+        return "is no name of a queue: it has letters, digits, - and _."
+    if len(queue) > MAX_NAME:
+        return f"is too long: a queue of tasks has at most {MAX_NAME} characters."
+    if is_dead_letter_queue(queue) or queue.endswith(low_priority_queue("")):
+        return "ends in -dead or -low, as queues do that are made beside others."
+    return ""
+
+
+def open_transactions() -> list[str]:
+    """The aliases of the databases in a transaction of which this thread is."""
+    return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
+
+
+def _is_in(connection: BaseDatabaseWrapper) -> bool:
+    if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
+        return connection.in_atomic_block
+    # A TestCase opens one on each of its databases, and tests run the callbacks of the default one alone.
+    return not all(block._from_testcase for block in connection.atomic_blocks)
+
+
+def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
+    """Act once the transactions of all ``aliases`` are committed; never if one of them is rolled back."""
+    waited_for = set(aliases)
+
+    def committed(alias: str) -> None:
+        waited_for.discard(alias)
+        if not waited_for:
+            act()
+
+    for alias in aliases:
+        transaction.on_commit(partial(committed, alias), using=alias)
