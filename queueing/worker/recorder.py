@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 from django.db import DatabaseError, connections, reset_queries
 
@@ -24,6 +25,7 @@ from queueing.signals import emit_finished
 from .database import tend_connections
 from .guard import Guard
 from .processes import end_if_fork
+from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
@@ -46,8 +48,10 @@ PRUNE_SECONDS = 60.0
 class Recorder:
     """The recorder of one worker. ``step`` does one turn; ``run`` turns it in a thread."""
 
-    def __init__(self, client: QueueClient, config: Config, *, name: str) -> None:
-        self.client, self.config, self.name = client, config, name
+    def __init__(
+        self, client: QueueClient, config: Config, *, name: str, clock: Clock = time.monotonic
+    ) -> None:
+        self.client, self.config, self.name, self.clock = client, config, name, clock
         self._wanted = threading.Event()
         self._leaves = threading.Event()
         self._ended = threading.Event()
@@ -60,8 +64,8 @@ class Recorder:
         #: Whether the outcomes of this worker can reach its database.
         self.is_owner = True
         self._gives_way_until = 0.0
-        self._has_told_of_newer = self._has_told_of_failure = False
-        self._next_prune = time.monotonic() + PRUNE_SECONDS
+        self._has_logged_newer = self._has_logged_failure = False
+        self._next_prune = clock() + PRUNE_SECONDS
 
     def wake(self) -> None:
         """There is something in the outbox."""
@@ -69,7 +73,7 @@ class Recorder:
 
     def finish(self, seconds: float) -> None:
         """Record what is left, for so long at the most, and end ``run``."""
-        self._finish_by = time.monotonic() + seconds
+        self._finish_by = self.clock() + seconds
         self._leaves.set()
         self._wanted.set()
         self._ended.wait(seconds)
@@ -82,23 +86,23 @@ class Recorder:
             if was_woken and not self._is_behind:
                 self._leaves.wait(GATHER_SECONDS)
             self._wanted.clear()
-            pause_seconds = self.step()
+            pause_seconds = self.step(self.clock())
         connections.close_all()
         self._ended.set()
 
     def _is_over(self, pause_seconds: float) -> bool:
         if self._finish_by is None:
             return False
-        return pause_seconds == POLL_SECONDS or time.monotonic() > self._finish_by
+        return pause_seconds == POLL_SECONDS or self.clock() > self._finish_by
 
-    def step(self) -> float:
-        """One turn. Returns the seconds to wait, 0 where there is more."""
-        return self._guard.turn(self._turn)
+    def step(self, now: float) -> float:
+        """One turn. Returns the seconds to wait, 0 if there is more to do."""
+        return self._guard.turn(partial(self._turn, now))
 
-    def _turn(self) -> float:
+    def _turn(self, now: float) -> float:
         try:
-            pause_seconds = self._record()
-            self._prune()
+            pause_seconds = self._record(now)
+            self._prune(now)
         except DatabaseError as error:
             return self._failed(error)
         except NotOwner as error:
@@ -108,13 +112,13 @@ class Recorder:
             connections.close_all()
             raise
         self._failures = 0
-        if self._has_told_of_failure and pause_seconds in (0.0, POLL_SECONDS):
-            self._has_told_of_failure = False
+        if self._has_logged_failure and pause_seconds in (0.0, POLL_SECONDS):
+            self._has_logged_failure = False
             logger.warning("the history is written again")
         return pause_seconds
 
-    def _record(self) -> float:
-        if (pause_seconds := self._gives_way_until - time.monotonic()) > 0 and not self._finish_by:
+    def _record(self, now: float) -> float:
+        if (pause_seconds := self._gives_way_until - now) > 0 and not self._finish_by:
             return pause_seconds
         if not self._identity:
             self._identity = self._begin()
@@ -136,7 +140,7 @@ class Recorder:
         reset_queries()  # With DEBUG each query is kept.
         outbox.drop(self.client, entries)
         if entries.newer:
-            self._leave_to_newer(entries)
+            self._leave_to_newer(entries, now)
         # After the rows are written, because receivers may be slow, and may read them.
         for outcome in outcomes:
             if not outcome.is_told:
@@ -152,11 +156,11 @@ class Recorder:
             raise DatabaseError(problem)
         return ownership.identity(self.client)
 
-    def _leave_to_newer(self, entries: outbox.Batch) -> None:
+    def _leave_to_newer(self, entries: outbox.Batch, now: float) -> None:
         self._after = entries.last
-        self._gives_way_until = time.monotonic() + GIVE_WAY_SECONDS
-        if not self._has_told_of_newer:
-            self._has_told_of_newer = True
+        self._gives_way_until = now + GIVE_WAY_SECONDS
+        if not self._has_logged_newer:
+            self._has_logged_newer = True
             logger.warning(
                 "the outbox holds entries that a newer release wrote; "
                 "this recorder leaves them to a worker of that release"
@@ -171,10 +175,10 @@ class Recorder:
             return outcome
         return replace(outcome, body="", body_is_whole=False)
 
-    def _prune(self) -> None:
-        if time.monotonic() >= self._next_prune:
+    def _prune(self, now: float) -> None:
+        if now >= self._next_prune:
             writer.prune(days=self.config.HISTORY_DAYS, rows=self.config.HISTORY_ROWS)
-            self._next_prune = time.monotonic() + PRUNE_SECONDS
+            self._next_prune = now + PRUNE_SECONDS
 
     def _refused(self, error: NotOwner) -> float:
         # The database may have been emptied or restored since it was asked.
@@ -188,8 +192,8 @@ class Recorder:
         connections.close_all()
         self._failures += 1
         self._after = self._identity = ""
-        if not self._has_told_of_failure:
-            self._has_told_of_failure = True
+        if not self._has_logged_failure:
+            self._has_logged_failure = True
             text = "the history waits in Redis, the database refuses it: %s"
             logger.warning(text, _explanation(error))
         return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)

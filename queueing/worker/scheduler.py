@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
@@ -20,7 +21,7 @@ from queueing.signals import emit, message_sent
 from .database import tend_connections
 from .guard import Guard, turn_for_ever
 from .processes import end_if_fork
-from .server_clock import ServerClock
+from .server_clock import Clock, ServerClock
 
 logger = logging.getLogger("queueing.worker")
 
@@ -70,18 +71,20 @@ class Plan:
         self.yields = False
         self.settle(ms)
 
-    def fail(self) -> None:
-        self.retry_at = time.monotonic() + min(0.5 * 2 ** min(self.failures, 10), MAX_RETRY_SECONDS)
+    def fail(self, now: float) -> None:
+        self.retry_at = now + min(0.5 * 2 ** min(self.failures, 10), MAX_RETRY_SECONDS)
         self.failures += 1
 
 
 class Scheduler:
     """Sees to some schedules. ``step`` sends what is due; ``run`` turns it in a thread."""
 
-    def __init__(self, client: QueueClient, schedules: Sequence[Schedule]) -> None:
-        self.client = client
+    def __init__(
+        self, client: QueueClient, schedules: Sequence[Schedule], clock: Clock = time.monotonic
+    ) -> None:
+        self.client, self.clock = client, clock
         self.plans = [Plan(schedule) for schedule in schedules]
-        self._clock = ServerClock()
+        self._server_clock = ServerClock(clock)
         self._name_at = 0.0
         #: The server's ms epoch when it named its schedules for the first time.
         self._born_ms: int | None = None
@@ -93,26 +96,26 @@ class Scheduler:
 
     def _step_in_thread(self) -> float:
         try:
-            return self.step()
+            return self.step(self.clock())
         finally:
             tend_connections()  # The code that makes a body may have asked the database.
 
-    def step(self) -> float:
+    def step(self, now: float) -> float:
         """Send what is due now. Returns the seconds until there is something to do again."""
-        return self._guard.turn(self._turn)
+        return self._guard.turn(partial(self._turn, now))
 
-    def _turn(self) -> float:
-        if time.monotonic() >= self._name_at:
+    def _turn(self, now: float) -> float:
+        if now >= self._name_at:
             self._name()
         for plan in self.plans:
             if self._wait_seconds(plan) <= 0:
                 self._try(plan)
-        waits = [self._name_at - time.monotonic(), *map(self._wait_seconds, self.plans)]
+        waits = [self._name_at - self.clock(), *map(self._wait_seconds, self.plans)]
         return max(0.0, min(waits))
 
     def _wait_seconds(self, plan: Plan) -> float:
-        due = (plan.next_ms - self._clock.now_ms()) / 1000
-        return max(due, plan.retry_at - time.monotonic()) if plan.failures else due
+        due = (plan.next_ms - self._server_clock.now_ms()) / 1000
+        return max(due, plan.retry_at - self.clock()) if plan.failures else due
 
     # --- how far they are ---------------------------------------------------------------------
 
@@ -121,10 +124,10 @@ class Scheduler:
         now_ms, settled = self.client.name_schedules(
             timings, first=self._born_ms is None, born_ms=self._born_ms or 0
         )
-        self._clock.set(now_ms)
+        self._server_clock.set(now_ms)
         for plan, ms in zip(self.plans, settled, strict=True):
             plan.give_way() if ms is None else plan.take_over(ms)
-        self._name_at = time.monotonic() + NAMING_SECONDS
+        self._name_at = self.clock() + NAMING_SECONDS
         if self._born_ms is None:
             self._born_ms = now_ms
 
@@ -137,12 +140,12 @@ class Scheduler:
         except QueueUnavailable:
             raise  # It is the same for all.
         except QueueError as error:
-            plan.fail()
+            plan.fail(self.clock())
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
         except BaseException as error:
             # The code that makes a body may raise anything, also what ends a thread. The others continue.
             end_if_fork(error)
-            plan.fail()
+            plan.fail(self.clock())
             logger.exception("schedule %s has no message", name)
         else:
             plan.failures = 0
@@ -150,7 +153,7 @@ class Scheduler:
     def _tick(self, plan: Plan) -> None:
         schedule, settled_ms = plan.schedule, plan.settled_ms
         assert settled_ms is not None, "only such a plan comes due"
-        now_ms = int(self._clock.now_ms())
+        now_ms = int(self._server_clock.now_ms())
         ticks = schedule.due(settled_ms, now_ms)[:STEP]
         # It never goes back, even if a timetable were not the same in both directions.
         until_ms = ticks[-1] if ticks else max(int(plan.next_ms), next(schedule.timetable.until(now_ms)))
@@ -179,7 +182,7 @@ class Scheduler:
             return self.client.tick(schedule.timing, settled_ms, until_ms, drafts)
 
     def _follow(self, plan: Plan, ticked: Ticked) -> None:
-        self._clock.set(ticked.now_ms)
+        self._server_clock.set(ticked.now_ms)
         if ticked.word == "unknown":
             # Redis has lost it.
             plan.settle(None)

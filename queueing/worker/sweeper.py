@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Iterator, Sequence
 
 from queueing.client import QueueClient
@@ -9,6 +10,7 @@ from queueing.exceptions import QueueUnavailable
 from queueing.messages import Swept
 
 from .guard import Guard, turn_for_ever
+from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
@@ -19,30 +21,30 @@ STEP_SECONDS = 0.05
 
 
 class Sweeper:
-    """Sweeps some queues and their dead-letter queues. ``step`` does one step."""
+    """Sweeps some queues and their dead-letter queues. ``step`` does one step of a sweep that is due."""
 
-    def __init__(self, client: QueueClient, queues: Sequence[str]) -> None:
-        self.client, self.queues = client, queues
+    def __init__(self, client: QueueClient, queues: Sequence[str], clock: Clock = time.monotonic) -> None:
+        self.client, self.queues, self.clock = client, queues, clock
         self._steps: Iterator[Swept] | None = None
         self._swept = Swept()
         self._guard = Guard("sweeper")
-        self._is_first = True
+        self._due_at = clock() + _around(EVERY_SECONDS)
 
     def run(self) -> None:
         """Sweep for ever: for a thread that ends with its process."""
-        turn_for_ever(self._wait_or_step)
+        turn_for_ever(lambda: self.step(self.clock()))
 
-    def _wait_or_step(self) -> float:
-        if self._is_first:
-            self._is_first = False
-            return _around(EVERY_SECONDS)
-        return self.step()
-
-    def step(self) -> float:
+    def step(self, now: float) -> float:
         """One step. Returns the seconds until the next one."""
-        self._steps = self._steps or self._sweep()
+        if not self._steps:
+            if now < self._due_at:
+                return self._due_at - now
+            self._steps = self._sweep()
         self._guard.turn(self._next)
-        return STEP_SECONDS if self._steps else _around(EVERY_SECONDS)
+        if self._steps:
+            return STEP_SECONDS
+        self._due_at = now + _around(EVERY_SECONDS)
+        return self._due_at - now
 
     def _next(self) -> float:
         steps, self._steps = self._steps, None

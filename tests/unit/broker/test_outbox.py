@@ -4,6 +4,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ class TestEntries:
         id = settle()
         assert outbox.newest(client, count=20)[-1].id == id
         assert lookup.recent("work", client=client)[0].state == "done"
-        recorder.step()
+        recorder.step(monotonic())
         assert list(Job.objects.values_list("message_id", flat=True)) == [id]
         stats = outbox.stats(client)
         assert (stats.entries, stats.size_bytes, stats.lost) == (0, 0, 1)
@@ -149,7 +150,7 @@ class TestEntries:
         client.redis.xadd(client.keys.outbox(), ODD[name])
         id = settle()
         lookup.recent("work", client=client)
-        recorder.step()
+        recorder.step(monotonic())
         assert Job.objects.count() == 2
         assert Job.objects.get(message_id=id).state == "done"
         stats = outbox.stats(client)
@@ -161,7 +162,7 @@ class TestEntries:
         tracemalloc.start()
         outbox.newest(client, count=20)
         _, peak_of_a_page = tracemalloc.get_traced_memory()
-        recorder.step()
+        recorder.step(monotonic())
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak_of_a_page < 20_000_000
@@ -172,16 +173,16 @@ class TestEntries:
     ):
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "9" * 5000})
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "1e999"})
-        recorder.step()
+        recorder.step(monotonic())
         assert outbox.stats(client).entries == 0
 
     def test_one_with_the_last_number_of_all_leaves_room_for_others(self, client, recorder, settle):
         first = settle()
         client.redis.xadd(client.keys.outbox(), {"a": "b"}, id=f"{2**64 - 1}-{2**64 - 1}")
         second = settle()
-        recorder.step()
+        recorder.step(monotonic())
         third = settle()
-        recorder.step()
+        recorder.step(monotonic())
         assert set(Job.objects.values_list("message_id", flat=True)) == {first, second, third}
 
     def test_those_that_wait_stay_while_redis_refuses_to_add_one(self, client, recorder, settle, hand):
@@ -195,7 +196,7 @@ class TestEntries:
         finally:
             client.redis.execute_command("ACL", "SETUSER", "default", "+xadd")
         assert isinstance(reply, QueueError)
-        recorder.step()
+        recorder.step(monotonic())
         assert list(Job.objects.values_list("message_id", flat=True)) == [waiting]
         assert outbox.stats(client).lost == 0
 
@@ -209,7 +210,7 @@ def test_a_spoilt_counter_of_the_outbox_loses_no_outcome(client, recorder, settl
     ids = {settle(), settle()}
     outbox.stats(client)
     outbox.acknowledge(client, 5)
-    recorder.step()
+    recorder.step(monotonic())
     assert set(Job.objects.values_list("message_id", flat=True)) == ids
     assert outbox.stats(client).size_bytes == 0
 
@@ -222,7 +223,7 @@ def test_a_recorder_without_a_lease_keeps_nobody_away(client, recorder, settle, 
     else:
         client.redis.set(client.keys.recorder(), content)
     id = settle()
-    recorder.step()
+    recorder.step(monotonic())
     assert Job.objects.get().message_id == id
 
 

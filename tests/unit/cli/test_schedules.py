@@ -1,6 +1,7 @@
 """The verbs for scheduled work: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import json
+from time import monotonic
 
 import pytest
 from django.core.management import CommandError
@@ -23,7 +24,7 @@ def nightly(mail, monkeypatch):
     monkeypatch.setattr(handlers, "_handlers", {})
     nightly = periodic.periodic("0 3 * * *", time_zone="Europe/Berlin", name="nightly", body="all of it")
     nightly(handlers.handler("mail")(write_report))
-    Scheduler(mail, periodic.schedules()).step()
+    Scheduler(mail, periodic.schedules()).step(monotonic())
     return mail
 
 

@@ -1,6 +1,7 @@
 """Whatever another program leaves in the key of the schedules costs one schedule at the most."""
 
 import json
+from time import monotonic
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_the_others_are_sent_and_the_spoilt_one_begins_again(work, text):
     away(work, good, 3600)
     work.redis.hset(work.keys.schedules(), "bad", text)
     scheduler = Scheduler(work, [bad, good])
-    while not scheduler.step():
+    while not scheduler.step(monotonic()):
         pass
     assert len(bodies(work)) == 1
     assert {state.name for state in work.schedules()} == {"good", "bad"}
@@ -61,7 +62,7 @@ def test_the_others_are_sent_and_the_spoilt_one_begins_again(work, text):
 @SPOILT
 def test_one_that_no_code_names_stays_and_is_reported(work, text):
     work.redis.hset(work.keys.schedules(), "bad", text)
-    Scheduler(work, [every(3600, name="good")]).step()
+    Scheduler(work, [every(3600, name="good")]).step(monotonic())
     assert [state.name for state in work.schedules()] == ["good"]
     assert work.spoilt_schedules() == ["bad"]
 
@@ -69,13 +70,13 @@ def test_one_that_no_code_names_stays_and_is_reported(work, text):
 @SPOILT
 def test_it_can_be_spoilt_between_two_ticks(work, text):
     scheduler = Scheduler(work, [every(1, name="bad"), every(1, name="good")])
-    scheduler.step()
+    scheduler.step(monotonic())
     work.redis.hset(work.keys.schedules(), "bad", text)
     for plan in scheduler.plans:
         plan.settle(plan.settled_ms - 5000)
-    while not scheduler.step():
+    while not scheduler.step(monotonic()):
         pass
-    scheduler.step()
+    scheduler.step(monotonic())
     assert {state.name for state in work.schedules()} == {"good", "bad"}
 
 
@@ -95,7 +96,7 @@ def test_a_timetable_that_only_another_program_reads_has_no_next_tick(work, expr
     state = FINE | {"expression": expression, "time_zone": time_zone, "seen": str(work.now_ms())}
     work.redis.hset(work.keys.schedules(), "bad", json.dumps(state))
     work.redis.hset(work.keys.schedules(), "good", json.dumps(FINE | {"seen": str(work.now_ms())}))
-    Scheduler(work, [every(3600)]).step()
+    Scheduler(work, [every(3600)]).step(monotonic())
     names = [found.name for found in work.schedules()]
     assert "good" in names
 
@@ -103,13 +104,13 @@ def test_a_timetable_that_only_another_program_reads_has_no_next_tick(work, expr
 def test_a_schedule_from_which_the_scheduler_died_continues_without_a_restart(work):
     """The thread meets the garbage, and continues after the repair."""
     scheduler = Scheduler(work, [every(3600)])
-    scheduler.step()
+    scheduler.step(monotonic())
     key = work.keys.schedules()
     work.redis.delete(key)
     work.redis.set(key, "x")
     scheduler._name_at = 0.0
-    assert 0 < scheduler.step() <= 15
+    assert 0 < scheduler.step(monotonic()) <= 15
     work.redis.delete(key)
-    scheduler.step()
+    scheduler.step(monotonic())
     assert [state.name for state in work.schedules()] == ["report"]
     assert waits(work, every(3600)) > 0

@@ -5,6 +5,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
+from time import monotonic
 
 import pytest
 
@@ -17,7 +19,7 @@ from queueing.worker.keeper import Keeper
 from queueing.worker.recorder import Recorder
 from queueing.worker.scheduler import Scheduler
 from queueing.worker.shared_memory import SharedMemory
-from queueing.worker.sweeper import Sweeper
+from queueing.worker.sweeper import EVERY_SECONDS, Sweeper
 from queueing.worker.waker import Waker
 from tests.support.waiting import eventually
 
@@ -102,19 +104,19 @@ class TestEachWorkContinuesAfterAnError:
     def test_the_scheduler(self, cursed, error, broken_log):
         cursed.error = error
         scheduler = Scheduler(cursed, [every(3600)])
-        assert 0 < scheduler.step() <= 15
+        assert 0 < scheduler.step(monotonic()) <= 15
         cursed.error = None
-        scheduler.step()
+        scheduler.step(monotonic())
         assert [state.name for state in cursed.schedules()] == ["report"]
 
     def test_the_sweeper(self, cursed, error, broken_log):
-        sweeper = Sweeper(cursed, ["work"])
+        sweeper, later = Sweeper(cursed, ["work"]), count(monotonic() + 2 * EVERY_SECONDS, 2 * EVERY_SECONDS)
         cursed.error = error
-        while sweeper.step() < 1:
+        while sweeper.step(next(later)) < 1:
             pass
         cursed.error = None
         cursed.redis.zadd("rsmq:work", {"0" * 32: 0})
-        while sweeper.step() < 1:
+        while sweeper.step(next(later)) < 1:
             pass
         assert cursed.redis.zcard("rsmq:work") == 0
 
@@ -133,8 +135,8 @@ class TestEachWorkContinuesAfterAnError:
         recorder = Recorder(cursed, Config(), name="one")
         with monkeypatch.context() as patch:
             patch.setattr("queueing.history.writer.write", write)
-            assert 0 < recorder.step() <= 15
-        while recorder.step() < 1:
+            assert 0 < recorder.step(monotonic()) <= 15
+        while recorder.step(monotonic()) < 1:
             pass
         assert cursed.redis.xlen("rsmq::outbox") == 0
 
@@ -155,8 +157,8 @@ def test_one_queue_that_cannot_be_swept_leaves_the_others(client):
         client.create_queue(name)
     client.redis.set("rsmq:a", "x")
     client.redis.zadd("rsmq:b", {"0" * 32: 0})
-    sweeper = Sweeper(client, ["a", "b"])
-    while sweeper.step() < 1:
+    sweeper, later = Sweeper(client, ["a", "b"]), count(monotonic() + 2 * EVERY_SECONDS, 2 * EVERY_SECONDS)
+    while sweeper.step(next(later)) < 1:
         pass
     assert client.redis.zcard("rsmq:b") == 0
 

@@ -1,5 +1,7 @@
 """The recorder: from the outbox into the database, whatever fails on the way."""
 
+from time import monotonic
+
 import pytest
 from django.db import OperationalError
 
@@ -34,8 +36,8 @@ def waiting(client) -> int:
 
 
 def test_outcomes_are_written_and_leave_the_outbox(recorder, settled):
-    assert recorder.step() == 0.0
-    assert recorder.step() == POLL_SECONDS
+    assert recorder.step(monotonic()) == 0.0
+    assert recorder.step(monotonic()) == POLL_SECONDS
     assert (Job.objects.count(), Attempt.objects.count(), waiting(settled)) == (3, 3, 0)
 
 
@@ -45,31 +47,31 @@ def test_while_the_database_is_away_they_wait_and_nothing_is_lost(recorder, sett
 
     write = writer.write
     monkeypatch.setattr(writer, "write", away)
-    pauses = [recorder.step() for _ in range(8)]
+    pauses = [recorder.step(monotonic()) for _ in range(8)]
     assert pauses == sorted(pauses)
     assert pauses[-1] <= 15
     assert waiting(settled) == 3
     monkeypatch.setattr(writer, "write", write)
-    recorder.step()
+    recorder.step(monotonic())
     assert (Job.objects.count(), waiting(settled)) == (3, 0)
 
 
 def test_what_was_written_but_not_dropped_is_written_once(recorder, settled, monkeypatch):
     drop = outbox.drop
     monkeypatch.setattr(outbox, "drop", lambda client, entries: None)
-    recorder.step()
+    recorder.step(monotonic())
     monkeypatch.setattr(outbox, "drop", drop)
-    recorder.step()
+    recorder.step(monotonic())
     assert (Job.objects.count(), Attempt.objects.count()) == (3, 3)
 
 
 def test_two_recorders_take_turns(recorder, settled):
     other = Recorder(settled, Config(), name="two")
     outbox.read(settled, "two", count=1)
-    assert recorder.step() == YIELD_SECONDS
-    while other.step() == 0.0:
+    assert recorder.step(monotonic()) == YIELD_SECONDS
+    while other.step(monotonic()) == 0.0:
         pass
-    assert recorder.step() == POLL_SECONDS
+    assert recorder.step(monotonic()) == POLL_SECONDS
     assert Job.objects.count() == 3
 
 
@@ -81,27 +83,27 @@ def settle_another(client, hand) -> None:
 
 
 def test_a_running_recorder_writes_into_an_emptied_database_that_takes_the_outbox(recorder, settled, hand):
-    recorder.step()
+    recorder.step(monotonic())
     Identity.objects.all().delete()  # as `manage.py flush` does
     ownership.take(settled)
     settle_another(settled, hand)
-    recorder.step()
+    recorder.step(monotonic())
     assert not recorder.is_owner
-    recorder.step()
+    recorder.step(monotonic())
     assert recorder.is_owner
     assert (Job.objects.count(), waiting(settled)) == (4, 0)
 
 
 def test_a_running_recorder_writes_again_once_the_backup_of_its_database_is_restored(recorder, settled, hand):
-    recorder.step()
+    recorder.step(monotonic())
     backup = Identity.objects.get()
     Identity.objects.all().delete()
     settle_another(settled, hand)
     later = Recorder(settled, Config(), name="one")  # started while the restore is under way
-    later.step()
+    later.step(monotonic())
     assert not later.is_owner
     backup.save(force_insert=True)
-    later.step()
+    later.step(monotonic())
     assert later.is_owner
     assert (Job.objects.count(), waiting(settled)) == (4, 0)
 
@@ -109,7 +111,7 @@ def test_a_running_recorder_writes_again_once_the_backup_of_its_database_is_rest
 def test_an_entry_that_cannot_be_read_blocks_none_behind_it(recorder, settled):
     settled.redis.xadd("rsmq::outbox", {"count": 1, "bytes": 3, "ms": 1, "packed": "{", "refused": "[]"})
     settled.redis.xadd("rsmq::outbox", {"of": "somebody else"})
-    recorder.step()
+    recorder.step(monotonic())
     assert (Job.objects.count(), waiting(settled)) == (3, 0)
     assert settled.redis.xlen("rsmq::outbox") == 0
 
@@ -120,9 +122,9 @@ def test_an_error_nobody_thought_of_is_survived(recorder, settled, monkeypatch):
 
     write = writer.write
     monkeypatch.setattr(writer, "write", broken)
-    assert recorder.step() > 0
+    assert recorder.step(monotonic()) > 0
     monkeypatch.setattr(writer, "write", write)
-    recorder.step()
+    recorder.step(monotonic())
     assert Job.objects.count() == 3
 
 
@@ -136,7 +138,7 @@ def test_at_the_end_what_is_left_is_written(recorder):
 def test_no_payload_is_stored_where_none_is_to_be(settled, hand):
     ids = settled.send_messages("work", ["cancelled", "abandoned"])
     settled.cancel_message("work", ids[0])
-    Recorder(settled, Config(STORE_BODIES=False), name="one").step()
+    Recorder(settled, Config(STORE_BODIES=False), name="one").step(monotonic())
     assert set(Job.objects.values_list("body", "body_is_whole")) == {("", False)}
 
 
@@ -158,7 +160,7 @@ def test_the_format_before_the_numbers_is_read(recorder, settled):
         del fields[b"format"]
         settled.redis.xdel("rsmq::outbox", key)
         settled.redis.xadd("rsmq::outbox", fields)
-    recorder.step()
+    recorder.step(monotonic())
     assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (3, 0)
 
 
@@ -170,7 +172,7 @@ def test_what_a_newer_release_wrote_stays_for_its_own_recorder(recorder, settled
         child.settle(ended(delivery, "done", attempts=1))
     recorder.finish(0)
     for _ in range(2):  # more entries than one turn looks at
-        while recorder.step() != POLL_SECONDS:
+        while recorder.step(monotonic()) != POLL_SECONDS:
             pass
     assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (4, 70)
     assert caplog.text.count("newer release") == 1
@@ -178,10 +180,10 @@ def test_what_a_newer_release_wrote_stays_for_its_own_recorder(recorder, settled
 
 def test_a_recorder_gives_way_to_a_newer_one(recorder, settled):
     add_newer(settled)
-    recorder.step()
+    recorder.step(monotonic())
     assert 0 < settled.redis.pttl("rsmq::recorder") <= outbox.GIVING_WAY_MS
     recorder.wake()
-    assert YIELD_SECONDS < recorder.step() <= GIVE_WAY_SECONDS
+    assert YIELD_SECONDS < recorder.step(monotonic()) <= GIVE_WAY_SECONDS
 
 
 def test_looks_at_newer_entries_find_no_outcomes_and_log_nothing(settled, caplog):

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import time
+from time import monotonic
 
 import pytest
 import redis
@@ -33,7 +34,7 @@ def bodies(client: QueueClient) -> list[str]:
 
 def away(client: QueueClient, schedule: Schedule, seconds: int) -> int:
     """No worker has been there for so long. Up to where its ticks are settled."""
-    Scheduler(client, [schedule]).step()
+    Scheduler(client, [schedule]).step(monotonic())
     key, name = client.keys.schedules(), schedule.name
     state = json.loads(client.redis.hget(key, name))
     settled_ms = int(state["settled"]) - seconds * 1000
@@ -45,7 +46,7 @@ def waits(client: QueueClient, schedule: Schedule) -> float:
     """Seconds that a new scheduler waits after it has done all there is."""
     scheduler = Scheduler(client, [schedule])
     for _ in range(20):
-        pause_seconds = scheduler.step()
+        pause_seconds = scheduler.step(monotonic())
         if pause_seconds:
             return pause_seconds
     raise AssertionError("it never rests")
@@ -58,7 +59,7 @@ def work(any_client: QueueClient) -> QueueClient:
 
 
 def test_a_new_schedule_waits_for_its_next_tick(work):
-    pause_seconds = Scheduler(work, [every(3600)]).step()
+    pause_seconds = Scheduler(work, [every(3600)]).step(monotonic())
     [state] = work.schedules()
     assert pause_seconds == pytest.approx(min((state.next_ms - state.now_ms) / 1000, NAMING_SECONDS), abs=1)
     assert bodies(work) == []
@@ -83,9 +84,9 @@ def test_of_many_missed_ticks_once_sends_the_last(work):
 def test_all_makes_up_for_each_in_order_and_in_bounded_steps(work):
     settled_ms = away(work, every(10, missed="all"), 255)
     scheduler = Scheduler(work, [every(10, missed="all")])
-    assert scheduler.step() == 0
+    assert scheduler.step(monotonic()) == 0
     assert len(bodies(work)) == STEP
-    while scheduler.step() == 0:
+    while scheduler.step(monotonic()) == 0:
         pass
     first = settled_ms // 10_000 + 1
     expected = [str((first + number) * 10) for number in range(work.now_ms() // 10_000 - first + 1)]
@@ -123,8 +124,8 @@ def test_what_another_worker_has_sent_is_not_sent_again(work):
     one, other = Scheduler(work, [schedule]), Scheduler(work, [schedule])
     one._name()
     other._name()
-    one.step()
-    assert other.step() > 0
+    one.step(monotonic())
+    assert other.step(monotonic()) > 0
     assert len(bodies(work)) == 1
 
 
@@ -137,9 +138,9 @@ def test_the_clock_of_the_machine_decides_nothing(work, monkeypatch):
 
 def test_a_worker_that_believes_it_is_an_hour_later_sends_nothing_early(work):
     scheduler = Scheduler(work, [every(3600)])
-    scheduler.step()
-    scheduler._clock.set(scheduler._clock.now_ms() + 3_600_000)
-    assert scheduler.step() > 0  # it has been told the time
+    scheduler.step(monotonic())
+    scheduler._server_clock.set(scheduler._server_clock.now_ms() + 3_600_000)
+    assert scheduler.step(monotonic()) > 0  # it has been told the time
     assert bodies(work) == []
     assert work.schedules()[0].late_seconds == 0
 
@@ -152,12 +153,12 @@ def test_a_queue_that_is_missing_is_made(any_client):
 
 def test_what_redis_has_lost_begins_anew(work):
     scheduler = Scheduler(work, [every(1)])
-    scheduler.step()
+    scheduler.step(monotonic())
     work.redis.delete(work.keys.schedules())
     scheduler.plans[0].settle(scheduler.plans[0].settled_ms - 5000)  # its tick is due
-    scheduler.step()
+    scheduler.step(monotonic())
     assert work.schedules() == []
-    assert 0 < scheduler.step() <= 1
+    assert 0 < scheduler.step(monotonic()) <= 1
     assert [state.name for state in work.schedules()] == ["report"]
     assert bodies(work) == []
 
@@ -171,10 +172,10 @@ def test_a_paused_schedule_goes_on_without_messages(work):
 
 def test_older_code_lets_newer_code_have_its_way(work, caplog):
     older, newer = Scheduler(work, [every(10)]), Scheduler(work, [every(20)])
-    older.step()
-    newer.step()
+    older.step(monotonic())
+    newer.step(monotonic())
     older._name_at = 0.0
-    assert older.step() == pytest.approx(NAMING_SECONDS, abs=1)
+    assert older.step(monotonic()) == pytest.approx(NAMING_SECONDS, abs=1)
     assert "newer code has other times for it" in caplog.text
     assert work.schedules()[0].timing.expression == "every 20 s"
 
@@ -182,7 +183,7 @@ def test_older_code_lets_newer_code_have_its_way(work, caplog):
 def taken_back(work: QueueClient, schedule: Schedule, *, minutes: int) -> None:
     """A newer release had other times for a schedule, and its workers left so long ago."""
     newer = Schedule(schedule.name, Interval(999_999), schedule.missed, schedule.target)
-    Scheduler(work, [newer]).step()
+    Scheduler(work, [newer]).step(monotonic())
     key = work.keys.schedules()
     state = json.loads(work.redis.hget(key, schedule.name))
     left_ms = str(int(state["settled"]) - minutes * 60_000)
@@ -193,13 +194,13 @@ def taken_back(work: QueueClient, schedule: Schedule, *, minutes: int) -> None:
 def test_after_a_rollback_the_older_worker_makes_up_for_what_was_missed(work, caplog, missed, sent):
     schedule = every(60, missed=missed)
     older = Scheduler(work, [schedule])
-    older.step()
-    Scheduler(work, [every(20)]).step()
+    older.step(monotonic())
+    Scheduler(work, [every(20)]).step(monotonic())
     older._name_at = 0.0
-    older.step()
+    older.step(monotonic())
     taken_back(work, schedule, minutes=5)
     older._name_at = 0.0
-    older.step()
+    older.step(monotonic())
     # A tick that is less than a minute late is sent by ``skip``, too.
     assert len(bodies(work)) in (sent, sent + 1)
     assert "no worker has other times for it any more" in caplog.text
@@ -208,9 +209,9 @@ def test_after_a_rollback_the_older_worker_makes_up_for_what_was_missed(work, ca
 @pytest.mark.parametrize("missed", ["once", "all"])
 def test_after_a_rollback_a_new_worker_of_the_older_release_makes_up_for_it_too(work, missed):
     schedule = every(60, missed=missed)
-    Scheduler(work, [schedule]).step()
+    Scheduler(work, [schedule]).step(monotonic())
     taken_back(work, schedule, minutes=5)
-    Scheduler(work, [schedule]).step()
+    Scheduler(work, [schedule]).step(monotonic())
     assert len(bodies(work)) in ((1,) if missed == "once" else (5, 6))
 
 
@@ -218,11 +219,11 @@ def test_a_tick_that_newer_code_refuses_is_reported(work, caplog):
     older = Scheduler(work, [every(10)])
     away(work, every(10), 95)
     older._name()
-    Scheduler(work, [every(20)]).step()
-    older.step()
+    Scheduler(work, [every(20)]).step(monotonic())
+    older.step(monotonic())
     assert caplog.text.count("newer code has other times for it") == 1
     older._name_at = 0.0
-    older.step()
+    older.step(monotonic())
     assert caplog.text.count("newer code has other times for it") == 1
 
 
@@ -237,7 +238,7 @@ def test_a_body_that_cannot_be_made_stops_no_other_schedule(work, caplog):
     away(work, bad, 95)
     away(work, good, 95)
     scheduler = Scheduler(work, [bad, good])
-    assert scheduler.step() > 0
+    assert scheduler.step(monotonic()) > 0
     assert len(bodies(work)) == 1
     assert "schedule bad has no message" in caplog.text
     assert "no body" in caplog.text
@@ -247,11 +248,11 @@ def test_a_message_that_the_queue_refuses_is_tried_again_later(work, caplog):
     long = every(10, body=lambda tick: "x" * 70_000)
     away(work, long, 95)
     scheduler = Scheduler(work, [long])
-    assert 0.4 < scheduler.step() <= 0.5
+    assert 0.4 < scheduler.step(monotonic()) <= 0.5
     assert "schedule report cannot send to work: Message too long" in caplog.text
     work.set_queue_attributes("work", maxsize=-1)
     scheduler.plans[0].retry_at = 0.0
-    scheduler.step()
+    scheduler.step(monotonic())
     assert len(bodies(work)) == 1
 
 
@@ -262,11 +263,11 @@ def test_a_full_redis_gets_the_tick_when_there_is_room(own_redis):
         away(client, every(3600), 3600)
         scheduler = Scheduler(client, [every(3600)])
         connection.config_set("maxmemory", "1mb")
-        scheduler.step()
+        scheduler.step(monotonic())
         connection.config_set("maxmemory", "0")
         assert bodies(client) == []
         scheduler.plans[0].retry_at = 0.0
-        scheduler.step()
+        scheduler.step(monotonic())
         assert len(bodies(client)) == 1
 
 
@@ -277,12 +278,12 @@ def test_while_redis_is_away_it_backs_off_and_then_goes_on(redis_server, client,
         connection = redis.Redis.from_url(proxy.url, retry=None, socket_timeout=0.2)
         scheduler = Scheduler(QueueClient(connection), [every(3600)])
         proxy.refuse = True
-        pauses = [scheduler.step() for _ in range(3)]
+        pauses = [scheduler.step(monotonic()) for _ in range(3)]
         assert all(0 < pause <= 2 for pause in pauses)
         # The children report the outage.
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
         proxy.refuse = False
-        scheduler.step()
+        scheduler.step(monotonic())
         connection.close()
     assert len(bodies(client)) == 1
 
@@ -294,13 +295,13 @@ def test_between_ticks_it_calls_only_to_name_its_schedules(redis_server, client)
     with CuttingProxy(redis_server.port) as proxy:
         connection = redis.Redis.from_url(proxy.url, retry=None)
         scheduler = Scheduler(QueueClient(connection), [every(86_400, name=str(n)) for n in range(20)])
-        scheduler.step()
+        scheduler.step(monotonic())
         proxy.commands.clear()
-        pauses = [scheduler.step() for _ in range(10)]
+        pauses = [scheduler.step(monotonic()) for _ in range(10)]
         assert not proxy.commands
         assert max(pauses) <= NAMING_SECONDS
         scheduler._name_at = 0.0
-        scheduler.step()
+        scheduler.step(monotonic())
         assert list(proxy.commands) == ["EVALSHA"]
         connection.close()
 
@@ -319,7 +320,7 @@ def test_a_fork_that_the_code_of_a_body_makes_sends_nothing(client: QueueClient,
         own = connect(Config(URL=redis_server.url))
         schedule = every(60, body=forking)
         away(own, schedule, 120)
-        Scheduler(own, [schedule]).step()
+        Scheduler(own, [schedule]).step(monotonic())
         return bodies(own)
 
     assert in_forks(life) == [["of the parent"]]
