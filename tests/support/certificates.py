@@ -1,4 +1,4 @@
-"""A self-signed certificate, as Heroku's key-value store shows one."""
+"""A self-signed certificate, like that of Heroku's key-value store."""
 
 import subprocess
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Certificate:
 
 
 def self_signed(folder: Path) -> Certificate:
-    """Make (once per folder) a certificate that no authority has signed."""
+    """Make a self-signed certificate, once per folder."""
     made = Certificate(folder / "redis.crt", folder / "redis.key")
     if not made.certificate.exists():
         openssl = require("openssl", "apt-get install openssl")

@@ -1,7 +1,7 @@
-"""What a Redis with an append-only file ever wrote about its queues, read from that file.
+"""Complete record of a Redis with an append-only file: its outcomes and messages, read from that file.
 
-Nothing is missed and nothing is merged: the database keeps one outcome per receipt, the file shows
-each one that was ever written, and each message that was ever in a queue.
+The record has every outcome that was written and every message that was ever in a queue. The database, by
+contrast, keeps one outcome per receipt.
 """
 
 from collections import defaultdict
@@ -17,13 +17,15 @@ KEYS = Keys("rsmq")
 
 
 class Chronicle:
-    """The append-only file in the folder of a ``RedisServer`` (6.2: one file, from 7 on several)."""
+    """The append-only file in the folder of a ``RedisServer``: one file in Redis 6.2, several from Redis 7
+    on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def outcomes(self) -> list[Outcome]:
-        """Every outcome that was ever put into the outbox, in order."""
+        """Every outcome that was written to the outbox, in order."""
         outbox = KEYS.outbox().encode()
         return [
             outcome
@@ -33,10 +35,10 @@ class Chronicle:
         ]
 
     def scheduled(self) -> dict[str, set[str]]:
-        """Queue -> the ids of all messages that ever lay in it."""
+        """Queue -> the ids of all messages that were ever in it."""
         found: dict[str, set[str]] = defaultdict(set)
         for words in self._commands():
-            # An extension says XX: that adds nothing.
+            # Extending a lease uses XX, which adds no message.
             if words[0].upper() == b"ZADD" and words[2] != b"XX":
                 _, _, name = words[1].decode().partition(":")
                 if ":" not in name:
@@ -52,7 +54,7 @@ class Chronicle:
                         if words:
                             yield words
                 except Closed:
-                    continue  # Its end, or a command that Redis was killed in.
+                    continue  # the end, or a command that Redis was killed in
 
     def _files(self) -> list[Path]:
         parts = self.folder.glob("appendonlydir/*.incr.aof")

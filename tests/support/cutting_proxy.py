@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis that loses what it is told to lose."""
+"""A TCP proxy in front of Redis that loses replies and commands on request."""
 
 import contextlib
 import enum
@@ -11,18 +11,18 @@ from .resp import Closed, read_command, read_reply
 
 
 class Fate(enum.Enum):
-    """What becomes of one reply."""
+    """Fate of one reply."""
 
     PASS = "pass"
-    #: The command has run, its reply is lost with the connection.
+    #: The command has run. Its reply is lost with the connection.
     CUT = "cut"
-    #: The command has run, its reply is lost, the connection stays open: the client times out.
+    #: The command has run. Its reply is lost, but the connection stays open, so the client times out.
     DROP = "drop"
-    #: The same, and the connection answers nothing any more, whatever is asked.
+    #: The same, and no later command on this connection is answered.
     MUTE = "mute"
 
 
-#: Decides about one reply, given the words of its command and its raw bytes.
+#: Decides the fate of one reply, given the words of its command and its raw bytes.
 Rule = Callable[[list[bytes], bytes], Fate]
 
 
@@ -31,10 +31,10 @@ def pass_all(_command: list[bytes], _reply: bytes) -> Fate:
 
 
 class CutEachOnce:
-    """Cuts the first reply of every different script call (the repeat passes), up to ``limit`` calls.
+    """Cut the first reply of each different script call, up to ``limit`` calls. A repeated call passes.
 
-    An error such as NOSCRIPT passes: that call had no effect. ``commands`` names what is cut;
-    ``only`` sees the words of a command and may spare it.
+    An error such as NOSCRIPT passes, because that call had no effect. ``commands`` names the commands to
+    cut. ``only`` receives the words of a command and returns whether to cut it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class CutEachOnce:
         if not self.only(command):
             return Fate.PASS
         with self._lock:
-            # EVALSHA and EVAL of the same call differ in the word that names the script only
+            # EVALSHA and EVAL of the same call differ only in the word that names the script.
             call = b"\x00".join(command[2:])
             if call in self._seen or (self.limit is not None and self.cut >= self.limit):
                 return Fate.PASS
@@ -69,7 +69,7 @@ class CutEachOnce:
 
 
 class CutNth:
-    """Cuts the reply of the ``number``-th command (from 1) whose name is ``command``."""
+    """Cut the reply of the ``number``-th command (from 1) that is named ``command``."""
 
     def __init__(self, number: int, command: bytes = b"EVALSHA", fate: Fate = Fate.CUT) -> None:
         self.number = number
@@ -87,9 +87,10 @@ class CutNth:
 
 
 class MuteOnce:
-    """Lets the connection fall silent on which the first reply comes that ``chosen`` picks.
+    """Silence the connection that receives the first reply picked by ``chosen``.
 
-    ``struck`` is set then: the command has run, and whoever waits for its answer can be killed.
+    ``struck`` is set at that moment. The command has run, so a test can kill the client that waits for the
+    reply.
     """
 
     def __init__(self, chosen: Callable[[list[bytes], bytes], bool]) -> None:
@@ -104,7 +105,7 @@ class MuteOnce:
 
 
 class DeafOnce:
-    """Swallows the first command that ``chosen`` picks, and all that its connection says after it."""
+    """Swallow the first command that ``chosen`` picks, and all later commands of its connection."""
 
     def __init__(self, chosen: Callable[[list[bytes]], bool]) -> None:
         self.chosen = chosen
@@ -124,10 +125,10 @@ def hear_all(_command: list[bytes]) -> bool:
 class CuttingProxy:
     """Listens on a free loopback port and forwards to Redis on ``target_port``.
 
-    ``rule`` decides about each reply, ``deaf`` about each command: one that it picks never reaches
-    Redis, and its connection is deaf from then on. ``target_port`` may change: new connections go there.
-    ``latency_seconds`` delays each reply. ``refuse`` closes what is open and every new connection at
-    once; ``half_open`` takes what clients say and answers nothing, as a host does that has lost its power.
+    ``rule`` decides about each reply, ``deaf`` about each command. A command picked by ``deaf`` never
+    reaches Redis, and neither do later ones on its connection. ``target_port`` may change: new connections
+    use the new port. ``latency_seconds`` delays each reply. ``refuse`` closes all open connections and
+    every new one. ``half_open`` accepts commands and answers nothing, like a host that has lost its power.
     """
 
     def __init__(self, target_port: int, rule: Rule = pass_all) -> None:
@@ -177,7 +178,7 @@ class CuttingProxy:
             self.cut_all()
 
     def cut_all(self) -> None:
-        """Cut every open connection now."""
+        """Cut every open connection."""
         with self._lock:
             connections = list(self._open)
         for connection in connections:
@@ -214,7 +215,7 @@ class CuttingProxy:
 
 
 class _Pair:
-    """One client and its connection to Redis: a thread for each direction."""
+    """One client and its connection to Redis, with a thread for each direction."""
 
     def __init__(self, proxy: CuttingProxy, client: socket.socket, server: socket.socket) -> None:
         self.proxy = proxy
@@ -270,7 +271,7 @@ class _Pair:
                     self.client.sendall(raw)
 
     def _fate(self, raw: bytes) -> Fate:
-        # A push, or a message on a RESP 2 subscription, belongs to no command that still waits.
+        # A push, or a message on a RESP 2 subscription, does not answer a waiting command.
         if raw.startswith(b">") or not self.waiting:
             return Fate.PASS
         return self.proxy.rule(self.waiting.popleft(), raw)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Diary:
-    """The rows of the SQLite file of a worker."""
+    """Queries on the SQLite file of a worker."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -20,7 +20,7 @@ class Diary:
         return {row[0] for row in self.query("SELECT message_id FROM queueing_job WHERE state = ?", state)}
 
     def row(self, message_id: str) -> dict[str, object]:
-        """The row of one message, {} where there is none."""
+        """The row of one message, or {}."""
         columns = ("state", "rc", "attempts", "crashes", "error", "body")
         rows = self.query(f"SELECT {', '.join(columns)} FROM queueing_job WHERE message_id = ?", message_id)
         return dict(zip(columns, rows[0], strict=True)) if rows else {}
@@ -44,7 +44,7 @@ class Diary:
         return _ms(text)
 
     def finished_ms(self) -> list[float]:
-        """When each job finished, as ms epochs."""
+        """When each job finished, in ms since 1970."""
         rows = self.query("SELECT finished_at FROM queueing_job")
         return [_ms(text) for (text,) in rows]
 

@@ -15,9 +15,10 @@ _fork = multiprocessing.get_context("fork")
 def in_forks(
     function: Callable[[int], Any], *, count: int = 1, within_seconds: float = HANG_SECONDS
 ) -> list[Any]:
-    """What ``function`` returns in so many forks, called with their numbers. One that hangs is killed.
+    """Call ``function`` in ``count`` forks, each with its number, and return the results. Forks that hang are
+    killed.
 
-    AssertionError if a fork raises or hangs.
+    Raises AssertionError if a fork raises or hangs.
     """
     ends: list[Connection] = []
     processes = []
@@ -40,7 +41,7 @@ def in_forks(
 
 @contextmanager
 def _forking():
-    """Fork beside threads: the scenario itself."""
+    """Allow a fork of a process with threads: that is the scenario under test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

@@ -1,7 +1,7 @@
-"""What must hold after any fault, checked against what handlers, Redis and the database have kept.
+"""Invariants that hold after any fault, checked against the data of handlers, Redis and database.
 
-The handlers' ledger tells what ran, the append-only file of Redis which messages there were and how
-each delivery ended, Redis itself what is left.
+The handlers' ledger shows which runs there were. The append-only file of Redis shows which messages there
+were and how each delivery ended. Redis shows which messages and keys are left.
 """
 
 from collections import Counter, defaultdict
@@ -15,23 +15,23 @@ from queueing.monitoring.total import totals
 from .chronicle import KEYS, Chronicle
 from .ledger import Ledger
 
-#: Words that settle a receipt. A refused settle (``lease lost``, ``gone``) settles nothing.
+#: Outcomes that settle a receipt. A refused settle (``lease lost``, ``gone``) settles nothing.
 ENDS = {"done", "dead", "cancelled"}
 SETTLED = ENDS | {"retrying", "released", "abandoned"}
-#: Fields of a queue that belong to no message.
+#: Fields of a queue that do not belong to a message.
 OF_THE_QUEUE = {
     *("vt", "delay", "maxsize", "created", "modified", "totalsent", "totalrecv"),
     *("paused", "max_receive_count", "dead_letter_queue", "retention"),
 }
-#: Hashes beside a queue with a field for some of its messages, and what else lies there.
+#: Hashes with a field for some messages of a queue, and the other keys of a queue.
 BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress)
 BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking)
-#: Keys of ours that stay when all queues are drained, beside those that expire by themselves.
+#: Keys that remain when all queues are drained. Other remaining keys expire.
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules()),
 }
-#: So many of a kind are shown.
+#: The number of examples in an error.
 SHOWN = 5
 
 
@@ -42,7 +42,7 @@ class Remembers(Protocol):
 
 
 class Invariants:
-    """The one checker. Tell it what the test itself knows, then ``check``."""
+    """The checker of all fault tests. Report facts that only the test knows, then call ``check``."""
 
     def __init__(self, client: QueueClient, ledger: Ledger, chronicle: Chronicle) -> None:
         self.client, self.ledger, self.chronicle = client, ledger, chronicle
@@ -54,20 +54,20 @@ class Invariants:
     # --- what only the test knows -------------------------------------------------------------
 
     def sent(self, queue: str, ids: Iterable[str]) -> None:
-        """A send has been acknowledged."""
+        """Report acknowledged sends."""
         self._acknowledged[queue].update(ids)
 
     def taken_elsewhere(self, id: str, rc: int) -> None:
-        """Another program received this, and has (or may have) deleted it."""
+        """Report that another program received this message, and deleted it or may have deleted it."""
         self._excused.add(id)
         self._receipts_elsewhere.add((id, rc))
 
     def removed(self, ids: Iterable[str]) -> None:
-        """The test deleted these, purged their queue or let Redis forget them."""
+        """Report messages that the test deleted or purged, or that Redis was made to lose."""
         self._excused.update(ids)
 
     def do_not_hold(self, reason: str) -> None:
-        """The test takes from Redis what the checker goes by; it checks for itself."""
+        """Switch the checker off: the test removes the data that it needs, and has its own checks."""
         self.is_off = reason
 
     # --- the check ----------------------------------------------------------------------------
@@ -75,10 +75,10 @@ class Invariants:
     def check(
         self, *, faults: int | None = None, drained: Iterable[str] = (), diary: Remembers | None = None
     ) -> None:
-        """Fail with all that is wrong.
+        """Fail with a list of all violations.
 
-        ``faults`` is how many there were at the most that may have cost a run; in queues that are
-        ``drained`` the counters are checked, too; the rows of a ``diary`` must be those of Redis.
+        ``faults`` is the maximal number of faults that may have cost a run. In ``drained`` queues the
+        counters are checked, too. The rows of a ``diary`` must match Redis.
         """
         self._outcomes = self.chronicle.outcomes()
         self._scheduled = self.chronicle.scheduled()
@@ -97,7 +97,7 @@ class Invariants:
         assert not problems, "\n".join(problems)
 
     def _lost(self) -> Iterator[str]:
-        """Every acknowledged send ends in done, dead or still queued; what is done is not queued."""
+        """Every acknowledged send ends in done, dead or still queued. A message that has ended is not queued."""
         queues = set(self._acknowledged) | {o.queue for o in self._outcomes}
         for queue in queues:
             sent = self._acknowledged[queue] | self._scheduled[queue]
@@ -110,7 +110,9 @@ class Invariants:
             )
 
     def _settled_twice(self) -> Iterator[str]:
-        """No two settled outcomes for one receipt, one end for one message, and nothing after it."""
+        """A receipt has at most one settled outcome, a message at most one end, and no outcome follows that
+        end.
+        """
         settled = Counter((o.queue, o.id, o.rc) for o in self._outcomes if o.event in SETTLED)
         ends = Counter((o.queue, o.id) for o in self._outcomes if o.event in ENDS)
         yield from _each("settled twice", (key for key, count in settled.items() if count > 1))
@@ -123,7 +125,7 @@ class Invariants:
         return end is not None and outcome.event in SETTLED and outcome.rc > end.rc
 
     def _run_without_reason(self, faults: int | None) -> Iterator[str]:
-        """Runs of one message <= 1 + its retries + faults that touched it, each told by an outcome."""
+        """Runs of one message <= 1 + its retries + faults that touched it, each with an outcome."""
         told: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         for outcome in self._outcomes:
             told[outcome.id][outcome.rc].add(outcome.event)
@@ -141,13 +143,13 @@ class Invariants:
                 yield f"{id}: {len(receipts)} runs, {retries} retries, {faults} faults"
 
     def _done_without_run(self) -> Iterator[str]:
-        """What is done has run to its end, by the handlers' own word."""
+        """A message that is done has run to its end, according to the handlers' ledger."""
         ended = {(entry.message_id, entry.rc) for entry in self.ledger.entries("end")}
         done = {(o.id, o.rc) for o in self._outcomes if o.event == "done"}
         yield from _each("done, but never ran to its end", done - ended)
 
     def _miscounted(self, queue: str) -> Iterator[str]:
-        """The counters of a drained queue tell of all that was sent and received."""
+        """The counters of a drained queue match all sends and receives."""
         attributes = self.client.get_queue_attributes(queue)
         if attributes.msgs:
             yield f"{queue}: {attributes.msgs} messages are left"
@@ -159,7 +161,7 @@ class Invariants:
             if id in self._scheduled[queue]:
                 last[id] = max(last[id], rc)
         ended = sum(last.values())
-        # The last delivery of what another program deleted may have ended without a word.
+        # If another program deleted a message, its last delivery may have no outcome.
         unsure = len(self._excused & self._scheduled[queue])
         if not ended <= attributes.totalrecv <= ended + unsure:
             yield f"{queue}: totalrecv {attributes.totalrecv}, {ended} deliveries have ended"
@@ -171,7 +173,7 @@ class Invariants:
             yield f"{queue}: drained, and still held: {self._running(queue)}"
 
     def _misremembered(self, diary: Remembers) -> Iterator[str]:
-        """The database has the last word of each message that Redis has had."""
+        """The database has the last outcome of each message that was in Redis."""
         last: dict[tuple[str, str], tuple[int, str]] = {}
         for o in self._outcomes:
             if (o.queue, o.id) not in last or o.rc > last[o.queue, o.id][0]:
@@ -186,7 +188,7 @@ class Invariants:
     # --- what is left in Redis ----------------------------------------------------------------
 
     def _without_owner(self) -> Iterator[str]:
-        """No key and no field of a hash without an owner."""
+        """Every key and every field of a hash has an owner."""
         redis = self.client.redis
         queues = {name.decode() for name in redis.smembers(KEYS.queues())}
         allowed = set(PERMANENT)
@@ -211,7 +213,9 @@ class Invariants:
         yield from _each(f"{KEYS.waking(queue)}: no such message", waking - messages)
 
     def _lanes_without_lease(self, queues: set[str]) -> Iterator[str]:
-        """What a dead child left is given back when its lease ends, so each has one."""
+        """Each held lane has a lease, because the messages of a dead child are given back when its lease
+        ends.
+        """
         leased = {lane for queue in queues for lane in self.client.redis.zrange(KEYS.leases(queue), 0, -1)}
         held = set(self.client.redis.hkeys(KEYS.held()))
         yield from _each("held without a lease", held - leased)
@@ -229,7 +233,7 @@ class Invariants:
 
 
 def _each(what: str, found: Iterable[object]) -> Iterator[str]:
-    """One line for all of a kind, none where there is none."""
+    """One line for all problems of a kind, nothing if there are none."""
     every = list(found)
     if every:
         yield f"{what}: {len(every)}, such as {every[:SHOWN]}"

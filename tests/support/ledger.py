@@ -1,4 +1,4 @@
-"""What handlers really did, written down outside Redis."""
+"""The handlers' record of their runs, outside Redis."""
 
 import os
 import time
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The environment variable that tells handlers where the ledger lies.
+#: The environment variable with the path of the ledger, for handlers.
 LEDGER_VARIABLE = "TEST_LEDGER"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. ``at_ms`` is the wall clock of the machine: order it, do not trust it."""
+    """One line. ``at_ms`` is the wall clock of the machine: use it for order only."""
 
     event: str
     message_id: str
@@ -24,7 +24,7 @@ class Entry:
 
 
 def write(path: str | Path, event: str, message_id: str, rc: int, body: str) -> None:
-    """Append one line with one system call: lines of many processes never mix."""
+    """Append one line with one system call, so that lines of several processes never mix."""
     line = f"{event}\t{message_id}\t{rc}\t{os.getpid()}\t{time.time() * 1000:.3f}\t{body!r}\n"
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -34,14 +34,14 @@ def write(path: str | Path, event: str, message_id: str, rc: int, body: str) -> 
 
 
 class Ledger:
-    """The file and the questions a test asks of it. Events are ``start`` and ``end`` of a run."""
+    """The file and queries on it. Events are ``start`` and ``end`` of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.touch()
 
     def entries(self, event: str | None = None) -> list[Entry]:
-        """All entries in the order they were written; a line not yet complete is left out."""
+        """All entries in the order they were written, without an incomplete last line."""
         text = self.path.read_bytes().decode()
         found = []
         for line in text[: text.rfind("\n") + 1].splitlines():
@@ -58,7 +58,7 @@ class Ledger:
         return [entry.message_id for entry in self.entries(event)]
 
     def runs(self) -> Counter[str]:
-        """Message id -> how often a run of it began."""
+        """Message id -> number of runs that began."""
         return Counter(self.ids("start"))
 
     def starts_ms(self, message_id: str) -> list[float]:
@@ -68,7 +68,7 @@ class Ledger:
     # --- invariants -----------------------------------------------------------------------------
 
     def assert_each_ran_once(self, ids: Iterable[str]) -> None:
-        """Every one of ``ids`` began once and ended once, and nothing else ran."""
+        """Each of ``ids`` began once and ended once, and no other message ran."""
         sent = set(ids)
         runs = self.runs()
         twice = {message_id: count for message_id, count in runs.items() if count > 1}
@@ -78,7 +78,7 @@ class Ledger:
         assert len(self.ids("end")) == len(sent)
 
     def assert_all_ended(self, ids: Iterable[str], *, faults: int) -> None:
-        """Every one of ``ids`` ended at least once and began at most ``1 + faults`` times."""
+        """Each of ``ids`` ended at least once and began at most ``1 + faults`` times."""
         sent = set(ids)
         missing = sent - set(self.ids("end"))
         assert not missing, f"{len(missing)} messages never ended: {sorted(missing)[:5]}"

@@ -1,4 +1,4 @@
-"""The Node programs of ``tests/wire/node``, with the npm packages they need."""
+"""The Node programs of ``tests/wire/node``, with their npm packages."""
 
 import fcntl
 import hashlib
@@ -15,7 +15,7 @@ HINT = "apt-get install nodejs npm (Node 18 or newer)"
 
 
 def install() -> Path:
-    """``npm ci`` once per machine and lock file; returns the folder of the programs."""
+    """Run ``npm ci`` once per machine and lock file; returns the folder of the programs."""
     npm = require("npm", HINT)
     stamp = FOLDER / "node_modules" / ".installed"
     wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
@@ -37,7 +37,7 @@ def install() -> Path:
 
 
 def node_program(script: str, *args: str, env: dict[str, str | None] | None = None) -> Program:
-    """A Node program of ``tests/wire/node``, ready to be started."""
+    """A Node program of ``tests/wire/node``, ready to start."""
     node = require("node", HINT)
     folder = install()
     return Program([node, folder / script, *args], env=env, cwd=folder, name=script)

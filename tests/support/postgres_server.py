@@ -14,12 +14,15 @@ from .programs import require
 from .waiting import eventually, free_port
 
 HINT = "apt-get install postgresql"
-#: ``initdb`` and ``postgres`` refuse root: then they run as this user, whom Debian's package makes.
+#: ``initdb`` and ``postgres`` refuse to run as root. They then run as this user, which Debian's package
+#: creates.
 SERVER_USER = "postgres"
 
 
 def _bin_folders() -> tuple[Path, ...]:
-    """Debian keeps the server's programs out of PATH, one folder per version; newest first."""
+    """Folders with the server's programs, newest first. Debian keeps them out of PATH, one folder per
+    version.
+    """
     found = Path("/usr/lib/postgresql").glob("*/bin")
     return tuple(sorted(found, key=lambda path: int(path.parent.name), reverse=True))
 
@@ -32,7 +35,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 class PostgresServer:
-    """A cluster in a temporary folder, without a password on loopback, gone after ``stop``.
+    """A cluster in a temporary folder, without a password on loopback. ``stop`` removes it.
 
     ``settings`` are those of postgresql.conf.
     """
@@ -72,17 +75,17 @@ class PostgresServer:
         return self
 
     def kill(self) -> None:
-        """``kill -9`` of all its processes. ``restart`` finds the data as it was."""
+        """``kill -9`` all its processes. The data survives for ``restart``."""
         assert self._program is not None
         assert self._folder is not None
-        # Its processes are leaders of sessions of their own.
+        # Each of its processes leads a session.
         killed = psutil.Process(self._program.pid).children(recursive=True)
         for process in killed:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._program.kill_group()
         eventually(lambda: not any(map(_lives, killed)), what="the end of all its processes")
-        # A process that nobody reaps still has its number, and the next server would believe in it.
+        # A zombie keeps its process number, and the next server would take it for a running one.
         (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         self._program = None
 
@@ -108,14 +111,14 @@ class PostgresServer:
         return self.query("SELECT 1") == [(1,)]
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
-        """The rows of one statement, over a connection of its own."""
+        """The rows of one statement, on a connection of its own."""
         import psycopg
 
         with psycopg.connect(self.url, connect_timeout=2, autocommit=True) as connection:
             return connection.execute(sql).fetchall()  # type: ignore[arg-type]
 
     def last_outcomes(self) -> dict[tuple[str, str], tuple[int, str]]:
-        """(queue, message id) -> (rc, state) of every job, as ``Diary`` tells it of SQLite."""
+        """(queue, message id) -> (rc, state) of every job, as in ``Diary``."""
         rows = self.query("SELECT queue, message_id, rc, state FROM queueing_job")
         return {(str(queue), str(id)): (int(str(rc)), str(state)) for queue, id, rc, state in rows}
 

@@ -1,4 +1,4 @@
-"""One started program: its own session, its output, its signals, its end."""
+"""One started program: its session, output, signals and end."""
 
 import contextlib
 import itertools
@@ -15,18 +15,19 @@ import psutil
 from .programs import ROOT
 from .waiting import HANG_SECONDS, eventually
 
-#: The variable by which the processes of a program are known: they inherit it, whatever session they make.
+#: Environment variable that marks the processes of a program. They inherit it, even in a session of their
+#: own.
 MARK = "STARTED_BY_TEST"
 _numbers = itertools.count()
-#: The marks of everything the tests started and did not see end (see ``left_over``), by process number.
+#: Marks of all started programs whose end the tests have not seen (see ``left_over``), by process number.
 _marks: dict[int, str] = {}
 
 
 class Program:
-    """A child process in a session of its own, so that signals reach it and its group alone.
+    """A child process in a session of its own, so that signals reach only it and its group.
 
-    Output and errors are collected line by line as they come. ``stop`` asks, then kills; no process
-    that it has started outlives it.
+    Its output and errors are collected line by line. ``stop`` sends SIGTERM, then SIGKILL; no process that
+    the program started outlives it.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Program:
         cwd: Path = ROOT,
         name: str = "",
     ) -> None:
-        """``env`` is added to the environment of the tests; a value of None takes a name out of it."""
+        """``env`` is added to the environment of the tests. The value None removes a variable."""
         self.args = [str(arg) for arg in args]
         self.name = name or Path(self.args[0]).name
         self.cwd = cwd
@@ -78,7 +79,7 @@ class Program:
                 self.lines.append(line.rstrip("\n"))
 
     def stop(self, *, within_seconds: float = 10.0) -> int | None:
-        """SIGTERM, then SIGKILL for what is left. Returns the exit code."""
+        """Send SIGTERM, then SIGKILL to all remaining processes. Returns the exit code."""
         if self._process is None:
             return None
         if self._process.poll() is None:
@@ -88,7 +89,7 @@ class Program:
         return self.kill_group()
 
     def kill_group(self) -> int | None:
-        """``kill -9`` of every process that it has started. Returns the exit code of the first one."""
+        """``kill -9`` each of its processes. Returns the exit code of the first one."""
         if self._process is None:
             return None
         for member in self.members():
@@ -105,7 +106,7 @@ class Program:
         return code
 
     def wait(self, *, within_seconds: float = HANG_SECONDS) -> int:
-        """Wait for the end of the program; AssertionError with its output if it takes longer."""
+        """Wait for the end of the program. Raises AssertionError with its output after ``within_seconds``."""
         try:
             code = self.popen.wait(within_seconds)
         except subprocess.TimeoutExpired:
@@ -140,7 +141,7 @@ class Program:
     def terminate(self) -> None:
         self.signal(signal.SIGTERM)
 
-    # --- looking at it --------------------------------------------------------------------------
+    # --- state and output --------------------------------------------------------------------------
 
     @property
     def popen(self) -> subprocess.Popen[str]:
@@ -162,7 +163,7 @@ class Program:
         return sorted(found, key=lambda process: (process.create_time(), process.pid))
 
     def members(self) -> list[psutil.Process]:
-        """Every living process that it has started, orphans and sessions of their own too."""
+        """All its living processes, including orphans and leaders of other sessions."""
         return processes_of({self.pid: self._mark})
 
     @property
@@ -173,7 +174,7 @@ class Program:
         return "\n".join(self.lines[-count:])
 
     def wait_for_line(self, pattern: str, *, within_seconds: float = HANG_SECONDS, after: int = 0) -> str:
-        """The first line (from number ``after`` on) in which the regular expression is found."""
+        """The first line, from number ``after`` on, that matches the regular expression."""
 
         def look() -> str | None:
             for line in self.lines[after:]:
@@ -185,9 +186,9 @@ class Program:
 
 
 def processes_of(programs: Mapping[int, str]) -> list[psutil.Process]:
-    """Living processes (zombies are not) of programs, given by their first process and their mark.
+    """Living processes of programs, without zombies. A program is given by its first process and its mark.
 
-    A server that writes a title over its environment is known by its session.
+    A server that overwrites its environment with a title is found by its session.
     """
     marks, found = set(programs.values()), []
     for process in psutil.process_iter():
@@ -204,5 +205,5 @@ def left_over() -> list[psutil.Process]:
 
 
 def spare(pid: int) -> None:
-    """Take a program that outlives the test in which it was started out of ``left_over``."""
+    """Remove a program from ``left_over`` that may outlive its test."""
     _marks.pop(pid, None)

@@ -1,4 +1,4 @@
-"""Finding a program, or saying in one line what to install."""
+"""Finds installed programs, or prints in one line how to install them."""
 
 import os
 import shutil
@@ -12,14 +12,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def absent(sentence: str) -> None:
-    """Skip the test at home, fail it in CI: there a missing program would hide a broken promise."""
+    """Skip the test at home, but fail it in CI: a missing program would hide a broken promise."""
     if os.environ.get("CI"):
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
 
 
 def require(program: str, install_hint: str, *, beside: tuple[str | Path, ...] = ()) -> str:
-    """The path of ``program``, looked for in the folders ``beside`` and then in PATH."""
+    """The path of ``program``, searched in the folders ``beside`` and then in PATH."""
     for folder in beside:
         found = shutil.which(program, path=str(folder))
         if found:
@@ -30,12 +30,12 @@ def require(program: str, install_hint: str, *, beside: tuple[str | Path, ...] =
     return str(found)
 
 
-#: Runs a command as process 1 of a container does: in a namespace of process numbers of its own.
+#: Runs a command as process 1, as a container does: in its own namespace of process numbers.
 AS_PROCESS_1 = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
 def require_namespace(args: Sequence[str]) -> list[str]:
-    """The command that runs ``args`` as process 1. Signals have to be sent to the child of ``unshare``."""
+    """The command that runs ``args`` as process 1. Send signals to the child of ``unshare``."""
     try:
         subprocess.run([*AS_PROCESS_1, "true"], check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.SubprocessError):

@@ -17,9 +17,9 @@ HINT = "apt-get install redis-server"
 class RedisServer:
     """``redis-server`` in a folder of its own. ``restart`` keeps port and folder.
 
-    Without ``appendonly`` nothing survives a restart, with it everything acknowledged does
-    (``appendfsync always``). With ``tls`` the port speaks TLS only, with a self-signed certificate.
-    Other ``options`` are those of redis.conf, with ``_`` for ``-``.
+    Without ``appendonly`` all data is lost in a restart. With it, all acknowledged data survives
+    (``appendfsync always``). With ``tls`` the port accepts only TLS, with a self-signed certificate. Other
+    ``options`` are those of redis.conf, with ``_`` for ``-``.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RedisServer:
             return bool(connection.ping())
 
     def stop(self) -> None:
-        """Ask it to end, as a platform's maintenance does."""
+        """Send SIGTERM, as a platform does for maintenance."""
         if self._program is not None:
             self._program.stop()
             self._program = None
@@ -93,7 +93,7 @@ class RedisServer:
             self._program = None
 
     def restart(self) -> None:
-        """End and start again on the same port, with what the append-only file kept."""
+        """Stop and start again on the same port, with the data of the append-only file."""
         self.stop()
         self.start()
 
@@ -117,7 +117,7 @@ class RedisServer:
         return self._program.pid
 
     def connect(self, **options: Any) -> redis.Redis:
-        """A plain connection pool for the test itself; the certificate is not checked."""
+        """A plain connection for the test itself. The certificate is not checked."""
         if self.tls:
             options.setdefault("ssl_cert_reqs", "none")
         return redis.Redis.from_url(self.url, **options)

@@ -1,4 +1,4 @@
-"""Just enough of Redis' protocol (RESP 2 and 3) to see where a command or a reply ends."""
+"""The part of Redis' protocol (RESP 2 and 3) that finds the end of a command or a reply."""
 
 from typing import BinaryIO
 

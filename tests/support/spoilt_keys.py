@@ -1,4 +1,4 @@
-"""What another program may have left in place of each key: values of other types, and garbage of its type."""
+"""Values that another program may leave in each key: values of other types, and garbage of the right type."""
 
 import json
 import math
@@ -10,9 +10,9 @@ import redis
 
 from queueing.broker.keys import NAMESPACE_TYPES, QUEUE_TYPES, Keys
 
-#: The queue whose keys are spoilt. The queue beside it has to stay visible.
+#: The queue with the spoilt keys. The queue beside it must stay visible.
 QUEUE, BESIDE = "testqueue", "default"
-#: How a value of each Redis type is written. The first is neither UTF-8 nor harmless in a page.
+#: Commands that write a value of each Redis type. The first value is not UTF-8 and contains HTML.
 TYPES: dict[str, Callable[[redis.Redis, str], object]] = {
     "string": lambda r, key: r.set(key, b'gar\xff"<script>'),
     "list": lambda r, key: r.rpush(key, "a", "b"),
@@ -24,13 +24,13 @@ TYPES: dict[str, Callable[[redis.Redis, str], object]] = {
 ID = "hol7zzzzzz" + "q" * 22
 MANY = "9" * 400
 DEEP = "[" * 50_000
-#: Names that no program of ours would give a queue, a worker or a schedule.
+#: Names that this project would not give to a queue, a worker or a schedule.
 NAMES = (b"", b"a:b", b"\xff\xfe", b"<script>alert(1)</script>", b"x\r\ny", b"z" * 5000, b":held", b"n\x00l")
 
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """A key, what is done to it, and whether that makes it a key of another type."""
+    """A key, the commands that spoil it, and whether they change its type."""
 
     name: str
     key: str
@@ -39,7 +39,7 @@ class Spoilt:
 
 
 def of_other_types(keys: Keys) -> Iterator[Spoilt]:
-    """Each key with each type that it should not have."""
+    """Each key with each wrong type."""
     names = [*keys.of_namespace(), *keys.all_of_queue(QUEUE), keys.schedule(f"{QUEUE}-dead")]
     names += [keys.attributes(f"{QUEUE}-dead"), keys.hits("post 127.0.0.1")]
     for key in names:
@@ -59,7 +59,7 @@ def _replaced(key: str, type: str) -> Callable[[redis.Redis], object]:
 
 
 def of_garbage(keys: Keys) -> Iterator[Spoilt]:
-    """Each key with values that are of its type and mean nothing."""
+    """Each key with meaningless values of the right type."""
     for name in QUEUE_TYPES:
         key = f"{keys.ns}:{QUEUE}:{name}"
         for text in ("", "{", "[1]", MANY, b"\xff\x00", DEEP):
@@ -92,7 +92,7 @@ def of_garbage(keys: Keys) -> Iterator[Spoilt]:
 
 
 def _filled(key: str, type: str, text: str | bytes) -> Callable[[redis.Redis], object]:
-    """``text`` in every place of a key."""
+    """Write ``text`` into every part of a key."""
     fields = (
         "x",
         ID,

@@ -1,4 +1,4 @@
-"""The one place where a test waits: bounded polling."""
+"""Bounded polling, the only way in which tests wait."""
 
 import os
 import secrets
@@ -10,12 +10,13 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-#: Only something that hangs takes longer, even on a busy machine. A promise of seconds has its own bound.
+#: Longer than any wait on a busy machine, so only a hang reaches it. Promises in seconds have their own
+#: bounds.
 HANG_SECONDS = 60.0
 
 
 class Running(Protocol):
-    """A started program: there is no use in waiting for what it does once it has ended."""
+    """A started program. Waiting for its effects ends when the program ends."""
 
     name: str
 
@@ -33,11 +34,11 @@ def eventually(
     of: Running | None = None,
     every_seconds: float = 0.02,
 ) -> T:
-    """Call ``check`` until it returns something true, and return that.
+    """Call ``check`` until it returns a true value, and return that value.
 
-    An exception inside ``check`` counts as "not yet"; the last one is shown when the time is over.
-    ``what`` tells what was waited for; as a function it is asked at the end only. ``of`` is the
-    program that is to do it: its last lines are shown, and its end is the end of the waiting.
+    An exception in ``check`` means "not yet"; the last one is shown after a timeout. ``what`` describes
+    the condition; as a function it is called after a timeout only. ``of`` is the program that should cause
+    it: its last lines are shown, and its end ends the wait.
     """
     end = time.monotonic() + within_seconds
     while True:
@@ -47,7 +48,7 @@ def eventually(
             result = check()
             if result:
                 return result
-        except Exception as raised:  # whatever it was, it may pass until the time is over
+        except Exception as raised:  # any error may disappear before the timeout
             error = raised
         if ended or time.monotonic() >= end:
             text = (what() if callable(what) else what) or str(check)
@@ -57,15 +58,15 @@ def eventually(
         time.sleep(every_seconds)
 
 
-#: Ports for the tests' servers: no system gives them to outgoing connections, which would take the place
-#: of a server that is about to start, or to start again.
+#: Ports for the tests' servers. No system uses them for outgoing connections, which could take the port of a
+#: server that is about to start or restart.
 PORTS = range(20_000, 32_000)
-#: Test processes that run side by side have a share each.
+#: Parallel test processes have a share each.
 SHARES = 12
 
 
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago, and that no other test process chooses."""
+    """A loopback TCP port that was free a moment ago. No other test process chooses it."""
     share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES
     size = len(PORTS) // SHARES
     while True:
@@ -76,7 +77,7 @@ def free_port() -> int:
 
 
 def accepts(port: int) -> bool:
-    """Whether something listens on the loopback port."""
+    """Whether a server listens on the loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0

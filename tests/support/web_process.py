@@ -1,4 +1,4 @@
-"""The site under Gunicorn, as the Procfile starts it, and a visitor without a browser."""
+"""The site under Gunicorn, started as in the Procfile, and a visitor without a browser."""
 
 import http.client
 import http.cookies
@@ -49,7 +49,7 @@ class WebProcess(Program):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, redirects not followed."""
+    """A response. Redirects are not followed."""
 
     status: int
     text: str
@@ -60,7 +60,7 @@ class Answer:
 
 
 class Visitor:
-    """Keeps cookies, sends the CSRF token, and says the same ``headers`` with every request."""
+    """Keeps cookies, sends the CSRF token, and adds ``headers`` to each request."""
 
     def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
         self.port = port

@@ -40,23 +40,23 @@ class WorkerProcess(Program):
         )
 
     def logged(self, pattern: str) -> list[datetime]:
-        """When it logged the lines in which the regular expression is found."""
+        """The times of the log lines that match the regular expression."""
         found = [line for line in self.lines if re.search(pattern, line)]
         return [datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f") for line in found]
 
     def signal_group(self, number: int) -> None:
-        """Signal every process of the worker, as a platform does. A child has a group of its own."""
+        """Signal every process of the worker, as a platform does. Each child has its own process group."""
         for member in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.send_signal(number)
 
     def kill_supervisor(self) -> None:
-        """``kill -9`` of the first process alone."""
+        """``kill -9`` the first process alone."""
         os.kill(self.pid, signal.SIGKILL)
 
 
 def migrate(database_url: str) -> None:
-    """Make the tables in a database."""
+    """Create the tables in a database."""
     done = Program(
         [sys.executable, MANAGE, "migrate", "--verbosity", "0"],
         env={
@@ -78,7 +78,7 @@ def environment(redis_url: str, database: Path, ledger: Path | None = None) -> d
 
 
 def site_environment(redis_url: str, database_url: str) -> dict[str, str | None]:
-    """What a production-like process of the site needs, and nothing of the caller's own."""
+    """The variables of a production-like process of the site, without those of the caller."""
     return {
         "DJANGO_SETTINGS_MODULE": "mqsite.settings",
         "SECRET_KEY": "only-for-tests-" + "0123456789abcdef" * 4,

@@ -1,4 +1,4 @@
-"""The ten methods of RSMQ, called in Node and in Python by the same names."""
+"""RSMQ's ten methods, called in Node and in Python by the same names."""
 
 import json
 import socket
@@ -15,14 +15,14 @@ from tests.support.program import Program
 
 
 class RsmqError(Exception):
-    """An error as a caller sees it: RSMQ's name and its text."""
+    """An error with RSMQ's name and text."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(name, text)
 
 
 class NodeSide:
-    """One version of npm's rsmq, driven over a socket, a JSON line per call and answer."""
+    """One version of npm's rsmq in a Node process. Each call and each answer is a JSON line on a socket."""
 
     def __init__(self, program: Program, port: int) -> None:
         self.program = program
@@ -31,7 +31,7 @@ class NodeSide:
         self._lines = self._socket.makefile("rb")
 
     def call(self, method: str, *, realtime: bool = False, **options: Any) -> Any:
-        """``realtime`` calls an RSMQ that was built with it."""
+        """Call a method. ``realtime`` selects an instance that was created with this option."""
         asked = {"method": method, "options": options, "realtime": realtime}
         self._socket.sendall(json.dumps(asked).encode() + b"\n")
         answer = json.loads(self._lines.readline())
@@ -44,7 +44,7 @@ class NodeSide:
         self._socket.close()
 
 
-#: RSMQ's method -> ours, and the parameters that are positional here.
+#: RSMQ's method -> the method of this client, and its positional parameters.
 METHODS = {
     "createQueue": ("create_queue", ("qname",)),
     "listQueues": ("list_queues", ()),
@@ -60,7 +60,7 @@ METHODS = {
 
 
 class PythonSide:
-    """Our client, called by RSMQ's names and answering in RSMQ's shapes."""
+    """This client, with RSMQ's names of methods and RSMQ's shapes of results."""
 
     def __init__(self, client: QueueClient) -> None:
         self.client = client
@@ -86,7 +86,7 @@ Side = NodeSide | PythonSide
 
 
 def outcome(side: Side, method: str, options: dict[str, Any]) -> Any:
-    """What a call returns, or name and text of its error."""
+    """The result of a call, or the name and text of its error."""
     try:
         return side.call(method, **options)
     except RsmqError as error:
@@ -95,7 +95,7 @@ def outcome(side: Side, method: str, options: dict[str, Any]) -> Any:
 
 @contextmanager
 def node_side(version: str, redis_port: int) -> Iterator[NodeSide]:
-    """A running bridge to ``version`` (npm's alias) on the Redis of that port."""
+    """A running bridge to ``version`` (npm's alias) on the Redis at that port."""
     with node_program("bridge.js", version, env={"REDIS_PORT": str(redis_port)}) as program:
         line = program.wait_for_line(r"^listening on \d+$")
         side = NodeSide(program, int(line.split()[-1]))

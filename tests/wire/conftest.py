@@ -1,4 +1,4 @@
-"""Both sides of the wire on one Redis."""
+"""Node's RSMQ and this client on one Redis."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from .bridge import NodeSide, PythonSide, Side, node_side
 
 @pytest.fixture(scope="package")
 def nodes(_session_redis: RedisServer) -> Iterator[dict[str, NodeSide]]:
-    """npm's rsmq in each pinned version, each in one process for all tests of this folder."""
+    """Each pinned version of npm's rsmq, in one process for all tests of this folder."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(node_side(name, _session_redis.port)) for name in VERSIONS}
 
@@ -32,5 +32,5 @@ def python(client: QueueClient) -> PythonSide:
 
 @pytest.fixture
 def sides(nodes: dict[str, NodeSide], python: PythonSide) -> dict[str, Side]:
-    """Everybody who speaks RSMQ here: both versions of Node, and ours."""
+    """All clients: both versions of Node's RSMQ, and this one."""
     return {**nodes, "ours": python}

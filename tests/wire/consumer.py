@@ -1,7 +1,7 @@
 """A program that takes messages until the queue is empty: ``consumer.py <redis url> <queue> <count>``.
 
-It says ``ready``, waits for the first message, takes up to ``count`` at once, and prints at the end what
-it took as JSON: [id, rc], …
+It prints ``ready``, waits for the first message, and takes up to ``count`` per call. At the end it prints
+the messages that it took as JSON: [id, rc], …
 """
 
 import json

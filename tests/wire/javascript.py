@@ -1,4 +1,4 @@
-"""Values as JavaScript source, so that Node gets what JSON cannot say: undefined, NaN, BigInt."""
+"""Values as JavaScript source, for values that JSON lacks: undefined, NaN, BigInt."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Undefined:
-    """Absent: ``undefined`` there, ``None`` or not given here."""
+    """An absent value: ``undefined`` in JavaScript, ``None`` or not given in Python."""
 
     def __repr__(self) -> str:
         return "undefined"
@@ -16,7 +16,7 @@ UNDEFINED = Undefined()
 
 
 def source(value: Any) -> str:
-    """The JavaScript that evaluates to the counterpart of a Python value."""
+    """The JavaScript source for the counterpart of a Python value."""
     if isinstance(value, Undefined):
         return "undefined"
     if isinstance(value, float):
@@ -24,7 +24,7 @@ def source(value: Any) -> str:
             return "NaN"
         return repr(value).replace("inf", "Infinity")
     if isinstance(value, int) and abs(value) > 2**53:
-        return f"{value}n"  # whole numbers have no limit here, so those beyond are JavaScript's BigInt
+        return f"{value}n"  # Python's integers have no limit, so larger ones become JavaScript's BigInt
     if isinstance(value, list):
         return f"[{', '.join(map(source, value))}]"
     if isinstance(value, dict):

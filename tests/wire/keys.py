@@ -1,4 +1,4 @@
-"""What lies in Redis, with ids and times made comparable."""
+"""The contents of Redis, with ids and times made comparable."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import redis
 
 NS = "rsmq"
 ID = re.compile(r"[a-zA-Z0-9:]{32}")
-#: RSMQ's own keys; a queue name holds no colon.
+#: RSMQ's own keys. The name of a queue cannot contain a colon.
 RSMQ_KEY = re.compile(rf"{NS}:[^:]+(:Q)?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """A moment, as ms from now; equal to another one that is less than two seconds off."""
+    """A moment in ms from now. It equals another moment that is less than two seconds apart."""
 
     ms: float
 
@@ -26,7 +26,7 @@ class About:
 
 
 def rsmqs_keys(connection: redis.Redis) -> dict[str, Any]:
-    """All keys of RSMQ; ids become their rank in time, times their distance from now."""
+    """All keys of RSMQ. Ids become their rank in time, times their distance from now."""
     seconds, microseconds = connection.time()
     now_ms = seconds * 1000 + microseconds / 1000
     names = sorted(name for name in map(bytes.decode, connection.keys(f"{NS}:*")) if RSMQ_KEY.fullmatch(name))
@@ -37,7 +37,7 @@ def rsmqs_keys(connection: redis.Redis) -> dict[str, Any]:
 
 
 def beside(connection: redis.Redis) -> dict[str, int]:
-    """All keys that are not RSMQ's, with their ms to live (-1: for ever)."""
+    """All keys that are not RSMQ's, with their ms to live (-1: no expiry)."""
     names = [name for name in map(bytes.decode, connection.keys("*")) if not RSMQ_KEY.fullmatch(name)]
     return {name: connection.pttl(name) for name in names}
 
@@ -75,5 +75,5 @@ def _field(name: str, ranks: dict[str, str]) -> str:
 def _value(name: str, value: str, now_ms: float) -> Any:
     if name.endswith(":fr"):
         return About(int(value) - now_ms)
-    # Whole seconds: two that are one apart may be a moment apart.
+    # Times in whole seconds may differ by one, even if they are only a moment apart.
     return About((int(value) * 1000 - now_ms) / 2) if name in ("created", "modified") else value

@@ -1,4 +1,4 @@
-"""Many readers of both kinds at once."""
+"""Many readers in Node and Python at the same time."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ COUNT = 10_000
 BY_NODE = 1000
 
 
-def test_three_readers_of_each_kind_take_ten_thousand_messages_once_each(
+def test_three_readers_in_node_and_three_here_take_ten_thousand_messages_once_each(
     redis_server: RedisServer, client: QueueClient, figure: Callable[[str], None]
 ):
     client.create_queue("q")
@@ -28,7 +28,7 @@ def test_three_readers_of_each_kind_take_ten_thousand_messages_once_each(
         versions = (*VERSIONS, VERSIONS[-1])
         nodes = [stack.enter_context(node_side(version, redis_server.port)) for version in versions]
         arguments = [sys.executable, "-m", "tests.wire.consumer", redis_server.url, "q"]
-        # One takes single messages, as Node does, the others small batches.
+        # One takes single messages, as Node does. The others take small batches.
         ours = [stack.enter_context(Program([*arguments, count], name="reader")) for count in "125"]
         for reader in ours:
             reader.wait_for_line("^ready$")

@@ -1,4 +1,4 @@
-"""What other clients of the same layout leave in a queue is read without a crash."""
+"""Queues written by other clients of the same layout are read without a crash."""
 
 import inspect
 from collections.abc import Callable
@@ -17,9 +17,10 @@ from tests.support.worker_process import WorkerProcess
 IDS = [f"hofomibyd{digit}{'C6Bui6YyW5dCn6wqEu1fvv'}" for digit in "wxyz"]
 SENT_MS = int(IDS[0][:10], 36) // 1000
 
-#: What each program leaves: attributes of a queue, and its messages as (body, other fields, ms of delay).
+#: The data that each program writes: attributes of a queue, and its messages as (body, other fields, ms of
+#: delay).
 LAYOUTS: dict[str, tuple[dict[str, Any], list[tuple[bytes, dict[str, Any], float]]]] = {
-    # Version 0.6.1 writes what it was given, rounds nothing, and a time from the client's clock.
+    # Version 0.6.1 stores its options unrounded, and times by the client's clock.
     "PyRSMQ": (
         {"vt": 30.5, "delay": 0.25, "maxsize": 65565, "created": 1795454967, "modified": 1795454967},
         [(b'{"a": 1}', {"rc": 1, "fr": SENT_MS}, 500), (b"\xff\xfe", {}, 250), (b"text", {}, 1500)],
@@ -28,12 +29,12 @@ LAYOUTS: dict[str, tuple[dict[str, Any], list[tuple[bytes, dict[str, Any], float
         {"vt": "30.0", "delay": "0.0", "maxsize": "65565.0", "created": "1.8e9", "modified": 1795454967.5},
         [(b"text", {}, 0)],
     ),
-    # Versions from 14 on keep milliseconds where RSMQ has seconds.
+    # Versions from 14 on store milliseconds where RSMQ stores seconds.
     "rsmq-async": (
         {"vt": 30000, "delay": 500, "maxsize": 65536, "created": 1795454967, "modified": 1795454967},
         [(b"text", {}, 500), (b"\x00\x80", {"rc": 3, "fr": SENT_MS}, 0)],
     ),
-    # With its feature break-js-comp even the scores are µs: due in the year 58,000.
+    # With its feature break-js-comp even the scores are in µs, which means due in the year 58,000.
     "rsmq-async in microseconds": (
         {"vt": 30000, "delay": 0, "maxsize": -1, "created": 1795454967, "modified": 1795454967},
         [(b"text", {}, SENT_MS * 999.0)],
@@ -145,20 +146,20 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
 }
 
 
-def test_the_calls_cover_the_whole_client():
+def test_the_listed_calls_cover_the_whole_client():
     methods = inspect.getmembers(QueueClient, inspect.isfunction)
     assert {name for name, _ in methods if not name.startswith("_")} == set(CALLS)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("method", CALLS)
-def test_every_method_reads_it(client: QueueClient, layout: str, method: str):
+def test_every_method_works_on_a_queue_of_another_client(client: QueueClient, layout: str, method: str):
     leave(client, "q", layout)
     CALLS[method](client)
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "rsmq-async in microseconds"])
-def test_every_message_of_it_is_received_and_deleted(client: QueueClient, layout: str):
+def test_every_message_of_another_client_is_received_and_deleted(client: QueueClient, layout: str):
     ids = leave(client, "q", layout)
     messages = client.receive_messages("q")
     assert sorted(message.id for message in messages) == ids
@@ -166,14 +167,16 @@ def test_every_message_of_it_is_received_and_deleted(client: QueueClient, layout
     assert client.get_queue_attributes("q").msgs == 0
 
 
-def test_the_attributes_of_others_are_read_as_rsmq_reads_them(client: QueueClient):
+def test_attributes_of_other_clients_are_read_as_rsmq_reads_them(client: QueueClient):
     leave(client, "q", "PyRSMQ")
     found = client.get_queue_attributes("q")
     assert (found.vt, found.delay, found.maxsize) == (30, 0, 65565)
 
 
 @pytest.mark.parametrize("name", ["odd.name é", "with space", "QUEUE:", "n" * 300, "", "\n"])
-def test_a_name_that_rsmq_would_refuse_is_listed_and_refused_politely(client: QueueClient, name: str):
+def test_a_queue_name_that_rsmq_would_refuse_is_listed_and_refused_without_a_crash(
+    client: QueueClient, name: str
+):
     leave(client, name, "PyRSMQ")
     client.create_queue("q")
     assert set(client.list_queues()) == {"q", name}
@@ -190,7 +193,7 @@ def test_a_name_that_rsmq_would_refuse_is_listed_and_refused_politely(client: Qu
         assert isinstance(caught.value, InvalidFormat) or not name
 
 
-def test_a_name_that_is_no_text_is_listed(client: QueueClient):
+def test_a_queue_name_that_is_not_text_is_listed(client: QueueClient):
     client.redis.sadd("rsmq:QUEUES", b"\xff\xfe")
     client.redis.hset(b"rsmq:\xff\xfe:Q", mapping={"vt": 1, "delay": 0, "maxsize": 1024})
     [name] = client.list_queues()
@@ -198,12 +201,12 @@ def test_a_name_that_is_no_text_is_listed(client: QueueClient):
     assert [figures.name for figures in client.queue_figures()] == [name]
 
 
-def test_a_worker_runs_what_the_others_left(
+def test_a_worker_runs_messages_of_other_clients(
     redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     queues = dict(zip(["ledger", "brisk", "slow"], ["PyRSMQ", "rsmq-async", "rsmq 0.7"], strict=True))
     sent = {queue: leave(client, queue, layout) for queue, layout in queues.items()}
-    for body_id in sent["slow"]:  # this handler waits as long as its body says
+    for body_id in sent["slow"]:  # this handler waits for the seconds in its body
         client.redis.hset("rsmq:slow:Q", body_id, "0 seconds")
     with worker(*queues) as process:
         eventually(

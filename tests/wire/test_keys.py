@@ -1,4 +1,4 @@
-"""The same calls by Node and by Python leave the same keys and give the same answers."""
+"""The same calls in Node and Python leave the same keys and return the same results."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from .bridge import METHODS, NodeSide, PythonSide, Side, outcome
 from .keys import About, beside, rsmqs_keys
 
-#: A step is RSMQ's method and its options; an ``id`` that is a number is that of the n-th sending.
+#: A step is RSMQ's method and its options. A number as ``id`` means the id of the n-th sending.
 Step = tuple[str, dict[str, Any]]
 
 UNKNOWN_ID = "f1tt8ybszqAbCdEfGhIjKlMnOpQrStUv"
@@ -150,7 +150,7 @@ SEQUENCES: dict[str, list[Step]] = {
 
 
 def run(side: Side, connection: redis.Redis, steps: list[Step]) -> Iterator[tuple[Step, Any, Any]]:
-    """After each step: the step, what it returned, and RSMQ's keys."""
+    """Yields after each step: the step, its result, and RSMQ's keys."""
     ids: list[str] = []
     for method, options in steps:
         options = dict(options)
@@ -164,12 +164,12 @@ def run(side: Side, connection: redis.Redis, steps: list[Step]) -> Iterator[tupl
 
 
 def comparable(result: Any, ids: list[str]) -> Any:
-    """An answer with its ids as numbers and without what two runs cannot have in common."""
+    """A result with its ids as numbers and without values that differ between two runs."""
     if isinstance(result, dict) and "sent" in result:
         known = {"id": ids.index(result["id"]), "sent": int(result["id"][:10], 36) / 1000 == result["sent"]}
         return result | known | {"fr": About(result["fr"] - result["sent"])}
     if isinstance(result, dict):
-        # RSMQ counts a message just sent as hidden until the second is over.
+        # RSMQ counts a new message as hidden until its second is over.
         return {k: v for k, v in result.items() if k not in ("created", "modified", "hiddenmsgs")}
     if isinstance(result, list):
         return sorted(result)
@@ -177,7 +177,7 @@ def comparable(result: Any, ids: list[str]) -> Any:
 
 
 def _let_a_millisecond_pass(connection: redis.Redis) -> None:
-    """Equal times would be ordered by the random part of the ids."""
+    """Ids with equal times would be ordered by their random part."""
 
     def now_ms() -> int:
         seconds, microseconds = connection.time()
@@ -193,7 +193,7 @@ def test_the_sequences_cover_all_ten_methods():
 
 
 @pytest.mark.parametrize("steps", SEQUENCES.values(), ids=SEQUENCES)
-def test_the_same_calls_leave_the_same_keys_and_nothing_of_ours_but_the_sender(
+def test_the_same_calls_leave_rsmqs_keys_and_only_the_sender_as_an_extra_key(
     node: NodeSide, python: PythonSide, redis_connection: redis.Redis, steps: list[Step]
 ):
     by_node = list(run(node, redis_connection, steps))
@@ -206,14 +206,14 @@ def test_the_same_calls_leave_the_same_keys_and_nothing_of_ours_but_the_sender(
             assert 0 < ms_to_live <= 600_000
 
 
-def test_attributes_read_the_same_on_both_sides(node: NodeSide, python: PythonSide):
+def test_node_and_python_read_the_same_attributes(node: NodeSide, python: PythonSide):
     node.call("createQueue", qname="q", vt=0)
     for number in range(5):
         node.call("sendMessage", qname="q", message=str(number), delay=60 * (number % 2))
     python.call("receiveMessage", qname="q", vt=60)
     python.call("popMessage", qname="q")
 
-    def equal() -> bool:  # RSMQ counts a message just sent as hidden until the second is over
+    def equal() -> bool:  # RSMQ counts a new message as hidden until its second is over
         return node.call("getQueueAttributes", qname="q") == python.call("getQueueAttributes", qname="q")
 
     eventually(equal, what="equal attributes")

@@ -1,4 +1,4 @@
-"""Whoever sends and whoever receives: body, time of sending, receive count and first receive are the same."""
+"""Body, time of sending, receive count and first receive are the same for each pair of sender and receiver."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from tests.support.node_programs import VERSIONS
 from .bridge import Side
 
 SIDES = (*VERSIONS, "ours")
-#: What is sent, and what arrives where that is not the same: no UTF-8 holds half a surrogate pair.
+#: The body sent -> the body received. They differ only for half a surrogate pair, which UTF-8 cannot encode.
 BODIES: dict[str, tuple[str, str]] = {
     name: (text, text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     for name, text in {
@@ -32,7 +32,7 @@ BODIES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("producer", "consumer"), list(itertools.product(SIDES, SIDES)))
-def test_what_one_sends_the_other_receives(
+def test_each_client_receives_what_each_other_client_sends(
     sides: dict[str, Side], redis_connection: redis.Redis, producer: str, consumer: str
 ):
     sender, receiver = sides[producer], sides[consumer]

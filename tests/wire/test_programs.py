@@ -1,4 +1,4 @@
-"""The two Node programs of the article, unchanged, on one Redis with ours."""
+"""The two Node programs of the article, unchanged, with this project's page and worker on one Redis."""
 
 import urllib.request
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def post(port: int) -> str:
         return response.read().decode()
 
 
-def test_a_node_page_feeds_our_worker(
+def test_this_projects_worker_runs_messages_of_the_node_page(
     redis_server: RedisServer,
     client: QueueClient,
     diary: Diary,
@@ -34,7 +34,9 @@ def test_a_node_page_feeds_our_worker(
         assert (found.totalsent, found.totalrecv, found.msgs) == (5, 5, 0)
 
 
-def test_a_node_worker_takes_what_our_page_sends(redis_server: RedisServer, shared_client: QueueClient):
+def test_the_node_worker_takes_messages_of_this_projects_page(
+    redis_server: RedisServer, shared_client: QueueClient
+):
     shared_client.create_queue("testqueue")
     environment = {"REDIS_PORT": str(redis_server.port)}
     with node_program("worker.js", env=environment) as worker:

@@ -1,4 +1,4 @@
-"""A program in Node enqueues a task by its documented body, and a worker of ours runs it."""
+"""A program in Node enqueues a task by its documented body, and a worker runs it."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from .bridge import NodeSide
 
 @pytest.fixture
 def backend(settings, shared_client: QueueClient):
-    """Ours, as the worker has it."""
+    """The client as the worker creates it."""
     from queueing.tasks.compat import task_backends
 
     settings.TASKS = {
@@ -24,7 +24,7 @@ def backend(settings, shared_client: QueueClient):
 
 
 @pytest.mark.django_db
-def test_node_enqueues_a_task(
+def test_a_worker_runs_a_task_that_node_enqueued(
     node: NodeSide, client: QueueClient, backend, worker: Callable[..., WorkerProcess]
 ):
     from tests.unit.tasks.app import tasks
@@ -37,12 +37,12 @@ def test_node_enqueues_a_task(
     result = tasks.add.get_result(id)
     assert (str(result.status), result.args, result.kwargs) == ("READY", [40], {"b": 2})
     with worker("default", env={"DJANGO_SETTINGS_MODULE": "tests.unit.tasks.settings"}) as process:
-        # It leaves the queue with its end; the result itself is in the database of the worker then.
+        # The message leaves the queue when the task ends. The result is in the database of the worker.
         eventually(lambda: client.get_queue_attributes("default").msgs == 0, of=process)
     assert client.queue_figures(["default"])[0].dead == 0
 
 
-def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend):
+def test_a_node_reader_receives_the_message_with_the_highest_priority_first(node: NodeSide, backend):
     from tests.unit.tasks.app import tasks
 
     plain = tasks.note.enqueue("plain")
@@ -52,7 +52,7 @@ def test_a_reader_in_node_is_given_the_urgent_one_first(node: NodeSide, backend)
     assert json.loads(received[0]["message"])["args"] == ["urgent"]
 
 
-def test_the_urgent_one_that_a_reader_in_node_let_time_out_is_first_again(
+def test_an_urgent_message_that_timed_out_in_node_is_first_again(
     node: NodeSide, client: QueueClient, backend
 ):
     from tests.unit.tasks.app import tasks

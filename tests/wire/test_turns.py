@@ -1,4 +1,4 @@
-"""One queue in the hands of both: what one does to a message or a queue, the other one finds."""
+"""Node and Python use one queue in turns: each sees the changes of the other."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,12 +16,12 @@ from .bridge import NodeSide, PythonSide, RsmqError
 
 @pytest.fixture(params=["Node first", "Python first"])
 def pair(request: pytest.FixtureRequest, node: NodeSide, python: PythonSide) -> tuple[Any, Any]:
-    """Both sides in each order, and a queue ``q``."""
+    """Both clients in each order, and a queue ``q``."""
     node.call("createQueue", qname="q")
     return (node, python) if request.param == "Node first" else (python, node)
 
 
-def test_receive_counts_and_first_receive_agree_in_turns(pair):
+def test_receive_count_and_first_receive_agree_when_clients_take_turns(pair):
     one, other = pair
     message_id = other.call("sendMessage", qname="q", message="in turns")
     turns = [side.call("receiveMessage", qname="q", vt=0) for side in (one, other) * 3]
@@ -34,7 +34,7 @@ def test_receive_counts_and_first_receive_agree_in_turns(pair):
     assert other.call("receiveMessage", qname="q") == {}
 
 
-def test_what_one_hides_and_shows_the_other_does_not_see_and_sees(pair):
+def test_a_message_that_one_client_hides_or_shows_is_hidden_or_shown_for_the_other(pair):
     one, other = pair
     message_id = one.call("sendMessage", qname="q", message="hidden")
     assert one.call("changeMessageVisibility", qname="q", id=message_id, vt=60) == 1
@@ -45,7 +45,7 @@ def test_what_one_hides_and_shows_the_other_does_not_see_and_sees(pair):
     assert one.call("receiveMessage", qname="q")["rc"] == 2
 
 
-def test_what_one_deletes_the_other_holds_no_more(pair, redis_connection: redis.Redis):
+def test_a_message_that_one_client_deletes_is_gone_for_its_receiver(pair, redis_connection: redis.Redis):
     one, other = pair
     message_id = one.call("sendMessage", qname="q", message="held")
     assert other.call("receiveMessage", qname="q")["id"] == message_id
@@ -56,7 +56,7 @@ def test_what_one_deletes_the_other_holds_no_more(pair, redis_connection: redis.
     assert redis_connection.exists("rsmq:q") == 0
 
 
-def test_what_one_has_received_the_other_pops(pair, redis_connection: redis.Redis):
+def test_a_message_that_one_client_received_is_popped_by_the_other(pair, redis_connection: redis.Redis):
     one, other = pair
     message_id = other.call("sendMessage", qname="q", message="popped")
     received = one.call("receiveMessage", qname="q", vt=0)
@@ -66,7 +66,7 @@ def test_what_one_has_received_the_other_pops(pair, redis_connection: redis.Redi
     assert redis_connection.hlen("rsmq:q:Q") == 7
 
 
-def test_a_queue_that_one_deletes_is_gone_for_the_other(pair, redis_connection: redis.Redis):
+def test_a_queue_that_one_client_deletes_is_gone_for_the_other(pair, redis_connection: redis.Redis):
     one, other = pair
     message_id = one.call("sendMessage", qname="q", message="lost")
     assert other.call("receiveMessage", qname="q")["id"] == message_id
@@ -88,7 +88,7 @@ def test_a_queue_that_one_deletes_is_gone_for_the_other(pair, redis_connection: 
     assert redis_connection.keys("rsmq:q*") == []
 
 
-def test_a_receipt_fits_no_more_once_node_has_received_the_message(node: NodeSide, client: QueueClient):
+def test_a_receipt_is_refused_once_node_has_received_the_message_again(node: NodeSide, client: QueueClient):
     client.create_queue("q")
     client.send_message("q", "mine")
     mine = client.receive_message("q", vt=0)
@@ -101,7 +101,7 @@ def test_a_receipt_fits_no_more_once_node_has_received_the_message(node: NodeSid
     assert client.delete_messages("q", [mine, mine.id]) == [0, 0]
 
 
-def test_a_message_that_we_release_goes_to_node_at_once(node: NodeSide, client: QueueClient):
+def test_a_released_message_goes_to_node_immediately(node: NodeSide, client: QueueClient):
     client.create_queue("q")
     first, second = client.send_messages("q", ["first", "second"])
     mine = client.receive_message("q")
@@ -111,7 +111,7 @@ def test_a_message_that_we_release_goes_to_node_at_once(node: NodeSide, client: 
     assert node.call("receiveMessage", qname="q")["id"] == second
 
 
-def test_headers_of_what_node_deletes_are_swept(node: NodeSide, client: QueueClient):
+def test_headers_of_messages_that_node_deleted_are_swept(node: NodeSide, client: QueueClient):
     client.create_queue("q")
     message_id = client.send_message("q", "body", headers={"trace": "1"})
     assert node.call("receiveMessage", qname="q")["message"] == "body"
@@ -123,7 +123,7 @@ def test_headers_of_what_node_deletes_are_swept(node: NodeSide, client: QueueCli
     assert [key for key in client.redis.keys("*") if not key.startswith(b"rsmq::sender:")] == []
 
 
-def test_what_node_received_too_often_goes_to_the_dead_letters_which_node_reads(
+def test_a_message_that_node_received_too_often_becomes_a_dead_letter_that_node_can_read(
     node: NodeSide, client: QueueClient
 ):
     client.create_queue("q")
@@ -138,13 +138,13 @@ def test_what_node_received_too_often_goes_to_the_dead_letters_which_node_reads(
     assert node.call("popMessage", qname="q")["id"] == message_id
 
 
-#: After so long only the poll or the end of a wait finds a message.
+#: Within this time only the poll or the end of a wait finds a message.
 LONG_SECONDS = 2 * HANG_SECONDS
 
 
 @pytest.fixture
 def slow_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receive finds a message only because it is woken or because the message comes due."""
+    """A receive finds a message only if it is woken or if the message comes due."""
     monkeypatch.setattr(receives, "POLL_SECONDS", LONG_SECONDS)
 
 
@@ -152,7 +152,7 @@ def slow_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_poll")
-def test_a_realtime_send_of_node_wakes_who_waits_here(
+def test_a_realtime_send_of_node_wakes_a_waiting_receive(
     node: NodeSide, client: QueueClient, redis_connection: redis.Redis
 ):
     client.create_queue("q")
@@ -164,7 +164,9 @@ def test_a_realtime_send_of_node_wakes_who_waits_here(
     assert received.id == message_id
 
 
-def test_our_sends_tell_nodes_subscribers_how_many_there_are(node: NodeSide, client: QueueClient):
+def test_each_send_publishes_the_number_of_messages_for_nodes_subscribers(
+    node: NodeSide, client: QueueClient
+):
     client.create_queue("heard")
     node.call("listen", channel="rsmq:rt:heard")
     node.call("sendMessage", qname="heard", message="Node's own", realtime=True)
@@ -175,7 +177,7 @@ def test_our_sends_tell_nodes_subscribers_how_many_there_are(node: NodeSide, cli
 
 
 @pytest.mark.usefixtures("slow_poll")
-def test_who_waits_learns_that_node_has_deleted_the_queue(node: NodeSide, client: QueueClient):
+def test_a_waiting_receive_fails_when_node_deletes_the_queue(node: NodeSide, client: QueueClient):
     client.create_queue("q")
     client.send_message("q", "never due here", delay_ms=3000)
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""Every parameter of the ten methods with values that are none: RSMQ's answer beside ours."""
+"""Every parameter of the ten methods with invalid values: RSMQ's answer beside that of this client."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from .keys import ID, rsmqs_keys
 GOOD_ID = "f1tt8ybszqAbCdEfGhIjKlMnOpQrStUv"
 
 VALUES: list[Any] = [
-    # absent, and what JavaScript calls false
+    # absent and falsy values
     *(UNDEFINED, None, "", 0, -0.0, False, math.nan),
     # numbers
     *(True, 1, -1, 7, 1.9, 6.99999, -0.5, 0.5, 1e3, 1e-5, 0.00012, 1e-7, 1.5e-9, 1e16, 1e21, 1.5e300),
@@ -33,7 +33,7 @@ VALUES: list[Any] = [
         -2,
     ),
     *(2**31, 2**53, 2**64, 10**21, -(10**21), 10**400, math.inf, -math.inf),
-    # texts that are numbers, or begin like one
+    # texts that are numbers or begin like one
     *("0", "7", " 7", "7 ", "+7", "-7", "-0", "- 7", "+", "-", "007", "0x10", "1e3", "1_000", "1,5", ".5"),
     *("12abc", "12 34", "abc", "null", "undefined", "true", "NaN", "Infinity", "9" * 30, "9" * 5000),
     *("\t\n\r\v\f 7", "\u00a07", "\ufeff7", "\u20037", "\u20287", "\u30007"),
@@ -71,7 +71,7 @@ VALUES: list[Any] = [
     *("x" * 1024, "x" * 1025, "😀" * 512, "😀" * 512 + "x", "é" * 1024, "\ud800" * 1024, "\ud800" * 1025),
 ]
 
-#: A call that works, of each method: the parameters are replaced one by one.
+#: A valid call of each method: the parameters are replaced one by one.
 CALLS: dict[str, dict[str, Any]] = {
     "createQueue": {"qname": "new", "vt": 5, "delay": 5, "maxsize": 2048},
     "listQueues": {},
@@ -85,7 +85,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "changeMessageVisibility": {"qname": "there", "id": GOOD_ID, "vt": 5},
 }
 
-#: (parameter, value) -> why ours answers otherwise. Nothing else may.
+#: (parameter, value) -> why this client answers differently. No other difference is allowed.
 DEVIATIONS: dict[tuple[str, Any], str] = {
     ("qname", "QUEUES"): "it would share a key with the index of all queues, and lose its messages",
 }
@@ -107,9 +107,9 @@ def prepare(connection: redis.Redis) -> None:
 def answers(
     side: Side, connection: redis.Redis, method: str, cases: list[dict[str, Any]]
 ) -> list[tuple[Any, Any]]:
-    """What each call returns, and what RSMQ's keys are after those that were not refused.
+    """The result of each call, and RSMQ's keys after each call that was accepted.
 
-    Refused ones must change nothing: they share a queue with the next one that is not.
+    A refused call must change nothing, so it shares a queue with the next accepted one.
     """
     found = []
     prepare(connection)
@@ -130,7 +130,7 @@ def _answer(side: Side, method: str, options: dict[str, Any]) -> Any:
         options = {name: value for name, value in options.items() if value is not UNDEFINED}
     try:
         result = outcome(side, method, options)
-    except Exception as error:  # what ours raises that is no QueueError is an answer, too
+    except Exception as error:  # an exception other than QueueError is an answer, too
         return ("crash", repr(error)[:100])
     if isinstance(result, dict):
         return {k: v for k, v in result.items() if k not in ("created", "modified", "fr")}
@@ -141,7 +141,7 @@ def _answer(side: Side, method: str, options: dict[str, Any]) -> Any:
 def differing(
     node: NodeSide, python: PythonSide, connection: redis.Redis, method: str, cases: list[dict[str, Any]]
 ) -> list[tuple[dict[str, Any], Any, Any]]:
-    """The options that the two answer differently, with both answers."""
+    """The options that the two clients answer differently, with both answers."""
     theirs = answers(node, connection, method, cases)
     ours = answers(python, connection, method, cases)
     both = zip([*cases, {"the end": None}], theirs, ours, strict=True)
@@ -149,7 +149,7 @@ def differing(
 
 
 def shown(found: list[tuple[dict[str, Any], Any, Any]]) -> str:
-    """A table of what differs: the call, RSMQ's answer, ours; the keys where the answers are equal."""
+    """A table of the differences: the call, RSMQ's answer, this client's; the keys if the answers are equal."""
     lines = [""]
     for options, theirs, ours in found:
         which = 1 if theirs[0] == ours[0] else 0
@@ -158,7 +158,7 @@ def shown(found: list[tuple[dict[str, Any], Any, Any]]) -> str:
 
 
 @pytest.mark.parametrize(("method", "parameter"), PARAMETERS)
-def test_a_value_is_taken_or_refused_as_rsmq_does(
+def test_a_value_is_accepted_or_refused_as_by_rsmq(
     node: NodeSide, python: PythonSide, redis_connection: redis.Redis, method: str, parameter: str
 ):
     cases = [CALLS[method] | {parameter: value} for value in VALUES]
@@ -170,7 +170,7 @@ def test_a_value_is_taken_or_refused_as_rsmq_does(
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_of_several_faults_the_same_one_is_named(
+def test_a_call_with_several_faults_names_the_same_fault_as_rsmq(
     node: NodeSide, python: PythonSide, redis_connection: redis.Redis, method: str
 ):
     wrong = {"qname": ["there", "absent", "a b", None], "id": [GOOD_ID, "short", UNDEFINED]}

@@ -1,5 +1,5 @@
-// Calls any method of one version of rsmq. A JSON line {method, options, realtime} over TCP is answered
-// by one with {result} or {name, text}. An option {"js": "source"} is what that source evaluates to.
+// Calls any method of one version of rsmq. A JSON line {method, options, realtime} over TCP is answered with
+// {result} or {name, text}. An option {"js": "source"} has the value of that source.
 const net = require("net");
 const readline = require("readline");
 const RedisSMQ = require(process.argv[2]);
@@ -10,17 +10,17 @@ const loud = new RedisSMQ({ ...settings, realtime: true });
 const heard = [];
 
 const own = {
-  // Subscribes to a channel; answers when Redis has said that it is subscribed.
+  // Subscribes to a channel; answers when Redis has confirmed the subscription.
   listen({ channel }, answer) {
     const subscriber = quiet.redis.duplicate();
     subscriber.on("message", (_, text) => heard.push(text));
     subscriber.subscribe(channel, answer);
   },
-  // What was heard so far.
+  // The messages received so far.
   heard(_, answer) {
     answer(null, heard);
   },
-  // Sends so many messages, one after the other.
+  // Sends `count` messages, one after the other.
   async produce({ qname, count, delay }, answer) {
     const ids = [];
     for (let number = 0; number < count; number++) {

@@ -1,4 +1,4 @@
-// The page of the article: every POST /job puts one message into the queue.
+// The page of the article: each POST /job sends one message to the queue.
 const http = require("http");
 const RedisSMQ = require("rsmq-0.11");
 
