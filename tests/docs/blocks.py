@@ -36,7 +36,7 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where it stands."""
+        """Page and line of the block."""
         return f"{self.page}:{self.line}"
 
     @property

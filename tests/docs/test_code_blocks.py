@@ -1,4 +1,4 @@
-"""Every block of Python and shell in README and documentation runs, or says why it does not."""
+"""Every block of Python and shell in README and documentation runs, or gives the reason why not."""
 
 import json
 import shutil
@@ -69,7 +69,7 @@ def test_the_blocks_of_a_page_run(page: Path, redis_server: RedisServer, templat
     project.run(blocks_of(page))
 
 
-def test_a_block_that_is_not_run_says_why():
+def test_a_block_that_is_not_run_gives_its_reason():
     silent = [
         block.place
         for page in pages()

@@ -69,7 +69,7 @@ def test_each_method_of_the_client_has_an_entry_with_a_docstring():
     assert not [name for name in names if not getattr(QueueClient, name).__doc__]
 
 
-def test_each_setting_has_an_entry_that_says_what_it_is():
+def test_each_setting_has_an_entry_with_its_meaning():
     rows = settings.table().splitlines()[2:]
     assert len(rows) > 20
     assert not [row for row in rows if row.endswith("|  |")]
@@ -113,11 +113,11 @@ def test_each_metric_permission_and_key_has_an_entry():
     assert len(keys.found()) > 20
 
 
-def test_each_signal_has_an_entry_that_says_when_it_is_sent():
+def test_each_signal_has_an_entry_with_the_moment_it_is_sent():
     assert not missing(signals.found())
     assert "|  |" not in signals.table()
 
 
-def test_each_generated_part_stands_on_one_page():
+def test_each_generated_part_is_on_exactly_one_page():
     named = [part for page in pages() for part in PART.findall(page.read_text(encoding="utf-8"))]
     assert sorted(named) == sorted(PARTS)

@@ -1,1 +1,1 @@
-"""Real programs for the tests. Each starts on a free loopback port and is stopped by its own process number."""
+"""Real programs for the tests. Each starts on a free loopback port and is stopped by its process number."""

@@ -97,7 +97,7 @@ class Invariants:
         assert not problems, "\n".join(problems)
 
     def _lost(self) -> Iterator[str]:
-        """Every acknowledged send ends in done, dead or still queued. A message that has ended is not queued."""
+        """Every acknowledged send ends in done, dead or still queued. An ended message is not queued."""
         queues = set(self._acknowledged) | {o.queue for o in self._outcomes}
         for queue in queues:
             sent = self._acknowledged[queue] | self._scheduled[queue]

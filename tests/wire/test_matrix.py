@@ -1,4 +1,4 @@
-"""Body, time of sending, receive count and first receive are the same for each pair of sender and receiver."""
+"""Body, times, receive count and first receive are the same for each pair of sender and receiver."""
 
 import itertools
 

@@ -149,7 +149,7 @@ def differing(
 
 
 def shown(found: list[tuple[dict[str, Any], Any, Any]]) -> str:
-    """A table of the differences: the call, RSMQ's answer, this client's; the keys if the answers are equal."""
+    """A table of the differences: the call, RSMQ's answer, this one; the keys if the answers are equal."""
     lines = [""]
     for options, theirs, ours in found:
         which = 1 if theirs[0] == ours[0] else 0
