@@ -174,7 +174,7 @@ def _backends() -> Iterator[str]:
         yield str(params.get("BACKEND", "")) if isinstance(params, dict) else ""
 
 
-def _of_value(field: Field, value: Any) -> Iterator[Problem]:
+def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
     where = f'QUEUEING["{field.name}"]'
     if field.type in (int, float):
         if wanted := _unmet_bounds(field, value):
@@ -187,7 +187,7 @@ def _of_value(field: Field, value: Any) -> Iterator[Problem]:
             # Its value may be a secret.
             yield Problem("queueing.E008", f"{where} must be a text, not {type(value).__name__}.")
         elif field.name == "URL":
-            yield from _of_address(where, value)
+            yield from _of_address(where, str(value))
     elif get_origin(field.type) is Literal:
         words = get_args(field.type)
         if value not in words:
@@ -196,7 +196,7 @@ def _of_value(field: Field, value: Any) -> Iterator[Problem]:
         yield from _of_list(field.name, where, value)
 
 
-def _unmet_bounds(field: Field, value: Any) -> str:
+def _unmet_bounds(field: Field[Any], value: Any) -> str:
     """The number that the setting must be, in words; empty if ``value`` is such a number."""
     is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
     from_zero = not field.default or field.name in MAY_BE_ZERO

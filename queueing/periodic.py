@@ -171,9 +171,9 @@ def _timetable(when: str | timedelta | None, seconds: int | None, time_zone: str
         if time_zone:
             raise BadTimetable("An interval is the same in every time zone: leave time_zone= out.")
         if when is not None:
-            exact = when.total_seconds()
-            seconds = int(exact) if exact.is_integer() else exact
-        return Interval(seconds)
+            exact: Any = when.total_seconds()
+            return Interval(int(exact) if exact.is_integer() else exact)
+        return Interval(seconds or 0)
     except BadTimetable as error:
         raise ImproperlyConfigured(str(error)) from None
 

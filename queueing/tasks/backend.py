@@ -114,7 +114,7 @@ class RSMQBackend(BaseTaskBackend):
     supports_get_result = True
     supports_priority = True
 
-    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         self.task_options = options.read(self.options)
         # Django makes a set of it: of a text, one of its letters.
@@ -209,7 +209,7 @@ class RSMQBackend(BaseTaskBackend):
     def lookup(self) -> TaskLookup:
         return TaskLookup(self.alias, sorted(self.queues), self.task_options)
 
-    def check(self, **kwargs: Any) -> Iterator[CheckMessage]:
+    def check(self, **kwargs: Any) -> Iterator[CheckMessage]:  # type: ignore[override]  # as Django's own
         """Wrong options and names of queues."""
         where = f'TASKS["{self.alias}"]'
         for name, problem in options.problems(self.options):
@@ -278,7 +278,7 @@ def _is_in(connection: BaseDatabaseWrapper) -> bool:
     if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
         return connection.in_atomic_block
     # A TestCase opens one on each of its databases, and tests run the callbacks of the default one alone.
-    return not all(block._from_testcase for block in connection.atomic_blocks)
+    return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:

@@ -13,12 +13,12 @@ try:
     from django.utils.json import normalize_json
 except ImportError:
     try:
-        from django_tasks import checks, signals, task, task_backends
-        from django_tasks.backends.base import BaseTaskBackend
-        from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
-        from django_tasks.exceptions import InvalidTaskError as InvalidTask
-        from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
-        from django_tasks.utils import normalize_json
+        from django_tasks import checks, signals, task, task_backends  # type: ignore[no-redef]
+        from django_tasks.backends.base import BaseTaskBackend  # type: ignore[no-redef]
+        from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus  # type: ignore[no-redef]
+        from django_tasks.exceptions import InvalidTaskError as InvalidTask  # type: ignore[no-redef]
+        from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch  # type: ignore[no-redef]
+        from django_tasks.utils import normalize_json  # type: ignore[no-redef]
     except ImportError as error:
         raise ImproperlyConfigured(
             "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."

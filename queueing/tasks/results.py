@@ -4,7 +4,7 @@ The lookup asks queue and outbox first, in one step, then the database, so that 
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,9 @@ def moment(ms: float | None) -> datetime | None:
     return decode.moment(ms, UTC if settings.USE_TZ else None)
 
 
-def enqueued(task: Task, alias: str, args: Sequence[Any], kwargs: dict[str, Any], id: str = "") -> TaskResult:
+def enqueued(
+    task: Task, alias: str, args: Sequence[Any], kwargs: Mapping[str, Any], id: str = ""
+) -> TaskResult:
     """The result of a task that is on its way.
 
     Raises ``TypeError`` and ``ValueError`` for what JSON cannot hold.
@@ -50,8 +52,9 @@ def enqueued(task: Task, alias: str, args: Sequence[Any], kwargs: dict[str, Any]
             started_at=None,
             finished_at=None,
             last_attempted_at=None,
-            args=args,
-            kwargs=kwargs,
+            # Django makes a list and a dict of them.
+            args=args,  # type: ignore[arg-type]
+            kwargs=kwargs,  # type: ignore[arg-type]
             backend=alias,
             errors=[],
             worker_ids=[],

@@ -61,7 +61,7 @@ class TaskResolver:
         try:
             body = read(message.body)
         except BadTaskBody as error:
-            error.policy = BAD
+            error.policy = BAD  # type: ignore[attr-defined]
             raise
         code = self._codes.get(body.task)
         if code is None:
@@ -103,7 +103,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     takes_new_queues = False
     found = _patiently(named)
     for resolver in found:
-        handlers.add_resolver(resolver, lambda resolver=resolver: resolver.queues)
+        handlers.add_resolver(resolver, partial(getattr, resolver, "queues"))
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
     job_dead.connect(partial(_emit_failed, found), weak=False)

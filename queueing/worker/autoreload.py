@@ -39,7 +39,7 @@ def watch(argv: Sequence[str]) -> None:
         _stop(process, signals)
 
 
-def _stop(process: subprocess.Popen, signals: StopSignals) -> None:
+def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
     """Let the command stop in order, or now after a second Ctrl-C."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     process.send_signal(signal.SIGTERM)

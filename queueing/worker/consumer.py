@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from queueing.broker.keys import low_priority_queue
 from queueing.broker.leases import Delivery, Lane, LaneCall, look, run_all
@@ -49,7 +50,7 @@ class Exchange:
     """One round trip: what is settled, lane by lane, and the lane on which is claimed."""
 
     calls: list[LaneCall] = field(default_factory=list)
-    settled: list[tuple[Lane, list[Outcome]]] = field(default_factory=list)
+    settled: list[tuple[Lane, Sequence[Outcome]]] = field(default_factory=list)
     claiming: Lane | None = None
     asked: int = 0
 
@@ -141,7 +142,7 @@ class Consumer:
 
     # --- one turn -----------------------------------------------------------------------------
 
-    def _run(self, calls: Sequence[LaneCall]) -> list:
+    def _run(self, calls: Sequence[LaneCall]) -> list[Any]:
         """Make the calls. Without any, check now and then that Redis still takes writes."""
         if not calls and not self.outage.is_contact_due:
             return []
@@ -232,7 +233,7 @@ class Consumer:
             return 0
         return int(min(self.prefetch.room(self.pool.unfinished), self.taken_max - self.taken))
 
-    def _read(self, exchange: Exchange, replies: list) -> None:
+    def _read(self, exchange: Exchange, replies: list[Any]) -> None:
         for (lane, outcomes), reply in zip(exchange.settled, replies, strict=False):
             if isinstance(reply, QueueError):
                 self._unsettled += outcomes
@@ -254,7 +255,7 @@ class Consumer:
         end_if_fork()
         tend_after_receivers()
 
-    def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list) -> None:
+    def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
         refused = lane.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
         self._held -= len(outcomes)
@@ -267,7 +268,7 @@ class Consumer:
             self.log.write(outcome)
             self._ended.append(outcome)
 
-    def _read_claim(self, lane: Lane, asked: int, reply: list | QueueError) -> None:
+    def _read_claim(self, lane: Lane, asked: int, reply: list[Any] | QueueError) -> None:
         if isinstance(reply, QueueError):
             self._breaks(lane, reply)
             self.rotation.has_no_more(lane.queue)

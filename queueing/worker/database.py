@@ -53,7 +53,7 @@ def tend_connections(*, is_shared: bool = False) -> None:
     for connection in connections.all(initialized_only=True):
         connection.queries_log.clear()  # With DEBUG each query is kept.
         if connection.in_atomic_block:
-            if all(block._from_testcase for block in connection.atomic_blocks):
+            if all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
                 _thread.may_be_connected = True
                 continue  # A test runs messages in its own thread.
             # It would refuse every later job, closed or not; the next one gets a new one.
@@ -68,7 +68,7 @@ def tend_connections(*, is_shared: bool = False) -> None:
 
 
 def _tend_shared(connection: BaseDatabaseWrapper) -> None:
-    connection.health_check_done = False
+    connection.health_check_done = False  # type: ignore[attr-defined]
     has_begun = connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]
     if has_begun or (connection.errors_occurred and not connection.is_usable()):
         connection.close()

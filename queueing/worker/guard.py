@@ -86,7 +86,7 @@ class Guard:
         self._failures = min(self._failures + 1, 10)
         if isinstance(error, QueueUnavailable):
             return min(MIN_PAUSE_SECONDS, self._max_pause_seconds)
-        pause_seconds = MIN_PAUSE_SECONDS * 2 ** (self._failures - 1)
+        pause_seconds = MIN_PAUSE_SECONDS * 2.0 ** (self._failures - 1)
         return min(pause_seconds, self._max_pause_seconds) * random.uniform(0.8, 1.0)
 
 

@@ -60,7 +60,7 @@ class Reaper:
         self._deaths.append(death)
 
     def step(self) -> None:
-        """Give back in the order of the deaths. Raises ``QueueUnavailable``; then it goes on next time."""
+        """Give back in the order of the deaths. After ``QueueUnavailable`` the next step continues."""
         while self._deaths:
             death = self._deaths[0]
             failed: list[tuple[str, Exception]] = []
@@ -75,9 +75,9 @@ class Reaper:
                     failed.append((queue, error))
             # Before the log: a handler of the project that raises must not bring the death back.
             self._deaths.popleft()
-            for queue, error in failed:
+            for queue, problem in failed:
                 logger.error(
-                    "%s: %s; what %s held is given back when its lease ends", queue, error, death.child
+                    "%s: %s; what %s held is given back when its lease ends", queue, problem, death.child
                 )
 
     def _settle(self, child: str, queue: str, overdue: list[Running]) -> None:

@@ -196,7 +196,7 @@ class Recorder:
             self._has_logged_failure = True
             text = "the history waits in Redis, the database refuses it: %s"
             logger.warning(text, _explanation(error))
-        return min(0.25 * 2 ** min(self._failures, 10), MAX_PAUSE_SECONDS)
+        return min(0.25 * 2.0 ** min(self._failures, 10), MAX_PAUSE_SECONDS)
 
 
 def _explanation(error: DatabaseError) -> str:

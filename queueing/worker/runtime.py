@@ -56,8 +56,11 @@ class CleanContext(threading.local):
 
 
 def _opened() -> dict[str, Any]:
-    opened = caches.all(initialized_only=True)
-    return {alias: caches[alias] for alias in caches if hasattr(caches._connections, alias)} if opened else {}
+    if not caches.all(initialized_only=True):
+        return {}
+    # Django lists the caches that are open, but not their names.
+    connections: Any = caches._connections  # type: ignore[attr-defined]
+    return {alias: caches[alias] for alias in caches if hasattr(connections, alias)}
 
 
 def _keep(opened: dict[str, Any]) -> None:

@@ -65,9 +65,11 @@ class StopSignals:
         return self._waker.fileno()
 
     def wait(self, seconds: float) -> None:
-        """Until a signal arrives, or for so long."""
-        is_watched = self._parent is not None and not self.stops
-        ready = readable([self.fileno(), self._parent] if is_watched else [self.fileno()], seconds)
+        """Wait until a signal arrives, for ``seconds`` at most."""
+        sources = [self.fileno()]
+        if self._parent is not None and not self.stops:
+            sources.append(self._parent)
+        ready = readable(sources, seconds)
         self.read()
         if self._parent in ready and not self.stops:
             self._stopped_at = time.monotonic()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
 from queueing import handlers, periodic
 from queueing.broker.keys import is_dead_letter_queue, low_priority_queue
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         stop_signals.handle(stop_signals.leave_immediately)
         super().run_from_argv(argv)
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs["formatter_class"] = Layout
         return super().create_parser(prog_name, subcommand, **kwargs)
 
