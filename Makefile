@@ -23,7 +23,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABASE_URL are honoured
-	@$(BIN)/python -m mqsite.launcher
+	@$(BIN)/python -m mqsite.devserver
 
 test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

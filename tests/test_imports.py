@@ -24,7 +24,7 @@ SOURCES = {
 }
 
 #: The developer's launcher, which starts a Redis and hands an environment to its children.
-LAUNCHER = {"mqsite.launcher", "mqsite.embedded_redis", "mqsite.fake_redis"}
+LAUNCHER = {"mqsite.devserver.run", "mqsite.devserver.database"}
 #: The settings read ``os.environ``; the start-up fills it from a file before.
 READS_ENVIRONMENT = {"mqsite.settings", "mqsite.startup"}
 

@@ -76,7 +76,7 @@ def test_no_signal_handler_does_more_than_to_set_a_flag_or_to_raise():
 
 def test_the_handlers_of_worker_and_launcher_are_found():
     found = {path for path, tree in TREES.items() if list(handlers_in(tree))}
-    assert {SIGNALS, "mqsite/launcher.py"} <= found
+    assert {SIGNALS, "mqsite/devserver/front.py"} <= found
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class LaunchedSite(Program):
     def __init__(self, project: Path, **variables: str) -> None:
         self.port = int(variables.get("PORT") or free_port())
         super().__init__(
-            [sys.executable, "-m", "mqsite.launcher"],
+            [sys.executable, "-m", "mqsite.devserver"],
             cwd=project,
             env=NO_VARIABLES | variables | {"PORT": str(self.port)},
             name="launcher",
@@ -49,7 +49,8 @@ class LaunchedSite(Program):
     def own_processes(self) -> dict[str, psutil.Process]:
         """The programs that it has started and that still run: ``web``, ``worker`` and ``redis``."""
         found: dict[str, psutil.Process] = {}
-        for process in self.children():
+        [supervisor] = self.children()
+        for process in supervisor.children():
             with suppress(psutil.Error):
                 words = " ".join(Path(word).name for word in process.cmdline())
                 found |= {name: process for word, name in PROGRAMS.items() if word in words}
@@ -59,7 +60,7 @@ class LaunchedSite(Program):
         return self.own_processes()[name]
 
     def everything(self) -> list[psutil.Process]:
-        """All its descendants, the guard of its programs among them."""
+        """All its descendants, the supervisor of its programs among them."""
         return psutil.Process(self.pid).children(recursive=True)
 
     def stop(self, *, within_seconds: float = 45.0) -> int | None:

@@ -14,7 +14,7 @@ from tests.support.waiting import accepts, eventually, free_port
 @pytest.fixture
 def connection() -> Iterator[redis.Redis]:
     port = free_port()
-    with Program([sys.executable, "-m", "mqsite.fake_redis", str(port)]) as server:
+    with Program([sys.executable, "-m", "mqsite.devserver.fake_redis", str(port)]) as server:
         eventually(lambda: accepts(port), what=server.tail)
         with redis.Redis(port=port, single_connection_client=True) as connection:
             yield connection

@@ -234,7 +234,7 @@ def test_a_taken_port_is_one_sentence(launch: Launch):
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_one_sentence(folder: Path, port: str):
     program = Program(
-        [sys.executable, "-m", "mqsite.launcher"], cwd=folder, env=NO_VARIABLES | {"PORT": port}
+        [sys.executable, "-m", "mqsite.devserver"], cwd=folder, env=NO_VARIABLES | {"PORT": port}
     )
     assert program.run() == 1
     assert program.lines == [f"PORT is {port!r}, but can only be a number from 1 to 65535."]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from mqsite import programs
-from mqsite.programs import Group, Program
+from mqsite.devserver import programs
+from mqsite.devserver.programs import Group, Program
 from tests.support.waiting import eventually
 
 from .launched_site import living

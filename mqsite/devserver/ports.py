@@ -1,12 +1,24 @@
-"""Which TCP ports of the loopback address are free."""
+"""TCP ports of the loopback address."""
 
 import socket
 from errno import EADDRINUSE
 
 
+def asked(port: int, request: bytes = b"") -> bytes | None:
+    """The beginning of the answer to ``request``, or ``None`` if nothing accepts a connection or answers."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(("127.0.0.1", port))
+            probe.sendall(request)
+            return probe.recv(64) if request else b""
+        except OSError:
+            return None
+
+
 def is_taken(port: int) -> bool:
-    """Whether something listens at ``port``. Raises ``OSError`` where listening there is forbidden."""
-    if answers(port):
+    """Whether a program listens at ``port``. Raises ``OSError`` if listening there is forbidden."""
+    if asked(port) is not None:
         return True
     with socket.socket() as probe:
         # Connections of an earlier program that are still closing do not count.
@@ -18,13 +30,6 @@ def is_taken(port: int) -> bool:
                 return True
             raise
     return False
-
-
-def answers(port: int) -> bool:
-    """Whether a connection to ``port`` is accepted."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def first_free_port(start: int) -> int:

@@ -1,4 +1,4 @@
-"""``python -m mqsite.fake_redis PORT``: a Redis in memory on loopback, until it is killed."""
+"""``python -m mqsite.devserver.fake_redis PORT``: a Redis in memory on loopback, until it is killed."""
 
 import sys
 from typing import Any

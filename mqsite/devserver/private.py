@@ -1,8 +1,11 @@
-"""Files and folders that nobody else may read."""
+"""The folder ``var/``, which nobody else may read."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+VAR_DIR = BASE_DIR / "var"
 
 
 def make_private(folder: Path) -> None:
@@ -14,10 +17,9 @@ def make_private(folder: Path) -> None:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write ``text`` so that nobody else can read it, not even while it is written."""
+    """Replace ``file``. Nobody else can read it, not even while it is written."""
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
+    with open(new, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
         stream.write(text)
     new.replace(file)

@@ -1,0 +1,12 @@
+"""``python -m mqsite.devserver`` honours PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake."""
+
+import os
+import sys
+
+from . import front
+from .run import run
+
+if __name__ == "__main__":
+    # Messages, accounts and passwords of the developer are not for other users of the machine.
+    os.umask(0o077)
+    sys.exit(front.supervised(run))

@@ -1,0 +1,95 @@
+"""The process in the terminal, and the signals that it passes on to the supervisor behind it.
+
+The supervisor leads a session of its own, so that Ctrl-C reaches it through the front only. If the front is
+killed, a pipe closes. The supervisor takes that for an order to stop.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+#: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+#: A Ctrl-C may arrive twice, from the terminal and from make.
+REPEAT_SECONDS = 0.5
+
+
+class Signals:
+    """The signals of the supervisor, read from a pipe: the interpreter writes the number of each into it."""
+
+    def __init__(self, front: int) -> None:
+        """``front`` is the read end of a pipe that closes when the front ends."""
+        self._front = front
+        self._numbers, write_end = os.pipe()
+        os.set_blocking(self._numbers, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._stopped_at: float | None = None
+        self._is_urgent = False
+        #: Whether the front was killed.
+        self.front_is_gone = False
+
+    def stops(self, seconds: float = 0.0) -> bool:
+        """Whether a signal to stop has arrived, or arrives within ``seconds``."""
+        self._wait(seconds)
+        return self._stopped_at is not None
+
+    def stops_now(self, seconds: float = 0.0) -> bool:
+        """Whether a second Ctrl-C has arrived, or arrives within ``seconds``."""
+        self._wait(seconds)
+        return self._is_urgent
+
+    def _wait(self, seconds: float) -> None:
+        watched = [self._numbers] if self.front_is_gone else [self._numbers, self._front]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        now = time.monotonic()
+        if self._front in ready:
+            self.front_is_gone, self._stopped_at = True, self._stopped_at or now
+        numbers = STOP_SIGNALS & set(os.read(self._numbers, 4096) if self._numbers in ready else b"")
+        is_repeat = self._stopped_at is not None and now - self._stopped_at > REPEAT_SECONDS
+        self._is_urgent |= signal.SIGQUIT in numbers or (signal.SIGINT in numbers and is_repeat)
+        if numbers and self._stopped_at is None:
+            self._stopped_at = now
+
+
+def supervised(supervise: Callable[[Signals], int]) -> int:
+    """Call ``supervise`` in a process that survives this one, and return its exit code.
+
+    Returns in both processes. Both block the signals to stop then, so that none ends them on the way out.
+    """
+    signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
+    for number in (*signals, signal.SIGCHLD):
+        signal.signal(number, do_nothing)
+    read_end, write_end = os.pipe()
+    if supervisor := os.fork():
+        os.close(read_end)
+        return _pass_on(signals, supervisor)
+    os.close(write_end)
+    os.setsid()
+    received = Signals(read_end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals | {signal.SIGCHLD})
+    try:
+        return supervise(received)
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+
+def do_nothing(number: int, frame: FrameType | None) -> None:
+    """A handler, not SIG_IGN: programs that a process starts would inherit that."""
+
+
+def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
+    """Pass signals on until the supervisor has ended; its exit code."""
+    while True:
+        number = signal.sigwait(signals | {signal.SIGCHLD})
+        if number != signal.SIGCHLD:
+            os.kill(supervisor, number)
+            continue
+        # As process 1 of a container it also has the children of others.
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == supervisor:
+                return os.waitstatus_to_exitcode(found[1]) & 0xFF
