@@ -3,21 +3,22 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from queueing.broker.scripts import Call, ScriptRunner, load
+from queueing.broker.scripts import Call, load
+from queueing.broker.session import Session
 from queueing.client import QueueClient
 
 #: Replies that the client can read, for scripts that were not run.
 BLANK_REPLIES: dict[str, list[Any]] = {"send": [b"ok", b"1"], "receive": [b"ok", b"0", 0], "delete": [0]}
 
 
-class Recorder(ScriptRunner):
+class Recorder(Session):
     """Notes the commands and runs none of them."""
 
     def __init__(self, client: QueueClient) -> None:
-        super().__init__(client.redis)
+        super().__init__(client.redis, client.keys.ns)
         self.commands: list[tuple[Any, ...]] = []
 
-    def run_all(self, calls: Sequence[Call], *, repeatable: bool = True) -> list[Any]:
+    def _exchange(self, calls: Sequence[Call]) -> list[Any]:
         self.commands += [call.command(whole=False) for call in calls]
         return [BLANK_REPLIES[call.script] for call in calls]
 
@@ -27,14 +28,14 @@ class RecordingClient(QueueClient):
 
     def __init__(self, client: QueueClient) -> None:
         super().__init__(client.redis, ns=client.keys.ns)
-        self.scripts: Recorder = Recorder(client)
+        self.session: Recorder = Recorder(client)
 
     def commands_of(self, calls: Iterable[Callable[[], Any]]) -> list[tuple[Any, ...]]:
         """Every ``EVALSHA`` with its keys and arguments that these calls of this client come to."""
-        self.scripts.commands = []
+        self.session.commands = []
         for call in calls:
             call()
-        return self.scripts.commands
+        return self.session.commands
 
 
 def load_scripts(client: QueueClient) -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from queueing.monitoring.workers import beat
+
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
@@ -207,7 +209,7 @@ def fill_workers(client: "QueueClient", count: int) -> None:
             **{"processes": 4, "threads": 8, "memory_bytes": 200_000_000, "round_trip_ms": 0.5},
             **{"quiet": False, "children": children},
         }
-        client.beat(f"host{number}:1", json.dumps(record), f"t{number}")
+        beat(client.session, f"host{number}:1", json.dumps(record), f"t{number}")
 
 
 def fill_schedules(client: "QueueClient", count: int) -> None:

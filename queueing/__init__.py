@@ -1,6 +1,7 @@
 """An RSMQ-compatible message queue for Django: client, worker, memory and console."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .client import QueueClient
@@ -25,14 +26,31 @@ def get_client() -> "QueueClient":
     return shared_client()
 
 
-def send_message(qname: str, message: str, **options: Any) -> str:
+def send_message(
+    qname: str,
+    message: str,
+    *,
+    delay: int | None = None,
+    delay_ms: int | None = None,
+    due_ms: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    deduplication_id: str | None = None,
+    deduplication_seconds: int = 300,
+) -> str:
     """Send ``message`` and return its id; a configured queue that is missing is created first.
 
-    Takes the options and raises the errors of ``QueueClient.send_message``.
+    The parameters and errors are those of ``QueueClient.send_message``.
     """
-    from .client.provision import send_creating
+    from .client import default
 
-    return send_creating(get_client(), qname, message, **options)
+    client = default.shared_client()
+    return default.send_ensuring(
+        lambda: client.send_message(
+            qname, message, delay=delay, delay_ms=delay_ms, due_ms=due_ms, headers=headers,
+            deduplication_id=deduplication_id, deduplication_seconds=deduplication_seconds,
+        ),
+        lambda: default.ensure_configured(client, qname),
+    )  # fmt: skip
 
 
 def create_queues() -> list[str]:
@@ -40,9 +58,9 @@ def create_queues() -> list[str]:
 
     Raises ``QueueUnavailable`` if Redis does not answer.
     """
-    from .client.provision import create_configured_queues
+    from .client import default
 
-    return create_configured_queues(get_client())
+    return default.create_configured_queues(default.shared_client())
 
 
 def message_state(qname: str, message_id: str) -> "MessageState | None":

@@ -23,12 +23,13 @@ from .broker import outbox
 from .broker.keys import is_dead_letter_queue
 from .broker.outcomes import COUNTED, State
 from .broker.timings import BOUNDS_SECONDS
-from .client import QueueClient
+from .client import QueueClient, sweep
 from .conf import get_conf
 from .exceptions import QueueError, QueueRefused, QueueUnavailable
 from .messages import QueueFigures
 from .monitoring import prometheus
 from .monitoring.prometheus import Exposition
+from .monitoring.workers import read_workers
 from .views import for_machines
 
 logger = logging.getLogger("queueing")
@@ -115,7 +116,7 @@ def queues_json(request: HttpRequest) -> JsonResponse:
 def _spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
     found: list[str] = []
     with _tolerance():
-        found = [error.key for error in client.spoilt_keys(names)]
+        found = [error.key for error in sweep.spoilt_keys(client.session, names)]
     return found
 
 
@@ -197,7 +198,7 @@ def _write_counted(text: Exposition, client: QueueClient, figures: Sequence[Queu
 
 
 def _write_workers(text: Exposition, client: QueueClient) -> None:
-    workers = client.workers()
+    workers = read_workers(client.session)
     states = [({"state": s}, sum(worker.state == s for worker in workers)) for s in WORKER_STATES]
     alive = [worker for worker in workers if worker.is_alive]
     text.gauge("queueing_workers", "Workers, by what they do.", states)
@@ -210,7 +211,7 @@ def _write_workers(text: Exposition, client: QueueClient) -> None:
 
 
 def _write_outbox(text: Exposition, client: QueueClient) -> None:
-    stats = outbox.stats(client)
+    stats = outbox.stats(client.session)
     text.gauge("queueing_outbox_bytes", "Outcomes on their way to the database.", [({}, stats.size_bytes)])
     text.gauge("queueing_outbox_oldest_seconds", "Age of the oldest of these.", [({}, stats.oldest_seconds)])
     help = "Outcomes missing in the history: they did not fit into the outbox or could not be read there."

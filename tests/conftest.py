@@ -156,12 +156,12 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
     The clock counts what the client waits between its tries: a refusal itself takes no time.
     """
-    from queueing.broker import scripts
+    from queueing.broker import session
     from queueing.client.default import connect, use_client
     from queueing.conf import Config
 
     use_client(connect(Config(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
-    yield Clock().rules(monkeypatch, scripts)
+    yield Clock().rules(monkeypatch, session)
     use_client(None)
 
 

@@ -31,14 +31,14 @@ METHODS = {
     ),
     "Reading": (
         *("peek_messages", "peek_message", "figures_of_queue", "queue_figures", "get_queue_policy"),
-        *("find_queues", "schedules", "workers", "progress_of", "spoilt_keys"),
+        *("dead_letter_queue", "progress_of"),
     ),
     "Policies": (
         *("set_redrive_policy", "delete_redrive_policy", "set_retention", "pause_queue", "resume_queue"),
     ),
     "Operations": (
         *("redrive", "move_messages", "purge_queue", "cancel_message", "cancel_messages"),
-        *("sweep_queue", "sweep_lost_queues", "mend_keys", "mend_queue", "quiet_worker", "resume_worker"),
+        *("sweep_queue",),
     ),
 }
 REST = "Used by workers, commands and the console"

@@ -4,6 +4,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
+from queueing.monitoring.workers import read_workers
 from tests.support.programs import require
 from tests.support.waiting import eventually
 
@@ -18,7 +19,9 @@ def fill(stage: Stage) -> None:
     stage.start_workers()
     work.some_work(client, 60)
     eventually(lambda: client.queue_figures(["emails"])[0].dead, within_seconds=60, what="a dead e-mail")
-    eventually(lambda: len(client.workers()) == len(stage.workers), within_seconds=30, what="all workers")
+    eventually(
+        lambda: len(read_workers(client.session)) == len(stage.workers), within_seconds=30, what="all workers"
+    )
     past.write(client, client.now_ms())
 
 

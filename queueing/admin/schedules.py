@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from queueing import periodic
 from queueing.client import QueueClient
-from queueing.client.schedules import LEFT_MS
 from queueing.exceptions import QueueError
 from queueing.messages import ScheduleState, Timing
 from queueing.models import Schedule as ScheduleModel
+from queueing.scheduling import store
 from queueing.scheduling.schedule import Schedule, send_now
 from queueing.templatetags.queueing_text import visible
 
@@ -70,7 +70,7 @@ class Pause(RowVerb):
     label = gettext_lazy("Pause")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        client.pause_schedule(name)
+        store.pause_schedule(client.session, name)
         return _("Paused %s: its ticks pass without a message.") % name
 
 
@@ -82,7 +82,7 @@ class Resume(RowVerb):
     label = gettext_lazy("Resume")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        client.resume_schedule(name)
+        store.resume_schedule(client.session, name)
         return _("Resumed %s: it goes on with its next tick.") % name
 
 
@@ -116,7 +116,7 @@ class Row:
             return "no worker"
         if self.known.paused:
             return "paused"
-        if self.known.now_ms - self.known.seen_ms > LEFT_MS:
+        if self.known.now_ms - self.known.seen_ms > store.LEFT_MS:
             return "no worker"
         return "late" if self.known.late_seconds > LATE_SECONDS else "on time"
 
@@ -150,7 +150,7 @@ class ScheduleAdmin(RowPage):
 
     def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
         """What Redis knows of them, and the queues that are there."""
-        return client.schedules(), frozenset(client.list_queues())
+        return store.schedules(client.session), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]

@@ -16,7 +16,7 @@ from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Progress
 from queueing.models import Worker as WorkerModel
-from queueing.monitoring.workers import RunningMessage, Worker
+from queueing.monitoring.workers import RunningMessage, Worker, quiet_worker, read_workers, resume_worker
 from queueing.templatetags.queueing_text import visible
 
 from .links import message_url, queue_url
@@ -44,7 +44,7 @@ class Quiet(RowVerb):
     label = gettext_lazy("Quiet")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        if not client.quiet_worker(name):
+        if not quiet_worker(client.session, name):
             return None
         return _("Told %s to be quiet: it takes no more messages, and finishes what it runs.") % name
 
@@ -57,7 +57,7 @@ class Resume(RowVerb):
     label = gettext_lazy("Resume")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        return _("Told %s to take messages again.") % name if client.resume_worker(name) else None
+        return _("Told %s to take messages again.") % name if resume_worker(client.session, name) else None
 
 
 class Acknowledge(RowVerb):
@@ -74,7 +74,7 @@ class Acknowledge(RowVerb):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         count = (
-            outbox.acknowledge(client, int(name))
+            outbox.acknowledge(client.session, int(name))
             if name.isascii() and name.isdigit() and len(name) < 16
             else 0
         )
@@ -156,13 +156,13 @@ class WorkerAdmin(RowPage):
 
     def read(self, client: QueueClient) -> Known:
         """The workers and the progress of what the living run."""
-        workers = sorted(client.workers(), key=lambda worker: (not worker.is_alive, worker.name))
+        workers = sorted(read_workers(client.session), key=lambda worker: (not worker.is_alive, worker.name))
         ids: dict[str, list[str]] = {}
         for worker in workers:
             for run in _shown(worker) if worker.is_alive else ():
                 ids.setdefault(run.queue, []).append(run.id)
         progress = {key: told for queue in ids for key, told in _told(client, queue, ids[queue])}
-        return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client))
+        return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client.session))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
         """The rows, with links for who may follow them."""

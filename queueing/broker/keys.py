@@ -133,12 +133,26 @@ class Keys:
             self.queues(),
         ]
 
+    def of_waking(self, queue: str, dead: str) -> list[str]:
+        """The same, and the messages with a priority that are not due yet."""
+        return [*self.of_queue(queue, dead), self.waking(queue)]
+
+    def of_lanes(self, queue: str, dead: str) -> list[str]:
+        """The keys of a queue, and of what workers hold of it."""
+        return [*self.of_queue(queue, dead), self.leases(queue), self.held()]
+
+    def of_sample(self, queue: str, dead: str) -> list[str]:
+        """The same, and what is kept of its past."""
+        return [*self.of_lanes(queue, dead), self.metrics(queue)]
+
+    def of_whole_queue(self, queue: str, dead: str) -> list[str]:
+        """The same, and all other keys beside a queue."""
+        return [*self.of_sample(queue, dead), self.progress(queue), self.waking(queue)]
+
     def of_room(self, queue: str, dead: str) -> list[str]:
         """The keys of ``lua/lib/room.lua``, in its order."""
         return [
-            *self.of_queue(queue, dead),
-            self.leases(queue),
-            self.held(),
+            *self.of_lanes(queue, dead),
             self.outbox(),
             self.outbox_stats(),
             self.progress(queue),

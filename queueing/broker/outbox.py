@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from queueing.client import QueueClient
 from queueing.exceptions import NotOwner
 
 from . import decode
 from .outcomes import FORMAT, Outcome, unpack
+from .scripts import Call
+from .session import Session
 
 logger = logging.getLogger("queueing")
 
@@ -68,50 +69,48 @@ class Stats:
         return self.oldest_ms / 1000
 
 
-def stats(client: QueueClient) -> Stats:
+def stats(session: Session) -> Stats:
     """How full the outbox is."""
-    keys = [client.keys.outbox(), client.keys.outbox_stats()]
-    return Stats(*map(decode.integer, client.scripts.run("outbox_stats", keys)))
+    keys = [session.keys.outbox(), session.keys.outbox_stats()]
+    return Stats(*map(decode.integer, session.call(Call("outbox_stats", keys))))
 
 
-def acknowledge(client: QueueClient, lost: int) -> int:
+def acknowledge(session: Session, lost: int) -> int:
     """End the warning about the first ``lost`` outcomes. Returns how many of these were still unseen."""
-    return client.scripts.run("outbox_acknowledge", [client.keys.outbox_stats()], lost)
+    return int(session.call(Call("outbox_acknowledge", [session.keys.outbox_stats()], lost)))
 
 
-def read(
-    client: QueueClient, recorder: str, *, count: int, after: str = "", identity: str = ""
-) -> Batch | None:
+def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
     """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work.
 
     Raises ``NotOwner`` where the outbox belongs to another database than the one with this identity.
     """
-    keys = [client.keys.outbox(), client.keys.recorder(), client.keys.owner()]
+    keys = [session.keys.outbox(), session.keys.recorder(), session.keys.owner()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
-    reply = client.scripts.run("outbox_read", keys, *args)
+    reply = session.call(Call("outbox_read", keys, *args))
     if reply == b"owned":
-        raise NotOwner(client.keys.ns)
+        raise NotOwner(session.keys.ns)
     if reply is None:
         return None
     found, newer, last = reply
     return Batch((read_entry(key, fields) for key, fields in found), newer=newer, last=last.decode())
 
 
-def drop(client: QueueClient, entries: list[Entry]) -> None:
+def drop(session: Session, entries: list[Entry]) -> None:
     """Forget entries that are in the database now."""
-    keys = [client.keys.outbox(), client.keys.outbox_stats(), client.keys.unrecorded()]
+    keys = [session.keys.outbox(), session.keys.outbox_stats(), session.keys.unrecorded()]
     args = [
         part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks), entry.lost)
     ]
-    client.scripts.run("outbox_drop", keys, *args)
+    session.call(Call("outbox_drop", keys, *args))
 
 
-def newest(client: QueueClient, *, count: int) -> list[Outcome]:
+def newest(session: Session, *, count: int) -> list[Outcome]:
     """The outcomes of the newest ``count`` entries, newest last, without taking them.
 
     Entries that are large, or cannot be read, are left out: a page must not wait for them.
     """
-    found = client.scripts.run("outbox_newest", [client.keys.outbox()], count, LOOK_BYTES)
+    found = session.call(Call("outbox_newest", [session.keys.outbox()], count, LOOK_BYTES))
     entries: list[list[Outcome]] = []
     for _, fields in found:
         with suppress(decode.Unreadable):

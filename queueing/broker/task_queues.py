@@ -1,22 +1,22 @@
 """The queues of tasks, and where the message of one task is.
 
 A message goes from the queue to the outbox in one step, and leaves the outbox only once it is in the
-database. So whoever asks here first, which looks at both in one moment, and then at the database, misses
-nothing.
+database. ``find`` looks at queues and outbox in one moment: asked before the database, it misses nothing.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-
-from queueing.client import QueueClient
-from queueing.exceptions import QueueExists, QueueNotFound
-from queueing.messages import Draft
+from weakref import WeakKeyDictionary
 
 from . import decode
 from .keys import low_priority_queue
 from .outbox import read_entry
 from .outcomes import Outcome
+from .scripts import Call
+from .session import Session
+
+#: Of each session, the queues for which it is stored that tasks are sent to them or to their siblings.
+_noted: WeakKeyDictionary[Session, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +41,20 @@ def place(queue: str, priority: int) -> tuple[str, int]:
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
-def send(client: QueueClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
-    """Send to a queue of tasks or to its sibling (``target``), which are made if they are missing: the ids.
-
-    Raises what ``send_messages`` does.
-    """
-    if target not in client.task_queues:
-        _adopt(client, queue, target)
-    try:
-        return client.send_messages(target, messages)
-    except QueueNotFound:
-        _adopt(client, queue, target)
-        return client.send_messages(target, messages)
+def note(session: Session, queue: str, target: str) -> None:
+    """Store that tasks are sent to ``queue``, and remember that it is stored for ``target``."""
+    session.call(Call("note_task_queue", [session.keys.task_queues()], queue))
+    _noted.setdefault(session, set()).add(target)
 
 
-def _adopt(client: QueueClient, queue: str, target: str) -> None:
-    """Make the two where they are missing, and note that tasks are sent to ``queue``."""
-    for missing in {queue, target}:
-        with suppress(QueueExists):
-            client.create_queue(missing)
-    client.scripts.run("note_task_queue", [client.keys.task_queues()], queue)
-    client.task_queues.add(target)
+def is_noted(session: Session, target: str) -> bool:
+    """Whether this process has stored that tasks are sent to the queue of ``target``."""
+    return target in _noted.get(session, ())
 
 
-def known(client: QueueClient) -> list[str]:
+def known(session: Session) -> list[str]:
     """The queues to which tasks were sent and that are still there, by name."""
-    names = client.scripts.run("task_queues", [client.keys.task_queues(), client.keys.queues()])
+    names = session.call(Call("task_queues", [session.keys.task_queues(), session.keys.queues()]))
     return sorted(decode.text(name) for name in names)
 
 
@@ -75,13 +63,13 @@ def with_siblings(queues: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*queues, *map(low_priority_queue, queues)]))
 
 
-def find(client: QueueClient, id: str, queues: Sequence[str]) -> Whereabouts:
+def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
     """Where the message ``id`` is, of these queues, and what became of it. One round trip."""
-    keys = client.keys
+    keys = session.keys
     names = [keys.unrecorded(), keys.outbox(), keys.held()]
     for queue in queues:
         names += [keys.attributes(queue), keys.schedule(queue), keys.ends(queue), keys.leases(queue)]
-    number, entries, body, rc, fr, ends, lane = client.scripts.run("task_of", names, id)
+    number, entries, body, rc, fr, ends, lane = session.call(Call("task_of", names, id))
     outcomes = [
         outcome
         for key, fields in entries

@@ -4,14 +4,14 @@ import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient
+from queueing.client.default import ensure_queue
 from queueing.conf import get_conf
-from queueing.exceptions import QueueExists, QueueNotFound
+from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
 
 from . import base
@@ -87,8 +87,7 @@ def _send(client: QueueClient, qname: str, body: str, how: dict[str, Any]) -> st
     except QueueNotFound:
         if qname not in get_conf().QUEUES:
             raise
-        with suppress(QueueExists):
-            client.create_queue(qname)
+        ensure_queue(client, qname)
         return client.send_message(qname, body, **how)
 
 

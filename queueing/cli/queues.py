@@ -8,7 +8,7 @@ from typing import Any
 
 from queueing.broker import rsmq_values
 from queueing.broker.outcomes import COUNTED, State
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import QueueFigures, QueuePolicy, Swept
 
@@ -312,7 +312,7 @@ harms nothing at any time."""
                     screen.say(f"{name} could not be swept: {error}.")
                 tally(number, len(names))
         screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
-        screen.say(f"Deleted {counted(client.sweep_lost_queues(), 'key')} of lost queues.")
+        screen.say(f"Deleted {counted(sweep.sweep_lost_queues(client.session), 'key')} of lost queues.")
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
@@ -321,9 +321,9 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
     try:
-        mended = client.mend_keys()
+        mended = sweep.mend_keys(client.session)
         for name in names:
-            mended |= client.mend_keys(name) | client.mend_queue(name)
+            mended |= sweep.mend_keys(client.session, name) | sweep.mend_queue(client.session, name)
     finally:
         logger.removeHandler(silent)
     for key, place in mended.items():

@@ -2,13 +2,15 @@
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from typing import Any
 
 from queueing import periodic
+from queueing.broker.session import Session
 from queueing.client import QueueClient
 from queueing.exceptions import ScheduleNotFound
 from queueing.messages import ScheduleState
-from queueing.scheduling import schedule
+from queueing.scheduling import schedule, store
 
 from .base import Verb, add_json
 from .output import Refused, Screen, duration, moment, warn
@@ -28,7 +30,7 @@ no worker that takes its queue."""
         add_json(parser, "an array with an object for each schedule")
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        states = client.schedules()
+        states = store.schedules(client.session)
         if options.json:
             screen.json([_as_json(state) for state in states])
             return
@@ -69,7 +71,7 @@ heed it at once; messages that are sent already are not touched."""
         _add_name(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(client.pause_schedule, options.schedule)
+        _known(store.pause_schedule, client, options.schedule)
         screen.say(f"Paused the schedule {options.schedule}.")
 
 
@@ -84,7 +86,7 @@ made up for."""
         _add_name(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(client.resume_schedule, options.schedule)
+        _known(store.resume_schedule, client, options.schedule)
         screen.say(f"Resumed the schedule {options.schedule}.")
 
 
@@ -92,9 +94,9 @@ def _add_name(parser: ArgumentParser) -> None:
     parser.add_argument("schedule", metavar="NAME", help="name of the schedule")
 
 
-def _known(act: Any, name: str) -> None:
+def _known(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
     try:
-        act(name)
+        act(client.session, name)
     except ScheduleNotFound:
         raise Refused(
             f'No worker has named a schedule {name}: "manage.py queues schedules" shows those there are.'

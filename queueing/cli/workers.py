@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from queueing.broker import outbox
 from queueing.client import QueueClient
 from queueing.history import ownership, writer
-from queueing.monitoring.workers import Worker
+from queueing.monitoring.workers import Worker, quiet_worker, read_workers, resume_worker
 
 from .base import Verb, add_json
 from .output import Refused, Screen, counted, duration, size, warn
@@ -33,7 +33,7 @@ behind it, which tells them apart."""
         add_json(parser, "an array with an object for each worker")
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        workers = client.workers()
+        workers = read_workers(client.session)
         if options.json:
             screen.json([_as_json(worker) for worker in workers])
             return
@@ -60,7 +60,7 @@ started again under the same name works as usual."""
         _add_name(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(client.quiet_worker(options.worker), options.worker)
+        _known(quiet_worker(client.session, options.worker), options.worker)
         screen.say(f"The worker {options.worker} claims nothing from its next heartbeat on.")
 
 
@@ -74,7 +74,7 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
         _add_name(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(client.resume_worker(options.worker), options.worker)
+        _known(resume_worker(client.session, options.worker), options.worker)
         screen.say(f"The worker {options.worker} claims again from its next heartbeat on.")
 
 
@@ -90,7 +90,7 @@ that are lost by now goes away."""
         """None: there is one outbox."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        count = outbox.acknowledge(client, outbox.stats(client).lost)
+        count = outbox.acknowledge(client.session, outbox.stats(client.session).lost)
         screen.say(f"Took note of {counted(count, 'lost outcome')}.")
 
 

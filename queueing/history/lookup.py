@@ -122,7 +122,7 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
 def _outcomes(client: QueueClient) -> list[Outcome]:
     """The newest outcomes of the outbox, newest first; none if it cannot be read, as with the history."""
     try:
-        return outbox.newest(client, count=OUTBOX_ENTRIES)[::-1]
+        return outbox.newest(client.session, count=OUTBOX_ENTRIES)[::-1]
     except QueueUnavailable:
         raise
     except QueueError as error:

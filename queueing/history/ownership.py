@@ -9,6 +9,7 @@ import secrets
 from django.db import transaction
 
 from queueing.broker import decode
+from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.exceptions import NotOwner
 from queueing.models import Identity
@@ -35,7 +36,7 @@ def known_identity() -> str:
 
 def owner(client: QueueClient) -> str:
     """The identity of the database that owns the outbox, empty where none does."""
-    return decode.text(client.scripts.run("owner", [client.keys.owner()], ""))
+    return decode.text(client.session.call(Call("owner", [client.keys.owner()], "")))
 
 
 def is_mine(client: QueueClient) -> bool:
@@ -46,7 +47,7 @@ def is_mine(client: QueueClient) -> bool:
 
 def take(client: QueueClient) -> None:
     """Make this project's database the owner of the outbox."""
-    client.scripts.run("owner", [client.keys.owner()], _made_identity())
+    client.session.call(Call("owner", [client.keys.owner()], _made_identity()))
 
 
 def _made_identity() -> str:

@@ -14,15 +14,16 @@ from django.utils.translation import ngettext
 
 from queueing.broker import outbox
 from queueing.broker.keys import is_dead_letter_queue
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.history import ownership
 from queueing.messages import QueueFigures
 from queueing.resilience.single_flight import Shared
+from queueing.scheduling.store import spoilt_schedules
 from queueing.templatetags.queueing_text import duration, visible
 
-from .workers import Worker
+from .workers import Worker, read_workers
 
 logger = logging.getLogger("queueing")
 
@@ -56,14 +57,14 @@ def read(
     asked = [queue.name for queue in figures] if names is None else names
 
     def of_workers() -> Iterator[Alert]:
-        workers = client.workers()
+        workers = read_workers(client.session)
         yield from _silent(workers)
         yield from _unattended(client, figures, workers)
 
     parts: tuple[Callable[[], Iterable[Alert]], ...] = (
         lambda: _spoilt(client, asked),
-        lambda: _eviction(client.eviction_policy()),
-        lambda: _outbox(outbox.stats(client)),
+        lambda: _eviction(client.session.eviction_policy()),
+        lambda: _outbox(outbox.stats(client.session)),
         lambda: _owner(client),
         of_workers,
     )
@@ -87,9 +88,9 @@ def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
 def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
     # The figures of a queue count its dead letters.
     dead = map(client.dead_letter_queue, names)
-    for error in client.spoilt_keys(list(dict.fromkeys([*names, *dead]))):
+    for error in sweep.spoilt_keys(client.session, list(dict.fromkeys([*names, *dead]))):
         yield Alert("spoilt", _said(error))
-    for name in client.spoilt_schedules():
+    for name in spoilt_schedules(client.session):
         text = _(
             "The schedule %(name)s in the key %(key)s cannot be read. A worker that has it in its code "
             "begins it again within a minute. If none does, delete it with redis-cli HDEL."

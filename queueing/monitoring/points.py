@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from queueing.broker.outcomes import COUNTED, ENDS, State
 from queueing.broker.timings import Histogram
 
+from .store import read_metrics
 from .stored import History, Sums, add, ratio
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def series(
         (level for level in LEVELS if seconds <= (level[2] - 1) * level[1] * 60), LEVELS[-1]
     )
     step = math.ceil(seconds / points / (minutes * 60)) * minutes * 60
-    now_ms, kept = client.read_metrics(names, level, minutes, most, "now", "last", "since")
+    now_ms, kept = read_metrics(client.session, names, level, minutes, most, "now", "last", "since")
     last = now_ms // 1000 // step * step
     first = last - (math.ceil(seconds / step) - 1) * step
     steps = [_Step(start) for start in range(first, last + 1, step)]

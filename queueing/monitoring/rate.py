@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from queueing.broker.outcomes import ENDS, State
 from queueing.messages import QueueFigures
 
+from .store import Kept, read_metrics
 from .stored import added, present, ratio, samples_of, sums_of
 
 if TYPE_CHECKING:
     from queueing.client import QueueClient
-    from queueing.client.samples import Kept
 
 #: Rates are those of so many seconds, a little more or less …
 RATE_SECONDS = 330
@@ -37,8 +37,8 @@ class Rate:
 
 def rates(client: "QueueClient", figures: Sequence[QueueFigures]) -> dict[str, Rate]:
     """How fast each of these queues, whose figures were just read, fills and empties."""
-    now_ms, kept = client.read_metrics(
-        [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
+    now_ms, kept = read_metrics(
+        client.session, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
     )
     return {queue.name: _rate(queue, kept[queue.name], now_ms) for queue in figures}
 
@@ -55,7 +55,7 @@ def rate_of_all(figures: Iterable[QueueFigures], of_each: Mapping[str, Rate]) ->
     return Rate(came, went, None, drain_seconds, max(rate.over_seconds for rate in rates))
 
 
-def _rate(queue: QueueFigures, kept: "Kept", now_ms: int) -> Rate:
+def _rate(queue: QueueFigures, kept: Kept, now_ms: int) -> Rate:
     failure_ratio = _failure_ratio(kept, now_ms)
     then = _sample_for_rates(samples_of(kept), now_ms)
     if then is None:
@@ -70,7 +70,7 @@ def _rate(queue: QueueFigures, kept: "Kept", now_ms: int) -> Rate:
     return Rate(speed_in, speed_out, failure_ratio, drain_seconds, over_seconds)
 
 
-def _failure_ratio(kept: "Kept", now_ms: int) -> float | None:
+def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
     minute, sums = present(kept)
     if minute <= now_ms // 60_000 - RATE_SECONDS // 60:
         sums = {}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .store import read_metrics
 from .stored import History
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def outflow(
 
     ``None`` where no worker has looked. Raises ``QueueUnavailable``.
     """
-    now_ms, kept = client.read_metrics(queues, "m", 1, minutes + 1, "now", "last", "since")
+    now_ms, kept = read_metrics(client.session, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60
     starts = range(this_minute - minutes * 60, this_minute, 60)
     return {name: _outflow(History(of_queue, 60), starts) for name, of_queue in kept.items()}

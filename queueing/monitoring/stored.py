@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from queueing.broker import decode
 
 if TYPE_CHECKING:
-    from queueing.client.samples import Kept
+    from .store import Kept
 
 _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15

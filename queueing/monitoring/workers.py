@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from queueing.broker import decode, rsmq_values
+from queueing.broker.scripts import Call
+from queueing.broker.session import Session
 
 #: A worker that was not heard of for longer has died, or does not reach Redis.
 ALIVE_SECONDS = 20.0
@@ -101,6 +103,76 @@ class Worker:
         if self.is_quiet:
             return "quiet"
         return "busy" if self.busy else "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The reply to a heartbeat.
+
+    ``queues`` are all names in the index if it is this worker's turn to sample them, else ``None``.
+    ``task_queues`` are those to which tasks were sent, if it asks.
+    """
+
+    is_quiet: bool
+    queues: list[str] | None
+    task_queues: list[str]
+
+
+def read_workers(session: Session) -> list[Worker]:
+    """The workers that have not left, by name; a dead one for an hour after its last heartbeat."""
+    now_ms, *told = session.call(Call("workers", _keys(session)))
+    triples = zip(told[::3], told[1::3], told[2::3], strict=True)
+    return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
+
+
+def quiet_worker(session: Session, name: str) -> bool:
+    """Let a worker claim nothing from its next heartbeat on; what it runs goes on.
+
+    ``name`` is its name or its key; a name that several workers share means all of them. Returns whether
+    there is such a worker. It holds as long as that worker lives.
+    """
+    # If one is replaced in this moment, its successor does not listen to this token.
+    found = [worker for worker in _named(session, name) if worker.token]
+    for worker in found:
+        _quiet(session, worker.key, worker.token)
+    return bool(found)
+
+
+def resume_worker(session: Session, name: str) -> bool:
+    """Let it claim again. Returns whether there is such a worker."""
+    found = _named(session, name)
+    for worker in found:
+        _quiet(session, worker.key, "")
+    return bool(found)
+
+
+def beat(session: Session, worker: str, record: str, token: str, *, asks_task_queues: bool = False) -> Heard:
+    """Note that ``worker`` (its key) is alive, with a JSON text about it, at the server's time.
+
+    ``token`` tells this life of the worker from others of the same name; the record holds it, too.
+    """
+    keys = [*_keys(session), session.keys.sampled(), session.keys.queues(), session.keys.task_queues()]
+    call = Call("beat", keys, worker, record, token, int(asks_task_queues))
+    is_quiet, is_its_turn, sent_to, *names = session.call(call)
+    queues = list(map(decode.text, names)) if is_its_turn else None
+    return Heard(bool(is_quiet), queues, sorted(map(decode.text, sent_to)))
+
+
+def forget_worker(session: Session, worker: str) -> None:
+    """Delete a worker (its key) that has left from the list of the living."""
+    session.call(Call("forget_worker", _keys(session), worker))
+
+
+def _named(session: Session, name: str) -> list[Worker]:
+    return [worker for worker in read_workers(session) if name in (worker.key, worker.given_name)]
+
+
+def _quiet(session: Session, key: str, token: str) -> None:
+    session.call(Call("quiet_worker", [session.keys.quiet_workers()], key, token))
+
+
+def _keys(session: Session) -> list[str]:
+    return [session.keys.workers(), session.keys.quiet_workers()]
 
 
 def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:

@@ -1,14 +1,13 @@
 """A schedule of this project's code: when it is due, and what it sends then."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, takewhile
 from typing import Literal
 
 from queueing.client import QueueClient
-from queueing.exceptions import QueueExists, QueueNotFound
+from queueing.client.default import ensure_queue, send_ensuring
 from queueing.messages import Draft, Timing
 
 from .triggers import Timetable
@@ -61,14 +60,10 @@ class Schedule:
 def send_now(client: QueueClient, schedule: Schedule) -> str:
     """Send its message now, beside its ticks, and return the id. A missing queue is created."""
     draft = schedule.draft(client.now_ms())
-    try:
-        return client.send_messages(schedule.target.queue, [draft])[0]
-    except QueueNotFound:
-        create_queue(client, schedule)
-        return client.send_messages(schedule.target.queue, [draft])[0]
-
-
-def create_queue(client: QueueClient, schedule: Schedule) -> None:
-    """Create the queue of a schedule: the code names it, so it is meant to be there."""
-    with suppress(QueueExists):
-        client.create_queue(schedule.target.queue)
+    queue = schedule.target.queue
+    [id] = send_ensuring(
+        lambda: client.send_messages(queue, [draft]),
+        # The code names the queue, so it is meant to be there.
+        lambda: ensure_queue(client, queue),
+    )
+    return id

@@ -22,7 +22,7 @@ from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_pr
 from queueing.broker.outcomes import State
 from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, QNAME, RESERVED_NAME, utf16_units
 from queueing.broker.task_body import BodyWriter
-from queueing.client.default import shared_client
+from queueing.client.default import send_tasks, shared_client
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueError, QueueNotFound
 from queueing.messages import Draft
 from queueing.signals import emit
@@ -66,7 +66,7 @@ class Route:
     def send(self, messages: Sequence[str | Draft]) -> list[str]:
         """Send them now: their ids. Raises what ``send_messages`` does."""
         try:
-            return task_queues.send(shared_client(), self.task.queue_name, self.queue, messages)
+            return send_tasks(shared_client(), self.task.queue_name, self.queue, messages)
         except MessageTooLong as error:
             raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
 

@@ -210,7 +210,7 @@ class TaskLookup:
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
         """The place of the message, and all its outcomes so far, by receipt."""
         queues = self.queues()
-        where = task_queues.find(get_client(), id, queues)
+        where = task_queues.find(get_client().session, id, queues)
         by_rc: dict[int, Outcome] = {}
         if not self._is_complete(where):
             for outcome in writer.outcomes_of(id):
@@ -223,7 +223,7 @@ class TaskLookup:
 
     def queues(self) -> list[str]:
         """The queues that it sends to, and their siblings."""
-        return task_queues.with_siblings(self._queues or task_queues.known(get_client()))
+        return task_queues.with_siblings(self._queues or task_queues.known(get_client().session))
 
     def sent_to(self, queue: str) -> str:
         """The queue that the sender of a task in ``queue`` named."""

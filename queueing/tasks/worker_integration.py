@@ -130,7 +130,7 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
     queues = sorted(backend.queues) or list(named)
     if queues:
         return TaskResolver(backend.lookup(), queues, type(backend))
-    queues = [*task_queues.known(get_client()), *registry.queues(backend.alias)]
+    queues = [*task_queues.known(get_client().session), *registry.queues(backend.alias)]
     return TaskResolver(backend.lookup(), queues, type(backend), takes_new_queues=True)
 
 

@@ -8,7 +8,7 @@ import psutil
 from django.db import connections
 
 from queueing.broker.leases import Delivery
-from queueing.broker.listener import Listener
+from queueing.broker.pubsub import Listener
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
@@ -126,7 +126,7 @@ class Child:
             queues=queues,
             pool=ThreadPool(config.THREADS, processor, self.slot, self.waker),
             slot=self.slot,
-            listener=Listener(client, queues, is_teller=logs),
+            listener=Listener(client.session, queues, is_teller=logs),
             server_clock=clock,
             log=OutcomeLog(log_jobs=config.LOG_JOBS),
             outage=RedisOutage(config.LEASE, logs=logs),

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from queueing.broker.keys import low_priority_queue
-from queueing.broker.leases import Delivery, Lane, LaneCall, look, run_all
-from queueing.broker.listener import Listener
+from queueing.broker.leases import Delivery, Lane, look
 from queueing.broker.outcomes import Outcome, State, parts
-from queueing.broker.subscription import POLL_SECONDS
-from queueing.client import QueueClient
+from queueing.broker.pubsub import POLL_SECONDS, Listener
+from queueing.broker.scripts import QueueCall
+from queueing.client import QueueClient, sweep
+from queueing.client.default import ensure_queue
 from queueing.conf import Config
-from queueing.exceptions import QueueError, QueueExists, QueueNotFound, QueueUnavailable
+from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.signals import emit_finished
 
 from .database import tend_after_receivers
@@ -49,7 +50,7 @@ BUSY_SECONDS = 1.0
 class Exchange:
     """One round trip: what is settled, lane by lane, and the lane on which is claimed."""
 
-    calls: list[LaneCall] = field(default_factory=list)
+    calls: list[QueueCall] = field(default_factory=list)
     settled: list[tuple[Lane, Sequence[Outcome]]] = field(default_factory=list)
     claiming: Lane | None = None
     asked: int = 0
@@ -65,7 +66,7 @@ class Consumer:
     ) -> None:  # fmt: skip
         self.client, self.pool, self.slot, self.listener = client, pool, slot, listener
         self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
-        self.lanes = {queue: Lane(client, config, child, queue) for queue in queues}
+        self.lanes = {queue: Lane(client.session, config, child, queue) for queue in queues}
         self.child = child
         self.rotation = QueueRotation(queues, clock)
         self.prefetch = Prefetch(pool.threads)
@@ -142,11 +143,11 @@ class Consumer:
 
     # --- one turn -----------------------------------------------------------------------------
 
-    def _run(self, calls: Sequence[LaneCall]) -> list[Any]:
+    def _run(self, calls: Sequence[QueueCall]) -> list[Any]:
         """Make the calls. Without any, check now and then that Redis still takes writes."""
         if not calls and not self.outage.is_contact_due:
             return []
-        replies = run_all(self.client, calls) if calls else []
+        replies = self.client.session.call_each(calls) if calls else []
         if not calls:
             self.client.ping()
         self.outage.accepted()
@@ -170,9 +171,7 @@ class Consumer:
         if self._missing:
             queue, self._missing = self._missing, None
             try:
-                self.client.create_queue(queue)
-            except QueueExists:
-                pass
+                ensure_queue(self.client, queue)
             except QueueUnavailable:
                 raise  # The next claim finds that it is missing.
             except QueueError as error:
@@ -184,7 +183,7 @@ class Consumer:
         if len(self.lanes) == 1 or self._unsettled or not self._room():
             return
         self.rotation.begin()
-        looks = look(self.client, list(self.lanes))
+        looks = look(self.client.session, list(self.lanes))
         self.outage.accepted()
         for found in looks:
             if found.is_due or (found.is_missing and not self._is_sibling(found.queue)):
@@ -312,7 +311,7 @@ class Consumer:
         self.rotation.breaks(lane.queue)
         # Another program may have left a key of another type.
         with suppress(QueueError):
-            self.client.mend_keys(lane.queue)
+            sweep.mend_keys(self.client.session, lane.queue)
 
     def _released(self, delivery: Delivery) -> Outcome:
         return Outcome(

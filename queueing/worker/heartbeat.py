@@ -13,9 +13,8 @@ import psutil
 
 from queueing import __version__
 from queueing.client import QueueClient
-from queueing.client.workers import Heard
 from queueing.conf import Config
-from queueing.monitoring.workers import registration
+from queueing.monitoring.workers import Heard, beat, registration
 
 from .shared_memory import SharedMemory
 
@@ -52,8 +51,12 @@ class Heartbeat:
         """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
-        heard = self.client.beat(
-            self.key, record, self.birth.token, asks_task_queues=self.config.takes_new_queues
+        heard = beat(
+            self.client.session,
+            self.key,
+            record,
+            self.birth.token,
+            asks_task_queues=self.config.takes_new_queues,
         )
         self._round_trip_ms = (time.monotonic() - began) * 1000
         self._is_quiet = heard.is_quiet or not may_claim

@@ -24,10 +24,10 @@ from queueing import periodic
 from queueing.broker import leases, rsmq_values, task_queues
 from queueing.broker.refusals import PERMISSIONS
 from queueing.client import QueueClient
-from queueing.client.default import connect, use_client
-from queueing.client.provision import create_configured_queues
+from queueing.client.default import connect, create_configured_queues, use_client
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.monitoring.workers import forget_worker
 
 from . import processes
 from .guard import Guard
@@ -196,7 +196,7 @@ class Keeper:
 
     def _extend_queue(self, queue: str, names: list[str]) -> None:
         try:
-            for id in leases.extend(self.client, self.config, queue, names):
+            for id in leases.extend(self.client.session, self.config, queue, names):
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
         except QueueUnavailable:
             raise
@@ -301,20 +301,20 @@ class Keeper:
             if self._is_orphan:
                 self._beat.step([])
             else:
-                self.client.forget_worker(self._beat.key)
+                forget_worker(self.client.session, self._beat.key)
         except QueueError as error:
             logger.debug("keeper: %s", error)
 
 
 def warn_of_permissions(client: QueueClient) -> None:
     """A script that is refused a command stops halfway: say at the start which ones are missing."""
-    if refused := client.refused_commands():
+    if refused := client.session.refused_commands():
         logger.error("Redis refuses %s: %s", ", ".join(refused), PERMISSIONS)
 
 
 def warn_of_eviction(client: QueueClient) -> None:
     """A Redis that evicts keys loses whole queues: say so where it does, or could not be asked."""
-    policy = client.eviction_policy()
+    policy = client.session.eviction_policy()
     if policy is None:
         logger.warning(
             "Could not ask Redis for its maxmemory-policy: it must be noeviction, or queues get lost"

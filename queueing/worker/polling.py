@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from queueing.broker.subscription import POLL_SECONDS
+from queueing.broker.pubsub import POLL_SECONDS
 
 from .server_clock import Clock
 

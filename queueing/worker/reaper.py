@@ -90,7 +90,7 @@ class Reaper:
 
     def _abandon(self, death: Death, queue: str) -> None:
         count = leases.abandon(
-            self.client, self.config, queue, death.child, started=death.started, reason=death.reason
+            self.client.session, self.config, queue, death.child, started=death.started, reason=death.reason
         )
         if count:
             logger.warning("%s gave back %d messages of %s: %s", death.child, count, queue, death.reason)
@@ -153,12 +153,9 @@ def settle_overdue(
 
     May be called again with the same after an error. Raises ``QueueError``.
     """
-    lane = Lane(client, config, child, queue)
+    lane = Lane(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]
-    [reply] = leases.run_all(client, [lane.settle_last(outcomes)])
-    if isinstance(reply, Exception):
-        raise reply
-    refused = lane.read_settle(reply)
+    refused = lane.read_settle(client.session.call(lane.settle_last(outcomes)))
     return [outcome for outcome in outcomes if outcome.id not in refused]
 
 

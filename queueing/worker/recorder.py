@@ -123,7 +123,7 @@ class Recorder:
         if not self._identity:
             self._identity = self._begin()
         entries = outbox.read(
-            self.client, self.name, count=ENTRIES, after=self._after, identity=self._identity
+            self.client.session, self.name, count=ENTRIES, after=self._after, identity=self._identity
         )
         if not self.is_owner:
             self.is_owner = True
@@ -138,7 +138,7 @@ class Recorder:
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
         writer.write(list(map(self._allowed, outcomes)))
         reset_queries()  # With DEBUG each query is kept.
-        outbox.drop(self.client, entries)
+        outbox.drop(self.client.session, entries)
         if entries.newer:
             self._leave_to_newer(entries, now)
         # After the rows are written, because receivers may be slow, and may read them.

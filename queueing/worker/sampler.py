@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from queueing.broker import rsmq_values
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.client import QueueClient
+from queueing.monitoring.store import sample_queues
 
 #: Queues that are looked at in a minute, so that neither Redis nor its memory is at the mercy of whoever
 #: makes queues: the worker's own, then the others by name.
@@ -24,7 +25,7 @@ class Sampler:
         """
         others = sorted(name for name in names if _is_sampled(name))
         chosen = list(dict.fromkeys([*self.queues, *others]))
-        self.client.sample_queues(chosen[:MAX_QUEUES])
+        sample_queues(self.client.session, chosen[:MAX_QUEUES])
 
 
 def _is_sampled(name: str) -> bool:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from queueing.client import QueueClient
-from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
+from queueing.client.default import ensure_queue, send_ensuring
+from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft, Ticked
-from queueing.scheduling.schedule import LATE_MS, Schedule, create_queue
+from queueing.scheduling import store
+from queueing.scheduling.schedule import LATE_MS, Schedule
 from queueing.signals import emit, message_sent
 
 from .database import tend_connections
@@ -121,9 +123,7 @@ class Scheduler:
 
     def _name(self) -> None:
         timings = [plan.schedule.timing for plan in self.plans]
-        now_ms, settled = self.client.name_schedules(
-            timings, first=self._born_ms is None, born_ms=self._born_ms or 0
-        )
+        now_ms, settled = store.name_schedules(self.client.session, timings, born_ms=self._born_ms)
         self._server_clock.set(now_ms)
         for plan, ms in zip(self.plans, settled, strict=True):
             plan.give_way() if ms is None else plan.take_over(ms)
@@ -174,12 +174,11 @@ class Scheduler:
         self._follow(plan, ticked)
 
     def _send(self, plan: Plan, until_ms: int, drafts: list[Draft]) -> Ticked:
-        schedule, settled_ms = plan.schedule, plan.settled_ms or 0
-        try:
-            return self.client.tick(schedule.timing, settled_ms, until_ms, drafts)
-        except QueueNotFound:
-            create_queue(self.client, schedule)
-            return self.client.tick(schedule.timing, settled_ms, until_ms, drafts)
+        timing, settled_ms = plan.schedule.timing, plan.settled_ms or 0
+        return send_ensuring(
+            lambda: store.tick(self.client.session, timing, settled_ms, until_ms, drafts),
+            lambda: ensure_queue(self.client, timing.queue),
+        )
 
     def _follow(self, plan: Plan, ticked: Ticked) -> None:
         self._server_clock.set(ticked.now_ms)

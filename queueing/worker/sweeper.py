@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import Swept
 
@@ -63,12 +63,12 @@ class Sweeper:
         for queue in self.queues:
             yield from self._sweep_queue(queue)
             yield from self._sweep_queue(self.client.dead_letter_queue(queue))
-        yield Swept(orphans=self.client.sweep_lost_queues())
+        yield Swept(orphans=sweep.sweep_lost_queues(self.client.session))
 
     def _sweep_queue(self, queue: str) -> Iterator[Swept]:
         """Sweep one queue. An error with it must not keep the others from being swept."""
         try:
-            yield from self.client.sweep_steps(queue)
+            yield from sweep.sweep(self.client.session, queue)
         except (QueueUnavailable, GeneratorExit):
             raise
         except BaseException as error:

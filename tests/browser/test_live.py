@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueExists
+from queueing.monitoring.workers import beat as beat_once
+from queueing.monitoring.workers import forget_worker, read_workers
 from tests.support.redis_server import RedisServer
 
 from .conftest import Visit
@@ -33,7 +35,7 @@ HIDE = """(hidden) => {
 
 def beat(client: QueueClient, name: str, **more: object) -> None:
     record = {"host": "h", "pid": 1, "token": name, "processes": 1, "threads": 4, "queues": ["testqueue"]}
-    client.beat(name, json.dumps(record | more), name)
+    beat_once(client.session, name, json.dumps(record | more), name)
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_without_javascript_a_page_is_complete(
     page.goto(WORKERS)
     page.get_by_role("button", name="Quiet").click()
     expect(page.locator(".messagelist .success")).to_contain_text("Told w1 to be quiet")
-    assert queue.workers()[0].is_quiet_wanted
+    assert read_workers(queue.session)[0].is_quiet_wanted
 
 
 def test_redis_goes_away_and_comes_back(
@@ -200,7 +202,7 @@ def test_the_focus_stays_with_its_worker_when_others_come_and_go(
     page.locator('tr[data-key="c"] button').focus()
 
     beat(queue, "a")
-    queue.forget_worker("b")
+    forget_worker(queue.session, "b")
 
     expect(page.locator('tr[data-key="a"]')).to_be_visible()
     expect(page.locator('tr[data-key="b"]')).to_have_count(0)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
+from queueing.monitoring.workers import read_workers
+from queueing.scheduling import store
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
@@ -24,19 +26,19 @@ def press(page: Page, row: str, button: str, said: str) -> None:
 
 def test_each_action_once(page: Page, client: QueueClient, site_worker: Callable[..., WorkerProcess]):
     with site_worker("testqueue", "default", "--name", "w1") as worker:
-        eventually(lambda: client.workers() and client.schedules(), of=worker)
+        eventually(lambda: read_workers(client.session) and store.schedules(client.session), of=worker)
 
         page.goto(WORKERS)
         press(page, "w1", "Quiet", "Told w1 to be quiet")
-        eventually(lambda: client.workers()[0].is_quiet, of=worker)
+        eventually(lambda: read_workers(client.session)[0].is_quiet, of=worker)
         press(page, "w1", "Resume", "Told w1 to take messages again.")
-        assert not client.workers()[0].is_quiet_wanted
+        assert not read_workers(client.session)[0].is_quiet_wanted
 
         page.goto(SCHEDULES)
         press(page, SCHEDULE, "Pause", f"Paused {SCHEDULE}")
-        assert client.schedules()[0].paused
+        assert store.schedules(client.session)[0].paused
         press(page, SCHEDULE, "Resume", f"Resumed {SCHEDULE}")
-        assert not client.schedules()[0].paused
+        assert not store.schedules(client.session)[0].paused
         press(page, SCHEDULE, "Run", f"Sent the message of {SCHEDULE} to default")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -27,7 +27,10 @@ def test_redis_spends_no_more_on_a_claim_when_many_messages_wait(
     invariants.do_not_hold("the test settles by itself, and no handler runs")
     _fill(client, "short", FEW)
     _fill(client, "long", count)
-    short, long = Lane(client, Config(), "test", "short"), Lane(client, Config(), "test", "long")
+    short, long = (
+        Lane(client.session, Config(), "test", "short"),
+        Lane(client.session, Config(), "test", "long"),
+    )
     spent_us = {short: [], long: []}
     for _ in range(CLAIMS):
         # By turns, so that other work on the machine slows both down.
@@ -67,9 +70,9 @@ def _fill(client: QueueClient, queue: str, count: int) -> None:
 def _spent_us(client: QueueClient, lane: Lane) -> int:
     """Microseconds that Redis spends on a claim of ten messages and on their settling."""
     before = _scripts_us(client)
-    [reply] = run_all(client, [lane.claim(10, suspects="pass")])
+    [reply] = client.session.call_each([lane.claim(10, suspects="pass")])
     batch = lane.read_claim(reply)
-    run_all(client, [lane.settle([_done(delivery) for delivery in batch.deliveries])])
+    client.session.call_each([lane.settle([_done(delivery) for delivery in batch.deliveries])])
     assert len(batch.deliveries) == 10
     return _scripts_us(client) - before
 

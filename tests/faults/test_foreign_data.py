@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from queueing.client import QueueClient, provision
+from queueing.client import QueueClient, default
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
@@ -73,7 +73,7 @@ def watch(
     invariants: Invariants,
 ) -> Iterator[Watch]:
     invariants.do_not_hold("keys are spoilt and deleted behind the worker's back")
-    provision.create_configured_queues(client)
+    default.create_configured_queues(client)
     with worker(*QUEUES) as process:
         yield Watch(client, process, diary, ledger)
 

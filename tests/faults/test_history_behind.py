@@ -26,4 +26,4 @@ def test_a_drain_that_is_faster_than_the_recorder_loses_no_outcome(
             client.send_messages("ledger", ["tiny"] * 5000)
         eventually(lambda: diary.states() == {"done": 1 + COUNT}, of=process)
     assert ledger.count("end") == 1 + COUNT
-    assert outbox.stats(client).lost == 0
+    assert outbox.stats(client.session).lost == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State, pack
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -128,10 +128,10 @@ def _run_one(client: QueueClient, ledger: Ledger) -> str:
     """Send a message and do with it what a worker does."""
     client.create_queue("ledger")
     message_id = client.send_message("ledger", "one")
-    lane = Lane(client, Config(), "by-hand", "ledger")
-    run_all(client, [lane.claim(1, suspects="take")])
+    lane = Lane(client.session, Config(), "by-hand", "ledger")
+    client.session.call_each([lane.claim(1, suspects="take")])
     for event in ("start", "end"):
         write(ledger.path, event, message_id, 1, "one")
     done = Outcome(queue="ledger", id=message_id, rc=1, event=State.DONE, worker="by-hand")
-    run_all(client, [lane.settle([done])])
+    client.session.call_each([lane.settle([done])])
     return message_id

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import redis
 
-from queueing.broker.subscription import POLL_SECONDS
+from queueing.broker.pubsub import POLL_SECONDS
 from queueing.client import QueueClient
 from tests.support.ledger import Ledger
 from tests.support.waiting import eventually

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from queueing import monitoring
 from queueing.client import QueueClient
-from queueing.monitoring.workers import Worker
+from queueing.monitoring.workers import Worker, quiet_worker, read_workers, resume_worker
 from tests.support.diary import Diary
 from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
@@ -21,7 +21,7 @@ def words(client: QueueClient, queue: str) -> dict[str, int]:
 
 def only(client: QueueClient) -> Worker:
     """The one worker, once it has told of its child."""
-    [worker] = client.workers()
+    [worker] = read_workers(client.session)
     assert worker.children
     return worker
 
@@ -79,7 +79,7 @@ def test_a_killed_worker_is_counted_as_abandoned_and_stays_visible(
         eventually(lambda: ledger.count("start") == 2, of=second)
         assert words(client, "slow") == {"abandoned": 1}
         both = ["first", "second"]
-        eventually(lambda: [found.name for found in client.workers()] == both, of=second)
+        eventually(lambda: [found.name for found in read_workers(client.session)] == both, of=second)
         second.kill_group()
 
 
@@ -90,14 +90,14 @@ def test_a_quiet_worker_claims_nothing_under_full_load_until_it_is_resumed(
     client.send_messages("brisk", ["x"] * 20_000)
     with worker("brisk", "--name", "w") as process:
         eventually(lambda: only(client).state == "busy", of=process)
-        assert client.quiet_worker("w")
+        assert quiet_worker(client.session, "w")
         eventually(lambda: only(client).is_quiet, of=process)
         eventually(lambda: client.queue_figures(["brisk"])[0].running == 0, of=process)
         before = ledger.count()
         age = only(client).last_beat_ms
         eventually(lambda: only(client).last_beat_ms > age, of=process)
         assert ledger.count() == before < 20_000
-        assert client.resume_worker("w")
+        assert resume_worker(client.session, "w")
         eventually(lambda: ledger.count() > before, of=process)
         process.stop()
-    assert client.workers() == [], "one that was stopped is struck"
+    assert read_workers(client.session) == [], "one that was stopped is struck"

@@ -7,6 +7,7 @@ import pytest
 
 from queueing.broker.scripts import load
 from queueing.client import QueueClient
+from queueing.scheduling import store
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
@@ -107,6 +108,6 @@ def test_a_worker_schedules_its_own_queues_only_and_a_burst_nothing(
 ):
     with ticking("last-tick") as process:
         wait_for_ticks(ledger, 1, process, "once ")
-    assert [state.timing.queue for state in client.schedules()] == ["last-tick"]
+    assert [state.timing.queue for state in store.schedules(client.session)] == ["last-tick"]
     assert ticking("all-ticks", "--burst").run() == 0
-    assert [state.timing.queue for state in client.schedules()] == ["last-tick"]
+    assert [state.timing.queue for state in store.schedules(client.session)] == ["last-tick"]

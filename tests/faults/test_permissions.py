@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from queueing.monitoring.workers import read_workers
 from tests.support.programs import ROOT
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -45,7 +46,7 @@ def test_the_documented_rule_is_enough_for_a_worker(
         dead = scene.client.send_message("raising", "three")
         scene.done(process, *done)
         eventually(lambda: scene.diary.ids("dead") == {dead}, of=process)
-        eventually(scene.client.workers, of=process)
+        eventually(lambda: read_workers(scene.client.session), of=process)
     refused = redis_connection.acl_log()
     assert [entry["object"] for entry in refused] == []
     assert "refuse" not in process.output

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
+from queueing.monitoring.workers import read_workers
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
@@ -85,7 +86,7 @@ def test_a_job_runs_once_while_redis_refuses_for_longer_than_its_lease(
         message_id = scene.send("8 on the first worker")
         scene.begun(message_id, busy_worker)
         with scene.worker("slow", "ledger", **options) as idle_worker:
-            eventually(lambda: len(scene.client.workers()) == 2, of=idle_worker)
+            eventually(lambda: len(read_workers(scene.client.session)) == 2, of=idle_worker)
             with refusing(redis_server, redis_connection):
                 idle_worker.wait_for_line("waiting for it")
                 threading.Event().wait(LEASE_SECONDS + BEYOND_SECONDS)

@@ -9,6 +9,7 @@ from contextlib import closing
 import psutil
 import pytest
 
+from queueing.monitoring.workers import read_workers
 from tests.support.programs import require_namespace
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -66,7 +67,7 @@ def test_a_stopped_burst_does_not_wait_for_a_database_that_hangs(scene: Scene):
         eventually(lambda: len(process.children()) == 1 and message_id in scene.ledger.ids("end"), of=process)
         process.signal_group(signal.SIGTERM)
         assert process.wait() == 0, process.tail()
-        assert scene.client.workers() == []
+        assert read_workers(scene.client.session) == []
     with scene.worker("slow", "--burst") as second:
         assert second.wait() == 0, second.tail()
     assert scene.diary.outcomes(message_id) == [(1, "done")]
@@ -198,7 +199,7 @@ def test_without_redis_the_keeper_of_a_killed_worker_ends_and_others_find_its_me
         eventually(lambda: not process.members(), what=process.tail)
     redis_server.start()
     with scene.worker("slow") as second:
-        [born] = eventually(scene.client.workers, of=second)
+        [born] = eventually(lambda: read_workers(scene.client.session), of=second)
         scene.begun_again(message_id, second, since_ms=born.started_ms, within_seconds=DEADLINE)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from queueing.client import QueueClient
+from queueing.monitoring.workers import read_workers
 from tests.support.diary import Diary
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
@@ -67,7 +68,7 @@ def test_a_worker_that_learns_it_later_claims_nothing_and_says_so(
         run_verb(redis_server, other, "take-outbox")
         client.send_message("ledger", "seen before it is known")
         process.wait_for_line(REFUSED)
-        eventually(lambda: client.workers()[0].is_quiet, of=process)
+        eventually(lambda: read_workers(client.session)[0].is_quiet, of=process)
         assert client.get_queue_attributes("ledger").msgs == 0
         client.send_message("ledger", "left alone")
         assert REFUSED in run_verb(redis_server, Path(process.env["DATABASE_URL"][10:]), "list").output

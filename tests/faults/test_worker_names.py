@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from queueing.monitoring import alerts
+from queueing.monitoring.workers import read_workers
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
@@ -14,7 +15,7 @@ from .test_signals import as_process_1, supervisor_of
 
 
 def states(scene: Scene) -> dict[str, str]:
-    return {worker.name: worker.state for worker in scene.client.workers()}
+    return {worker.name: worker.state for worker in read_workers(scene.client.session)}
 
 
 def listed(scene: Scene, count: int, process: WorkerProcess) -> list[str]:
@@ -48,10 +49,10 @@ def test_a_worker_whose_supervisor_is_killed_stays_in_the_list_as_lost(scene: Sc
         scene.begun(message_id, process)
         process.kill_supervisor()
         eventually(lambda: states(scene) == {"w": "lost"}, what=lambda: str(states(scene)))
-        [worker] = scene.client.workers()
+        [worker] = read_workers(scene.client.session)
         assert [run.id for child in worker.children for run in child.running] == [message_id]
         eventually(lambda: not process.members(), what=process.tail)
-    [worker] = scene.client.workers()
+    [worker] = read_workers(scene.client.session)
     assert (worker.state, worker.children, worker.is_alive) == ("lost", (), False)
     assert "lost worker" in {alert.kind for alert in alerts.read(scene.client, [])}
     assert scene.diary.outcomes(message_id) == [(1, "done")]

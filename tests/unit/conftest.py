@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from queueing import handlers
-from queueing.broker.leases import Batch, Delivery, Lane, run_all
+from queueing.broker.leases import Batch, Delivery, Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -33,10 +33,10 @@ class Hand:
 
     def __init__(self, client: QueueClient, conf: Config, child: str) -> None:
         self.client, self.child = client, child
-        self.lane = Lane(client, conf, child, "work")
+        self.lane = Lane(client.session, conf, child, "work")
 
     def run(self, call) -> list:
-        return run_all(self.client, [call])[0]
+        return self.client.session.call_each([call])[0]
 
     def claim(self, count: int = 10, *, suspects: str = "take") -> Batch:
         return self.lane.read_claim(self.run(self.lane.claim(count, suspects=suspects)))

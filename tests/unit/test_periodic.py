@@ -13,6 +13,7 @@ from queueing import handlers, periodic
 from queueing.checks import check_schedules
 from queueing.handlers import handler
 from queueing.messages import Draft, Timing
+from queueing.scheduling import store
 from queueing.scheduling.schedule import LATE_MS, MOST_MISSED, Schedule, Target, send_now
 from queueing.scheduling.triggers import Interval
 
@@ -273,7 +274,7 @@ def test_it_can_be_sent_now_beside_its_ticks(fake_client):
     message = fake_client.receive_message("work")
     assert (message.id, message.headers["schedule"]) == (id, "s")
     assert before_ms <= int(message.headers["tick_ms"]) <= fake_client.now_ms()
-    assert fake_client.schedules() == []
+    assert store.schedules(fake_client.session) == []
 
 
 def test_the_moment_of_a_tick_of_an_interval_is_in_utc():

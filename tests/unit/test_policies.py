@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import QueuePolicy, Swept
 
@@ -70,7 +70,7 @@ def test_workers_obey_the_policy_and_record_it(queue, hand):
         queue.receive_message("work", vt=0)
     assert hand().claim().deliveries == []
     assert bodies(queue, "work-dead") == ["a"]
-    [outcome] = outbox.newest(queue, count=1)
+    [outcome] = outbox.newest(queue.session, count=1)
     assert (outcome.id, outcome.event, outcome.error) == (id, "dead", "it was received 2 times")
 
 
@@ -286,10 +286,10 @@ def test_what_a_foreign_deletion_left_beside_a_queue_is_swept(queue, hand):
     # RSMQ's own deleteQueue.
     queue.redis.delete("rsmq:work", "rsmq:work:Q")
     queue.redis.srem("rsmq:QUEUES", "work")
-    assert queue.sweep_lost_queues() == 5
+    assert sweep.sweep_lost_queues(queue.session) == 5
     left = [key for key in queue.redis.keys("*") if b"sender" not in key]
     assert sorted(left) == [b"rsmq::outbox", b"rsmq::outbox:stats"]
-    assert queue.sweep_lost_queues() == 0
+    assert sweep.sweep_lost_queues(queue.session) == 0
 
 
 def test_sweeping_a_queue_that_is_not_there_is_nothing(queue):

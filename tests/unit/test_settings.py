@@ -13,7 +13,7 @@ from django.test import override_settings
 
 import queueing
 from queueing import checks
-from queueing.client import provision
+from queueing.client import default
 from queueing.client.default import use_client
 from queueing.conf import SETTINGS, Config, get_conf, read
 from queueing.testing import fake_queues
@@ -145,7 +145,7 @@ def test_a_worker_with_wrong_settings_says_so_before_it_starts(settings):
 def test_a_project_that_names_no_queues_gets_none(settings, redis_server: RedisServer):
     settings.QUEUEING = {"URL": redis_server.url}
 
-    assert provision.create_configured_queues(queueing.get_client()) == []
+    assert default.create_configured_queues(queueing.get_client()) == []
     assert queueing.get_client().list_queues() == []
 
 

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.exceptions import InvalidFormat, QueueError
 from queueing.messages import Draft, Message, Timing
+from queueing.monitoring import store as monitoring_store
+from queueing.monitoring import workers
+from queueing.monitoring.store import read_metrics, sample_queues
+from queueing.monitoring.workers import beat, forget_worker, quiet_worker, read_workers, resume_worker
+from queueing.scheduling import store
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -69,10 +74,12 @@ def received(client: QueueClient) -> Message:
     return Message(IDS[0], "text", 1, SENT_MS, float(SENT_MS))
 
 
-#: Every public method of the client, on a queue that another program has filled.
+#: The modules whose functions take a session.
+MODULES = (sweep, store, monitoring_store, workers)
+#: Every public method of the client and those functions, on a queue that another program has filled.
 TIMING = Timing("s", "every 1 s", "", "q", "once")
 CALLS: dict[str, Callable[[QueueClient], Any]] = {
-    "beat": lambda client: client.beat("worker", "{}", "token"),
+    "beat": lambda client: beat(client.session, "worker", "{}", "token"),
     "cancel_message": lambda client: client.cancel_message("q", IDS[0]),
     "cancel_messages": lambda client: client.cancel_messages("q", IDS),
     "change_message_visibility": lambda client: client.change_message_visibility("q", IDS[0], 0),
@@ -84,23 +91,22 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "delete_messages": lambda client: client.delete_messages("q", [IDS[0], received(client)]),
     "delete_queue": lambda client: client.delete_queue("q"),
     "delete_redrive_policy": lambda client: client.delete_redrive_policy("q"),
-    "eviction_policy": lambda client: client.eviction_policy(),
-    "forget_worker": lambda client: client.forget_worker("worker"),
+    "eviction_policy": lambda client: client.session.eviction_policy(),
+    "forget_worker": lambda client: forget_worker(client.session, "worker"),
     "get_queue_attributes": lambda client: client.get_queue_attributes("q"),
     "get_queue_policy": lambda client: client.get_queue_policy("q"),
-    "learn_dead_letter_queue": lambda client: client.learn_dead_letter_queue("q", "q-dead"),
     "list_queues": lambda client: client.list_queues(),
-    "find_queues": lambda client: client.find_queues(),
+    "find_queues": lambda client: sweep.find_queues(client.session),
     "figures_of_queue": lambda client: client.figures_of_queue("q"),
-    "mend_keys": lambda client: client.mend_keys("q"),
-    "mend_queue": lambda client: client.mend_queue("q"),
+    "mend_keys": lambda client: sweep.mend_keys(client.session, "q"),
+    "mend_queue": lambda client: sweep.mend_queue(client.session, "q"),
     "move_messages": lambda client: [client.create_queue("to"), client.move_messages("q", "to")],
-    "name_schedules": lambda client: client.name_schedules([TIMING], first=True),
+    "name_schedules": lambda client: store.name_schedules(client.session, [TIMING]),
     "now_ms": lambda client: client.now_ms(),
     "pause_queue": lambda client: client.pause_queue("q"),
     "pause_schedule": lambda client: [
-        client.name_schedules([TIMING], first=True),
-        client.pause_schedule("s"),
+        store.name_schedules(client.session, [TIMING]),
+        store.pause_schedule(client.session, "s"),
     ],
     "peek_message": lambda client: client.peek_message("q", IDS[0]),
     "peek_messages": lambda client: client.peek_messages("q"),
@@ -109,22 +115,22 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "progress_of": lambda client: client.progress_of("q", IDS),
     "purge_queue": lambda client: client.purge_queue("q"),
     "queue_figures": lambda client: client.queue_figures(),
-    "quiet_worker": lambda client: client.quiet_worker("worker"),
-    "read_metrics": lambda client: client.read_metrics(["q"], "m", 1, 5, "now"),
+    "quiet_worker": lambda client: quiet_worker(client.session, "worker"),
+    "read_metrics": lambda client: read_metrics(client.session, ["q"], "m", 1, 5, "now"),
     "receive_message": lambda client: client.receive_message("q"),
     "receive_messages": lambda client: client.receive_messages("q", 10),
     "redrive": lambda client: client.redrive("q"),
-    "refused_commands": lambda client: client.refused_commands(),
+    "refused_commands": lambda client: client.session.refused_commands(),
     "release_message": lambda client: client.release_message("q", received(client)),
     "report_progress": lambda client: client.report_progress("q", IDS[0], 1, 0.5, "half"),
     "resume_queue": lambda client: client.resume_queue("q"),
     "resume_schedule": lambda client: [
-        client.name_schedules([TIMING], first=True),
-        client.resume_schedule("s"),
+        store.name_schedules(client.session, [TIMING]),
+        store.resume_schedule(client.session, "s"),
     ],
-    "resume_worker": lambda client: client.resume_worker("worker"),
-    "sample_queues": lambda client: client.sample_queues(["q"]),
-    "schedules": lambda client: client.schedules(),
+    "resume_worker": lambda client: resume_worker(client.session, "worker"),
+    "sample_queues": lambda client: sample_queues(client.session, ["q"]),
+    "schedules": lambda client: store.schedules(client.session),
     "send_message": lambda client: client.send_message("q", "text", headers={"a": "b"}),
     "send_messages": lambda client: client.send_messages("q", ["text", "another"]),
     "set_queue_attributes": lambda client: client.set_queue_attributes("q", vt=5),
@@ -134,21 +140,32 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
         client.sweep_queue("q"),
     ],
     "set_retention": lambda client: [client.set_retention("q", 1), client.sweep_queue("q")],
-    "sweep_lost_queues": lambda client: client.sweep_lost_queues(),
-    "spoilt_keys": lambda client: client.spoilt_keys(["q"]),
-    "spoilt_schedules": lambda client: client.spoilt_schedules(),
+    "sweep_lost_queues": lambda client: sweep.sweep_lost_queues(client.session),
+    "spoilt_keys": lambda client: sweep.spoilt_keys(client.session, ["q"]),
+    "spoilt_schedules": lambda client: store.spoilt_schedules(client.session),
     "sweep_queue": lambda client: client.sweep_queue("q"),
-    "sweep_steps": lambda client: list(client.sweep_steps("q")),
-    "tick": lambda client: client.tick(
-        TIMING, client.name_schedules([TIMING], first=True)[1][0], client.now_ms(), [Draft(body="tick")]
+    "sweep": lambda client: list(sweep.sweep(client.session, "q")),
+    "tick": lambda client: store.tick(
+        client.session,
+        TIMING,
+        store.name_schedules(client.session, [TIMING])[1][0],
+        client.now_ms(),
+        [Draft(body="tick")],
     ),
-    "workers": lambda client: client.workers(),
+    "read_workers": lambda client: read_workers(client.session),
 }
 
 
 def test_the_listed_calls_cover_the_whole_client():
     methods = inspect.getmembers(QueueClient, inspect.isfunction)
-    assert {name for name, _ in methods if not name.startswith("_")} == set(CALLS)
+    functions = [
+        (name, function)
+        for module in MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and "session" in inspect.signature(function).parameters
+    ]
+    public = {name for name, _ in [*methods, *functions] if not name.startswith("_")}
+    assert public | {"eviction_policy", "refused_commands"} == set(CALLS)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -181,7 +198,7 @@ def test_a_queue_name_that_rsmq_would_refuse_is_listed_and_refused_without_a_cra
     client.create_queue("q")
     assert set(client.list_queues()) == {"q", name}
     assert {figures.name for figures in client.queue_figures()} >= {"q"}
-    assert client.sweep_lost_queues() == 0
+    assert sweep.sweep_lost_queues(client.session) == 0
     for call in (
         client.receive_message,
         client.get_queue_attributes,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from queueing.client import QueueClient, receives
+from queueing.client import QueueClient, rsmq, sweep
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
 from tests.support.waiting import HANG_SECONDS, eventually
@@ -119,7 +119,7 @@ def test_headers_of_messages_that_node_deleted_are_swept(node: NodeSide, client:
     assert client.sweep_queue("q").orphans == 1
     client.send_message("q", "body", headers={"trace": "2"})
     assert node.call("deleteQueue", qname="q") == 1
-    assert client.sweep_lost_queues() == 1
+    assert sweep.sweep_lost_queues(client.session) == 1
     assert [key for key in client.redis.keys("*") if not key.startswith(b"rsmq::sender:")] == []
 
 
@@ -145,7 +145,7 @@ LONG_SECONDS = 2 * HANG_SECONDS
 @pytest.fixture
 def slow_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receive finds a message only if it is woken or if the message comes due."""
-    monkeypatch.setattr(receives, "POLL_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(rsmq, "POLL_SECONDS", LONG_SECONDS)
 
 
 # --- realtime -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from queueing.admin.whole_number import WholeNumberField
 from queueing.broker import rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.client import QueueClient
-from queueing.client.steering import MAX_RECEIVE_COUNT, MAX_RETENTION_SECONDS
+from queueing.client.operations import MAX_RECEIVE_COUNT, MAX_RETENTION_SECONDS
 from queueing.exceptions import InvalidValue, QueueError
 from queueing.messages import QueueFigures, QueuePolicy
 from queueing.models import Queue

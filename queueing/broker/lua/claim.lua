@@ -82,7 +82,7 @@ local function take(id, rc)
     if is_worn_out(id, rc) then
       worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed, 0 }
       add_body(bodies, id)
-      bury(id, ARGV[3], ARGV[4])
+      bury(id)
       return true
     end
   else

@@ -1,16 +1,14 @@
 -- All figures of one queue at one moment.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
--- ARGV[1] name of the queue  ARGV[2] name of its dead-letter queue
+-- ARGV[1…3] as in lib/dead_letters.lua
 -- Returns the reply of attributes.lua, then ready, running, dead, ms that the oldest ready message has
--- waited, and '1' if the queue is paused, else ''; or {'deadLetterQueue', name} if the keys belong to another
--- dead-letter queue
+-- waited, and '1' if the queue is paused, else ''; or the reply of lib/dead_letters.lua
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-local elsewhere = other_dead_letter_queue(ARGV[2], ARGV[1])
-if elsewhere then return { 'deadLetterQueue', elsewhere } end
+-- include dead_letters
 -- include attributes
 -- include lanes
 -- include depths

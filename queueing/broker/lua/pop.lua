@@ -1,14 +1,13 @@
 -- Receive the next due message and delete it in the same step.
 --
 -- KEYS as in receive.lua
--- ARGV as in receive.lua; only the third to fifth are used
+-- ARGV[1…3] as in lib/dead_letters.lua
 -- Returns the reply of receive.lua
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
-if elsewhere then return { 'deadLetterQueue', elsewhere } end
+-- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
 -- include drain
@@ -23,7 +22,7 @@ for _ = 1, 500 do
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
   rc = receive_count(rc)
   if is_worn_out(id, rc) then
-    bury(id, ARGV[3], ARGV[4])
+    bury(id)
   else
     local headers = redis.call('HGET', KEYS[4], id) or ''
     check_burial()

@@ -2,17 +2,15 @@
 -- queue's redrive policy goes to the dead-letter queue instead.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
--- ARGV[1] vt in seconds, '' for the queue's own  ARGV[2] how many  ARGV[3] name of the dead-letter queue
--- ARGV[4] seconds of retention of a new dead-letter queue  ARGV[5] name of the queue
+-- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] vt in seconds, '' for the queue's own  ARGV[5] how many
 -- ARGV[6] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
--- {'deadLetterQueue', name} if the keys belong to another dead-letter queue, or {RSMQ's error name}
+-- {RSMQ's error name}, or the reply of lib/dead_letters.lua
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
-if elsewhere then return { 'deadLetterQueue', elsewhere } end
+-- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
 -- include drain
@@ -21,8 +19,8 @@ if is_paused then return reply end
 -- include bands
 
 wake(KEYS[9])
-local vt = tonumber(ARGV[1]) or stored_int(attributes[1]) or 30
-local wanted, bytes, taken = tonumber(ARGV[2]), 0, 0
+local vt = tonumber(ARGV[4]) or stored_int(attributes[1]) or 30
+local wanted, bytes, taken = tonumber(ARGV[5]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
 local with_headers = redis.call('HLEN', KEYS[4]) > 0
@@ -34,7 +32,7 @@ while more and taken == 0 and worn_out < 500 do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
     rc = receive_count(rc)
     if is_worn_out(id, rc) then
-      bury(id, ARGV[3], ARGV[4])
+      bury(id)
       worn_out = worn_out + 1
     else
       rc = rc + 1

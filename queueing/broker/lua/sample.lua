@@ -2,18 +2,18 @@
 -- program, and how many it holds now.
 --
 -- KEYS per queue: as in lib/queue.lua, then leases, held, metrics
--- ARGV per queue: its name, the name of its dead-letter queue
--- Returns {name, name of its dead-letter queue, …} of the queues whose keys belong to another dead-letter
--- queue; these are not sampled
+-- ARGV per queue: as in lib/dead_letters.lua
+-- Returns {'ok'}, or {'deadLetterQueue', queue, name of its dead-letter queue, …} with the queues whose keys
+-- belong to another dead-letter queue; these are not sampled
 --
 -- include clock
 -- include metrics
-local KEYS_EACH = 11
+local KEYS_EACH, ARGS_EACH = 11, 3
 -- The state of a queue between two samples is unknown if they are further apart.
 local GAP_MS = 150000
 -- The last samples cover some minutes, for rates.
 local LAST_SAMPLES = 7
-local all_keys, all_args, reply = KEYS, ARGV, {}
+local all_keys, all_args, moved = KEYS, ARGV, {}
 
 local function read_last(key)
   local samples = sums_in(redis.call('HGET', key, 'last'))
@@ -60,11 +60,11 @@ local function look(KEYS, ARGV)
 end
 
 for first = 1, #all_keys, KEYS_EACH do
-  local index = 2 * (first - 1) / KEYS_EACH + 1
+  local index = ARGS_EACH * (first - 1) / KEYS_EACH + 1
   local keys = { unpack(all_keys, first, first + KEYS_EACH - 1) }
   local args = { all_args[index], all_args[index + 1] }
   -- A queue with spoilt keys does not hide the others.
   local is_fine, elsewhere = pcall(look, keys, args)
-  if is_fine and elsewhere then reply[#reply + 1], reply[#reply + 2] = args[1], elsewhere end
+  if is_fine and elsewhere then moved[#moved + 1], moved[#moved + 2] = args[1], elsewhere end
 end
-return reply
+return { #moved > 0 and 'deadLetterQueue' or 'ok', unpack(moved) }

@@ -53,7 +53,7 @@ for i = 1, #settled_words do
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
     if rc > 1 then ended[#ended + 1] = id end
   elseif word == 'dead' then
-    bury(id, ARGV[3], ARGV[4])
+    bury(id)
   else
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
@@ -83,7 +83,7 @@ if redis.call('EXISTS', KEYS[13]) == 1 then
   for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
 end
 if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
-if back then announce(ARGV[2]) end
+if back then announce(ARGV[4]) end
 
 local kept = {}
 for i = 1, #state.held, 2 do

@@ -4,16 +4,14 @@
 -- because that program does not know the bands.
 --
 -- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
--- ARGV[1] how many to read  ARGV[2] how many due messages to skip
--- ARGV[3] name of the dead-letter queue  ARGV[4] seconds of retention of a new one
--- ARGV[5] name of the queue
--- Returns {'ok', read, phantoms, expired, buried, mended}, {'deadLetterQueue', name} or {'queueNotFound'}
+-- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] how many to read  ARGV[5] how many due messages to skip
+-- Returns {'ok', read, phantoms, expired, buried, mended}, {'queueNotFound'}, or the reply of
+-- lib/dead_letters.lua
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
-local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[5])
-if elsewhere then return { 'deadLetterQueue', elsewhere } end
+-- include dead_letters
 -- include drain
 -- include bury
 -- include head
@@ -29,7 +27,7 @@ end
 -- is dropped.
 local LONGEST_LEASE_MS = 9999999000
 local mended = 0
-if ARGV[2] == '0' then
+if ARGV[5] == '0' then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], whole(MAX_INTEGER), '+inf', 'LIMIT', 0, 1000)) do
     redis.call('ZADD', KEYS[2], whole(now_ms), id)
     mended = mended + 1
@@ -43,7 +41,7 @@ end
 local running = running_ids()
 local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
 -- By rank, because Redis reads past each entry of an offset into scores.
-local ranked = redis.call('ZRANGE', KEYS[2], ARGV[2], ARGV[2] + ARGV[1] - 1, 'WITHSCORES')
+local ranked = redis.call('ZRANGE', KEYS[2], ARGV[5], ARGV[5] + ARGV[4] - 1, 'WITHSCORES')
 local found = {}
 for i = 1, #ranked, 2 do
   if tonumber(ranked[i + 1]) > now_ms then break end
@@ -63,7 +61,7 @@ for i = 1, #found, 2 do
   elseif not running[id] then
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
     if is_worn_out(id, rc) then
-      bury(id, ARGV[3], ARGV[4])
+      bury(id)
       buried = buried + 1
     elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, score) then
       forget(id)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from queueing.client import QueueClient
 from queueing.messages import Timing
 from queueing.models import Attempt, Job
+from queueing.scheduling import store
 
 from .jobs import values
 from .test_overview import counted
@@ -39,7 +40,7 @@ def fill(client: QueueClient, *, user: User | None = None) -> Job:
     client.set_retention("mail", 86_400)
     client.create_queue("mail-dead")
     client.send_messages("mail-dead", ["late"] * 1100)
-    client.name_schedules([Timing("nightly", "0 3 * * *", "Europe/Berlin", "mail", "once")], first=True)
+    store.name_schedules(client.session, [Timing("nightly", "0 3 * * *", "Europe/Berlin", "mail", "once")])
     ran = client.receive_message("mail")
     client.report_progress("mail", ran.id, ran.rc, 0.3333, "page 1 of 3")
     run = {"id": ran.id, "queue": "mail", "started_ms": client.now_ms() - 1_234_567}

@@ -13,6 +13,7 @@ from queueing.broker import outbox
 from queueing.client import QueueClient
 from queueing.history import ownership
 from queueing.monitoring import alerts
+from queueing.monitoring.workers import beat
 
 from .jobs import job
 
@@ -55,7 +56,7 @@ def age_worker(client: QueueClient, name: str, seconds: float) -> None:
 
 def test_where_all_is_well_there_is_none(queue: QueueClient):
     queue.send_message("work", "x")
-    queue.beat("w", json.dumps({"queues": ["work"]}), "t")
+    beat(queue.session, "w", json.dumps({"queues": ["work"]}), "t")
     assert found(queue) == []
 
 
@@ -66,18 +67,18 @@ class TestUnattended:
         assert alert.text.startswith("No worker takes work: 1 message is ready, and has been for ")
 
     def test_not_where_a_worker_takes_it(self, waiting: QueueClient):
-        waiting.beat("w", json.dumps({"queues": ["other", "work"]}), "t")
+        beat(waiting.session, "w", json.dumps({"queues": ["other", "work"]}), "t")
         assert found(waiting) == []
 
     def test_but_a_dead_worker_takes_nothing(self, waiting: QueueClient):
-        waiting.beat("w", json.dumps({"queues": ["work"]}), "t")
+        beat(waiting.session, "w", json.dumps({"queues": ["work"]}), "t")
         age_worker(waiting, "w", 120)
         assert kinds(waiting) == [("silent worker", ""), ("unattended", "work")]
         assert "The worker w has not been heard of for 2 min" in found(waiting)[0].text
 
     @pytest.mark.parametrize("record", ["no JSON", "[]", '{"queues": "work"}', '{"queues": [1]}', "{}"])
     def test_a_record_that_cannot_be_read_takes_nothing(self, waiting: QueueClient, record: str):
-        waiting.beat("w", record, "t")
+        beat(waiting.session, "w", record, "t")
         assert kinds(waiting) == [("unattended", "work")]
 
     @pytest.mark.parametrize(
@@ -105,10 +106,10 @@ class TestUnattended:
 
 
 def test_a_worker_that_has_been_dead_for_long_is_no_news(queue: QueueClient):
-    queue.beat("w", "{}", "t")
+    beat(queue.session, "w", "{}", "t")
     age_worker(queue, "w", 2 * 3600)
     queue.redis.delete(queue.keys.sampled())  # as if a minute had passed: the dead are looked for then
-    queue.beat("alive", "{}", "t")
+    beat(queue.session, "alive", "{}", "t")
     assert found(queue) == []
 
 
@@ -141,7 +142,7 @@ class TestOutbox:
 
     def test_until_somebody_has_taken_note(self, queue: QueueClient):
         queue.redis.hset("rsmq::outbox:stats", "lost", 12)
-        outbox.acknowledge(queue, 12)
+        outbox.acknowledge(queue.session, 12)
         assert found(queue) == []
 
 
@@ -159,7 +160,7 @@ def test_names_in_them_are_text(boss: Client, queue: QueueClient):
     queue.redis.sadd("rsmq:QUEUES", name)
     queue.redis.hset(f"rsmq:{name}:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
     put_old(queue, name)
-    queue.beat(name, "{}", "t")
+    beat(queue.session, name, "{}", "t")
     age_worker(queue, name, 60)
     html = boss.get(LIST).content.decode()
     assert html.count("No worker takes &lt;script&gt;alert(1)&lt;/script&gt;\\u202e") == 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from queueing.admin.jobs import bulk, search
 from queueing.broker import outbox
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
@@ -67,8 +67,8 @@ def died(client: QueueClient, *bodies: str, qname: str = "testqueue") -> list[Jo
 
 
 def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "testqueue", **more: Any) -> None:
-    lane = Lane(client, Config(), "host:1.1", qname)
-    batch = lane.read_claim(run_all(client, [lane.claim(count, suspects="take")])[0])
+    lane = Lane(client.session, Config(), "host:1.1", qname)
+    batch = lane.read_claim(client.session.call_each([lane.claim(count, suspects="take")])[0])
     done_ms = 1_772_366_400_000.0
     ended = [
         Outcome(
@@ -77,14 +77,14 @@ def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "tes
         )
         for one in batch.deliveries
     ]  # fmt: skip
-    assert run_all(client, [lane.settle(ended)])[0][0] == b"ok"
+    assert client.session.call_each([lane.settle(ended)])[0][0] == b"ok"
     record(client)
 
 
 def record(client: QueueClient) -> None:
-    entries = outbox.read(client, "recorder", count=1000) or []
+    entries = outbox.read(client.session, "recorder", count=1000) or []
     writer.write([outcome for entry in entries for outcome in entry.outcomes])
-    outbox.drop(client, entries)
+    outbox.drop(client.session, entries)
 
 
 class TestRunAgain:
@@ -225,8 +225,8 @@ class TestCancel:
     def test_what_runs_or_is_gone_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "released")
-        lane = Lane(queue, Config(), "host:2.1", "testqueue")
-        run_all(queue, [lane.claim(1, suspects="take")])
+        lane = Lane(queue.session, Config(), "host:2.1", "testqueue")
+        queue.session.call_each([lane.claim(1, suspects="take")])
         job(5)
 
         page = do(boss, "cancel", "")
@@ -552,13 +552,13 @@ def test_redis_away_does_not_keep_the_page_waiting(boss: Client) -> None:
     """One time-out, not one for each question."""
     asked: list[str] = []
     client = connect(Config(URL="redis://127.0.0.1:1/0", TIMEOUT=0.1))
-    run_all_scripts = client.scripts.run_all
+    call_script = client.session.call
 
-    def noting(calls: Any, **options: Any) -> Any:
-        asked.append(calls[0].script)
-        return run_all_scripts(calls, **options)
+    def noting(call: Any) -> Any:
+        asked.append(call.script)
+        return call_script(call)
 
-    client.scripts.run_all = noting  # type: ignore[method-assign]
+    client.session.call = noting  # type: ignore[method-assign]
     use_client(client)
     try:
         text_of(boss, f"{LIST}{job(state='dead').pk}/change/")

@@ -9,7 +9,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from queueing.admin import long_actions
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
+from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.messages import QueuePolicy
@@ -279,15 +280,15 @@ class TestLongWork:
     ):
         monkeypatch.setattr(long_actions, "SLICE_SECONDS", 60.0)
         queue.send_messages("work", ["x"] * 450)
-        run, scripts = queue.scripts.run, []
+        run, scripts = queue.session.call, []
 
-        def runs(script: str, *args: object, **options: object) -> object:
-            scripts.append(script)
+        def runs(call: Call) -> object:
+            scripts.append(call.script)
             if scripts.count("purge") == 2:  # another program deletes the queue meanwhile
                 queue.redis.delete("rsmq:work:Q", "rsmq:work")
-            return run(script, *args, **options)
+            return run(call)
 
-        monkeypatch.setattr(queue.scripts, "run", runs)
+        monkeypatch.setattr(queue.session, "call", runs)
         assert "Then it broke off: Queue not found." in press("purge")
         assert logged() == ["Deleted 200 messages of work. Then it broke off: Queue not found."]
 
@@ -397,8 +398,8 @@ class TestNothingToDo:
         queue.create_queue("work-dead")
         queue.create_queue("other")
         queue.send_message("work", "runs")
-        lane = Lane(queue, Config(), "host:1.1", "work")
-        assert lane.read_claim(run_all(queue, [lane.claim(1, suspects="take")])[0]).deliveries
+        lane = Lane(queue.session, Config(), "host:1.1", "work")
+        assert lane.read_claim(queue.session.call_each([lane.claim(1, suspects="take")])[0]).deliveries
 
     def test_it_says_so_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:
         for answer in (boss.get(f"{WORK}{action}/"), boss.post(f"{WORK}{action}/", {"ids": "d" * 32})):

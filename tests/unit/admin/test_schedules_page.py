@@ -10,6 +10,7 @@ from django.test import Client
 from queueing import handlers, periodic
 from queueing.client import QueueClient
 from queueing.messages import Message, Timing
+from queueing.scheduling import store
 from tests.support.clock import Clock
 
 PAGE = "/admin/queueing/schedule/"
@@ -27,7 +28,7 @@ def text_of(browser: Client, path: str = PAGE) -> str:
 def named(client: QueueClient, name: str = NAME, **changes: str) -> None:
     """A worker has named the schedule."""
     words = {"expression": "0 3 * * *", "time_zone": "Europe/Berlin", "queue": "testqueue", "missed": "once"}
-    client.name_schedules([Timing(name, **(words | changes))], first=True)
+    store.name_schedules(client.session, [Timing(name, **(words | changes))])
 
 
 def shifted(client: QueueClient, name: str, **ms: int) -> None:
@@ -122,18 +123,18 @@ class TestVerbs:
         html = boss.post(PAGE + "pause/", {"name": NAME}, follow=True).content.decode()
         assert f"Paused {NAME}" in html
         assert ">paused</span>" in html
-        assert queue.schedules()[0].paused
+        assert store.schedules(queue.session)[0].paused
 
         html = boss.post(PAGE + "resume/", {"name": NAME}, follow=True).content.decode()
         assert f"Resumed {NAME}" in html
-        assert not queue.schedules()[0].paused
+        assert not store.schedules(queue.session)[0].paused
         assert [entry.object_id for entry in LogEntry.objects.all()] == [NAME, NAME]
 
     def test_run_now_sends_its_message_beside_its_ticks(
         self, boss: Client, queue: QueueClient, code: str
     ) -> None:
         named(queue, queue="nightly")
-        before = queue.schedules()[0].settled_ms
+        before = store.schedules(queue.session)[0].settled_ms
 
         html = boss.post(PAGE + "run/", {"name": code}, follow=True).content.decode()
 
@@ -141,7 +142,7 @@ class TestVerbs:
         assert (message.body, message.headers["schedule"]) == ("go", code)
         assert f"Sent the message of {code} to nightly: {message.id}." in html
         assert message.id in LogEntry.objects.get().get_change_message()
-        assert queue.schedules()[0].settled_ms == before
+        assert store.schedules(queue.session)[0].settled_ms == before
 
     def test_run_now_is_not_offered_where_there_is_no_code_for_it(
         self, boss: Client, queue: QueueClient
@@ -168,7 +169,7 @@ class TestVerbs:
 
         boss.handler.enforce_csrf_checks = True
         assert boss.post(f"{PAGE}{verb}/", {"name": NAME}).status_code == 403
-        assert not queue.schedules()[0].paused
+        assert not store.schedules(queue.session)[0].paused
 
 
 #: Who -> status of looking, of the part for open pages, of run, pause and resume.

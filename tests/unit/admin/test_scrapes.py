@@ -10,11 +10,12 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from queueing import scrape_views
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.monitoring.prometheus import CONTENT_TYPE, Exposition
+from queueing.monitoring.workers import beat
 from tests.support.clock import Clock
 
 TOKEN = "tökén of 32 characters"
@@ -55,8 +56,8 @@ def of(samples: dict[Any, float], name: str, **labels: str) -> float:
 
 def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
     """Runs of the messages of ``testqueue``, which end so after so long."""
-    lane = Lane(client, Config(), "child", "testqueue")
-    [reply] = run_all(client, [lane.claim(len(events), suspects="take")])
+    lane = Lane(client.session, Config(), "child", "testqueue")
+    [reply] = client.session.call_each([lane.claim(len(events), suspects="take")])
     outcomes = [
         Outcome(
             "testqueue", found.message.id, found.message.rc, State(event), "child",
@@ -65,7 +66,7 @@ def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
         )
         for event, found in zip(events, lane.read_claim(reply).deliveries, strict=True)
     ]  # fmt: skip
-    run_all(client, [lane.settle(outcomes)])
+    client.session.call_each([lane.settle(outcomes)])
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -133,7 +134,7 @@ def test_a_scraper_reads_queues_deliveries_and_times(
 
 
 def test_a_scraper_reads_workers_and_the_outbox(queue: QueueClient, ask: Callable[..., HttpResponse]) -> None:
-    queue.beat("w", '{"processes": 2, "threads": 4, "memory_bytes": 1000}', "t")
+    beat(queue.session, "w", '{"processes": 2, "threads": 4, "memory_bytes": 1000}', "t")
     queue.send_message("testqueue", "x")
     work(queue, "done")
     found = scraped(ask("/metrics"))

@@ -16,7 +16,7 @@ from django.test import Client
 
 from queueing.admin.queues import changelist, chart_page, live
 from queueing.broker.keys import Keys
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.exceptions import QueueError
@@ -177,7 +177,7 @@ class TestOtherTypes:
         assert {QUEUE, BESIDE} - {QUEUE if case.key == KEYS.attributes(QUEUE) else ""} <= set(
             queues.list_queues()
         )
-        assert not queues.spoilt_keys([QUEUE, BESIDE, f"{QUEUE}-dead"])
+        assert not sweep.spoilt_keys(queues.session, [QUEUE, BESIDE, f"{QUEUE}-dead"])
 
 
 def _shows_warnings(page: str) -> bool:

@@ -10,6 +10,8 @@ from django.test import Client
 
 from queueing.broker import outbox
 from queueing.client import QueueClient
+from queueing.monitoring.workers import beat as beat_once
+from queueing.monitoring.workers import quiet_worker, read_workers
 from tests.support.clock import Clock
 
 PAGE = "/admin/queueing/worker/"
@@ -33,7 +35,7 @@ def beat(client: QueueClient, name: str, **more: object) -> None:
         "quiet": False,
         "children": [],
     }
-    client.beat(name, json.dumps(record | more), f"token of {name}")
+    beat_once(client.session, name, json.dumps(record | more), f"token of {name}")
 
 
 def running(id: str, queue: str = "testqueue") -> dict[str, object]:
@@ -136,7 +138,7 @@ class TestQuiet:
         assert "Told w1 to be quiet" in html
         assert "quiet from its next heartbeat on" in html
         assert "/worker/resume/" in html
-        [worker] = queue.workers()
+        [worker] = read_workers(queue.session)
         assert worker.is_quiet_wanted
         entry = LogEntry.objects.get()
         assert (entry.object_id, entry.content_type.model) == ("w1", "worker")
@@ -144,12 +146,12 @@ class TestQuiet:
 
     def test_and_told_to_work_again(self, boss: Client, queue: QueueClient) -> None:
         beat(queue, "w1")
-        queue.quiet_worker("w1")
+        quiet_worker(queue.session, "w1")
 
         html = boss.post(PAGE + "resume/", {"name": "w1"}, follow=True).content.decode()
 
         assert "Told w1 to take messages again." in html
-        assert not queue.workers()[0].is_quiet_wanted
+        assert not read_workers(queue.session)[0].is_quiet_wanted
 
     @pytest.mark.parametrize("name", ["gone", "", "nul\0", "new\nline", "x" * 5000])
     def test_one_that_is_not_there(self, boss: Client, queue: QueueClient, name: str) -> None:
@@ -162,14 +164,14 @@ class TestQuiet:
         beat(queue, "w1")
 
         assert boss.get(PAGE + "quiet/", {"name": "w1"}).status_code == 405
-        assert not queue.workers()[0].is_quiet_wanted
+        assert not read_workers(queue.session)[0].is_quiet_wanted
 
     def test_it_needs_a_token(self, boss: Client, queue: QueueClient) -> None:
         beat(queue, "w1")
         boss.handler.enforce_csrf_checks = True
 
         assert boss.post(PAGE + "quiet/", {"name": "w1"}).status_code == 403
-        assert not queue.workers()[0].is_quiet_wanted
+        assert not read_workers(queue.session)[0].is_quiet_wanted
 
     def test_the_log_leads_to_the_page(self, boss: Client, queue: QueueClient) -> None:
         assert boss.get(PAGE + "w1/change/")["Location"] == PAGE
@@ -207,7 +209,7 @@ class TestOutbox:
     def test_nothing_is_noted_of_what_was_not_lost(self, boss: Client, queue: QueueClient, name: str) -> None:
         queue.redis.hset("rsmq::outbox:stats", "lost", 3)
         boss.post(PAGE + "acknowledge/", {"name": name})
-        assert outbox.stats(queue).unseen == 3
+        assert outbox.stats(queue.session).unseen == 3
         assert not LogEntry.objects.exists()
 
     def test_it_has_a_right_of_its_own(self, staff: Callable[..., Client], queue: QueueClient) -> None:
@@ -215,7 +217,7 @@ class TestOutbox:
         browser = staff("view_worker", "quiet_worker")
         assert "acknowledge/" not in text_of(browser)
         assert browser.post(PAGE + "acknowledge/", {"name": "3"}).status_code == 403
-        assert outbox.stats(queue).unseen == 3
+        assert outbox.stats(queue.session).unseen == 3
 
     def test_whoever_has_it_may(self, staff: Callable[..., Client], queue: QueueClient) -> None:
         queue.redis.hset("rsmq::outbox:stats", "lost", 3)
@@ -223,7 +225,7 @@ class TestOutbox:
             staff("view_worker", "acknowledge_lost").post(PAGE + "acknowledge/", {"name": "3"}).status_code
             == 302
         )
-        assert outbox.stats(queue).unseen == 0
+        assert outbox.stats(queue.session).unseen == 0
 
 
 #: Who -> status of looking, of the part for open pages, of quieting and of resuming.

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from queueing.client import QueueClient
 from queueing.messages import Timing
+from queueing.scheduling import store
 
 from .jobs import LIST, job
 
@@ -65,7 +66,7 @@ def test_times_of_schedules(traveller: Client, queue: QueueClient, page: str) ->
     timing = Timing(
         "tests.nightly", expression="0 3 * * *", time_zone="UTC", queue="testqueue", missed="once"
     )
-    queue.name_schedules([timing], first=True)
+    store.name_schedules(queue.session, [timing])
 
     html = traveller.get(f"/admin/queueing/schedule/{page}").content.decode()
 

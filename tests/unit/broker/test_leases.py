@@ -7,7 +7,7 @@ import pytest
 
 from queueing.broker import outbox
 from queueing.broker.keys import Keys
-from queueing.broker.leases import abandon, extend, run_all
+from queueing.broker.leases import abandon, extend
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -46,7 +46,7 @@ def test_a_done_message_leaves_nothing_but_its_outcome(any_client, hand):
     assert child.settle(ended(delivery, "done")) == {}
     assert queue_fields(any_client) == set()
     assert any_client.redis.exists(KEYS.ends("work")) == 0
-    [outcome] = outbox.newest(any_client, count=10)
+    [outcome] = outbox.newest(any_client.session, count=10)
     assert (outcome.id, outcome.rc, outcome.event, outcome.body) == (delivery.message.id, 1, "done", "a")
 
 
@@ -58,7 +58,7 @@ def test_a_repeated_settle_is_recorded_once_and_refuses_the_same(any_client, han
     call = child.lane.settle([ended(one, "done"), ended(two, "done")])
     first, again = child.run(call), child.run(call)
     assert child.lane.read_settle(first) == child.lane.read_settle(again) == {two.message.id: "gone"}
-    assert len(outbox.newest(any_client, count=10)) == 2
+    assert len(outbox.newest(any_client.session, count=10)) == 2
 
 
 def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, hand):
@@ -66,8 +66,8 @@ def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, han
     child = hand()
     [one] = child.claim(1).deliveries
     calls = [child.lane.settle([ended(one, "done")]), child.lane.claim(1, suspects="take")]
-    first = run_all(any_client, calls)
-    again = run_all(any_client, calls)
+    first = any_client.session.call_each(calls)
+    again = any_client.session.call_each(calls)
     assert first[1][4:] == again[1][4:]
     [figures] = any_client.queue_figures()
     assert (figures.ready, figures.running) == (1, 1)
@@ -115,7 +115,7 @@ def test_a_receipt_that_moved_on_is_refused_and_changes_nothing(any_client, hand
     assert taken.rc == 2
     assert child.settle(ended(delivery, "done")) == {id: "lease lost"}
     assert any_client.peek_message("work", id).rc == 2
-    assert outbox.newest(any_client, count=1)[0].event == "lease lost"
+    assert outbox.newest(any_client.session, count=1)[0].event == "lease lost"
 
 
 def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, conf):
@@ -124,10 +124,10 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
     any_client.change_message_visibility("work", lost, 0)
     any_client.receive_message("work")
     before = any_client.peek_message("work", kept).due_ms
-    assert extend(any_client, conf, "work", ["a"]) == [lost]
+    assert extend(any_client.session, conf, "work", ["a"]) == [lost]
 
     def moved():
-        extend(any_client, conf, "work", ["a"])
+        extend(any_client.session, conf, "work", ["a"])
         return any_client.peek_message("work", kept).due_ms > before
 
     eventually(moved, what="a later end of the lease")
@@ -136,12 +136,12 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
 def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_client, hand, conf):
     ids = any_client.send_messages("work", ["a", "b", "c"])
     hand().claim(2)
-    assert abandon(any_client, conf, "work", "a", started=[ids[0]], reason="killed") == 2
+    assert abandon(any_client.session, conf, "work", "a", started=[ids[0]], reason="killed") == 2
     again = hand("b").claim(1).deliveries + hand("c").claim(5).deliveries
     assert [(d.message.id, d.crashed, d.released) for d in again] == [
         *[(ids[0], 1, 0), (ids[1], 0, 1), (ids[2], 0, 0)]
     ]
-    events = {outcome.id: outcome.event for outcome in outbox.newest(any_client, count=1)}
+    events = {outcome.id: outcome.event for outcome in outbox.newest(any_client.session, count=1)}
     assert events == {ids[0]: "abandoned", ids[1]: "released"}
 
 
@@ -158,7 +158,7 @@ def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_
 
     taken = eventually(found, what="the abandoned message")
     assert (taken[0].crashed, taken[0].message.rc) == (1, 2)
-    assert outbox.newest(any_client, count=5)[0].event == "abandoned"
+    assert outbox.newest(any_client.session, count=5)[0].event == "abandoned"
 
 
 def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, hand):
@@ -188,7 +188,7 @@ def crash(client, hand, conf, name):
     """One claim of everything, and the death of its child with all of it started."""
     deliveries = hand(name).claim(10).deliveries
     started = [delivery.message.id for delivery in deliveries]
-    abandon(client, conf, "work", name, started=started, reason="its process was killed by SIGKILL")
+    abandon(client.session, conf, "work", name, started=started, reason="its process was killed by SIGKILL")
     return deliveries
 
 
@@ -202,7 +202,7 @@ def test_a_message_that_kills_its_process_dies_alone_at_the_third_crash(any_clie
     assert [d.message.id for d in crash(any_client, hand, conf, "three")] == [poison]
     dead = any_client.peek_messages("work-dead")
     assert [(message.id, message.rc) for message in dead] == [(poison, 3)]
-    [last] = outbox.newest(any_client, count=1)
+    [last] = outbox.newest(any_client.session, count=1)
     assert (last.event, last.error, last.body) == ("dead", "its process was killed by SIGKILL", "poison")
     assert hand("four").claim().deliveries[0].message.id == neighbour
 
@@ -234,7 +234,7 @@ def test_an_outbox_that_is_full_drops_the_oldest_and_counts_it(any_client, hand)
     ids = any_client.send_messages("work", [secrets.token_hex(200) for _ in range(3)])
     for delivery in child.claim().deliveries:
         child.settle(ended(delivery, "done"))
-    kept = [outcome.id for outcome in outbox.newest(any_client, count=10)]
+    kept = [outcome.id for outcome in outbox.newest(any_client.session, count=10)]
     stats = any_client.redis.hgetall(KEYS.outbox_stats())
     assert kept == ids[-len(kept) :]
     assert int(stats[b"lost"]) == 3 - len(kept) > 0
@@ -253,9 +253,9 @@ def test_a_full_redis_can_still_be_drained_by_workers(own_redis, conf):
     child = Hand(client, conf, "a")
     one, two, *rest = child.claim(20).deliveries
     assert child.settle(ended(one, "done"), ended(two, "retrying", delay_ms=5)) == {}
-    assert abandon(client, conf, "work", "a", started=[rest[0].message.id], reason="killed") == 18
-    entries = outbox.read(client, "recorder", count=10)
-    outbox.drop(client, entries)
+    assert abandon(client.session, conf, "work", "a", started=[rest[0].message.id], reason="killed") == 18
+    entries = outbox.read(client.session, "recorder", count=10)
+    outbox.drop(client.session, entries)
     assert sum(len(entry.outcomes) for entry in entries) == 20
     client.redis.close()
 
@@ -264,11 +264,11 @@ def test_only_one_recorder_reads_at_a_time(any_client, hand):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     child.settle(ended(child.claim(1).deliveries[0], "done"))
-    entries = outbox.read(any_client, "one", count=10)
-    assert outbox.read(any_client, "two", count=10) is None
-    outbox.drop(any_client, entries)
-    assert outbox.read(any_client, "one", count=10) == []
-    assert outbox.read(any_client, "two", count=10) == []
+    entries = outbox.read(any_client.session, "one", count=10)
+    assert outbox.read(any_client.session, "two", count=10) is None
+    outbox.drop(any_client.session, entries)
+    assert outbox.read(any_client.session, "one", count=10) == []
+    assert outbox.read(any_client.session, "two", count=10) == []
     assert any_client.redis.hget(KEYS.outbox_stats(), "bytes") == b"0"
 
 
@@ -294,7 +294,7 @@ def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, ha
     for id in (first, third):
         any_client.change_message_visibility("work", id, 0)
         any_client.receive_message("work", vt=60)
-    extend(any_client, Config(LEASE=9), "work", ["a"])
+    extend(any_client.session, Config(LEASE=9), "work", ["a"])
     again = child.lane.read_claim(child.run(call))
     assert [delivery.message.id for delivery in again.deliveries] == [second]
 
@@ -304,7 +304,7 @@ def test_a_crash_of_a_message_with_a_long_id_is_its_own(any_client, hand, conf):
     any_client.redis.zadd(KEYS.schedule("work"), {id: 0})
     any_client.redis.hset(KEYS.attributes("work"), id, "body")
     hand().claim()
-    abandon(any_client, conf, "work", "a", started=[id[:63]], reason="killed")
+    abandon(any_client.session, conf, "work", "a", started=[id[:63]], reason="killed")
     assert any_client.redis.hget(KEYS.ends("work"), id) == b"0 1 0"
 
 
@@ -325,8 +325,8 @@ def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand)
     child = hand("a", Config(OUTBOX_MAX=2000))
     child.settle(ended(child.claim(1).deliveries[0], "done"))
     child.claim(20)
-    abandon(any_client, Config(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
-    assert [outcome.id for outcome in outbox.newest(any_client, count=10)] == [ids[0]]
+    abandon(any_client.session, Config(OUTBOX_MAX=2000), "work", "a", started=ids[1:], reason="killed")
+    assert [outcome.id for outcome in outbox.newest(any_client.session, count=10)] == [ids[0]]
     assert any_client.redis.hget(KEYS.outbox_stats(), "lost") == b"20"
 
 
@@ -335,7 +335,7 @@ def test_a_batch_of_outcomes_that_are_alike_takes_little_of_the_outbox(any_clien
     any_client.send_messages("work", ["x" * 100] * 100)
     deliveries = child.claim(100).deliveries
     child.settle(*(ended(delivery, "done") for delivery in deliveries))
-    assert outbox.stats(any_client).size_bytes < 100 * 100
-    assert [outcome.id for outcome in outbox.newest(any_client, count=1)] == [
+    assert outbox.stats(any_client.session).size_bytes < 100 * 100
+    assert [outcome.id for outcome in outbox.newest(any_client.session, count=1)] == [
         delivery.message.id for delivery in deliveries
     ]

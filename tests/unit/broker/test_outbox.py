@@ -11,7 +11,7 @@ import pytest
 
 from queueing.broker import outbox
 from queueing.broker.outcomes import ENDS, Outcome, State, pack, parts, unpack
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.history import lookup
@@ -137,11 +137,11 @@ class TestEntries:
     ):
         client.redis.xadd(client.keys.outbox(), UNREADABLE[name])
         id = settle()
-        assert outbox.newest(client, count=20)[-1].id == id
+        assert outbox.newest(client.session, count=20)[-1].id == id
         assert lookup.recent("work", client=client)[0].state == "done"
         recorder.step(monotonic())
         assert list(Job.objects.values_list("message_id", flat=True)) == [id]
-        stats = outbox.stats(client)
+        stats = outbox.stats(client.session)
         assert (stats.entries, stats.size_bytes, stats.lost) == (0, 0, 1)
         assert "cannot be read and is passed over" in caplog.text
 
@@ -153,14 +153,14 @@ class TestEntries:
         recorder.step(monotonic())
         assert Job.objects.count() == 2
         assert Job.objects.get(message_id=id).state == "done"
-        stats = outbox.stats(client)
+        stats = outbox.stats(client.session)
         assert (stats.entries, stats.size_bytes, stats.lost) == (0, 0, 0)
 
     def test_one_that_inflates_without_end_takes_no_memory(self, client, recorder):
         client.redis.xadd(client.keys.outbox(), UNREADABLE["a bomb"])
         tracemalloc = pytest.importorskip("tracemalloc")
         tracemalloc.start()
-        outbox.newest(client, count=20)
+        outbox.newest(client.session, count=20)
         _, peak_of_a_page = tracemalloc.get_traced_memory()
         recorder.step(monotonic())
         _, peak = tracemalloc.get_traced_memory()
@@ -174,7 +174,7 @@ class TestEntries:
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "9" * 5000})
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "1e999"})
         recorder.step(monotonic())
-        assert outbox.stats(client).entries == 0
+        assert outbox.stats(client.session).entries == 0
 
     def test_one_with_the_last_number_of_all_leaves_room_for_others(self, client, recorder, settle):
         first = settle()
@@ -198,7 +198,7 @@ class TestEntries:
         assert isinstance(reply, QueueError)
         recorder.step(monotonic())
         assert list(Job.objects.values_list("message_id", flat=True)) == [waiting]
-        assert outbox.stats(client).lost == 0
+        assert outbox.stats(client.session).lost == 0
 
 
 @pytest.mark.parametrize("field", ["bytes", "lost", "acknowledged", "recorded"])
@@ -208,18 +208,18 @@ class TestEntries:
 def test_a_spoilt_counter_of_the_outbox_loses_no_outcome(client, recorder, settle, field, value):
     client.redis.hset(client.keys.outbox_stats(), field, value)
     ids = {settle(), settle()}
-    outbox.stats(client)
-    outbox.acknowledge(client, 5)
+    outbox.stats(client.session)
+    outbox.acknowledge(client.session, 5)
     recorder.step(monotonic())
     assert set(Job.objects.values_list("message_id", flat=True)) == ids
-    assert outbox.stats(client).size_bytes == 0
+    assert outbox.stats(client.session).size_bytes == 0
 
 
 @pytest.mark.parametrize("content", ["someone else", ["a", "list"]])
 def test_a_recorder_without_a_lease_keeps_nobody_away(client, recorder, settle, content):
     if isinstance(content, list):
         client.redis.rpush(client.keys.recorder(), *content)
-        client.mend_keys()
+        sweep.mend_keys(client.session)
     else:
         client.redis.set(client.keys.recorder(), content)
     id = settle()

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from queueing.broker.listener import Listener
+from queueing.broker.pubsub import Listener
 from queueing.broker.scripts import FOLDER
-from queueing.client import QueueClient, receives
+from queueing.client import QueueClient, rsmq, sweep
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
@@ -112,7 +112,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, about: str) -> list[str]:
 
 
 def test_a_receive_that_may_not_listen_polls_and_says_so_once(user, admin, caplog, monkeypatch):
-    monkeypatch.setattr(receives, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(rsmq, "POLL_SECONDS", 0.1)
     client = user("~*", "&*", "+@all", "-subscribe")
     for text in ("one", "two"):
         admin.send_message("q", text, delay_ms=300)
@@ -123,7 +123,7 @@ def test_a_receive_that_may_not_listen_polls_and_says_so_once(user, admin, caplo
 
 
 def test_a_listener_that_may_not_listen_says_so_once_and_tries_again_later(user, caplog, monkeypatch):
-    listener = Listener(user("~*", "&*", "+@all", "-subscribe"), ["q"])
+    listener = Listener(user("~*", "&*", "+@all", "-subscribe").session, ["q"])
     assert not listener.start()
     assert not listener.start()
     assert len(warnings_of(caplog, "SUBSCRIBE")) == 1
@@ -137,12 +137,12 @@ def test_a_sweep_without_scan_says_what_it_leaves_out(user, admin):
     client = user("~*", "&*", "+@all", "-scan")
     assert client.sweep_queue("q").orphans == 0
     with pytest.raises(QueueError, match="SCAN.*not tidied up") as caught:
-        client.sweep_lost_queues()
+        sweep.sweep_lost_queues(client.session)
     assert not isinstance(caught.value, QueueUnavailable)
 
 
 def test_without_info_the_eviction_policy_is_unknown(user):
-    assert user("~*", "&*", "+@all", "-info").eviction_policy() is None
+    assert user("~*", "&*", "+@all", "-info").session.eviction_policy() is None
 
 
 def test_the_documented_rule_of_a_sender_is_enough_to_send(user, admin):
@@ -156,9 +156,9 @@ def test_the_documented_rule_of_a_sender_is_enough_to_send(user, admin):
 
 def test_a_user_is_asked_for_the_permissions_that_it_lacks(user, admin):
     rules = documented_rule("### Worker").split()
-    assert user(*rules).refused_commands() == []
-    assert user(*rules, "-xadd", "-publish").refused_commands() == ["PUBLISH", "XADD"]
-    assert user(*NO_CHANNELS).refused_commands() == ["PUBLISH"]
+    assert user(*rules).session.refused_commands() == []
+    assert user(*rules, "-xadd", "-publish").session.refused_commands() == ["PUBLISH", "XADD"]
+    assert user(*NO_CHANNELS).session.refused_commands() == ["PUBLISH"]
 
 
 def test_the_documented_rule_of_a_worker_names_every_command_of_the_scripts():

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 import redis
 
-from queueing.broker import wakeups
+from queueing.broker import pubsub
 from queueing.client import QueueClient
-from queueing.client import receives as receiving
+from queueing.client import rsmq as receiving
 from queueing.exceptions import QueueUnavailable
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.waiting import HANG_SECONDS, eventually
@@ -130,8 +130,8 @@ def test_all_waiting_threads_of_a_client_share_one_listener(queue, thread):
 
 
 def test_the_listener_leaves_when_nobody_waits(queue, thread, monkeypatch):
-    monkeypatch.setattr(wakeups, "LINGER_SECONDS", 0.0)
-    monkeypatch.setattr(wakeups, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(pubsub, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(pubsub, "LOOK_SECONDS", 0.05)
     queue.receive_messages("q", wait_seconds=0.1)
     assert eventually(
         lambda: not any(thread.name == "wake-ups" for thread in threading.enumerate()), what="the end"
@@ -140,7 +140,7 @@ def test_the_listener_leaves_when_nobody_waits(queue, thread, monkeypatch):
 
 @pytest.mark.usefixtures("slow_poll")
 def test_a_wait_goes_on_after_its_listener_was_cut_off(redis_server, queue, thread, monkeypatch):
-    monkeypatch.setattr(wakeups, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(pubsub, "LOOK_SECONDS", 0.1)
     with CuttingProxy(redis_server.port) as proxy:
         client = QueueClient(redis.Redis.from_url(proxy.url))
         future = waiting_receive(thread, client)

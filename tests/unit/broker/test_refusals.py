@@ -9,11 +9,14 @@ import redis
 from redis import exceptions as driver
 
 from queueing.broker import refusals
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable, ReplyLost
+from queueing.monitoring.store import read_metrics
+from queueing.monitoring.workers import read_workers
 from queueing.resilience import deadline
+from queueing.scheduling import store
 from tests.support.cutting_proxy import CuttingProxy, Fate
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
@@ -93,9 +96,9 @@ def test_a_busy_redis_refuses(client: QueueClient, endless_script: None):
     with pytest.raises(QueueRefused, match="BUSY"):
         eventually_refused(lambda: client.send_message("q", "text"))
     with pytest.raises(QueueRefused, match="BUSY"):
-        client.eviction_policy()
+        client.session.eviction_policy()
     with pytest.raises(QueueRefused, match="BUSY"):
-        client.sweep_lost_queues()
+        sweep.sweep_lost_queues(client.session)
 
 
 def eventually_refused(call: Callable[[], object]) -> None:
@@ -163,9 +166,9 @@ READS = {
     "clock": lambda client: client.now_ms(),
     "messages": lambda client: client.peek_messages("q"),
     "figures": lambda client: client.queue_figures(),
-    "metrics": lambda client: client.read_metrics(["q"], "m", 1, 5, "now"),
-    "workers": lambda client: client.workers(),
-    "schedules": lambda client: client.schedules(),
+    "metrics": lambda client: read_metrics(client.session, ["q"], "m", 1, 5, "now"),
+    "workers": lambda client: read_workers(client.session),
+    "schedules": lambda client: store.schedules(client.session),
 }
 
 

@@ -10,7 +10,6 @@ import pytest
 import redis
 
 from queueing.broker import leases
-from queueing.broker.leases import run_all
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable, ReplyLost
 from queueing.messages import Draft
@@ -96,15 +95,14 @@ def test_a_settle_is_one_settle_and_refuses_the_same(queue, cut, conf):
     one, two = child.claim(2).deliveries
     queue.delete_message("work", two.message.id)
     assert child.settle(ended(one, "done"), ended(two, "done")) == {two.message.id: "gone"}
-    assert len(outbox.newest(queue, count=10)) == 2
+    assert len(outbox.newest(queue.session, count=10)) == 2
 
 
 def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
     queue.send_messages("work", ["a", "b"])
     child = Hand(cut, conf, "a")
     [one] = child.claim(1).deliveries
-    settle, claim = run_all(
-        cut,
+    settle, claim = cut.session.call_each(
         [child.lane.settle([ended(one, "retrying", delay_ms=9e6)]), child.lane.claim(1, suspects="take")],
     )
     assert child.lane.read_settle(settle) == {}
@@ -115,8 +113,8 @@ def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
 def test_extending_and_giving_back_are_repeated_freely(queue, cut, conf):
     [id] = queue.send_messages("work", ["a"])
     Hand(cut, conf, "a").claim()
-    assert leases.extend(cut, conf, "work", ["a"]) == []
-    leases.abandon(cut, conf, "work", "a", started=[id], reason="killed")
+    assert leases.extend(cut.session, conf, "work", ["a"]) == []
+    leases.abandon(cut.session, conf, "work", "a", started=[id], reason="killed")
     assert queue.redis.hget("rsmq:work:ends", id) == b"0 1 0"
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 
 from queueing.broker import outbox
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.client import QueueClient
 from queueing.conf import Config
 
@@ -156,12 +156,12 @@ class TestCancel:
     def test_each_is_recorded_as_cancelled(self, queues, mail):
         id = mail.send_message("mail", "later", delay=60)
         queues("cancel", "mail", id, "--yes")
-        [outcome] = outbox.newest(mail, count=10)
+        [outcome] = outbox.newest(mail.session, count=10)
         assert (outcome.id, outcome.event, outcome.error) == (id, "cancelled", "cancelled in a terminal")
 
     def test_what_somebody_has_is_left_alone(self, queues, mail):
         held, hidden = mail.send_messages("mail", ["a", "b"])
-        run_all(mail, [Lane(mail, Config(LEASE=60), "a", "mail").claim(1, suspects="take")])
+        mail.session.call_each([Lane(mail.session, Config(LEASE=60), "a", "mail").claim(1, suspects="take")])
         mail.receive_message("mail")
         assert queues("cancel", "mail", held, hidden, "0" * 32, "--yes").out == (
             "Cancelled 0 messages of mail; 1 left alone: a worker holds it; "

@@ -8,6 +8,7 @@ from django.core.management import CommandError
 
 from queueing import handlers, periodic
 from queueing.messages import Draft, Timing
+from queueing.scheduling import store
 from queueing.worker.scheduler import Scheduler
 
 from .conftest import HOSTILE, printable
@@ -37,7 +38,7 @@ def test_schedules_are_shown_with_their_ticks(queues, nightly):
 
 def test_programs_get_every_field(queues, nightly):
     [found] = queues("schedules", "--json").json
-    [state] = nightly.schedules()
+    [state] = store.schedules(nightly.session)
     assert (found["name"], found["expression"], found["time_zone"]) == (
         "nightly",
         "0 3 * * *",
@@ -60,7 +61,7 @@ TICKING = Timing("ticking", "every 1 s", "", "mail", "once")
 
 def long_ago(client, ms):
     """Up to where ``TICKING`` is settled, so long ago."""
-    client.name_schedules([TICKING], first=True)
+    store.name_schedules(client.session, [TICKING])
     key = client.keys.schedules()
     state = json.loads(client.redis.hget(key, "ticking"))
     settled_ms = int(state["settled"]) - ms
@@ -77,7 +78,7 @@ def test_a_schedule_is_sent_now(queues, nightly):
     id = queues("run-schedule", "nightly").out.strip()
     message = nightly.peek_message("mail", id)
     assert message.body == "all of it"
-    assert nightly.schedules()[0].last_id == ""
+    assert store.schedules(nightly.session)[0].last_id == ""
 
 
 def test_what_no_code_names_is_not_sent(queues, nightly):
@@ -87,10 +88,10 @@ def test_what_no_code_names_is_not_sent(queues, nightly):
 
 def test_a_schedule_is_paused_and_resumed(queues, nightly):
     assert queues("pause-schedule", "nightly").out == "Paused the schedule nightly.\n"
-    assert nightly.schedules()[0].paused
+    assert store.schedules(nightly.session)[0].paused
     assert queues("schedules").out.rstrip().endswith("yes")
     assert queues("resume-schedule", "nightly").out == "Resumed the schedule nightly.\n"
-    assert not nightly.schedules()[0].paused
+    assert not store.schedules(nightly.session)[0].paused
 
 
 @pytest.mark.parametrize("verb", ["pause-schedule", "resume-schedule"])
@@ -102,7 +103,7 @@ def test_what_no_worker_has_named_cannot_be_paused(queues, shared_client, verb):
 def test_a_hostile_schedule_is_inert(queues, mail):
     hostile = HOSTILE.replace("\udcff", "")
     timing = Timing(hostile, hostile, hostile, hostile, hostile)
-    mail.name_schedules([timing], first=True)
+    store.name_schedules(mail.session, [timing])
     assert printable(queues("schedules").out)
     assert queues("schedules", "--json").json[0]["name"] == hostile
     with pytest.raises(CommandError) as refused:
@@ -112,7 +113,7 @@ def test_a_hostile_schedule_is_inert(queues, mail):
 
 def test_a_message_that_was_ticked_is_the_last_one(queues, mail):
     settled_ms = long_ago(mail, 100_000)
-    ticked = mail.tick(TICKING, settled_ms, settled_ms + 1000, [Draft(body="x")])
+    ticked = store.tick(mail.session, TICKING, settled_ms, settled_ms + 1000, [Draft(body="x")])
     [found] = queues("schedules", "--json").json
     assert (found["last_id"], found["last_tick_ms"]) == (ticked.id, settled_ms + 1000)
 

@@ -5,13 +5,15 @@ import logging
 import pytest
 from django.core.management import CommandError
 
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.conf import Config
 
 
 def hold(client, qname: str, count: int) -> None:
     """A worker holds so many messages."""
-    run_all(client, [Lane(client, Config(LEASE=60), "a", qname).claim(count, suspects="take")])
+    client.session.call_each(
+        [Lane(client.session, Config(LEASE=60), "a", qname).claim(count, suspects="take")]
+    )
 
 
 def test_purging_asks_with_the_number_of_messages(queues, mail, typed):

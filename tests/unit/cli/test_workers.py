@@ -7,6 +7,7 @@ from django.core.management import CommandError
 
 from queueing.broker import outbox
 from queueing.client import QueueClient
+from queueing.monitoring.workers import beat as beat_once
 
 from .conftest import HOSTILE, printable
 
@@ -19,7 +20,7 @@ RECORD = {
 
 
 def beat(client: QueueClient, name: str = "w", **more) -> bool:
-    return client.beat(name, json.dumps(RECORD | more), "t").is_quiet
+    return beat_once(client.session, name, json.dumps(RECORD | more), "t").is_quiet
 
 
 def test_workers_are_listed_with_what_they_run(queues, mail):
@@ -74,7 +75,7 @@ def test_what_a_worker_calls_itself_steers_no_terminal(queues, mail):
 def test_lost_outcomes_are_warned_of_until_note_is_taken(queues, shared_client):
     shared_client.redis.hset(shared_client.keys.outbox_stats(), "lost", 12)
     assert queues("take-note").out == "Took note of 12 lost outcomes.\n"
-    assert outbox.stats(shared_client).unseen == 0
+    assert outbox.stats(shared_client.session).unseen == 0
     assert queues("take-note").out == "Took note of 0 lost outcomes.\n"
 
 

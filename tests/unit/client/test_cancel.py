@@ -17,7 +17,7 @@ def queue(any_client: QueueClient) -> QueueClient:
 
 
 def recorded(client: QueueClient) -> list[tuple]:
-    found = outbox.newest(client, count=100)
+    found = outbox.newest(client.session, count=100)
     return [(one.id, one.rc, one.event, one.attempts, one.error, one.body) for one in found]
 
 
@@ -90,7 +90,7 @@ def test_a_worker_that_was_frozen_past_its_lease_settles_nothing_more(queue, han
 def test_many_are_cancelled_in_steps(queue):
     ids = queue.send_messages("work", [str(number) for number in range(450)])
     assert queue.cancel_messages("work", ids) == ["cancelled"] * 450
-    assert [len(entry.outcomes) for entry in outbox.read(queue, "r", count=100)] == [200, 200, 50]
+    assert [len(entry.outcomes) for entry in outbox.read(queue.session, "r", count=100)] == [200, 200, 50]
 
 
 def test_dead_letters_that_go_elsewhere_do_not_matter(queue):
@@ -114,7 +114,7 @@ def test_the_history_says_cancelled_after_what_came_before(queue, hand):
     [delivery] = worker.claim().deliveries
     worker.settle(ended(delivery, "retrying", attempts=1, error="ValueError: no", delay_ms=60_000))
     queue.cancel_message("work", id, reason="cancelled by boss")
-    writer.write(outbox.newest(queue, count=100))
+    writer.write(outbox.newest(queue.session, count=100))
     job = Job.objects.get(message_id=id)
     assert (job.state, job.attempts, job.error) == ("cancelled", 1, "cancelled by boss")
     assert [attempt.outcome for attempt in job.history.all()] == ["retrying", "cancelled"]
@@ -136,5 +136,5 @@ def test_the_history_says_cancelled_after_what_came_before(queue, hand):
 def test_a_task_that_never_ran_is_found_by_its_name(queue, body, handler):
     id = queue.send_message("work", body)
     queue.cancel_message("work", id, reason="cancelled by boss")
-    writer.write(outbox.newest(queue, count=100))
+    writer.write(outbox.newest(queue.session, count=100))
     assert Job.objects.get(message_id=id).handler == handler

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
+from queueing.monitoring.workers import beat
 from tests.support.waiting import eventually
 
 
@@ -103,7 +104,7 @@ def test_a_namespace_with_a_hash_tag_works_on_a_cluster(clustered):
     assert client.redrive("q") == 1
     assert client.release_message("q", client.receive_message("q")) == 1
     assert client.move_messages("q", "other", count=1) == 1
-    client.sweep_lost_queues()
+    sweep.sweep_lost_queues(client.session)
     assert len(client.queue_figures()) == 3
     client.purge_queue("other")
     client.delete_queue("q")
@@ -120,10 +121,10 @@ def test_a_worker_works_on_a_cluster(clustered, conf):
     child = Hand(client, conf, "a")
     one, two, _ = child.claim().deliveries
     assert child.settle(ended(one, "done"), ended(two, "dead")) == {}
-    assert extend(client, conf, "work", ["a"]) == []
-    assert abandon(client, conf, "work", "a", started=[], reason="left") == 1
-    outbox.drop(client, outbox.read(client, "r", count=10))
-    client.beat("w", "{}", "token")
+    assert extend(client.session, conf, "work", ["a"]) == []
+    assert abandon(client.session, conf, "work", "a", started=[], reason="left") == 1
+    outbox.drop(client.session, outbox.read(client.session, "r", count=10))
+    beat(client.session, "w", "{}", "token")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.db import OperationalError
 
 import queueing
 from queueing.broker.idempotency import random_tails
-from queueing.client import QueueClient, receives
+from queueing.client import QueueClient, rsmq
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.resilience.circuit_breaker import CircuitBreaker
@@ -103,7 +103,7 @@ def test_forks_of_a_process_whose_threads_are_sending_and_receiving_lose_nothing
 def test_a_fork_of_a_process_that_waits_is_woken_itself(
     client: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receives, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(rsmq, "POLL_SECONDS", 60.0)
     client.create_queue("parents")
     ready = get_context("fork").Event()
     with ThreadPoolExecutor(2) as threads:

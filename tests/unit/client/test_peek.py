@@ -49,10 +49,10 @@ def test_headers_are_seen_too(queue):
 
 
 def test_how_full_the_outbox_is(any_client):
-    assert outbox.stats(any_client) == outbox.Stats(0, 0, 0, 0, 0)
+    assert outbox.stats(any_client.session) == outbox.Stats(0, 0, 0, 0, 0)
     any_client.redis.hset("rsmq::outbox:stats", mapping={"bytes": 70, "lost": 3})
     any_client.redis.xadd("rsmq::outbox", {"count": 1})
-    stats = outbox.stats(any_client)
+    stats = outbox.stats(any_client.session)
     assert (stats.entries, stats.size_bytes, stats.lost, stats.acknowledged) == (1, 70, 3, 0)
     assert 0 <= stats.oldest_seconds < 60
 
@@ -60,14 +60,14 @@ def test_how_full_the_outbox_is(any_client):
 def test_since_when_the_oldest_waits(any_client):
     any_client.redis.xadd("rsmq::outbox", {"count": 1}, id=f"{any_client.now_ms() - 60_000}-0")
     any_client.redis.xadd("rsmq::outbox", {"count": 1})
-    assert 60 <= outbox.stats(any_client).oldest_seconds < 120
+    assert 60 <= outbox.stats(any_client.session).oldest_seconds < 120
 
 
 def test_the_lost_are_taken_note_of_up_to_what_was_seen(any_client):
     any_client.redis.hset("rsmq::outbox:stats", mapping={"lost": 5})
-    assert outbox.acknowledge(any_client, 3) == 3
-    assert outbox.stats(any_client).unseen == 2
-    assert outbox.acknowledge(any_client, 3) == 0
-    assert outbox.acknowledge(any_client, 99) == 2  # no more than there are
+    assert outbox.acknowledge(any_client.session, 3) == 3
+    assert outbox.stats(any_client.session).unseen == 2
+    assert outbox.acknowledge(any_client.session, 3) == 0
+    assert outbox.acknowledge(any_client.session, 99) == 2  # no more than there are
     any_client.redis.hincrby("rsmq::outbox:stats", "lost", 1)
-    assert outbox.stats(any_client).unseen == 1
+    assert outbox.stats(any_client.session).unseen == 1

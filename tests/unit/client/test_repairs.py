@@ -5,9 +5,11 @@ import math
 import pytest
 
 from queueing.broker import rsmq_values
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
+from queueing.client import sweep
 from queueing.conf import Config
 from queueing.messages import Swept
+from queueing.monitoring.workers import beat
 from tests.faults import spoilt
 from tests.unit.conftest import ended
 
@@ -16,8 +18,8 @@ OF_THE_NAMESPACE = ("held", "outbox", "outbox_stats", "unrecorded", "task_queues
 
 
 def claimed(client) -> list[str]:
-    lane = Lane(client, Config(), "child", "ledger")
-    batch = lane.read_claim(run_all(client, [lane.claim(10, suspects="take")])[0])
+    lane = Lane(client.session, Config(), "child", "ledger")
+    batch = lane.read_claim(client.session.call_each([lane.claim(10, suspects="take")])[0])
     return [delivery.message.body for delivery in batch.deliveries]
 
 
@@ -44,8 +46,8 @@ def test_a_key_of_another_type_is_set_aside_with_its_content(queue, name):
 def test_keys_of_their_type_stay(queue):
     queue.send_message("ledger", "text", headers={"a": "b"})
     claimed(queue)
-    queue.beat("worker", "{}", "token")
-    assert queue.mend_keys("ledger") == {}
+    beat(queue.session, "worker", "{}", "token")
+    assert sweep.mend_keys(queue.session, "ledger") == {}
 
 
 @pytest.mark.parametrize("score", [math.inf, 1e300, 2.0**63])
@@ -81,9 +83,9 @@ def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue)
 
 def test_a_lease_of_the_longest_setting_stays_with_its_lane(queue):
     conf = Config(LEASE=float(rsmq_values.MAX_SECONDS))
-    lane = Lane(queue, conf, "child", "ledger")
+    lane = Lane(queue.session, conf, "child", "ledger")
     queue.send_message("ledger", "text")
-    [delivery] = lane.read_claim(run_all(queue, [lane.claim(10, suspects="take")])[0]).deliveries
+    [delivery] = lane.read_claim(queue.session.call_each([lane.claim(10, suspects="take")])[0]).deliveries
     assert queue.sweep_queue("ledger") == Swept()
-    reply = run_all(queue, [lane.settle([ended(delivery, "done", attempts=1)])])[0]
+    reply = queue.session.call_each([lane.settle([ended(delivery, "done", attempts=1)])])[0]
     assert lane.read_settle(reply) == {}

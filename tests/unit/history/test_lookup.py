@@ -27,10 +27,10 @@ def test_a_message_is_followed_through_its_life(any_client, hand):
     assert seen() == "running"
     child.settle(ended(delivery, "done", started_ms=1.0, attempts=1))
     assert seen() == "done"
-    entries = outbox.read(any_client, "r", count=10)
+    entries = outbox.read(any_client.session, "r", count=10)
     writer.write([outcome for entry in entries for outcome in entry.outcomes])
     assert seen() == "done"
-    outbox.drop(any_client, entries)
+    outbox.drop(any_client.session, entries)
     assert seen() == "done"
 
 
@@ -92,9 +92,9 @@ def test_of_a_long_text_in_the_history_the_beginning_is_read(any_client, hand, l
     child = hand()
     [delivery] = child.claim().deliveries
     child.settle(ended(delivery, "done", started_ms=1.0))
-    entries = outbox.read(any_client, "r", count=10)
+    entries = outbox.read(any_client.session, "r", count=10)
     writer.write([outcome for entry in entries for outcome in entry.outcomes])
-    outbox.drop(any_client, entries)
+    outbox.drop(any_client.session, entries)
     Job.objects.update(body="x" * length, error="e" * 5000, result="r" * 5000)
     with CaptureQueriesContext(connection) as queries:
         [state] = lookup.recent("work", client=any_client)

@@ -49,9 +49,11 @@ def test_a_program_that_sends_gets_it_as_json(browser: Client) -> None:
 
 def test_only_one_call_is_tried(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
-    run_all = QueueClient.queue_figures
+    queue_figures = QueueClient.queue_figures
     monkeypatch.setattr(
-        QueueClient, "queue_figures", lambda self, names=None: (tried.append(1), run_all(self, names))[1]
+        QueueClient,
+        "queue_figures",
+        lambda self, names=None: (tried.append(1), queue_figures(self, names))[1],
     )
 
     browser.get("/")

@@ -6,10 +6,11 @@ import pytest
 
 from queueing import monitoring
 from queueing.broker.keys import Keys
-from queueing.broker.leases import abandon, run_all
+from queueing.broker.leases import abandon
 from queueing.broker.timings import BOUNDS_SECONDS, Histogram, tally
-from queueing.client import QueueClient
+from queueing.client import QueueClient, sweep
 from queueing.conf import Config
+from queueing.monitoring.store import sample_queues
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -58,7 +59,7 @@ def test_what_is_repeated_is_counted_once(any_client, hand, conf):
     for _ in range(3):
         child.run(call)
     for _ in range(2):
-        abandon(any_client, conf, "work", "a", started=[two.message.id], reason="killed")
+        abandon(any_client.session, conf, "work", "a", started=[two.message.id], reason="killed")
     assert words(any_client) == {"done": 1, "abandoned": 1}
 
 
@@ -80,7 +81,14 @@ def test_endings_that_no_worker_tells_are_counted(any_client, hand, conf):
     ids = any_client.send_messages("work", ["a", "b"])
     for child in ("one", "two", "three"):
         taken = [d.message.id for d in hand(child).claim().deliveries]
-        abandon(any_client, conf, "work", child, started=[i for i in taken if i == ids[0]], reason="killed")
+        abandon(
+            any_client.session,
+            conf,
+            "work",
+            child,
+            started=[i for i in taken if i == ids[0]],
+            reason="killed",
+        )
     assert words(any_client) == {"abandoned": 2, "released": 1, "dead": 1}
 
 
@@ -198,7 +206,7 @@ def test_a_key_of_another_type_stops_no_message(any_client, hand):
     assert child.settle(run(child.claim().deliveries[0], "done")) == {}
     assert any_client.get_queue_attributes("work").msgs == 0
     assert words(any_client) == {}
-    any_client.sample_queues(["work"])
+    sample_queues(any_client.session, ["work"])
 
 
 def test_what_was_counted_goes_with_the_queue(any_client, hand):
@@ -219,7 +227,7 @@ def test_the_sweeper_removes_what_was_counted_in_a_queue_that_another_program_ha
     child.settle(run(child.claim().deliveries[0], "done"))
     any_client.redis.delete("rsmq:work:Q", "rsmq:work")
     any_client.redis.hset("rsmq:work:progress", "x", "1 0.5 ")
-    any_client.sweep_lost_queues()
+    sweep.sweep_lost_queues(any_client.session)
     assert not any_client.redis.exists(KEY, "rsmq:work:progress")
 
 
@@ -228,8 +236,8 @@ def test_a_repeated_exchange_counts_each_once(any_client, hand):
     child = hand()
     [one] = child.claim(1).deliveries
     calls = [child.lane.settle([run(one, "done")]), child.lane.claim(1, suspects="take")]
-    run_all(any_client, calls)
-    run_all(any_client, calls)
+    any_client.session.call_each(calls)
+    any_client.session.call_each(calls)
     assert words(any_client) == {"done": 1}
 
 

@@ -8,6 +8,8 @@ from queueing import monitoring
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient
 from queueing.messages import QueueFigures
+from queueing.monitoring.store import sample_queues
+from queueing.monitoring.workers import beat
 from queueing.worker.sampler import MAX_QUEUES, Sampler
 
 KEYS = Keys("rsmq")
@@ -38,13 +40,13 @@ def figures(client: QueueClient, queue: str = "mail") -> QueueFigures:
 
 
 def test_a_sample_tells_what_was_sent_and_left_and_what_is_there(mail):
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     pass_time(mail, 60)
     mail.send_messages("mail", ["x"] * 5)
     mail.send_message("mail", "later", delay=60)
     mail.pop_message("mail")
     mail.delete_message("mail", mail.receive_message("mail").id)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     point = last_point(mail)
     assert (point.sent, point.left, point.ready, point.delayed) == (6, 2, 3, 1)
     assert point.latency_seconds >= 0
@@ -52,28 +54,28 @@ def test_a_sample_tells_what_was_sent_and_left_and_what_is_there(mail):
 
 
 def test_what_is_sent_between_two_samples_is_counted_once(mail):
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     for _ in range(3):
         pass_time(mail, 60)
         mail.send_messages("mail", ["x"] * 10)
-        mail.sample_queues(["mail"])
+        sample_queues(mail.session, ["mail"])
     assert sum(point.sent for point in monitoring.series(mail, "mail", seconds=600)) == 30
 
 
 def test_a_queue_that_was_made_anew_has_sent_what_it_says(mail):
     mail.send_messages("mail", ["x"] * 10)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     pass_time(mail, 60)
     mail.redis.hset("rsmq:mail:Q", "totalsent", 4)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     assert last_point(mail).sent == 4
 
 
 def test_a_queue_that_rests_empty_costs_no_field_and_reads_as_empty(mail):
     for _ in range(10):
-        mail.sample_queues(["mail"])
+        sample_queues(mail.session, ["mail"])
         pass_time(mail, 60)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     assert set(mail.redis.hkeys(KEYS.metrics("mail"))) == {b"last", b"since"}
     assert len(json.loads(mail.redis.hget(KEYS.metrics("mail"), "last"))) <= 7
     points = monitoring.series(mail, "mail", seconds=600, points=10)
@@ -82,10 +84,10 @@ def test_a_queue_that_rests_empty_costs_no_field_and_reads_as_empty(mail):
 
 def test_what_nobody_has_seen_is_none(mail):
     mail.send_message("mail", "x")
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     pass_time(mail, 1800)
     mail.send_messages("mail", ["x"] * 50)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     points = monitoring.series(mail, "mail", seconds=3600, points=60)
     assert points[-1].ready == 51
     assert points[-1].sent == 0, "nobody knows when"
@@ -98,17 +100,17 @@ def test_dead_letters_are_counted_where_they_are(mail):
     mail.send_message("graves", "x")
     mail.set_redrive_policy("mail", 3, "graves")
     other = QueueClient(mail.redis)
-    other.sample_queues(["mail"])
+    sample_queues(other.session, ["mail"])
     assert last_point(mail).buried == 1
 
 
 def test_several_queues_are_charted_together(mail):
     mail.create_queue("post")
     for queue, count in (("mail", 2), ("post", 3)):
-        mail.sample_queues([queue])
+        sample_queues(mail.session, [queue])
         pass_time(mail, 60, queue)
         mail.send_messages(queue, ["x"] * count)
-    mail.sample_queues(["mail", "post", "absent"])
+    sample_queues(mail.session, ["mail", "post", "absent"])
     point = monitoring.series(mail, ["mail", "post", "absent"], seconds=600, points=10)[-1]
     assert (point.sent, point.ready) == (5, 5)
     assert monitoring.series(mail, [], seconds=600, points=10)[-1].ready is None
@@ -117,18 +119,18 @@ def test_several_queues_are_charted_together(mail):
 def test_a_spoilt_queue_hides_no_other(mail):
     mail.redis.set("rsmq:broken:Q", "x")
     mail.send_message("mail", "x")
-    mail.sample_queues(["broken", "mail"])
+    sample_queues(mail.session, ["broken", "mail"])
     assert last_point(mail).ready == 1
     mail.redis.hset(KEYS.metrics("mail"), "last", '[["x"],1,{}]')
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     assert len(json.loads(mail.redis.hget(KEYS.metrics("mail"), "last"))) == 1
 
 
 def test_rates_are_those_of_the_last_minutes_whoever_sends_and_takes(mail):
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     for _ in range(3):
         pass_time(mail, 60)
-        mail.sample_queues(["mail"])
+        sample_queues(mail.session, ["mail"])
     pass_time(mail, 60)
     mail.send_messages("mail", ["x"] * 30)
     mail.delete_messages("mail", mail.receive_messages("mail", 6))
@@ -142,7 +144,7 @@ def test_rates_are_those_of_the_last_minutes_whoever_sends_and_takes(mail):
 
 def test_the_time_to_drain_is_what_is_ready_by_the_rate_at_which_it_falls(mail):
     mail.send_messages("mail", ["x"] * 100)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     pass_time(mail, 100)
     mail.delete_messages("mail", mail.receive_messages("mail", 50))
     queue = figures(mail)
@@ -157,7 +159,7 @@ def test_the_time_to_drain_is_what_is_ready_by_the_rate_at_which_it_falls(mail):
 def test_where_no_worker_has_looked_there_is_no_rate(mail):
     rate = monitoring.rates(mail, [figures(mail)])["mail"]
     assert (rate.in_per_second, rate.out_per_second, rate.drain_seconds) == (None, None, None)
-    mail.sample_queues(["mail"])
+    sample_queues(mail.session, ["mail"])
     pass_time(mail, 7200)
     assert monitoring.rates(mail, [figures(mail)])["mail"].in_per_second is None
     assert monitoring.rate_of_all([figures(mail)], {"mail": rate}) == monitoring.Rate()
@@ -174,8 +176,8 @@ def test_a_worker_samples_its_own_queues_then_others_by_name_but_no_dead_letters
 
 
 def test_each_minute_is_the_turn_of_one_of_all_workers(mail):
-    turns = [mail.beat(f"w{number}", "{}", "t").queues for number in range(5)]
+    turns = [beat(mail.session, f"w{number}", "{}", "t").queues for number in range(5)]
     assert turns == [["mail"], None, None, None, None]
     mail.redis.set(KEYS.sampled(), "1")
-    assert mail.beat("w3", "{}", "t").queues == ["mail"]
+    assert beat(mail.session, "w3", "{}", "t").queues == ["mail"]
     assert mail.redis.ttl(KEYS.sampled()) > 0

@@ -8,7 +8,16 @@ import pytest
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient
 from queueing.conf import Config
-from queueing.monitoring.workers import ALIVE_SECONDS, Worker, registration
+from queueing.monitoring import workers
+from queueing.monitoring.workers import (
+    ALIVE_SECONDS,
+    Worker,
+    forget_worker,
+    quiet_worker,
+    read_workers,
+    registration,
+    resume_worker,
+)
 from queueing.worker.heartbeat import Birth, Heartbeat
 from queueing.worker.keeper import Kept
 from queueing.worker.shared_memory import SharedMemory
@@ -18,7 +27,7 @@ KEYS = Keys("rsmq")
 
 def beat(client: QueueClient, name: str = "w", token: str = "t", **record) -> bool:
     """One heartbeat. Returns whether the worker is told to be quiet."""
-    return client.beat(name, json.dumps({"token": token, **record}), token).is_quiet
+    return workers.beat(client.session, name, json.dumps({"token": token, **record}), token).is_quiet
 
 
 def grow_old(client: QueueClient, name: str, seconds: float) -> None:
@@ -28,7 +37,7 @@ def grow_old(client: QueueClient, name: str, seconds: float) -> None:
 
 
 def only(client: QueueClient) -> Worker:
-    [worker] = client.workers()
+    [worker] = read_workers(client.session)
     return worker
 
 
@@ -46,45 +55,45 @@ def test_a_heartbeat_is_stamped_by_the_servers_clock(any_client):
 def test_a_dead_worker_stays_visible_for_an_hour_and_is_then_swept_by_any_beat(any_client):
     beat(any_client, "dead")
     beat(any_client, "long-dead")
-    any_client.quiet_worker("long-dead")
+    quiet_worker(any_client.session, "long-dead")
     grow_old(any_client, "dead", ALIVE_SECONDS + 1)
     grow_old(any_client, "long-dead", 3601)
     any_client.redis.delete(KEYS.sampled())
     beat(any_client, "alive")
-    states = {worker.name: worker.state for worker in any_client.workers()}
+    states = {worker.name: worker.state for worker in read_workers(any_client.session)}
     assert states == {"alive": "idle", "dead": "stale"}
     assert not any_client.redis.exists(KEYS.quiet_workers())
 
 
 def test_a_worker_that_leaves_is_struck_with_what_it_was_told(any_client):
     beat(any_client)
-    any_client.quiet_worker("w")
-    any_client.forget_worker("w")
-    assert any_client.workers() == []
+    quiet_worker(any_client.session, "w")
+    forget_worker(any_client.session, "w")
+    assert read_workers(any_client.session) == []
     assert not any_client.redis.exists(KEYS.workers(), KEYS.quiet_workers())
 
 
 def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_set_quiet(any_client):
     assert not beat(any_client)
-    assert any_client.quiet_worker("w")
+    assert quiet_worker(any_client.session, "w")
     assert (only(any_client).is_quiet, only(any_client).is_quiet_wanted) == (False, True)
     assert beat(any_client)
     assert beat(any_client, quiet=True)
     assert only(any_client).state == "quiet"
-    assert any_client.resume_worker("w")
+    assert resume_worker(any_client.session, "w")
     assert not beat(any_client, quiet=True)
     assert not only(any_client).is_quiet_wanted
 
 
 def test_nobody_can_be_told_who_is_not_there(any_client):
-    assert not any_client.quiet_worker("w")
-    assert not any_client.resume_worker("w")
+    assert not quiet_worker(any_client.session, "w")
+    assert not resume_worker(any_client.session, "w")
     assert not any_client.redis.exists(KEYS.quiet_workers())
 
 
 def test_another_worker_of_the_same_name_was_told_nothing(any_client):
     beat(any_client)
-    any_client.quiet_worker("w")
+    quiet_worker(any_client.session, "w")
     assert not beat(any_client, token="another life")
     assert not any_client.redis.exists(KEYS.quiet_workers())
     assert not beat(any_client, token="t")
@@ -93,22 +102,22 @@ def test_another_worker_of_the_same_name_was_told_nothing(any_client):
 def test_two_workers_of_one_name_are_told_apart_and_told_together(any_client):
     keys = [registration("w", token) for token in ("first0", "second")]
     for key in keys:
-        any_client.beat(key, json.dumps({"token": key[2:]}), key[2:])
-    assert [worker.name for worker in any_client.workers()] == ["w#first0", "w#second"]
-    assert any_client.quiet_worker("w#second")
-    assert [worker.is_quiet_wanted for worker in any_client.workers()] == [False, True]
-    assert any_client.quiet_worker("w")
-    assert [worker.is_quiet_wanted for worker in any_client.workers()] == [True, True]
-    any_client.forget_worker(keys[0])
-    assert [worker.name for worker in any_client.workers()] == ["w"]
-    assert any_client.resume_worker("w")
+        workers.beat(any_client.session, key, json.dumps({"token": key[2:]}), key[2:])
+    assert [worker.name for worker in read_workers(any_client.session)] == ["w#first0", "w#second"]
+    assert quiet_worker(any_client.session, "w#second")
+    assert [worker.is_quiet_wanted for worker in read_workers(any_client.session)] == [False, True]
+    assert quiet_worker(any_client.session, "w")
+    assert [worker.is_quiet_wanted for worker in read_workers(any_client.session)] == [True, True]
+    forget_worker(any_client.session, keys[0])
+    assert [worker.name for worker in read_workers(any_client.session)] == ["w"]
+    assert resume_worker(any_client.session, "w")
     assert not only(any_client).is_quiet_wanted
 
 
 def test_a_record_cannot_take_the_name_of_another_worker(any_client):
     beat(any_client, "w")
-    any_client.beat("other", json.dumps({"token": "", "name": "w"}), "")
-    assert [worker.name for worker in any_client.workers()] == ["other", "w"]
+    workers.beat(any_client.session, "other", json.dumps({"token": "", "name": "w"}), "")
+    assert [worker.name for worker in read_workers(any_client.session)] == ["other", "w"]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +136,8 @@ def test_a_record_cannot_take_the_name_of_another_worker(any_client):
 def test_a_record_that_another_program_wrote_hides_no_worker(any_client, stored):
     beat(any_client, "w")
     any_client.redis.hset(KEYS.workers(), "odd\n\x1b[31m", stored)
-    assert sorted(worker.name for worker in any_client.workers()) == ["odd\n\x1b[31m", "w"]
-    any_client.quiet_worker("odd\n\x1b[31m")
+    assert sorted(worker.name for worker in read_workers(any_client.session)) == ["odd\n\x1b[31m", "w"]
+    quiet_worker(any_client.session, "odd\n\x1b[31m")
     any_client.redis.delete(KEYS.sampled())
     beat(any_client, "w")
     assert only(any_client).name == "w", "what was not heard of for long is swept, whatever it is"
@@ -173,11 +182,11 @@ def test_quiet_reaches_the_children_and_ends_again(any_client, liveness):
     slot = liveness.memory.slots[0]
     liveness.step([])
     assert not slot.is_quiet
-    any_client.quiet_worker("w")
+    quiet_worker(any_client.session, "w")
     liveness.step([])
     assert slot.is_quiet
     slot.clear()
     assert slot.is_quiet, "a new child is told, too"
-    any_client.resume_worker("w")
+    resume_worker(any_client.session, "w")
     liveness.step([])
     assert not slot.is_quiet

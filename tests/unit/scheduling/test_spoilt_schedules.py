@@ -6,6 +6,7 @@ from time import monotonic
 import pytest
 
 from queueing.client import QueueClient
+from queueing.scheduling import store
 from queueing.worker.scheduler import Scheduler
 from tests.unit.worker.test_scheduler import away, bodies, every, waits
 
@@ -55,16 +56,16 @@ def test_the_others_are_sent_and_the_spoilt_one_begins_again(work, text):
     while not scheduler.step(monotonic()):
         pass
     assert len(bodies(work)) == 1
-    assert {state.name for state in work.schedules()} == {"good", "bad"}
-    assert work.spoilt_schedules() == []
+    assert {state.name for state in store.schedules(work.session)} == {"good", "bad"}
+    assert store.spoilt_schedules(work.session) == []
 
 
 @SPOILT
 def test_one_that_no_code_names_stays_and_is_reported(work, text):
     work.redis.hset(work.keys.schedules(), "bad", text)
     Scheduler(work, [every(3600, name="good")]).step(monotonic())
-    assert [state.name for state in work.schedules()] == ["good"]
-    assert work.spoilt_schedules() == ["bad"]
+    assert [state.name for state in store.schedules(work.session)] == ["good"]
+    assert store.spoilt_schedules(work.session) == ["bad"]
 
 
 @SPOILT
@@ -77,7 +78,7 @@ def test_it_can_be_spoilt_between_two_ticks(work, text):
     while not scheduler.step(monotonic()):
         pass
     scheduler.step(monotonic())
-    assert {state.name for state in work.schedules()} == {"good", "bad"}
+    assert {state.name for state in store.schedules(work.session)} == {"good", "bad"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_timetable_that_only_another_program_reads_has_no_next_tick(work, expr
     work.redis.hset(work.keys.schedules(), "bad", json.dumps(state))
     work.redis.hset(work.keys.schedules(), "good", json.dumps(FINE | {"seen": str(work.now_ms())}))
     Scheduler(work, [every(3600)]).step(monotonic())
-    names = [found.name for found in work.schedules()]
+    names = [found.name for found in store.schedules(work.session)]
     assert "good" in names
 
 
@@ -112,5 +113,5 @@ def test_a_schedule_from_which_the_scheduler_died_continues_without_a_restart(wo
     assert 0 < scheduler.step(monotonic()) <= 15
     work.redis.delete(key)
     scheduler.step(monotonic())
-    assert [state.name for state in work.schedules()] == ["report"]
+    assert [state.name for state in store.schedules(work.session)] == ["report"]
     assert waits(work, every(3600)) > 0

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from queueing.broker import leases
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import use_client
@@ -34,11 +34,11 @@ def queue(request) -> QueueClient:
 
 @pytest.fixture
 def lane(queue):
-    return Lane(queue, Config(LEASE=60), "child", "work")
+    return Lane(queue.session, Config(LEASE=60), "child", "work")
 
 
 def claim(lane, count=10):
-    batch = lane.read_claim(run_all(lane.client, [lane.claim(count, suspects="take")])[0])
+    batch = lane.read_claim(lane.session.call_each([lane.claim(count, suspects="take")])[0])
     return batch.deliveries
 
 
@@ -47,7 +47,7 @@ def settle(lane, delivery, event, delay_ms=0):
     outcome = Outcome(
         "work", message.id, message.rc, State(event), "child", finished_ms=1.0, delay_ms=delay_ms
     )
-    run_all(lane.client, [lane.settle([outcome])])
+    lane.session.call_each([lane.settle([outcome])])
 
 
 def send(queue, **priorities):
@@ -122,7 +122,7 @@ def test_it_is_kept_by_a_message_that_was_given_back(queue, lane):
 def test_it_is_kept_by_a_message_whose_worker_died(queue, lane):
     ids = send(queue, old=0, a=5)
     claim(lane, 1)
-    leases.abandon(queue, Config(), "work", "child", started=[ids["a"]], reason="killed")
+    leases.abandon(queue.session, Config(), "work", "child", started=[ids["a"]], reason="killed")
     send(queue, b=4)
     assert order(queue) == ["a", "b", "old"]
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from queueing import get_client
 from queueing.broker import leases, task_body
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane, run_all
+from queueing.broker.leases import Lane
 from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, State, pack
 from queueing.conf import Config
 from queueing.exceptions import TaskCancelled, TaskCrashed
@@ -43,11 +43,11 @@ def record(conf=None):
 
 @pytest.fixture
 def lane(queues):
-    return Lane(queues, Config(LEASE=60), "child", "default")
+    return Lane(queues.session, Config(LEASE=60), "child", "default")
 
 
 def claim(lane):
-    [delivery] = lane.read_claim(run_all(lane.client, [lane.claim(1, suspects="take")])[0]).deliveries
+    [delivery] = lane.read_claim(lane.session.call_each([lane.claim(1, suspects="take")])[0]).deliveries
     return delivery
 
 
@@ -66,7 +66,7 @@ def settle(lane, delivery, event, **more):
         finished_ms=2e12,
         **more,
     )
-    run_all(lane.client, [lane.settle([outcome])])
+    lane.session.call_each([lane.settle([outcome])])
 
 
 def refreshed(result):
@@ -153,7 +153,7 @@ def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lane):
 def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
     result = tasks.add.enqueue(1)
     delivery = claim(lane)
-    leases.abandon(queues, Config(), "default", "child", started=[result.id], reason="it was killed")
+    leases.abandon(queues.session, Config(), "default", "child", started=[result.id], reason="it was killed")
     if recorded:
         record()
     result = refreshed(result)
@@ -268,7 +268,7 @@ class TestUnrecorded:
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 
     def test_what_falls_off_a_full_outbox_leaves_it(self, queues):
-        lane = Lane(queues, Config(OUTBOX_MAX=1500), "child", "default")
+        lane = Lane(queues.session, Config(OUTBOX_MAX=1500), "child", "default")
         # Nothing that could be compressed to almost nothing.
         results = [tasks.note.enqueue(secrets.token_hex(400)) for _ in range(4)]
         for _ in results:
@@ -282,7 +282,7 @@ class TestUnrecorded:
         queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
         queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
         claim(lane)
-        leases.abandon(queues, Config(), "default", "child", started=["odd id"], reason="killed")
+        leases.abandon(queues.session, Config(), "default", "child", started=["odd id"], reason="killed")
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 

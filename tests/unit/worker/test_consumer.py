@@ -12,7 +12,7 @@ import pytest
 from queueing import handlers
 from queueing.broker import outbox
 from queueing.broker.leases import abandon
-from queueing.broker.listener import Listener
+from queueing.broker.pubsub import Listener
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.handlers import handler, policy
@@ -47,7 +47,7 @@ class Child:
             queues=queues,
             pool=self.pool,
             slot=self.slot,
-            listener=Listener(client, queues),
+            listener=Listener(client.session, queues),
             server_clock=server_clock,
             log=OutcomeLog(log_jobs=False),
             outage=RedisOutage(30, logs=True, clock=clock),
@@ -105,7 +105,7 @@ def noting(ran: list[str], queue: str) -> None:
 
 
 def words(client: QueueClient) -> list[str]:
-    return [outcome.event for outcome in outbox.newest(client, count=1000)]
+    return [outcome.event for outcome in outbox.newest(client.session, count=1000)]
 
 
 def test_everything_is_run_once_in_order(child, client, ran):
@@ -278,7 +278,7 @@ def test_messages_that_crashed_once_are_all_found_in_a_burst(child, client, ran)
     other = Hand(client, Config(LEASE=30), "dead")
     other.lane = type(other.lane)(client, Config(LEASE=30), "dead", "q")
     other.claim(4)
-    abandon(client, Config(), "q", "dead", started=ids, reason="killed")
+    abandon(client.session, Config(), "q", "dead", started=ids, reason="killed")
     one.turn_until(lambda: one.consumer.found_all)
     assert sorted(ran) == ["a", "b", "c", "d"]
 
@@ -321,8 +321,8 @@ def test_what_a_claim_took_is_marked_as_held_before_its_reply(child, client, ran
     noting(ran, "q")
     one = child("q")
     seen = []
-    try_all = client.scripts.try_all
-    client.scripts.try_all = lambda calls, **more: seen.append(one.slot.held) or try_all(calls, **more)
+    call_each = client.session.call_each
+    client.session.call_each = lambda calls: seen.append(one.slot.held) or call_each(calls)
     one.consumer.step(one.clock())
     assert seen == [1]
     assert one.slot.held == 0
@@ -383,7 +383,7 @@ def test_a_message_with_unreadable_headers_is_dead_with_the_reason(child, client
     client.redis.hset("rsmq:q:headers", id, headers)
     client.send_message("q", "healthy")
     one.turn_until(lambda: sorted(words(client)) == ["dead", "done"])
-    [dead] = [outcome for outcome in outbox.newest(client, count=10) if outcome.event == "dead"]
+    [dead] = [outcome for outcome in outbox.newest(client.session, count=10) if outcome.event == "dead"]
     assert dead.error.startswith("UnreadableMessage: its headers cannot be read: ")
     assert reason in dead.error
     assert ran == ["healthy"]

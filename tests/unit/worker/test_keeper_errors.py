@@ -10,9 +10,12 @@ from time import monotonic
 
 import pytest
 
+from queueing.broker.session import Session
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.exceptions import QueueError
+from queueing.monitoring.workers import read_workers
+from queueing.scheduling import store
 from queueing.worker.guard import REPORT_SECONDS, Guard
 from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import Keeper
@@ -31,32 +34,19 @@ pytestmark = pytest.mark.django_db
 ERRORS = (ValueError, RecursionError, MemoryError, SystemExit, KeyboardInterrupt, QueueError, UnicodeError)
 
 
-class Cursed(QueueClient):
-    """A client whose calls raise as long as there is an error."""
+class CursedSession(Session):
+    """A session whose calls of some scripts raise as long as there is an error."""
 
+    scripts = ("beat", "name_schedules", "mend", "sample")
     error: type[BaseException] | None = None
     calls = 0
 
-    def _curse(self) -> None:
-        self.calls += 1
-        if self.error:
-            raise self.error("cursed")
-
-    def beat(self, *args, **options):
-        self._curse()
-        return super().beat(*args, **options)
-
-    def name_schedules(self, *args, **options):
-        self._curse()
-        return super().name_schedules(*args, **options)
-
-    def sweep_steps(self, *args):
-        self._curse()
-        return super().sweep_steps(*args)
-
-    def sample_queues(self, *args):
-        self._curse()
-        return super().sample_queues(*args)
+    def call(self, call):
+        if call.script in self.scripts:
+            self.calls += 1
+            if self.error:
+                raise self.error("cursed")
+        return super().call(call)
 
 
 class Raising(logging.Handler):
@@ -67,8 +57,9 @@ class Raising(logging.Handler):
 
 
 @pytest.fixture
-def cursed(redis_connection) -> Cursed:
-    client = Cursed(redis_connection)
+def cursed(redis_connection) -> QueueClient:
+    client = QueueClient(redis_connection)
+    client.session = CursedSession(redis_connection)
     client.create_queue("work")
     return client
 
@@ -102,30 +93,30 @@ def in_thread(run: Callable[[], None]) -> threading.Thread:
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 class TestEachWorkContinuesAfterAnError:
     def test_the_scheduler(self, cursed, error, broken_log):
-        cursed.error = error
+        cursed.session.error = error
         scheduler = Scheduler(cursed, [every(3600)])
         assert 0 < scheduler.step(monotonic()) <= 15
-        cursed.error = None
+        cursed.session.error = None
         scheduler.step(monotonic())
-        assert [state.name for state in cursed.schedules()] == ["report"]
+        assert [state.name for state in store.schedules(cursed.session)] == ["report"]
 
     def test_the_sweeper(self, cursed, error, broken_log):
         sweeper, later = Sweeper(cursed, ["work"]), count(monotonic() + 2 * EVERY_SECONDS, 2 * EVERY_SECONDS)
-        cursed.error = error
+        cursed.session.error = error
         while sweeper.step(next(later)) < 1:
             pass
-        cursed.error = None
+        cursed.session.error = None
         cursed.redis.zadd("rsmq:work", {"0" * 32: 0})
         while sweeper.step(next(later)) < 1:
             pass
         assert cursed.redis.zcard("rsmq:work") == 0
 
     def test_the_heartbeat_and_the_sampler(self, keeper, cursed, error, broken_log):
-        cursed.error = error
+        cursed.session.error = error
         assert 0 < keeper.step() <= keeper.turn_seconds
-        assert cursed.workers() == []
-        cursed.error = None
-        eventually(lambda: keeper.step() and cursed.workers())
+        assert read_workers(cursed.session) == []
+        cursed.session.error = None
+        eventually(lambda: keeper.step() and read_workers(cursed.session))
 
     def test_the_recorder(self, cursed, error, broken_log, monkeypatch):
         def write(outcomes):
@@ -144,11 +135,11 @@ class TestEachWorkContinuesAfterAnError:
 def test_a_thread_lives_through_any_error(cursed):
     """In a real thread: the loop around the turns is guarded, too."""
     scheduler = Scheduler(cursed, [every(3600)])
-    cursed.error = SystemExit
+    cursed.session.error = SystemExit
     thread = in_thread(scheduler.run)
-    eventually(lambda: cursed.calls >= 2)
-    cursed.error = None
-    eventually(lambda: cursed.schedules())
+    eventually(lambda: cursed.session.calls >= 2)
+    cursed.session.error = None
+    eventually(lambda: store.schedules(cursed.session))
     assert thread.is_alive()
 
 

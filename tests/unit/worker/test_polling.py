@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing.broker.subscription import POLL_SECONDS
+from queueing.broker.pubsub import POLL_SECONDS
 from queueing.worker.polling import QueueRotation
 from tests.support.clock import Clock
 

@@ -32,7 +32,7 @@ def recorder(settled) -> Recorder:
 
 
 def waiting(client) -> int:
-    return len(outbox.newest(client, count=100))
+    return len(outbox.newest(client.session, count=100))
 
 
 def test_outcomes_are_written_and_leave_the_outbox(recorder, settled):
@@ -67,7 +67,7 @@ def test_what_was_written_but_not_dropped_is_written_once(recorder, settled, mon
 
 def test_two_recorders_take_turns(recorder, settled):
     other = Recorder(settled, Config(), name="two")
-    outbox.read(settled, "two", count=1)
+    outbox.read(settled.session, "two", count=1)
     assert recorder.step(monotonic()) == YIELD_SECONDS
     while other.step(monotonic()) == 0.0:
         pass
@@ -188,5 +188,5 @@ def test_a_recorder_gives_way_to_a_newer_one(recorder, settled):
 
 def test_looks_at_newer_entries_find_no_outcomes_and_log_nothing(settled, caplog):
     add_newer(settled)
-    assert len(outbox.newest(settled, count=100)) == 3
+    assert len(outbox.newest(settled.session, count=100)) == 3
     assert not caplog.records

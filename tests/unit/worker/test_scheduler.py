@@ -13,6 +13,7 @@ from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.messages import Draft
+from queueing.scheduling import store
 from queueing.scheduling.schedule import Schedule, Target
 from queueing.scheduling.triggers import Cron, Interval
 from queueing.worker.processes import watch_forks
@@ -60,7 +61,7 @@ def work(any_client: QueueClient) -> QueueClient:
 
 def test_a_new_schedule_waits_for_its_next_tick(work):
     pause_seconds = Scheduler(work, [every(3600)]).step(monotonic())
-    [state] = work.schedules()
+    [state] = store.schedules(work.session)
     assert pause_seconds == pytest.approx(min((state.next_ms - state.now_ms) / 1000, NAMING_SECONDS), abs=1)
     assert bodies(work) == []
 
@@ -69,7 +70,7 @@ def test_a_tick_that_was_missed_is_sent_when_a_worker_is_there_again(work):
     settled_ms = away(work, every(3600), 3600)
     waits(work, every(3600))
     assert bodies(work) == [str((settled_ms // 3_600_000 + 1) * 3600)]
-    [state] = work.schedules()
+    [state] = store.schedules(work.session)
     assert state.late_seconds == 0
 
 
@@ -97,10 +98,10 @@ def test_all_makes_up_for_each_in_order_and_in_bounded_steps(work):
 def test_skip_sends_nothing_for_what_is_long_over(work):
     thirty_years = every(999_999_999, missed="skip")  # its last tick was in 2001
     away(work, thirty_years, 1_000_000_000)
-    assert work.schedules()[0].late_seconds > 0
+    assert store.schedules(work.session)[0].late_seconds > 0
     waits(work, thirty_years)
     assert bodies(work) == []
-    assert work.schedules()[0].late_seconds == 0
+    assert store.schedules(work.session)[0].late_seconds == 0
 
 
 def test_skip_sends_a_tick_that_is_a_little_late(work):
@@ -142,7 +143,7 @@ def test_a_worker_that_believes_it_is_an_hour_later_sends_nothing_early(work):
     scheduler._server_clock.set(scheduler._server_clock.now_ms() + 3_600_000)
     assert scheduler.step(monotonic()) > 0  # it has been told the time
     assert bodies(work) == []
-    assert work.schedules()[0].late_seconds == 0
+    assert store.schedules(work.session)[0].late_seconds == 0
 
 
 def test_a_queue_that_is_missing_is_made(any_client):
@@ -157,15 +158,15 @@ def test_what_redis_has_lost_begins_anew(work):
     work.redis.delete(work.keys.schedules())
     scheduler.plans[0].settle(scheduler.plans[0].settled_ms - 5000)  # its tick is due
     scheduler.step(monotonic())
-    assert work.schedules() == []
+    assert store.schedules(work.session) == []
     assert 0 < scheduler.step(monotonic()) <= 1
-    assert [state.name for state in work.schedules()] == ["report"]
+    assert [state.name for state in store.schedules(work.session)] == ["report"]
     assert bodies(work) == []
 
 
 def test_a_paused_schedule_goes_on_without_messages(work):
     away(work, every(10), 95)
-    work.pause_schedule("report")
+    store.pause_schedule(work.session, "report")
     assert 0 < waits(work, every(10)) <= 10
     assert bodies(work) == []
 
@@ -177,7 +178,7 @@ def test_older_code_lets_newer_code_have_its_way(work, caplog):
     older._name_at = 0.0
     assert older.step(monotonic()) == pytest.approx(NAMING_SECONDS, abs=1)
     assert "newer code has other times for it" in caplog.text
-    assert work.schedules()[0].timing.expression == "every 20 s"
+    assert store.schedules(work.session)[0].timing.expression == "every 20 s"
 
 
 def taken_back(work: QueueClient, schedule: Schedule, *, minutes: int) -> None:

@@ -30,7 +30,7 @@ local function abandon(lane, started, reason, max_crashes)
       add_body(fields, id)
       endings[#endings + 1] = { id, rc, word, failed, crashed, word ~= 'released' and claimed_ms(id) or 0 }
       if word == 'dead' then
-        bury(id, ARGV[3], ARGV[4])
+        bury(id)
       else
         write_ends(id, failed, crashed, released)
         if mine then redis.call('ZADD', KEYS[2], head_score(id), id) end
@@ -40,7 +40,7 @@ local function abandon(lane, started, reason, max_crashes)
   drop_lane(lane)
   if #endings > 0 then
     record_endings(lane, reason, endings, fields)
-    announce(ARGV[2])
+    announce(ARGV[4])
   end
   return #endings
 end

@@ -1,4 +1,4 @@
--- Dead letters. KEYS as in lib/queue.lua.
+-- Dead letters. KEYS as in lib/queue.lua, ARGV[1…3] as in lib/dead_letters.lua.
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
   local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
@@ -35,15 +35,15 @@ end
 
 -- The dead-letter queue is an ordinary queue, created with the first dead letter. Body, id, rc, fr and
 -- headers stay. The ends start again at zero, so that a redriven message has all its attempts.
-local function bury(id, dead_name, retention_seconds)
+local function bury(id)
   check_burial()
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
   local headers = redis.call('HGET', KEYS[4], id)
   if redis.call('HEXISTS', KEYS[5], 'vt') == 0 then
     redis.call('HSET', KEYS[5], 'vt', 30, 'delay', 0, 'maxsize', -1, 'created', time[1], 'modified', time[1],
-      'retention', retention_seconds)
+      'retention', ARGV[3])
   end
-  redis.call('SADD', KEYS[8], dead_name)
+  redis.call('SADD', KEYS[8], ARGV[2])
   redis.call('HSET', KEYS[5], id, body or '', id .. ':rc', rc or 0)
   if fr then redis.call('HSET', KEYS[5], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[7], id, headers) end

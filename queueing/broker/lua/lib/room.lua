@@ -3,18 +3,16 @@
 -- KEYS[1…8] as in lib/queue.lua
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
 -- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
--- ARGV[1] name of the queue    ARGV[2] its channel    ARGV[3] name of its dead-letter queue
--- ARGV[4] seconds of retention of a new dead-letter queue    ARGV[5] bytes the outbox may hold
+-- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
--- Each returns {'ok', …}, or {'deadLetterQueue', name} if the keys belong to another dead-letter queue.
+-- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
 --
 -- Each script reads its keys before its first write, so that a key of another type fails there: Lua has no
 -- rollback.
 --
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
 -- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}.
-local elsewhere = other_dead_letter_queue(ARGV[3], ARGV[1])
-if elsewhere then return { 'deadLetterQueue', elsewhere } end
+-- include dead_letters
 
 local EMPTY_LANE_MS = 600000
 

@@ -1,0 +1,263 @@
+"""Pub/sub: how this package learns that something was sent.
+
+A wake-up carries no data, and a lost one costs at most the poll of the one who waits. A user of Redis that
+may not subscribe is tried again now and then; meanwhile the poll finds new messages.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from redis import Redis
+from redis import exceptions as driver
+
+from .session import AWAY, Session
+
+logger = logging.getLogger("queueing")
+worker_logger = logging.getLogger("queueing.worker")
+
+#: Senders that do not announce what they send, as RSMQ by default, are found by a poll.
+POLL_SECONDS = 4.5
+#: A user of Redis that may not subscribe is tried again after this long.
+REFUSED_SECONDS = 60.0
+SUBSCRIBE_REFUSED = (
+    f"Redis refuses SUBSCRIBE to its user: new messages are found by a poll every {POLL_SECONDS:g} s"
+)
+#: How long the listening thread stays when nobody waits any more: the next one often comes soon.
+LINGER_SECONDS = 5.0
+#: How often that thread checks whether it is still wanted, and tries again while Redis is away.
+LOOK_SECONDS = 1.0
+
+
+class Subscription:
+    """One connection beside the pool. After the first error, close it and make another.
+
+    redis-py's own ``PubSub`` reads under the connection's time-out, and ``select`` cannot wait for it.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        pool = redis.connection_pool
+        # In the third version of the protocol announcements come between replies.
+        self._connection: Any = pool.connection_class(**{**pool.connection_kwargs, "protocol": 2})
+        self._connection.connect()
+
+    def fileno(self) -> int:
+        """The socket, for ``select``; -1 if there is none."""
+        socket = getattr(self._connection, "_sock", None)
+        return socket.fileno() if socket else -1
+
+    def send(self, verb: str, *channels: str) -> None:
+        """``SUBSCRIBE`` or ``UNSUBSCRIBE``; each channel is confirmed by something to read."""
+        self._connection.send_command(verb, *channels)
+
+    def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str] | None:
+        """The kind (``message``, ``subscribe`` …) and the channel of what has arrived, ``None``: nothing.
+
+        Without a time-out it waits as long as any reply may take.
+        """
+        if timeout_seconds is not None and not self._connection.can_read(timeout=timeout_seconds):
+            return None
+        kind, channel, _ = self._connection.read_response(disable_decoding=True)
+        return kind.decode(), (channel or b"").decode()
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+
+class Listener:
+    """Listens to the channels of a child's queues while the child is idle.
+
+    A busy child does not listen: announcements that nobody reads fill Redis' memory. ``is_teller``: it logs
+    that Redis does not let it listen.
+    """
+
+    def __init__(self, session: Session, queues: Sequence[str], *, is_teller: bool = True) -> None:
+        self._is_teller, self._refused_until = is_teller, -math.inf
+        self._redis, self._keys = session.redis, session.keys
+        self._channels = [session.keys.channel(queue) for queue in queues]
+        self._subscription: Subscription | None = None
+        self.is_listening = False
+
+    def fileno(self) -> int:
+        """The socket, for ``select``; -1 where there is none."""
+        return self._subscription.fileno() if self._subscription else -1
+
+    def start(self) -> bool:
+        """Subscribe. Returns whether it began to listen: then earlier messages must be looked for."""
+        if self.is_listening or time.monotonic() < self._refused_until:
+            return False
+        return self._send("SUBSCRIBE")
+
+    def stop(self) -> None:
+        """Unsubscribe; the connection stays."""
+        if self.is_listening:
+            self._send("UNSUBSCRIBE")
+
+    def drain(self) -> None:
+        """Read what has arrived, and forget it."""
+        try:
+            while self._subscription and self._subscription.read(timeout_seconds=0):
+                pass
+        except AWAY:
+            self.close()
+
+    def add(self, queue: str) -> None:
+        """Listen to one more channel from the next start on."""
+        self.stop()
+        self._channels.append(self._keys.channel(queue))
+
+    def close(self) -> None:
+        self.is_listening = False
+        if self._subscription:
+            self._subscription.close()
+            self._subscription = None
+
+    def _send(self, verb: str) -> bool:
+        try:
+            self._subscription = self._subscription or Subscription(self._redis)
+            self._subscription.send(verb, *self._channels)
+            confirmed = 0
+            while confirmed < len(self._channels):
+                heard = self._subscription.read()
+                confirmed += heard is not None and heard[0] == verb.lower()
+            self.is_listening = verb == "SUBSCRIBE"
+            return True
+        except driver.NoPermissionError as error:
+            self._is_refused(error)
+            return False
+        except AWAY:
+            # The poll finds what is sent. The next claim reports whether Redis is away.
+            self.close()
+            return False
+
+    def _is_refused(self, error: driver.NoPermissionError) -> None:
+        self.close()
+        self._refused_until = time.monotonic() + REFUSED_SECONDS
+        if self._is_teller:
+            self._is_teller = False
+            worker_logger.warning("%s (%s)", SUBSCRIBE_REFUSED, error)
+
+
+class WakeUp:
+    """An event that one thread waits for."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to ``seconds`` for it and reset it. Returns whether it rang."""
+        rang = self._event.wait(seconds)
+        self._event.clear()
+        return rang
+
+
+class WakeUps:
+    """The channels on which threads wait, and the one thread that listens to them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lock = threading.Lock()
+        self._waiting: dict[str, set[WakeUp]] = defaultdict(set)
+        self._subscription: Subscription | None = None
+        self._is_listening = False
+        self._idle_since = 0.0
+        self._refusal_level = logging.WARNING  # the first time
+
+    @contextmanager
+    def of(self, channel: str) -> Iterator[WakeUp]:
+        """A wake-up that rings with each announcement on ``channel``, and once when it listens.
+
+        Earlier announcements are lost, so one who waits looks once more then.
+        """
+        wakeup = WakeUp()
+        self._add(channel, wakeup)
+        try:
+            yield wakeup
+        finally:
+            self._remove(channel, wakeup)
+
+    def _add(self, channel: str, wakeup: WakeUp) -> None:
+        with self._lock:
+            is_first = not self._waiting[channel]
+            self._waiting[channel].add(wakeup)
+            if not self._is_listening:
+                self._is_listening = True
+                threading.Thread(target=self._listen, name="wake-ups", daemon=True).start()
+            elif is_first:
+                self._send("SUBSCRIBE", channel)
+            else:
+                wakeup.ring()
+
+    def _remove(self, channel: str, wakeup: WakeUp) -> None:
+        with self._lock:
+            self._waiting[channel].discard(wakeup)
+            if not self._waiting[channel]:
+                del self._waiting[channel]
+                self._idle_since = time.monotonic()
+                self._send("UNSUBSCRIBE", channel)
+
+    def _send(self, verb: str, channel: str) -> None:
+        # Without a connection there is nothing to send. The reader notices a lost one.
+        if self._subscription:
+            with suppress(*AWAY):
+                self._subscription.send(verb, channel)
+
+    # --- the listening thread -----------------------------------------------------------------
+
+    def _listen(self) -> None:
+        while not self._is_over():
+            try:
+                self._hear()
+            except driver.NoPermissionError as error:
+                # Those who wait poll. Without a long pause each would cost a connection a second.
+                level, self._refusal_level = self._refusal_level, logging.DEBUG
+                logger.log(level, "%s (%s)", SUBSCRIBE_REFUSED, error)
+                self._rest(REFUSED_SECONDS)
+            except AWAY:
+                time.sleep(LOOK_SECONDS)
+            except Exception:
+                # Those who wait need the listener again after any error.
+                logger.exception("the listener failed")
+                time.sleep(LOOK_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self._is_wanted() and time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+
+    def _hear(self) -> None:
+        subscription = Subscription(self._redis)
+        try:
+            with self._lock:
+                self._subscription = subscription
+                if self._waiting:
+                    subscription.send("SUBSCRIBE", *self._waiting)
+            while self._is_wanted():
+                heard = subscription.read(timeout_seconds=LOOK_SECONDS)
+                if heard:
+                    self._wake(heard[1])
+        finally:
+            with self._lock:
+                self._subscription = None
+            subscription.close()
+
+    def _wake(self, channel: str) -> None:
+        with self._lock:
+            for wakeup in self._waiting.get(channel, ()):
+                wakeup.ring()
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting) or time.monotonic() - self._idle_since < LINGER_SECONDS
+
+    def _is_over(self) -> bool:
+        with self._lock:
+            self._is_listening = self._is_wanted()
+            return not self._is_listening

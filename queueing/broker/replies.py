@@ -1,0 +1,79 @@
+"""Messages and figures as the scripts reply them."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from queueing.messages import Message, PeekedMessage, Progress, QueueAttributes, QueueFigures, sent_ms
+
+from . import decode
+from .outcomes import State
+
+#: The first bytes of a UTF-8 character that has more, at the end.
+HALF_CHARACTER = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
+
+
+def attributes(reply: Sequence[Any]) -> QueueAttributes:
+    """The nine attributes at the beginning of a reply."""
+    return QueueAttributes(*(decode.integer(value) for value in reply[:9]))
+
+
+def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
+    """The reply of ``figures``."""
+    found = attributes(reply)
+    ready, running, dead, waiting_ms = map(decode.integer, reply[9:13])
+    delayed = max(0, found.msgs - ready - running)
+    return QueueFigures(name, found, ready, delayed, running, dead, waiting_ms / 1000, bool(reply[13]))
+
+
+def messages(fields: Sequence[Any]) -> list[Message]:
+    """Received messages, with five values for each."""
+    return [
+        message(*fields[start : start + 4], headers=headers_or_none(fields[start + 4]))
+        for start in range(0, len(fields), 5)
+    ]
+
+
+def message(id: bytes, body: bytes, rc: Any, fr: Any, *, headers: dict[str, str]) -> Message:
+    """A message whose headers are read already."""
+    text = decode.text(id)
+    return Message(text, decode.text(body), decode.integer(rc), decode.integer(fr), sent_ms(text), headers)
+
+
+def peeked(
+    id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes, size_bytes: int, headers: bytes
+) -> PeekedMessage:
+    """A message of the reply of ``peek``."""
+    text = decode.text(id)
+    return PeekedMessage(
+        id=text,
+        # Of a body that was cut, half a character at its end is left out.
+        body=decode.text(HALF_CHARACTER.sub(b"", body) if len(body) < size_bytes else body),
+        rc=decode.integer(rc),
+        due_ms=decode.integer(due_ms),
+        sent=sent_ms(text),
+        state=State(state.decode()),
+        size_bytes=size_bytes,
+        headers=headers_or_none(headers),
+    )
+
+
+def headers_or_none(stored: bytes) -> dict[str, str]:
+    """The headers of a message; none if another program has left something else there."""
+    try:
+        return headers(stored)
+    except decode.Unreadable:
+        return {}
+
+
+def headers(stored: bytes) -> dict[str, str]:
+    """The headers of a message. Raises ``Unreadable``."""
+    if stored.startswith(b"p"):
+        stored = stored.partition(b" ")[2]
+    return decode.record(stored).all_texts() if stored else {}
+
+
+def progress(text: bytes) -> Progress:
+    """How far a run is, from ``"<fraction> <note>"``."""
+    fraction, _, note = text.partition(b" ")
+    return Progress(min(1.0, max(0.0, decode.fraction(fraction))), decode.text(note))

@@ -1,0 +1,286 @@
+"""One namespace on one Redis: its connection, its keys, and the two protocols by which calls are repeated.
+
+A call whose reply was lost is repeated if that is safe. A call whose queue has another dead-letter queue
+than this process knew is repeated with the keys of that one.
+"""
+
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hiredis import pack_command
+from redis import Redis
+from redis import exceptions as driver
+
+from queueing.exceptions import (
+    MessageTooLong,
+    QueueError,
+    QueueExists,
+    QueueNotFound,
+    QueueRefused,
+    QueueUnavailable,
+    ReplyLost,
+    ScheduleNotFound,
+    SpoiltKey,
+)
+from queueing.resilience import deadline
+
+from . import decode, refusals
+from .keys import Keys, dead_letter_queue
+from .rsmq_values import encode
+from .scripts import Call, QueueCall, commands
+
+#: A dead-letter queue that is made forgets its messages after this many seconds.
+DEAD_RETENTION_SECONDS = 30 * 86_400
+#: Keys that one step of a scan looks at.
+SCAN_STEP = 1000
+SCAN_REFUSED = "Redis refuses SCAN to its user, so what deleted queues left is not tidied up"
+#: The reply of a script whose keys were those of another dead-letter queue.
+MOVED = b"deadLetterQueue"
+#: Errors after which it is unknown whether a call has run.
+LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
+#: Errors of any command while Redis is away.
+AWAY = (driver.RedisError, OSError)
+
+_BY_NAME = {
+    error.name.encode(): error for error in (QueueNotFound, QueueExists, MessageTooLong, ScheduleNotFound)
+}
+
+
+class Session:
+    """Runs scripts on the connections of a ``redis.Redis``. Threads share it, and forks go on with it.
+
+    It uses the connection itself, because the driver's own retry repeats whatever failed: one pop whose
+    replies were cut has deleted eleven messages that way.
+    """
+
+    #: How often a call is tried in all, as long as its time is not used up.
+    TRIES = 5
+
+    def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
+        self.redis, self.keys = redis, Keys(ns)
+        self._pool: Any = redis.connection_pool
+        self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
+        self._failed_at = -math.inf  # when a request with a deadline last gave up
+        self._dead_letter_queues: dict[str, str] = {}
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def call(self, call: Call | QueueCall) -> Any:
+        """Run one script and return its reply with byte strings.
+
+        Raises ``QueueUnavailable`` if Redis is away, ``ReplyLost`` if it went away during a call that is
+        not repeatable, ``QueueFull`` over ``maxmemory``.
+        """
+        # Only a call of queues can meet another dead-letter queue.
+        [reply] = self._exchange([call]) if isinstance(call, Call) else self.call_each([call])
+        if isinstance(reply, QueueError):
+            raise reply
+        return reply
+
+    def call_each(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
+        """Run scripts in order in one round trip. The error of a refused script is in its reply's place.
+
+        Raises ``QueueUnavailable`` and ``ReplyLost`` for all of them.
+        """
+        replies = self._exchange([self._made(call) for call in calls])
+        while moved := {
+            index: self._follow(call, reply)
+            for index, (call, reply) in enumerate(zip(calls, replies, strict=True))
+            if isinstance(call, QueueCall) and isinstance(reply, list) and reply[0] == MOVED
+        }:
+            calls = [moved.get(index, call) for index, call in enumerate(calls)]
+            again = self._exchange([self._made(call) for call in moved.values()])
+            for index, reply in zip(moved, again, strict=True):
+                replies[index] = reply
+        return replies
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        """The keys of the namespace that fit a pattern, each at least once and without the namespace."""
+        begins = f"{self.keys.ns}:"
+        literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
+        try:
+            for key in self.redis.scan_iter(match=f"{literally}{pattern}", count=SCAN_STEP):
+                yield (decode.text(key) if isinstance(key, bytes) else key).removeprefix(begins)
+        except driver.NoPermissionError as error:
+            raise QueueError(f"{SCAN_REFUSED} ({error})") from error
+        except AWAY as error:
+            raise refusals.unanswered(error) from error
+
+    def refused_commands(self) -> list[str]:
+        """The commands that the scripts need and Redis refuses to its user. Redis 6.2 reports none."""
+        names = self.call(Call("refused", [self.keys.queues()], self.keys.channel(""), *commands()))
+        return [name.decode() for name in names]
+
+    def eviction_policy(self) -> str | None:
+        """Redis' maxmemory-policy, or ``None`` if it does not report it."""
+        try:
+            policy: str | None = self.redis.info("memory").get("maxmemory_policy")
+            return policy
+        except AWAY as error:
+            refusal = refusals.unanswered(error)
+            if isinstance(error, driver.ResponseError) and getattr(refusal, "is_lasting", False):
+                return None
+            raise refusal from error
+
+    # --- dead-letter queues -------------------------------------------------------------------
+
+    def dead_letter_queue(self, queue: str) -> str:
+        """The name of the dead-letter queue of ``queue``, as far as this process knows."""
+        return self._dead_letter_queues.get(queue) or dead_letter_queue(queue)
+
+    def learn_dead_letter_queue(self, queue: str, name: str) -> None:
+        """Note that the dead letters of ``queue`` go to ``name``."""
+        self._dead_letter_queues[queue] = name
+
+    def queue_keys(self, queue: str) -> list[str]:
+        """The first eight keys of most scripts (``lua/lib/queue.lua``)."""
+        return self.keys.of_queue(queue, self.dead_letter_queue(queue))
+
+    def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
+        """The call again for those of its queues that have another dead-letter queue, which is learnt."""
+        names = list(map(decode.text, reply[1:]))
+        for queue, dead in zip(names[::2], names[1::2], strict=True):
+            self.learn_dead_letter_queue(queue, dead)
+        return QueueCall(call.script, names[::2], call.keys, *call.args, repeatable=call.repeatable)
+
+    def _made(self, call: Call | QueueCall) -> Call:
+        if isinstance(call, Call):
+            return call
+        keys: list[str | bytes] = []
+        args: list[Any] = []
+        for queue in call.queues:
+            dead = self.dead_letter_queue(queue)
+            keys += call.keys(queue, dead)
+            args += (queue, dead, DEAD_RETENTION_SECONDS)
+        return Call(call.script, keys, *args, *call.args, repeatable=call.repeatable)
+
+    # --- one round trip, repeated -------------------------------------------------------------
+
+    def _exchange(self, calls: Sequence[Call]) -> list[Any]:
+        """Try until there are replies, as long as the failed try had no effect or may be repeated."""
+        packed = _packed([call.command(whole=False) for call in calls])
+        repeatable = all(call.repeatable for call in calls)
+        waiting = deadline.current()
+        began = time.monotonic()
+        give_up = began + self._seconds_left(waiting, began)
+        tried, was_lost = 0, False
+        while True:
+            tried += 1
+            try:
+                return self._try_once(calls, packed)
+            except QueueUnavailable as error:
+                was_lost |= isinstance(error, ReplyLost)
+                pause = random.uniform(0.01, 0.05) * 2**tried
+                if (
+                    tried < self.TRIES
+                    and time.monotonic() + pause <= give_up
+                    and (repeatable or not isinstance(error, ReplyLost))
+                    and not (isinstance(error, QueueRefused) and error.is_lasting)
+                ):
+                    time.sleep(pause)
+                    continue
+                self._give_up(waiting, began, error)
+                if was_lost and not isinstance(error, ReplyLost):
+                    # An earlier try may have had its effect, so this is not an error that changed nothing.
+                    raise ReplyLost(f"{error} (the reply of an earlier try was lost)") from error
+                raise
+
+    def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
+        """For how long to try. Raises ``QueueUnavailable`` if the request has no time left for Redis."""
+        if waiting is None:
+            return self._timeout_seconds
+        is_known = waiting.is_read and now - self._failed_at < deadline.BELIEVED_SECONDS
+        if is_known or waiting.seconds_left <= 0:
+            raise QueueUnavailable("Redis does not answer (it did not a moment ago)")
+        return min(self._timeout_seconds, waiting.seconds_left)
+
+    def _give_up(self, waiting: deadline.Deadline | None, began: float, error: QueueUnavailable) -> None:
+        if waiting is None:
+            return
+        now = time.monotonic()
+        waiting.seconds_left -= now - began
+        if not isinstance(error, QueueRefused):
+            self._failed_at = now  # a refusal is an answer: other requests may get theirs
+
+    def _try_once(self, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
+        try:
+            connection = self._pool.get_connection()
+        except AWAY as error:
+            raise refusals.unanswered(error) from error
+        try:
+            connection.send_packed_command(packed)
+            replies = [_read(connection) for _ in calls]
+            return [
+                self._settled(connection, call, reply) if isinstance(reply, driver.ResponseError) else reply
+                for call, reply in zip(calls, replies, strict=True)
+            ]
+        except QueueRefused:
+            # Another connection may lead to another server, such as the new primary.
+            connection.disconnect()
+            raise
+        except LOSSES as error:
+            connection.disconnect()
+            raise refusals.unanswered(error, ReplyLost) from error
+        except BaseException:
+            # A half-read reply would be taken for the next call's.
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
+
+    # --- error replies ------------------------------------------------------------------------
+
+    def _settled(self, connection: Any, call: Call, reply: driver.ResponseError) -> Any:
+        """The reply of a script once it is loaded, or the queue's error. Raises ``QueueRefused``."""
+        if isinstance(reply, driver.NoScriptError):
+            connection.send_packed_command(_packed([call.command(whole=True)]))
+            reply = _read(connection)
+            if not isinstance(reply, driver.ResponseError):
+                return reply
+        error = refusals.translated(reply)
+        if isinstance(error, QueueRefused):
+            raise error from reply
+        return (self._spoilt_key(connection, call) if "WRONGTYPE " in str(error) else None) or error
+
+    def _spoilt_key(self, connection: Any, call: Call) -> SpoiltKey | None:
+        """The first key of a call that has another type than it should: Redis does not name it."""
+        connection.send_packed_command(_packed([("TYPE", key) for key in call.keys]))
+        types = [_read(connection) for _ in call.keys]
+        for key, found in zip(call.keys, types, strict=True):
+            name = decode.text(key) if isinstance(key, bytes) else key
+            wanted = self.keys.type_of(name)
+            if isinstance(found, bytes) and wanted and found.decode() not in (wanted, "none"):
+                return SpoiltKey(name, found.decode(), wanted)
+        return None
+
+
+def checked(reply: list[Any]) -> list[Any]:
+    """The rest of a reply after its ``ok``. Raises the error that is named in that place."""
+    if reply[0] == b"ok":
+        return reply[1:]
+    raise _BY_NAME[reply[0]]()
+
+
+def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    """Commands in Redis' protocol, to be written in one go."""
+    pieces = [_packed_command(command) for command in commands]
+    return pieces if len(pieces) == 1 else [b"".join(pieces)]
+
+
+def _packed_command(command: tuple[Any, ...]) -> bytes:
+    try:
+        return pack_command(command)
+    except UnicodeEncodeError:
+        # Names and ids of other programs need not be UTF-8.
+        return pack_command(tuple(encode(part) if isinstance(part, str) else part for part in command))
+
+
+def _read(connection: Any) -> Any:
+    """The next reply, or its error."""
+    try:
+        return connection.read_response(disable_decoding=True)
+    except driver.ResponseError as error:
+        return error

@@ -1,0 +1,107 @@
+"""Messages to send: checked before Redis is asked, cut into steps, and written as arguments of a script."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from queueing.broker import decode, rsmq_values
+from queueing.broker.keys import Keys
+from queueing.broker.scripts import Call
+from queueing.exceptions import MessageNotString, QueueError
+from queueing.messages import Draft
+
+#: Messages per script call: Lua's stack and the waiting time of others are bounded.
+BATCH = 1000
+#: Bytes of bodies per script call.
+BATCH_BYTES = 1_000_000
+#: The latest due time, in ms: what a Redis score holds exactly.
+MAX_DUE_MS = 2**53
+MAX_WINDOW_SECONDS = 9_999_999
+MAX_PRIORITY = 100
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def put(
+    script: str,
+    keys: Keys,
+    qname: str,
+    messages: Sequence[str | Draft],
+    *,
+    tails: Sequence[str],
+    key: str,
+    own: tuple[Any, Any],
+    delay: int | str = "",
+) -> Call:
+    """A call of a script that includes ``lua/lib/put.lua``.
+
+    ``key`` is its third key; ``own`` are its first and fourth argument.
+    """
+    names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
+    args = [own[0], keys.channel(qname), delay, own[1], len(messages)]
+    extras: list[Any] = []
+    for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
+        if isinstance(message, Draft):
+            extras += _extras(keys, qname, index, message, names)
+            message, tail = message.body, message.id or tail
+        args += (tail, rsmq_values.utf16_units(message), message)
+    return Call(script, names, *args, *extras)
+
+
+def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) -> Iterator[Any]:
+    if draft.delay_ms is not None:
+        yield from (index, "delay", draft.delay_ms)
+    if draft.due_ms is not None:
+        yield from (index, "due", draft.due_ms)
+    if draft.headers:
+        headers = json.dumps(dict(draft.headers))
+        if len(headers) > decode.RECORD_BYTES:
+            raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
+        yield from (index, "headers", headers)
+    if draft.priority:
+        yield from (index, "priority", draft.priority)
+    if draft.deduplication_id is not None:
+        names.append(keys.deduplication(qname, draft.deduplication_id))
+        yield from (index, "once", f"{len(names) - 5} {draft.deduplication_seconds * 1000}")
+
+
+def check(message: str | Draft) -> None:
+    """Raise ``MessageNotString`` for what is not a text, ``QueueError`` for what no queue takes."""
+    if isinstance(message, str):
+        return
+    if not isinstance(message, Draft) or not isinstance(message.body, str):
+        raise MessageNotString
+    if message.delay_ms is not None and message.due_ms is not None:
+        raise QueueError("A message has delay_ms or due_ms, not both.")
+    for name, ms in (("delay_ms", message.delay_ms), ("due_ms", message.due_ms)):
+        if ms is not None and not (type(ms) is int and 0 <= ms <= MAX_DUE_MS):
+            raise QueueError(f"{name} must be a whole number of milliseconds from 0 to {MAX_DUE_MS}.")
+    if not all(isinstance(text, str) for pair in message.headers.items() for text in pair):
+        raise QueueError("Headers must be texts with texts as their names.")
+    if not (type(message.priority) is int and 0 <= message.priority <= MAX_PRIORITY):
+        raise QueueError(f"priority must be a whole number from 0 to {MAX_PRIORITY}.")
+    if message.id is not None:
+        rsmq_values.message_id(message.id)
+    if message.deduplication_id is not None and not (
+        isinstance(message.deduplication_id, str)
+        and message.deduplication_id
+        and not SURROGATE.search(message.deduplication_id)
+        and type(message.deduplication_seconds) is int
+        and 1 <= message.deduplication_seconds <= MAX_WINDOW_SECONDS
+    ):
+        raise QueueError("A deduplication_id must be a text, for a window of whole seconds from 1.")
+
+
+def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:
+    """Cut into bounded steps, by number and by characters."""
+    step: list[str | Draft] = []
+    size = 0
+    for message in messages:
+        length = len(message if isinstance(message, str) else message.body)
+        if step and (len(step) == BATCH or size + length > BATCH_BYTES):
+            yield step
+            step, size = [], 0
+        step.append(message)
+        size += length
+    if step:
+        yield step

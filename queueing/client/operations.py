@@ -1,0 +1,289 @@
+"""More than RSMQ has: looking into queues, policies, many messages at a time, and tidying up."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from redis import Redis
+
+from queueing.broker import decode, replies, rsmq_values
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.session import checked
+from queueing.conf import Config
+from queueing.exceptions import QueueError
+from queueing.messages import PeekedMessage, Progress, QueueFigures, QueuePolicy, Swept
+
+from . import sweep
+from .drafts import BATCH
+from .rsmq import RSMQClient
+
+#: Messages per step: others wait during each step.
+STEP = 200
+MAX_RECEIVE_COUNT = 1000
+MAX_RETENTION_SECONDS = 9_999_999
+#: Progress that nobody deletes is kept for this long.
+PROGRESS_MS = 86_400_000
+
+#: Called with how many are done and how many there were at the start, after each step. It may raise
+#: to end the work there.
+Report = Callable[[int, int], None]
+
+
+class QueueClient(RSMQClient):
+    """An ``RSMQClient`` that can also look into queues and steer them."""
+
+    def __init__(self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX) -> None:
+        """``outbox_max``: bytes of outcomes that may wait for a recorder (the setting ``OUTBOX_MAX``)."""
+        super().__init__(redis, ns)
+        self.outbox_max = outbox_max
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def queue_figures(self, qnames: Sequence[str] | None = None) -> list[QueueFigures]:
+        """The figures of these queues (``None``: of all), by name; what is not a queue is left out."""
+        found = self._figures(sorted(set(self.list_queues() if qnames is None else qnames)))
+        # A queue with a key of another type hides none of the others: ``spoilt_keys`` names it.
+        return [figures for figures in found if isinstance(figures, QueueFigures)]
+
+    def figures_of_queue(self, qname: str) -> QueueFigures | None:
+        """The figures of one queue, ``None`` if it is not there. Raises ``SpoiltKey``."""
+        [found] = self._figures([qname])
+        if isinstance(found, QueueError):
+            raise found
+        return found
+
+    def _figures(self, names: Sequence[str]) -> list[QueueFigures | QueueError | None]:
+        """The figures of those that are there, or the error with which Redis refused them."""
+        calls = [QueueCall("figures", [name], self.keys.of_lanes) for name in names]
+        return [
+            reply
+            if isinstance(reply, QueueError)
+            else replies.figures(name, reply[1:])
+            if reply[0] == b"ok"
+            else None
+            for name, reply in zip(names, self.session.call_each(calls), strict=True)
+        ]
+
+    def peek_messages(
+        self, qname: str, *, count: int = 20, newest: bool = False, body_bytes: int | None = None
+    ) -> list[PeekedMessage]:
+        """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
+
+        With ``body_bytes`` only the beginnings of their bodies; if these are longer than 10 MB together,
+        nothing of the later ones. Raises ``QueueNotFound``.
+        """
+        count = max(1, min(count, BATCH))
+        return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
+
+    def peek_message(self, qname: str, id: str, *, body_bytes: int | None = None) -> PeekedMessage | None:
+        """The message of that id as it is in the queue, or ``None``. Raises ``QueueNotFound``.
+
+        With ``body_bytes`` only the beginning of its body.
+        """
+        found = self._peek(qname, 1, "id", rsmq_values.message_id(id), body_bytes)
+        return found[0] if found else None
+
+    def _peek(
+        self, qname: str, count: int, which: str, id: str, body_bytes: int | None
+    ) -> list[PeekedMessage]:
+        keys = self._lane_keys(rsmq_values.qname(qname))
+        call = Call("peek", keys, count, which, id, "" if body_bytes is None else body_bytes)
+        return [replies.peeked(*fields) for fields in checked(self.session.call(call))]
+
+    def dead_letter_queue(self, qname: str) -> str:
+        """The name of the dead-letter queue of ``qname``, as far as this client knows."""
+        return self.session.dead_letter_queue(qname)
+
+    # --- policies -----------------------------------------------------------------------------
+
+    def get_queue_policy(self, qname: str) -> QueuePolicy:
+        """What the queue has beyond RSMQ's attributes, or ``QueueNotFound``."""
+        return self._policy(qname)
+
+    def set_redrive_policy(
+        self, qname: str, max_receive_count: int, dead_letter_queue: str | None = None
+    ) -> QueuePolicy:
+        """Move what was received ``max_receive_count`` times (1 to 1000) to the dead letters.
+
+        A receiver of this package or the sweeper does it when the message is due again, for messages that
+        other programs received, too. ``dead_letter_queue``: ``<qname>-dead`` unless named; it is made when
+        it is needed. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` for a dead-letter
+        queue of a dead-letter queue or a number out of bounds.
+        """
+        qname = rsmq_values.qname(qname)
+        if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
+            raise QueueError(f"max_receive_count must be between 1 and {MAX_RECEIVE_COUNT}.")
+        dead = _valid_dead_letter_queue(qname, dead_letter_queue)
+        return self._policy(qname, "max_receive_count", max_receive_count, "dead_letter_queue", dead)
+
+    def delete_redrive_policy(self, qname: str) -> QueuePolicy:
+        """Delete the redrive policy. Raises ``QueueNotFound``."""
+        return self._policy(qname, "max_receive_count", "", "dead_letter_queue", "")
+
+    def set_retention(self, qname: str, seconds: int | None) -> QueuePolicy:
+        """Let messages expire that have been ready for this many seconds; ``None``: never.
+
+        Counted from the due time. Messages that run, are retried or were given back are not touched. The
+        sweeper does it. Raises ``QueueNotFound``, ``QueueError`` for a number out of bounds.
+        """
+        if seconds is not None and not (isinstance(seconds, int) and 1 <= seconds <= MAX_RETENTION_SECONDS):
+            raise QueueError(f"The retention must be between 1 and {MAX_RETENTION_SECONDS} seconds.")
+        return self._policy(qname, "retention", "" if seconds is None else seconds)
+
+    def pause_queue(self, qname: str) -> QueuePolicy:
+        """Give out no more messages; sends go on. Programs that use RSMQ itself ignore it."""
+        return self._policy(qname, "paused", 1)
+
+    def resume_queue(self, qname: str) -> QueuePolicy:
+        """Give out messages again, and wake those who wait."""
+        return self._policy(qname, "paused", "")
+
+    def _policy(self, qname: str, *pairs: str | int) -> QueuePolicy:
+        qname = rsmq_values.qname(qname)
+        call = Call("policy", self.session.queue_keys(qname), self.keys.channel(qname), *pairs)
+        count, dead, retention, paused = checked(self.session.call(call))
+        name = decode.text(dead)
+        is_name = rsmq_values.QNAME.fullmatch(name)
+        self.session.learn_dead_letter_queue(qname, name if is_name else dead_letter_queue(qname))
+        return QueuePolicy(decode.integer(count), name, decode.integer(retention), bool(paused))
+
+    # --- many messages ------------------------------------------------------------------------
+
+    def purge_queue(self, qname: str, *, progress: Report | None = None) -> int:
+        """Delete all messages that no worker holds. Returns how many. Raises ``QueueNotFound``."""
+        qname = rsmq_values.qname(qname)
+        total = self._attributes(qname).msgs
+        deleted = held = 0
+        while deleted + held < total:
+            # Messages that workers hold stay: look past them.
+            passed = held
+            call = Call("purge", self._lane_keys(qname), STEP + passed)
+            found, held = checked(self.session.call(call))
+            deleted += found
+            if progress:
+                progress(deleted, total)
+            if not found and held <= passed:
+                break
+        return deleted
+
+    def move_messages(
+        self,
+        source: str,
+        target: str,
+        *,
+        count: int | None = None,
+        ids: Sequence[str] | None = None,
+        progress: Report | None = None,
+    ) -> int:
+        """Move ready messages, all, the first ``count`` or those of ``ids``; id, body and rc stay.
+
+        Returns how many. Held, hidden and delayed messages are not moved. Raises ``QueueNotFound`` for
+        either queue, ``QueueError`` if they are the same.
+        """
+        source, target = rsmq_values.qname(source), rsmq_values.qname(target)
+        if source == target:
+            raise QueueError("A queue's messages cannot be moved to itself.")
+        if count is not None and (ids is not None or count < 0):
+            raise QueueError("Name a count from 0, or the ids, not both.")
+        self._attributes(target)  # which has to be there, even if there is nothing to move
+        wanted = list(dict.fromkeys(map(rsmq_values.message_id, ids))) if ids is not None else None
+        total = self._attributes(source).msgs if wanted is None else len(wanted)
+        total = total if count is None else min(total, count)
+        keys = [*self.session.queue_keys(source), self.keys.attributes(target), self.keys.schedule(target)]
+        keys += [self.keys.headers(target), self.keys.ends(target)]
+        moved = passed = 0
+        while passed < total:
+            step = min(STEP, total - passed)
+            named = wanted[passed : passed + step] if wanted is not None else []
+            call = Call("move", keys, self.keys.channel(target), step, *named)
+            [found] = checked(self.session.call(call))
+            moved += found
+            passed += step if wanted is not None else found
+            if progress:
+                progress(passed, total)
+            if not found and wanted is None:
+                break
+        return moved
+
+    def redrive(
+        self,
+        qname: str,
+        *,
+        count: int | None = None,
+        ids: Sequence[str] | None = None,
+        progress: Report | None = None,
+    ) -> int:
+        """Move dead letters of ``qname`` back to it, all, ``count`` or those of ``ids``: how many.
+
+        They have all their attempts again. From a dead-letter queue that several queues share, it takes
+        the messages of all. Raises ``QueueNotFound`` if ``qname`` is not there.
+        """
+        dead = self._policy(qname).dead_letter_queue or dead_letter_queue(qname)
+        if not self.session.call(Call("exists", [self.keys.attributes(dead)])):
+            return 0
+        return self.move_messages(dead, qname, count=count, ids=ids, progress=progress)
+
+    def cancel_message(self, qname: str, id: str, *, reason: str = "") -> str:
+        """Delete a message unless it is in work, and record it as ``cancelled`` with the reason.
+
+        Returns ``cancelled``, or why it was not: ``running`` (a worker holds it), ``hidden`` (another
+        receiver has it, until its time is over), ``gone`` (it is not in the queue; after a lost reply
+        the call is repeated, so ``gone`` may have been ``cancelled``). Raises ``QueueNotFound``.
+        """
+        return self.cancel_messages(qname, [id], reason=reason)[0]
+
+    def cancel_messages(self, qname: str, ids: Iterable[str], *, reason: str = "") -> list[str]:
+        """The same for any number, in bounded steps: the word for each."""
+        qname = rsmq_values.qname(qname)
+        wanted = [rsmq_values.message_id(id) for id in ids]
+        words: list[str] = []
+        for start in range(0, len(wanted), STEP):
+            args = self.keys.channel(qname), self.outbox_max, reason, *wanted[start : start + STEP]
+            call = QueueCall("cancel", [qname], self.keys.of_room, *args)
+            words += map(decode.text, checked(self.session.call(call)))
+        return words
+
+    # --- running messages ---------------------------------------------------------------------
+
+    def report_progress(self, qname: str, id: str, rc: int, fraction: float, note: str) -> bool:
+        """Note that the delivery ``rc`` of ``id`` is this far (0.0 to 1.0).
+
+        Returns whether it was noted: not if the message has moved on.
+        """
+        keys = [self.keys.attributes(qname), self.keys.progress(qname)]
+        call = Call("progress", keys, id, rc, f"{fraction:.4f} {note}", PROGRESS_MS)
+        return bool(self.session.call(call) == 1)
+
+    def progress_of(self, qname: str, ids: Sequence[str]) -> dict[str, Progress]:
+        """How far the present runs of ``ids`` are, if they have reported it."""
+        if not ids:
+            return {}
+        keys = [self.keys.attributes(qname), self.keys.progress(qname)]
+        found = self.session.call(Call("progress_of", keys, *ids))
+        return {id: replies.progress(text) for id, text in zip(ids, found, strict=True) if text}
+
+    # --- the rest -----------------------------------------------------------------------------
+
+    def sweep_queue(self, qname: str) -> Swept:
+        """Sweep one queue; nothing if it is not there.
+
+        Deletes ids without a body, fields without a message and what has outlived the queue's retention,
+        and moves what its redrive policy calls worn out to the dead letters. Mends what another program has
+        spoilt: keys of another type, due times that are not times, leases without end.
+        """
+        return sum(sweep.sweep(self.session, qname), Swept())
+
+    def count_hit(self, name: str, window_seconds: int) -> int:
+        """Count one more ``name``; how many there were in the window that the first one began."""
+        return int(self.session.call(Call("hit", [self.keys.hits(name)], window_seconds * 1000)))
+
+    def _lane_keys(self, qname: str) -> list[str]:
+        return self.keys.of_lanes(qname, self.session.dead_letter_queue(qname))
+
+
+def _valid_dead_letter_queue(qname: str, named: str | None) -> str:
+    if is_dead_letter_queue(qname):
+        raise QueueError(f"{qname} is a dead-letter queue: it has none of its own.")
+    dead = rsmq_values.qname(named or dead_letter_queue(qname))
+    if dead == qname:
+        raise QueueError("A queue cannot be its own dead-letter queue.")
+    return dead
