@@ -1,1 +1,1 @@
-"""What is measured, against whom: see README.md."""
+"""Benchmarks of the queue and of its peers: see README.md."""

@@ -1,4 +1,4 @@
-"""The commands that a client would send, to be sent bare."""
+"""The commands that a client would send, to run without the client."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -7,12 +7,12 @@ from queueing.broker.scripts import Call, load
 from queueing.broker.session import Session
 from queueing.client import QueueClient
 
-#: Replies that the client can read, for scripts that were not run.
+#: Readable replies for scripts that did not run.
 BLANK_REPLIES: dict[str, list[Any]] = {"send": [b"ok", b"1"], "receive": [b"ok", b"0", 0], "delete": [0]}
 
 
 class Recorder(Session):
-    """Notes the commands and runs none of them."""
+    """Records commands and runs none of them."""
 
     def __init__(self, client: QueueClient) -> None:
         super().__init__(client.redis, client.keys.ns)
@@ -24,14 +24,14 @@ class Recorder(Session):
 
 
 class RecordingClient(QueueClient):
-    """Tells what a client like the one it is given would send."""
+    """Records the commands that a client like the given one would send."""
 
     def __init__(self, client: QueueClient) -> None:
         super().__init__(client.redis, ns=client.keys.ns)
         self.session: Recorder = Recorder(client)
 
     def commands_of(self, calls: Iterable[Callable[[], Any]]) -> list[tuple[Any, ...]]:
-        """Every ``EVALSHA`` with its keys and arguments that these calls of this client come to."""
+        """Each ``EVALSHA`` that these calls of this client send, with its keys and arguments."""
         self.session.commands = []
         for call in calls:
             call()
@@ -39,6 +39,6 @@ class RecordingClient(QueueClient):
 
 
 def load_scripts(client: QueueClient) -> None:
-    """So that neither side meets an unknown digest."""
+    """Load the scripts first, so that neither side meets an unknown digest."""
     for name in BLANK_REPLIES:
         client.redis.script_load(load(name).source)

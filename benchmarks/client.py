@@ -1,8 +1,8 @@
-"""How much the client adds to its scripts: sending, receiving and deleting, beside the bare scripts.
+"""Overhead of the client over its scripts: sending, receiving and deleting, compared with the bare scripts.
 
-Bare is redis-py's ``execute_command("EVALSHA", …)`` on the client's own pool, with the keys and
-arguments that the client would send, prepared beforehand, and with the reply left as it is. Both
-sides take short turns on one queue, so that what else the machine does hits both.
+Bare is redis-py's ``execute_command("EVALSHA", …)`` on the client's own pool. Keys and arguments are those
+of the client, prepared beforehand, and the reply is not parsed. Both sides take short turns on one queue,
+so that other load on the machine affects both.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from .table import say, show_table
 
 QUEUE = "benchmark"
 BODY = "x" * 100
-#: How many calls make a turn, for each number of messages per call.
+#: Calls per turn, by the number of messages per call.
 CALLS = {1: 50, 100: 10, 1000: 3}
-#: The least that the client is to reach of the bare rate.
+#: The client must reach at least this share of the bare rate.
 TARGETS = {1: 0.75, 100: 0.60, 1000: 0.60}
 
 Calls = list[Callable[[], Any]]
@@ -33,7 +33,7 @@ Calls = list[Callable[[], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one message, in µs: on the clock, of this process, and of Redis in the script."""
+    """Costs of one message in µs: on the clock, in this process, and in Redis' script."""
 
     wall: float
     process: float
@@ -41,7 +41,7 @@ class Cost:
 
 
 class Ours:
-    """What a turn calls: the methods of the client."""
+    """The methods of the client that a turn calls."""
 
     def __init__(self, client: QueueClient, size: int) -> None:
         self.client, self.size = client, size
@@ -63,7 +63,7 @@ class Ours:
 
 
 class Bare:
-    """The same commands, sent as they are."""
+    """The same commands, sent without the client."""
 
     def __init__(self, client: QueueClient, size: int) -> None:
         self.redis, self.recording = client.redis, RecordingClient(client)
@@ -94,7 +94,7 @@ def _receipt(id: bytes, rc: int) -> Message:
 
 
 def timed(client: QueueClient, calls: Calls, size: int) -> tuple[Cost, list[Any]]:
-    """Make the calls: what they cost, and what they returned."""
+    """Make the calls; returns their costs and results."""
     client.redis.config_resetstat()
     gc.collect()
     process, wall = time.process_time(), time.perf_counter()
@@ -106,7 +106,9 @@ def timed(client: QueueClient, calls: Calls, size: int) -> tuple[Cost, list[Any]
 
 
 def take_turns(client: QueueClient, size: int, turns: int) -> Iterator[dict[str, tuple[Cost, Cost]]]:
-    """What each operation cost us and cost bare, turn by turn; who begins changes, too."""
+    """The costs of each operation, with and without the client, turn by turn. The order of the sides
+    alternates.
+    """
     sides = [Ours(client, size), Bare(client, size)]
     for turn in range(turns + 1):
         costs: dict[str, dict[object, Cost]] = {"send": {}, "receive": {}, "delete": {}}
@@ -114,7 +116,7 @@ def take_turns(client: QueueClient, size: int, turns: int) -> Iterator[dict[str,
             costs["send"][side], _ = timed(client, side.send(), size)
             costs["receive"][side], received = timed(client, side.receive(), size)
             costs["delete"][side], _ = timed(client, side.delete(received), size)
-        # The first turn warms up.
+        # The first turn is a warm-up.
         if turn:
             yield {operation: (cost[sides[0]], cost[sides[1]]) for operation, cost in costs.items()}
 
@@ -158,7 +160,7 @@ def main() -> None:
         client = client_of(server)
         load_scripts(client)
         client.create_queue(QUEUE)
-        # What was imported need not be looked through before each turn.
+        # Freeze imported objects, so that the collection before each turn skips them.
         gc.freeze()
         say(f"{versions(server)}; bodies of {len(BODY)} bytes; medians of {options.turns} turns")
         say()

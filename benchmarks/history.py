@@ -1,4 +1,4 @@
-"""What a row of the history costs: written by the recorder's own function, and by the ORM's bulk_create."""
+"""Cost of a row of the history, written by the recorder's own function and by the ORM's bulk_create."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ from .table import show_table
 if TYPE_CHECKING:
     from queueing.broker.outcomes import Outcome
 
-#: Outcomes of a turn: what the recorder reads at once when it is behind.
+#: Outcomes per turn: the batch size of a recorder with a backlog.
 SIZE = 2_000
 NOW_MS = 1_764_000_000_000.0
 BODY = "x" * 100
@@ -39,7 +39,7 @@ def database(postgres: bool) -> Iterator[str]:
 
 
 def outcomes(turn: int) -> "list[Outcome]":
-    """Those of so many jobs that nobody has recorded yet."""
+    """Unrecorded outcomes of ``count`` jobs."""
     from queueing.broker.outcomes import Outcome, State
 
     first_us = int(NOW_MS * 1000) + turn * SIZE
@@ -54,7 +54,7 @@ def outcomes(turn: int) -> "list[Outcome]":
 
 
 def by_orm(done: "Sequence[Outcome]") -> None:
-    """The same columns, the simplest way. It could not be repeated, nor take over a later receipt."""
+    """The same columns with bulk_create. It could neither be repeated nor replace an earlier receipt."""
     from queueing.history import writer
     from queueing.models import Attempt, Job
 

@@ -1,4 +1,4 @@
-"""How much of Redis queued messages take: sent by the client, and written as RSMQ writes them."""
+"""Redis memory of queued messages, sent by the client and written as RSMQ writes them."""
 
 import argparse
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NODE_PACKAGE = "rsmq-0.12"
 
 
 def fill_by_client(server: RedisServer, count: int) -> None:
-    """The client's batches."""
+    """Send with the client, in batches."""
     client = client_of(server)
     client.create_queue(QUEUE)
     for start in range(0, count, STEP):
@@ -52,7 +52,7 @@ def fill_by_commands(server: RedisServer, count: int) -> None:
 
 
 def fill_by_node(server: RedisServer, count: int) -> None:
-    """npm's rsmq itself, of the version that the tests pin."""
+    """Send with npm's rsmq, in the version that the tests pin."""
     program = Path(__file__).with_name("send.js")
     arguments = (NODE_PACKAGE, str(server.port), QUEUE, str(count), str(len(BODY)))
     with node_program(str(program), *arguments) as node:
@@ -60,14 +60,14 @@ def fill_by_node(server: RedisServer, count: int) -> None:
 
 
 def used_memory(connection: redis.Redis) -> int:
-    """Without the buffers of other connections, so it waits until they are closed."""
+    """Memory without the buffers of other connections: wait until they are closed."""
     eventually(lambda: connection.info("clients")["connected_clients"] == 1)
     return connection.info("memory")["used_memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Bytes: of Redis and of the keys alone with the messages queued, of Redis once all were received."""
+    """Bytes of Redis and of the keys alone with queued messages, and bytes of Redis after all were received."""
 
     queued: int
     keys: int
@@ -75,7 +75,9 @@ class Taken:
 
 
 def measure(fill: Callable[[RedisServer, int], None], count: int) -> Taken:
-    """What ``fill`` takes; scripts and buffers, which do not grow with the messages, are there before."""
+    """The memory that ``fill`` takes. Scripts and buffers do not grow with the messages, so they exist
+    before.
+    """
     with empty_server() as server, server.connect() as connection:
         client = client_of(server)
         load_scripts(client)

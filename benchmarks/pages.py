@@ -1,9 +1,9 @@
-"""Every page of the console on a site with plenty in it: CPU time here, in the database and in Redis; memory.
+"""Costs of each console page on a site with much data: CPU time here, in the database and in Redis; memory.
 
-A Redis and a database (SQLite in a temporary folder, or a PostgreSQL) are started and filled for it, and
-the pages are asked for in this process by Django's test client. CPU time and not the clock, because a
-machine that does other things too changes its speed from minute to minute. What the pages share for some
-seconds is forgotten before each turn, so each pays for all it shows.
+The benchmark starts and fills a Redis and a database: SQLite in a temporary folder, or a PostgreSQL.
+Django's test client requests the pages in this process. It measures CPU time, because other load on the
+machine changes the clock time from minute to minute. Data that pages share for some seconds is forgotten
+before each turn, so each page pays for all that it shows.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TOKEN = "of-the-benchmark"
 
 
 class Cost:
-    """CPU seconds used up to now by this process, the database's processes and Redis."""
+    """CPU seconds used so far by this process, the database's processes and Redis."""
 
     def __init__(self, redis: Any, database_pid: int | None) -> None:
         self._redis, self._database_pid = redis, database_pid
@@ -43,7 +43,7 @@ class Cost:
 
 
 def _tree_seconds(pid: int) -> float:
-    """Those of a process and its children, the gone ones too."""
+    """CPU seconds of a process and its children, including ended ones."""
     root = psutil.Process(pid)
     total = 0.0
     for process in (root, *root.children(recursive=True)):
@@ -55,7 +55,7 @@ def _tree_seconds(pid: int) -> float:
 
 
 def pages(client: Any, huge_job: int) -> dict[str, str]:
-    """What is asked for: a name and a path."""
+    """A request: name and path."""
     from queueing.admin.jobs.search import Place
     from queueing.models import Job
 
@@ -122,7 +122,7 @@ def pages(client: Any, huge_job: int) -> dict[str, str]:
 
 
 class Pages:
-    """A browser that is logged in, and what each page costs it."""
+    """A browser that is logged in, and the costs of each page."""
 
     def __init__(self, cost: Cost) -> None:
         from django.contrib.auth.models import User
@@ -167,7 +167,7 @@ class Pages:
         return peak / 1e6
 
     def _get(self, path: str) -> int:
-        """Ask for it: its bytes; of what is streamed the first part."""
+        """Request the page; returns its bytes, or the first part of a streamed response."""
         response = self._client.get(path)
         assert response.status_code == 200, (path, response.status_code, response.headers)
         if not response.streaming:
@@ -178,7 +178,7 @@ class Pages:
 
 
 def forget_all() -> None:
-    """Let nothing that pages share for some seconds be known."""
+    """Forget all data that pages share for some seconds."""
     from queueing.resilience.single_flight import Shared
 
     for shared in [found for found in gc.get_objects() if isinstance(found, Shared)]:
@@ -187,7 +187,7 @@ def forget_all() -> None:
 
 @contextlib.contextmanager
 def database(is_postgres: bool) -> Iterator[tuple[str, int | None]]:
-    """The address of an empty database, and the process of its server if it has one."""
+    """The URL of an empty database, and the process of its server if it has one."""
     if is_postgres:
         from tests.support.postgres_server import PostgresServer
 

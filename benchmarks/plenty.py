@@ -1,6 +1,6 @@
-"""A site with plenty in it: a long history, a deep queue, many queues with a past, long payloads.
+"""A site with much data: a long history, a deep queue, many queues with a past, long payloads.
 
-All is written by bulk and past the app's own doors: what takes a site months has to be there in minutes.
+All data is written in bulk and not through the app, because months of a site must be there in minutes.
 """
 
 import json
@@ -26,18 +26,18 @@ EXCEPTIONS = (
     "its process was killed by SIGKILL",
 )
 FAILED = ("dead", "retrying", "abandoned")
-#: Everything was processed in so many days before now.
+#: Days before now in which all jobs were processed.
 DAYS = 28
-#: Characters of the longest payload, and of those of which there are many.
+#: Characters of the longest payload, and of the frequent long ones.
 HUGE, LONG = 10_000_000, 900_000
-#: Of the queues the one with most messages, the one with long ones, and the one with the longest.
+#: The queue with most messages, the one with long messages, and the one with the longest message.
 DEEP, OF_LONG, OF_HUGE = "queue000", "queue001", "queue002"
 
 # --- the history ------------------------------------------------------------------------------
 
 
 def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """The jobs, oldest first: ten queues, one of them rare, twenty handlers, now and then a long payload."""
+    """The jobs, oldest first: ten queues, one of them rare, twenty handlers, and sometimes a long payload."""
     dice = random.Random(seed)
     start = datetime.now(UTC) - timedelta(days=DAYS)
     for number in range(count):
@@ -98,7 +98,7 @@ def _attempt(key: int, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _insert(model: Any, values: list[dict[str, Any]]) -> None:
-    """Many rows of the same columns. The ORM would take most of the time."""
+    """Insert many rows of the same columns. The ORM would take most of the time."""
     from django.db import connection
 
     if not values:
@@ -119,12 +119,12 @@ def _insert(model: Any, values: list[dict[str, Any]]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A time as Django keeps it in SQLite."""
+    """A time as Django stores it in SQLite."""
     return str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value
 
 
 def add_huge_job() -> int:
-    """One more job, with the longest payload, result and error; its key."""
+    """Add a job with the longest payload, result and error; returns its key."""
     from django.utils import timezone
 
     from queueing.models import Attempt, Job
@@ -143,7 +143,7 @@ def add_huge_job() -> int:
 
 
 def huge(length: int = HUGE) -> str:
-    """A payload of about so many characters: JSON, the same over and over."""
+    """A payload of about ``length`` characters: repeated JSON."""
     piece = json.dumps({"name": "Ada", "email": "ada@example.com", "numbers": [1, 2, 3]})
     return "[" + ", ".join([piece] * (length // (len(piece) + 2))) + "]"
 
@@ -152,7 +152,7 @@ def huge(length: int = HUGE) -> str:
 
 
 def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
-    """So many queues, each with a past of a month; ``messages`` in the first, long ones in two others."""
+    """Create queues with the past of a month: ``messages`` in the first, long messages in two others."""
     for number in range(queues):
         name = f"queue{number:03}"
         client.create_queue(name)
@@ -169,7 +169,7 @@ def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
 
 
 def _write_past(client: "QueueClient", name: str, seed: int) -> None:
-    """A queue that was busy all the month: each of its spans has sums."""
+    """A queue that was busy all month: each of its spans has sums."""
     from queueing.monitoring.points import LEVELS
 
     dice = random.Random(seed)
@@ -196,7 +196,7 @@ def _sums(dice: random.Random) -> str:
 
 
 def fill_workers(client: "QueueClient", count: int) -> None:
-    """So many workers, each with four children that run eight messages each."""
+    """Register workers, each with four children that run eight messages each."""
     for number in range(count):
         running = [{"id": f"{index:032}", "queue": DEEP, "started_ms": 1.7e12} for index in range(8)]
         children = [
@@ -213,7 +213,7 @@ def fill_workers(client: "QueueClient", count: int) -> None:
 
 
 def fill_schedules(client: "QueueClient", count: int) -> None:
-    """So many schedules."""
+    """Register schedules."""
     for number in range(count):
         state = {
             **{"expression": "*/5 * * * *", "time_zone": "Europe/Berlin", "queue": DEEP, "missed": "latest"},

@@ -1,5 +1,5 @@
-// Makes a queue and sends so many messages of so many characters to it, a hundred at a time.
-// node send.js <package> <port> <queue> <count> <length>, started beside node_modules
+// Creates a queue and sends <count> messages of <length> characters to it, a hundred at a time.
+// node send.js <package> <port> <queue> <count> <length>, started in a folder with node_modules
 const path = require("path");
 const [name, port, qname, count, length] = process.argv.slice(2);
 const RedisSMQ = require(path.resolve("node_modules", name));

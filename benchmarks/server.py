@@ -1,4 +1,4 @@
-"""A Redis for one benchmark, and how to reach it as the site does."""
+"""A Redis for one benchmark, with the site's client."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.support.redis_server import RedisServer
 
 @contextmanager
 def empty_server() -> Iterator[RedisServer]:
-    """A ``redis-server`` without persistence on a free loopback port, gone at the end."""
+    """A ``redis-server`` without persistence on a free loopback port, stopped at the end."""
     with TemporaryDirectory(prefix="benchmark-") as folder, RedisServer(Path(folder)) as server:
         yield server
 
@@ -27,7 +27,7 @@ def client_of(server: RedisServer) -> QueueClient:
 
 
 def versions(server: RedisServer) -> str:
-    """What the figures depend on."""
+    """The versions that the figures depend on."""
     with server.connect() as connection:
         version = connection.info("server")["redis_version"]
     return f"Redis {version}, redis-py {redis.__version__}, hiredis {hiredis.__version__}"

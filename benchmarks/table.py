@@ -10,7 +10,7 @@ def say(line: str = "") -> None:
 
 
 def note(line: str) -> None:
-    """Something for whoever watches, not for the table."""
+    """Print progress for a person, apart from the table."""
     sys.stderr.write(f"{line}\n")
 
 

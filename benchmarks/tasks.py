@@ -1,7 +1,7 @@
-"""Django's tasks on our backend: enqueueing in a loop and in a batch, and draining no-op tasks.
+"""Django's tasks on this backend: enqueueing in a loop and in a batch, and draining no-op tasks.
 
-Enqueueing is compared with the client's own sends of the same bodies, in turns on one Redis; the drain
-with handlers that do nothing, one child each, history on (SQLite), results on.
+Enqueueing is compared with the client's own sends of the same bodies, in turns on one Redis. Draining is
+compared with handlers that do nothing: one child each, history on (SQLite), results on.
 """
 
 import argparse
@@ -21,14 +21,14 @@ BODY_OF = '{"django_task":1,"task":"benchmarks.task_app.tasks.nothing","args":[%
 
 
 def timed(act: Callable[[], object], count: int) -> float:
-    """Messages a second."""
+    """Messages per second."""
     start = time.perf_counter()
     act()
     return count / (time.perf_counter() - start)
 
 
 def rates_of_enqueueing(client, turns: int) -> dict[str, list[float]]:
-    """Each way to send, in turns, with what it reached."""
+    """Each way to send, in turns, with its rates."""
     from benchmarks.task_app.tasks import nothing
     from queueing.tasks.compat import task_backends
 
@@ -45,14 +45,14 @@ def rates_of_enqueueing(client, turns: int) -> dict[str, list[float]]:
         for name, act in ways.items():
             rate = timed(act, COUNT if "loop" in name else BATCH)
             client.purge_queue("default")
-            # The first turn warms up.
+            # The first turn is a warm-up.
             if turn:
                 found[name].append(rate)
     return found
 
 
 def drain(server, database: Path, queue: str, count: int, folder: Path) -> float:
-    """Run a worker of one child until ``queue`` is empty: messages a second, its start left out."""
+    """Run a worker of one child until ``queue`` is empty: messages per second, without its start."""
     from tests.support.program import Program
     from tests.support.worker_process import MANAGE, site_environment
 

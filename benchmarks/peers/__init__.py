@@ -1,1 +1,1 @@
-"""Ours beside the others, in one run: see ../README.md."""
+"""This queue beside its peers, in one run: see ../README.md."""

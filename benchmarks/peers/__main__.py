@@ -1,4 +1,4 @@
-"""Ours beside its peers, in turns, as a Markdown table."""
+"""This queue beside its peers, in turns, as a Markdown table."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def napping(peer: Peer) -> Peer:
     return replace(peer, threads=NAP_THREADS)
 
 
-#: What is measured of whom.
+#: The peers of each benchmark.
 MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] = {
     "drain": (
         show_drain,

@@ -1,4 +1,4 @@
-"""How fast queued jobs are run: no-ops, and naps of 50 ms on 32 threads."""
+"""Rate of running queued jobs: no-ops, and sleeps of 50 ms on 32 threads."""
 
 import time
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from .peer import Peer, Session, session
 
 NAP_THREADS = 32
 NAPS = 1_600
-#: Jobs of 50 ms on that many threads, if nothing else took time.
+#: Jobs of 50 ms per second on that many threads, without any other cost.
 CEILING = NAP_THREADS / 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Jobs a second from the first to the last, and how long after that the history was complete.
+    """Jobs per second from the first to the last, and the time after that until the history was complete.
 
     ``cpu_us`` is CPU time for each job: of the busiest process of the worker, of all of them, of Redis. It
-    says more than the rate where others use the machine, too.
+    is more reliable than the rate if others use the machine, too.
     """
 
     rate: float
@@ -49,7 +49,7 @@ def drain(peer: Peer, job: str, jobs: int) -> Drained:
 
 
 def cpu_seconds(worker: Program) -> dict[int, float]:
-    """What each process of a worker has used so far."""
+    """CPU time that each process of a worker has used so far."""
     return {process.pid: sum(process.cpu_times()[:2]) for process in worker.members()}
 
 

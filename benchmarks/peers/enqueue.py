@@ -1,4 +1,4 @@
-"""How fast jobs are sent by one process: one call each, and in bulk (or twenty at once)."""
+"""Rate of sending jobs from one process: one call each, and in bulk (or twenty concurrent calls)."""
 
 from collections.abc import Sequence
 from statistics import median

@@ -1,4 +1,4 @@
-"""What a worker costs that has nothing to do: all of them side by side, each with a Redis of its own."""
+"""Cost of an idle worker: all peers side by side, each with its own Redis."""
 
 import contextlib
 import socket
@@ -33,14 +33,14 @@ def show_idle(peers: Sequence[Peer]) -> None:
 
 
 class Watch(contextlib.AbstractContextManager):
-    """Counts what clients call. ``INFO commandstats`` counts the commands inside scripts, too."""
+    """Counts the calls of clients. ``INFO commandstats`` also counts the commands inside scripts."""
 
     def __init__(self, work: Session) -> None:
         self._socket = socket.create_connection(("127.0.0.1", work.server.port))
         self._socket.sendall(b"MONITOR\r\n")
 
     def calls(self) -> int:
-        """How many since the beginning; a script is one. A minute of them fits into the buffer."""
+        """The number of calls since the beginning; a script is one. A minute of them fits into the buffer."""
         self._socket.setblocking(False)
         said = b""
         with contextlib.suppress(BlockingIOError):

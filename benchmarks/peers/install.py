@@ -1,4 +1,4 @@
-"""Makes ``var/peers``: the peers in an environment of their own. Nothing of the project needs it."""
+"""Makes ``var/peers``, an environment for the peers. The project itself does not need it."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""How soon a job starts: from before the call that sends it to its first line."""
+"""Start latency of a job: from before the call that sends it to its first line."""
 
 from collections.abc import Sequence
 from statistics import median, quantiles
@@ -7,7 +7,7 @@ from benchmarks.table import show_table
 
 from .peer import Peer, session
 
-#: Jobs, and seconds between them: an idle worker, and a thousand a second coming in.
+#: Number of jobs, and seconds between them: an idle worker, and a thousand jobs a second.
 PACES = {"idle": (500, 0.02), "1,000/s": (3_000, 0.001)}
 
 
@@ -18,7 +18,7 @@ def latencies_ms(peer: Peer, pace: str) -> list[float]:
         sent_ns = [int(ns) for ns in work.run("pace", count, seconds).split()]
         work.wait_for(count, worker)
         ran_ns = work.ran_ns(count)
-        # What a worker does to the first jobs that come in belongs to its start.
+        # A worker handles its first jobs more slowly: they belong to its start.
         return [(ran_ns[number] - sent_ns[number]) / 1e6 for number in range(10, count)]
 
 

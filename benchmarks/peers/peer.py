@@ -1,4 +1,4 @@
-"""One peer: its program, and what is done with it in a Redis of its own."""
+"""One peer: its program, and the steps of a benchmark in a Redis of its own."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import site_environment
 
 PROGRAMS = Path(__file__).parent / "programs"
-#: What ``install`` makes: an environment and a ``node_modules`` of the peers' own.
+#: Made by ``install``: an environment and a ``node_modules`` for the peers.
 PLACE = ROOT / "var" / "peers"
 #: Bytes of a line of stamps, see ``programs/common.py``.
 LINE = 30
@@ -26,7 +26,7 @@ LINE = 30
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program and the worker it starts. ``jobs``: how many it can run in a few seconds."""
+    """A program and the worker it starts. ``jobs`` is how many it can run in a few seconds."""
 
     name: str
     program: str
@@ -49,7 +49,7 @@ class Peer:
 
 
 class Session:
-    """A peer at work on one empty Redis, with a file of stamps."""
+    """A running peer on one empty Redis, with a file of stamps."""
 
     def __init__(self, peer: Peer, server: RedisServer, folder: Path) -> None:
         self.peer, self.server = peer, server
@@ -74,7 +74,7 @@ class Session:
         return self.server.connect()
 
     def run(self, *words: object) -> str:
-        """Let the program do this and end; the last line it printed."""
+        """Run the program to its end; returns the last line that it printed."""
         program = self._program(*words)
         with program:
             if program.wait(within_seconds=120):
@@ -87,29 +87,31 @@ class Session:
             yield worker
 
     def wait_for(self, count: int, worker: Program, *, within_seconds: float = 60) -> None:
-        """Until so many jobs have run."""
+        """Wait until ``count`` jobs have run."""
 
         eventually(
             lambda: self.count() >= count, within_seconds=within_seconds, of=worker, every_seconds=0.005
         )
 
     def wait_for_each(self, count: int, worker: Program) -> None:
-        """Until each of so many jobs has run: a peer may run one twice before the last."""
+        """Wait until each of ``count`` jobs has run: a peer may run one twice before the last."""
         self.wait_for(count, worker)
         eventually(lambda: len(self._ran()) == count, of=worker, every_seconds=0.2)
 
     def count(self) -> int:
-        """How many jobs have run."""
+        """The number of jobs that have run."""
         return os.path.getsize(self.stamps) // LINE if self.stamps.exists() else 0
 
     def warm_up(self, worker: Program) -> None:
-        """Run one job, and forget that it was."""
+        """Run one job, and clear the stamps."""
         self.run("fill", "noop", 1)
         self.wait_for(1, worker)
         os.truncate(self.stamps, 0)
 
     def ran_ns(self, count: int) -> dict[int, int]:
-        """When each of so many jobs first ran, by its number; each must have, and ours once."""
+        """When each of ``count`` jobs first ran, by its number. Each must have run, and this queue's only
+        once.
+        """
         ran, runs = self._ran(), self.count()
         if ran.keys() != set(range(count)) or (self.peer.is_ours and runs != count):
             raise RuntimeError(f"{self.peer.name}: {runs} runs of {len(ran)} of {count} jobs")

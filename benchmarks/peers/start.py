@@ -1,4 +1,4 @@
-"""How soon a worker that is started runs a job that waits."""
+"""Time from the start of a worker to the start of a waiting job."""
 
 import time
 from collections.abc import Sequence

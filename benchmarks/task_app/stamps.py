@@ -1,4 +1,4 @@
-"""Each run leaves the time in a file, with one system call."""
+"""Each run writes its time into a file, with one system call."""
 
 import os
 import time

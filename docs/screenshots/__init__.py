@@ -1,1 +1,1 @@
-"""Pictures of the site, made from a site that runs: `make screenshots`."""
+"""Pictures of the site, made from a running site: `make screenshots`."""

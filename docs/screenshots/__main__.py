@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from a site that runs: ``python -m docs.screenshots``."""
+"""Makes the pictures of the documents from a running site: ``python -m docs.screenshots``."""
 
 import sys
 
@@ -13,7 +13,7 @@ from .stage import Stage, staged
 
 
 def fill(stage: Stage) -> None:
-    """Let the shop work for a while, and fail with some of it for good."""
+    """Let the shop work for a while, and let some of its jobs fail for good."""
     client = stage.client
     work.make_queues(client)
     stage.start_workers()

@@ -1,4 +1,4 @@
-"""A month that the site of the pictures never had: what its charts show."""
+"""An invented month for the charts of the pictures."""
 
 import json
 import math
@@ -8,14 +8,14 @@ from bisect import bisect_left
 from queueing.broker.timings import BOUNDS_SECONDS
 from queueing.client import QueueClient
 
-#: Name of a field, minutes of it, how many there are: see ``queueing/broker/lua/lib/metrics.lua``.
+#: Name of a field, its minutes, and their number: see ``queueing/broker/lua/lib/metrics.lua``.
 LEVELS = (("m", 1, 70), ("t", 20, 75), ("h", 120, 87), ("e", 480, 95))
-#: Messages a minute, part of them that fails, seconds that a run takes.
+#: Messages per minute, share that fails, seconds of a run.
 BUSINESS = {"emails": (90, 0.03, 0.05), "thumbnails": (40, 0.01, 0.3), "testqueue": (12, 0.0, 0.4)}
 
 
 def write(client: QueueClient, now_ms: int) -> None:
-    """Put it where the counters of each queue lie. What workers count from now on adds to it."""
+    """Write the month into the counters of each queue. Workers add their counts to it."""
     chance = random.Random(7)
     for queue, (per_minute, failing, run_seconds) in BUSINESS.items():
         fields: dict[str, str] = {"since": str(now_ms - 31 * 86_400_000)}
@@ -30,7 +30,7 @@ def write(client: QueueClient, now_ms: int) -> None:
 def _sums(
     chance: random.Random, minute: int, minutes: int, per_minute: float, failing: float, run_seconds: float
 ) -> dict[str, float]:
-    """What was counted in so many minutes: more by day than by night, with a rush now and then."""
+    """The counts of ``minutes`` minutes: more by day than by night, with a peak now and then."""
     hour = minute / 60 % 24
     rush = 1.6 if math.sin(minute / 13) > 0.9 else 1.0
     busy = per_minute * (0.65 + 0.35 * math.sin((hour - 8) / 24 * 2 * math.pi)) * rush

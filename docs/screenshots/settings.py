@@ -5,5 +5,5 @@ from mqsite.settings import INSTALLED_APPS, QUEUEING, VAR_DIR
 
 INSTALLED_APPS = [*INSTALLED_APPS, "shop"]
 QUEUEING = {**QUEUEING, "QUEUES": ["testqueue", "emails", "thumbnails", "invoices"]}
-# Of its own, so that a site or tests that run beside it keep their files.
+# A separate folder, so that a site or tests that run at the same time keep their files.
 STATIC_ROOT = VAR_DIR / "screenshots"

@@ -1,4 +1,4 @@
-"""The pictures: each is a page at a telling moment."""
+"""The pictures: each shows a page at an instructive moment."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ LOW, LONG = (1280, 800), (1600, 1240)
 
 
 def opened(browser: Browser, stage: Stage, size: tuple[int, int], *, dark: bool = False) -> Page:
-    """A window of a member of the staff, logged in."""
+    """A window of a staff user, logged in."""
     page = browser.new_page(
         base_url=stage.web.url,
         viewport={"width": size[0], "height": size[1]},
@@ -29,7 +29,7 @@ def opened(browser: Browser, stage: Stage, size: tuple[int, int], *, dark: bool 
     page.fill("#id_password", PASSWORD)
     page.click("[type=submit]")
     page.wait_for_url("**/admin/")
-    # Without the list of what else there is in this admin.
+    # Hide the list of other models in this admin.
     page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
     return page
 
@@ -85,7 +85,7 @@ def its_messages(browser: Browser, stage: Stage) -> None:
 def the_workers(browser: Browser, stage: Stage) -> None:
     page = opened(browser, stage, WIDE)
     page.goto(f"{ADMIN}/worker/")
-    some_work(stage.client, 1500)  # longer than the heartbeats of all of them are apart
+    some_work(stage.client, 1500)  # longer than the pause between two heartbeats of all workers
     expect(page.locator("[data-state=busy]")).to_have_count(len(stage.workers), timeout=60_000)
     keep(page, "workers")
 

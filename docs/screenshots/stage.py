@@ -1,4 +1,4 @@
-"""The site that is photographed: Redis, database, web process and workers of its own, gone afterwards."""
+"""The site in the pictures: Redis, database, web process and workers of its own, removed afterwards."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.worker_process import MANAGE, WorkerProcess, site_environment
 
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "docs.screenshots.settings",
-    # Where its app `shop` is found by that name.
+    # The folder in which its app `shop` is found by that name.
     "PYTHONPATH": str(Path(__file__).parent),
 }
 USER, PASSWORD = "ada", "only-for-pictures"
@@ -28,7 +28,7 @@ WORKERS = {
 
 @dataclass
 class Stage:
-    """A site that runs, and how to start its workers."""
+    """A running site, and a way to start its workers."""
 
     web: WebProcess
     client: QueueClient

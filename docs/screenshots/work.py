@@ -1,4 +1,4 @@
-"""What is sent to the shop."""
+"""Messages that are sent to the shop."""
 
 import json
 from contextlib import suppress
@@ -11,7 +11,7 @@ QUEUES = ("emails", "thumbnails", "invoices")
 
 
 def bad_address() -> str:
-    """The customer whom no e-mail reaches."""
+    """A customer whose address refuses e-mail."""
     return "nobody@example.invalid"
 
 
@@ -22,7 +22,7 @@ def make_queues(client: QueueClient) -> None:
 
 
 def some_work(client: QueueClient, count: int) -> None:
-    """So many e-mails, every twentieth to nobody, and what else there is to do."""
+    """Send ``count`` e-mails, every twentieth to a refused address, and other work."""
     emails = [
         {"to": CUSTOMERS[number % 4] if number % 20 else bad_address(), "order": 4711 + number, "lang": "en"}
         for number in range(count)
@@ -35,7 +35,7 @@ def some_work(client: QueueClient, count: int) -> None:
 
 
 def for_later(client: QueueClient, count: int) -> None:
-    """So many e-mails that are due in the next days."""
+    """Send ``count`` e-mails that are due in the next days."""
     emails = [{"to": CUSTOMERS[number % 4], "reminder": number, "lang": "en"} for number in range(count)]
     for number, email in enumerate(emails):
         client.send_message("emails", json.dumps(email), delay=3600 * (2 + 7 * number))

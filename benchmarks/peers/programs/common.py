@@ -1,8 +1,8 @@
-"""What the Python peers have in common: the jobs, and the verbs of a peer's program.
+"""Common part of the Python peers: the jobs, and the verbs of a peer's program.
 
-A program sends and runs two jobs of one text of 100 characters, a number: ``noop`` stamps it, ``nap`` sleeps
-50 ms before. Its verbs are those of ``main``. It runs in the environment of the peers and must not import
-anything of the project.
+A program sends and runs two jobs, each with one text of 100 characters that is a number: ``noop`` stamps
+it, ``nap`` sleeps 50 ms before. Its verbs are those of ``main``. It runs in the environment of the peers
+and must not import anything of the project.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 URL = os.environ["PEER_REDIS_URL"]
 NAP_SECONDS = 0.05
-#: What a program sends at once where it can.
+#: Jobs per bulk call, if the program has such calls.
 BATCH = 1000
 
 _stamps = os.open(os.environ["PEER_STAMPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -24,7 +24,7 @@ def body(number: int) -> str:
 
 
 def stamp(text: str) -> None:
-    """Note when this job ran: a line of 30 bytes in one write, so that many processes can."""
+    """Record when this job ran: a line of 30 bytes in one write, so that several processes can write."""
     os.write(_stamps, f"{text[-8:]} {time.monotonic_ns():020d}\n".encode())
 
 
@@ -45,10 +45,10 @@ def main(
     work: Callable[[int, int], object] | None = None,
     setup: Callable[[], object] = lambda: None,
 ) -> None:
-    """Do what the command line says.
+    """Run the verb of the command line.
 
     ``setup``; ``fill JOB COUNT``; ``rate single|bulk COUNT`` prints the seconds it took; ``pace COUNT
-    SECONDS`` sends a ``noop`` each so many seconds and prints the ns before each; ``work PROCESSES THREADS``.
+    SECONDS`` sends a ``noop`` every SECONDS and prints the ns before each; ``work PROCESSES THREADS``.
     """
     verb, *args = sys.argv[1:]
     if verb == "setup":

@@ -1,4 +1,4 @@
-"""Ours: `runworker` with the history on. Unlike the peers it runs in the project's environment."""
+"""This queue: `runworker` with the history on. Unlike the peers it runs in the project's environment."""
 
 import os
 import sys

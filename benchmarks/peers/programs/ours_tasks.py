@@ -1,4 +1,4 @@
-"""Ours through Django's tasks: ``enqueue``, ``enqueue_many``, and the same worker."""
+"""This queue through Django's tasks: ``enqueue``, ``enqueue_many``, and the same worker."""
 
 import django
 

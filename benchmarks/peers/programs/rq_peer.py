@@ -1,4 +1,4 @@
-"""rq: only its enqueueing is measured; a process for each job runs some 100 a second."""
+"""rq: only its enqueueing is measured, because with a process per job it runs some 100 a second."""
 
 import common
 from redis import Redis

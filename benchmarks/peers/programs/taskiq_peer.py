@@ -1,4 +1,4 @@
-"""taskiq on a Redis stream: its list broker crashes after five idle seconds with redis-py 8."""
+"""taskiq on a Redis stream, because its list broker crashes after five idle seconds with redis-py 8."""
 
 import asyncio
 import os

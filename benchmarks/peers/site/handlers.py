@@ -1,4 +1,4 @@
-"""The jobs of programs/common.py as one handler of ours."""
+"""The jobs of programs/common.py as one handler of this queue."""
 
 from benchmarks.peers.programs import common
 from queueing.handlers import handler

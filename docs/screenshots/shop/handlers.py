@@ -1,4 +1,4 @@
-"""What the shop does: some of it takes a while, and some of it fails."""
+"""Jobs of the shop: some take a while, and some fail."""
 
 import json
 import time
