@@ -67,7 +67,7 @@ def used_memory(connection: redis.Redis) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Bytes of Redis and of the keys alone with queued messages, and bytes of Redis after all were received."""
+    """Bytes of Redis and of the keys alone while messages are queued, and of Redis after their receipt."""
 
     queued: int
     keys: int
