@@ -11,7 +11,8 @@ from .backoff import exponential
 from .broker.rsmq_values import MAX_SECONDS
 from .exceptions import ResultRefused
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+#: A function, or a Django task, which is not callable.
+Function = TypeVar("Function")
 #: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
 #: exception and its ``TaskResult``) that returns seconds.
 Backoff = float | Callable[[BaseException, Any], float]
