@@ -1,4 +1,4 @@
-"""Each fault test has a Redis of its own, and what must hold after any fault is checked after each."""
+"""Each fault test has its own Redis. After each, the invariants that hold after any fault are checked."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,15 +20,16 @@ from .scene import Scene
 
 @pytest.fixture
 def redis_server(own_redis: Callable[..., RedisServer]) -> RedisServer:
-    """A Redis of this test alone, in the place of the session's. It survives ``kill -9``.
+    """A Redis for this test, in place of the session's. Its data survives ``kill -9``.
 
-    What it has written lies in the kernel's hands before it answers; ``fsync`` is for machines that fail.
+    Redis hands each write to the kernel before it answers. ``fsync`` would matter only if the machine
+    failed.
     """
     return own_redis(appendonly=True, appendfsync="no", auto_aof_rewrite_percentage="0")
 
 
 class TellingClient(QueueClient):
-    """Tells the checker what Redis has acknowledged."""
+    """A client that reports acknowledged sends to the checker."""
 
     invariants: Invariants
 
@@ -50,7 +51,7 @@ def client(redis_connection: redis.Redis) -> TellingClient:
 
 @pytest.fixture(autouse=True)
 def invariants(client: TellingClient, redis_server: RedisServer, ledger: Ledger) -> Iterator[Invariants]:
-    """The checker. Whatever a test does, it is asked when its workers have ended."""
+    """The checker. It runs at the end of each test, when the workers have ended."""
     client.invariants = Invariants(client, ledger, Chronicle(redis_server.folder))
     yield client.invariants
     if not client.invariants.is_off:
@@ -65,6 +66,6 @@ def scene(
     diary: Diary,
     invariants: Invariants,
 ) -> Scene:
-    """All of it, with the queue ``slow``."""
+    """Everything a fault test needs, with the queue ``slow``."""
     client.create_queue("slow")
     return Scene(client, worker, ledger, diary, invariants)

@@ -9,7 +9,7 @@ from .settings import *  # noqa: F403
 
 
 class Hanging(logging.StreamHandler):
-    """As a pipe that nobody reads."""
+    """Hang like a pipe without a reader."""
 
     def emit(self, record: logging.LogRecord) -> None:
         while Path(os.environ["HANGING"]).exists():

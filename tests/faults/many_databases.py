@@ -1,4 +1,4 @@
-"""The tasks' test settings with two databases; ``TEST_DATABASES`` says what the second one is for."""
+"""The tasks' test settings with two databases. ``TEST_DATABASES`` sets the use of the second one."""
 
 import os
 from typing import Any
@@ -15,7 +15,9 @@ DATABASE_ROUTERS = ["tests.faults.many_databases.Router"]
 
 
 class Router:
-    """``replica``: reads are for a second database that lags; ``elsewhere``: the history lies there."""
+    """``replica``: reads go to a second database that lags. ``elsewhere``: the second database has the
+    history.
+    """
 
     def db_for_read(self, model: Any, **hints: Any) -> str:
         return "second" if CASE == "replica" else self.db_for_write(model)

@@ -8,7 +8,7 @@ from .settings import *  # noqa: F403
 
 
 class Reaper(logging.Handler):
-    """Takes the exit status of any child that ends within a moment."""
+    """Take the exit status of any child that ends within a moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""What a fault needs around it: a queue, workers for it, and what they have written."""
+"""The scene of a fault: a queue, workers for it, and the records of their work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.support.worker_process import WorkerProcess
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The queue ``slow`` on the Redis of the test. ``worker`` starts a worker of some queues."""
+    """The queue ``slow`` on the Redis of the test. ``worker`` starts a worker of the given queues."""
 
     client: QueueClient
     worker: Callable[..., WorkerProcess]
@@ -22,23 +22,23 @@ class Scene:
     invariants: Invariants
 
     def send(self, body: str) -> str:
-        """Send to ``slow``: the id."""
+        """Send to ``slow``; returns the id."""
         return self.client.send_message("slow", body)
 
     def begun(self, message_id: str, process: WorkerProcess, *, times: int = 1) -> None:
-        """Wait until so many runs of a message have begun."""
+        """Wait until ``count`` runs of a message have begun."""
         eventually(lambda: self.ledger.runs()[message_id] == times, of=process)
 
     def begun_again(
         self, message_id: str, process: WorkerProcess, *, since_ms: float, within_seconds: float
     ) -> None:
-        """Wait for the second run of a message. By the ledger it began within so many seconds."""
+        """Wait for the second run of a message. It must begin within ``seconds`` according to the ledger."""
         self.begun(message_id, process, times=2)
         again_ms = self.ledger.starts_ms(message_id)[1]
         assert again_ms - since_ms < within_seconds * 1000
 
     def done(self, process: WorkerProcess, *message_ids: str) -> None:
-        """Wait until all these are recorded as done."""
+        """Wait until all these messages are recorded as done."""
         wanted = set(message_ids)
         missing = lambda: wanted - self.diary.ids("done")  # noqa: E731
         eventually(

@@ -1,7 +1,7 @@
-"""The site's settings with the handlers of the fault tests, tuned by the environment.
+"""The site's settings with the handlers of the fault tests, tuned by environment variables.
 
-``TEST_QUEUES`` and ``TEST_APPS`` (more apps; both separated by blanks), ``TEST_LEASE`` and ``TEST_TIMEOUT``
-(seconds), ``TEST_OUTBOX_MAX`` (bytes).
+``TEST_QUEUES`` and ``TEST_APPS`` (additional apps; both separated by spaces), ``TEST_LEASE`` and
+``TEST_TIMEOUT`` (seconds), ``TEST_OUTBOX_MAX`` (bytes).
 """
 
 import os

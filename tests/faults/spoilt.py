@@ -1,6 +1,6 @@
-"""Values that another program may have left in the keys of a queue: each a name and what it does.
+"""Values that another program may have left in the keys of a queue: each has a name and a function.
 
-All are about the queue ``ledger``. ``PER_MESSAGE`` spoil one message, ``KEYS`` a whole key.
+All concern the queue ``ledger``. ``PER_MESSAGE`` spoils one message, ``KEYS`` a whole key.
 """
 
 import math
@@ -81,7 +81,7 @@ def put(
 
 
 def per_message() -> Iterator[tuple[str, Spoil]]:
-    """One message each of which something is not what it should be."""
+    """Messages, each with one wrong part."""
     for score in SCORES:
         yield f"score {score}", lambda client, score=score: put(client, score=score)
     for number in NUMBERS:
@@ -101,7 +101,7 @@ def per_message() -> Iterator[tuple[str, Spoil]]:
 
 
 def beside() -> Iterator[tuple[str, Spoil]]:
-    """What is kept beside a queue and its messages."""
+    """Spoilt values in the keys beside a queue and its messages."""
     for text in HELD:
         for end, name in ((1, "over"), (math.inf, "endless"), (time.time() * 1000 + 10**9, "lasting")):
             yield f"lane {text[:30]!r}, {name}", lambda client, text=text, end=end: _lane(client, text, end)
@@ -135,7 +135,7 @@ def beside() -> Iterator[tuple[str, Spoil]]:
 
 
 def keys_of_another_type() -> Iterator[tuple[str, Spoil]]:
-    """A key of ours that is not of its type."""
+    """A key beyond RSMQ's that has another type."""
     for name in ("ends", "leases", "headers", "progress", "metrics", "waking"):
         yield from _of_other_types(name, lambda client, name=name: getattr(client.keys, name)(QUEUE))
     for name in ("held", "outbox", "outbox_stats", "unrecorded", "task_queues", "workers", "quiet_workers"):
@@ -143,7 +143,7 @@ def keys_of_another_type() -> Iterator[tuple[str, Spoil]]:
 
 
 def keys_of_rsmq_of_another_type() -> Iterator[tuple[str, Spoil]]:
-    """A key of RSMQ that is not of its type: its queue cannot work."""
+    """A key of RSMQ that has another type: its queue cannot work."""
     for name in ("attributes", "schedule"):
         yield from _of_other_types(name, lambda client, name=name: getattr(client.keys, name)(QUEUE))
     yield from _of_other_types("queues", lambda client: client.keys.queues())

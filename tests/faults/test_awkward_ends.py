@@ -1,4 +1,4 @@
-"""Whatever a handler, its back-off function or a log of the project does: no thread of the worker ends."""
+"""No thread of the worker ends, however a handler, its back-off function or a log of the project fails."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ SENT = {
 }
 
 
-def test_after_every_awkward_end_all_threads_and_the_event_loop_go_on(
+def test_after_every_awkward_end_all_threads_and_the_event_loop_still_work(
     client: QueueClient, worker: Callable[..., WorkerProcess], diary: Diary
 ):
     for queue in (*SENT, "ledger", "fine-async"):

@@ -1,4 +1,4 @@
-"""Very many messages that wait behind each other."""
+"""Very many waiting messages in one queue."""
 
 import statistics
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def test_redis_spends_no_more_on_a_claim_when_many_messages_wait(
     )
     spent_us = {short: [], long: []}
     for _ in range(CLAIMS):
-        # By turns, so that other work on the machine slows both down.
+        # The sides alternate, so that other load on the machine affects both.
         for lane, spent in spent_us.items():
             spent.append(_spent_us(client, lane))
     short_us, long_us = statistics.median(spent_us[short]), statistics.median(spent_us[long])
@@ -43,7 +43,7 @@ def test_redis_spends_no_more_on_a_claim_when_many_messages_wait(
 
 
 @pytest.mark.parametrize("count", [50_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
-def test_a_worker_does_not_grow_with_its_backlog(
+def test_the_memory_of_a_worker_does_not_grow_with_its_backlog(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -68,7 +68,7 @@ def _fill(client: QueueClient, queue: str, count: int) -> None:
 
 
 def _spent_us(client: QueueClient, lane: Lane) -> int:
-    """Microseconds that Redis spends on a claim of ten messages and on their settling."""
+    """Microseconds that Redis spends on a claim of ten messages and on their settle."""
     before = _scripts_us(client)
     [reply] = client.session.call_each([lane.claim(10, suspects="pass")])
     batch = lane.read_claim(reply)
@@ -88,5 +88,5 @@ def _done(delivery) -> Outcome:
 
 
 def _resident_bytes(process: WorkerProcess) -> int:
-    """Of the keeper and the child; what they share is counted twice, and does not grow."""
+    """Memory of the keeper and the child. Their shared memory is counted twice, and does not grow."""
     return sum(psutil.Process(child.pid).memory_info().rss for child in process.children())

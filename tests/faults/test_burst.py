@@ -1,4 +1,4 @@
-"""The line on real input: many messages, each once, all remembered."""
+"""Many messages with real processes: each runs once, and all are in the history."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.support.worker_process import WorkerProcess
 COUNT = 10_000
 
 
-def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each_and_are_all_remembered(
+def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each_and_are_in_the_history(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -36,7 +36,7 @@ def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each_and_are
     assert diary.ids("done") == set(ids)
     attributes = client.get_queue_attributes("ledger")
     assert (attributes.totalsent, attributes.msgs) == (COUNT, 0)
-    # On a machine that stalls, what waits behind a run is given back and claimed again.
+    # If the machine stalls, messages that wait behind a run are given back and claimed again.
     released = [outcome for outcome in invariants.chronicle.outcomes() if outcome.event == "released"]
     assert attributes.totalrecv == COUNT + len(released)
     invariants.check(faults=0, drained=["ledger"], diary=diary)
@@ -45,7 +45,7 @@ def test_ten_thousand_messages_due_in_the_same_millisecond_run_once_each_and_are
     figure(f"runworker --burst, {COUNT} messages: {seconds:.1f} s with its start, {rate:.0f} runs a second")
 
 
-def test_nothing_of_a_drained_queue_stays_in_redis(
+def test_a_drained_queue_leaves_nothing_in_redis(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     client.create_queue("ledger")

@@ -1,4 +1,4 @@
-"""Workers whose clocks are hours apart work together as if they were right: Redis' clock counts."""
+"""Workers with wrong clocks work correctly together, because only Redis' clock counts."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from .warm_up import until_each_works
 
 HOUR_MS = 3_600_000
 
-#: Its second thread computes. The first one waits for the interpreter lock, up to an hour before it insists.
+#: The second thread computes. The first one waits for the interpreter lock, up to an hour before it insists.
 TWO_THREADS = """
 import sys, threading, time
 
@@ -40,7 +40,7 @@ def test_a_wrong_clock_does_not_shorten_the_wait_for_the_interpreter_lock(offset
     assert has_ended == "True", "the second thread computes without an interruption"
 
 
-def test_clocks_an_hour_ahead_and_an_hour_behind_change_nothing(
+def test_workers_with_clocks_an_hour_ahead_and_behind_run_each_message_once(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -57,7 +57,7 @@ def test_clocks_an_hour_ahead_and_an_hour_behind_change_nothing(
         wrong = [abs(entry.at_ms - time.time() * 1000) for entry in ledger.entries()]
         assert min(wrong) > 0.9 * HOUR_MS, "both clocks are wrong"
 
-        # Longer than the lease: it is extended by a clock that is wrong, and looked at by another.
+        # Longer than the lease: one worker with a wrong clock extends it, and another one checks it.
         long = [client.send_message("slow", "4 long") for _ in range(2)]
         later = client.send_messages("slow", [Draft(body="0 later", delay_ms=6000)] * 10)
         sent_ms = _server_ms(client)

@@ -1,4 +1,4 @@
-"""Small plans allow twenty connections: what each process opens is counted."""
+"""Small Redis plans allow twenty connections: the tests count those of each process."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +19,9 @@ BUDGET = 3
 
 
 def opened(program: Program, server: RedisServer) -> int:
-    """How many connections to the server the processes of the program have.
+    """The number of connections to the server from the processes of the program.
 
-    Redis still counts, for a moment, one that was given up for a new one after a time-out.
+    For a moment, Redis still counts a connection that was replaced after a timeout.
     """
     found = set()
     for process in program.members():
@@ -34,7 +34,7 @@ def opened(program: Program, server: RedisServer) -> int:
     return len(found)
 
 
-def test_a_worker_of_one_process_has_three_connections_whatever_its_threads_and_handlers_do(
+def test_a_worker_of_one_process_has_three_connections_with_any_threads_and_handlers(
     own_redis: Callable[..., RedisServer],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -60,7 +60,7 @@ def test_a_worker_of_one_process_has_three_connections_whatever_its_threads_and_
     assert 0 < most <= BUDGET
 
 
-def test_a_web_process_has_three_connections_whatever_its_threads(
+def test_a_web_process_has_three_connections_with_any_number_of_threads(
     own_redis: Callable[..., RedisServer],
     database: Path,
     collected_static: None,

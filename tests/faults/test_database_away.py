@@ -1,4 +1,4 @@
-"""The database is killed while a worker works: the queue goes on, and the history catches up."""
+"""The database is killed while a worker runs: the queue continues, and the history catches up."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess, migrate
 
 
-def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
+def test_the_queue_continues_without_its_database_and_the_history_catches_up(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, invariants: Invariants
 ):
     client.create_queue("ledger")
@@ -27,7 +27,7 @@ def test_the_queue_goes_on_without_its_database_and_the_history_catches_up(
             postgres.kill()
             ids += client.send_messages("ledger", ["away"] * 300)
             eventually(lambda: ledger.count("end") == 350, of=process)
-            # A run has ended a moment before it is settled.
+            # A run ends a moment before its settle.
             eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=process)
             assert process.is_running
             postgres.restart()

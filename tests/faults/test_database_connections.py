@@ -1,4 +1,6 @@
-"""Database connections of jobs: nothing of a run stays in them, and none that the server closed is used."""
+"""Database connections of jobs keep no state of a run, and a connection that the server closed is not
+used.
+"""
 
 from collections.abc import Callable
 
@@ -15,7 +17,7 @@ OPEN = f"SELECT count(*) {OTHERS} AND state LIKE 'idle in transaction%' AND now(
 
 
 @pytest.mark.parametrize("queue", ["asking", "asking-async"])
-def test_connections_are_tended_between_runs(
+def test_connections_are_cleaned_up_between_runs(
     queue: str, client: QueueClient, worker: Callable[..., WorkerProcess], invariants: Invariants
 ):
     invariants.do_not_hold("these handlers keep no ledger")

@@ -1,4 +1,4 @@
-"""A pool of database connections that was open before the worker forked."""
+"""A pool of database connections that was opened before the worker forked."""
 
 import importlib.util
 import sys
@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import MANAGE, WorkerProcess
 
 
-def test_each_process_of_a_worker_has_a_pool_of_its_own(
+def test_each_process_of_a_worker_has_its_own_pool(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     if importlib.util.find_spec("psycopg_pool") is None:

@@ -1,4 +1,4 @@
-"""The database answers and refuses: outcomes wait in the outbox, whole, until it takes them."""
+"""The database answers with errors: outcomes wait in the outbox, complete, until it accepts them."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Postgre
 
 
 def unexpected_column(database: Postgres | Sqlite) -> tuple[list[str], list[str]]:
-    """Break and mend: a column that no one fills, as another version of the table has it."""
+    """Statements that break and repair: a mandatory column of another version of the table."""
     if isinstance(database, Postgres):
         column = "ALTER TABLE queueing_attempt ADD COLUMN error_class varchar(255) NOT NULL DEFAULT ''"
         no_default = "ALTER TABLE queueing_attempt ALTER COLUMN error_class DROP DEFAULT"
@@ -80,7 +80,7 @@ def unexpected_column(database: Postgres | Sqlite) -> tuple[list[str], list[str]
 
 
 def breakages(database: Postgres | Sqlite) -> Iterator[tuple[list[str], list[str]]]:
-    """Statements that break the database, and those that mend it."""
+    """Statements that break the database, and those that repair it."""
     rename = "ALTER TABLE queueing_attempt RENAME COLUMN {} TO {}"
     yield [rename.format("traceback", "older")], [rename.format("older", "traceback")]
     yield unexpected_column(database)
@@ -99,7 +99,7 @@ def raising(
         yield process
 
 
-def test_what_the_database_refuses_waits_whole_and_is_reported_once(
+def test_outcomes_that_the_database_refuses_wait_complete_and_are_reported_once(
     raising: WorkerProcess, database: Postgres | Sqlite, client: QueueClient
 ):
     bodies: list[str] = []

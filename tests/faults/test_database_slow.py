@@ -1,4 +1,4 @@
-"""A database that answers late, or nobody: only the history waits for it."""
+"""A slow or unresponsive database delays only the history."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -13,7 +13,7 @@ from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess, migrate
 
-#: Seconds, of the fault tests' settings.
+#: Seconds, from the fault tests' settings.
 LEASE = 2
 
 
@@ -55,7 +55,7 @@ def test_a_stalled_database_delays_no_lease_and_no_job(
     invariants.check(faults=0, drained=["ledger", "slow"], diary=postgres)
 
 
-def test_a_database_without_a_free_connection_is_waited_for(
+def test_the_recorder_waits_for_a_database_without_a_free_connection(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,

@@ -1,4 +1,4 @@
-"""A handler that raises costs its message its attempts and the worker nothing."""
+"""A handler that raises uses up the attempts of its message, but does not harm the worker."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 
-def test_a_failing_message_is_retried_then_dead_and_the_worker_lives_on(
+def test_a_failing_message_is_retried_then_dead_and_the_worker_keeps_running(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("raising")

@@ -1,4 +1,6 @@
-"""Data of other programs costs its own message at the most: never a child, a queue or the history."""
+"""Unreadable data of other programs affects at most its own message: never a child, a queue or the
+history.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,13 +19,13 @@ QUEUES = ("ledger", "brisk")
 
 
 class Watch:
-    """A worker with one thread that serves both queues, and how it bears what is left in Redis."""
+    """A worker with one thread that serves both queues, and the check that it tolerates spoilt data."""
 
     def __init__(self, client: QueueClient, process: WorkerProcess, diary: Diary, ledger: Ledger) -> None:
         self.client, self.process, self.diary, self.ledger = client, process, diary, ledger
 
     def bears(self, cases: Iterable[tuple[str, spoilt.Spoil]], *queues: str) -> None:
-        """In each case messages in ``queues`` have to run on, in the same processes."""
+        """In each case, messages in ``queues`` must still run, in the same processes."""
         faults = list(self._faults(cases, queues))
         assert not faults, "\n".join(faults)
 
@@ -48,7 +50,7 @@ class Watch:
             assert self._runs_on(queue, seconds=30), f"{queue} stays broken: {self.process.tail()}"
 
     def _runs_on(self, queue: str, *, seconds: float = 10) -> bool:
-        """Whether a message that is sent now is run and settled."""
+        """Whether a new message is run and settled."""
         id = self.client.send_message(queue, "healthy")
         field = (self.client.keys.attributes(queue), id)
         try:
@@ -78,11 +80,11 @@ def watch(
         yield Watch(client, process, diary, ledger)
 
 
-def test_a_message_that_cannot_be_read_stops_no_other(watch: Watch):
+def test_an_unreadable_message_stops_no_other_message(watch: Watch):
     watch.bears(spoilt.per_message(), *QUEUES)
 
 
-def test_what_lies_beside_a_queue_and_cannot_be_read_stops_no_message(watch: Watch):
+def test_unreadable_values_beside_a_queue_stop_no_message(watch: Watch):
     watch.bears(spoilt.beside(), *QUEUES)
 
 
@@ -90,5 +92,5 @@ def test_a_key_of_another_type_stops_no_message(watch: Watch):
     watch.bears(spoilt.keys_of_another_type(), *QUEUES)
 
 
-def test_a_queue_whose_keys_are_of_another_type_stops_no_other_queue(watch: Watch):
+def test_a_queue_with_keys_of_another_type_stops_no_other_queue(watch: Watch):
     watch.bears(spoilt.keys_of_rsmq_of_another_type(), "brisk")

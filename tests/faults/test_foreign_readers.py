@@ -1,4 +1,4 @@
-"""Readers that are not ours: what they let time out is neither a failure nor a crash."""
+"""Messages that time out in a foreign reader count neither a failure nor a crash."""
 
 from collections.abc import Callable
 
@@ -15,14 +15,14 @@ from tests.wire.bridge import NodeSide, node_side
 
 
 def times_out(node: NodeSide, client: QueueClient, queue: str) -> str:
-    """A Node reader takes the message and never deletes it, until it may be received again."""
+    """A Node reader receives the message and never deletes it, until it can be received again."""
     received = node.call("receiveMessage", qname=queue, vt=1)
     eventually(lambda: client.queue_figures([queue])[0].ready == 1)
     return received["id"]
 
 
 @pytest.mark.parametrize("version", VERSIONS[:1])
-def test_what_a_node_reader_lets_time_out_three_times_is_ready_not_dead(
+def test_a_message_that_times_out_three_times_in_a_node_reader_is_ready_and_not_dead(
     redis_server: RedisServer,
     client: QueueClient,
     worker: Callable[..., WorkerProcess],

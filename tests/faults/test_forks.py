@@ -1,4 +1,4 @@
-"""Processes that a handler starts: forks that come back, pools, programs."""
+"""Processes that a handler starts: forks that return, pools, programs."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Forker = Callable[..., WorkerProcess]
 
 @pytest.fixture
 def forker(scene: Scene) -> Forker:
-    """Makes workers of a queue for whose messages a process is started."""
+    """Makes workers of a queue whose handlers start processes."""
 
     def make(queue: str, *options: str) -> WorkerProcess:
         for name in queue.split():
@@ -49,13 +49,13 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-# --- forks that come back -----------------------------------------------------------------------
+# --- forks that return --------------------------------------------------------------------------
 
 ENDS = {"return": "0", "raise": "1", "exit": "3"}
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_fork_that_leaves_its_handler_ends_and_the_parent_goes_on(scene: Scene, forker: Forker, how: str):
+def test_a_fork_that_leaves_its_handler_ends_and_the_parent_continues(scene: Scene, forker: Forker, how: str):
     with forker("forking") as process:
         sent = scene.client.send_message("forking", how)
         eventually(lambda: scene.ledger.ids("end") == [sent], of=process)
@@ -66,9 +66,7 @@ def test_a_fork_that_leaves_its_handler_ends_and_the_parent_goes_on(scene: Scene
     assert scene.diary.outcomes(sent) == [(1, "done")]
 
 
-def test_a_fork_that_returns_a_coroutine_ends_beside_the_event_loop_of_its_parent(
-    scene: Scene, forker: Forker
-):
+def test_a_fork_that_returns_a_coroutine_ends_without_its_parents_event_loop(scene: Scene, forker: Forker):
     with forker("forking ticking-async") as process:
         tick = scene.client.send_message("ticking-async", "1")
         eventually(lambda: scene.ledger.ids("end") == [tick], within_seconds=30, of=process)
@@ -79,7 +77,7 @@ def test_a_fork_that_returns_a_coroutine_ends_beside_the_event_loop_of_its_paren
 
 
 @pytest.mark.parametrize("how", [*ENDS, "await", "yield"])
-def test_a_fork_of_an_async_handler_ends_and_runs_nothing_of_the_others(
+def test_a_fork_of_an_async_handler_ends_and_runs_none_of_the_other_handlers(
     scene: Scene, forker: Forker, how: str
 ):
     with forker("forking-async ticking-async", "--threads", "3") as process:
@@ -94,7 +92,7 @@ def test_a_fork_of_an_async_handler_ends_and_runs_nothing_of_the_others(
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_fork_in_a_transaction_leaves_its_parent_s_transaction_alone(
+def test_a_fork_in_a_transaction_does_not_touch_its_parents_transaction(
     scene: Scene, forker: Forker, how: str
 ):
     with forker("forking-database") as process:
@@ -106,7 +104,7 @@ def test_a_fork_in_a_transaction_leaves_its_parent_s_transaction_alone(
     assert [name for (name,) in names] == [f"after {how}", f"before {how}"]
 
 
-def test_a_fork_that_returns_hides_no_crash_of_its_parent(scene: Scene, forker: Forker):
+def test_a_fork_that_returns_does_not_hide_a_crash_of_its_parent(scene: Scene, forker: Forker):
     with forker("forking-crashes") as process:
         sent = scene.client.send_message("forking-crashes", "x")
         eventually(lambda: scene.diary.row(sent).get("state") == "dead", of=process)
@@ -123,7 +121,7 @@ def test_a_handler_can_terminate_its_forks(scene: Scene, forker: Forker, kind: s
 
 
 @pytest.mark.parametrize("kind", ["executors", "pools"])
-def test_the_pools_that_a_handler_keeps_end_with_its_child(scene: Scene, forker: Forker, kind: str):
+def test_pools_that_a_handler_keeps_end_with_its_child(scene: Scene, forker: Forker, kind: str):
     with forker("keeping-pools", "--max-jobs", "1") as process:
         sent = [scene.client.send_message("keeping-pools", kind) for _ in range(2)]
         eventually(lambda: sorted(scene.ledger.ids("end")) == sorted(sent), within_seconds=30, of=process)
@@ -147,7 +145,7 @@ KINDS = ["plain", "under a shell", "left by a shell"]
 
 
 def program_pids(ledger: Ledger) -> set[int]:
-    """The programs that handlers have started, and what those have started."""
+    """The programs that handlers have started, and their descendants."""
     started = {int(body) for body in said(ledger, "program")}
     below: set[int] = set()
     for pid in started:
@@ -170,7 +168,7 @@ def begun(scene: Scene, process: WorkerProcess, kind: str) -> set[int]:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "in a session of its own"])
-def test_a_time_limit_ends_the_program_for_which_its_handler_waits(scene: Scene, forker: Forker, kind: str):
+def test_a_time_limit_ends_the_program_that_its_handler_waits_for(scene: Scene, forker: Forker, kind: str):
     with forker("limited-programs") as process:
         sent = scene.client.send_message("limited-programs", f"wait: {kind}")
         first = begun(scene, process, kind)
@@ -181,7 +179,7 @@ def test_a_time_limit_ends_the_program_for_which_its_handler_waits(scene: Scene,
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "in a session of its own"])
-def test_the_end_of_the_grace_time_ends_the_program(scene: Scene, forker: Forker, kind: str):
+def test_the_end_of_the_grace_time_ends_the_program_of_a_handler(scene: Scene, forker: Forker, kind: str):
     with forker("programs", "--grace", "1") as process:
         sent = scene.client.send_message("programs", f"wait: {kind}")
         programs = begun(scene, process, kind)
@@ -192,7 +190,7 @@ def test_the_end_of_the_grace_time_ends_the_program(scene: Scene, forker: Forker
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kill_9_of_a_child_ends_the_program(scene: Scene, forker: Forker, kind: str):
+def test_kill_9_of_a_child_ends_the_program_of_its_handler(scene: Scene, forker: Forker, kind: str):
     with forker("programs") as process:
         scene.client.send_message("programs", f"wait: {kind}")
         programs = begun(scene, process, kind)
@@ -201,14 +199,14 @@ def test_kill_9_of_a_child_ends_the_program(scene: Scene, forker: Forker, kind: 
 
 
 @pytest.mark.parametrize("how", ["kill", "segfault"])
-def test_a_child_that_crashes_takes_its_program_along(scene: Scene, forker: Forker, how: str):
+def test_a_crash_of_a_child_ends_the_program_of_its_handler(scene: Scene, forker: Forker, how: str):
     with forker("programs") as process:
         sent = scene.client.send_message("programs", f"{how}: plain")
         eventually(lambda: scene.diary.row(sent).get("state") == "dead", of=process)
         eventually(partial(all_ended, program_pids(scene.ledger)), of=process)
 
 
-def test_the_program_of_an_orphaned_child_ends_with_it(scene: Scene, forker: Forker):
+def test_the_program_of_an_orphaned_child_ends_with_the_child(scene: Scene, forker: Forker):
     with forker("programs", "--grace", "2") as process:
         scene.client.send_message("programs", "wait: under a shell")
         programs = begun(scene, process, "under a shell")
@@ -217,7 +215,7 @@ def test_the_program_of_an_orphaned_child_ends_with_it(scene: Scene, forker: For
         eventually(lambda: not process.members(), what=process.tail)
 
 
-def test_a_program_that_a_done_message_leaves_runs_on_until_its_child_is_killed(scene: Scene, forker: Forker):
+def test_a_program_left_by_a_done_message_runs_until_its_child_is_killed(scene: Scene, forker: Forker):
     with forker("programs") as process:
         sent = scene.client.send_message("programs", "end: plain")
         eventually(lambda: scene.diary.row(sent).get("state") == "done", of=process)

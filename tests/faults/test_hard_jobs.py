@@ -1,4 +1,4 @@
-"""Jobs that are hard on their process: they kill it, hold its interpreter, or are frozen with it."""
+"""Jobs that kill their process, hold the interpreter lock, or are frozen with their process."""
 
 import os
 import signal
@@ -17,11 +17,11 @@ from tests.support.worker_process import WorkerProcess
 
 from .warm_up import until_each_works
 
-#: Seconds, of the fault tests' settings.
+#: Seconds, from the fault tests' settings.
 LEASE = 2
 
 
-def test_a_message_that_kills_its_process_dies_and_takes_no_neighbour_along(
+def test_a_message_that_kills_its_process_becomes_dead_and_no_other_message_with_it(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("hard")
@@ -52,7 +52,7 @@ def test_a_handler_that_holds_the_interpreter_lock_past_its_lease_runs_once(
     assert diary.row(holder)["crashes"] == 0
 
 
-def test_a_frozen_worker_loses_its_message_and_settles_nothing_when_it_thaws(
+def test_a_frozen_worker_loses_its_message_and_settles_nothing_after_it_continues(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
@@ -69,7 +69,7 @@ def test_a_frozen_worker_loses_its_message_and_settles_nothing_when_it_thaws(
     assert client.queue_figures(["slow"])[0].attributes.msgs == 0
 
 
-def test_a_frozen_child_is_not_kept_in_possession_by_its_keeper(
+def test_the_keeper_does_not_extend_the_lease_of_a_frozen_child(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
@@ -84,14 +84,14 @@ def test_a_frozen_child_is_not_kept_in_possession_by_its_keeper(
     assert ledger.runs()[message_id] == 2
 
 
-def test_one_long_job_holds_up_none_of_a_thousand_tiny_ones(
+def test_one_long_job_delays_none_of_a_thousand_tiny_ones(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, figure: Callable[[str], None]
 ):
     client.create_queue("slow")
     with worker("slow") as one, worker("slow") as two:
         ready = [client.send_message("slow", "0 warm up") for _ in range(20)]
         eventually(lambda: ledger.count("end") == len(ready), of=one)
-        # Among many, where a worker has learnt that its messages are tiny and takes many at once.
+        # In the middle, when a worker has learned that its messages are tiny and claims many per call.
         bodies = ["0 tiny"] * 500 + ["8 long"] + ["0 tiny"] * 500
         ids = client.send_messages("slow", bodies)
         eventually(lambda: ledger.count("end") == len(ready) + 1000, of=two)
@@ -101,7 +101,7 @@ def test_one_long_job_holds_up_none_of_a_thousand_tiny_ones(
     assert ledger.runs()[ids[500]] == 1
 
 
-def test_a_full_redis_is_drained_by_its_worker(
+def test_a_worker_drains_a_full_redis(
     own_redis: Callable[..., object],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -121,7 +121,7 @@ def test_a_full_redis_is_drained_by_its_worker(
     client.redis.close()
 
 
-def test_redis_away_for_longer_than_the_lease_runs_nothing_twice(
+def test_no_job_runs_twice_when_redis_is_away_for_longer_than_the_lease(
     redis_server: RedisServer,
     client: QueueClient,
     worker: Callable[..., WorkerProcess],

@@ -1,4 +1,4 @@
-"""The jobs are faster than their recording: the worker waits for its history, and none of it is lost."""
+"""Jobs that run faster than their recording: the worker waits for the recorder, and no outcome is lost."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 COUNT = 40_000
-#: Room for the outcomes of a fifth of them.
+#: Room for the outcomes of a fifth of the jobs.
 OUTBOX_BYTES = 300_000
 
 
@@ -20,7 +20,7 @@ def test_a_drain_that_is_faster_than_the_recorder_loses_no_outcome(
     client.create_queue("ledger")
     client.send_message("ledger", "first")
     with worker("ledger", env={"TEST_OUTBOX_MAX": str(OUTBOX_BYTES)}) as process:
-        # A recorder that has not recorded anything yet is waited for by nobody.
+        # The worker does not wait for a recorder that has not recorded anything yet.
         eventually(lambda: diary.states() == {"done": 1}, of=process)
         for _ in range(COUNT // 5000):
             client.send_messages("ledger", ["tiny"] * 5000)

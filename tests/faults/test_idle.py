@@ -1,4 +1,4 @@
-"""What a worker costs that has nothing to do."""
+"""Cost of an idle worker."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 CALLS_PER_MINUTE = 30
-#: What clients say; all else that Redis counts was said inside a script, or by this test.
+#: Commands that clients call. Redis counted all others inside a script, or for this test.
 SAID = ("evalsha", "eval", "subscribe", "unsubscribe", "ping", "blpop", "xread", "client|setinfo", "hello")
 
 
@@ -20,7 +20,7 @@ def calls(client: QueueClient) -> Counter[str]:
     return Counter({name: found.get(f"cmdstat_{name}", {}).get("calls", 0) for name in SAID})
 
 
-def test_an_idle_worker_of_three_queues_asks_redis_thirty_times_a_minute_at_most(
+def test_an_idle_worker_of_three_queues_calls_redis_at_most_thirty_times_a_minute(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, figure: Callable[[str], None]
 ):
     queues = ("ledger", "brisk", "slow")
@@ -30,7 +30,7 @@ def test_an_idle_worker_of_three_queues_asks_redis_thirty_times_a_minute_at_most
         client.send_message("ledger", "warm up")
         client.send_message("ledger", "in an hour", delay=3600)
         eventually(lambda: ledger.count("end") == 1, of=process)
-        # What comes after a job and after a start is over.
+        # Wait until the work after a job and after a start is over.
         settled_by = time.monotonic() + 5
         eventually(lambda: time.monotonic() > settled_by)
         ends, before = time.monotonic() + 60, calls(client)

@@ -1,4 +1,4 @@
-"""The checker itself: whatever is broken by hand, it finds."""
+"""The checker itself finds everything that is broken by hand."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ KEYS = Keys("rsmq")
 
 
 class Hand:
-    """Breaks one thing behind the backs of all, after a message has run."""
+    """Break one thing without the checker's knowledge, after a message has run."""
 
     def __init__(self, client: QueueClient, ledger: Ledger, message_id: str) -> None:
         self.client, self.ledger, self.id = client, ledger, message_id
@@ -92,7 +92,7 @@ class Hand:
         (Hand.hold_without_a_lease, "held without a lease"),
     ],
 )
-def test_the_checker_finds_what_is_broken(
+def test_the_checker_finds_each_broken_invariant(
     client: QueueClient,
     ledger: Ledger,
     invariants: Invariants,
@@ -107,7 +107,9 @@ def test_the_checker_finds_what_is_broken(
         invariants.check(faults=0, drained=["ledger"])
 
 
-def test_the_checker_compares_what_is_remembered(client: QueueClient, ledger: Ledger, invariants: Invariants):
+def test_the_checker_compares_the_history_with_redis(
+    client: QueueClient, ledger: Ledger, invariants: Invariants
+):
     key = ("ledger", _run_one(client, ledger))
     for wrong in ({}, {key: (1, "dead")}, {key: (1, "done"), ("ledger", "other"): (1, "done")}):
         with pytest.raises(AssertionError, match="remembered"):
@@ -125,7 +127,7 @@ class Memory:
 
 
 def _run_one(client: QueueClient, ledger: Ledger) -> str:
-    """Send a message and do with it what a worker does."""
+    """Send a message and handle it as a worker does."""
     client.create_queue("ledger")
     message_id = client.send_message("ledger", "one")
     lane = Lane(client.session, Config(), "by-hand", "ledger")

@@ -1,1 +1,1 @@
-"""An application whose handlers write down what they do."""
+"""An application whose handlers record their runs."""

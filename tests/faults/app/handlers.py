@@ -1,6 +1,6 @@
-"""Handlers of the fault tests: each notes the start and the end of its run in the ledger.
+"""Handlers of the fault tests: each writes the start and the end of its run to the ledger.
 
-The file is named by the environment, so that every process of a worker finds it.
+An environment variable names the file, so that every process of a worker finds it.
 """
 
 import ctypes
@@ -25,14 +25,14 @@ def _work_for(seconds: float) -> None:
 
 @handler("ledger")
 def note(message: Message) -> None:
-    """Nothing but the two lines."""
+    """Write the two lines and nothing else."""
     _note("start", message)
     _note("end", message)
 
 
 @handler("brisk")
 def work_a_moment(message: Message) -> None:
-    """Takes long enough to be interrupted."""
+    """Take long enough to be interrupted."""
     _note("start", message)
     _work_for(0.002)
     _note("end", message)
@@ -40,7 +40,7 @@ def work_a_moment(message: Message) -> None:
 
 @handler("slow")
 def wait(message: Message) -> None:
-    """Takes as many seconds as the first word of its body says."""
+    """Take the seconds in the first word of the body."""
     _note("start", message)
     _work_for(float(message.body.split()[0]))
     _note("end", message)
@@ -49,7 +49,7 @@ def wait(message: Message) -> None:
 @handler("raising")
 @policy(max_attempts=3, backoff=0.2)
 def fail(message: Message) -> None:
-    """Fails each time."""
+    """Fail each time."""
     _note("start", message)
     raise RuntimeError(f"cannot do {message.body}")
 
@@ -57,7 +57,7 @@ def fail(message: Message) -> None:
 @handler("flaky")
 @policy(backoff=0.2)
 def fail_now_and_then(message: Message) -> None:
-    """Fails at each odd delivery."""
+    """Fail in each odd delivery."""
     _note("start", message)
     if message.rc % 2:
         raise RuntimeError("not yet")
@@ -66,7 +66,7 @@ def fail_now_and_then(message: Message) -> None:
 
 @handler("sending")
 def pass_on(message: Message) -> None:
-    """Sends its body on to the queue ``ledger``, over the connections of its worker."""
+    """Send the body to the queue ``ledger``, over the connections of the worker."""
     _note("start", message)
     send_message("ledger", message.body)
     _work_for(0.05)
@@ -76,7 +76,7 @@ def pass_on(message: Message) -> None:
 @handler("parsing")
 @policy(max_attempts=2, backoff=0.1)
 def parse(message: Message) -> None:
-    """Notes the length of its body and reads it as JSON, which may fail in any way that reading can."""
+    """Write the length of the body and parse it as JSON, which may fail in any way that parsing can."""
     write(os.environ[LEDGER_VARIABLE], "start", message.id, message.rc, str(len(message.body)))
     json.loads(message.body)
     write(os.environ[LEDGER_VARIABLE], "end", message.id, message.rc, str(len(message.body)))
@@ -85,7 +85,7 @@ def parse(message: Message) -> None:
 @handler("limited")
 @policy(timeout=1, max_attempts=2, backoff=0.2)
 def stay_within_a_second(message: Message) -> None:
-    """Takes as many seconds as its body says, and may take one."""
+    """Take the seconds in the body, at least one."""
     _note("start", message)
     _work_for(float(message.body))
     _note("end", message)
@@ -93,13 +93,15 @@ def stay_within_a_second(message: Message) -> None:
 
 @handler("hard")
 def do_something_hard(message: Message) -> None:
-    """``kill``: its own process; ``lock N``: hold the interpreter lock for N seconds; else a moment."""
+    """``kill``: kill the own process; ``lock N``: hold the interpreter lock for N seconds; else take a
+    moment.
+    """
     _note("start", message)
     word, _, rest = message.body.partition(" ")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif word == "lock":
-        # A call through PyDLL keeps the lock, as C code does that never gives it up.
+        # A call through PyDLL keeps the lock, like C code that never releases it.
         ctypes.PyDLL(None).sleep(int(rest))
     else:
         _work_for(0.01)

@@ -1,1 +1,1 @@
-"""An application whose handlers' module asks the database when it is imported, before the worker forks."""
+"""An application whose handlers' module queries the database during its import, before the worker forks."""

@@ -1,4 +1,6 @@
-"""Each message asks the database for its own process number, and gets the answer of another if they share."""
+"""Each message asks the database for its process number. With a shared connection, the answers get mixed
+up.
+"""
 
 import os
 

@@ -1,1 +1,1 @@
-"""An app whose handlers end in awkward ways, for the workers of one test alone."""
+"""An app whose handlers end in awkward ways, for the workers of one test."""

@@ -1,4 +1,4 @@
-"""Handlers that end as their body says, each time with all that a project can do wrong."""
+"""Handlers that end as their body says: each body is another mistake that a project can make."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from tests.support.ledger import LEDGER_VARIABLE, write
 
 
 class ExitsAsText(Exception):
-    """Ends the thread that asks for its text."""
+    """An exception that ends the thread that asks for its text."""
 
     def __str__(self) -> str:
         raise SystemExit(3)
@@ -42,14 +42,14 @@ def _end(kind: str) -> None:
 @handler("awkward")
 @policy(max_attempts=2, backoff=0.1)
 def end(message) -> None:
-    """Ends as its body says."""
+    """End as the body says."""
     _end(message.body)
 
 
 @handler("awkward-async")
 @policy(max_attempts=2, backoff=0.1)
 async def end_async(message) -> None:
-    """Ends as its body says, within a task of its own."""
+    """End as the body says, within an asyncio task of its own."""
     if message.body == "loop":
         loop = asyncio.get_running_loop()
         loop.stop()
@@ -62,13 +62,13 @@ async def end_async(message) -> None:
 @handler("awkward-back-off")
 @policy(max_attempts=2, backoff=_exit_as_back_off)
 def end_twice(message) -> None:
-    """Fails, and so does its back-off function."""
+    """Fail; the back-off function fails, too."""
     _end(message.body)
 
 
 @handler("fine-async")
 async def do_well(message) -> None:
-    """Needs the event loop for a moment."""
+    """Need the event loop for a moment."""
     for event in ("start", "end"):
         await asyncio.sleep(0.01)
         write(os.environ[LEDGER_VARIABLE], event, message.id, message.rc, message.body)

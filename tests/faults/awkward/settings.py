@@ -9,14 +9,14 @@ INSTALLED_APPS = [*FAULT_APPS, "tests.faults.awkward"]
 
 
 class Away(logging.Handler):
-    """A chat service that does not answer."""
+    """A log handler for a chat service that does not answer."""
 
     def emit(self, record: logging.LogRecord) -> None:
         raise ConnectionError("the chat service is away")
 
 
 class Exits(logging.Filter):
-    """A filter that ends its thread, if the thread lets it."""
+    """A log filter that ends its thread, if the thread lets it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         raise SystemExit("the filter")

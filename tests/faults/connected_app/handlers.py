@@ -1,4 +1,4 @@
-"""Handlers that ask the database, and tell on stdout how they find its connection."""
+"""Handlers that query the database, and print the state of its connection."""
 
 import sys
 
@@ -20,7 +20,7 @@ def _ask(message: Message) -> None:
 
 @handler("asking")
 def ask(message: Message) -> None:
-    """Asks the database, and may leave a transaction open."""
+    """Query the database, and leave a transaction open if asked."""
     _ask(message)
 
 

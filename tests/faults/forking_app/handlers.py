@@ -1,4 +1,4 @@
-"""Handlers that start processes. Each line of the ledger that a fork writes has its own process number."""
+"""Handlers that start processes. A fork's line in the ledger has the fork's process number."""
 
 import asyncio
 import ctypes
@@ -22,7 +22,7 @@ from tests.support.ledger import LEDGER_VARIABLE, write
 
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
-#: How long a handler waits for a fork that should have ended.
+#: Seconds that a handler waits for a fork that should have ended.
 PATIENCE_SECONDS = 20.0
 
 _kept: list[Any] = []
@@ -33,7 +33,7 @@ def _say(event: str, message: Message, body: str) -> None:
 
 
 def _end_of(pid: int) -> str:
-    """How a process ended, or that it did not."""
+    """Exit status of a process, or a note that it did not end."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up:
         found, status = os.waitpid(pid, os.WNOHANG)
@@ -49,7 +49,7 @@ async def _say_later(message: Message) -> None:
 
 
 def _leave(how: str) -> None:
-    """What a fork does in the handler's place."""
+    """The ways in which a fork leaves the handler."""
     if how == "raise":
         raise ValueError("in the fork")
     if how == "exit":
@@ -74,7 +74,7 @@ def fork(message: Message) -> object:
 
 @handler("forking-crashes")
 def fork_and_die(message: Message) -> None:
-    """Its process is killed while the fork has returned."""
+    """The process is killed after the fork has returned."""
     _note("start", message)
     pid = os.fork()
     if pid:
@@ -117,7 +117,7 @@ async def fork_a_coroutine(message: Message) -> None:
 
 
 class _Pause:
-    """Gives the loop a turn without asking for the running loop."""
+    """Yield to the loop once, without asking for the running loop."""
 
     def __await__(self):
         yield
@@ -125,7 +125,7 @@ class _Pause:
 
 @handler("ticking-async")
 async def tick(message: Message) -> None:
-    """Notes each of its steps, so that a second process that runs them is seen."""
+    """Write each step to the ledger, so that a second process that runs the steps becomes visible."""
     _note("start", message)
     for number in range(int(message.body)):
         _say("tick", message, str(number))
@@ -152,7 +152,7 @@ def leave_a_pool_early(message: Message) -> None:
 
 @handler("keeping-pools")
 def keep_pools(message: Message) -> None:
-    """Leaves pools for the next message, two of each kind: their processes hold each other's pipes."""
+    """Keep pools for the next message, two of each kind. Their processes hold each other's pipes."""
     _note("start", message)
     context = multiprocessing.get_context("fork")
     for _ in range(2):
@@ -169,7 +169,7 @@ def keep_pools(message: Message) -> None:
 @handler("interrupting")
 @policy(max_attempts=1)
 def interrupt_a_fork(message: Message) -> None:
-    """The fork gets SIGINT, as any Python program does."""
+    """The fork gets SIGINT, like any Python program."""
     _note("start", message)
     process = multiprocessing.get_context("fork").Process(target=_be_interrupted)
     process.start()
@@ -195,7 +195,7 @@ PROGRAMS = {
 @handler("programs")
 @policy(timeout=600, max_attempts=1)
 def wait_for_a_program(message: Message) -> None:
-    """``how: kind``: waits for a program, or kills its own process meanwhile."""
+    """``how: kind``: wait for a program, or kill the own process meanwhile."""
     _wait_for_a_program(message)
 
 

@@ -1,4 +1,4 @@
-"""Handlers, and receivers of all signals that write what they receive to stdout."""
+"""Handlers, and receivers of all signals that write each received signal to stdout."""
 
 import os
 import sys
@@ -10,12 +10,12 @@ from queueing.messages import Message
 from tests.support.ledger import LEDGER_VARIABLE
 from tests.support.ledger import write as note
 
-#: What ``child_started`` has set up in this process.
+#: Values that ``child_started`` has set up in this process.
 SET_UP: list[int] = []
 
 
 def write(*words: object) -> None:
-    """Write one line that no other process interrupts."""
+    """Write one line with one call, so that lines of several processes do not mix."""
     sys.stdout.write(" ".join(["SIGNAL", *map(str, words)]) + "\n")
     sys.stdout.flush()
 
@@ -23,7 +23,7 @@ def write(*words: object) -> None:
 @policy(max_attempts=2, backoff=0)
 @handler("heard")
 def obey(message: Message) -> None:
-    """Do what the body says, if ``child_started`` was received in this process before."""
+    """Do what the body says, if this process has received ``child_started``."""
     if [os.getpid()] != SET_UP:
         raise RuntimeError("child_started was not received")
     note(os.environ[LEDGER_VARIABLE], "start", message.id, message.rc, message.body)

@@ -1,2 +1,3 @@
-"""A run of faults that chance picks, from a seed: workers, Redis, database and wire are struck while
-messages flow, and what must hold is checked when all is well again."""
+"""A run of random faults from a seed. Workers, Redis, database and network are struck while messages flow. At
+the end everything recovers, and the invariants are checked.
+"""

@@ -1,4 +1,4 @@
-"""The kinds of blows."""
+"""The kinds of faults."""
 
 import contextlib
 import os
@@ -18,10 +18,10 @@ End = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``begin`` strikes, and returns what ends it where it lasts.
+    """``begin`` strikes. If the fault lasts, it returns the function that ends it.
 
-    ``target`` is ``wire``, ``redis`` …: one that still suffers is not struck again by a kind of the same
-    target. Kinds without one are over at once.
+    ``target`` is ``wire``, ``redis`` …: while a fault lasts, no other kind with the same target strikes.
+    Kinds without a target are over immediately.
     """
 
     begin: Callable[[Stage, Blow], End | None]
@@ -61,7 +61,7 @@ def kill_group(stage: Stage, blow: Blow) -> None:
 
 
 def deploy(stage: Stage, blow: Blow) -> None:
-    """A platform signals the whole old worker and starts a new one at once."""
+    """A platform signals the whole old worker and starts a new one immediately."""
     post = stage.posts[blow.worker]
     post.process.signal_group(signal.SIGTERM)
     stage.leaving.append(post.process)

@@ -1,18 +1,18 @@
-"""What strikes when: drawn from the seed alone, so that a seed tells the whole run again."""
+"""The plan of faults, drawn from the seed alone, so that a seed repeats the whole run."""
 
 import random
 from dataclasses import dataclass
 
-#: Seconds between one blow and the next; a blow may last longer, so they overlap.
+#: Seconds between one fault and the next. A fault may last longer, so faults overlap.
 PAUSE_SECONDS = (0.3, 1.6)
 LAST_SECONDS = (0.4, 4.0)
-#: Before the first one.
+#: Seconds before the first fault.
 CALM_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """One fault: of which kind, when, on which worker, for how long, and what else it may choose by."""
+    """One fault: its kind, time, worker and duration, and a number for further random choices."""
 
     kind: str
     at_seconds: float
@@ -27,7 +27,7 @@ class Blow:
 
 
 def draw(seed: int, seconds: float, kinds: list[str], workers: int) -> list[Blow]:
-    """The blows of a run of so many seconds."""
+    """The faults of a run of ``seconds`` seconds."""
     chance = random.Random(seed)
     blows: list[Blow] = []
     at_seconds = CALM_SECONDS

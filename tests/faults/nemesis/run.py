@@ -1,4 +1,4 @@
-"""Strikes by plan, ends each blow in its time, and makes all well at the end."""
+"""Carries out a plan, ends each fault in time, and repairs everything at the end."""
 
 import threading
 import time
@@ -9,17 +9,17 @@ from .stage import Stage
 
 
 class Run:
-    """One run of a plan on a stage. ``told`` says what was really done."""
+    """One run of a plan on a stage. ``told`` lists the actions that were really taken."""
 
     def __init__(self, stage: Stage, plan: list[Blow]) -> None:
         self.stage, self.plan = stage, plan
         self.told: list[str] = []
         self._ends: dict[str, tuple[float, End]] = {}
-        self._clock = threading.Event()  # never set: it is there to wait on
+        self._clock = threading.Event()  # never set: only used to wait
         self._started = time.monotonic()
 
     def strike_all(self, seconds: float) -> None:
-        """Carry the plan out, and end with nothing struck."""
+        """Carry out the plan, and end all faults."""
         self._started = time.monotonic()
         try:
             for blow in self.plan:

@@ -1,4 +1,4 @@
-"""What is struck: workers behind a proxy each, their Redis and their database."""
+"""The targets of the faults: workers, each behind its own proxy, their Redis and their database."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,21 +13,21 @@ from tests.support.redis_server import RedisServer
 from tests.support.worker_process import WorkerProcess
 
 QUEUES = ("ledger", "brisk", "slow", "flaky", "raising", "sending", "hard")
-#: Options of each worker: the shapes in which they are deployed.
+#: Options of each worker, as in typical deployments.
 SHAPES = (("--processes", "2", "--threads", "2"), ("--threads", "4"), ())
-#: The messages that all of them can run at a time.
+#: Messages that all workers together can run at a time.
 SLOTS = 2 * 2 + 4 + 1
 
 
 class Post:
-    """The place of one worker, which is filled anew when its worker is gone."""
+    """A slot for one worker, which is refilled when its worker is gone."""
 
     def __init__(self, stage: "Stage", options: tuple[str, ...], proxy: CuttingProxy) -> None:
         self.stage, self.options, self.proxy = stage, options, proxy
         self.fill()
 
     def fill(self) -> None:
-        """Start a worker, whether or not an older one still ends."""
+        """Start a worker, even while an older one is still ending."""
         self.process = self.stage.make(self.options, self.proxy.url)
         self.process.start()
 
@@ -37,7 +37,7 @@ class Post:
         return [child for child in self._of_supervisor() if child.pid in ran]
 
     def keepers(self) -> list[psutil.Process]:
-        """The keeper; a child that is new is taken for one, too."""
+        """The keeper. A new child may be taken for it, too."""
         ran = {entry.pid for entry in self.stage.ledger.entries()}
         return [child for child in self._of_supervisor() if child.pid not in ran]
 
@@ -49,7 +49,7 @@ class Post:
 
 
 class Stage:
-    """Everything that a nemesis may strike."""
+    """All targets of the nemesis."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Stage:
         self._worker, self.redis, self.postgres = worker, redis, postgres
         self.client, self.ledger = client, ledger
         self._stack = ExitStack()
-        #: Those that were told to stop: they end by themselves.
+        #: Workers that were told to stop, and end by themselves.
         self.leaving: list[WorkerProcess] = []
         self.posts: list[Post] = []
 

@@ -1,4 +1,4 @@
-"""Who sends and receives while the nemesis strikes: our client, and a Node program in the same queues."""
+"""Senders and readers during the faults: this client, and a Node program on the same queues."""
 
 import random
 import threading
@@ -10,12 +10,12 @@ from queueing.exceptions import QueueError
 from tests.support.invariants import Invariants
 from tests.wire.bridge import NodeSide, RsmqError
 
-#: How often each queue is chosen, in percent.
+#: Share of each queue in percent.
 WEIGHTS = {"ledger": 43, "brisk": 33, "sending": 6, "flaky": 6, "slow": 3, "raising": 2, "hard": 7}
-#: Seconds of work of a message to ``slow``, and how often each is chosen. The longest outlasts a lease.
+#: Seconds of work of a message to ``slow`` -> its weight. The longest takes longer than a lease.
 SLOW = {0.05: 6, 0.3: 3, 1: 2, 3: 1}
-#: Seconds for which a message of each queue keeps a thread busy, on average and rounded up. The sum over a
-#: second of traffic has to stay below a third of the threads: the blows stop the others now and then.
+#: Seconds for which a message of each queue keeps a thread busy: the average, rounded up. The sum over a
+#: second of traffic must stay below a third of the threads, because faults stop the others at times.
 WORK_SECONDS = {
     **dict.fromkeys(WEIGHTS, 0.02),
     "sending": 0.06,
@@ -23,14 +23,14 @@ WORK_SECONDS = {
 }
 PAUSE_SECONDS = 0.008
 NODE_PAUSE_SECONDS = 0.1
-#: Of the messages to ``hard`` one in so many kills its process, and so many in all.
+#: One in POISON messages to ``hard`` kills its process, up to POISONS messages.
 POISON, POISONS = 50, 4
-#: How long a Node reader hides what it receives, in seconds.
+#: Seconds for which a Node reader hides a received message.
 VISIBILITY = 2
 
 
 class Traffic:
-    """A thread that does one turn again and again until it is told to stop."""
+    """A thread that repeats one step until it is stopped."""
 
     def __init__(self, name: str, turn: Callable[[], None], pause_seconds: float) -> None:
         self._turn, self._pause_seconds = turn, pause_seconds
@@ -57,7 +57,7 @@ class Traffic:
 
 
 class Sender:
-    """Sends to all queues over a wire of its own. What is refused or unsure is not sent again."""
+    """Sends to all queues over its own connection. A refused or unsure send is not repeated."""
 
     def __init__(self, redis_url: str, seed: int, invariants: Invariants) -> None:
         self.client = connect(Config(URL=redis_url, TIMEOUT=1), connections=1)
@@ -85,7 +85,9 @@ class Sender:
 
 
 class NodeProgram:
-    """Sends to and receives from the workers' queues as RSMQ does. Some it deletes, some it forgets."""
+    """Sends to and receives from the workers' queues as RSMQ does. It deletes some messages and leaves
+    others.
+    """
 
     def __init__(self, node: NodeSide, seed: int, invariants: Invariants) -> None:
         self.node, self.invariants = node, invariants
@@ -103,13 +105,13 @@ class NodeProgram:
             if "id" in received:
                 self._has(queue, received["id"], received["rc"])
         except RsmqError:
-            return  # Its Redis is away; node's client comes back by itself.
+            return  # Redis is away; node's client reconnects by itself.
 
     def _has(self, queue: str, message_id: str, rc: int) -> None:
         if self.chance.random() < 0.3:
             self.forgotten += 1
             return
-        # Before it is asked: nobody knows what became of a delete whose answer is lost.
+        # Report before the call: if the reply to a delete is lost, its effect is unknown.
         self.invariants.taken_elsewhere(message_id, rc)
         self.node.call("deleteMessage", qname=queue, id=message_id)
         self.taken += 1

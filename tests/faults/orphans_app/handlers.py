@@ -9,7 +9,7 @@ from tests.faults.app.handlers import _note
 
 @handler("orphaning")
 def leave_an_orphan(message: Message) -> None:
-    """Notes the exit status of its program, which has to be the program's own."""
+    """Write the exit status of the program, which must be the program's own."""
     _note("start", message)
     done = subprocess.run(["sh", "-c", "sleep 0.2 & exit 3"], check=False)
     if done.returncode == 3:

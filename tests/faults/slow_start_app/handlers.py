@@ -1,4 +1,4 @@
-"""Handlers whose module is never imported completely: it waits, and says that it does."""
+"""Handlers whose import never completes: the module prints a line and waits."""
 
 import sys
 import time

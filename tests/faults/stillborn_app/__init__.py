@@ -1,2 +1,2 @@
-#: With what the processes end that are forked once this app's handlers are imported.
+#: The exit status of processes that are forked after the import of this app's handlers.
 EXIT_CODE = 7

@@ -1,4 +1,4 @@
-"""Handlers of an app whose import leaves every process that is forked later unable to live."""
+"""Handlers of an app after whose import every forked process dies immediately."""
 
 import os
 

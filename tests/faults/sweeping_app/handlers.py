@@ -1,4 +1,4 @@
-"""No handler: it makes the sweepers of a worker begin at once, and again each second."""
+"""No handler: the module makes the sweepers of a worker begin immediately, and again each second."""
 
 from queueing.worker import sweeper
 
