@@ -27,7 +27,6 @@ UNREAD = (
     "templates/",
     "tests/browser/",
     "tests/conftest.py",
-    "tests/faults/",
     "tests/integration/",
     "tests/test_imports.py",
     "tests/unit/",

@@ -14,10 +14,10 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 COUNT = 10_000
-#: So many runs have ended when the blow falls, and so many more when it has to fall again.
+#: Runs that have ended before the kill, and further runs before it is repeated.
 BEFORE = 2000
 MORE = 1000
-#: Of the backlog at least so much is still to come when a killed message runs again.
+#: Messages of the backlog that must still follow when a killed message runs again.
 BEHIND = 1000
 OPTIONS = ("brisk", "--threads", "4")
 
@@ -61,7 +61,7 @@ def finished(ids: list[str], diary: Diary, process: WorkerProcess) -> None:
     )
 
 
-def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_short(
+def test_after_a_kill_of_the_whole_group_a_new_worker_begins_with_the_interrupted_messages(
     ids: list[str],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -70,7 +70,7 @@ def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_s
 ):
     kills = 0
     killed: set[str] = set()
-    # The blow may fall between two messages; then it falls again.
+    # The kill may hit a moment between two messages. Then it is repeated.
     while not killed and kills < 7:
         kills += 1
         with worker(*OPTIONS) as first:
@@ -88,7 +88,7 @@ def test_after_the_whole_group_is_killed_a_new_worker_begins_with_what_was_cut_s
         assert diary.row(message_id)["crashes"] == 1
 
 
-def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
+def test_a_killed_child_is_replaced_and_its_messages_run_again_immediately(
     ids: list[str],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -113,7 +113,7 @@ def test_a_killed_child_is_replaced_and_its_messages_run_at_once(
     assert_nothing_is_missing(ids, invariants, diary)
 
 
-def test_after_the_supervisor_is_killed_the_others_end_and_a_new_worker_goes_on(
+def test_after_a_kill_of_the_supervisor_its_processes_end_and_a_new_worker_continues(
     ids: list[str],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,

@@ -1,4 +1,4 @@
-"""``kill -9`` of the parts of a worker, alone and together, and how soon the rest makes up for it."""
+"""``kill -9`` of the parts of a worker, alone and together, and how soon the rest replaces them."""
 
 import os
 import signal
@@ -15,14 +15,14 @@ from tests.support.worker_process import WorkerProcess
 
 from .scene import Scene
 
-#: Seconds, of the fault tests' settings.
+#: Seconds, from the fault tests' settings.
 LEASE = 2
-#: Seconds from the blow within which what was cut short has to run again.
+#: Seconds from the kill within which an interrupted message must run again.
 DEADLINE = 15
 
 
 def keeper_of(process: WorkerProcess, ledger: Ledger) -> psutil.Process:
-    """The one child of the supervisor in which nothing has run."""
+    """The only child of the supervisor in which nothing has run."""
     ran = {entry.pid for entry in ledger.entries()}
     [keeper] = [child for child in process.children() if child.pid not in ran]
     return keeper
@@ -46,7 +46,7 @@ def test_a_killed_child_is_replaced_within_a_second_and_its_job_runs_again(scene
     scene.invariants.check(faults=1, drained=["slow"], diary=scene.diary)
 
 
-def test_a_keeper_killed_alone_is_replaced_and_no_lease_ends(scene: Scene):
+def test_a_killed_keeper_is_replaced_and_no_lease_ends(scene: Scene):
     message_id = scene.send(f"{3 * LEASE} longer than its lease")
     with scene.worker("slow") as process, scene.worker("slow") as other:
         scene.begun(message_id, process)
@@ -77,7 +77,7 @@ def test_a_log_that_hangs_costs_no_lease(scene: Scene, tmp_path: Path):
     assert scene.ledger.runs() == {long: 1, short: 2}
 
 
-def test_a_supervisor_that_loses_child_and_keeper_at_once_replaces_both(scene: Scene):
+def test_a_supervisor_that_loses_child_and_keeper_together_replaces_both(scene: Scene):
     message_id = scene.send("1 cut short")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -90,7 +90,7 @@ def test_a_supervisor_that_loses_child_and_keeper_at_once_replaces_both(scene: S
     scene.invariants.check(faults=1, drained=["slow"], diary=scene.diary)
 
 
-def test_a_child_that_is_left_alone_finishes_its_job_and_ends(scene: Scene):
+def test_an_orphaned_child_finishes_its_job_and_ends(scene: Scene):
     message_id = scene.send("1 alone")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)

@@ -1,4 +1,4 @@
-"""``kill -9`` again and again, at any moment of a fast run."""
+"""Repeated ``kill -9``, at any moment of a fast run."""
 
 import os
 import random
@@ -30,7 +30,7 @@ def strike(victim: str, process: WorkerProcess, ledger: Ledger) -> None:
 @pytest.mark.parametrize("threads", ["1", "4"])
 @pytest.mark.parametrize("victim", ["group", "child", "supervisor"])
 @pytest.mark.parametrize("moment", range(5))
-def test_a_kill_at_any_moment_loses_nothing(
+def test_a_kill_at_any_moment_loses_no_message(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,

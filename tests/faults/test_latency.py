@@ -1,4 +1,4 @@
-"""How soon an idle worker starts what was just sent."""
+"""Latency of a message that is sent to an idle worker."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ from tests.support.worker_process import WorkerProcess
 
 
 def sent_by_rsmq(connection: redis.Redis, queue: str, body: str) -> str:
-    """What npm's rsmq writes for a send without ``realtime``: nothing is published."""
+    """Send as npm's rsmq does without ``realtime``: nothing is published."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     seconds, micros = connection.time()
     now_us, text = seconds * 1_000_000 + micros, ""
@@ -39,7 +39,7 @@ def started_ms(ledger: Ledger, message_id: str, process: WorkerProcess) -> float
     return ledger.starts_ms(message_id)[0]
 
 
-def test_an_idle_worker_starts_a_fresh_message_long_before_its_poll(
+def test_an_idle_worker_starts_a_new_message_long_before_its_poll(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -58,7 +58,7 @@ def test_an_idle_worker_starts_a_fresh_message_long_before_its_poll(
     assert median < POLL_SECONDS * 1000 / 4, "half of the pause between two polls is their median"
 
 
-def test_what_a_sender_did_not_announce_is_found_within_five_seconds(
+def test_a_message_without_a_notification_starts_within_five_seconds(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -68,7 +68,7 @@ def test_what_a_sender_did_not_announce_is_found_within_five_seconds(
     with worker("ledger") as process:
         started_ms(ledger, client.send_message("ledger", "warm up"), process)
         took_ms = []
-        for number in range(2):  # the first may still meet a worker that has only just become idle
+        for number in range(2):  # the first may find a worker that has only just become idle
             before_ms = time.time() * 1000
             message_id = sent_by_rsmq(client.redis, "ledger", f"unannounced {number}")
             took_ms.append(started_ms(ledger, message_id, process) - before_ms)

@@ -1,4 +1,4 @@
-"""Replies that are lost on their way: nothing runs twice and nothing is lost."""
+"""Lost replies: nothing runs twice, and nothing is lost."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ def warmed_up(process: WorkerProcess, client: QueueClient, ledger: Ledger) -> st
     return message_id
 
 
-def test_a_send_whose_reply_is_cut_runs_once_even_if_a_worker_is_faster(
+def test_a_send_with_a_lost_reply_runs_once_even_if_a_worker_is_faster_than_its_repeat(
     redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     client.create_queue("ledger")
@@ -42,7 +42,7 @@ def test_a_send_whose_reply_is_cut_runs_once_even_if_a_worker_is_faster(
     assert client.get_queue_attributes("ledger").totalsent == SENDS + 1
 
 
-def test_a_claim_or_settle_whose_reply_is_cut_orphans_nothing_and_runs_nothing_twice(
+def test_a_claim_or_settle_with_a_lost_reply_orphans_nothing_and_runs_nothing_twice(
     redis_server: RedisServer,
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
@@ -65,7 +65,7 @@ def test_a_claim_or_settle_whose_reply_is_cut_orphans_nothing_and_runs_nothing_t
     assert {diary.row(message_id)["crashes"] for message_id in ids[:50]} == {0}
 
 
-def test_a_worker_goes_on_after_a_redis_that_took_its_calls_and_never_answered(
+def test_a_worker_continues_after_a_redis_that_accepted_its_calls_and_never_answered(
     redis_server: RedisServer,
     client: QueueClient,
     worker: Callable[..., WorkerProcess],

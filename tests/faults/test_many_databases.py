@@ -1,4 +1,4 @@
-"""A project with several databases: the history lies in the one that the router names for writing."""
+"""A project with several databases: the history is in the one that the router returns for writing."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 from tests.support.worker_process import MANAGE, WorkerProcess, environment
 
-#: The database for writing of each case. The other one has no tables, which shows each query that goes there.
+#: The database for writing of each case. The other one has no tables, so a query that goes there fails.
 CASES = {"replica": "default", "elsewhere": "second", "no default": "second"}
 LOOK = """
 import json, sys
@@ -60,7 +60,7 @@ print("TOLD", json.dumps(told))
 
 @pytest.fixture(params=CASES)
 def several(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer) -> dict[str, Any]:
-    """The environment of a process with two databases, of which only the right one has tables."""
+    """The environment of a process with two databases. Only the right one has tables."""
     path = tmp_path / "first.sqlite3"
     env = {
         **environment(redis_server.url, path, tmp_path / "ledger"),
@@ -74,7 +74,7 @@ def several(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisS
     return {**env, "HISTORY": str(path) + (".second" if alias == "second" else "")}
 
 
-def test_the_history_is_written_and_read_where_the_router_writes(
+def test_the_history_is_written_and_read_in_the_routers_database_for_writing(
     several: dict[str, Any],
     worker: Callable[..., WorkerProcess],
     client: QueueClient,

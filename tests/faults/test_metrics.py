@@ -1,4 +1,4 @@
-"""What real workers count is what their handlers did, to the message, whoever is killed."""
+"""The counters of real workers match their handlers' runs exactly, even after a kill."""
 
 import os
 import signal
@@ -14,19 +14,19 @@ from tests.support.worker_process import WorkerProcess
 
 
 def words(client: QueueClient, queue: str) -> dict[str, int]:
-    """Word -> how often it was counted."""
+    """Outcome -> its count."""
     counted = monitoring.totals(client, [queue])[queue].words
     return {word: count for word, count in counted.items() if count}
 
 
 def only(client: QueueClient) -> Worker:
-    """The one worker, once it has told of its child."""
+    """The only worker, once its heartbeat includes its child."""
     [worker] = read_workers(client.session)
     assert worker.children
     return worker
 
 
-def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
+def test_the_counters_equal_the_ledger_after_failures_and_a_killed_child(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     for queue in ("brisk", "raising"):
@@ -44,7 +44,7 @@ def test_the_counters_equal_the_ledger_while_some_fail_and_a_child_is_killed(
     ended = words(client, "brisk")
     again = {id for id, runs in ledger.runs().items() if runs > 1} & diary.ids("done")
     assert ended["done"] == 990
-    # What had ended in the child that was killed and was not settled was given back like what had not begun.
+    # The killed child gave back messages that had ended without a settle, like those that had not begun.
     assert len(again) <= ended.get("abandoned", 0) + ended.get("released", 0)
     assert ended.get("abandoned", 0) <= 4, "one for each thread"
     told = [outcome for id in diary.ids("done") for _, outcome in diary.outcomes(id)]

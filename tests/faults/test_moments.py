@@ -1,4 +1,4 @@
-"""``kill -9`` of a child at moments that chance hardly meets: they are held still by the proxy."""
+"""``kill -9`` of a child at rare moments: the proxy holds them."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def is_call_of(script: str, words: list[bytes], mention: str) -> bool:
 
 
 def unpacked(word: bytes) -> bytes:
-    """What an argument of a script says: outcomes travel compressed."""
+    """The text of a script's argument. Outcomes are sent compressed."""
     try:
         return zlib.decompress(word)
     except zlib.error:
@@ -53,7 +53,7 @@ def kill_child(ledger: Ledger) -> None:
     os.kill(ledger.entries()[0].pid, signal.SIGKILL)
 
 
-def test_right_after_the_claim_nothing_has_begun_so_no_crash_is_counted(
+def test_a_kill_right_after_the_claim_counts_no_crash_because_nothing_has_begun(
     client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
 ):
     moment = MuteOnce(lambda words, reply: b"precious" in reply)
@@ -68,7 +68,7 @@ def test_right_after_the_claim_nothing_has_begun_so_no_crash_is_counted(
     assert diary.row(message_id)["crashes"] == 0
 
 
-def test_between_its_effect_and_its_settle_a_message_runs_once_more(
+def test_a_kill_between_the_effect_and_the_settle_makes_the_message_run_once_more(
     client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
 ):
     moment = DeafOnce(lambda words: is_call_of("settle", words, "precious"))
@@ -81,7 +81,7 @@ def test_between_its_effect_and_its_settle_a_message_runs_once_more(
     assert ledger.runs()[message_id] == 2
 
 
-def test_during_the_settle_of_a_batch_nothing_of_it_runs_again(
+def test_a_kill_during_the_settle_of_a_batch_makes_no_settled_message_run_again(
     client: QueueClient, proxy: CuttingProxy, started: WorkerProcess, ledger: Ledger, diary: Diary
 ):
     moment = MuteOnce(lambda words, reply: is_call_of("settle", words, "precious"))
@@ -92,7 +92,7 @@ def test_during_the_settle_of_a_batch_nothing_of_it_runs_again(
     assert before > 1, "Redis has settled some, and the child does not know"
     kill_child(ledger)
     eventually(lambda: set(ids) <= diary.ids("done"), of=started)
-    # What it had finished since, and could not settle, may run again; what was settled may not.
+    # Jobs that finished later and could not be settled may run again. Settled ones may not.
     settled = {id for id in ids if diary.outcomes(id) == [(1, "done")]}
     assert len(settled) >= before - 1
     assert {ledger.runs()[id] for id in settled} == {1}

@@ -1,7 +1,7 @@
-"""Faults by chance, from a seed that replays them.
+"""Random faults, from a seed that repeats them.
 
-``NEMESIS_SECONDS`` says for how long it strikes, ``NEMESIS_SEED`` which run it is; without it each run
-is a new one, and tells its seed.
+``NEMESIS_SECONDS`` is the duration of the faults, ``NEMESIS_SEED`` selects the run. Without a seed, each
+run is a new one and prints its seed.
 """
 
 import os
@@ -30,9 +30,9 @@ from .nemesis.traffic import NODE_PAUSE_SECONDS, PAUSE_SECONDS, WORK_SECONDS, No
 
 SECONDS = float(os.environ.get("NEMESIS_SECONDS", "30"))
 SOAK_SECONDS = float(os.environ.get("NEMESIS_SECONDS", "600"))
-#: The time that workers have to come back after the last blow: the longest outage, lease and back-off.
+#: The time in which workers recover from the last fault: the longest outage, lease and back-off.
 RECOVERY_SECONDS = 60
-#: So many times longer than its pure work may a backlog take: a machine of two cores also runs the rest.
+#: A backlog may take this many times its pure work, because a machine of two cores also runs the rest.
 SLOWNESS = 5
 
 
@@ -50,7 +50,7 @@ def stage(
     "seconds",
     [pytest.param(SECONDS, id="short"), pytest.param(SOAK_SECONDS, id="long", marks=pytest.mark.soak)],
 )
-def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
+def test_random_faults_lose_no_message_and_settle_none_twice(
     stage: Stage, invariants: Invariants, figure: Callable[[str], None], seconds: float
 ):
     seed = int(os.environ.get("NEMESIS_SEED") or random.SystemRandom().randrange(10**6))
@@ -60,7 +60,8 @@ def test_nothing_is_lost_or_done_twice_whatever_chance_strikes(
         sent = _strike(stage, run, seed, seconds, invariants)
         drained = _drain(stage)
         for queue in QUEUES:
-            stage.client.sweep_queue(queue)  # what Node has deleted, it has deleted without what is ours
+            # Node deletes only RSMQ's own fields of a message.
+            stage.client.sweep_queue(queue)
         invariants.check(faults=len(run.plan) + sent.poisons, drained=QUEUES, diary=stage.postgres)
     except BaseException as error:
         invariants.do_not_hold("it has been told already")
@@ -86,7 +87,7 @@ def _strike(stage: Stage, run: Run, seed: int, seconds: float, invariants: Invar
 
 
 def _drain(stage: Stage) -> str:
-    """All is well again: everything that was sent comes to its end, and the workers end when told to."""
+    """Everything is repaired: all sent messages come to their end, and the workers stop on request."""
     first = stage.posts[0].process
     began, left = time.monotonic(), _left(stage)
     work_seconds = sum(left[queue] * WORK_SECONDS[queue] for queue in QUEUES) / SLOTS
@@ -108,7 +109,7 @@ def _drain(stage: Stage) -> str:
 
 
 def _had_begun(process: WorkerProcess) -> bool:
-    """Whether it was more than a Python that imports: before, it has nothing that it could lose."""
+    """Whether the process had finished its imports: before that, it has nothing to lose."""
     return "processes of" in process.output
 
 

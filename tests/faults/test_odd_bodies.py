@@ -1,4 +1,4 @@
-"""Bodies that no handler expects reach it whole, fail it at most, and stop nothing behind them."""
+"""Unexpected bodies reach the handler unchanged. They may fail, but stop no later message."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ WRONG = {
 }
 
 
-def test_odd_bodies_are_run_or_die_and_are_in_the_history(
+def test_each_odd_body_is_done_or_dead_and_is_in_the_history(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("parsing", maxsize=-1)

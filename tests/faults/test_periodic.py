@@ -1,4 +1,6 @@
-"""Schedules of every second while workers are killed: no tick twice, none missing but by its policy."""
+"""Schedules with a tick per second while workers are killed: no tick is sent twice, and none is missing
+except by policy.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -49,7 +51,7 @@ def wait_for_ticks(ledger: Ledger, count: int, of: WorkerProcess, prefix: str = 
     eventually(lambda: len(ticks(ledger, prefix)) >= count, of=of)
 
 
-def test_of_two_workers_one_is_killed_and_no_tick_is_missing_or_sent_twice(
+def test_when_one_of_two_workers_is_killed_no_tick_is_missing_or_sent_twice(
     ticking: Ticking, ledger: Ledger, client: QueueClient
 ):
     killed, left = ticking("all-ticks"), ticking("all-ticks")
@@ -68,7 +70,7 @@ def test_of_two_workers_one_is_killed_and_no_tick_is_missing_or_sent_twice(
     )
 
 
-def test_what_nobody_was_there_for_is_made_up_for_by_policy(
+def test_ticks_without_a_worker_are_made_up_for_by_policy(
     ticking: Ticking, ledger: Ledger, client: QueueClient
 ):
     with ticking("all-ticks", "last-tick") as process:
@@ -89,7 +91,7 @@ def test_what_nobody_was_there_for_is_made_up_for_by_policy(
     assert not set(nobody_there) & set(ticks(ledger, "once "))
 
 
-def test_a_tick_whose_reply_is_cut_is_sent_once(
+def test_a_tick_with_a_lost_reply_is_sent_once(
     ticking: Ticking, ledger: Ledger, redis_server: RedisServer, client: QueueClient
 ):
     rule = CutEachOnce(only=lambda words: words[1] == load("tick").digest)
@@ -97,13 +99,13 @@ def test_a_tick_whose_reply_is_cut_is_sent_once(
         CuttingProxy(redis_server.port, rule) as proxy,
         ticking("all-ticks", redis_url=proxy.url) as process,
     ):
-        # The first call says the whole script, which is not what is cut.
+        # The first call sends the source of the script (EVAL), which is not cut.
         eventually(lambda: rule.cut >= 4, of=process)
     assert_each_tick_once(ticks(ledger))
     assert_none_is_missing(ticks(ledger))
 
 
-def test_a_worker_schedules_its_own_queues_only_and_a_burst_nothing(
+def test_a_worker_schedules_only_its_own_queues_and_a_burst_schedules_none(
     ticking: Ticking, ledger: Ledger, client: QueueClient
 ):
     with ticking("last-tick") as process:

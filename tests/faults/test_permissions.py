@@ -1,4 +1,4 @@
-"""Real workers as users of Redis with the documented permissions, and with fewer."""
+"""Real workers as Redis users with the documented permissions, and with fewer."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def rule() -> list[str]:
 
 @pytest.fixture
 def log_in(redis_server: RedisServer, redis_connection: redis.Redis) -> Callable[..., str]:
-    """Makes a user with these rules: the address with its name and password."""
+    """Makes a user with these rules; returns the URL with its name and password."""
 
     def make(*rules: str) -> str:
         redis_connection.execute_command(
@@ -56,7 +56,7 @@ def test_the_documented_rule_is_enough_for_a_worker(
     ("without", "sentence"),
     [("subscribe", "SUBSCRIBE"), ("info", "maxmemory-policy"), ("publish", "PUBLISH")],
 )
-def test_a_worker_without_a_permission_says_so_once_and_polls(
+def test_a_worker_without_a_permission_logs_it_once_and_polls(
     scene: Scene, log_in: Callable[..., str], rule: list[str], without: str, sentence: str
 ):
     with scene.worker("slow", "ledger", redis_url=log_in(*rule, f"-{without}")) as process:

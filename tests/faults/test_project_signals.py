@@ -1,4 +1,4 @@
-"""Django signals of the package in a real worker, with receivers that fail beside those that write."""
+"""Django signals of the package in a real worker, with failing receivers beside working ones."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The proxy itself: what it cuts has run, what it passes is unchanged."""
+"""The proxy itself: a command whose reply it cuts has run, and data that it passes is unchanged."""
 
 import pytest
 import redis
@@ -31,7 +31,7 @@ def test_each_script_call_is_cut_once_and_its_repeat_passes(redis_server: RedisS
         assert rule.cut == 3
 
 
-def test_a_script_that_is_not_loaded_is_not_counted_as_a_lost_reply(redis_server: RedisServer):
+def test_a_script_that_is_not_loaded_does_not_count_as_a_lost_reply(redis_server: RedisServer):
     rule = CutEachOnce()
     with CuttingProxy(redis_server.port, rule) as proxy, through(proxy) as connection:
         with pytest.raises(redis.exceptions.NoScriptError):
@@ -57,7 +57,7 @@ def test_pipelines_and_large_values_pass_unchanged(redis_server: RedisServer):
         assert pipeline.execute() == [True, body, 1, {b"a": b"1"}]
 
 
-def test_a_refusing_proxy_cuts_what_is_open_and_answers_again_later(redis_server: RedisServer):
+def test_a_refusing_proxy_cuts_open_connections_and_answers_again_later(redis_server: RedisServer):
     with CuttingProxy(redis_server.port) as proxy, through(proxy) as connection:
         assert connection.ping()
         proxy.refuse = True

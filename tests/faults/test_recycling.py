@@ -1,4 +1,4 @@
-"""Children make room for new ones, and nothing is lost or run twice at the change."""
+"""Children are replaced by new ones, and no job is lost or run twice at the change."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 
-def test_a_child_is_replaced_after_so_many_messages(
+def test_a_child_is_replaced_after_its_maximal_number_of_jobs(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("ledger")
@@ -20,7 +20,7 @@ def test_a_child_is_replaced_after_so_many_messages(
     by_child: dict[int, int] = {}
     for entry in ledger.entries("end"):
         by_child[entry.pid] = by_child.get(entry.pid, 0) + 1
-    # Where the machine is slow, one gives back what waits and leaves before it has done its share.
+    # On a slow machine, a child gives back waiting messages and leaves before it has run its maximum.
     assert max(by_child.values()) == 20
     assert len(by_child) >= 5
     assert diary.ids("done") == set(ids)

@@ -1,4 +1,4 @@
-"""Redis comes back as another one: with nothing in it, or as the replica that takes its place."""
+"""Another Redis takes the place of the first one: an empty one, or the replica."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 
-def test_a_worker_goes_on_with_a_redis_that_has_forgotten_everything(
+def test_a_worker_continues_with_a_redis_that_has_lost_all_data(
     own_redis: Callable[..., RedisServer],
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -74,5 +74,5 @@ def test_nothing_acknowledged_is_lost_when_the_replica_takes_over(
         process.stop()
         invariants = Invariants(QueueClient(to_replica), ledger, Chronicle(replica.folder))
         invariants.sent("brisk", ids)
-        # What the old master had said last may not have reached the replica, and is done again.
+        # The last writes of the old master may not have reached the replica. These jobs run again.
         invariants.check(faults=1, drained=["brisk"])

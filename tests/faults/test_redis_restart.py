@@ -1,4 +1,4 @@
-"""Redis ends and comes back with its append-only file: page and worker go on by themselves."""
+"""Redis restarts with its append-only file: page and worker continue by themselves."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from tests.support.worker_process import WorkerProcess, site_environment
 
 
 def accepted(visitor: Visitor) -> str | None:
-    """The id of a posted message, None while the page cannot take one."""
+    """The id of a posted message, None while the page cannot accept one."""
     answer = visitor.press()
     return str(answer.json()["id"]) if answer.status == 202 else None
 
 
-def test_page_and_worker_go_on_when_redis_is_back(
+def test_page_and_worker_continue_when_redis_is_back(
     own_redis: Callable[..., RedisServer],
     worker: Callable[..., WorkerProcess],
     database: Path,

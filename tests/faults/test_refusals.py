@@ -1,4 +1,4 @@
-"""Redis answers and refuses for longer than the lease: for a worker that is the same as Redis being away."""
+"""Redis answers with errors for longer than the lease: for a worker this equals an outage of Redis."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LEASE_SECONDS = 2.0
 
 @contextmanager
 def read_only(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
-    """A failover made it a replica, and its next one a primary again."""
+    """A failover makes it a replica, and the next failover a primary again."""
     connection.execute_command("REPLICAOF", "127.0.0.1", "1")
     yield
     connection.execute_command("REPLICAOF", "NO", "ONE")
@@ -36,7 +36,7 @@ def without_replicas(server: RedisServer, connection: redis.Redis) -> Iterator[N
 
 @contextmanager
 def unable_to_save(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
-    """A folder has the name of its file, so no snapshot can be written."""
+    """A folder takes the name of the file, so no snapshot can be written."""
 
     def last_save() -> str:
         return connection.info("persistence")["rdb_last_bgsave_status"]

@@ -1,4 +1,4 @@
-"""A supervisor that the system, or the project, does not let do its work: it goes on and tries again."""
+"""A supervisor that the system or the project hinders: it continues and tries again."""
 
 import os
 import signal
@@ -34,14 +34,14 @@ def test_a_supervisor_that_may_not_fork_tries_again(scene: Scene, tmp_path: Path
         assert process.wait(within_seconds=20) == 0, process.tail()
 
 
-def test_an_exit_status_that_a_log_handler_takes_is_no_end_of_the_supervisor(scene: Scene):
+def test_a_supervisor_survives_a_log_handler_that_takes_its_childrens_exit_statuses(scene: Scene):
     env = {"DJANGO_SETTINGS_MODULE": "tests.faults.reaping_settings"}
     with scene.worker("slow", env=env) as process:
         first = scene.send("60 killed")
         scene.begun(first, process)
         scene.invariants.is_off = True
         pid = scene.ledger.entries("start")[0].pid
-        os.kill(process.pid, signal.SIGUSR1)  # It logs a line when it gets one.
+        os.kill(process.pid, signal.SIGUSR1)  # the supervisor logs a line for each signal
         process.wait_for_line("means nothing")
         os.kill(pid, signal.SIGKILL)
         os.kill(process.pid, signal.SIGUSR2)

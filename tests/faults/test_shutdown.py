@@ -1,4 +1,4 @@
-"""SIGTERM: what runs is finished, what waits is given back, and the exit code is 0."""
+"""SIGTERM: running jobs finish, waiting ones are given back, and the exit code is 0."""
 
 import signal
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counte
     assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (1, 0)
 
 
-def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_within_two_seconds(
+def test_a_job_released_at_the_end_of_the_grace_time_starts_elsewhere_within_two_seconds(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("slow")
@@ -78,7 +78,7 @@ def test_what_is_released_at_the_end_of_the_grace_time_another_worker_starts_wit
     assert (diary.row(message_id)["attempts"], diary.row(message_id)["crashes"]) == (0, 0)
 
 
-def test_an_idle_worker_ends_at_once(
+def test_an_idle_worker_ends_immediately(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     client.create_queue("ledger")
@@ -86,5 +86,5 @@ def test_an_idle_worker_ends_at_once(
         message_id = client.send_message("ledger", "warm up")
         eventually(lambda: message_id in ledger.ids("end"), of=process)
         process.terminate()
-        # It has 25 s of grace, and none of them is needed.
+        # It has 25 s of grace and needs none of them.
         assert process.wait(within_seconds=20) == 0, process.tail()

@@ -1,4 +1,4 @@
-"""Each signal that a worker may get: it stops in order, stops now, or means nothing; none counts a crash."""
+"""Each signal to a worker stops it in order, stops it immediately, or has no effect. None counts a crash."""
 
 import signal
 import sqlite3
@@ -42,7 +42,7 @@ def test_a_stop_signal_to_the_group_lets_the_running_message_finish(scene: Scene
     scene.invariants.check(faults=0, drained=["slow"], diary=scene.diary)
 
 
-def test_a_second_ctrl_c_gives_back_what_runs_and_counts_no_crash(scene: Scene):
+def test_a_second_ctrl_c_gives_back_running_jobs_and_counts_no_crash(scene: Scene):
     message_id = scene.send("60 too long to wait for")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -83,7 +83,7 @@ def test_one_ctrl_c_that_arrives_twice_lets_the_running_message_finish(scene: Sc
     assert scene.diary.outcomes(message_id) == [(1, "done")]
 
 
-def test_sigquit_stops_now_and_gives_back_what_runs(scene: Scene):
+def test_sigquit_stops_immediately_and_gives_back_running_jobs(scene: Scene):
     message_id = scene.send("60 too long to wait for")
     with scene.worker("slow") as process:
         scene.begun(message_id, process)
@@ -168,7 +168,7 @@ def test_a_signal_during_the_start_ends_process_1(scene: Scene, number: signal.S
     assert "Traceback" not in process.output
 
 
-def test_process_1_buries_orphans_and_leaves_exit_statuses_to_their_parents(scene: Scene):
+def test_process_1_reaps_orphans_and_leaves_exit_statuses_to_their_parents(scene: Scene):
     process = as_process_1(scene.worker("orphaning", env={"TEST_APPS": "tests.faults.orphans_app"}))
     scene.client.create_queue("orphaning")
     with process:
@@ -212,7 +212,7 @@ def test_a_child_that_holds_the_interpreter_lock_ends_after_its_supervisor(scene
         eventually(lambda: not process.members(), what=process.tail)
 
 
-def test_the_stack_dump_of_a_project_keeps_its_signal():
+def test_a_projects_signal_for_stack_dumps_keeps_its_handler():
     program = (
         "import faulthandler, os, signal; faulthandler.register(signal.SIGUSR1)\n"
         "from queueing.worker.stop_signals import StopSignals; StopSignals()\n"

@@ -1,4 +1,4 @@
-"""A worker that cannot begin says so and ends; one whose processes cannot live does not spin."""
+"""A worker that cannot start reports why and ends. If its processes die at their start, it backs off."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
 
-def test_an_import_error_in_a_handler_module_is_told_once_and_ends_the_worker(
+def test_an_import_error_in_a_handler_module_is_reported_once_and_ends_the_worker(
     client: QueueClient, worker: Callable[..., WorkerProcess]
 ):
     client.create_queue("ledger")
@@ -22,7 +22,7 @@ def test_an_import_error_in_a_handler_module_is_told_once_and_ends_the_worker(
         assert process.members() == []
 
 
-def test_processes_that_die_at_birth_are_replaced_ever_later(
+def test_processes_that_die_at_their_start_are_replaced_at_growing_intervals(
     client: QueueClient, worker: Callable[..., WorkerProcess]
 ):
     client.create_queue("ledger")

@@ -5,7 +5,7 @@ from tests.support.waiting import eventually
 from .scene import Scene
 
 
-def test_what_runs_in_a_paused_queue_ends_and_nothing_begins_until_it_is_resumed(scene: Scene):
+def test_running_jobs_of_a_paused_queue_end_and_none_begins_until_it_is_resumed(scene: Scene):
     scene.client.create_queue("ledger")
     running = scene.send("1 running")
     with scene.worker("slow", "ledger") as process:
@@ -13,7 +13,7 @@ def test_what_runs_in_a_paused_queue_ends_and_nothing_begins_until_it_is_resumed
         scene.client.pause_queue("slow")
         waiting = scene.send("0 waiting")
         scene.done(process, running)
-        # Its round begins with the paused queue, so it has looked there.
+        # The round begins with the paused queue, so the worker has checked it.
         scene.done(process, *(scene.client.send_message("ledger", "another queue") for _ in range(2)))
         assert waiting not in scene.ledger.ids()
         scene.client.resume_queue("slow")
@@ -21,7 +21,7 @@ def test_what_runs_in_a_paused_queue_ends_and_nothing_begins_until_it_is_resumed
     scene.invariants.check(faults=0, drained=["slow", "ledger"], diary=scene.diary)
 
 
-def test_a_purge_leaves_what_runs(scene: Scene):
+def test_a_purge_does_not_touch_running_jobs(scene: Scene):
     running, *waiting = scene.client.send_messages("slow", ["1.5 running", *["0 waiting"] * 2000])
     with scene.worker("slow") as process:
         scene.begun(running, process)
@@ -36,7 +36,7 @@ def test_a_purge_leaves_what_runs(scene: Scene):
     assert len(scene.ledger.runs()) == 2 + len(waiting) - purged
 
 
-def test_the_job_of_a_deleted_queue_ends_and_its_worker_makes_the_queue_anew(scene: Scene):
+def test_the_job_of_a_deleted_queue_ends_and_its_worker_creates_the_queue_again(scene: Scene):
     running, waiting = scene.client.send_messages("slow", ["1 running", "0 waiting"])
     with scene.worker("slow") as process:
         scene.begun(running, process)

@@ -1,4 +1,4 @@
-"""What runs past its time limit ends with its process, and takes nothing else along."""
+"""A run past its time limit ends with its process, and no other job is lost."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def test_a_run_past_its_time_limit_is_a_failed_attempt_and_the_others_finish(
 ):
     client.create_queue("limited")
     client.create_queue("slow")
-    # The others take longer than the limit and have none of their own.
+    # The others take longer than the limit and have no limit.
     late, other = client.send_message("limited", "60"), client.send_message("slow", "3 beside it")
     with worker("limited", "slow", "--threads", "3") as process:
         eventually(lambda: diary.row(late).get("state") == "dead", of=process)
@@ -28,7 +28,7 @@ def test_a_run_past_its_time_limit_is_a_failed_attempt_and_the_others_finish(
     assert client.queue_figures(["limited"])[0].dead == 1
 
 
-def test_what_does_not_finish_beside_it_within_the_grace_time_is_released(
+def test_jobs_beside_it_that_outlast_the_grace_time_are_released(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):
     client.create_queue("limited")

@@ -11,12 +11,12 @@ from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
-#: Seconds, of the fault tests' settings.
+#: Seconds, from the fault tests' settings.
 LEASE = 2
 QUEUES = ("brisk", "slow", "raising")
 
 
-def test_three_workers_sweep_record_and_keep_at_once_and_nothing_is_done_twice(
+def test_three_workers_sweep_record_and_keep_concurrently_and_do_nothing_twice(
     client: QueueClient,
     worker: Callable[..., WorkerProcess],
     ledger: Ledger,
@@ -45,7 +45,7 @@ def test_three_workers_sweep_record_and_keep_at_once_and_nothing_is_done_twice(
 
 
 def _phantoms(client: QueueClient) -> list[str]:
-    """What other programs leave behind: counts of messages that are gone, for the sweepers."""
+    """Leave counts of messages that are gone, as other programs do, for the sweepers."""
     fields = [f"{'0' * 30}{number:02d}:rc" for number in range(50)]
     client.redis.hset(Keys("rsmq").attributes("slow"), mapping=dict.fromkeys(fields, 1))
     return fields

@@ -59,7 +59,7 @@ def test_the_second_project_is_refused_at_its_start_until_it_takes_the_outbox(
     assert diary.ids() == set(ids)
 
 
-def test_a_worker_that_learns_it_later_claims_nothing_and_says_so(
+def test_a_worker_that_loses_the_outbox_later_claims_nothing_and_logs_it(
     client: QueueClient, worker: Callable[..., WorkerProcess], other: Path, redis_server: RedisServer
 ):
     client.create_queue("ledger")

@@ -1,4 +1,6 @@
-"""Databases that older releases made: frozen migrations add up, and other tables are told of."""
+"""Databases of older releases: frozen migrations lead to today's tables, and different tables are
+reported.
+"""
 
 import hashlib
 import sqlite3
@@ -15,7 +17,7 @@ from tests.support.program import Program
 from tests.support.waiting import eventually
 from tests.support.worker_process import MANAGE, WorkerProcess, environment, migrate
 
-#: A database notes only the name of a migration, so an edited one is applied nowhere. Add a new one instead.
+#: A database stores only the name of a migration, so an edited one is applied nowhere. Add a new one instead.
 FROZEN = {
     "0001_initial": "5f4c4c326052031159b2663334eb708298fbb325db54cb7ccfe400d62026392f",
     "0002_identity": "895aefd078c6d65d7deeb41ecb76f24ae01486250e25621efcd200bee586ed37",
@@ -30,11 +32,11 @@ def manage(database: Path, *words: str) -> Program:
 
 
 @pytest.mark.parametrize("name", FROZEN)
-def test_a_migration_that_was_released_is_never_edited(name: str):
+def test_a_released_migration_is_never_edited(name: str):
     assert hashlib.sha256((FOLDER / f"{name}.py").read_bytes()).hexdigest() == FROZEN[name]
 
 
-def test_a_history_survives_the_way_from_the_first_migration_to_the_last(
+def test_a_history_survives_all_migrations_from_the_first_to_the_last(
     client: QueueClient, worker: Callable[..., WorkerProcess], tmp_path: Path
 ):
     path = tmp_path / "old.sqlite3"
@@ -65,7 +67,7 @@ def unlike(tmp_path: Path) -> Path:
     return path
 
 
-def test_tables_that_no_migration_makes_are_told_of_and_lose_nothing(
+def test_tables_that_no_migration_makes_are_reported_and_lose_nothing(
     client: QueueClient, worker: Callable[..., WorkerProcess], unlike: Path
 ):
     remedy = "queueing_attempt.error_class is unknown.*manage.py migrate queueing zero"
@@ -84,6 +86,6 @@ def test_tables_that_no_migration_makes_are_told_of_and_lose_nothing(
     assert "W002" not in manage(unlike, "check", "--database", "default").output
 
 
-def test_migrate_itself_warns_of_no_missing_table(tmp_path: Path):
+def test_migrate_itself_does_not_warn_of_missing_tables(tmp_path: Path):
     program = manage(tmp_path / "empty.sqlite3", "migrate", "--verbosity", "0")
     assert program.output == ""

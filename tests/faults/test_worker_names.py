@@ -1,4 +1,4 @@
-"""The list of workers shows each one, whatever its name, and keeps one whose supervisor was killed."""
+"""The list of workers shows each worker under any name, and keeps one whose supervisor was killed."""
 
 import signal
 
@@ -19,7 +19,7 @@ def states(scene: Scene) -> dict[str, str]:
 
 
 def listed(scene: Scene, count: int, process: WorkerProcess) -> list[str]:
-    """The names in the list as soon as it has so many."""
+    """The names in the list as soon as it has ``count`` of them."""
     return sorted(eventually(lambda: len(states(scene)) == count and states(scene), of=process))
 
 

@@ -1,4 +1,4 @@
-"""Workers that have begun: each has run something, however long its start took."""
+"""Wait until workers have begun: each has run a message, however long its start took."""
 
 from collections.abc import Callable
 

@@ -1,1 +1,1 @@
-"""An app with schedules of every second, for the workers of one test alone."""
+"""An app with a tick each second, for the workers of one test."""

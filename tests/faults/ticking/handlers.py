@@ -1,4 +1,4 @@
-"""Every second a message with the tick's second; what runs is noted in the ledger."""
+"""Each second a message with the tick's second. Runs are written to the ledger."""
 
 import os
 from datetime import datetime
@@ -21,12 +21,12 @@ def _note(message: Message) -> None:
 @periodic(seconds=1, missed="all", body=second)
 @handler("all-ticks")
 def note_all(message: Message) -> None:
-    """Each tick, also those for which nobody was there."""
+    """Each tick, including those without a worker."""
     _note(message)
 
 
 @periodic("* * * * * *", missed="once", body=lambda tick: f"once {second(tick)}")
 @handler("last-tick")
 def note_last(message: Message) -> None:
-    """Of the ticks for which nobody was there only the last."""
+    """Only the last of the ticks without a worker."""
     _note(message)
