@@ -73,17 +73,17 @@ class Config:
     LOG_JOBS: bool = False
     #: A file that a worker touches as long as it lives and Redis answers; empty: none.
     HEALTH_FILE: str = ""
-    #: Handled failures after which a message is dead, where no policy says otherwise.
+    #: Handled failures after which a message is dead, unless its policy has a limit.
     MAX_ATTEMPTS: int = 5
     #: Crashes of its process after which a message is dead.
     MAX_CRASHES: int = 3
-    #: Processed jobs are kept in the database for so many days …
+    #: Days for which the database keeps processed jobs,
     HISTORY_DAYS: int = 30
-    #: … and so many rows at the most.
+    #: and the most rows.
     HISTORY_ROWS: int = 100_000
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
-    #: What /metrics and /queues.json are asked with; empty: they answer in development only.
+    #: The token that /metrics and /queues.json require; empty: they answer in development only.
     METRICS_TOKEN: str = field(default="", repr=False)
     #: Values whose names contain one of these are not shown. Case, ``-`` and ``_`` do not matter.
     REDACT: tuple[str, ...] = (

@@ -15,7 +15,7 @@ class Runtime(Protocol):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker has been told to stop."""
+        """Whether the worker is stopping."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Report the progress of a run to the console. It may be dropped, and raises nothing."""
@@ -71,7 +71,7 @@ class Context:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker has been told to stop: a long job may end early, by raising, or go on."""
+        """Whether the worker is stopping: a long job may end early, by raising, or continue."""
         return self._runtime.is_stopping
 
     def progress(self, fraction: float, note: str = "") -> None:

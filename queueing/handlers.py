@@ -41,11 +41,11 @@ ValueOf = Callable[[Any], Any]
 
 
 class Runnable(Protocol):
-    """The code of a message, whatever registered it. It must not keep anything of one run."""
+    """The code of a message: a handler or a task. It must not keep anything of one run."""
 
     @property
     def name(self) -> str:
-        """What history, logs and console call it."""
+        """Its name in history, logs and console."""
 
     @property
     def policy(self) -> Policy: ...
@@ -96,8 +96,8 @@ _resolved_queues: list[Callable[[], list[str]]] = []
 def handler(queue: str) -> Callable[[Function], Function]:
     """Register a function, sync or async, of a ``Message`` (and a ``Context``) for a queue's messages.
 
-    Raises ``ImproperlyConfigured`` where another function has that queue, or where its name is too
-    long for a dead-letter queue beside it.
+    Raises ``ImproperlyConfigured`` if another function has that queue, or if its name is too long for a
+    dead-letter queue beside it.
     """
     if len(dead_letter_queue(queue)) > MAX_NAME:
         raise ImproperlyConfigured(
@@ -129,7 +129,7 @@ def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
 
 
 def remove_resolver(resolver: Resolver) -> None:
-    """Ask ``resolver`` no more."""
+    """Remove ``resolver`` again."""
     index = _resolvers.index(resolver)
     del _resolvers[index], _resolved_queues[index]
 
@@ -150,7 +150,7 @@ def queues_of(function: Any) -> list[str]:
 
 
 def find(queue: str, message: Message) -> Runnable:
-    """The code of a message, or ``NoHandler`` with a sentence that says how to register some."""
+    """The code of a message. Raises ``NoHandler`` with a sentence about how to register some."""
     for resolver in _resolvers:
         found = resolver(queue, message)
         if found is not None:
@@ -164,7 +164,7 @@ def has_handler(queue: str) -> bool:
 
 
 def handler_of(queue: str) -> Handler:
-    """The handler of ``queue``, or ``NoHandler`` with a sentence that says how to register one."""
+    """The handler of ``queue``. Raises ``NoHandler`` with a sentence about how to register one."""
     try:
         return _handlers[queue]
     except KeyError:

@@ -13,7 +13,7 @@
 Every worker takes care of the schedules of the queues it consumes. However many do, a tick sends one
 message: the script that sends it notes in the same step that the tick is done, by Redis' clock. A
 schedule begins when a worker names it for the first time, and again when its times change; it does not
-run at once. If the change is taken back, the older times go on from the last tick that was settled.
+run at once. If the change is taken back, the older times continue from the last tick that was settled.
 Ticks for which no worker was there are made up for as ``missed`` says.
 """
 
@@ -42,7 +42,7 @@ MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """One ``@periodic``, before it is known what it stands on."""
+    """One ``@periodic``, before its handler or task is known."""
 
     subject: Any
     timetable: Timetable
@@ -61,7 +61,7 @@ class _Said:
         return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
 
 
-#: Makes the target of what is no handler, with its arguments, or ``None`` where it knows no such thing.
+#: Makes the target of a subject that is not a handler, with its arguments; ``None``: another maker's.
 Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
 
 _said: list[_Said] = []
@@ -83,13 +83,13 @@ def periodic(
     """Let a handler or a task run at certain times: above ``@handler`` or ``@task``.
 
     ``when`` is cron text of five fields (of six, with seconds first) on the clocks of ``time_zone``
-    (the setting ``TIME_ZONE`` unless given; ``queueing/scheduling/triggers.py`` says what happens when clocks
-    change), or a ``timedelta``. That, or ``seconds``, is an interval of whole seconds which counts
-    from the epoch: every 30 is at :00 and :30 of each minute.
+    (the setting ``TIME_ZONE`` unless given; for changes of clocks see
+    ``queueing/scheduling/triggers.py``), or a ``timedelta``. That, or ``seconds``, is an interval of whole
+    seconds which counts from the epoch: every 30 is at :00 and :30 of each minute.
 
-    ``missed`` says what becomes of ticks for which no worker was there: ``once`` sends one message
+    ``missed`` decides about ticks for which no worker was there: ``once`` sends one message
     for the last of them, ``all`` one for each of the last hundred, ``skip`` none, unless the last
-    one is less than a minute late. ``name`` tells several schedules of one function apart.
+    one is less than a minute late. Several schedules of one function need different values of ``name``.
 
     A handler's message has the text ``body``, or what ``body`` returns for its tick, an aware
     ``datetime``: it is called in the keeper of the worker, so it has to be quick. A task is given
@@ -107,7 +107,7 @@ def periodic(
 
     def register(subject: Subject) -> Subject:
         new = _Said(subject, timetable, missed, name, body, args, kwargs or {})
-        # What a module said before it was imported anew is not said twice.
+        # A module that is imported again replaces its schedules.
         _said[:] = [said for said in _said if not said.is_replaced_by(new)] + [new]
         return subject
 
@@ -115,9 +115,9 @@ def periodic(
 
 
 def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:
-    """Let ``maker`` be asked for the target of what is no handler.
+    """Let ``maker`` find the targets of subjects that are not handlers.
 
-    ``modules`` imports the modules in which that lies, for whoever has to know all schedules.
+    ``modules`` imports their modules, for callers that need all schedules.
     """
     _makers.setdefault(maker, modules)
 

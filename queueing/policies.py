@@ -1,13 +1,13 @@
 """How often a message is tried, how long between, and how long one run may take."""
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .backoff import exponential
 from .broker.rsmq_values import MAX_SECONDS
 from .exceptions import ResultRefused
 
@@ -17,13 +17,18 @@ Function = TypeVar("Function")
 #: exception and its ``TaskResult``) that returns seconds.
 Backoff = float | Callable[[BaseException, Any], float]
 
-#: Where ``@policy`` notes what it was told, on the function itself.
+#: The attribute of a function that holds its policy.
 MARK = "queueing_policy"
+
+
+#: The default back-off, in seconds.
+BASE_SECONDS = 2.0
+CAP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What was said about the runs of a function; ``None`` where nothing was.
+    """The policy for the runs of a function; ``None`` means the default.
 
     ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
     is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
@@ -44,8 +49,8 @@ class Policy:
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """Seconds to wait after the given attempt (from 1) failed with ``error``.
 
-        ``subject`` is what a back-off function is told instead of the number of the attempt. Raises what
-        that function does, and ``ValueError`` if it returns no such number.
+        A back-off function gets ``subject``, if there is one, instead of the number of the attempt. Raises
+        what that function does, and ``ValueError`` if it returns no such number.
         """
         if self.backoff is None:
             return exponential(attempt)
@@ -70,7 +75,7 @@ def seconds(value: Any) -> float:
 def policy(
     *, max_attempts: int | None = None, backoff: Backoff | None = None, timeout: float | None = None
 ) -> Callable[[Function], Function]:
-    """Say how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
+    """Set how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
 
     With ``max_attempts=1`` a failure or a crash is the end. A job that the grace time cuts off runs again.
     ``timeout`` in seconds ends one run: an async function is cancelled, one in a thread ends with its
@@ -97,5 +102,13 @@ def policy(
 
 
 def policy_of(function: Callable[..., Any]) -> Policy:
-    """What ``@policy`` said about a function, or about the function of a partial."""
+    """The policy of a function, or of the function of a partial."""
     return getattr(getattr(function, "func", function), MARK, DEFAULT_POLICY)
+
+
+def exponential(attempt: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
+    """Seconds after the given attempt (from 1): doubling, with jitter of half either way.
+
+    The jitter keeps what failed together from coming back together.
+    """
+    return min(cap, base * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

@@ -2,24 +2,13 @@
 
 Connect receivers in ``AppConfig.ready`` or in a ``handlers.py``, so that every process of a worker has them.
 
-================== ============================== ==================================================
-signal             arguments                      sent
-================== ============================== ==================================================
-``message_sent``   ``queue``, ``ids``,            after Redis has stored messages, in the process that
-                   ``messages``                   sends; ``messages`` are texts or ``Draft`` objects
-``job_started``    ``context``                    before the code of a message runs, in its thread
-``job_finished``   ``outcome``                    after a delivery has ended in any state
-``job_retrying``   ``outcome``                    after ``job_finished``, if the job runs again
-``job_dead``       ``outcome``                    after ``job_finished``, if the job is dead
-``worker_started`` ``worker``, ``queues``         in the supervisor, before it starts a child
-``worker_stopping`` ``worker``                    in the supervisor, when it begins to stop
-``child_started``  ``worker``, ``child``          in a child, before it claims: set up here what exists
-                                                  once per process, such as a pool or a tracer
-``child_stopping`` ``worker``, ``child``          in a child that has finished its jobs, before it exits
-================== ============================== ==================================================
+The comment above each signal has its arguments and the moment at which it is sent. Their types are:
 
-``context`` is a ``queueing.context.Context``, ``outcome`` a ``queueing.broker.outcomes.Outcome``, whose
-``event`` is the state. ``worker`` and ``child`` are names, ``queues`` and ``ids`` are lists of texts.
+- ``context``: a ``queueing.context.Context``
+- ``outcome``: a ``queueing.broker.outcomes.Outcome``, whose ``event`` is the state
+- ``queue``, ``worker``, ``child``: names
+- ``ids``, ``queues``: lists of texts
+- ``messages``: a sequence of texts and ``Draft`` objects
 
 A child sends ``job_finished`` for the deliveries that it has settled, in the thread that claims: a slow
 receiver delays the next claim. The recorder of a worker sends it for the others, after they are in the
@@ -42,14 +31,25 @@ __all__ = [
 
 logger = logging.getLogger("queueing")
 
+#: ``queue``, ``ids``, ``messages``: after Redis has stored messages, in the process that sends. A schedule
+#: reports the last message of a step.
 message_sent = Signal(use_caching=True)
+#: ``context``: before the code of a message runs, in its thread.
 job_started = Signal(use_caching=True)
+#: ``outcome``: after a delivery has ended in any state.
 job_finished = Signal(use_caching=True)
+#: ``outcome``: after ``job_finished``, if the job runs again.
 job_retrying = Signal(use_caching=True)
+#: ``outcome``: after ``job_finished``, if the job is dead.
 job_dead = Signal(use_caching=True)
+#: ``worker``, ``queues``: in the supervisor, before it starts a child.
 worker_started = Signal(use_caching=True)
+#: ``worker``: in the supervisor, when it begins to stop. The stop waits for the receivers.
 worker_stopping = Signal(use_caching=True)
+#: ``worker``, ``child``: in a child, before it claims. Set up here what exists once per process, such as a
+#: pool or a tracer.
 child_started = Signal(use_caching=True)
+#: ``worker``, ``child``: in a child that has finished its jobs, before it exits.
 child_stopping = Signal(use_caching=True)
 
 

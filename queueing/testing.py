@@ -42,7 +42,7 @@ from .worker.shared_memory import SharedMemory
 
 __all__ = ["fake_queues", "run_pending"]
 
-#: Messages that are run at the most: what sends itself anew would never end.
+#: The most messages of one call: a handler that sends to its own queue would never end.
 LIMIT = 1000
 
 
@@ -67,9 +67,9 @@ def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
 def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list[Outcome]:
     """Run all that is due in ``queues`` (none: in all that have code here), as a worker would, but here.
 
-    Handlers and tasks run with your policies; what fails is retried or dead, and its ``Outcome`` says so
+    Handlers and tasks run with your policies; a failure is retried or dead, as its ``Outcome`` shows
     (``event``, ``error``, ``traceback``, ``exception``). ``delayed``: bring forward what is not due yet,
-    retries, too. What a run sends is run as well. Time limits are not watched. Returns the outcomes in
+    retries, too. Messages that a run sends are run, too. Time limits are not watched. Returns the outcomes in
     their order.
     """
     outcomes: list[Outcome] = []

@@ -41,7 +41,7 @@ KNOWN_SECONDS = 1.0
 
 
 class Route:
-    """Of a task that is valid, as it is sent now (``using``). Worked out once for a loop that sends it."""
+    """The target of a valid task as it is sent now (``using``). It is made once for a loop of sends."""
 
     __slots__ = ("_due_ms", "_is_plain", "_known", "_known_until", "_priority", "queue", "task", "write")
 
@@ -56,7 +56,7 @@ class Route:
         self.write = BodyWriter(task.module_path, task.priority, run_after).write
 
     def message(self, body: str) -> str | Draft:
-        """What is sent for one body: the body alone where there is no more to say."""
+        """The message for one body: the body alone if there is nothing else to send."""
         return body if self._is_plain else self.draft(body)
 
     def draft(self, body: str, id: str | None = None) -> Draft:
@@ -121,7 +121,7 @@ class RSMQBackend(BaseTaskBackend):
         self._given_queues = params.get("QUEUES")
         if isinstance(self._given_queues, str):
             self.queues = {self._given_queues}
-        #: That of the task which was sent last.
+        #: The route of the task that was sent last.
         self._route: Route | None = None
 
     # --- sending ------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class RSMQBackend(BaseTaskBackend):
     # --- asking and taking back ---------------------------------------------------------------
 
     def get_result(self, result_id: str) -> TaskResult:
-        """What became of a task, at this moment, wherever it is.
+        """The result of a task at this moment.
 
         Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
         """
@@ -259,7 +259,7 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """What is wrong with the name of a queue for tasks, if anything is."""
+    """The problem with the name of a queue for tasks; empty if there is none."""
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
         return "is no name of a queue: it has letters, digits, - and _."
     if len(queue) > MAX_NAME:

@@ -12,7 +12,7 @@ from queueing.policies import Policy, policy_of, seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """What ``OPTIONS`` may say, times in seconds. What ``@policy`` says goes before the first three."""
+    """The values of ``OPTIONS``, times in seconds. ``@policy`` overrides the first three."""
 
     #: Handled failures until a task is dead; ``None``: the setting ``MAX_ATTEMPTS``.
     max_attempts: int | None = None
@@ -28,7 +28,7 @@ class TaskOptions:
     modules: tuple[str, ...] = ()
 
     def policy_for(self, function: Callable[..., Any]) -> Policy:
-        """What ``@policy`` said of a function, and what these options say where it said nothing."""
+        """The policy of a function, completed by these options."""
         said = policy_of(function)
         backoff = import_string(self.backoff) if isinstance(self.backoff, str) else self.backoff
         return replace(

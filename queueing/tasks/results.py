@@ -113,7 +113,7 @@ def error_of(outcome: Outcome) -> TaskError:
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
     """The body, from wherever it is still whole; with nothing but the name where it was too long to be kept.
 
-    ``None``: this is no task.
+    ``None`` if the message is not a task.
     """
     for text in (where.body, *(outcome.body for outcome in past)):
         if task_body.is_task(text):
@@ -153,7 +153,7 @@ def result_of(
 
 def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:
     newest = past[-1] if past else None
-    # The database was asked last, so it may know of an end that came after the look at the queue.
+    # The database was read last, so it may have an end that came after the queue was read.
     has_moved_on = newest and (newest.rc > where.rc or (where.worker and newest.rc == where.rc))
     if where.queue and not has_moved_on:
         return TaskResultStatus.RUNNING if where.worker else TaskResultStatus.READY

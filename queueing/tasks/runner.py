@@ -20,7 +20,7 @@ from . import results
 from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
 from .results import TaskLookup
 
-#: What a task may return, as JSON: it waits in Redis until it is in the database.
+#: The longest result of a task, as JSON: it waits in Redis until it is in the database.
 RESULT_CHARACTERS = 1_000_000
 
 logger = logging.getLogger("queueing.worker")

@@ -169,7 +169,7 @@ def _import_modules() -> None:
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
-    """Where the task of a schedule goes, ``None`` if its backend is another one."""
+    """The target of a schedule of a task, ``None`` if its backend is another one."""
     if not isinstance(subject, Task):
         return None
     backend = subject.get_backend()

@@ -96,7 +96,7 @@ class Child:
     """One child of a worker.
 
     ``orders`` is the read end of a pipe to which nothing is written. Its end is the order to stop, also if
-    the supervisor has died. ``recorder_waker`` tells the keeper that there is something to record.
+    the supervisor has died. ``recorder_waker`` wakes the keeper to record outcomes.
     """
 
     def __init__(

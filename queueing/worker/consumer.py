@@ -34,11 +34,11 @@ from .thread_pool import ThreadPool
 
 logger = logging.getLogger("queueing.worker")
 
-#: What waits behind a job that takes longer is given back, for another child to run.
+#: Messages that wait behind a longer job are given back, so that another child can run them.
 STUCK_SECONDS = 0.2
 #: How often a child whose crew has messages waiting settles what it has finished.
 SETTLE_SECONDS = 0.05
-#: From a half full outbox on, no claim follows a settle for up to so long, so that the history keeps up.
+#: Back-pressure: once the outbox is half full, the next claim is delayed by up to this time.
 FULL_SECONDS = 1.0
 #: With more queues than that, a child that is woken asks which has something before it claims.
 LOOK_FIRST = 6
@@ -93,7 +93,7 @@ class Consumer:
         self.is_quiet = True
 
     def pause(self, paused: bool) -> None:
-        """Claim nothing for now, or again; what it has in hand goes on."""
+        """Claim nothing for now, or again. The jobs in hand continue."""
         if self.is_paused and not paused:
             self.rotation.begin()
         self.is_paused = paused
@@ -102,7 +102,7 @@ class Consumer:
         """Something may have been sent."""
         self.listener.drain()
         self.rotation.begin()
-        # To look first pays where the message may lie far down.
+        # With many queues, one call that asks all of them is cheaper than a claim of each.
         self._was_woken = len(self.lanes) > LOOK_FIRST
 
     @property
@@ -129,7 +129,7 @@ class Consumer:
             if (self.rotation.is_round_due or self._was_woken) and not self._exchange:
                 self._look_around()
             self._exchange = self._exchange or self._next_exchange()
-            # Until the reply is here nobody knows what the claim has taken: the keeper extends it.
+            # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
             replies = self._run(self._exchange.calls)
         except QueueUnavailable as error:
@@ -178,7 +178,7 @@ class Consumer:
                 self._breaks(self.lanes[queue], error)
 
     def _look_around(self) -> None:
-        """Begin a round at the first queue that has something: where none has, one call tells of all."""
+        """Begin a round at the first queue with a due message. One call asks for all queues."""
         self._was_woken = False
         if len(self.lanes) == 1 or self._unsettled or not self._room():
             return
@@ -209,7 +209,7 @@ class Consumer:
 
     def _add_claim(self, exchange: Exchange) -> None:
         room = self._room()
-        # Where a settle is on its way already, looking costs next to nothing.
+        # Beside a settle that is sent anyway, a claim costs next to nothing.
         is_wanted = not self.rotation.is_idle or exchange.calls
         if not room or not is_wanted or self.rotation.is_broken(self.rotation.queue):
             return
@@ -335,7 +335,7 @@ class Consumer:
         if self.wants_announcements:
             self._wanted_at = now
             if self.listener.start():
-                # What was sent between the claim and the subscription was announced to nobody.
+                # Announcements between the claim and the subscription were lost.
                 self.rotation.begin()
         elif self.listener.is_listening and now - self._wanted_at > BUSY_SECONDS:
             self.listener.stop()

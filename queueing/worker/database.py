@@ -12,7 +12,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
-    """Of each thread: whether it may have a connection. To ask Django costs more than a tiny job does."""
+    """Whether each thread may have a connection. To ask Django costs more than a tiny job does."""
 
     may_be_connected = False
     #: Whether messages run in it. Any other thread that connects may be the one of async functions.

@@ -1,4 +1,4 @@
-"""Tells Redis that a worker lives, where, with what, and what it runs; and hears what it is told."""
+"""Reports to Redis that a worker lives and what it runs. The reply has its orders."""
 
 import json
 import os
@@ -27,7 +27,7 @@ MEASURE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What tells this life of a worker from others of its name. It is made by the supervisor."""
+    """The identity of one life of a worker among others of its name. The supervisor makes it."""
 
     pid: int = field(default_factory=os.getpid)
     token: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -114,7 +114,7 @@ def _pid(child: "Kept") -> int:
 
 
 def _memory_bytes(pid: int) -> int:
-    """The memory of a process, what it shares with others in proportion where the system tells; 0: gone."""
+    """The memory of a process, with its part of shared memory if the system knows it; 0: gone."""
     try:
         process = psutil.Process(pid)
         try:

@@ -1,20 +1,28 @@
-"""The worker's log lines, worded in one place: one for each outcome that matters.
+"""The log of a worker: a line for each outcome that matters, its form, and its place.
 
-Short successes are told once a second with their number.
+Short successes are counted, and logged once a second. The log is printed to stderr, unless the ``LOGGING`` of
+the project has a handler for it.
 """
 
+import json
 import logging
+import sys
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from queueing.broker.outcomes import Outcome, State
-from queueing.logging import safe
+from queueing.context import current
+from queueing.logging import TextFormatter, safe
 from queueing.text.errors import as_text, cut
 
 logger = logging.getLogger("queueing.worker")
 
-#: Runs of at least so many seconds get a line of their own.
+#: Runs of at least this time get a line of their own.
 NOTABLE_SECONDS = 0.1
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+#: Django's logger of tasks, and that of its backport.
+OF_TASKS = ("django.tasks", "django_tasks")
 
 
 class OutcomeLog:
@@ -44,7 +52,7 @@ class OutcomeLog:
             _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 
     def flush(self, *, at_end: bool = False) -> None:
-        """Once a second, and at the end, say how many short ones were done."""
+        """Once a second, and at the end, log the number of short successes."""
         now = time.monotonic()
         if self._count and (at_end or now - self._since >= 1):
             logger.info("%d done in %.1f s", self._count, now - self._since)
@@ -76,3 +84,80 @@ def _write(level: int, outcome: Outcome, text: str) -> None:
 
 def _seconds(outcome: Outcome) -> float:
     return (outcome.finished_ms - outcome.started_ms) / 1000 if outcome.started_ms else 0.0
+
+
+class JsonFormatter(logging.Formatter):
+    """time, level, logger, message; of a run: queue, id, attempt and what its handler added."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line for any record."""
+        head = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        # A field that a handler adds replaces none of these.
+        line: dict[str, Any] = {**head, **_run(), **getattr(record, "job", {}), **head}
+        if record.exc_info:
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
+        # ASCII, so that nothing in a message breaks the line or the collector's encoding.
+        try:
+            return json.dumps(line, default=as_text)
+        except Exception:
+            # A handler may add any object to its lines.
+            return json.dumps({name: as_text(value) for name, value in line.items()})
+
+
+def use_json() -> None:
+    """Give every handler of the log this form."""
+    named = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    for logger in [logging.root, *named]:
+        for handler in logger.handlers:
+            handler.setFormatter(JsonFormatter())
+    if logging.lastResort:  # It prints the records that no handler takes.
+        logging.lastResort.setFormatter(JsonFormatter())
+
+
+def _run() -> dict[str, Any]:
+    """The run that is logging now, if any."""
+    context = current.get()
+    if context is None:
+        return {}
+    id, rc = context.receipt
+    return {**context.log_fields, "queue": context.queue, "id": id, "rc": rc, "attempt": context.attempt}
+
+
+def open_outlet() -> None:
+    """Print the log of the queue to stderr if no handler takes it, and each failed task once."""
+    logger = logging.getLogger("queueing")
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(TextFormatter(FORMAT))
+        logger.addHandler(handler)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+    for name in OF_TASKS:
+        _print_once(logging.getLogger(name))
+
+
+def _print_once(of_tasks: logging.Logger) -> None:
+    """Keep the logger of tasks off the terminal: the worker prints a line for each outcome itself.
+
+    Files, mails and services that the project has connected still get its records. Handlers of this logger
+    itself are the project's wish.
+    """
+    if of_tasks.handlers:
+        return
+    if logging.lastResort:
+        logging.lastResort.addFilter(_is_not_of_tasks)
+    above: logging.Logger | None = of_tasks
+    while above is not None:
+        for handler in above.handlers:
+            if getattr(handler, "stream", None) in (sys.stdout, sys.stderr):
+                handler.addFilter(_is_not_of_tasks)
+        above = above.parent if above.propagate else None
+
+
+def _is_not_of_tasks(record: logging.LogRecord) -> bool:
+    return record.name not in OF_TASKS

@@ -20,7 +20,7 @@ logger = logging.getLogger("queueing.worker")
 
 #: How long the start of a worker waits for the answers.
 PATIENCE_SECONDS = 3.0
-#: How the asking process says that the outbox is another project's.
+#: The exit code of the asking process if the outbox belongs to another project.
 REFUSED = 3
 
 
@@ -33,7 +33,7 @@ def refusal(config: Config) -> NotOwner | None:
     except OSError:
         os.close(read)
         os.close(write)
-        return None  # The supervisor tries again to fork; the recorder looks at the owner, too.
+        return None  # The supervisor tries again to fork; the recorder checks the owner, too.
     if not pid:
         _ask(config)
     os.close(write)

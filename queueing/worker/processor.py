@@ -25,7 +25,7 @@ from .shared_memory import Mark
 
 logger = logging.getLogger("queueing.worker")
 
-#: What an async function may take to end after it was cancelled at its time limit.
+#: The time for an async function to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
 DONE = Verdict(State.DONE)
 
@@ -39,7 +39,7 @@ class Processor:
         self._clean = CleanContext()
 
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
-        """Run the code of a delivery and tell what became of it. Survives whatever it raises.
+        """Run the code of a delivery. Returns its outcome, also if the code raises anything.
 
         ``mark`` is set for the others to see before anything of it begins; the caller takes it away.
         """
@@ -48,7 +48,7 @@ class Processor:
         try:
             return self._clean.run(self._process, delivery, mark, started_ms)
         except BaseException as thrown:
-            # Only what another thread throws into this one gets here. The thread has to go on.
+            # Another thread has thrown it into this one, which has to continue.
             context = Context(delivery, self.runtime)
             return self._outcome(delivery, context, None, started_ms, "", thrown)
 
@@ -64,7 +64,7 @@ class Processor:
             runnable = handlers.find(delivery.queue, delivery.message)
             result = self._run(runnable, context, mark)
         except BaseException as raised:
-            # SystemExit and KeyboardInterrupt, too: a handler's are no order to this process.
+            # SystemExit and KeyboardInterrupt, too: those of a handler must not end this process.
             error = raised
         end_if_fork(error)
         self._tend_connections()
@@ -86,7 +86,7 @@ class Processor:
             end_if_fork()
             if is_pending(returned):
                 if limit and deadline:
-                    # The loop cancels it; only if it does not let the loop go on, its process has to end.
+                    # The loop cancels it. If it blocks the loop, its process has to end.
                     mark.limit(deadline + CANCELLING_SECONDS, limit)
                 returned = self._await(awaited(returned), deadline, limit or 0)
             refuse_lazy(returned)
@@ -124,7 +124,7 @@ class Processor:
             event=event,
             worker=self.runtime.worker,
             handler=runnable.name if runnable else "",
-            # What is released has not begun, and was no attempt.
+            # A released message has not begun, so this was not an attempt.
             started_ms=None if event == State.RELEASED else started_ms,
             finished_ms=self.now_ms(),
             attempts=delivery.failed + (event != State.RELEASED),

@@ -49,7 +49,7 @@ class Reaper:
         self.client, self.config, self.queues = client, config, queues
         self._deaths: deque[Death] = deque()
         self._log = OutcomeLog(log_jobs=False)
-        #: Whether something was written for the recorder since it was last looked at.
+        #: Whether something was written for the recorder. The keeper resets it.
         self.has_recorded = False
 
     @property
@@ -110,7 +110,7 @@ class Late:
         self.worker = worker
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
-        """Nobody is there to tell."""
+        """Do nothing: the run is over."""
 
 
 class _Bounded:

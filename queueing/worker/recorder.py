@@ -1,7 +1,6 @@
 """Drains the outbox into the database: one row per message, one attempt per receipt, each once.
 
-What it writes may be written again without harm, so an entry leaves the outbox only after its rows
-are committed.
+An entry leaves the outbox only after its rows are committed, because rows may be written again without harm.
 """
 
 import logging
@@ -36,10 +35,10 @@ ENTRIES = 50
 GATHER_SECONDS = 0.1
 #: Without a wake-up it looks this often, for what others have left.
 POLL_SECONDS = 30.0
-#: Another worker's recorder is at work: look again after this.
+#: The pause if the recorder of another worker is at work.
 YIELD_SECONDS = 1.0
 #: A recorder that found entries of a newer release reads nothing for so long, so that a newer recorder, which
-#: looks again after YIELD_SECONDS, gets its turn.
+#: tries again after YIELD_SECONDS, gets its turn.
 GIVE_WAY_SECONDS = outbox.GIVING_WAY_MS / 1000 + YIELD_SECONDS
 MAX_PAUSE_SECONDS = 15.0
 PRUNE_SECONDS = 60.0
@@ -59,7 +58,7 @@ class Recorder:
         self._failures = 0
         self._guard = Guard("recorder")
         self._is_behind = False
-        #: The last entry that was looked at on this way through the outbox.
+        #: The last entry that was read in this pass through the outbox.
         self._after = self._identity = ""
         #: Whether the outcomes of this worker can reach its database.
         self.is_owner = True
@@ -79,7 +78,7 @@ class Recorder:
         self._ended.wait(seconds)
 
     def run(self) -> None:
-        """Turn until told to finish and nothing is left."""
+        """Turn until ``finish`` is called and nothing is left."""
         pause_seconds = 0.0
         while not self._is_over(pause_seconds):
             was_woken = self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
@@ -151,7 +150,7 @@ class Recorder:
         return 0.0
 
     def _begin(self) -> str:
-        """Look at the tables before the first turn. Returns the identity of the database."""
+        """Check the tables before the first turn. Returns the identity of the database."""
         if problem := schema.problem(Job.objects.db):
             raise DatabaseError(problem)
         return ownership.identity(self.client)

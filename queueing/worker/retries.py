@@ -8,14 +8,14 @@ from queueing.handlers import Runnable
 from queueing.policies import DEFAULT_POLICY, Policy
 from queueing.text.errors import sentence
 
-#: Code that is not here may be of a release that is on its way to this worker. A message is given back for it
-#: so often, late, and about an hour long in all; it is no attempt, so all of them are left once it is here.
+#: Code that is not here may be of a release that is on its way to this worker. A message is given back this
+#: many times, for about an hour in all. None of them counts as an attempt.
 WAITS = 10
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
 
 
 class MayNotRunAgain(Exception):
-    """What may run only once has been begun before, and nobody knows how far it came."""
+    """A job that may run only once has begun before, and its end is unknown."""
 
     def __init__(self) -> None:
         super().__init__("its process died while it ran, and it may be tried only once")
@@ -70,6 +70,6 @@ def verdict(
 
 
 def _policy_of(error: BaseException) -> Policy:
-    """How often to look for code that was not found: what says so may say that, too."""
+    """How often to try a message whose code was not found: the error may have a policy."""
     policy = getattr(error, "policy", None)
     return policy if isinstance(policy, Policy) else DEFAULT_POLICY

@@ -1,4 +1,4 @@
-"""What surrounds the code of one run: a clean context, an event loop, and a check of what it returned.
+"""The runtime of one job: a clean context, an event loop, and a check of the returned value.
 
 A clean context keeps from each run what another run has set of Python's context variables: the language, the
 time zone, the decimal context, and variables of the project and its libraries. Django keeps its caches there
@@ -105,7 +105,7 @@ def refuse_lazy(value: Any) -> None:
             raise NothingRan(words)
 
 
-#: A loop that does not go on for so long is blocked. That is reported once in ``REPORT_SECONDS``.
+#: A loop that does not turn for that long is blocked. That is reported once in ``REPORT_SECONDS``.
 BLOCKED_SECONDS, REPORT_SECONDS = 5.0, 60.0
 STACK_FRAMES = 5
 
@@ -120,7 +120,7 @@ class LoopLost(Exception):
 class EventLoop:
     """One asyncio loop in a thread of its own, started with the first coroutine.
 
-    A loop that cannot go on is replaced, and what ran on it has failed: nothing waits for it for ever.
+    A broken loop is replaced. The functions that ran on it have failed, so nothing waits for ever.
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class EventLoop:
                     self._looking.release()
 
     def _report_if_blocked(self) -> None:
-        """Log where a handler keeps the loop from going on, for all others on it wait."""
+        """Log the place at which a handler blocks the loop, because all others on it wait."""
         loop, thread, goes_on = self._loop, self._thread, threading.Event()
         if loop is None or thread is None or time.monotonic() < self._reported_at + REPORT_SECONDS:
             return

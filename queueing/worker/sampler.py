@@ -1,4 +1,4 @@
-"""Notes how the queues of a namespace stand, for the charts, once a minute and by one worker of all."""
+"""Samples the figures of the queues for the charts: once a minute, by one of the workers."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from queueing.broker.keys import is_dead_letter_queue
 from queueing.client import QueueClient
 from queueing.monitoring.store import sample_queues
 
-#: Queues that are looked at in a minute, so that neither Redis nor its memory is at the mercy of whoever
-#: makes queues: the worker's own, then the others by name.
+#: The most queues of one sample, so that the number of queues does not matter to Redis: the worker's own
+#: first, then the others by name.
 MAX_QUEUES = 100
 
 
@@ -19,9 +19,9 @@ class Sampler:
         self.client, self.queues = client, queues
 
     def step(self, names: Sequence[str]) -> None:
-        """Note how these queues, and those of this worker, stand now. Raises ``QueueError``.
+        """Sample these queues and those of this worker. Raises ``QueueError``.
 
-        Dead-letter queues are passed over: what lies there is told by the queues it comes from.
+        Dead-letter queues are left out: the figures of their sources contain the dead letters.
         """
         others = sorted(name for name in names if _is_sampled(name))
         chosen = list(dict.fromkeys([*self.queues, *others]))

@@ -2,7 +2,7 @@
 
 Which tick is due is reckoned from the server's time, and the script that sends decides who is first, so
 a worker that is late, frozen or has a wrong clock does no harm, and one that is killed leaves no gap:
-what nobody has settled is due for whoever looks next.
+a tick that is not settled is due for every other worker.
 """
 
 import logging
@@ -30,7 +30,7 @@ logger = logging.getLogger("queueing.worker")
 #: How often a worker names its schedules and asks how far they are. After three times without a word
 #: (``LEFT_MS``) the workers of another release have left.
 NAMING_SECONDS = 20.0
-#: So many ticks are made up for per call.
+#: The most ticks of one call, if some were missed.
 STEP = 10
 #: The longest pause while one schedule cannot be sent.
 MAX_RETRY_SECONDS = 60.0

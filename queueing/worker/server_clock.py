@@ -25,7 +25,7 @@ class ServerClock:
         self._offset_ms, self._set_at_ms = -inf, 0.0
 
     def set(self, now_ms: float) -> None:
-        """Redis has just said that it is ``now_ms``."""
+        """Take the time of a reply that has just arrived."""
         here_ms = self._here_ms()
         read_ms = now_ms - here_ms
         kept_ms = self._offset_ms - SLEW * (here_ms - self._set_at_ms)

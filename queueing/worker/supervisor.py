@@ -26,9 +26,9 @@ from .waker import Waker
 
 logger = logging.getLogger("queueing.worker")
 
-#: What comes after the grace time: killing, giving back, recording.
+#: The time after the grace time, for killing, giving back and recording.
 PATIENCE_SECONDS = 1.0
-#: How often it looks whether something runs past its time limit.
+#: How often it checks time limits.
 LOOK_SECONDS = 1.0
 #: The longest pause after an error, before it tries again.
 RETRY_SECONDS = 2.0
@@ -239,7 +239,7 @@ class Supervisor:
             # They would run on beside the next attempt.
             kill_programs(child.pid)
         ran, overdue = child.ended(), [] if self._was_killed else child.overdue
-        # What was killed for another's sake has not crashed: its messages are released.
+        # Jobs that ran beside the one that timed out did not crash. Release them.
         started = [] if self._was_killed or overdue else [running.id for running in ran]
         why = f"its process {reason(code)}"
         if self._was_killed:
@@ -301,7 +301,7 @@ class Supervisor:
         try:
             os.write(self._keeper_end, json.dumps(order).encode() + b"\n")
         except BlockingIOError:
-            # It hangs. What is not told it is given back when its lease ends.
+            # It hangs. Without this order, messages are given back when their leases end.
             logger.error("worker %s: the keeper does not listen", self.config.WORKER_NAME)
 
     def _stop_keeper(self) -> None:

@@ -7,9 +7,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from queueing import handlers
-from queueing.backoff import exponential
 from queueing.exceptions import NoHandler
 from queueing.handlers import handler, policy
+from queueing.policies import exponential
 
 
 @pytest.fixture(autouse=True)

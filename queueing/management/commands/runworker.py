@@ -19,8 +19,7 @@ from queueing.conf import LOG_FORMATS, SETTINGS, Config, get_conf, may_name_back
 from queueing.exceptions import NoHandler
 from queueing.worker import stop_signals
 from queueing.worker.autoreload import watch
-from queueing.worker.json_log import use_json
-from queueing.worker.log_outlet import open_outlet
+from queueing.worker.logging import open_outlet, use_json
 from queueing.worker.preflight import refusal
 from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
@@ -63,7 +62,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         try:
             config = get_conf()
-        except ImproperlyConfigured:  # the system checks, which come next, say what is wrong
+        except ImproperlyConfigured:  # The system checks, which come next, report the problem.
             config = Config()
         parser.add_argument("queues", nargs="*", metavar="QUEUE", help="queues in order of preference")
         _add_capacity(parser, config)

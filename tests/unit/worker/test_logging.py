@@ -12,8 +12,7 @@ from queueing.context import Context, current
 from queueing.logging import TextFormatter
 from queueing.messages import Message
 from queueing.text.errors import sentence
-from queueing.worker.json_log import JsonFormatter
-from queueing.worker.logging import OutcomeLog
+from queueing.worker.logging import JsonFormatter, OutcomeLog
 from queueing.worker.steady_log import NAMES, _reported, steady
 
 
