@@ -2,6 +2,7 @@
 
 import logging
 
+from .text.printable import hexadecimal, printable
 from .text.redaction import struck
 
 __all__ = ["TextFormatter", "safe", "struck"]
@@ -9,11 +10,7 @@ __all__ = ["TextFormatter", "safe", "struck"]
 
 def safe(text: str) -> str:
     """One line: control and direction characters are escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else _written(c) for c in text)
-
-
-def _written(c: str) -> str:
-    return f"\\x{ord(c):02x}" if c < "\u0100" else f"\\u{ord(c):04x}"
+    return printable(text, escape=hexadecimal)
 
 
 class TextFormatter(logging.Formatter):

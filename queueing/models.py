@@ -9,6 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from queueing.text.printable import printable
+
 from .broker.outcomes import ENDS
 
 END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
@@ -201,7 +203,7 @@ class InRedis(models.Model):
 
     def __str__(self) -> str:
         """The name, with what cannot be printed written out: foreign programs name things as they like."""
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
+        return printable(self.name)
 
 
 class Queue(InRedis):

@@ -26,7 +26,7 @@ def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
         raise ValueError("It contains a blank or a line break.")
     _check(url)
     try:
-        options = parse_url(url)
+        options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         _try(**options)
     except (TypeError, ValueError, AttributeError, RedisError):
         raise ValueError("An option in its query has a wrong value, or belongs to another scheme.") from None

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeGuard
 
 #: JSON beside a message (headers, records of workers and schedules) may have this many bytes.
 RECORD_BYTES = 1_000_000
@@ -56,7 +56,7 @@ def number(value: Any, default: float = 0.0) -> float:
     return value if is_number(value) else default
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value from JSON is a finite number of at most ±``MAX_INTEGER``. ``True`` is not one."""
     return type(value) in (int, float) and -MAX_INTEGER <= value <= MAX_INTEGER
 

@@ -44,6 +44,14 @@ class Delivery:
     due_ms: float = 0.0
     fault: str = ""
 
+    def ended(self, state: State, worker: str, **circumstances: Any) -> Outcome:
+        """The outcome of this delivery, with ``circumstances`` named as in ``Outcome``."""
+        message = self.message
+        return Outcome(
+            self.queue, message.id, message.rc, state, worker,
+            crashes=self.crashed, body=message.body, **circumstances,
+        )  # fmt: skip
+
     @property
     def runs_alone(self) -> bool:
         """Whether it has killed so many processes that nothing else may run beside it."""
@@ -127,7 +135,7 @@ class Lane:
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:
         """How full the outbox is after a settle, 0.0 to 1.0; 0.0 where no recorder empties it."""
-        return reply[2] / 1000
+        return int(reply[2]) / 1000
 
 
 #: What a settle says of outcomes beside their ids. Most of a batch have it in common.

@@ -168,7 +168,7 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""
-    row = (
+    row: tuple[Any, ...] = (
         outcome.id, outcome.rc, outcome.event, outcome.handler, outcome.started_ms, outcome.finished_ms,
         outcome.attempts, outcome.crashes, body[:limit],
     )  # fmt: skip

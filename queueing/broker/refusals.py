@@ -71,7 +71,8 @@ def translated(error: driver.RedisError) -> QueueError:
 
 def _code(error: driver.RedisError) -> str:
     """The first word of the reply, which the driver takes away from errors that it knows."""
-    if (code := getattr(error, "status_code", None)) and code != "ERR":
+    code: str | None = getattr(error, "status_code", None)
+    if code and code != "ERR":
         return code
     found = WRAPPED.search(str(error))
     return found[1] if found else str(error).partition(" ")[0]

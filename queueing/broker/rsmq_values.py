@@ -102,18 +102,9 @@ def _javascript_number(number: float) -> str:
     """``Number.prototype.toString``: the shortest digits, an exponent only below 1e-6 and from 1e21."""
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
-    sign, digit_tuple, exponent = Decimal(repr(number)).normalize().as_tuple()
-    digits = "".join(map(str, digit_tuple))
-    point = len(digits) + int(exponent)
-    minus = "-" if sign and number else ""
-    if len(digits) <= point <= 21:
-        return minus + digits.ljust(point, "0")
-    if 0 < point <= 21:
-        return f"{minus}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{minus}0.{'0' * -point}{digits}"
-    mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
-    return f"{minus}{mantissa}e{point - 1:+d}"
+    if 1e-6 <= abs(number) < 1e21 or not number:
+        return f"{Decimal(repr(number or 0.0)):f}".removesuffix(".0")
+    return repr(number).replace("e-0", "e-")
 
 
 def _text(value: Any, item: str, form: re.Pattern[str]) -> str:

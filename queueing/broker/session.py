@@ -272,10 +272,12 @@ def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
 
 def _packed_command(command: tuple[Any, ...]) -> bytes:
     try:
-        return pack_command(command)
+        packed: bytes = pack_command(command)
     except UnicodeEncodeError:
         # Names and ids of other programs need not be UTF-8.
-        return pack_command(tuple(encode(part) if isinstance(part, str) else part for part in command))
+        command = tuple(encode(part) if isinstance(part, str) else part for part in command)
+        packed = pack_command(command)
+    return packed
 
 
 def _read(connection: Any) -> Any:

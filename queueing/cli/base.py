@@ -11,8 +11,9 @@ from collections.abc import Callable
 from queueing.broker import decode, rsmq_values
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError
+from queueing.text.printable import printable
 
-from .output import Screen, inert
+from .output import Screen
 
 #: What a Redis score holds exactly, in ms.
 MAX_MS = 2**53
@@ -59,7 +60,7 @@ def queue_name(text: str) -> str:
         return rsmq_values.qname(text)
     except QueueError:
         raise ArgumentTypeError(
-            f'"{inert(text)}" is no queue name: use 1 to 160 letters, digits, - and _, but not QUEUES'
+            f'"{printable(text)}" is no queue name: use 1 to 160 letters, digits, - and _, but not QUEUES'
         ) from None
 
 
@@ -68,7 +69,7 @@ def message_id(text: str) -> str:
         return rsmq_values.message_id(text)
     except QueueError:
         raise ArgumentTypeError(
-            f'"{inert(text)}" is no message id: it has 32 letters and digits, as send and peek print it'
+            f'"{printable(text)}" is no message id: it has 32 letters and digits, as send and peek print it'
         ) from None
 
 
@@ -78,7 +79,7 @@ def whole(low: int, high: int, what: str) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = _integer(text)
         if value is None or not low <= value <= high:
-            raise ArgumentTypeError(f'"{inert(text)}" is not {what} from {low} to {high}')
+            raise ArgumentTypeError(f'"{printable(text)}" is not {what} from {low} to {high}')
         return value
 
     return number
@@ -89,7 +90,8 @@ def maxsize(text: str) -> int:
         return rsmq_values.maxsize(_integer(text))
     except QueueError:
         raise ArgumentTypeError(
-            f'"{inert(text)}" is no size: use {rsmq_values.MIN_SIZE} to {rsmq_values.MAX_SIZE}, or -1 for any'
+            f'"{printable(text)}" is no size: '
+            f"use {rsmq_values.MIN_SIZE} to {rsmq_values.MAX_SIZE}, or -1 for any"
         ) from None
 
 
@@ -101,7 +103,7 @@ def _integer(text: str) -> int | None:
 def header(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ArgumentTypeError(f'"{inert(text)}" is no header: write NAME=VALUE')
+        raise ArgumentTypeError(f'"{printable(text)}" is no header: write NAME=VALUE')
     return name, value
 
 

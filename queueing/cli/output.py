@@ -26,6 +26,7 @@ from queueing.exceptions import (
 )
 from queueing.messages import QueueFigures
 from queueing.monitoring import alerts
+from queueing.text.printable import printable
 
 #: Columns of a line that goes to a file or a program.
 FILE_COLUMNS = 160
@@ -52,11 +53,11 @@ class Screen:
 
     def say(self, line: str) -> None:
         """A line of the result."""
-        self._out.write(_encodable(inert(line), self._out))
+        self._out.write(_encodable(printable(line), self._out))
 
     def note(self, line: str) -> None:
         """A line about it, which is no part of the result."""
-        self._err.write(_encodable(inert(line), self._err), str)
+        self._err.write(_encodable(printable(line), self._err), str)
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
         """ASCII: no character of it can do anything to a terminal, and nothing is lost."""
@@ -64,7 +65,7 @@ class Screen:
 
     def table(self, rows: Sequence[Sequence[str]], *, right: bool = True) -> None:
         """Rows of cells, one below the other."""
-        for line in aligned([[inert(cell) for cell in row] for row in rows], right=right):
+        for line in aligned([[printable(cell) for cell in row] for row in rows], right=right):
             self.say(line)
 
     def row(self, beginning: str, content: str) -> None:
@@ -72,7 +73,7 @@ class Screen:
         columns = self.columns if self._out.isatty() else FILE_COLUMNS
         room = max(20, columns - len(beginning))
         # A line's worth is cut twice, so that a body of megabytes is never escaped in whole.
-        self.say(beginning + cut(inert(content[: room * 2]), room))
+        self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
         """Say what was done until Ctrl-C, below the ^C of the terminal."""
@@ -100,7 +101,7 @@ class Screen:
         if not (sys.stdin and sys.stdin.isatty()):
             raise Refused(f"{question} There is no terminal to ask on: say --yes to do it unasked.")
         self.so_far = lambda: "nothing is deleted"
-        self.draw(f"{inert(question)} [y/N] ")
+        self.draw(f"{printable(question)} [y/N] ")
         answer = sys.stdin.readline()
         if not answer:  # Ctrl-D leaves the line unfinished
             self.draw("\n")
@@ -168,13 +169,6 @@ class Tally:
         bar = ("#" * (percent * BAR_COLUMNS // 100)).ljust(BAR_COLUMNS, ".")
         figures = f"  [{bar}] {percent:3}%  {self.done} of {self.total}"
         return cut(self.doing, max(10, self._screen.columns - 1 - len(figures))) + figures
-
-
-def inert(text: str) -> str:
-    r"""The text in one line, with whatever is not printable written out, as in ``\n`` or ``\u202e``."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def width(text: str) -> int:

@@ -43,7 +43,7 @@ def put(
     for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
         if isinstance(message, Draft):
             extras += _extras(keys, qname, index, message, names)
-            message, tail = message.body, message.id or tail
+            tail, message = message.id or tail, message.body
         args += (tail, rsmq_values.utf16_units(message), message)
     return Call(script, names, *args, *extras)
 

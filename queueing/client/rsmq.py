@@ -147,7 +147,7 @@ class RSMQClient:
         nothing twice.
         """
         draft: str | Draft = message
-        if not (delay_ms is due_ms is deduplication_id is headers is None):
+        if not (delay_ms is None and due_ms is None and headers is None and deduplication_id is None):
             draft = Draft(
                 body=message,
                 delay_ms=delay_ms,

@@ -6,6 +6,8 @@ only the writer would be used here, and every process that serves pages would ca
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from queueing.text.printable import printable
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
@@ -68,5 +70,4 @@ def _number(value: float) -> str:
 
 def _escaped(text: str) -> str:
     """A label's value: what other programs called their queues, in printable characters and escaped."""
-    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return printable.replace("\\", "\\\\").replace('"', '\\"')
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')

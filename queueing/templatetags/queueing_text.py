@@ -17,6 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, pgettext
 
 from queueing.broker.outcomes import State
+from queueing.text.printable import four_digits, printable
 from queueing.text.redaction import redacted, struck
 
 register = template.Library()
@@ -38,7 +39,7 @@ _LABELS = {state.value: state.label for state in State}
 @register.filter
 def visible(text: Any) -> str:
     r"""The text with every unseen character written out, as in ``\u202e``."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+    return printable(str(text), is_shown=lambda part: not _UNSEEN.search(part), escape=four_digits)
 
 
 @register.filter

@@ -314,17 +314,8 @@ class Consumer:
             sweep.mend_keys(self.client.session, lane.queue)
 
     def _released(self, delivery: Delivery) -> Outcome:
-        return Outcome(
-            queue=delivery.queue,
-            id=delivery.message.id,
-            rc=delivery.message.rc,
-            event=State.RELEASED,
-            worker=self.child,
-            finished_ms=self.server_clock.now_ms(),
-            attempts=delivery.failed,
-            crashes=delivery.crashed,
-            body=delivery.message.body,
-        )
+        now_ms = self.server_clock.now_ms()
+        return delivery.ended(State.RELEASED, self.child, finished_ms=now_ms, attempts=delivery.failed)
 
     # --- between turns ------------------------------------------------------------------------
 

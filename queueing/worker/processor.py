@@ -113,23 +113,17 @@ class Processor:
         result: str,
         error: BaseException | None,
     ) -> Outcome:
-        message = delivery.message
         event, delay_ms, note = (
             DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
         )
-        return Outcome(
-            queue=delivery.queue,
-            id=message.id,
-            rc=message.rc,
-            event=event,
-            worker=self.runtime.worker,
+        return delivery.ended(
+            event,
+            self.runtime.worker,
             handler=runnable.name if runnable else "",
             # A released message has not begun, so this was not an attempt.
             started_ms=None if event == State.RELEASED else started_ms,
             finished_ms=self.now_ms(),
             attempts=delivery.failed + (event != State.RELEASED),
-            crashes=delivery.crashed,
-            body=message.body,
             error="" if error is None else sentence(error),
             traceback="" if error is None else trace(error) + note,
             error_class="" if error is None else class_path(error),

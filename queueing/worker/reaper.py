@@ -165,21 +165,17 @@ def _outcome(
     error = TimedOut(running.limit_seconds)
     found = client.peek_message(queue, running.id)
     message = Message(running.id, found.body if found else "", running.rc, 0, 0.0)
-    context = Context(Delivery(queue, message, running.failed, running.crashed, 0), Late(child))
+    delivery = Delivery(queue, message, running.failed, running.crashed, 0)
+    context = Context(delivery, Late(child))
     runnable = _code(queue, message)
     event, delay_ms, note = verdict(runnable, context, error, max_attempts=config.MAX_ATTEMPTS)
-    return Outcome(
-        queue=queue,
-        id=message.id,
-        rc=message.rc,
-        event=event,
-        worker=child,
+    return delivery.ended(
+        event,
+        child,
         handler=runnable.name if runnable else "",
         started_ms=running.started_ms,
         finished_ms=now_ms,
         attempts=context.attempt,
-        crashes=context.crashes,
-        body=message.body,
         error=sentence(error),
         traceback=note,
         error_class=class_path(error),

@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from queueing import get_client
 from queueing.cli import VERBS, Screen, Verb
-from queueing.cli.output import inert, sentence
+from queueing.cli.output import sentence
 from queueing.exceptions import QueueError
+from queueing.text.printable import printable
 
 WORK = ("work", "process messages, as runworker does")
 INTERRUPTED, NOBODY_READS = 130, 141
@@ -66,7 +67,7 @@ class Command(BaseCommand):
         except QueueError as error:
             names = [vars(options)[name] for name in ("queue", "source", "target") if name in vars(options)]
             text = "; ".join(filter(None, [sentence(error, client, names), screen.so_far()]))
-            raise CommandError(f"{inert(text)}.") from error
+            raise CommandError(f"{printable(text)}.") from error
         except KeyboardInterrupt:
             screen.stopped()
             raise SystemExit(INTERRUPTED) from None

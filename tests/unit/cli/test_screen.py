@@ -6,9 +6,10 @@ import pytest
 from django.core.management import CommandError
 from django.core.management.base import OutputWrapper
 
-from queueing.cli.output import Screen, aligned, cut, duration, inert, moment, width
+from queueing.cli.output import Screen, aligned, cut, duration, moment, width
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
+from queueing.text.printable import printable
 
 from .conftest import HOSTILE, Terminal
 
@@ -120,8 +121,8 @@ def test_an_output_that_knows_few_characters_gets_the_others_written_out(mail):
 
 
 def test_whatever_is_not_printable_is_written_out():
-    assert inert(HOSTILE) == r"a\x1b[31m\u202egnp\x00\r\n\x9b2J\udcff漢\U000e0041"
-    assert inert("é 漢 \U0001f600") == "é 漢 \U0001f600"
+    assert printable(HOSTILE) == r"a\x1b[31m\u202egnp\x00\r\n\x9b2J\udcff漢\U000e0041"
+    assert printable("é 漢 \U0001f600") == "é 漢 \U0001f600"
 
 
 def test_columns_are_counted_as_a_terminal_does():
