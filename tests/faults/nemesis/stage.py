@@ -62,7 +62,7 @@ class Stage:
         self._worker, self.redis, self.postgres = worker, redis, postgres
         self.client, self.ledger = client, ledger
         self._stack = ExitStack()
-        #: Workers that were told to stop, and end by themselves.
+        #: Workers that were asked to stop, and end by themselves.
         self.leaving: list[WorkerProcess] = []
         self.posts: list[Post] = []
 
