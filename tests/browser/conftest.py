@@ -1,4 +1,4 @@
-"""Debian's Chromium in front of the real site: Gunicorn, a worker and Redis as they are deployed."""
+"""Debian's Chromium and the real site: Gunicorn, a worker and Redis as they are deployed."""
 
 import shutil
 import sys
@@ -40,7 +40,7 @@ expect.set_options(timeout=HANG_SECONDS * 1000)
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Ended with this folder: Playwright's loop must not be there when another test uses the database."""
+    """Ends with this folder, because Playwright's loop must not exist when another test uses the database."""
     program = require("chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
@@ -50,7 +50,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """Pages of one browser, and what went wrong on them."""
+    """Pages of one browser, and the errors that occurred on them."""
 
     base_url: str
     browser: Browser
@@ -60,7 +60,7 @@ class Visit:
     def page(
         self, *, width: int = 1280, javascript: bool = True, dark: bool = False, time_zone: str | None = None
     ) -> Page:
-        """A fresh page with no cookies; console errors and failed requests are collected."""
+        """A new page without cookies. Console errors and failed requests are collected."""
         context = self.browser.new_context(
             base_url=self.base_url,
             viewport={"width": width, "height": 900},
@@ -117,7 +117,7 @@ def _shared_site(
 
 @pytest.fixture
 def site(_shared_site: SharedSite, client: QueueClient) -> SharedSite:
-    """The site as it is when it has just started, with one superuser and nothing in its queue."""
+    """The site as it is after its start, with one superuser and an empty queue."""
     _shared_site.reset()
     client.create_queue("testqueue")  # as the site does when it loads
     return _shared_site
@@ -131,7 +131,7 @@ def database(site: SharedSite) -> Path:
 
 @pytest.fixture
 def visit(chromium: Browser, site: SharedSite) -> Iterator[Visit]:
-    """Visits of the site; a console error or a failed request on any page fails the test."""
+    """Visits of the site. A console error or a failed request on any page fails the test."""
     made = Visit(site.url, chromium)
     yield made
     for context in made.contexts:
@@ -150,7 +150,7 @@ def fill_in(page: Page) -> None:
 
 @pytest.fixture
 def log_in(site: SharedSite) -> Callable[[Page], None]:
-    """Be logged in, and see the admin's first page."""
+    """Log in, and open the admin's first page."""
 
     def enter(page: Page) -> None:
         page.context.add_cookies(
@@ -163,7 +163,7 @@ def log_in(site: SharedSite) -> Callable[[Page], None]:
 
 @pytest.fixture(params=[(True, 1280), (False, 390)], ids=["desk", "phone without JavaScript"])
 def page(request: pytest.FixtureRequest, visit: Visit, log_in: Callable[[Page], None]) -> Page:
-    """A page for somebody who is logged in, in each manner in which the actions are tried."""
+    """A page for a logged-in user, in each environment in which the actions are tested."""
     javascript, width = request.param
     made = visit.page(javascript=javascript, width=width)
     log_in(made)

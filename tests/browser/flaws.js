@@ -1,4 +1,4 @@
-// What a screen reader could not name, what the keyboard cannot reach, and ids that are not one of a kind.
+// Elements without a name for screen readers, elements that the keyboard cannot reach, and duplicate ids.
 () => {
     const seen = (element) => element.checkVisibility();
     const start = (element) => element.outerHTML.slice(0, 120);

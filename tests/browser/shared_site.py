@@ -1,4 +1,4 @@
-"""One site for the tests of this folder. Each test finds it as the first one did, and need not start it."""
+"""One site for all tests of this folder, reset to its first state before each test."""
 
 import re
 import sqlite3
@@ -13,8 +13,8 @@ from tests.support.web_process import Visitor, WebProcess
 class SharedSite(WebProcess):
     """The site on an SQLite file, and the cookies of a superuser who has logged in.
 
-    Its application is loaded before Gunicorn forks the process that serves: in place of one that is
-    killed there is at once another, which remembers nothing.
+    Its application is loaded before Gunicorn forks the process that serves. So a killed process is
+    replaced immediately by another one, without its caches.
     """
 
     def __init__(self, *, redis_url: str, database: Path) -> None:
@@ -32,7 +32,7 @@ class SharedSite(WebProcess):
         return self
 
     def log_in(self, user: str, password: str) -> None:
-        """Log in by the form, and keep the cookies; what is in the database then, each test begins with."""
+        """Log in by the form, and keep the cookies. Each test begins with the database as it is then."""
         visitor = Visitor(self.port)
         page = visitor.get("/admin/login/")
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
@@ -44,7 +44,7 @@ class SharedSite(WebProcess):
         _copy(self.database, self._kept)
 
     def reset(self) -> None:
-        """Forget what the last test did in the database and in the memory of the process that served it."""
+        """Reset the changes of the last test in the database and in the memory of the serving process."""
         [serving] = self.children()
         serving.kill()
         serving.wait()
@@ -57,6 +57,6 @@ class SharedSite(WebProcess):
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Through SQLite, which copies what is in its log, too, and while others have the file open."""
+    """Copy with SQLite, which includes its log and works while others have the file open."""
     with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target, timeout=60)) as written:
         read.backup(written)

@@ -30,7 +30,7 @@ def done(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[
     return message_id
 
 
-def test_the_queue_with_its_attributes_and_the_processed_job(visit: Visit, done: str):
+def test_the_admin_shows_the_queue_with_its_attributes_and_the_processed_job(visit: Visit, done: str):
     page = visit.page()
     fill_in(page)
     page.click("text=Queues")
@@ -48,7 +48,9 @@ def test_the_queue_with_its_attributes_and_the_processed_job(visit: Visit, done:
     assert page.locator("#content b", has_text="in bold").count() == 0
 
 
-def test_vt_can_be_edited(visit: Visit, log_in: Callable[[Page], None], done: str, client: QueueClient):
+def test_the_visibility_timeout_of_a_queue_can_be_edited(
+    visit: Visit, log_in: Callable[[Page], None], done: str, client: QueueClient
+):
     page = visit.page()
     log_in(page)
     page.goto("/admin/queueing/queue/testqueue/change/")
@@ -60,7 +62,7 @@ def test_vt_can_be_edited(visit: Visit, log_in: Callable[[Page], None], done: st
 
 @pytest.fixture
 def wide(visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[..., WorkerProcess]) -> str:
-    """The id of a processed message that is as wide as one can be, and so is its worker's name."""
+    """The id of a processed message of maximal width, run by a worker with a name of maximal width."""
     message_id = "hofnoo4h3u" + "W" * 22
     client.redis.hset("rsmq:testqueue:Q", message_id, "W" * 3000)
     client.redis.zadd("rsmq:testqueue", {message_id: 0})

@@ -1,4 +1,6 @@
-"""Processed jobs in a browser: found, asked about, run again; with and without JavaScript, on a phone."""
+"""Processed jobs in a browser: search, confirmation and rerun, with and without JavaScript, and on a
+phone.
+"""
 
 import sqlite3
 from collections.abc import Callable
@@ -21,7 +23,7 @@ COUNT = 260
 
 @pytest.fixture
 def history(database: Path, client: QueueClient) -> None:
-    """Jobs that failed of two things, the newest one with the widest texts there can be."""
+    """Jobs that failed with two errors. The newest one has texts of maximal width."""
     with suppress(QueueExists):  # the site may have been faster
         client.create_queue("testqueue")
     connection = sqlite3.connect(database)
@@ -60,7 +62,7 @@ def insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -
     connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
-def test_a_job_is_found_read_and_run_again(page: Page, history: None, client: QueueClient):
+def test_a_job_is_found_shown_and_run_again(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     page.fill("#searchbar", '"number": 123,')
     page.press("#searchbar", "Enter")
@@ -80,7 +82,7 @@ def test_a_job_is_found_read_and_run_again(page: Page, history: None, client: Qu
     assert "geheim" in message.body
 
 
-def test_the_selection_is_run_again(page: Page, history: None, client: QueueClient):
+def test_selected_jobs_are_run_again(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     for row in (0, 2):
         page.locator("#result_list tbody .action-select").nth(row).check()
@@ -92,7 +94,7 @@ def test_the_selection_is_run_again(page: Page, history: None, client: QueueClie
     assert len(client.peek_messages("testqueue")) == 2
 
 
-def test_the_whole_filter_from_failures_to_the_end(page: Page, history: None, client: QueueClient):
+def test_all_jobs_of_a_failure_are_run_again(page: Page, history: None, client: QueueClient):
     page.goto(LIST)
     page.click("text=Failures by exception")
     row = page.locator(".queueing-failures tbody tr", has_text="ValueError")
@@ -106,7 +108,9 @@ def test_the_whole_filter_from_failures_to_the_end(page: Page, history: None, cl
     assert client.get_queue_attributes("testqueue").msgs == COUNT - 1
 
 
-def test_pages_and_a_custom_time(visit: Visit, log_in: Callable[[Page], None], history: None):
+def test_the_list_of_jobs_has_pages_and_a_custom_time_range(
+    visit: Visit, log_in: Callable[[Page], None], history: None
+):
     page = visit.page()
     log_in(page)
     page.goto(LIST)
@@ -136,7 +140,7 @@ def test_no_page_of_the_jobs_is_wider_than_the_window(
     assert not unnamed
 
 
-#: Inputs and buttons that a screen reader could not name.
+#: Inputs and buttons without a name for screen readers.
 UNNAMED = """
 [...document.querySelectorAll("#content input:not([type=hidden]), #content select, #content button")]
     .filter(e => !(e.labels && e.labels.length) && !e.ariaLabel && !e.textContent.trim() && !e.value)

@@ -1,4 +1,4 @@
-"""Queues steered in a browser: each action once, with and without JavaScript, on a desk and on a phone."""
+"""Actions on queues in a browser: each once, with and without JavaScript, on a desktop and on a phone."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ from .test_page import overflow
 
 QUEUE = "/admin/queueing/queue/"
 WORK = f"{QUEUE}work/"
-#: More than any machine moves within the second that one request works.
+#: More messages than any machine moves within the second that one request may take.
 MANY = 400_000
 ACTIONS = ("send", "messages", "pause", "redrive", "move", "purge", "delete", "history", "change")
 
 
 @pytest.fixture
 def queue(visit: Visit, client: QueueClient) -> QueueClient:
-    """``work`` with three messages and a dead letter, beside ``other`` and what a foreign program left."""
+    """``work`` with three messages and a dead letter, beside ``other`` and data of a foreign program."""
     for name in ("work", "work-dead", "other"):
         client.create_queue(name)
     client.send_messages("work", ['{"to": "ada@example.com", "n": 12345678901234567890}', "b", "c"])
@@ -33,12 +33,12 @@ def queue(visit: Visit, client: QueueClient) -> QueueClient:
 
 
 def confirm(page: Page, said: str) -> None:
-    """Press the button that the page is for, and read what it says then."""
+    """Press the main button of the page, and return the message that it shows."""
     page.click(".submit-row [type=submit]")
     expect(page.locator(".messagelist .success")).to_contain_text(said)
 
 
-def test_each_action_once(page: Page, queue: QueueClient):
+def test_each_action_on_a_queue_works(page: Page, queue: QueueClient):
     page.goto(QUEUE)
     page.click(".object-tools >> text=Add queue")
     page.fill("#id_name", "fresh")
@@ -108,7 +108,7 @@ def test_no_page_is_wider_than_the_window_or_lacks_a_label(
     assert not troubles
 
 
-#: The names of the fields on a page that a screen reader could not name.
+#: The names of the fields on a page that have no name for screen readers.
 UNLABELLED = """() => [...document.querySelectorAll("#content input, #content select, #content textarea")]
     .filter(field => !["hidden", "submit"].includes(field.type))
     .filter(field => !field.labels.length && !field.getAttribute("aria-label"))
@@ -130,7 +130,9 @@ def test_a_purge_can_be_confirmed_from_the_keyboard(
     expect(page.locator(".messagelist .success")).to_contain_text("Deleted 3 messages of work.")
 
 
-def test_names_of_foreign_programs_are_text(visit: Visit, log_in: Callable[[Page], None], queue: QueueClient):
+def test_names_of_foreign_programs_are_shown_as_text(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
     page = visit.page()
     log_in(page)
     page.goto(QUEUE)
@@ -141,7 +143,9 @@ def test_names_of_foreign_programs_are_text(visit: Visit, log_in: Callable[[Page
     assert page.locator(".deletelink, [name=_save]").count() == 0
 
 
-def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], None], site: SharedSite):
+def test_the_content_security_policy_stops_inline_code(
+    visit: Visit, log_in: Callable[[Page], None], site: SharedSite
+):
     page = visit.page()
     log_in(page)
     page.evaluate(
@@ -152,13 +156,13 @@ def test_the_policy_stops_what_is_inline(visit: Visit, log_in: Callable[[Page], 
         }"""
     )
     assert page.evaluate("window.wasRun") is None
-    # What Chromium says on the console, and the event of the refusal that every page of a visit listens to.
+    # Chromium's message in the console, and the event of the refusal, which every visited page records.
     assert sorted("Content Security Policy" in trouble for trouble in visit.troubles) == [False, True]
     assert any("refused script-src-elem inline" in trouble for trouble in visit.troubles)
     visit.troubles.clear()
 
 
-def test_many_messages_go_by_themselves_until_somebody_stops_it(
+def test_moving_many_messages_continues_by_itself_until_it_is_stopped(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     queue.send_messages("work", ["x"] * MANY)
@@ -189,7 +193,7 @@ def test_many_messages_go_by_themselves_until_somebody_stops_it(
     assert queue.get_queue_attributes("other").msgs == MANY + 3
 
 
-def test_many_messages_go_on_by_hand_without_javascript(
+def test_moving_many_messages_continues_by_a_button_without_javascript(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     queue.send_messages("other", ["x"] * MANY)

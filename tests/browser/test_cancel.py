@@ -13,7 +13,7 @@ QUEUE = "/admin/queueing/queue/testqueue/"
 
 
 @pytest.mark.parametrize(("width", "javascript"), [(1280, True), (390, False)])
-def test_ticked_ones_and_the_one_of_a_page(
+def test_selected_messages_and_a_single_one_are_cancelled(
     visit: Visit, log_in: Callable[[Page], None], client: QueueClient, width: int, javascript: bool
 ):
     ids = client.send_messages("testqueue", ["a", "b", "c"])
@@ -24,7 +24,7 @@ def test_ticked_ones_and_the_one_of_a_page(
         page.get_by_label(f"Select the message {id}").check()
     page.get_by_role("button", name="Cancel the selected …").click()
     expect(page.locator("#content")).to_contain_text("Cancel 2 messages of testqueue?")
-    # The way back is gone before the next one begins, or it would lead away from there.
+    # Wait until the link back is gone, or the next step would follow it.
     with page.expect_navigation():
         page.get_by_role("button", name="No, take me back").click()
     assert client.get_queue_attributes("testqueue").msgs == 3

@@ -1,4 +1,4 @@
-"""The quieter buttons of the page, pressed by staff: what is seen of many, slow, failing and later ones."""
+"""The demo buttons of the page, pressed by staff: effects of many, slow, failing and delayed messages."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("group", name="Or send").get_by_role("button", name=name, exact=True).click()
 
 
-def test_each_button_shows_what_it_is_for(
+def test_each_demo_button_shows_its_effect(
     visit: Visit,
     log_in: Callable[[Page], None],
     client: QueueClient,
@@ -58,7 +58,7 @@ def test_each_button_shows_what_it_is_for(
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_on_a_phone_by_keyboard_and_without_javascript(
+def test_the_demo_buttons_work_on_a_phone_by_keyboard_and_without_javascript(
     visit: Visit, log_in: Callable[[Page], None], client: QueueClient, javascript: bool
 ):
     page = visit.page(width=390, javascript=javascript, dark=True)
@@ -79,7 +79,7 @@ def test_on_a_phone_by_keyboard_and_without_javascript(
     assert client.get_queue_attributes("testqueue").msgs == 1000
 
 
-def test_the_public_has_one_button(visit: Visit):
+def test_visitors_see_only_the_main_button(visit: Visit):
     page = visit.page()
     page.goto("/")
     assert page.get_by_role("button").count() == 1

@@ -1,4 +1,4 @@
-"""Django's own pages of the admin under our Content-Security-Policy: they work, and nothing is refused.
+"""Django's own admin pages work under this project's Content-Security-Policy.
 
 ``visit`` fails a test for each error in the console and each report of the policy.
 """
@@ -19,7 +19,9 @@ PAGES = (
 
 
 @pytest.mark.parametrize(("javascript", "dark"), [(True, False), (True, True), (False, False)])
-def test_each_page_comes_whole(visit: Visit, log_in: Callable[[Page], None], javascript: bool, dark: bool):
+def test_each_page_of_django_loads_completely(
+    visit: Visit, log_in: Callable[[Page], None], javascript: bool, dark: bool
+):
     page = visit.page(javascript=javascript, dark=dark)
     page.goto("/admin/login/")
     expect(page.get_by_label("Username")).to_be_visible()
@@ -31,7 +33,7 @@ def test_each_page_comes_whole(visit: Visit, log_in: Callable[[Page], None], jav
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_login_fits_and_says_what_was_wrong(visit: Visit, site: object, width: int):
+def test_the_login_page_fits_the_window_and_shows_the_error(visit: Visit, site: object, width: int):
     page = visit.page(width=width)
     page.goto("/admin/login/")
     page.get_by_label("Username").fill(USER)
@@ -44,7 +46,7 @@ def test_the_login_fits_and_says_what_was_wrong(visit: Visit, site: object, widt
     page.wait_for_url("**/admin/")
 
 
-def test_what_its_scripts_do_works(visit: Visit, log_in: Callable[[Page], None]):
+def test_the_scripts_of_djangos_pages_work(visit: Visit, log_in: Callable[[Page], None]):
     page = visit.page()
     log_in(page)
     page.goto(f"{USERS}1/change/")
@@ -64,7 +66,7 @@ def test_what_its_scripts_do_works(visit: Visit, log_in: Callable[[Page], None])
     expect(page.locator("#change-history")).to_be_visible()
 
 
-def test_a_password_is_changed_and_one_logs_out(visit: Visit, log_in: Callable[[Page], None]):
+def test_a_password_can_be_changed_and_a_user_can_log_out(visit: Visit, log_in: Callable[[Page], None]):
     page = visit.page()
     log_in(page)
     page.goto("/admin/password_change/")

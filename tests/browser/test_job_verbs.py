@@ -1,4 +1,4 @@
-"""Verbs of processed jobs, pressed in a browser: each for one job, for a selection and for a whole filter."""
+"""Actions on processed jobs in a browser: each for one job, for a selection and for all search results."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ DEAD, RETRYING = f"{LIST}?state=dead", f"{LIST}?state=retrying"
 
 @pytest.fixture
 def jobs(database: Path, client: QueueClient, site: object) -> None:
-    """Three dead letters and three messages that wait to be retried, each with its row in the history."""
+    """Three dead letters and three messages that wait for a retry, each with its row in the history."""
     client.create_queue("testqueue-dead")
     ids = [(client.send_message("testqueue-dead", "x"), "dead") for _ in range(3)]
     ids += [(client.send_message("testqueue", "x", delay=3600), "retrying") for _ in range(3)]
@@ -39,7 +39,7 @@ def open_first(page: Page, path: str) -> None:
 
 
 def select(page: Page, path: str, verb: str, rows: range) -> None:
-    """Choose the verb for some rows of a list in its menu."""
+    """Choose the action for some rows of a list in its menu."""
     page.goto(path)
     for row in rows:
         page.locator("#result_list tbody .action-select").nth(row).check()
@@ -48,7 +48,7 @@ def select(page: Page, path: str, verb: str, rows: range) -> None:
 
 
 def sure(page: Page, asked: str, said: str) -> None:
-    """Read the question, answer it, and read what was done."""
+    """Check the confirmation page, confirm, and check the result."""
     expect(page.locator("#content")).to_contain_text(asked)
     page.get_by_role("button", name="Yes, I’m sure").click()
     expect(page.locator(".messagelist li")).to_contain_text(said)
@@ -69,7 +69,7 @@ def test_dead_letters_are_redriven(page: Page, jobs: None, client: QueueClient):
     assert client.get_queue_attributes("testqueue").msgs == 6
 
 
-def test_what_waits_to_be_retried_is_cancelled(page: Page, jobs: None, client: QueueClient):
+def test_messages_that_wait_for_a_retry_are_cancelled(page: Page, jobs: None, client: QueueClient):
     open_first(page, RETRYING)
     page.click(".object-tools >> text=Cancel")
     page.get_by_role("button", name="No, take me back").click()

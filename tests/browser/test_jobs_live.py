@@ -1,4 +1,4 @@
-"""Open pages of the history hear of what is new, and follow a job to its end."""
+"""Open pages of the history show that there are new jobs, and follow a job to its end."""
 
 import sqlite3
 from collections.abc import Callable
@@ -18,7 +18,7 @@ NEWS = '[data-live="news"]'
 
 
 def record(database: Path, message_id: str, state: str) -> None:
-    """Write into the history what became of a message, as a worker does."""
+    """Write the outcome of a message into the history, as a worker does."""
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
@@ -30,7 +30,7 @@ def record(database: Path, message_id: str, state: str) -> None:
         )
 
 
-def test_the_list_hears_of_new_jobs_and_keeps_what_it_shows(
+def test_the_list_announces_new_jobs_and_keeps_its_rows(
     visit: Visit, log_in: Callable[[Page], None], database: Path
 ):
     record(database, "a" * 32, "done")
@@ -49,7 +49,7 @@ def test_the_list_hears_of_new_jobs_and_keeps_what_it_shows(
     expect(page.locator(NEWS)).to_be_empty()
 
 
-def test_a_job_is_followed_to_its_end_and_then_left_alone(
+def test_a_job_is_followed_to_its_end_and_no_longer(
     visit: Visit, log_in: Callable[[Page], None], database: Path, client: QueueClient
 ):
     id = client.send_message("testqueue", "x", delay=600)

@@ -1,4 +1,4 @@
-"""Pages of the admin that stay fresh while they are open."""
+"""Pages of the admin that update while they are open."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def beat(client: QueueClient, name: str, **more: object) -> None:
 
 @pytest.fixture
 def queue(client: QueueClient) -> QueueClient:
-    with suppress(QueueExists):  # the site makes it, too
+    with suppress(QueueExists):  # the site creates it, too
         client.create_queue("testqueue")
     return client
 
@@ -62,7 +62,7 @@ def test_figures_change_without_a_reload(
     assert page.evaluate("window.sameDocument")
 
 
-def test_a_hidden_tab_asks_for_nothing_and_a_stopped_one_neither(
+def test_a_hidden_tab_and_a_stopped_page_send_no_requests(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     page = visit.page()
@@ -75,7 +75,7 @@ def test_a_hidden_tab_asks_for_nothing_and_a_stopped_one_neither(
     page.wait_for_timeout(4000)
     assert asked == []
 
-    page.evaluate(HIDE, False)  # it asks at once when it is seen again
+    page.evaluate(HIDE, False)  # it sends a request as soon as it is visible again
     expect(page.locator(READY)).to_have_text("1")
 
     page.get_by_role("button", name="Stop refreshing").click()
@@ -89,7 +89,7 @@ def test_a_hidden_tab_asks_for_nothing_and_a_stopped_one_neither(
     expect(page.locator(READY)).to_have_text("2")
 
 
-def test_without_javascript_a_page_is_complete(
+def test_a_page_is_complete_without_javascript(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     queue.send_message("testqueue", "x")
@@ -106,7 +106,7 @@ def test_without_javascript_a_page_is_complete(
     assert read_workers(queue.session)[0].is_quiet_wanted
 
 
-def test_redis_goes_away_and_comes_back(
+def test_a_page_shows_that_redis_is_away_and_back_again(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, redis_server: RedisServer
 ):
     beat(queue, "w1")
@@ -121,7 +121,7 @@ def test_redis_goes_away_and_comes_back(
         expect(page.locator('[data-live="away"] [role=alert]')).to_contain_text("Redis does not answer")
         expect(page.locator(AGE)).to_contain_text("Trying again")
         expect(button).to_be_disabled()
-        expect(page.locator('tr[data-key="w1"]')).to_be_visible()  # the last that was known
+        expect(page.locator('tr[data-key="w1"]')).to_be_visible()  # the last known figures
     finally:
         os.kill(redis_server.pid, signal.SIGCONT)
     beat(queue, "w1")
@@ -131,7 +131,7 @@ def test_redis_goes_away_and_comes_back(
 
 
 def greyed(page: Page) -> dict[str, bool]:
-    """What can be done on a page: its words -> whether it is greyed."""
+    """The actions of a page: label -> whether it is disabled."""
     found = page.locator("[data-action], [data-live] button, .submit-row input").evaluate_all(
         "all => all.map(one => [one.value || one.textContent,"
         " one.disabled || one.ariaDisabled === 'true' && !one.hasAttribute('href')])"
@@ -142,7 +142,7 @@ def greyed(page: Page) -> dict[str, bool]:
 @pytest.mark.parametrize(
     ("path", "action"), [(QUEUES, "send a message testqueue"), (QUEUE, "pause"), (QUEUE, "Save")]
 )
-def test_what_can_be_done_is_greyed_while_redis_is_away(
+def test_actions_are_disabled_while_redis_is_away(
     visit: Visit,
     log_in: Callable[[Page], None],
     queue: QueueClient,
@@ -167,7 +167,7 @@ def test_what_can_be_done_is_greyed_while_redis_is_away(
     assert greyed(page) == before
 
 
-def test_the_database_goes_away_and_comes_back(
+def test_a_page_shows_that_the_database_is_away_and_back_again(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient, database: Path
 ):
     page = visit.page()
@@ -176,10 +176,10 @@ def test_the_database_goes_away_and_comes_back(
     before = greyed(page)
 
     aside = database.rename(database.with_suffix(".aside"))
-    database.mkdir()  # what SQLite cannot open
+    database.mkdir()  # SQLite cannot open this
     try:
         expect(page.locator('[data-live="away"] [role=alert]')).to_contain_text("The database does not")
-        expect(page.locator(READY)).to_have_text("0")  # the last that was known
+        expect(page.locator(READY)).to_have_text("0")  # the last known figures
         assert set(greyed(page).values()) == {True}
     finally:
         database.rmdir()
@@ -191,7 +191,7 @@ def test_the_database_goes_away_and_comes_back(
     visit.troubles[:] = [trouble for trouble in visit.troubles if "503" not in trouble]
 
 
-def test_the_focus_stays_with_its_worker_when_others_come_and_go(
+def test_the_focus_stays_with_its_worker_when_other_workers_come_and_leave(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     for name in ("b", "c"):
@@ -240,7 +240,9 @@ def test_charts_can_be_read_and_opened_as_a_table(
     expect(page.locator("figure").first.locator("tbody")).to_contain_text("120")
 
 
-def test_no_page_is_wider_than_the_window(visit: Visit, log_in: Callable[[Page], None], queue: QueueClient):
+def test_no_live_page_is_wider_than_the_window(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
     run = {"id": "W" * 60, "queue": "testqueue", "started_ms": 1}
     child = {"name": "W" * 60, "pid": 1, "running": [run]}
     beat(queue, "W" * 120, host="W" * 120, version="W" * 60, queues=["W" * 80], children=[child])

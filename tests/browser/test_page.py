@@ -15,7 +15,7 @@ from tests.support.worker_process import WorkerProcess
 from .conftest import Visit
 from .shared_site import SharedSite
 
-#: Writes down each state that the row of one's own message shows, and survives no navigation.
+#: Records each state in the row of the visitor's message. A navigation would delete the record.
 WATCH = """() => {
     window.states = [];
     const look = () => {
@@ -33,7 +33,7 @@ def overflow(page: Page) -> int:
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-def test_a_message_goes_from_ready_over_running_to_done_without_a_navigation(
+def test_a_message_becomes_ready_running_and_done_without_a_navigation(
     visit: Visit, site_worker: Callable[..., WorkerProcess]
 ):
     page = visit.page()
@@ -55,7 +55,7 @@ def test_a_message_goes_from_ready_over_running_to_done_without_a_navigation(
         assert page.evaluate("window.states")[-1] == "done", "still the same document"
 
 
-def test_the_rows_of_others_move_too(
+def test_the_rows_of_other_visitors_change_too(
     visit: Visit, site: SharedSite, client: QueueClient, site_worker: Callable[..., WorkerProcess]
 ):
     page = visit.page()
@@ -66,7 +66,7 @@ def test_the_rows_of_others_move_too(
         expect(row).to_have_attribute("data-state", "done")
 
 
-def test_without_javascript_the_button_works_and_a_reload_tells(
+def test_without_javascript_the_button_works_and_a_reload_shows_the_state(
     visit: Visit, site_worker: Callable[..., WorkerProcess]
 ):
     page = visit.page(javascript=False)
@@ -85,7 +85,7 @@ def test_without_javascript_the_button_works_and_a_reload_tells(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window_whatever_was_sent(visit: Visit, client: QueueClient, width: int):
+def test_no_message_makes_the_page_wider_than_the_window(visit: Visit, client: QueueClient, width: int):
     page = visit.page(width=width)
     page.goto("/")
     for body in (
@@ -106,7 +106,7 @@ def test_nothing_is_wider_than_the_window_whatever_was_sent(visit: Visit, client
     assert button["y"] + button["height"] < 900, "the button is seen without scrolling"
 
 
-def test_the_buttons_are_grey_while_redis_is_away(visit: Visit, redis_server: RedisServer):
+def test_the_buttons_are_disabled_while_redis_is_away(visit: Visit, redis_server: RedisServer):
     page = visit.page()
     page.goto("/")
     button = page.get_by_role("button", name="Send a message")

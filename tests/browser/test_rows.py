@@ -1,4 +1,4 @@
-"""Workers, what they have lost, and schedules: each action once, of a worker that runs."""
+"""Workers, lost outcomes and schedules: each action once, on a running worker."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,16 @@ SCHEDULE = "jobs.tasks.tidy"
 
 
 def press(page: Page, row: str, button: str, said: str) -> None:
-    """Press the button in the row of that name, and read what was done."""
-    # Exactly this one: the button's name for screen readers ends with that of its row.
+    """Press the button in the row of that name, and return the message that the page shows."""
+    # Match exactly this row: the button's name for screen readers ends with the name of its row.
     page.locator(f'tr[data-key="{row}"]').get_by_role("button", name=f"{button} {row}", exact=True).click()
     expect(page.locator(".messagelist .success")).to_contain_text(said)
     assert overflow(page) <= 0
 
 
-def test_each_action_once(page: Page, client: QueueClient, site_worker: Callable[..., WorkerProcess]):
+def test_each_action_on_workers_and_schedules_works(
+    page: Page, client: QueueClient, site_worker: Callable[..., WorkerProcess]
+):
     with site_worker("testqueue", "default", "--name", "w1") as worker:
         eventually(lambda: read_workers(client.session) and store.schedules(client.session), of=worker)
 
@@ -42,7 +44,7 @@ def test_each_action_once(page: Page, client: QueueClient, site_worker: Callable
         press(page, SCHEDULE, "Run", f"Sent the message of {SCHEDULE} to default")
 
 
-def test_lost_outcomes_are_taken_note_of(page: Page, client: QueueClient):
+def test_lost_outcomes_are_acknowledged(page: Page, client: QueueClient):
     client.redis.hset(client.keys.outbox_stats(), "lost", 12)
     page.goto(WORKERS)
     expect(page.locator(".queueing-outbox")).to_contain_text("12 outcomes are missing in the history.")

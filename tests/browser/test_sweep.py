@@ -1,6 +1,6 @@
-"""Every page there is, in each manner of looking: nothing fails on it, nothing sticks out, all is named.
+"""Every page, in each environment: no error occurs, nothing is too wide, and all elements have names.
 
-The pages are found by following links from the first one, so that a new page is swept, too.
+The test finds pages by following links from the first one, so that a new page is included, too.
 """
 
 import json
@@ -20,12 +20,12 @@ from tests.support.worker_process import WorkerProcess
 from .conftest import Visit
 from .test_page import overflow
 
-#: Where the sweep begins, the last one first: of all queues the one with which most can be done.
+#: Start pages, the last one first. ``testqueue`` is the queue with most possible actions.
 START = ("/", "/admin/", "/admin/queueing/", "/admin/queueing/queue/testqueue/change/")
-#: What it does not look for: other apps' pages and ways out.
+#: Only pages of this app are visited, and no links that leave the admin.
 SWEPT = re.compile(r"/(admin/(queueing/.*)?)?$")
 LEFT_OUT = re.compile(r"logout|/export|\.csv|/live/")
-#: Pages that differ only in the row or queue they are about are of one kind.
+#: Pages that differ only in their row or queue are of one kind.
 ROW = re.compile(r"(?<=/)([A-Za-z0-9]{32}|\d+|(testqueue|default)[\w-]*)(?=/)")
 MOST = 60
 
@@ -35,12 +35,12 @@ STICKS_OUT = """() => [...document.querySelectorAll("body *")]
     .filter((element, index, all) => !all.some(other => other !== element && element.contains(other)))
     .map(element => element.outerHTML.slice(0, 120))"""
 FLAWS = Path(__file__).with_name("flaws.js").read_text()
-#: Notes what gets the focus. The bubbling event is heard for all of the page, also for what comes later.
+#: Records the focused elements. The bubbling event reaches the whole page, including later elements.
 LISTEN = """() => {
     window.focused = new Set();
     document.addEventListener("focusin", (event) => window.focused.add(event.target));
 }"""
-#: What can be pressed or filled in and was not focused. One of a group of radio buttons stands for all.
+#: Inputs and controls that did not get the focus. One radio button counts for its whole group.
 NOT_FOCUSED = """() => {
     const names = new Set([...window.focused].filter((one) => one.type === "radio").map((one) => one.name));
     return [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
@@ -48,7 +48,7 @@ NOT_FOCUSED = """() => {
         .filter((one) => !window.focused.has(one) && !(one.type === "radio" && names.has(one.name)))
         .map((one) => `Tab does not reach: ${one.outerHTML.slice(0, 120)}`);
 }"""
-#: Presses of Tab at a time, and how often at most: the longest page has some 150 stops.
+#: Presses of Tab per step, and the maximum: the longest page has about 150 stops.
 TABS, ROUNDS = 25, 16
 
 
@@ -56,12 +56,12 @@ TABS, ROUNDS = 25, 16
 def busy(
     visit: Visit, client: QueueClient, diary: Diary, site_worker: Callable[..., WorkerProcess]
 ) -> QueueClient:
-    """A site on which each kind of thing is: queues in use and not, jobs, a failure, a worker."""
+    """A site with data of each kind: queues with and without messages, jobs, a failure, a worker."""
     with site_worker("testqueue") as worker:
         eventually(lambda: "testqueue" in client.list_queues(), of=worker)
         id = client.send_message("testqueue", json.dumps({"to": "ada@example.com", "text": "W" * 500}))
         eventually(lambda: id in diary.ids("done"), of=worker)
-    for name in ("testqueue-dead", "default"):  # a schedule is of the latter
+    for name in ("testqueue-dead", "default"):  # a schedule belongs to the latter
         client.create_queue(name)
     client.send_message("testqueue-dead", "<b>dead</b>")
     client.send_messages("testqueue", ["waits", "W" * 3000])
@@ -69,7 +69,7 @@ def busy(
 
 
 def paths_on(page: Page) -> dict[str, str]:
-    """The pages that a page leads to: what kind of page -> one of that kind."""
+    """The pages that a page links to: kind of page -> one of that kind."""
     links = page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     found: dict[str, str] = {}
     for link in links:
@@ -81,7 +81,7 @@ def paths_on(page: Page) -> dict[str, str]:
 
 
 def troubles_on(page: Page) -> list[str]:
-    """What is wrong with the page, on a desk and on a phone."""
+    """The faults of the page, on a desktop and on a phone."""
     found = page.evaluate(FLAWS)
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 900})
@@ -91,7 +91,7 @@ def troubles_on(page: Page) -> list[str]:
 
 
 def out_of_reach(page: Page) -> list[str]:
-    """What the keyboard does not get to, from the beginning of the page on."""
+    """The elements that the keyboard does not reach from the beginning of the page."""
     page.evaluate(LISTEN)
     for _ in range(ROUNDS):
         for _ in range(TABS):
@@ -103,7 +103,7 @@ def out_of_reach(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("javascript", "dark"), [(True, False), (False, True)])
-def test_every_page(
+def test_every_page_of_the_admin_is_free_of_faults(
     visit: Visit, log_in: Callable[[Page], None], busy: QueueClient, javascript: bool, dark: bool
 ):
     page = visit.page(javascript=javascript, dark=dark)
@@ -114,7 +114,7 @@ def test_every_page(
         kind, path = waiting.popitem()
         page.goto(path)
         assert urlsplit(page.url).path == urlsplit(path).path, "led elsewhere: it would not be seen"
-        # Only with JavaScript can the page be asked what had the focus; its markup is the same without.
+        # The focus can be recorded only with JavaScript. The markup is the same without it.
         visited[kind] = (out_of_reach(page) if javascript else []) + troubles_on(page)
         waiting |= {kind: path for kind, path in paths_on(page).items() if kind not in visited}
     assert len(visited) >= 28, sorted(visited)

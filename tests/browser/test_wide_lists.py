@@ -1,4 +1,4 @@
-"""Lists with many columns: what matters is in sight, the rest is scrolled to, and the names stay."""
+"""Lists with many columns: the important ones are visible, the others can be scrolled to, and names stay."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from queueing.client import QueueClient
 from .conftest import Visit
 from .test_jobs_live import record
 
-#: The titles of columns that are in sight in whole.
+#: The titles of columns that are completely visible.
 IN_SIGHT = """() => {
     const edge = document.querySelector("#result_list").closest(".results").getBoundingClientRect().right + 1;
     const titles = [...document.querySelectorAll("#result_list thead th")];
@@ -26,7 +26,7 @@ LISTS = {"queue": {"dead", "latency", "rate in", "rate out", "failure %"}, "job"
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_beside_the_sidebar_of_a_laptop_what_matters_is_in_sight(
+def test_the_important_columns_are_visible_beside_the_sidebar_of_a_laptop(
     visit: Visit, log_in: Callable[[Page], None], database: Path, name: str
 ):
     record(database, "a" * 32, "done")
@@ -39,7 +39,7 @@ def test_beside_the_sidebar_of_a_laptop_what_matters_is_in_sight(
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
 @pytest.mark.parametrize("name", LISTS)
-def test_a_name_stays_where_its_row_is_scrolled(
+def test_a_name_stays_visible_when_its_row_is_scrolled(
     visit: Visit,
     log_in: Callable[[Page], None],
     database: Path,
