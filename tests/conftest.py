@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a real Redis, clients on it, and a guard against forgotten processes."""
+"""Fixtures for all tests: a real Redis, clients on it, and a check for processes that a test left behind."""
 
 import fcntl
 import logging
@@ -25,14 +25,14 @@ from .support.worker_process import MANAGE, WorkerProcess, migrate, site_environ
 if TYPE_CHECKING:
     from queueing.client import QueueClient
 
-#: Files of tests that take a minute or so, on a busy machine at least.
+#: Files of tests that take about a minute, on a busy machine at least.
 LONGEST = ("test_nemesis", "test_idle", "test_model")
 #: Folders whose tests mostly wait for real processes.
 WAITING = ("faults", "browser", "integration")
-#: The name under which a test's report carries what it measured.
+#: The name under which a test's report carries its measured figures.
 FIGURE = "figure"
 
-# On a busy machine it takes long to make an example, and a deadline would measure the machine.
+# On a busy machine an example takes long to generate, and a deadline would measure the machine.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
 
@@ -41,8 +41,8 @@ settings.load_profile("any speed")
 def _registering_modules_are_imported() -> None:
     """Import all handlers and tasks before the first test, with the settings of the site.
 
-    Python imports a module once. A test that imports one would keep what it registers to itself, and Django
-    would check its tasks by the settings of that test.
+    Python imports a module once. If a test imported it, only that test would see its registrations, and
+    Django would check its tasks by the settings of that test.
     """
     from queueing import handlers
     from queueing.tasks import registry
@@ -53,7 +53,7 @@ def _registering_modules_are_imported() -> None:
 
 @pytest.fixture(autouse=True)
 def _registries_are_restored(_registering_modules_are_imported: None) -> Iterator[None]:
-    """Put back the process-wide state that a test changed, so that the order of tests does not matter."""
+    """Restore process-wide state that a test changed, so that the order of tests does not matter."""
     from queueing import handlers, periodic
     from queueing.client import default
     from queueing.tasks import registry
@@ -102,7 +102,7 @@ def redis_server(_session_redis: RedisServer) -> RedisServer:
 
 @pytest.fixture
 def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RedisServer]]:
-    """Makes Redis servers of the test's own, to restart, kill or fill: ``own_redis(appendonly=True)``."""
+    """Makes Redis servers for one test, to restart, kill or fill: ``own_redis(appendonly=True)``."""
     started: list[RedisServer] = []
 
     def start(**options: bool | str) -> RedisServer:
@@ -117,7 +117,7 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 
 @pytest.fixture
 def redis_connection(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    """redis-py on the real Redis, without decoding: what ``QueueClient`` takes."""
+    """redis-py on the real Redis, without decoding, as ``QueueClient`` needs it."""
     with redis_server.connect() as connection:
         yield connection
 
@@ -132,7 +132,7 @@ def client(redis_connection: redis.Redis) -> "QueueClient":
 
 @pytest.fixture
 def fake_client() -> "QueueClient":
-    """A ``QueueClient`` on fakeredis, empty, seen by nobody else."""
+    """A ``QueueClient`` on fakeredis, empty and not shared."""
     import fakeredis
 
     from queueing.client import QueueClient
@@ -142,7 +142,7 @@ def fake_client() -> "QueueClient":
 
 @pytest.fixture
 def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
-    """The same, as what ``queueing.get_client()`` returns in this process."""
+    """The same client, which ``queueing.get_client()`` returns in this process."""
     from queueing.client.default import use_client
 
     use_client(client)
@@ -152,9 +152,9 @@ def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
 
 @pytest.fixture
 def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """The client of this process is refused by Redis. Its address has a password, for nobody to show.
+    """Make Redis refuse the client of this process. Its URL has a password, which must never be shown.
 
-    The clock counts what the client waits between its tries: a refusal itself takes no time.
+    The clock counts the pauses of the client between its tries. A refusal itself takes no time.
     """
     from queueing.broker import session
     from queueing.client.default import connect, use_client
@@ -174,7 +174,7 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(_migrated: Path, tmp_path: Path) -> Path:
-    """An SQLite file with all tables, of this test alone."""
+    """An SQLite file with all tables, for this test."""
     return Path(shutil.copy(_migrated, tmp_path / "database.sqlite3"))
 
 
@@ -224,7 +224,7 @@ def site_worker(redis_server: RedisServer, database: Path) -> Iterator[Callable[
 def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The static files as a platform's build collects them: without a variable, Redis or database.
 
-    Once for all test processes: they lie in the project's own folder.
+    They are collected once for all test processes, into the project's own folder.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -245,20 +245,20 @@ def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says a measured figure at the end of the run."""
+    """Print a measured figure at the end of the run."""
 
     def say(line: str) -> None:
-        # With the report of its test it reaches the process that prints, whichever ran the test.
+        # The report of the test carries it to the process that prints, from any process that ran the test.
         request.node.user_properties.append((FIGURE, line))
 
     return say
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lasts longest begins first: side by side, it would be waited for alone at the end.
+    """Begin with the tests that last longest. Otherwise the run would wait for them alone at the end.
 
-    A file stays together (``--dist loadfile``): what its tests share is dear, and only one launcher at a
-    time may look for a free port for its Redis.
+    A file stays together (``--dist loadfile``), because its tests share expensive fixtures. Only one
+    launcher at a time may look for a free port for its Redis.
     """
 
     def place(item: pytest.Item) -> tuple[bool, bool]:
@@ -280,7 +280,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_process_is_left_behind() -> Iterator[None]:
-    """A test that starts a process must end it; those of wider fixtures end with their fixture."""
+    """A test that starts a process must end it. Processes of wider fixtures end with their fixture."""
     before = {process.pid for process in left_over()}
     yield
 

@@ -30,7 +30,9 @@ READS_ENVIRONMENT = {"mqsite.settings", "mqsite.startup"}
 
 
 def _reads_environment(source: str) -> bool:
-    """Whether it touches ``os.environ``, but for naming the settings module as Django's entrances do."""
+    """Whether a module uses ``os.environ``, except to name the settings module as Django's entry points
+    do.
+    """
     tree = ast.parse(source)
     names_settings = "os.environ.setdefault('DJANGO_SETTINGS_MODULE'"
     allowed = {
@@ -81,7 +83,7 @@ for name in sys.argv[1:]:
 
 
 def test_nothing_connects_or_starts_a_thread_at_import():
-    entrances = {"mqsite.wsgi", "mqsite.asgi", "mqsite.gunicorn"}  # they begin a process, so they may
+    entrances = {"mqsite.wsgi", "mqsite.asgi", "mqsite.gunicorn"}  # they start a process, so they may
     names = sorted(name for name in SOURCES if name not in entrances and not name.endswith("__main__"))
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, *names],

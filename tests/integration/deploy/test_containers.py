@@ -1,4 +1,4 @@
-"""The container files: valid, and held against programs on a read-only root."""
+"""The container files are valid, and the programs run on a read-only root as the files assume."""
 
 import re
 import sys
@@ -17,9 +17,9 @@ from tests.support.worker_process import WorkerProcess, migrate, site_environmen
 
 BESIDE = (Path(sys.executable).parent,)
 MANIFESTS = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
-#: What Kubernetes itself does not know: kustomize's own file, and KEDA's resources.
+#: Resources that Kubernetes itself does not know: kustomize's own file, and KEDA's resources.
 NOT_OF_KUBERNETES = {"kustomization.yaml", "keda.yaml"}
-#: Runs a command as in a container with a read-only root: the memory in /dev/shm is all it may write to.
+#: Runs a command as in a container with a read-only root: only the memory in /dev/shm is writable.
 READ_ONLY = """
 mount --rbind / / && mount -o remount,bind,ro / && mount -t tmpfs -o mode=1777 tmpfs /dev/shm || exit 96
 [ -w /tmp ] && exit 97
@@ -28,7 +28,7 @@ exec "$@"
 
 
 def read_only(args: list[str]) -> list[str]:
-    """The command that runs ``args`` on a read-only root, with the working folder as in this process."""
+    """The command that runs ``args`` on a read-only root, in the working folder of this process."""
     prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY, "sh"]
     trial = Program([*prefix, "true"], name="read-only root")
     if trial.run() != 0:
@@ -63,7 +63,7 @@ def test_the_kustomization_names_manifests_that_exist():
     assert {*listed.split(", ")} | NOT_OF_KUBERNETES == {path.name for path in MANIFESTS}
 
 
-def test_the_image_runs_as_a_number_that_is_not_root():
+def test_the_image_runs_as_a_user_number_that_is_not_root():
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
     assert users == ["65532:65532"], "Kubernetes cannot see that a name is not root"

@@ -15,7 +15,7 @@ from tests.support.waiting import eventually, free_port
 from tests.support.web_process import Visitor, procfile
 from tests.support.worker_process import site_environment
 
-#: What Heroku's router adds to each request.
+#: Headers that Heroku's router adds to each request.
 ROUTED = {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-For": "203.0.113.7",
@@ -35,7 +35,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def dyno(own_redis: Callable[..., RedisServer], postgres: PostgresServer) -> dict[str, str | None]:
-    """The environment of a dyno with both add-ons and nothing else set."""
+    """The environment of a dyno with both add-ons and without other variables."""
     here = str(Path(sys.executable).parent)
     return {
         **site_environment(own_redis(tls=True).url, postgres.url),
@@ -50,7 +50,7 @@ def shell(name: str, command: str, env: dict[str, str | None]) -> Program:
     return Program(["sh", "-c", f"exec {command}"], env=env, name=name)
 
 
-def test_release_then_web_and_worker_over_tls_and_postgresql(
+def test_release_web_and_worker_run_over_tls_and_on_postgresql(
     dyno: dict[str, str | None],
     postgres: PostgresServer,
     collected_static: None,
@@ -90,11 +90,11 @@ def test_release_then_web_and_worker_over_tls_and_postgresql(
 
 
 def plain(program: Program) -> str:
-    """Its output with honcho's columns and colours made plain."""
+    """Its output without honcho's columns and colours."""
     return " ".join(program.output.split())
 
 
-def test_the_first_admin_of_a_one_click_deployment(dyno: dict[str, str | None], postgres: PostgresServer):
+def test_a_one_click_deployment_has_a_first_admin(dyno: dict[str, str | None], postgres: PostgresServer):
     release = shell("release", procfile()["release"], dyno)
     assert release.run() == 0, release.tail()
     account = {

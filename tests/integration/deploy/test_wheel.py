@@ -1,4 +1,4 @@
-"""The wheel of the queue in somebody else's project."""
+"""The wheel of the queue in another project."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ INSTALLED_APPS += ["queueing", "fresh"]
 QUEUEING = {{"URL": "{url}", "METRICS_TOKEN": "who-may-scrape"}}
 TASKS = {{"default": {{"BACKEND": "queueing.tasks_backend.RSMQBackend"}}}}
 """
-#: What the README says of a strict policy on Django 6.
+#: The README's settings for a strict policy on Django 6.
 POLICY = """
 from django.utils.csp import CSP
 MIDDLEWARE += ["django.middleware.csp.ContentSecurityPolicyMiddleware"]
@@ -56,7 +56,7 @@ print("from", queueing.__file__)
 """
 LISTS = ("queue/", "job/", "job/failures/", "worker/", "schedule/", "queue/charts/")
 LIVE = ("queue/live/", "worker/live/", "schedule/live/")
-#: What a strict Content-Security-Policy would refuse.
+#: Markup that a strict Content-Security-Policy would refuse.
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>|<style|<[^>]*\sstyle=|<[^>]*\son\w+=")
 USER, PASSWORD = "admin", "only-for-this-test"
 IS_DJANGO_6 = django.VERSION >= (6, 0)
@@ -64,13 +64,13 @@ IS_DJANGO_6 = django.VERSION >= (6, 0)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the tree."""
+    """A wheel built from a copy of the project, so that no files are left in the project."""
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "queueing", source / "queueing", ignore=shutil.ignore_patterns("__pycache__"))
-    # A setuptools that can make wheels by itself is used as it is: then nothing is downloaded.
+    # A setuptools that can build wheels by itself is used as it is, so that nothing is downloaded.
     offline = ["--no-isolation"] if int(version("setuptools").split(".")[0]) >= 71 else []
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", *offline, "--outdir", str(source / "dist"), str(source)],
@@ -84,7 +84,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def python(wheel: Path, tmp_path: Path) -> Path:
-    """The Python of a fresh environment that has the wheel; its other packages are this one's."""
+    """The Python of a fresh environment with the wheel. Its other packages are those of this environment."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     fresh = tmp_path / "venv" / "bin" / "python"
     subprocess.run(
@@ -101,7 +101,7 @@ def python(wheel: Path, tmp_path: Path) -> Path:
 
 @dataclass
 class Project:
-    """A project as ``startproject`` makes it, with what the README tells to add."""
+    """A project as ``startproject`` creates it, with the additions of the README."""
 
     python: Path
     folder: Path
@@ -116,7 +116,7 @@ class Project:
         return program.lines
 
     def write(self, name: str, text: str) -> None:
-        """Add to a file of it."""
+        """Append to a file of the project."""
         with (self.folder / "fresh" / name).open("a") as file:
             file.write(text)
 
@@ -136,7 +136,7 @@ def project(python: Path, redis_server: RedisServer, tmp_path: Path) -> Project:
 
 
 def answered(visitor: Visitor, path: str) -> str:
-    """The text of a page that comes, and that no strict policy would maim."""
+    """The text of a page that loads, and that no strict policy would break."""
     answer = visitor.get(path)
     assert answer.status == 200, f"{path}: {answer.status} {answer.text[:500]}"
     assert not INLINE.findall(answer.text), path
@@ -152,7 +152,7 @@ def pressed(visitor: Visitor, path: str, **form: str) -> None:
     assert answer.status == 302, f"{path}: {answer.status} {answer.text[:500]}"
 
 
-def test_a_fresh_project_has_all_of_it(project: Project):
+def test_the_queue_works_completely_in_a_fresh_project(project: Project):
     said = project.run("manage.py", "shell", "-c", ENQUEUE)
     id = said[-1].removeprefix("enqueued ")
     project.run("manage.py", "runworker", "--burst")
@@ -189,7 +189,7 @@ def test_a_fresh_project_has_all_of_it(project: Project):
     assert said[-1].startswith(f"from {project.folder}")
 
 
-def test_the_wheel_holds_the_queue_and_what_is_not_code(wheel: Path):
+def test_the_wheel_contains_the_queue_and_its_data_files(wheel: Path):
     names = subprocess.run(
         [sys.executable, "-m", "zipfile", "--list", str(wheel)], check=True, capture_output=True, text=True
     ).stdout

@@ -1,4 +1,4 @@
-"""The launcher behind ``make run`` as a real process, in a copy of the project."""
+"""The launcher of ``make run`` as a real process, in a copy of the project."""
 
 import re
 import signal
@@ -11,17 +11,19 @@ import psutil
 from tests.support.program import Program
 from tests.support.waiting import free_port
 
-#: Nothing of the tests' own environment may reach the launcher.
+#: Removes all variables of the tests' own environment from the launcher's.
 NO_VARIABLES = dict.fromkeys(
     ("SECRET_KEY", "DEBUG", "DJANGO_SETTINGS_MODULE", "REDIS_URL", "REDIS_TLS_URL", "DATABASE_URL", "DYNO")
 )
 
-#: A word in the command line of each program that it starts.
+#: A word in the command line of each program that the launcher starts.
 PROGRAMS = {"runserver": "web", "runworker": "worker", "redis-server": "redis", "fake_redis": "redis"}
 
 
 class LaunchedSite(Program):
-    """Its programs lead sessions of their own. ``stop`` waits until the launcher has ended them."""
+    """The launcher. Its programs lead sessions of their own. ``stop`` waits until the launcher has ended
+    them.
+    """
 
     def __init__(self, project: Path, **variables: str) -> None:
         self.port = int(variables.get("PORT") or free_port())
@@ -37,17 +39,17 @@ class LaunchedSite(Program):
         return self
 
     def start_and_wait(self) -> "LaunchedSite":
-        """Until it says that all is there."""
+        """Wait until the launcher reports that everything runs."""
         self.start().wait_for_line("Ctrl-C stops it all")
         return self
 
     def interrupt(self) -> int:
-        """Ctrl-C in its terminal; returns the exit code."""
+        """Press Ctrl-C in its terminal; returns the exit code."""
         self.signal_group(signal.SIGINT)
         return self.wait()
 
     def own_processes(self) -> dict[str, psutil.Process]:
-        """The programs that it has started and that still run: ``web``, ``worker`` and ``redis``."""
+        """The running programs that it has started: ``web``, ``worker`` and ``redis``."""
         found: dict[str, psutil.Process] = {}
         [supervisor] = self.children()
         for process in supervisor.children():
@@ -80,7 +82,7 @@ class LaunchedSite(Program):
 
 
 def living(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended; a zombie that its new parent has not seen to yet has."""
+    """The processes that have not ended. A zombie that its new parent has not reaped yet counts as ended."""
     found = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, so that tests never touch the developer's ``var/``."""
+"""A copy of the project in a folder of its own, so that tests never change the developer's ``var/``."""
 
 import shutil
 import subprocess
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tests.support.programs import ROOT
 
-#: Everything that a variable could do to the site; a test gives what it wants.
+#: Removes each variable that affects the site. A test sets the variables that it needs.
 PATH_ONLY = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what a deployment holds to ``folder``, without tests; compiled, where it has been compiled."""
+    """Copy the files of a deployment to ``folder``, without tests, and with existing bytecode."""
     for name in ("mqsite", "queueing", "jobs", "templates"):
         shutil.copytree(ROOT / name, folder / name, ignore=_half_written)
     for name in ("manage.py", "Procfile", "pyproject.toml", "Makefile"):
@@ -26,7 +26,7 @@ def _half_written(folder: str, names: list[str]) -> set[str]:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python there with ``variables`` and no others; bounded in time."""
+    """Run Python in the folder with only ``variables``, for a limited time."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,

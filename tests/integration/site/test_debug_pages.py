@@ -9,7 +9,7 @@ from queueing.conf import Config
 SECRET = "geheim77"
 
 
-def test_passwords_in_addresses_are_struck_out_of_the_settings(settings: Settings):
+def test_the_debug_page_hides_passwords_in_urls_of_the_settings(settings: Settings):
     url = f"redis://user:{SECRET}@127.0.0.1:6379/0"
     settings.QUEUEING = {"URL": url, "METRICS_TOKEN": SECRET}
     settings.CACHES = {"default": {"BACKEND": "x", "LOCATION": [url, {"deeper": (url,)}]}}

@@ -1,4 +1,4 @@
-"""The files that platforms read, held against the code that they start."""
+"""The files for platforms agree with the code that they start."""
 
 import configparser
 import json
@@ -24,7 +24,7 @@ def unit(name: str) -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_the_one_click_app_has_what_the_processes_need():
+def test_the_one_click_app_has_the_variables_of_its_processes():
     app = json.loads((ROOT / "app.json").read_text())
     assert [addon["plan"] for addon in app["addons"]] == [
         "heroku-redis:mini",
@@ -37,13 +37,13 @@ def test_the_one_click_app_has_what_the_processes_need():
     assert app["scripts"]["postdeploy"] == "python -m mqsite.first_admin"
 
 
-def test_gunicorn_is_set_as_heroku_sets_it():
+def test_gunicorn_is_configured_for_heroku():
     assert issubclass(gunicorn.worker_class, ThreadWorker)
     assert (gunicorn.threads, gunicorn.timeout, gunicorn.graceful_timeout) == (5, 20, 20)
     assert (gunicorn.keepalive, gunicorn.accesslog, gunicorn.preload_app) == (95, "-", False)
 
 
-def test_the_python_of_production_is_one_that_is_tested():
+def test_the_python_version_of_production_is_tested():
     assert re.fullmatch(r"3\.1[2-4]", (ROOT / ".python-version").read_text().strip())
 
 
@@ -63,11 +63,11 @@ def test_systemd_rates_the_services_as_hardened(name: str):
     file = ROOT / f"deploy/mqsite-{name}.service"
     command = [analyze, "security", "--offline=true", "--threshold=40", "--no-pager", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    # The threshold is ten times the exposure level that is printed.
+    # The threshold is ten times the printed exposure level.
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
-def test_the_image_starts_what_the_procfile_starts():
+def test_the_image_starts_the_same_commands_as_the_procfile():
     dockerfile = (ROOT / "Dockerfile").read_text()
     (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
     assert json.loads(command) == processes()["web"].split()

@@ -1,4 +1,4 @@
-"""Variables by type, and the sentences about what is wrong with them."""
+"""Environment variables by type, and the errors for wrong values."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_flag_is_read_in_any_case(value: str, meant: bool):
 
 @pytest.mark.parametrize("variables", [{}, {"F": ""}, {"F": "  "}])
 @pytest.mark.parametrize("default", [True, False])
-def test_an_empty_variable_is_one_that_is_not_set(variables: dict[str, str], default: bool):
+def test_an_empty_variable_counts_as_not_set(variables: dict[str, str], default: bool):
     env = Environment(variables)
     assert env.flag("F", default=default) is default
     assert env.number("F", default=7) == 7
@@ -35,7 +35,7 @@ def test_an_empty_variable_is_one_that_is_not_set(variables: dict[str, str], def
     assert not env.problems
 
 
-def test_a_wrong_value_is_a_sentence_and_not_an_exception():
+def test_a_wrong_value_gives_a_sentence_and_not_an_exception():
     env = Environment({"F": "maybe", "N": "-1"})
     assert env.flag("F", default=True) is True
     assert env.number("N", default=3) == 3
@@ -62,13 +62,13 @@ def test_a_list_is_separated_by_commas():
         ({"REDIS_URL": "unix:///run/redis.sock"}, "unix:///run/redis.sock"),
     ],
 )
-def test_an_encrypted_redis_wins(variables: dict[str, str], url: str):
+def test_an_encrypted_redis_url_takes_precedence(variables: dict[str, str], url: str):
     env = Environment(variables)
     assert redis_url(env, default="redis://default") == url
     assert not env.problems
 
 
-def test_an_address_that_is_not_of_a_redis_is_a_problem():
+def test_a_url_that_is_not_of_a_redis_is_a_problem():
     env = Environment({"REDIS_URL": "http://:secret@a"})
     redis_url(env, default="redis://default")
     assert "It has to start with redis://" in env.problems["REDIS_URL"]
@@ -92,7 +92,7 @@ def test_writers_of_sqlite_wait_for_each_other(variables: dict[str, str]):
 
 
 @pytest.mark.parametrize("url", ["nonsense", "gopher://u:secret@h/n", "postgres://u:secret@h:port/n"])
-def test_an_address_that_is_not_of_a_database_is_a_problem_without_its_password(url: str):
+def test_a_url_that_is_not_of_a_database_is_reported_without_its_password(url: str):
     env = Environment({"DATABASE_URL": url})
     database(env, Path("db"))
     assert "DATABASE_URL is not the address of a database" in env.problems["DATABASE_URL"]

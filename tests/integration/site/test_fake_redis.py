@@ -1,4 +1,4 @@
-"""The Redis in memory, over its socket: what the client of the queue relies on."""
+"""The in-memory Redis, over its socket: the features that the client of the queue needs."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def connection() -> Iterator[redis.Redis]:
             yield connection
 
 
-def test_an_error_is_an_answer_and_not_the_end_of_the_connection(connection: redis.Redis):
+def test_an_error_is_a_reply_and_does_not_end_the_connection(connection: redis.Redis):
     number = connection.client_id()
     with pytest.raises(redis.exceptions.NoScriptError):
         connection.evalsha("0" * 40, 0)
@@ -32,7 +32,7 @@ def test_an_error_is_an_answer_and_not_the_end_of_the_connection(connection: red
     assert connection.client_id() == number
 
 
-def test_it_says_that_it_drops_no_key(connection: redis.Redis):
+def test_it_reports_that_it_evicts_no_key(connection: redis.Redis):
     assert QueueClient(connection).eviction_policy() == "noeviction"
 
 

@@ -1,4 +1,4 @@
-"""``make run``: what it starts, what it says, what it leaves, and how it ends."""
+"""``make run``: the programs it starts, its output, the files it leaves, and its end."""
 
 import re
 import signal
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def launch(folder: Path) -> Iterator[Launch]:
-    """Makes launchers in one copy of the project, and ends what they leave."""
+    """Makes launchers in one copy of the project, and ends their processes."""
     made: list[LaunchedSite] = []
 
     def make(**variables: str) -> LaunchedSite:
@@ -44,7 +44,7 @@ def launch(folder: Path) -> Iterator[Launch]:
 
 
 def press_and_wait(site: LaunchedSite) -> str:
-    """Press the page's button and wait until the history says done."""
+    """Press the page's button and wait until the history shows the job as done."""
     answer = Visitor(site.port).press()
     assert answer.status == 202, answer.text
     message_id = str(answer.json()["id"])
@@ -54,7 +54,7 @@ def press_and_wait(site: LaunchedSite) -> str:
 
 
 def admin_page(site: LaunchedSite, path: str) -> str:
-    """A page of the admin, after having logged in as the launcher says."""
+    """A page of the admin, after a login with the password that the launcher prints."""
     visitor = Visitor(site.port)
     page = visitor.get("/admin/login/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
@@ -65,7 +65,7 @@ def admin_page(site: LaunchedSite, path: str) -> str:
 
 
 def end_by_ctrl_c(site: LaunchedSite) -> None:
-    """It ends with 0, says no traceback, and leaves no process and no open port."""
+    """The launcher exits with 0 and without a traceback, and leaves no process and no open port."""
     left = site.everything()
     redis_port = int(site.redis_url.split(":")[2].split("/")[0])
     assert site.interrupt() == 0, site.tail()
@@ -76,7 +76,7 @@ def end_by_ctrl_c(site: LaunchedSite) -> None:
 
 
 @pytest.mark.parametrize("program", ["redis-server", "fake"])
-def test_one_command_twice(launch: Launch, program: str):
+def test_make_run_works_twice_in_a_row_and_keeps_its_data(launch: Launch, program: str):
     if program == "redis-server":
         require("redis-server", HINT)
     variables = {"EMBEDDED_REDIS": "fake"} if program == "fake" else {}
@@ -97,7 +97,7 @@ def test_one_command_twice(launch: Launch, program: str):
     end_by_ctrl_c(second)
 
 
-def test_a_second_terminal_knows_where_everything_is(launch: Launch, folder: Path):
+def test_a_second_terminal_uses_the_settings_of_the_running_site(launch: Launch, folder: Path):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
     show = "from django.conf import settings as s; print(s.DEBUG, s.QUEUEING['URL'])"
     done = run(folder, "manage.py", "shell", "--verbosity", "0", "-c", show)
@@ -105,7 +105,7 @@ def test_a_second_terminal_knows_where_everything_is(launch: Launch, folder: Pat
 
 
 @pytest.mark.parametrize("program", ["redis-server", "fake"])
-def test_nobody_else_can_read_what_a_run_leaves(launch: Launch, folder: Path, program: str):
+def test_no_other_user_can_read_the_files_of_a_run(launch: Launch, folder: Path, program: str):
     if program == "redis-server":
         require("redis-server", HINT)
     (folder / "var").mkdir(mode=0o755)
@@ -121,7 +121,7 @@ def test_nobody_else_can_read_what_a_run_leaves(launch: Launch, folder: Path, pr
 
 
 @pytest.mark.parametrize("program", ["redis-server", "fake"])
-def test_what_a_killed_launcher_has_started_ends_by_itself(launch: Launch, program: str):
+def test_the_programs_of_a_killed_launcher_end_by_themselves(launch: Launch, program: str):
     if program == "redis-server":
         require("redis-server", HINT)
     variables = {"EMBEDDED_REDIS": "fake"} if program == "fake" else {}
@@ -180,7 +180,7 @@ def test_a_signal_during_the_start_leaves_nothing(launch: Launch, folder: Path, 
     assert "Traceback" not in site.output
 
 
-def test_a_second_ctrl_c_gives_back_what_runs(launch: Launch):
+def test_a_second_ctrl_c_gives_back_running_jobs(launch: Launch):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
     left = site.everything()
 
@@ -204,7 +204,7 @@ def test_a_hundred_stops_in_a_row_end_in_time_and_leave_nothing(launch: Launch):
         assert not living(left)
 
 
-def test_the_stand_in_for_redis_causes_no_warning(launch: Launch):
+def test_the_in_memory_redis_causes_no_warning(launch: Launch):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
     press_and_wait(site)
     end_by_ctrl_c(site)
@@ -212,7 +212,7 @@ def test_the_stand_in_for_redis_causes_no_warning(launch: Launch):
 
 
 @pytest.mark.parametrize(("name", "called"), [("worker", "worker"), ("web", "web server")])
-def test_a_child_that_dies_ends_the_run(launch: Launch, name: str, called: str):
+def test_the_death_of_a_program_ends_the_run(launch: Launch, name: str, called: str):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
     left = site.everything()
     site.process(name).kill()
@@ -222,7 +222,7 @@ def test_a_child_that_dies_ends_the_run(launch: Launch, name: str, called: str):
     assert not living(left)
 
 
-def test_a_taken_port_is_one_sentence(launch: Launch):
+def test_a_taken_port_gives_one_sentence(launch: Launch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         site = launch(PORT=str(port))
@@ -232,7 +232,7 @@ def test_a_taken_port_is_one_sentence(launch: Launch):
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
-def test_a_port_that_is_none_is_one_sentence(folder: Path, port: str):
+def test_an_invalid_port_gives_one_sentence(folder: Path, port: str):
     program = Program(
         [sys.executable, "-m", "mqsite.devserver"], cwd=folder, env=NO_VARIABLES | {"PORT": port}
     )
@@ -240,7 +240,7 @@ def test_a_port_that_is_none_is_one_sentence(folder: Path, port: str):
     assert program.lines == [f"PORT is {port!r}, but can only be a number from 1 to 65535."]
 
 
-def test_a_second_one_in_the_same_folder_is_refused(launch: Launch):
+def test_a_second_launcher_in_the_same_folder_is_refused(launch: Launch):
     first = launch(EMBEDDED_REDIS="fake").start_and_wait()
     second = launch()
     second.start()

@@ -1,4 +1,4 @@
-"""Who guesses passwords is locked out, by address and for a while; nobody else is."""
+"""Password guessing locks out an address for a while. Other addresses can log in."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def admin(settings: Settings) -> User:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # which is quick
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a fast hash
     return User.objects.create_superuser("admin", password="right")
 
 
@@ -36,7 +36,7 @@ def guess(times: int, address: str = GUESSER, **headers: str) -> HttpResponse:
     return response
 
 
-def test_after_ten_wrong_passwords_the_right_one_does_not_help_either():
+def test_after_ten_wrong_passwords_the_right_one_is_refused_too():
     assert guess(LIMIT - 1).status_code == 200
     locked_out = guess(1)
     assert locked_out.status_code == 429
@@ -44,18 +44,18 @@ def test_after_ten_wrong_passwords_the_right_one_does_not_help_either():
     assert log_in(GUESSER, "right").status_code == 429
 
 
-def test_the_admin_gets_in_from_elsewhere_meanwhile():
+def test_the_admin_can_log_in_from_another_address_meanwhile():
     guess(LIMIT + 5)
     assert log_in(OTHER, "right").status_code == 302
 
 
-def test_other_names_do_not_buy_more_guesses():
+def test_other_user_names_do_not_give_more_guesses():
     for number in range(LIMIT):
         log_in(GUESSER, "guess", name=f"name{number}", HTTP_USER_AGENT=f"browser {number}")
     assert log_in(GUESSER, "right").status_code == 429
 
 
-def test_it_ends_and_more_guesses_do_not_lengthen_it(settings: Settings):
+def test_the_lock_ends_and_further_guesses_do_not_lengthen_it(settings: Settings):
     guess(LIMIT)
     AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=14))
     assert guess(1).status_code == 429
@@ -63,7 +63,7 @@ def test_it_ends_and_more_guesses_do_not_lengthen_it(settings: Settings):
     assert log_in(GUESSER, "right").status_code == 302
 
 
-def test_who_is_logged_in_already_goes_on(admin: User):
+def test_a_user_who_is_logged_in_is_not_affected(admin: User):
     browser = Client(REMOTE_ADDR=GUESSER)
     browser.force_login(admin)
     guess(LIMIT)
@@ -73,13 +73,13 @@ def test_who_is_logged_in_already_goes_on(admin: User):
 def test_the_address_is_the_one_that_the_router_reports(settings: Settings):
     settings.TRUST_PROXY = True
     for number in range(LIMIT):
-        # What the guesser claims comes first and is another address each time.
+        # The guesser's own entry comes first, with another address each time.
         log_in("10.0.0.1", "guess", HTTP_X_FORWARDED_FOR=f"198.51.100.{number}, {GUESSER}")
     assert log_in("10.0.0.1", "right", HTTP_X_FORWARDED_FOR=GUESSER).status_code == 429
     assert log_in("10.0.0.1", "right", HTTP_X_FORWARDED_FOR=OTHER).status_code == 302
 
 
-def test_no_password_is_written_down():
+def test_no_password_is_stored_or_logged():
     log_in(GUESSER, "nearly right")
     attempt = AccessAttempt.objects.get()
     assert "nearly" not in f"{attempt.get_data} {attempt.post_data} {attempt.path_info}"
@@ -95,5 +95,5 @@ def test_no_password_is_written_down():
         ("", None),
     ],
 )
-def test_all_addresses_of_one_network_of_ipv6_are_one(address: str, counted: str | None):
+def test_all_addresses_of_an_ipv6_network_count_as_one(address: str, counted: str | None):
     assert client_network(RequestFactory(REMOTE_ADDR=address).get("/")) == counted

@@ -1,4 +1,4 @@
-"""The Makefile: what it says without a usable Python, and when it makes the environment anew."""
+"""The Makefile: its messages without a usable Python, and when it rebuilds the environment."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run make there, with the variables of this Makefile's caller taken out."""
+    """Run make in the folder, without the variables of the make that runs the tests."""
     env = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
     return subprocess.run(
         ["make", "--no-print-directory", *words],
@@ -36,21 +36,21 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def python_that(folder: Path, fails_on: str) -> str:
-    """A Python to whose one-liners ``fails_on`` is an error."""
+    """A Python that fails on one-line programs that contain ``fails_on``."""
     path = folder / "broken-python"
     path.write_text(f'#!/bin/sh\ncase "$*" in *"{fails_on}"*) exit 1;; esac\nexec "{sys.executable}" "$@"\n')
     path.chmod(0o755)
     return str(path)
 
 
-def test_it_lists_its_commands(folder: Path):
+def test_make_lists_its_commands(folder: Path):
     done = make(folder)
     listed = [line.split()[1] for line in done.stdout.splitlines()]
     assert listed[:4] == ["help", "run", "test", "soak"]
     assert set(listed) >= {"lint", "format", "wheel", "clean"}
 
 
-def test_a_python_without_ensurepip_is_one_line_that_says_what_to_install(folder: Path):
+def test_a_python_without_ensurepip_gives_one_line_with_the_package_to_install(folder: Path):
     done = make(folder, "test", f"PYTHON={python_that(folder, 'ensurepip')}")
     sentence, *rest = done.stderr.splitlines()
     major, minor = sys.version_info[:2]
@@ -61,14 +61,14 @@ def test_a_python_without_ensurepip_is_one_line_that_says_what_to_install(folder
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python3"])
-def test_no_python_is_one_line(folder: Path, python: str):
+def test_no_usable_python_gives_one_line(folder: Path, python: str):
     done = make(folder, "run", f"PYTHON={python or python_that(folder, 'version_info')}")
     sentence, *rest = done.stderr.splitlines()
     assert sentence.startswith("Python 3.11 or newer is needed")
     assert all(line.startswith("make: ***") for line in rest)
 
 
-def test_the_environment_is_made_once_and_a_half_made_one_again(folder: Path):
+def test_the_environment_is_made_once_and_an_incomplete_one_is_made_again(folder: Path):
     stamp = folder / ".venv/.made"
     words = (".venv/.made", f"PYTHON={sys.executable}")
     (folder / ".venv/bin").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A program of the launcher ends when it is asked, or is killed with all that it has started."""
+"""A program of the launcher ends on request, or is killed with all its descendants."""
 
 import signal
 import subprocess
@@ -37,7 +37,7 @@ def process() -> Iterator[subprocess.Popen]:
     process.stdout.close()
 
 
-def test_a_program_that_does_not_end_is_killed_with_what_it_has_started(
+def test_a_program_that_does_not_end_is_killed_with_its_descendants(
     process: subprocess.Popen, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(programs, "STOP_SECONDS", 0.2)
@@ -48,13 +48,13 @@ def test_a_program_that_does_not_end_is_killed_with_what_it_has_started(
     assert program.exit_code == -signal.SIGKILL
 
 
-def test_a_program_stops_now_if_it_is_told_so_while_it_stops(process: subprocess.Popen):
+def test_a_stopping_program_stops_immediately_on_a_second_request(process: subprocess.Popen):
     program = Program("stubborn", process)
     programs.stop([program], lambda seconds: True)
     assert program.exit_code == -signal.SIGKILL
 
 
-def test_a_group_of_zombies_is_gone(process: subprocess.Popen):
+def test_a_group_of_zombies_counts_as_gone(process: subprocess.Popen):
     group = Group(process.pid)
     assert not group.is_gone
     group.kill()

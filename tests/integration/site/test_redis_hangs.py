@@ -1,4 +1,4 @@
-"""Every page while Redis takes connections and answers nothing, asked for by many at once."""
+"""Every page while Redis accepts connections and answers nothing, for one visitor and for many."""
 
 import os
 import re
@@ -53,15 +53,15 @@ def boss(web: WebProcess, redis_server: RedisServer, database: Path) -> Visitor:
 
 @pytest.fixture
 def stop_redis(client: QueueClient, redis_server: RedisServer, boss: Visitor) -> Iterator[Callable[[], None]]:
-    """Lets Redis stop answering just after the site has asked it for each page."""
-    with suppress(QueueExists):  # the site makes it, too
+    """Stops Redis just after the site has requested data for each page."""
+    with suppress(QueueExists):  # the site creates it, too
         client.create_queue("testqueue")
     for path in PAGES:
         assert boss.get(path).status == 200, path
 
     def stop() -> None:
         os.kill(redis_server.pid, signal.SIGSTOP)
-        time.sleep(1.1)  # what was read for all who look is good for a second
+        time.sleep(1.1)  # shared data of a page is valid for a second
 
     yield stop
     os.kill(redis_server.pid, signal.SIGCONT)
@@ -73,19 +73,23 @@ def timed(visitor: Visitor, path: str) -> tuple[float, Answer]:
     return time.monotonic() - began, answer
 
 
-def test_each_page_comes_soon_and_says_so(stop_redis: Callable[[], None], boss: Visitor, figure):
+def test_each_page_loads_soon_and_shows_that_redis_does_not_answer(
+    stop_redis: Callable[[], None], boss: Visitor, figure
+):
     took, usual = {}, {path: timed(boss, path)[0] for path in PAGES}
     stop_redis()
     for path in PAGES:
         took[path], answer = timed(boss, path)
         assert answer.status == 200
-        # What charts show of some minutes ago is good a little longer, and the list of jobs is not in Redis.
+        # Data of charts is valid a little longer, and the list of jobs is not in Redis.
         assert "Redis does not answer" in answer.text or "charts" in path or "/job/" in path, path
     figure(f"Redis hangs, one page after the other: {max(took.values()):.2f} s at the most")
     assert max(took[path] - usual[path] for path in PAGES) < 1, (took, usual)
 
 
-def test_many_at_once_wait_less_than_two_seconds(stop_redis: Callable[[], None], boss: Visitor, figure):
+def test_many_concurrent_visitors_wait_less_than_two_seconds(
+    stop_redis: Callable[[], None], boss: Visitor, figure
+):
     def slowest() -> float:
         asked = [path for _ in range(4) for path in PAGES]
         with ThreadPoolExecutor(20) as crowd:
@@ -100,7 +104,7 @@ def test_many_at_once_wait_less_than_two_seconds(stop_redis: Callable[[], None],
     assert hanging - usual < 2
 
 
-def test_a_press_of_the_button_waits_less_than_two_seconds(stop_redis: Callable[[], None], boss: Visitor):
+def test_a_press_of_the_button_takes_less_than_two_seconds(stop_redis: Callable[[], None], boss: Visitor):
     def press() -> tuple[float, Answer]:
         began = time.monotonic()
         answer = boss.press()

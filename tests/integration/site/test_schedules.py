@@ -1,4 +1,4 @@
-"""Schedules of the site's tasks, in processes that have not come across these tasks otherwise."""
+"""Schedules of the site's tasks, in processes that have not imported these tasks otherwise."""
 
 import sys
 from collections.abc import Callable
@@ -31,12 +31,12 @@ def manage(redis_server: RedisServer, database: Path) -> Callable[..., str]:
     return run
 
 
-def test_a_terminal_sends_the_message_of_one_now(manage, client: QueueClient):
+def test_a_command_sends_the_message_of_a_schedule_immediately(manage, client: QueueClient):
     id = manage("queues", "run-schedule", "jobs.tasks.tidy").strip()
     assert client.peek_message("default", id)
 
 
-def test_the_console_shows_them_before_any_worker_names_them(manage):
+def test_the_console_shows_schedules_before_any_worker_registers_them(manage):
     page = manage("shell", "-c", LOOK)
     assert 'data-key="jobs.tasks.tidy"' in page
     assert "Run<" in page

@@ -1,4 +1,4 @@
-"""What each variable does to the settings, with the module run anew for each case."""
+"""The effect of each variable on the settings. Each case runs the module again."""
 
 import importlib.util
 import logging.config
@@ -32,7 +32,7 @@ def settings_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]],
     return settings
 
 
-def test_importing_them_needs_no_variable(settings_with: Callable[..., Settings]):
+def test_the_settings_can_be_imported_without_variables(settings_with: Callable[..., Settings]):
     found = settings_with({})
     assert found["DEBUG"] is False
     assert set(found["ENVIRONMENT_PROBLEMS"]) == {"SECRET_KEY", "REDIS_URL", "DATABASE_URL"}
@@ -40,7 +40,7 @@ def test_importing_them_needs_no_variable(settings_with: Callable[..., Settings]
     assert settings_with({})["SECRET_KEY"] != found["SECRET_KEY"], "a key that others could know"
 
 
-def test_development_needs_no_variable_but_one(settings_with: Callable[..., Settings]):
+def test_development_needs_no_variable_except_debug(settings_with: Callable[..., Settings]):
     found = settings_with({"DEBUG": "1"})
     assert found["DEBUG"] is True
     assert found["ENVIRONMENT_PROBLEMS"] == {}
@@ -56,7 +56,7 @@ def test_production_with_its_three_variables_has_no_problem(settings_with: Calla
     assert "Manifest" in found["STORAGES"]["staticfiles"]["BACKEND"]
 
 
-def test_the_encrypted_address_alone_is_enough(settings_with: Callable[..., Settings]):
+def test_the_encrypted_redis_url_alone_is_enough(settings_with: Callable[..., Settings]):
     without = {name: value for name, value in PRODUCTION.items() if name != "REDIS_URL"}
     assert settings_with(without | {"REDIS_TLS_URL": "rediss://r"})["ENVIRONMENT_PROBLEMS"] == {}
 
@@ -75,7 +75,7 @@ def test_wrong_values_are_problems_in_development_too(settings_with: Callable[..
         (PRODUCTION | {"REDIS_TLS_VERIFY": "0"}, False),
     ],
 )
-def test_certificates_of_redis_are_checked_but_on_heroku(
+def test_certificates_of_redis_are_checked_except_on_heroku(
     settings_with: Callable[..., Settings], variables: dict[str, str], verified: bool
 ):
     assert settings_with(variables)["QUEUEING"]["TLS_VERIFY"] is verified
@@ -90,7 +90,9 @@ def test_certificates_of_redis_are_checked_but_on_heroku(
         (PRODUCTION | {"ALLOWED_HOSTS": "a.example,.b.example"}, ["a.example", ".b.example"]),
     ],
 )
-def test_hosts(settings_with: Callable[..., Settings], variables: dict[str, str], hosts: list[str]):
+def test_allowed_hosts_depend_on_the_variables_and_the_platform(
+    settings_with: Callable[..., Settings], variables: dict[str, str], hosts: list[str]
+):
     assert settings_with(variables)["ALLOWED_HOSTS"] == hosts
 
 
@@ -103,7 +105,7 @@ def test_hosts(settings_with: Callable[..., Settings], variables: dict[str, str]
         (PRODUCTION | {"TRUST_PROXY": "1"}, True),
     ],
 )
-def test_the_proxy_is_believed_where_it_is_heroku_or_said_so(
+def test_the_proxy_is_trusted_on_heroku_and_on_request(
     settings_with: Callable[..., Settings], variables: dict[str, str], trusted: bool
 ):
     found = settings_with(variables)
@@ -120,11 +122,11 @@ def test_hsts_starts_with_an_hour(
     assert settings_with(PRODUCTION | variables)["SECURE_HSTS_SECONDS"] == seconds
 
 
-def test_two_checks_are_silenced_by_name_and_no_more(settings_with: Callable[..., Settings]):
+def test_only_two_checks_are_silenced(settings_with: Callable[..., Settings]):
     assert settings_with({})["SILENCED_SYSTEM_CHECKS"] == ["security.W005", "security.W021"]
 
 
-def test_the_sites_own_log_cannot_be_forged(settings_with: Callable[..., Settings]):
+def test_user_data_cannot_forge_lines_of_the_sites_log(settings_with: Callable[..., Settings]):
     config = settings_with({})["LOGGING"]
     line = config["formatters"][config["handlers"]["console"]["formatter"]]
     formatter = logging.config.DictConfigurator(config).configure_formatter(dict(line))

@@ -1,4 +1,4 @@
-"""Requests that arrive slowly, or only in part, against the real server."""
+"""Requests that arrive slowly or incompletely at the real server."""
 
 import http.client
 import re
@@ -14,7 +14,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 from tests.support.web_process import Visitor, WebProcess
 
-#: More than the server has threads.
+#: More connections than the server has threads.
 CONNECTIONS = 8
 HEAD = b"POST /job HTTP/1.1\r\nHost: localhost\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\n"
@@ -40,7 +40,7 @@ class SlowClient:
 
     @property
     def was_hung_up_on(self) -> bool:
-        """Whether the server has answered or closed."""
+        """Whether the server has answered or closed the connection."""
         try:
             self.socket.recv(65536)
         except BlockingIOError:
@@ -51,7 +51,7 @@ class SlowClient:
 
 
 @pytest.mark.parametrize("begin", [HEAD + b"X-", HEAD + FORM + b"a="], ids=["half a header", "half a body"])
-def test_slow_requests_do_not_hold_the_site(web: WebProcess, begin: bytes):
+def test_slow_requests_do_not_block_the_site(web: WebProcess, begin: bytes):
     patient = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
     patient.request("GET", "/healthz")
     patient.getresponse().read()
@@ -75,7 +75,7 @@ def test_slow_requests_do_not_hold_the_site(web: WebProcess, begin: bytes):
         client.socket.close()
 
 
-def test_a_form_that_was_cut_is_not_acted_upon(web: WebProcess, client: QueueClient):
+def test_an_incomplete_form_is_not_processed(web: WebProcess, client: QueueClient):
     visitor = Visitor(web.port)
     page = visitor.get("/").text
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]

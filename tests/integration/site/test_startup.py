@@ -1,4 +1,4 @@
-"""What stops without its variables, with which words; and what works without any."""
+"""Programs that stop without their variables, their messages, and programs that need no variables."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ WORKER = ("manage.py", "runworker")
 
 
 @pytest.mark.parametrize("start", [WEB, WORKER, ("manage.py", "queues", "list"), ("manage.py", "shell")])
-def test_each_missing_variable_is_one_sentence(project: Path, start: tuple[str, ...]):
+def test_each_missing_variable_gives_one_sentence(project: Path, start: tuple[str, ...]):
     done = run(project, *start, PORT="0")
     sentences = [line for line in done.stderr.splitlines() if not line.startswith("[")]
     assert done.returncode != 0
@@ -28,7 +28,7 @@ def test_each_missing_variable_is_one_sentence(project: Path, start: tuple[str, 
 
 
 @pytest.mark.parametrize("missing", sorted(PRODUCTION))
-def test_only_what_is_missing_is_named(project: Path, missing: str):
+def test_only_missing_variables_are_named(project: Path, missing: str):
     variables = {name: value for name, value in PRODUCTION.items() if name != missing}
     done = run(project, *WORKER, **variables)
     assert done.returncode == 1
@@ -37,14 +37,14 @@ def test_only_what_is_missing_is_named(project: Path, missing: str):
 
 
 @pytest.mark.parametrize("module", ["mqsite.wsgi", "mqsite.asgi"])
-def test_another_server_is_stopped_too_and_told_not_to_try_again(project: Path, module: str):
+def test_another_web_server_stops_too_with_the_status_against_restarts(project: Path, module: str):
     done = run(project, "-c", f"import {module}")
     assert done.returncode == startup.DO_NOT_RESTART
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 3
 
 
-def test_migrate_needs_the_database_alone(project: Path, tmp_path: Path):
+def test_migrate_needs_only_the_database(project: Path, tmp_path: Path):
     done = run(project, "manage.py", "migrate")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith("DATABASE_URL is not set")
@@ -76,14 +76,14 @@ def test_static_files_are_hashed_and_compressed(project: Path):
 
 
 @pytest.mark.parametrize("variables", [{"DYNO": "web.1"}, {"TRUST_PROXY": "1", "ALLOWED_HOSTS": "a.example"}])
-def test_the_deployment_check_is_clean(project: Path, variables: dict[str, str]):
+def test_the_deployment_check_finds_nothing(project: Path, variables: dict[str, str]):
     check = ("manage.py", "check", "--deploy", "--fail-level", "INFO")
     done = run(project, *check, **PRODUCTION, **variables)
     assert done.returncode == 0, done.stderr
     assert "no issues (2 silenced)" in done.stdout
 
 
-def test_manage_takes_the_variables_of_make_run_where_there_is_no_secret(tmp_path: Path):
+def test_manage_uses_the_variables_of_make_run_if_there_is_no_secret_key(tmp_path: Path):
     project = copy_project(tmp_path)
     (project / "var").mkdir()
     lines = ["# a comment", "DEBUG=1", "SECRET_KEY=a=b", "REDIS_URL=redis://127.0.0.1:1/7"]
@@ -108,11 +108,11 @@ def test_manage_takes_the_variables_of_make_run_where_there_is_no_secret(tmp_pat
         ("manage.py of_another_app", None),
     ],
 )
-def test_a_command_that_nobody_thought_of_needs_everything(line: str, needed: set[str] | None):
+def test_an_unknown_command_needs_all_variables(line: str, needed: set[str] | None):
     assert startup.needed_by(line.split()) == needed
 
 
-def test_the_first_admin_is_made_once(project: Path, tmp_path: Path):
+def test_the_first_admin_is_created_once(project: Path, tmp_path: Path):
     variables = PRODUCTION | {
         "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
         "DJANGO_SUPERUSER_USERNAME": "boss",
@@ -133,5 +133,5 @@ def test_the_first_admin_is_made_once(project: Path, tmp_path: Path):
     assert "True" in run(project, "manage.py", "shell", "-c", show, **variables).stdout
 
 
-def test_the_python_of_the_tests_is_the_one_of_the_children(project: Path):
+def test_child_processes_use_the_python_of_the_tests(project: Path):
     assert run(project, "-c", "import sys; print(sys.version)").stdout.strip() == sys.version
