@@ -25,10 +25,6 @@ UNREAD = (
     "mqsite/",
     "queueing/",
     "templates/",
-    "tests/browser/",
-    "tests/conftest.py",
-    "tests/integration/",
-    "tests/test_imports.py",
     "tests/unit/",
 )
 
