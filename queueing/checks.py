@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.db import DatabaseError
@@ -42,6 +42,23 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
         except ImproperlyConfigured as error:
             return [Error(str(error), id="queueing.E012")]
     return []
+
+
+@register("queueing")
+def check_prometheus(**_: Any) -> list[CheckMessage]:
+    """A token for ``/metrics`` is set, and the library that this page needs is installed."""
+    from .views import has_prometheus_client
+
+    has_problems = any(conf.problems(conf.raw()))
+    if has_problems or not conf.get_conf().METRICS_TOKEN or has_prometheus_client():
+        return []
+    return [
+        Info(
+            "/metrics needs prometheus-client, which is not installed.",
+            hint="pip install prometheus-client. /queues.json works without it.",
+            id="queueing.I001",
+        )
+    ]
 
 
 @register("queueing")

@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from . import scrape_views, views
+from . import views
 
 app_name = "queueing"
 
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
-    path("metrics", scrape_views.metrics_text, name="metrics"),
-    path("queues.json", scrape_views.queues_json, name="queues_json"),
+    path("metrics", views.metrics_text, name="metrics"),
+    path("queues.json", views.queues_json, name="queues_json"),
 ]

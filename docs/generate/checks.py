@@ -23,6 +23,7 @@ MEANINGS = {
     "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
     "queueing.W002": "The tables of the history differ from those of the migrations. "
     "Run it with `manage.py check --database default`.",
+    "queueing.I001": '`QUEUEING["METRICS_TOKEN"]` is set, and `/metrics` needs prometheus-client.',
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ One place for all who warn: the console's pages, and whatever else tells of the 
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from django.db import DatabaseError
@@ -100,6 +100,28 @@ def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
 
 def _said(error: QueueError) -> str:
     return f"{visible(str(error)).removesuffix('.')}."
+
+
+def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
+    """The keys of these queues that have a wrong type; none if Redis refuses to show them."""
+    found: list[str] = []
+    with incomplete_if_refused():
+        found = [error.key for error in sweep.spoilt_keys(client.session, names)]
+    return found
+
+
+@contextmanager
+def incomplete_if_refused() -> Iterator[None]:
+    """Log an error with which Redis refuses to show something, and continue after the block.
+
+    Raises ``QueueUnavailable``.
+    """
+    try:
+        yield
+    except QueueUnavailable:
+        raise
+    except QueueError as error:
+        logger.warning("a scrape is incomplete: %s", error)
 
 
 def current(client: QueueClient) -> list[Alert]:

@@ -1,73 +1,151 @@
-"""The text format of Prometheus (0.0.4), written by hand.
+"""The figures of all queues and workers as metrics of Prometheus, read from Redis at each scrape.
 
-It is a dozen rules. The client library of Prometheus is made for counters that live in a process; of it
-only the writer would be used here, and every process that serves pages would carry the rest.
+It needs the library prometheus-client: the extra ``prometheus`` of this package.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from queueing.broker import outbox
+from queueing.broker.outcomes import State
+from queueing.broker.timings import BOUNDS_SECONDS, Histogram
+from queueing.client import QueueClient
+from queueing.messages import QueueFigures
 from queueing.text.printable import printable
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from . import alerts
+from .total import totals
+from .workers import read_workers
 
-Labels = Mapping[str, str]
+WORKER_STATES = ("idle", "busy", "quiet", "stale", "lost")
+_BOUNDS = (*map(str, BOUNDS_SECONDS), "+Inf")
+#: What a queue's figures show: name, help, value.
+_QUEUE_GAUGES: tuple[tuple[str, str, Callable[[QueueFigures], float]], ...] = (
+    (State.READY, "Messages that can be received now.", lambda queue: queue.ready),
+    (State.DELAYED, "Messages that are due later.", lambda queue: queue.delayed),
+    (State.RUNNING, "Messages that workers hold.", lambda queue: queue.running),
+    (State.DEAD, "Messages in the dead-letter queue.", lambda queue: queue.dead),
+    ("latency_seconds", "Age of the oldest ready message.", lambda queue: queue.latency_seconds),
+    ("paused", "1 where the queue gives out no messages.", lambda queue: int(queue.paused)),
+)
 
-
-class Exposition:
-    """A text of families, each with its samples. Of two samples with the same labels the first is kept."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._seen: set[str] = set()
-
-    def __str__(self) -> str:
-        return "".join(f"{line}\n" for line in self._lines)
-
-    def gauge(self, name: str, help: str, samples: Iterable[tuple[Labels, float]]) -> None:
-        """What may rise and fall."""
-        self._family(name, "gauge", help)
-        for labels, value in samples:
-            self._sample(name, labels, value)
-
-    def counter(self, name: str, help: str, samples: Iterable[tuple[Labels, float]]) -> None:
-        """What only rises; ``name`` ends in ``_total``."""
-        self._family(name, "counter", help)
-        for labels, value in samples:
-            self._sample(name, labels, value)
-
-    def histogram(
-        self,
-        name: str,
-        help: str,
-        bounds: Sequence[float],
-        samples: Iterable[tuple[Labels, Sequence[int], float]],
-    ) -> None:
-        """How often it was how much: of each sample the counts between the bounds, and the sum."""
-        self._family(name, "histogram", help)
-        for labels, counts, total in samples:
-            below = 0
-            for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
-                below += count
-                self._sample(f"{name}_bucket", {**labels, "le": bound}, below)
-            self._sample(f"{name}_sum", labels, total)
-            self._sample(f"{name}_count", labels, below)
-
-    def _family(self, name: str, kind: str, help: str) -> None:
-        self._lines += [f"# HELP {name} {help}", f"# TYPE {name} {kind}"]
-
-    def _sample(self, name: str, labels: Labels, value: float) -> None:
-        pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        series = f"{name}{{{pairs}}}" if pairs else name
-        # A scraper refuses all of a text in which one series stands twice.
-        if series not in self._seen:
-            self._seen.add(series)
-            self._lines.append(f"{series} {_number(value)}")
+#: Labels and value.
+Sample = tuple[dict[str, str], float]
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
+def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
+    """The text of a scrape and its content type, with the first ``max_queues`` queues by name.
+
+    Raises ``QueueError`` if the queues cannot be read.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Queues(client, max_queues))
+    encode, content_type = choose_encoder("")
+    return encode(registry), content_type
 
 
-def _escaped(text: str) -> str:
-    """A label's value: what other programs called their queues, in printable characters and escaped."""
-    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
+class _Queues(Collector):
+    """The families of one scrape. Those of workers and outbox are left out if Redis refuses to show them."""
+
+    def __init__(self, client: QueueClient, max_queues: int) -> None:
+        self._client, self._max_queues = client, max_queues
+
+    def collect(self) -> Iterator[Metric]:
+        names = sorted(self._client.list_queues())
+        found = self._client.queue_figures(names)
+        figures = found[: self._max_queues]
+        help = f"1 where there are more queues than the {self._max_queues} told of here."
+        yield _gauge("queueing_queues_truncated", help, [({}, int(len(found) > len(figures)))])
+        # A scraper refuses a whole text that has one series twice, so of names that look alike one is shown.
+        shown = {printable(queue.name): queue for queue in reversed(figures)}
+        yield from _of_queues(shown)
+        yield from self._counted(shown)
+        for part in (self._workers, self._outbox):
+            with alerts.incomplete_if_refused():
+                yield from list(part())
+        spoilt = dict.fromkeys(map(printable, alerts.spoilt_keys(self._client, names[: self._max_queues])))
+        help = "1 for a key of Redis that is not what it should be."
+        yield _gauge("queueing_key_spoilt", help, [({"key": key}, 1) for key in spoilt])
+
+    def _counted(self, queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:
+        totals_of = totals(self._client, [queue.name for queue in queues.values()])
+        # A queue that no worker of this package takes has no counters.
+        counted = [
+            (shown, totals_of[queue.name])
+            for shown, queue in queues.items()
+            if any(totals_of[queue.name].words.values())
+        ]
+        ended = [
+            ({"queue": name, "outcome": word}, count)
+            for name, found in counted
+            for word, count in found.words.items()
+        ]
+        yield _counter("queueing_deliveries_total", "Deliveries to workers, by how they ended.", ended)
+        runs = [(name, found.run) for name, found in counted]
+        yield _histogram("queueing_run_seconds", "How long runs took in workers.", runs)
+        waits = [(name, found.wait) for name, found in counted]
+        help = "How long messages that were due waited for their first run."
+        yield _histogram("queueing_wait_seconds", help, waits)
+
+    def _workers(self) -> Iterator[Metric]:
+        workers = read_workers(self._client.session)
+        alive = [worker for worker in workers if worker.is_alive]
+        states = [({"state": s}, sum(worker.state == s for worker in workers)) for s in WORKER_STATES]
+        yield _gauge("queueing_workers", "Workers, by what they do.", states)
+        for name, help, value in (
+            ("capacity", "Messages that workers can run at a time.", sum(w.capacity for w in alive)),
+            ("busy", "Messages that workers run.", sum(w.busy for w in alive)),
+            ("memory_bytes", "Memory of the processes of workers.", sum(w.memory_bytes for w in alive)),
+        ):
+            yield _gauge(f"queueing_workers_{name}", help, [({}, value)])
+
+    def _outbox(self) -> Iterator[Metric]:
+        stats = outbox.stats(self._client.session)
+        help = "Outcomes on their way to the database."
+        yield _gauge("queueing_outbox_bytes", help, [({}, stats.size_bytes)])
+        help = "Age of the oldest of these."
+        yield _gauge("queueing_outbox_oldest_seconds", help, [({}, stats.oldest_seconds)])
+        help = "Outcomes missing in the history: they did not fit into the outbox or could not be read there."
+        yield _counter("queueing_outbox_lost_total", help, [({}, stats.lost)])
+
+
+def _of_queues(queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:
+    for name, help, value in _QUEUE_GAUGES:
+        samples = [({"queue": shown}, value(queue)) for shown, queue in queues.items()]
+        yield _gauge(f"queueing_queue_{name}", help, samples)
+    sent = [({"queue": shown}, queue.attributes.totalsent) for shown, queue in queues.items()]
+    yield _counter("queueing_queue_sent_total", "Messages that any program has sent.", sent)
+    received = [({"queue": shown}, queue.attributes.totalrecv) for shown, queue in queues.items()]
+    yield _counter("queueing_queue_received_total", "Receives by any program.", received)
+
+
+def _gauge(name: str, help: str, samples: Iterable[Sample]) -> Metric:
+    return _with_samples(GaugeMetricFamily(name, help), name, samples)
+
+
+def _counter(name: str, help: str, samples: Iterable[Sample]) -> Metric:
+    return _with_samples(CounterMetricFamily(name, help), name, samples)
+
+
+def _with_samples(family: Metric, name: str, samples: Iterable[Sample]) -> Metric:
+    for labels, value in samples:
+        family.add_sample(name, labels, value)
+    return family
+
+
+def _histogram(name: str, help: str, of_queues: Iterable[tuple[str, Histogram]]) -> Metric:
+    family = HistogramMetricFamily(name, help, labels=["queue"])
+    for queue, histogram in of_queues:
+        buckets = list(zip(_BOUNDS, accumulate(histogram.counts), strict=True))
+        family.add_metric([queue], buckets, histogram.sum_seconds)
+    return family

@@ -179,7 +179,7 @@ def test_the_queue_works_completely_in_a_fresh_project(project: Project):
         assert visitor.get("/metrics").status == 401
         scraper = Visitor(port, {"Authorization": "Bearer who-may-scrape"})
         metrics = scraper.get("/metrics")
-        assert 'queueing_deliveries_total{queue="default",outcome="done"} 1' in metrics.text, metrics.text
+        assert 'queueing_deliveries_total{outcome="done",queue="default"} 1.0' in metrics.text, metrics.text
         assert "default" in scraper.get("/queues.json").text
 
     said = project.run("manage.py", "shell", "-c", ASK.format(id=id))

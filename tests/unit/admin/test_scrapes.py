@@ -1,6 +1,6 @@
 """/metrics and /queues.json: what scrapers and autoscalers ask, with a token, and of whatever queues."""
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,16 +9,16 @@ from django.http import HttpResponse
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from queueing import scrape_views
+from queueing import checks, views
 from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
-from queueing.monitoring.prometheus import CONTENT_TYPE, Exposition
 from queueing.monitoring.workers import beat
 from tests.support.clock import Clock
 
 TOKEN = "tökén of 32 characters"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATHS = ["/metrics", "/queues.json"]
 HOSTILE = 'a"\\\n\r\x00\u202e\x1b[31m{}=,\udcff# HELP x 漢'
 
@@ -183,7 +183,7 @@ def test_an_autoscaler_reads_each_queue_and_all_of_them(
 def test_more_queues_than_are_told_of_are_no_secret(
     queue: QueueClient, ask: Callable[..., HttpResponse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scrape_views, "MAX_QUEUES", 2)
+    monkeypatch.setattr(views, "MAX_QUEUES", 2)
     queue.create_queue("mail")
     assert ask("/queues.json").json()["truncated"] is False
     assert of(scraped(ask("/metrics")), "queueing_queues_truncated") == 0
@@ -209,11 +209,18 @@ def test_no_queue_at_all_is_an_answer(fake_client: QueueClient, ask: Callable[..
     use_client(None)
 
 
-def test_a_series_that_stands_twice_is_written_once_and_numbers_are_exact() -> None:
-    text = Exposition()
-    text.gauge("g", "Help.", [({"a": "x"}, 1.5), ({"a": "x"}, 2), ({}, 2**53), ({"a": "y"}, 0.1)])
-    [family] = text_string_to_metric_families(str(text))
-    assert [(sample.labels, sample.value) for sample in family.samples] == [
-        *[({"a": "x"}, 1.5), ({}, 2**53), ({"a": "y"}, 0.1)]
-    ]
-    assert not any(math.isnan(sample.value) for sample in family.samples)
+def test_numbers_are_exact(queue: QueueClient, ask: Callable[..., HttpResponse]) -> None:
+    queue.redis.hset("rsmq:testqueue:Q", "totalsent", 2**53 - 1)
+    assert of(scraped(ask("/metrics")), "queueing_queue_sent_total", queue="testqueue") == 2**53 - 1
+
+
+def test_without_the_library_metrics_and_a_check_say_what_to_install(
+    queue: QueueClient, ask: Callable[..., HttpResponse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checks.check_prometheus() == []
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    response = ask("/metrics")
+    assert response.status_code == 501
+    assert b"pip install" in response.content
+    assert ask("/queues.json").status_code == 200
+    assert [one.id for one in checks.check_prometheus()] == ["queueing.I001"]
