@@ -3,7 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class JobsConfig(AppConfig):
-    """What this one site does with the queue: its page and its job functions."""
+    """The application of this site: its page and its jobs."""
 
     name = "jobs"
     verbose_name = _("Jobs")

@@ -1,4 +1,4 @@
-"""What the page shows of the queue at one moment."""
+"""The queues on the page, read at one moment."""
 
 import logging
 import re
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 #: How many messages the page lists.
 LISTED = 20
-#: A message that has waited so long has no worker that takes it.
+#: A message that has waited longer has no worker.
 UNATTENDED_SECONDS = 5
 
-#: What is counted in all queues together.
+#: The counts that are added up over all queues.
 COUNTED = ("ready", "delayed", "running", "dead")
 
 _MESSAGE_ID = re.compile(r"[a-zA-Z0-9]{32}")
 
-#: How a message is shown from its sending to the next look at the queue.
+#: A message between its sending and the next reading of the queue.
 JUST_SENT = MessageState(id="", queue=QUEUE, state="ready", body="Hello World at …", sent_ms=0)
 
 
@@ -41,7 +41,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The queues' figures and newest messages; neither where ``trouble`` kept them from being read."""
+    """The figures and newest messages of the queues, both empty if ``trouble`` prevented the reading."""
 
     figures: list[QueueFigures] = field(default_factory=list)
     messages: list[MessageState] = field(default_factory=list)
@@ -50,12 +50,12 @@ class Board:
 
     @property
     def is_away(self) -> bool:
-        """Whether the trouble is that Redis does not answer."""
+        """Whether Redis does not answer."""
         return isinstance(self.trouble, QueueUnavailable)
 
     @property
     def counts(self) -> Counts | None:
-        """The figures of all queues together, ``None`` where there is no queue."""
+        """The sums over all queues, or ``None`` without a queue."""
         if not self.figures:
             return None
         sums = [sum(getattr(queue, name) for queue in self.figures) for name in COUNTED]
@@ -63,33 +63,33 @@ class Board:
 
     @property
     def paused(self) -> list[QueueFigures]:
-        """The queues that give out nothing although messages wait in them."""
+        """The paused queues in which messages wait."""
         return [queue for queue in self.figures if queue.paused and queue.ready]
 
     @property
     def unattended(self) -> bool:
-        """Whether messages wait and nobody seems to take them."""
+        """Whether messages wait and no worker seems to take them."""
         if any(queue.running for queue in self.figures):
             return False
         return any(queue.latency_seconds > UNATTENDED_SECONDS and not queue.paused for queue in self.figures)
 
     @property
     def last_ready(self) -> str:
-        """The id of the last message in the list that is ready: behind it stand those that are not listed."""
+        """The id of the last ready message in the list. The page puts the number of the others after it."""
         return next((message.id for message in reversed(self.messages) if message.state == "ready"), "")
 
     @property
     def more_ready(self) -> int:
-        """How many messages are ready and not listed."""
+        """The number of ready messages that are not listed."""
         listed = sum(message.state == "ready" for message in self.messages)
         return max(0, sum(queue.ready for queue in self.figures) - listed) if listed else 0
 
 
 def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
-    """The board of these queues now, with the message ``sent_id`` on it however many came after it.
+    """The board of these queues now. It contains the message ``sent_id``, however many came after it.
 
-    Never raises for a queue's sake: the first call that fails is the last one made, so a Redis
-    that does not answer costs one time-out.
+    Errors of the queue do not raise. The first failed call is the last one, so that a Redis that does not
+    answer costs one time-out.
     """
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)
@@ -114,7 +114,7 @@ def _read(sent_id: str, queues: Sequence[str]) -> Board:
 
 
 def _figures(queues: Sequence[str]) -> list[QueueFigures]:
-    """The figures of those queues that are there; a configured one that is missing is created first."""
+    """The figures of the queues that exist. A configured queue that is missing is created first."""
     client = queueing.get_client()
     found = client.queue_figures(queues)
     if {queue.name for queue in found} >= set(queues) & set(get_conf().QUEUES):

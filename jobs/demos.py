@@ -1,5 +1,4 @@
-"""What the page's quieter buttons do, for those who may see how the system works: many messages at once, a
-slow task, one that fails, one for later."""
+"""The page's buttons for developers and staff: many messages, and tasks that are slow, fail or run later."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,35 +17,35 @@ from . import hello, limits, tasks
 #: The queue of the tasks that are sent here.
 TASK_QUEUE = tasks.count.queue_name
 
-#: How often one address may press these buttons in a minute.
+#: The most presses of one address in a minute.
 PRESSES_PER_MINUTE = 60
-#: How many messages one press sends at the most.
+#: The most messages of one press.
 MANY_MAX = 1000
 #: Steps of the slow task, and seconds for each.
 STEPS, STEP_SECONDS = 40, 0.25
-#: How far in the future the task for later is due.
+#: The delay of the task for later.
 LATER_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent: how many messages, and the id of the last one."""
+    """The number of messages that were sent, and the id of the last one."""
 
     id: str
     count: int = 1
 
 
 def may_use(request: HttpRequest) -> bool:
-    """Whether this visitor may press the quieter buttons: a developer, or staff that is logged in.
+    """Whether this visitor may press these buttons: a developer, or staff that is logged in.
 
-    Without a session's cookie nobody asks the database; while that is away, nobody is staff.
+    The database is only asked if the request has the cookie of a session. While it is away, nobody is staff.
     """
     if settings.DEBUG:
         return True
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
     if not hasattr(request, "is_of_staff"):
-        # Once a request: a database that is away may take its time to say so.
+        # Once per request, because a database that is away may take seconds to fail.
         request.is_of_staff = _is_of_staff(request)  # type: ignore[attr-defined]
     return request.is_of_staff  # type: ignore[attr-defined]
 
@@ -73,7 +72,7 @@ def send(name: str, request: HttpRequest) -> Sent:
 
 
 def count_of(text: str) -> int:
-    """A number of messages from a form, within bounds whatever it says."""
+    """The number of messages in a form, as a number within its bounds."""
     return max(1, min(int(text), MANY_MAX)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
@@ -97,7 +96,7 @@ def _later(_count: int) -> str:
     return tasks.remind.using(run_after=due).enqueue("the tea is ready").id
 
 
-#: What each button sends, by its name in the address; returns the last id.
+#: The function of each button, by its name in the address. It sends, and returns the last id.
 DEMOS: dict[str, Callable[[int], str]] = {
     "many": _many,
     "slow": _slow,

@@ -14,6 +14,6 @@ WORK_SECONDS = 0.4
 
 @handler("testqueue")
 def say(message: Message) -> None:
-    """Log the text of the message, quoted: whoever can reach the queue has written it."""
+    """Log the text of the message. It is quoted, because anyone who can reach the queue may write it."""
     logger.info("%s says %r", message.id, message.body)
     time.sleep(WORK_SECONDS)

@@ -1,4 +1,4 @@
-"""What the page's button does: one greeting into the queue, within the limits of a public page."""
+"""The page's button: it sends one greeting, within the limits of a public page."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from . import limits
 
 #: The queue that the page sends to and shows.
 QUEUE = "testqueue"
-#: How often one client may press the button in a minute.
+#: The most presses of one client in a minute.
 POSTS_PER_MINUTE = 30
 
 

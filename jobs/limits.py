@@ -5,12 +5,12 @@ from django.utils.translation import gettext_lazy as _
 
 import queueing
 
-#: With so many messages in a queue the page takes no more for it.
+#: The page sends no more to a queue with this number of messages.
 MESSAGES_MAX = 10_000
 
 
 class Refused(Exception):
-    """A button was pressed too often, by nobody who may, or the queue has enough to do already."""
+    """The button was pressed too often or without permission, or the queue is full."""
 
     def __init__(self, sentence: str, *, status: int, retry_after_seconds: int = 0) -> None:
         super().__init__(sentence)

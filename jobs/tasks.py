@@ -3,7 +3,7 @@
     from datetime import timedelta
     from django.utils import timezone
     from jobs.tasks import count, remind, stumble, tidy
-    slow = count.enqueue(20)  # shows in the admin how far it is
+    slow = count.enqueue(20)  # its progress is in the admin
     failing = stumble.enqueue(2)  # fails twice and is tried again
     later = remind.using(run_after=timezone.now() + timedelta(minutes=1)).enqueue("tea")
     now = tidy.enqueue()  # a worker sends it every five minutes anyway
@@ -18,14 +18,14 @@ import logging
 import time
 
 from queueing.periodic import periodic
-from queueing.tasks import policy, progress, task
+from queueing.tasks import TaskContext, policy, progress, task
 
 logger = logging.getLogger(__name__)
 
 
 @task
 def count(to: int, *, pause_seconds: float = 0.5) -> int:
-    """Count slowly, and show how far it is."""
+    """Count slowly, and report the progress."""
     for number in range(1, to + 1):
         time.sleep(pause_seconds)
         progress(number / to, f"{number} of {to}")
@@ -34,8 +34,8 @@ def count(to: int, *, pause_seconds: float = 0.5) -> int:
 
 @policy(max_attempts=5, backoff=4)
 @task(takes_context=True)
-def stumble(context, times: int) -> str:
-    """Fail so many times, then succeed."""
+def stumble(context: TaskContext, times: int) -> str:
+    """Fail ``times`` times, then succeed."""
     if context.attempt <= times:
         raise ConnectionError(f"the other end hung up, {context.attempt} of {times}")
     return f"done with attempt {context.attempt}"
@@ -43,12 +43,12 @@ def stumble(context, times: int) -> str:
 
 @task
 def remind(text: str) -> None:
-    """Say something, most usefully later."""
+    """Log a text. It is most useful later."""
     logger.info("remember: %r", text)
 
 
 @periodic(seconds=300)
 @task
 def tidy() -> str:
-    """Every five minutes, wherever a worker of this site runs."""
+    """Run every five minutes."""
     return "all is tidy"

@@ -1,7 +1,7 @@
-"""The page: one button, and below it what becomes of the messages.
+"""The page: one button, and below it the states of the messages.
 
-Only where a session's cookie came along is the database asked, for the user, and the page is seen
-without it, too.
+The database is only asked for the user, and only if the request has the cookie of a session. The page works
+without the database.
 """
 
 import logging
@@ -25,12 +25,12 @@ from . import board, demos, hello, limits
 
 logger = logging.getLogger(__name__)
 
-#: What does the same as the button, for programs: they have no CSRF token.
+#: The button for a terminal, which has no CSRF token.
 TERMINAL_COMMAND = 'python manage.py queues send testqueue "Hello"'
 
 
 class SeeOther(HttpResponseRedirect):
-    """The answer to a form: whatever the method was, get that page now."""
+    """The answer to a form: the browser gets the page with GET."""
 
     status_code = 303
 
@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @bounded_view
 def state(request: HttpRequest) -> HttpResponse:
-    """The part of the page that moves. Without Redis only its banner, so that the old rows stay."""
+    """The part of the page that changes. Without Redis only its banner, so that the old rows stay."""
     return render(request, "jobs/state.html", {"board": _board(request)})
 
 
@@ -56,7 +56,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @require_POST
 @bounded_view
 def job(request: HttpRequest) -> HttpResponse:
-    """Send one message and answer at once."""
+    """Send one message and answer immediately."""
     return _sending(request, lambda: demos.Sent(hello.send(request)))
 
 
@@ -65,7 +65,7 @@ def job(request: HttpRequest) -> HttpResponse:
 @require_POST
 @bounded_view
 def demo(request: HttpRequest, name: str) -> HttpResponse:
-    """Send what one of the quieter buttons is for; 403 for who may not."""
+    """Send what a button for developers and staff is for; 403 for others."""
     if name not in demos.DEMOS:
         raise Http404
     return _sending(request, lambda: demos.send(name, request))
@@ -90,12 +90,12 @@ def _sending(request: HttpRequest, send: Callable[[], demos.Sent]) -> HttpRespon
 
 @require_safe
 def icon(request: HttpRequest) -> HttpResponse:
-    """Where the icon lies."""
+    """Redirect to the icon."""
     return HttpResponseRedirect(static("jobs/icon.svg"))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """What a POST without a valid token gets: JSON for programs, Django's page for browsers."""
+    """The answer to a POST without a valid token: JSON for programs, Django's page for browsers."""
     if not _wants_json(request):
         return csrf_failure_page(request, reason)
     sentence = _(
@@ -111,7 +111,7 @@ def _refusal(
     retry_after_seconds: int,
     trouble: QueueError | None = None,
 ) -> HttpResponse:
-    """The sentence as JSON or as the page with it; after trouble Redis is not asked a second time."""
+    """The sentence as JSON or on the page. After ``trouble`` Redis is not asked a second time."""
     if _wants_json(request):
         response: HttpResponse = JsonResponse({"error": sentence}, status=status)
     else:
@@ -123,7 +123,7 @@ def _refusal(
 
 
 def _board(request: HttpRequest) -> board.Board:
-    """What this visitor sees: the tasks, whatever they are, are for those who may send them."""
+    """The board of this visitor. The queue of tasks is for those who may send tasks."""
     queues = (hello.QUEUE, demos.TASK_QUEUE) if demos.may_use(request) else (hello.QUEUE,)
     return board.read(request.GET.get("sent", ""), queues=queues)
 

@@ -1,1 +1,1 @@
-"""The site: wiring only. What it does is in ``jobs``, what it runs on in ``queueing``."""
+"""The site: wiring only. Its application is ``jobs``, its queue is ``queueing``."""

@@ -9,10 +9,9 @@ HEADER = "Content-Security-Policy"
 
 
 class ContentSecurityPolicyMiddleware:
-    """Says ``CONTENT_SECURITY_POLICY`` with each answer that has no policy of its own.
+    """Adds ``CONTENT_SECURITY_POLICY`` to each response that has no policy of its own.
 
-    Django has a middleware for it from 6.0 on; this one does the same for 5.2, without nonces,
-    which no page of ours needs.
+    Django has such a middleware since 6.0. This one also runs on 5.2, without nonces, which no page needs.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

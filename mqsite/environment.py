@@ -1,7 +1,7 @@
-"""Environment variables by type. What is wrong with one is kept as a sentence, not raised.
+"""Environment variables by type. A wrong value becomes a sentence, and does not raise.
 
-A build step such as ``collectstatic`` imports the settings with no variable at all and must not
-stop for it; ``startup`` says the sentences to the commands that cannot do without.
+A build step such as ``collectstatic`` imports the settings without any variable, and must not stop.
+``startup`` prints the sentences for the commands that need the variables.
 """
 
 from collections.abc import Mapping

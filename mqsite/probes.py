@@ -1,4 +1,4 @@
-"""The probe of the process, answered before anything looks at the request."""
+"""The probe of the process, answered before any other middleware."""
 
 from collections.abc import Callable
 

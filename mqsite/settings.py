@@ -1,8 +1,7 @@
 """The settings of the site, and the only place that reads the environment's variables.
 
-Importing this needs no variable, no Redis and no database, so that ``collectstatic`` and image
-builds just work. What production cannot do without is in ``ENVIRONMENT_PROBLEMS``; ``startup``
-stops web and worker for it.
+Importing this needs no variable, no Redis and no database, so that ``collectstatic`` and image builds work.
+Missing variables of production are in ``ENVIRONMENT_PROBLEMS``; ``startup`` stops web and worker for them.
 """
 
 import os
@@ -103,7 +102,7 @@ QUEUEING = {
     # Seconds: a page that Redis does not answer has to come all the same, and soon.
     "TIMEOUT": 1.0,
     "QUEUES": ["testqueue"],
-    # What a platform sets of a worker without touching its command line.
+    # A platform sets these options of a worker without its command line.
     **{
         name: env.number(f"WORKER_{name}", default=default)
         for name, default in {
@@ -156,7 +155,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# Who guesses passwords is locked out by address; an account is never locked, or anybody could do it.
+# A visitor who guesses passwords is locked out by address. A locked account would let anyone lock it.
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_CLIENT_IP_CALLABLE = "mqsite.proxy.client_network"
 AXES_FAILURE_LIMIT = 10

@@ -1,4 +1,4 @@
-"""What has to be there before the site starts, said in a sentence each instead of a traceback."""
+"""The requirements of the site's start. A missing one is a sentence instead of a traceback."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ NEED_DATABASE = {
 
 
 def missing_variables(env: Environment) -> dict[str, str]:
-    """What production needs and ``env`` lacks: variable -> sentence."""
+    """The variables that production needs and ``env`` does not have: variable -> sentence."""
     examples = {
         "SECRET_KEY": "50 random characters that stay the same",
         "REDIS_URL": "the address of a Redis, as redis://host:6379/0",
@@ -48,7 +48,7 @@ def missing_variables(env: Environment) -> dict[str, str]:
 
 
 def load_development_file(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take over what ``make run`` wrote down, unless the variables of production are there."""
+    """Read the variables of ``make run``, unless those of production are set."""
     if environ.get("SECRET_KEY") or not DEVELOPMENT_FILE.is_file():
         return
     for line in DEVELOPMENT_FILE.read_text().splitlines():
@@ -58,7 +58,7 @@ def load_development_file(environ: MutableMapping[str, str] = os.environ) -> Non
 
 
 def needed_by(arguments: list[str]) -> set[str] | None:
-    """Variables that the command line needs; ``None`` means each one that there is."""
+    """The variables that the command line needs; ``None`` means all."""
     command = arguments[1] if len(arguments) > 1 else "help"
     if command in NEED_NOTHING or {"-h", "--help"} & set(arguments):
         return set()
@@ -70,7 +70,7 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
     from django.conf import settings  # the settings import this module
 
     if settings.DEBUG:
-        # The database is there, unless a variable says otherwise.
+        # The folder of the default database.
         DEVELOPMENT_FILE.parent.mkdir(mode=0o700, exist_ok=True)
     problems = getattr(settings, "ENVIRONMENT_PROBLEMS", {})
     sentences = [text for name, text in problems.items() if names is None or name in names]

@@ -16,7 +16,7 @@ class QueueingConfig(AppConfig):
         from . import checks, conf  # noqa: F401
 
         if conf.names_backend():
-            # Importing them registers Django's check of the backends in TASKS. What is missing, ours says.
+            # The import registers Django's check of TASKS. ``check_tasks`` reports an import that fails.
             with suppress(ImproperlyConfigured):
                 from .tasks import worker_integration
 

@@ -1,12 +1,12 @@
-"""Every error the queue raises on purpose.
+"""The errors of this package.
 
-``error.name`` is RSMQ's own error name and ``str(error)`` its own text, so a program that is
-ported from Node finds what it looked for. What RSMQ has no name for is named in the same style.
+``error.name`` and ``str(error)`` are RSMQ's own name and text, so that a program can be ported from Node.
+Errors that RSMQ does not have are named in the same style.
 """
 
 
 class QueueError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package. ``name`` is its name in RSMQ's style."""
 
     name = "queueError"
     text = "The queue refused the request"
@@ -32,7 +32,7 @@ class MissingParameter(QueueError):
 
 
 class InvalidFormat(QueueError):
-    """A queue name or message id is not of the form that RSMQ allows."""
+    """A queue name or a message id does not have the form that RSMQ allows."""
 
     name = "invalidFormat"
 
@@ -41,7 +41,7 @@ class InvalidFormat(QueueError):
 
 
 class InvalidValue(QueueError):
-    """A number lies outside its bounds."""
+    """A number is outside its bounds. The text gives them in the unit of the parameter."""
 
     name = "invalidValue"
 
@@ -50,7 +50,7 @@ class InvalidValue(QueueError):
 
 
 class MessageNotString(QueueError):
-    """The message to send is not a ``str``."""
+    """The body of a message is not a ``str``."""
 
     name = "messageNotString"
     text = "Message must be a string"
@@ -64,14 +64,14 @@ class MessageTooLong(QueueError):
 
 
 class QueueNotFound(QueueError):
-    """There is no queue of that name."""
+    """No queue has that name."""
 
     name = "queueNotFound"
     text = "Queue not found"
 
 
 class QueueExists(QueueError):
-    """A queue of that name is there already."""
+    """A queue has that name already."""
 
     name = "queueExists"
     text = "Queue exists"
@@ -85,23 +85,23 @@ class ScheduleNotFound(QueueError):
 
 
 class QueueFull(QueueError):
-    """Redis has reached its ``maxmemory`` and takes no new messages; what drains still works."""
+    """Redis has reached its ``maxmemory``. It takes no new messages, and workers drain the queues."""
 
     name = "queueFull"
     text = "Redis is full: it takes no new messages until some are processed or it gets more memory"
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer, and the call changed nothing or may be repeated safely."""
+    """Redis did not answer. The call has changed nothing, or is safe to repeat."""
 
     name = "queueUnavailable"
     text = "Redis does not answer"
 
 
 class QueueRefused(QueueUnavailable):
-    """Redis answered, and refused before anything was changed: the same call may succeed later.
+    """Redis refused the call before it changed anything. The same call may succeed later.
 
-    ``is_lasting``: not before somebody has changed something.
+    ``is_lasting`` is true if it fails until an operator changes something, such as a permission.
     """
 
     name = "queueRefused"
@@ -112,9 +112,9 @@ class QueueRefused(QueueUnavailable):
 
 
 class SpoiltKey(QueueError):
-    """Another program has put a value of another type into a key of the queues.
+    """Another program has replaced a key of a queue by a value of another Redis type.
 
-    ``key`` is its name. The text says what is wrong and how it is repaired.
+    ``key`` is its name, ``found`` and ``wanted`` are Redis types. The text names the repair.
     """
 
     name = "spoiltKey"
@@ -128,15 +128,15 @@ class SpoiltKey(QueueError):
 
 
 class ReplyLost(QueueUnavailable):
-    """Redis went away during a call that must not be repeated: it may have taken effect."""
+    """The connection broke during a call that must not be repeated. The call may have taken effect."""
 
     name = "replyLost"
 
 
 class EnqueueFailed(QueueError):
-    """A task that was to be sent at the commit of its transaction could not be.
+    """A task was not sent after the commit of its transaction. ``__cause__`` is the reason.
 
-    ``id`` is that of its result, which will never be there. The cause is in ``__cause__``.
+    ``id`` is the id of its result. That result will never exist.
     """
 
     name = "enqueueFailed"
@@ -147,32 +147,32 @@ class EnqueueFailed(QueueError):
 
 
 class UnknownTask(QueueError):
-    """A message asks for a task that this project does not have."""
+    """A message names a task that this project does not have. A newer release may have it."""
 
     name = "unknownTask"
     may_come = True
 
 
 class ResultRefused(QueueError):
-    """A task returned what its result cannot hold. It has run, so it is dead and does not run again."""
+    """A task returned a value that its result cannot store. It is dead, because its code has run."""
 
     name = "resultRefused"
 
 
 class TaskCancelled(QueueError):
-    """A task was cancelled before it ran. It stands in the errors of its result."""
+    """A task was cancelled before it ran. The errors of its result contain this one."""
 
     name = "taskCancelled"
 
 
 class TaskCrashed(QueueError):
-    """The process died in which a task ran. It stands in the errors of its result."""
+    """The process of a task died while it ran. The errors of its result contain this one."""
 
     name = "taskCrashed"
 
 
 class NoHandler(QueueError):
-    """A worker was told to consume a queue for which no code is registered."""
+    """No code is registered for a queue that a worker consumes."""
 
     name = "noHandler"
 

@@ -1,4 +1,4 @@
-"""What the client takes and returns: frozen values, times told apart by their suffix."""
+"""Values that the client takes and returns: frozen dataclasses. The suffix of a name gives its unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery of a message.
+    """One delivery of a message, as RSMQ has it.
 
-    ``rc`` counts deliveries (this one included), ``fr`` is the ms epoch of the first one, ``sent``
-    the ms epoch of the sending with a fraction for the µs: all as RSMQ has them. ``id`` and ``rc``
-    together are the receipt of this delivery. ``headers`` are what our sender gave beside the body.
+    ``rc`` is the number of deliveries with this one. ``fr`` is the time of the first delivery (ms epoch),
+    ``sent`` that of the send (ms epoch with a fraction). ``id`` and ``rc`` are the receipt of the delivery.
+    ``headers`` are texts that a sender of this package has added.
     """
 
     id: str
@@ -23,14 +23,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message to send, with what goes beyond its body.
+    """A message to send, with options.
 
-    ``delay_ms`` from now or ``due_ms`` as a ms epoch of the server's clock (one of them; a moment
-    in the past is now); ``headers`` are texts that travel beside the body, seen by our receivers
-    only. Of messages with the same ``deduplication_id`` only the first in ``deduplication_seconds``
-    is sent; the others get its id, even if the queue was deleted and made again meanwhile.
-    ``priority`` from 1 to 100: it comes before all that are due with a lower one (0: it has none).
-    ``id``: a whole id of RSMQ's form, where it must be known before it is sent; else the script makes it.
+    ``delay_ms`` counts from now. ``due_ms`` is a ms epoch of the server's clock; a moment in the past means
+    now. Give one of them at most. ``headers`` are texts that only receivers of this package see.
+
+    Only the first message with the same ``deduplication_id`` is sent in ``deduplication_seconds``. The others
+    get its id, also if the queue was deleted and created again meanwhile.
+
+    ``priority`` is 1 to 100, and 0 for none. Due messages with a higher priority come first. ``id`` is an id
+    in RSMQ's form, if it must be known before the send. Otherwise the script makes one.
     """
 
     body: str
@@ -45,7 +47,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class QueueAttributes:
-    """RSMQ's nine attributes: seconds, seconds, UTF-16 units (-1: unlimited), counts, epoch seconds."""
+    """RSMQ's nine attributes of a queue.
+
+    ``vt`` and ``delay`` are seconds, ``maxsize`` is in UTF-16 units (-1: unlimited), ``created`` and
+    ``modified`` are epoch seconds. The others are counts of messages.
+    """
 
     vt: int
     delay: int
@@ -60,11 +66,11 @@ class QueueAttributes:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """What a queue has beyond RSMQ's attributes; 0 and empty where it has none.
+    """The settings of a queue that RSMQ does not have; 0 or empty if they are not set.
 
-    A message that was received ``max_receive_count`` times and is due again goes to
-    ``dead_letter_queue``; one that has been ready for ``retention_seconds`` is dropped; a paused
-    queue takes messages and gives none out to receivers of ours.
+    A message that was received ``max_receive_count`` times and is due again moves to
+    ``dead_letter_queue``. A message that has been ready for ``retention_seconds`` is dropped. A paused queue
+    accepts messages, and receivers of this package get none.
     """
 
     max_receive_count: int = 0
@@ -75,11 +81,10 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What there is to know about one queue at one moment of the server's clock.
+    """The figures of one queue at one moment of the server's clock.
 
-    ``ready``, ``delayed`` and ``running`` add up to ``attributes.msgs``; ``dead`` counts the
-    messages of its dead-letter queue; ``latency_seconds`` is the age of the oldest ready message,
-    0 where none is ready.
+    ``ready``, ``delayed`` and ``running`` add up to ``attributes.msgs``. ``dead`` counts the messages in its
+    dead-letter queue. ``latency_seconds`` is the age of the oldest ready message, or 0.
     """
 
     name: str
@@ -94,10 +99,10 @@ class QueueFigures:
 
 @dataclass(frozen=True, slots=True)
 class PeekedMessage:
-    """A message seen without receiving it.
+    """A message in a queue, read without a delivery.
 
-    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``; ``size_bytes`` is that of the
-    whole body, of which ``body`` may be the beginning.
+    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms epochs.
+    ``body`` may be the beginning of the body; ``size_bytes`` is the size of the whole.
     """
 
     id: str
@@ -153,7 +158,7 @@ class MessageState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, 0.0 to 1.0, and what it says about it."""
+    """The progress that a run has reported: 0.0 to 1.0, and a note."""
 
     fraction: float
     note: str = ""
@@ -161,10 +166,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A schedule as the code has it: its name, when it is due, where it sends to.
+    """A schedule in the code: its name, its times, and the queue that it sends to.
 
-    ``time_zone`` is empty where ``expression`` is an interval; ``missed`` is ``skip``, ``once`` or
-    ``all``.
+    ``time_zone`` is empty if ``expression`` is an interval. ``missed`` is ``skip``, ``once`` or ``all``.
     """
 
     name: str
@@ -176,12 +180,12 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """A schedule as Redis knows it, in ms of the server's clock.
+    """A schedule in Redis. Times are ms epochs of the server's clock.
 
-    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first one after it: if that
-    lies behind ``now_ms``, no worker has taken care of it. ``last_tick_ms`` is the last tick for which
-    something was sent, ``last_id`` that message: 0 and empty before the first one. ``seen_ms`` is when
-    a worker named it last.
+    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after that; if it is
+    before ``now_ms``, no worker has handled it yet. ``last_tick_ms`` is the last tick that sent a message,
+    ``last_id`` is that message. They are 0 and empty before the first one. ``seen_ms`` is the time at which a
+    worker last announced the schedule.
     """
 
     timing: Timing
@@ -199,16 +203,16 @@ class ScheduleState:
 
     @property
     def late_seconds(self) -> float:
-        """For how long its next tick has been due; 0 where it is paused, or on time."""
+        """The seconds since its next tick was due; 0 if it is on time or paused."""
         return 0.0 if self.paused or not self.next_ms else max(0, self.now_ms - self.next_ms) / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """What became of ticks: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or ``unknown``.
+    """The result of a tick: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or ``unknown``.
 
-    ``other``: the schedule has another timetable now, which a newer version of the code has named.
-    ``settled_ms`` and ``now_ms`` are as in ``ScheduleState``; ``id`` is the last message.
+    ``other`` means that a newer release has given the schedule other times. ``settled_ms`` and ``now_ms`` are
+    as in ``ScheduleState``. ``id`` is the id of the last message.
     """
 
     word: str
@@ -219,9 +223,11 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found: phantoms (ids without a body), expired and worn-out messages, orphans.
+    """The counts of one sweep.
 
-    ``mended`` counts what another program had spoilt.
+    ``phantoms`` are ids without a body, ``expired`` messages were older than the retention, ``buried`` ones
+    went to the dead-letter queue, ``orphans`` are fields without a message. ``mended`` are keys and
+    fields that another program had spoilt.
     """
 
     phantoms: int = 0
@@ -241,7 +247,7 @@ class Swept:
 
 
 def sent_ms(message_id: str) -> float:
-    """The ms epoch (with µs) in the first ten base-36 digits of an id, 0.0 for a foreign form."""
+    """The time of the send in an id of RSMQ's form (ms epoch with a fraction), 0.0 for another form."""
     try:
         return int(message_id[:10], 36) / 1000
     except ValueError:

@@ -1,4 +1,4 @@
-"""For the tests of your project: queues in memory, and what waits in them run here and now.
+"""Helpers for a project's tests: queues in memory, and a worker that runs within the test.
 
 ::
 
@@ -15,9 +15,9 @@
             result.refresh()
             self.assertEqual(result.return_value, "sent")
 
-A ``TestCase`` runs in a transaction that is never committed, so a task that is sent at the commit goes
-out at the end of ``captureOnCommitCallbacks``. Nothing of this is needed under Django's own immediate or
-dummy backend. It needs ``pip install "fakeredis[lua]"``.
+A ``TestCase`` runs in a transaction that is never committed. A task of a transaction is sent at its commit,
+here at the end of ``captureOnCommitCallbacks``. Django's immediate and dummy backends need nothing of this
+module. It needs ``pip install "fakeredis[lua]"``.
 """
 
 import time
@@ -42,15 +42,16 @@ from .worker.shared_memory import SharedMemory
 
 __all__ = ["fake_queues", "run_pending"]
 
-#: The most messages of one call: a handler that sends to its own queue would never end.
+#: The most messages that one call runs, because a job may send itself again without end.
 LIMIT = 1000
 
 
 @contextmanager
 def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
-    """Let this process have its queues in memory, empty at first: the client on them.
+    """Keep the queues of this process in memory, and return a client for them. They are empty at first.
 
-    A context manager and a decorator. All that uses ``queueing.get_client()`` meets there.
+    A context manager and a decorator. ``queueing.get_client()`` returns the same client meanwhile. ``ns`` is
+    the prefix of all keys. Raises ``ImproperlyConfigured`` if fakeredis is not installed.
     """
     try:
         import fakeredis
@@ -65,19 +66,20 @@ def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
 
 
 def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list[Outcome]:
-    """Run all that is due in ``queues`` (none: in all that have code here), as a worker would, but here.
+    """Run the due messages of ``queues`` in this thread, and return their outcomes in order.
 
-    Handlers and tasks run with your policies; a failure is retried or dead, as its ``Outcome`` shows
-    (``event``, ``error``, ``traceback``, ``exception``). ``delayed``: bring forward what is not due yet,
-    retries, too. Messages that a run sends are run, too. Time limits are not watched. Returns the outcomes in
-    their order.
+    Without ``queues``, it runs those of all queues that have code here. Messages that a job sends run, too.
+    ``delayed`` also runs messages that are not due yet, such as retries. ``limit`` is the most messages.
+
+    Handlers and tasks run with their policies, but time limits are not applied. A job that fails is retried
+    or dead: see ``event``, ``error``, ``traceback`` and ``exception`` of its ``Outcome``.
     """
     outcomes: list[Outcome] = []
     with _code_of_tasks(queues):
         names = queues or handlers.queues()
         takers = [_Taker(get_client(), queue) for queue in task_queues.with_siblings(names)]
         while len(outcomes) < limit:
-            # The preferred queue first, and again after each message: that is the order of a worker.
+            # A worker, too, begins with the preferred queue again after each message.
             ran = next(filter(None, (taker.run_next(delayed=delayed) for taker in takers)), None)
             if ran is None:
                 break
@@ -87,7 +89,7 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
 
 @contextmanager
 def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
-    """Handlers and tasks are found as by ``runworker``."""
+    """Find handlers and tasks as ``runworker`` does."""
     handlers.discover()
     with ExitStack() as stack:
         if conf.may_name_backend():
@@ -100,10 +102,10 @@ def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
 
 
 class _Taker:
-    """Takes messages of one queue, one at a time, and runs them."""
+    """Claims, runs and settles the messages of one queue, one at a time."""
 
     def __init__(self, client: QueueClient, queue: str) -> None:
-        # Nobody extends the lease while a test is stopped in a debugger.
+        # No keeper renews the lease while a test is stopped in a debugger.
         config = replace(conf.get_conf(), LEASE=3600.0)
         self._client, self._queue = client, queue
         self._lane = Lane(client.session, config, f"test-{time.monotonic_ns()}", queue)
@@ -112,7 +114,7 @@ class _Taker:
         [self._mark] = slot.marks
 
     def run_next(self, *, delayed: bool) -> Outcome | None:
-        """Run the next message, ``None``: there is none."""
+        """Run the next message, and return its outcome, or ``None`` without one."""
         with suppress(QueueNotFound):
             if delayed:
                 self._bring_forward()
@@ -131,7 +133,7 @@ class _Taker:
 
 
 class _Here(Processor):
-    """Runs in the thread of the test, within its transaction."""
+    """A processor in the thread of the test, within its transaction."""
 
     def _tend_connections(self) -> None:
         pass

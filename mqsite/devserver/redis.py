@@ -16,7 +16,7 @@ START_SECONDS = 60  # It reads a long append-only file first.
 
 
 class RedisFailed(Exception):
-    """The Redis could not be started; the text says why."""
+    """The Redis could not be started. The text gives the reason."""
 
 
 class EmbeddedRedis:

@@ -20,7 +20,7 @@ from .private import BASE_DIR, VAR_DIR, make_private, write_private
 from .programs import Program
 from .redis import EmbeddedRedis, RedisFailed
 
-#: What a second terminal has to know; ``manage.py`` reads it.
+#: The variables that ``manage.py`` reads in a second terminal.
 SHARED_VARIABLES = ("REDIS_URL", "REDIS_TLS_URL", "REDIS_TLS_VERIFY", "DATABASE_URL", "ALLOWED_HOSTS")
 #: The content of the lock while the supervisor of a killed front stops its programs.
 STOPPING = "stopping"

@@ -8,7 +8,7 @@ such as ``invalid password 'x'``.
 Redaction is about showing. The queue and the history keep the whole payload, or a message could neither be
 processed nor run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
 
-Anybody may send a text, so each character is looked at a bounded number of times.
+Anybody may send a text, so each character is read a bounded number of times.
 """
 
 import json
@@ -64,11 +64,11 @@ def _plain(name: str) -> str:
 
 # --- JSON -----------------------------------------------------------------------------------------
 
-#: Strings (the last one may be cut off), brackets and commas, white space, and what lies between.
+#: Strings (the last one may be cut off), brackets and commas, white space, and other text.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{},:]|\s+|[^\s"\[\]{},:]+', re.DOTALL)
-#: JSON within a string within JSON: so deep it is looked into.
+#: Levels of JSON within strings of JSON that are read.
 _DEPTH = 3
-#: What is left of an escape at the end of a string that was cut off in it.
+#: The beginning of an escape at the end of a string that was cut.
 _HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
 
@@ -106,7 +106,7 @@ def _after_value(tokens: Iterator[str]) -> str:
 
 
 def _content(token: str, *repaired: str) -> str:
-    """What a JSON string says, or the first of its repairs that is one; the token itself where none is."""
+    """The content of a JSON string or of its first valid repair, otherwise the token itself."""
     for text in (token, *repaired):
         with suppress(ValueError):
             return str(json.loads(text, strict=False))
@@ -126,7 +126,7 @@ def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
 
 # --- Text -----------------------------------------------------------------------------------------
 
-#: What stands between ``//`` and ``@`` in a URL.
+#: The user info of a URL, between ``//`` and ``@``.
 _USER_INFO = re.compile(r"""(?<=://)[^\s/?#"'<>\\]+(?=@)""")
 #: A name, the quote that ends it, and the sign that its value follows; not ``==`` or ``::``.
 _KEY = re.compile(
@@ -135,14 +135,14 @@ _KEY = re.compile(
 )
 #: The annotation of a variable whose value follows.
 _ANNOTATION = re.compile(r"""[\w.]{1,80}(?:\[[^\]\n]{0,80}\])?(?: ?\| ?\w{1,40}){0,3} ?=(?!=) ?""")
-#: How a value begins: quoted, in brackets, or bare up to what ends it; the scheme of a header is no secret.
+#: The beginning of a value: quoted, in brackets, or bare. The scheme of a header is not a secret.
 _QUOTED = re.compile(r"""[bBfFrRuU]{0,2}(\\{0,31})(["'])""")
 _BARE = re.compile(
     r"""(?:(?:bearer|basic|digest|negotiate|token)[ \t]+)?(?:\\.|[^\s,;&)}\]"'<>\\])++""", re.IGNORECASE
 )
 #: A quote with all the backslashes before it.
 _QUOTES = {quote: re.compile(rf"(?<!\\)(\\*+){quote}") for quote in "\"'"}
-#: What a value in brackets is made of: strings, of which the last may be cut off, and brackets.
+#: The parts of a value in brackets: brackets, and strings. The last string may be cut.
 _NESTED = re.compile(
     r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|[\[({]|[\])}]""",
     re.DOTALL,
@@ -174,7 +174,7 @@ def _value(text: str, at: int) -> tuple[int, int]:
 
 
 def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
-    """Where the quote stands that has no more backslashes than the first one; the end, where it was cut."""
+    """The position of the closing quote, which has no more backslashes than the first one, or the end."""
     for found in _QUOTES[quote].finditer(text, at):
         if len(found[1]) <= depth:
             return found.start()
@@ -182,7 +182,7 @@ def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
 
 
 def _end_of_brackets(text: str, at: int) -> int:
-    """Behind the bracket that closes the first one; the end of the text, where it was cut."""
+    """The position after the closing bracket, or the end of a text that was cut."""
     depth = 0
     for found in _NESTED.finditer(text, at):
         depth += (found[0] in "[({") - (found[0] in "])}")

@@ -137,8 +137,8 @@
         while (list.children.length > rows.length) list.lastElementChild.remove();
     }
 
-    // What has just been sent is listed at once, as ready: a quick worker may have started it, or
-    // even be done with it, before the queue is looked at again.
+    // A message that was just sent is listed as ready immediately. A quick worker may have finished it
+    // before the next reading of the queue.
     function showJustSent(id) {
         const list = state.querySelector("[data-part=messages]");
         if (!list || rowOf(id)) return;
