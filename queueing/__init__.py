@@ -16,7 +16,7 @@ __all__ = [
     "send_message",
 ]
 
-__version__ = "0.1.0"
+__version__ = "1.0.0b1"
 
 
 def get_client() -> "QueueClient":

@@ -78,7 +78,8 @@ class Pool(BlockingConnectionPool):
             # The pool of this process has been filled again since the fork.
             connection.disconnect()
             return
-        connection.used_at = time.monotonic() if connection.is_connected else 0.0
+        # redis-py before 8 does not say whether it is connected. The next loan finds out.
+        connection.used_at = time.monotonic() if getattr(connection, "is_connected", False) else 0.0
         if connection.is_hurried:
             self._hurry(connection, None)
         self.pool.put_nowait(connection)
@@ -90,7 +91,11 @@ class Pool(BlockingConnectionPool):
         connection.socket_timeout = connection.socket_connect_timeout = (
             usual if seconds is None else min(seconds, usual or seconds)
         )
-        connection.update_current_socket_timeout(connection.socket_timeout)
+        if hasattr(connection, "update_current_socket_timeout"):
+            connection.update_current_socket_timeout(connection.socket_timeout)
+        else:
+            # redis-py before 7.0: the next connect sets the new timeout.
+            connection.disconnect()
 
 
 def _look_after(connection: Any) -> None:

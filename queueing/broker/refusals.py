@@ -26,6 +26,20 @@ LASTING = {
 }
 #: Redis 6.2 puts the error of a command behind that of the script.
 WRAPPED = re.compile(rf"@user_script: ?\d+: -?({'|'.join([*PASSING, 'OOM'])}) ")
+#: redis-py before 7.1 has the first word of such a reply in the class of its error alone.
+CODES: dict[type[Exception], str] = {
+    driver.AskError: "ASK",
+    driver.AuthenticationError: "WRONGPASS",
+    driver.BusyLoadingError: "LOADING",
+    driver.ClusterCrossSlotError: "CROSSSLOT",
+    driver.ClusterDownError: "CLUSTERDOWN",
+    driver.MasterDownError: "MASTERDOWN",
+    driver.MovedError: "MOVED",
+    driver.NoPermissionError: "NOPERM",
+    driver.OutOfMemoryError: "OOM",
+    driver.ReadOnlyError: "READONLY",
+    driver.TryAgainError: "TRYAGAIN",
+}
 #: A script whose command is refused for its user may have written before.
 IN_SCRIPT = "The user executing the script"
 PERMISSIONS = "give its user the permissions in docs/redis.md"
@@ -44,7 +58,7 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
 
 def _is_reply(error: driver.RedisError) -> bool:
     """Whether Redis sent this error, rather than the network or the driver."""
-    return isinstance(error, driver.ResponseError) or bool(getattr(error, "status_code", None))
+    return isinstance(error, driver.ResponseError) or bool(_status(error))
 
 
 def translated(error: driver.RedisError) -> QueueError:
@@ -71,11 +85,15 @@ def translated(error: driver.RedisError) -> QueueError:
 
 def _code(error: driver.RedisError) -> str:
     """The first word of the reply, which the driver takes away from errors that it knows."""
-    code: str | None = getattr(error, "status_code", None)
-    if code and code != "ERR":
+    if (code := _status(error)) and code != "ERR":
         return code
     found = WRAPPED.search(str(error))
     return found[1] if found else str(error).partition(" ")[0]
+
+
+def _status(error: driver.RedisError) -> str:
+    code: str = getattr(error, "status_code", None) or CODES.get(type(error), "")
+    return "NOAUTH" if code == "WRONGPASS" and "Authentication required" in str(error) else code
 
 
 def _elsewhere(code: str, error: driver.AskError) -> str:

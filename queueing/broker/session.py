@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hiredis import pack_command
-from redis import Redis
+from redis import VERSION, Redis
 from redis import exceptions as driver
 
 from queueing.exceptions import (
@@ -32,6 +32,8 @@ from .keys import Keys, dead_letter_queue
 from .rsmq_values import encode
 from .scripts import Call, QueueCall, commands
 
+#: redis-py before 5.3 requires the name of a command when it lends a connection.
+LENDING = () if VERSION >= (5, 3) else ("EVALSHA",)
 #: A dead-letter queue that is made forgets its messages after this many seconds.
 DEAD_RETENTION_SECONDS = 30 * 86_400
 #: Keys that one step of a scan looks at.
@@ -207,7 +209,7 @@ class Session:
 
     def _try_once(self, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
         try:
-            connection = self._pool.get_connection()
+            connection = self._pool.get_connection(*LENDING)
         except AWAY as error:
             raise refusals.unanswered(error) from error
         try:

@@ -66,12 +66,12 @@ IS_DJANGO_6 = django.VERSION >= (6, 0)
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the project, so that no files are left in the project."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "queueing", source / "queueing", ignore=shutil.ignore_patterns("__pycache__"))
     # A setuptools that can build wheels by itself is used as it is, so that nothing is downloaded.
-    offline = ["--no-isolation"] if int(version("setuptools").split(".")[0]) >= 71 else []
+    offline = ["--no-isolation"] if int(version("setuptools").split(".")[0]) >= 77 else []
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", *offline, "--outdir", str(source / "dist"), str(source)],
         check=True,
