@@ -14,6 +14,7 @@ from collections.abc import Callable
 from queueing.exceptions import QueueError, QueueUnavailable
 
 from .processes import end_if_fork
+from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
@@ -28,8 +29,10 @@ MAX_KINDS = 100
 class Guard:
     """Guards one kind of work: reports its errors once per kind, and backs off while they last."""
 
-    def __init__(self, name: str, *, max_pause_seconds: float = MAX_PAUSE_SECONDS) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, *, max_pause_seconds: float = MAX_PAUSE_SECONDS, clock: Clock = time.monotonic
+    ) -> None:
+        self.name, self._clock = name, clock
         self._max_pause_seconds = max_pause_seconds
         self._failures = 0
         self._again_at = -math.inf
@@ -48,7 +51,7 @@ class Guard:
         return seconds
 
     def attempt(self, act: Callable[[], None]) -> float:
-        """Do something beside other work, unless it failed a moment ago.
+        """Do one action, unless it failed a moment ago.
 
         Returns the seconds until it can be tried again; infinite if it was done.
         """
@@ -57,18 +60,18 @@ class Guard:
             act()
             return math.inf
 
-        wait_seconds = self._again_at - time.monotonic()
+        wait_seconds = self._again_at - self._clock()
         if wait_seconds > 0:
             return wait_seconds
         seconds = self.turn(done)
-        self._again_at = time.monotonic() + seconds if self._failures else -math.inf
+        self._again_at = self._clock() + seconds if self._failures else -math.inf
         return seconds
 
     def report(self, error: BaseException) -> None:
         """Log an error, if its kind was not reported lately. An outage of Redis is reported by others."""
         is_outage = isinstance(error, QueueUnavailable)
         kind = str(error) if isinstance(error, QueueError) else type(error).__name__
-        now = time.monotonic()
+        now = self._clock()
         try:
             if is_outage:
                 logger.debug("%s: %s", self.name, error)
@@ -90,8 +93,8 @@ class Guard:
         return min(pause_seconds, self._max_pause_seconds) * random.uniform(0.8, 1.0)
 
 
-def turn_for_ever(step: Callable[[], float]) -> None:
-    """The life of a thread that ends with its process: turn after turn, each with its pause."""
+def run_forever(step: Callable[[], float]) -> None:
+    """Call ``step`` for ever, with the pauses that it returns: for a thread that ends with its process."""
     pause = threading.Event()
     while True:
         try:

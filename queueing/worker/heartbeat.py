@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
@@ -16,10 +16,8 @@ from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.monitoring.workers import Heard, beat, registration
 
+from .processes import ChildProcess
 from .shared_memory import SharedMemory
-
-if TYPE_CHECKING:
-    from .keeper import Kept
 
 #: How often the memory of the processes is measured: the kernel walks their pages for it.
 MEASURE_SECONDS = 30.0
@@ -47,7 +45,7 @@ class Heartbeat:
         #: Whether the supervisor was killed.
         self.is_lost = False
 
-    def step(self, children: Iterable["Kept"], *, may_claim: bool = True) -> Heard:
+    def step(self, children: Iterable[ChildProcess], *, may_claim: bool = True) -> Heard:
         """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
         record = json.dumps(self._record(list(children)))
         began = time.monotonic()
@@ -64,7 +62,7 @@ class Heartbeat:
             slot.set_quiet(self._is_quiet)
         return heard
 
-    def _record(self, children: list["Kept"]) -> dict[str, Any]:
+    def _record(self, children: list[ChildProcess]) -> dict[str, Any]:
         self._measure([self.birth.pid, os.getpid(), *(_pid(child) for child in children)])
         config = self.config
         return {
@@ -83,7 +81,7 @@ class Heartbeat:
             "children": [self._child(child) for child in children],
         }
 
-    def _child(self, child: "Kept") -> dict[str, Any]:
+    def _child(self, child: ChildProcess) -> dict[str, Any]:
         running = [
             {"id": run.id, "queue": self._queue(run.queue), "started_ms": round(run.started_ms)}
             for run in child.slot.running()
@@ -109,7 +107,7 @@ class Heartbeat:
             self._measure_at = time.monotonic() + MEASURE_SECONDS
 
 
-def _pid(child: "Kept") -> int:
+def _pid(child: ChildProcess) -> int:
     return child.process.pid if child.process else 0
 
 

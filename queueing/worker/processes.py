@@ -14,11 +14,13 @@ import threading
 import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psutil
 from django.db import connections
 
+from .shared_memory import Slot
 from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
 
 logger = logging.getLogger("queueing.worker")
@@ -108,6 +110,40 @@ def kill_programs(pid: int) -> None:
     """Kill the programs that a dead leader of a session has left in it."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+@dataclass
+class ChildProcess:
+    """A child as the keeper knows it."""
+
+    name: str
+    process: psutil.Process | None
+    slot: Slot
+
+    @property
+    def is_gone(self) -> bool:
+        try:
+            return self.process is None or self.process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def kill(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            if self.process and self.process.is_running():
+                kill(self.process.pid)
+
+    def kill_programs(self) -> None:
+        """Kill the programs that it has left, unless it ended by itself."""
+        if self.process and self.slot.held:
+            kill_programs(self.process.pid)
+
+    @property
+    def is_stopped(self) -> bool:
+        """A frozen process does not work, so it must not keep its messages."""
+        try:
+            return self.process is not None and self.process.status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
 
 
 def _descendants(pid: int) -> list[psutil.Process]:

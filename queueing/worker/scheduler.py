@@ -21,7 +21,7 @@ from queueing.scheduling.schedule import LATE_MS, Schedule
 from queueing.signals import emit, message_sent
 
 from .database import tend_connections
-from .guard import Guard, turn_for_ever
+from .guard import Guard, run_forever
 from .processes import end_if_fork
 from .server_clock import Clock, ServerClock
 
@@ -94,7 +94,7 @@ class Scheduler:
 
     def run(self) -> None:
         """Schedule for ever: for a thread that ends with its process."""
-        turn_for_ever(self._step_in_thread)
+        run_forever(self._step_in_thread)
 
     def _step_in_thread(self) -> float:
         try:

@@ -210,7 +210,7 @@ class Supervisor:
         child.begin(f"{self.config.WORKER_NAME}.{child.index}-{secrets.token_hex(3)}")
         close_database()
         child.pid = fork(partial(self._live_as_child, child))
-        self._order_keeper(order="born", child=child.name, pid=child.pid, slot=child.index)
+        self._order_keeper(order="started", child=child.name, pid=child.pid, slot=child.index)
 
     def _live_as_child(self, child: ChildSlot) -> int:
         os.close(self._children_end)
@@ -247,7 +247,7 @@ class Supervisor:
         elif overdue:
             why = "another message of its process ran past its time limit"
         self._order_keeper(
-            order="died", child=child.name, started=started, reason=why,
+            order="ended", child=child.name, started=started, reason=why,
             overdue=[asdict(running) for running in overdue],
         )  # fmt: skip
         if is_done:
@@ -285,7 +285,7 @@ class Supervisor:
         self.keeper_pid = fork(self._live_as_keeper)
         for child in self.children:
             if child.pid:
-                self._order_keeper(order="born", child=child.name, pid=child.pid, slot=child.index)
+                self._order_keeper(order="started", child=child.name, pid=child.pid, slot=child.index)
 
     def _live_as_keeper(self) -> None:
         if self._stop_by is None:

@@ -9,7 +9,7 @@ from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import Swept
 
-from .guard import Guard, turn_for_ever
+from .guard import Guard, run_forever
 from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
@@ -32,7 +32,7 @@ class Sweeper:
 
     def run(self) -> None:
         """Sweep for ever: for a thread that ends with its process."""
-        turn_for_ever(lambda: self.step(self.clock()))
+        run_forever(lambda: self.step(self.clock()))
 
     def step(self, now: float) -> float:
         """One step. Returns the seconds until the next one."""

@@ -19,9 +19,8 @@ from queueing.conf import LOG_FORMATS, SETTINGS, Config, get_conf, may_name_back
 from queueing.exceptions import NoHandler
 from queueing.worker import stop_signals
 from queueing.worker.autoreload import watch
-from queueing.worker.logging import open_outlet, use_json
+from queueing.worker.logging import open_outlet, steady, use_json
 from queueing.worker.preflight import refusal
-from queueing.worker.steady_log import steady
 from queueing.worker.supervisor import Supervisor
 
 logger = logging.getLogger("queueing.worker")

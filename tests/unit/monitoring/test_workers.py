@@ -19,7 +19,7 @@ from queueing.monitoring.workers import (
     resume_worker,
 )
 from queueing.worker.heartbeat import Birth, Heartbeat
-from queueing.worker.keeper import Kept
+from queueing.worker.processes import ChildProcess
 from queueing.worker.shared_memory import SharedMemory
 
 KEYS = Keys("rsmq")
@@ -152,10 +152,10 @@ def liveness(any_client: QueueClient) -> Heartbeat:
     )
 
 
-def child_of(liveness: Heartbeat) -> Kept:
+def child_of(liveness: Heartbeat) -> ChildProcess:
     import psutil
 
-    return Kept("w.0-abc", psutil.Process(os.getpid()), liveness.memory.slots[0])
+    return ChildProcess("w.0-abc", psutil.Process(os.getpid()), liveness.memory.slots[0])
 
 
 def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, liveness, hand):

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 import redis
@@ -11,7 +12,8 @@ from queueing.client import QueueClient
 from queueing.client.default import use_client
 from queueing.conf import Config
 from queueing.worker.heartbeat import Birth
-from queueing.worker.keeper import RETRY_SECONDS, Keeper, Kept
+from queueing.worker.keeper import RETRY_SECONDS, Keeper
+from queueing.worker.processes import ChildProcess
 from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.waker import Waker
 from tests.support.waiting import eventually
@@ -38,7 +40,7 @@ def keeper(own_connection: redis.Redis) -> Iterator[Keeper]:
     memory.slots[0].hold(1, 1)
     orders, end = os.pipe()
     keeper = Keeper(config, memory=memory, orders=orders, waker=Waker(), new_queues=Waker(), birth=Birth())
-    keeper.children["child"] = Kept("child", None, memory.slots[0])
+    keeper.children["child"] = ChildProcess("child", None, memory.slots[0])
     yield keeper
     use_client(None)
     keeper.client.redis.close()
@@ -51,25 +53,25 @@ def lease_end(connection: redis.Redis) -> float:
 
 
 def test_an_extension_that_is_refused_is_soon_repeated(keeper: Keeper, own_connection: redis.Redis):
-    assert keeper.step() > RETRY_SECONDS
+    assert keeper.step(monotonic()) > RETRY_SECONDS
     before = lease_end(own_connection)
     own_connection.config_set("min-replicas-to-write", 1)
-    assert keeper.step() <= RETRY_SECONDS
+    assert keeper.step(monotonic()) <= RETRY_SECONDS
     assert lease_end(own_connection) == before
     own_connection.config_set("min-replicas-to-write", 0)
-    eventually(lambda: keeper.step() > RETRY_SECONDS)
+    eventually(lambda: keeper.step(monotonic()) > RETRY_SECONDS)
     assert lease_end(own_connection) > before
 
 
 def test_a_queue_that_cannot_be_extended_is_reported_once(
     keeper: Keeper, own_connection: redis.Redis, caplog
 ):
-    keeper.step()
+    keeper.step(monotonic())
     own_connection.rename("rsmq:work:Q", "elsewhere")
     own_connection.set("rsmq:work:Q", "a string")
     for _ in range(3):
-        keeper.step()
+        keeper.step(monotonic())
     own_connection.rename("elsewhere", "rsmq:work:Q")
-    keeper.step()
+    keeper.step(monotonic())
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1

@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from time import monotonic
@@ -24,6 +23,7 @@ from queueing.worker.scheduler import Scheduler
 from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.sweeper import EVERY_SECONDS, Sweeper
 from queueing.worker.waker import Waker
+from tests.support.clock import Clock
 from tests.support.waiting import eventually
 
 from .test_scheduler import every
@@ -113,10 +113,10 @@ class TestEachWorkContinuesAfterAnError:
 
     def test_the_heartbeat_and_the_sampler(self, keeper, cursed, error, broken_log):
         cursed.session.error = error
-        assert 0 < keeper.step() <= keeper.turn_seconds
+        assert 0 < keeper.step(monotonic()) <= keeper.turn_seconds
         assert read_workers(cursed.session) == []
         cursed.session.error = None
-        eventually(lambda: keeper.step() and read_workers(cursed.session))
+        eventually(lambda: keeper.step(monotonic()) and read_workers(cursed.session))
 
     def test_the_recorder(self, cursed, error, broken_log, monkeypatch):
         def write(outcomes):
@@ -174,9 +174,10 @@ class TestTheGuard:
         ]
 
     def test_an_error_that_stays_is_reported_again_after_a_while(self, caplog, monkeypatch):
-        guard, now = Guard("sweeper"), time.monotonic()
+        clock = Clock()
+        guard = Guard("sweeper", clock=clock.monotonic)
         self.fail(guard, ValueError("1"))
-        monkeypatch.setattr("queueing.worker.guard.time.monotonic", lambda: now + REPORT_SECONDS + 1)
+        clock.sleep(REPORT_SECONDS + 1)
         self.fail(guard, ValueError("1"))
         assert len(caplog.records) == 2
 

@@ -12,8 +12,7 @@ from queueing.context import Context, current
 from queueing.logging import TextFormatter
 from queueing.messages import Message
 from queueing.text.errors import sentence
-from queueing.worker.logging import JsonFormatter, OutcomeLog
-from queueing.worker.steady_log import NAMES, _reported, steady
+from queueing.worker.logging import STEADY_LOGGERS, JsonFormatter, OutcomeLog, _reported, steady
 
 
 def outcome(event: str, **fields: object) -> Outcome:
@@ -163,7 +162,7 @@ def steady_logger():
     before = list(logger.handlers)
     yield logger
     logger.handlers[:] = before
-    for name in NAMES:
+    for name in STEADY_LOGGERS:
         del logging.getLogger(name).handle
         del logging.getLogger(name).makeRecord
     _reported.clear()
