@@ -1,5 +1,5 @@
 -- Send messages. A sender numbers its calls. A call that is repeated after a lost reply sends nothing and
--- returns the reply of the first one, even if a worker has finished the messages long ago.
+-- returns the reply of the first one. This holds even if a worker has finished the messages long ago.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5] waking
 -- KEYS[6…] deduplication

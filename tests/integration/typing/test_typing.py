@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_package_says_that_it_has_types():
+def test_the_package_is_marked_as_typed():
     assert Path(queueing.__file__).with_name("py.typed").is_file()
 
 
