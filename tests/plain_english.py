@@ -76,7 +76,7 @@ def commented_texts(source: str, mark: str) -> Iterator[Text]:
 
 def joined(lines: Iterable[Text]) -> Iterator[Text]:
     """Join the comments of neighbouring lines to one text."""
-    start, last, text = 0, 0, ""
+    start, last, text = 0, -1, ""
     for number, line in lines:
         if number != last + 1:
             yield start, text
@@ -108,7 +108,7 @@ def paragraphs(start: int, text: str) -> Iterator[Text]:
         begins = re.match(r"\s*(?:[-*|]\s+|\d+\.\s+)", line)
         if begins or not line.strip():
             yield number, re.sub(r"(`+).+?\1", "`…`", " ".join(lines))
-            number, lines = at, []
+            number, lines = at if begins else at + 1, []
         lines += [line[begins.end() if begins else 0 :].strip()]
 
 

@@ -61,8 +61,18 @@ def test_code_and_headings_of_a_document_are_left_out():
     assert not [wrong for _, paragraph in paragraphs(start, text) for wrong in wrong_in(paragraph)]
 
 
-def test_a_finding_names_the_file_and_the_line_of_its_paragraph(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("page.md", "A plain line.\n\nSecond.\n- What comes next.\n"),
+        ("script.lua", "-- Plain.\n\n-- One.\n-- - What comes next.\n"),
+        ("first.lua", "-- What comes next.\n"),
+        ("module.py", '"""Plain."""\n\n# What comes next.\n'),
+    ],
+)
+def test_a_finding_names_the_file_and_the_line_of_its_paragraph(tmp_path, monkeypatch, name, text):
     monkeypatch.setattr("tests.plain_english.ROOT", tmp_path)
-    path = tmp_path / "page.md"
-    path.write_text("A plain line.\n\n- One.\n- What comes next.\n")
-    assert list(findings(path)) == ["page.md:4: What comes next."]
+    path = tmp_path / name
+    path.write_text(text)
+    line = text[: text.index("What")].count("\n") + 1
+    assert list(findings(path)) == [f"{name}:{line}: What comes next."]
