@@ -170,7 +170,7 @@ def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
 
 def _write_past(client: "QueueClient", name: str, seed: int) -> None:
     """A queue that was busy all month: each of its spans has sums."""
-    from queueing.monitoring.points import LEVELS
+    from queueing.monitoring.series import LEVELS
 
     dice = random.Random(seed)
     now_minute = int(datetime.now(UTC).timestamp()) // 60

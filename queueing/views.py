@@ -24,7 +24,6 @@ from django.views.decorators.http import require_safe
 
 import queueing
 
-from . import monitoring
 from .broker.keys import is_dead_letter_queue
 from .broker.outcomes import COUNTED
 from .conf import get_conf
@@ -32,6 +31,7 @@ from .exceptions import QueueError, QueueRefused, QueueUnavailable
 from .messages import QueueFigures
 from .models import Job
 from .monitoring import alerts
+from .monitoring.rates import Rate, rate_of_all, read_rates
 from .resilience.process_state import ProcessState
 
 logger = logging.getLogger(__name__)
@@ -198,12 +198,12 @@ def queues_json(request: HttpRequest) -> JsonResponse:
     names = named[:MAX_QUEUES] or sorted(client.list_queues())
     found = client.queue_figures(names)
     figures = found[:MAX_QUEUES]
-    rates = monitoring.rates(client, figures)
+    rates = read_rates(client, figures)
     living = [queue for queue in figures if not is_dead_letter_queue(queue.name)]
     return JsonResponse(
         {
             "queues": {queue.name: _numbers([queue], rates[queue.name]) for queue in figures},
-            "all": _numbers(living, monitoring.rate_of_all(living, rates)),
+            "all": _numbers(living, rate_of_all(living, rates)),
             "truncated": max(len(found), len(named)) > MAX_QUEUES,
             "spoilt": alerts.spoilt_keys(client, names[:MAX_QUEUES]),
         }
@@ -220,7 +220,7 @@ def _line(text: str, status: int) -> HttpResponse:
     return HttpResponse(f"{text}\n", content_type="text/plain; charset=utf-8", status=status)
 
 
-def _numbers(figures: Sequence[QueueFigures], rate: monitoring.Rate) -> dict[str, Any]:
+def _numbers(figures: Sequence[QueueFigures], rate: Rate) -> dict[str, Any]:
     """One queue, or several together: of the latency the worst."""
     return {
         **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},

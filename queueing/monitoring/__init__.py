@@ -3,20 +3,3 @@
 Workers count what they settle, to the message, and one of them notes once a minute how every queue of
 the namespace stands, whoever uses it: see ``lua/lib/metrics.lua`` for what is kept and for how long.
 """
-
-from .points import MAX_SECONDS, Point, series
-from .rate import Rate, rate_of_all, rates
-from .spark import outflow
-from .total import Totals, totals
-
-__all__ = [
-    "MAX_SECONDS",
-    "Point",
-    "Rate",
-    "Totals",
-    "outflow",
-    "rate_of_all",
-    "rates",
-    "series",
-    "totals",
-]

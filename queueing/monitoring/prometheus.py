@@ -24,7 +24,7 @@ from queueing.messages import QueueFigures
 from queueing.text.printable import printable
 
 from . import alerts
-from .total import totals
+from .store import totals
 from .workers import read_workers
 
 WORKER_STATES = ("idle", "busy", "quiet", "stale", "lost")

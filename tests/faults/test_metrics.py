@@ -4,8 +4,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from queueing import monitoring
 from queueing.client import QueueClient
+from queueing.monitoring.series import read_points
+from queueing.monitoring.store import totals
 from queueing.monitoring.workers import Worker, quiet_worker, read_workers, resume_worker
 from tests.support.diary import Diary
 from tests.support.ledger import Ledger
@@ -15,7 +16,7 @@ from tests.support.worker_process import WorkerProcess
 
 def words(client: QueueClient, queue: str) -> dict[str, int]:
     """Outcome -> its count."""
-    counted = monitoring.totals(client, [queue])[queue].words
+    counted = totals(client, [queue])[queue].words
     return {word: count for word, count in counted.items() if count}
 
 
@@ -51,10 +52,10 @@ def test_the_counters_equal_the_ledger_after_failures_and_a_killed_child(
     assert ended == {word: told.count(word) for word in set(told)}
     assert words(client, "raising") == {"retrying": 20, "dead": 10}
 
-    counted = monitoring.totals(client, ["brisk"])["brisk"]
+    counted = totals(client, ["brisk"])["brisk"]
     assert counted.run.count == 990, "a time for each that was settled"
     assert 0.001 < counted.run.percentile(50) < 1
-    [point] = monitoring.series(client, ["brisk", "raising"], seconds=3600, points=1)
+    [point] = read_points(client, ["brisk", "raising"], seconds=3600, points=1)
     assert (point.done, point.retried, point.dead) == (990, 20, 10)
 
 

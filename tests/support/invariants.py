@@ -10,7 +10,7 @@ from typing import Protocol
 
 from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
-from queueing.monitoring.total import totals
+from queueing.monitoring.store import totals
 
 from .chronicle import KEYS, Chronicle
 from .ledger import Ledger

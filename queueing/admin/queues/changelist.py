@@ -12,13 +12,13 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch
 
 import queueing
-from queueing import monitoring
 from queueing.admin.database_away import unavailable
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import QueueFigures
 from queueing.models import Queue
 from queueing.monitoring.alerts import Alert
+from queueing.monitoring.series import outflow
 from queueing.resilience.single_flight import Shared
 
 from .live import take
@@ -37,7 +37,7 @@ def is_text(name: str) -> bool:
 
 
 def _read_outflow(question: tuple[QueueClient, tuple[str, ...]]) -> dict[str, list[int | None]]:
-    return monitoring.outflow(*question)
+    return outflow(*question)
 
 
 #: The curves are of whole minutes: one this old shows the same.

@@ -18,8 +18,8 @@ from queueing.broker.keys import is_dead_letter_queue
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable
 from queueing.models import Queue
-from queueing.monitoring import Point, series
 from queueing.monitoring.charts import draw
+from queueing.monitoring.series import Point, read_points
 from queueing.resilience.single_flight import Shared
 from queueing.templatetags.queueing_text import duration
 
@@ -56,7 +56,7 @@ def _read(question: Question) -> Past:
     client, queue = question.client, question.queue
     names = [queue] if queue is not None else _working_queues(client)
     read = names[:MOST_QUEUES]
-    points = series(client, read, seconds=question.range.seconds, points=question.range.points)
+    points = read_points(client, read, seconds=question.range.seconds, points=question.range.points)
     return Past(points, len(read), len(names))
 
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from queueing.broker.outcomes import State
 from queueing.broker.timings import Histogram
-from queueing.monitoring import Point
 from queueing.monitoring.charts import COUNTS, SECONDS, Chart, Series
+from queueing.monitoring.series import Point
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from django.utils.safestring import SafeString
 from django.views import View
 
 import queueing
-from queueing import monitoring
 from queueing.admin.database_away import unavailable
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import QueueFigures
 from queueing.models import Queue
 from queueing.monitoring import alerts
+from queueing.monitoring.rates import Rate, read_rates
 from queueing.resilience.single_flight import Shared
 from queueing.templatetags.queueing_text import visible
 
@@ -61,14 +61,14 @@ class Snapshot:
     """How some queues stood at one moment, how fast they fill and empty, and what to look after."""
 
     figures: list[QueueFigures]
-    rates: dict[str, monitoring.Rate]
+    rates: dict[str, Rate]
     alerts: list[alerts.Alert]
 
 
 def take(client: QueueClient, names: list[str]) -> Snapshot:
     """Look at these queues now, in a few round trips. Raises ``QueueUnavailable``."""
     figures = client.queue_figures(names)
-    return Snapshot(figures, monitoring.rates(client, figures), alerts.read(client, figures, names))
+    return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
 
 
 def _read(question: Question) -> Snapshot:

@@ -9,10 +9,10 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 import queueing
-from queueing import monitoring
 from queueing.admin.links import address
 from queueing.broker.outcomes import COUNTED
 from queueing.models import Queue
+from queueing.monitoring.rates import read_rates
 
 from .changelist import as_row, outflow_of
 from .chart_page import ChartPage
@@ -62,7 +62,7 @@ class QueueOverview:
     ) -> list[list[tuple[str, SafeString | str]]]:
         """Some columns of the list for the page of a queue: label and figure. Raises ``QueueUnavailable``."""
         client = queueing.get_client()
-        queue.rate = monitoring.rates(client, [queue.figures])[queue.name]
+        queue.rate = read_rates(client, [queue.figures])[queue.name]
         queue.outflow = outflow_of(client, [queue.name])[queue.name]
         queue.dead_letter_queue = client.dead_letter_queue(queue.name)
         columns = [[getattr(self, name) for name in line] for line in lines]

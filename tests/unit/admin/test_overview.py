@@ -13,7 +13,7 @@ from queueing.admin.queues import chart_page
 from queueing.admin.queues.charts import RANGES, Range
 from queueing.broker.rsmq_values import encode
 from queueing.client import QueueClient
-from queueing.monitoring.points import LEVELS
+from queueing.monitoring.series import LEVELS
 from tests.support.clock import Clock
 
 LIST = "/admin/queueing/queue/"

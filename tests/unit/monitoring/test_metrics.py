@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from queueing import monitoring
 from queueing.broker.keys import Keys
 from queueing.broker.leases import abandon
 from queueing.broker.timings import BOUNDS_SECONDS, Histogram, tally
 from queueing.client import QueueClient, sweep
 from queueing.conf import Config
-from queueing.monitoring.store import sample_queues
+from queueing.monitoring.series import read_points
+from queueing.monitoring.store import sample_queues, totals
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -19,7 +19,7 @@ KEY = Keys("rsmq").metrics("work")
 
 def words(client: QueueClient) -> dict[str, int]:
     """The words that were ever counted, with how often."""
-    counted = monitoring.totals(client, ["work"])["work"].words
+    counted = totals(client, ["work"])["work"].words
     return {word: count for word, count in counted.items() if count}
 
 
@@ -45,7 +45,7 @@ def test_each_word_is_counted(any_client, hand):
     child.settle(run(one, "done"), run(two, "done"), run(three, "retrying"), ended(four, "released"))
     child.settle(run(five, "dead"))
     assert words(any_client) == {"done": 2, "retrying": 1, "released": 1, "dead": 1}
-    [point] = monitoring.series(any_client, "work", seconds=60, points=1)
+    [point] = read_points(any_client, "work", seconds=60, points=1)
     assert (point.done, point.retried, point.released, point.dead) == (2, 1, 1, 1)
     assert (point.run.count, point.wait.count) == (4, 4)
     assert point.failure_ratio == 0.5
@@ -72,7 +72,7 @@ def test_what_is_refused_is_counted_as_what_it_is(any_client, hand):
     any_client.receive_message("work")
     child.settle(run(one, "done"), run(two, "done"), run(three, "done"))
     assert words(any_client) == {"done": 1, "lease lost": 1, "gone": 1}
-    [point] = monitoring.series(any_client, "work", seconds=60, points=1)
+    [point] = read_points(any_client, "work", seconds=60, points=1)
     assert point.lease_lost == 2
     assert point.run.count == 3, "each of them ran"
 
@@ -107,7 +107,7 @@ def test_times_are_those_of_runs_and_first_waits(any_client, hand):
     child.settle(run(first, "retrying", ms=200, waited_ms=700))
     [again] = child.claim().deliveries
     child.settle(run(again, "done", ms=7000, waited_ms=60_000))
-    counted = monitoring.totals(any_client, ["work"])["work"]
+    counted = totals(any_client, ["work"])["work"]
     assert (counted.run.count, counted.wait.count) == (2, 1)
     assert counted.run.sum_seconds == pytest.approx(7.2)
     assert counted.wait.sum_seconds == pytest.approx(0.7, abs=0.01)
@@ -150,11 +150,11 @@ def test_a_minute_that_is_over_is_kept_in_spans_of_each_length_and_for_ever(any_
         if minutes:
             as_if_ago(any_client, minutes)
     assert words(any_client) == {"done": 4}
-    counts = [point.done for point in monitoring.series(any_client, "work", seconds=3600, points=60)]
+    counts = [point.done for point in read_points(any_client, "work", seconds=3600, points=60)]
     assert (len(counts), sum(counts), counts[-1]) == (60, 3, 1)
     assert counts[-4:-1].count(1) == 1
     for seconds in (86_400, 7 * 86_400, 30 * 86_400):
-        assert sum(point.done for point in monitoring.series(any_client, "work", seconds=seconds)) == 4
+        assert sum(point.done for point in read_points(any_client, "work", seconds=seconds)) == 4
     names = {name[:1] for name in any_client.redis.hkeys(KEY)}
     assert names == {b"m", b"t", b"h", b"e", b"n"}
 
@@ -196,7 +196,7 @@ def test_a_hash_that_another_program_has_spoilt_stops_no_message_and_counts_anew
     child = hand()
     assert child.settle(run(child.claim().deliveries[0], "done")) == {}
     assert words(any_client)["done"] >= 1
-    assert monitoring.series(any_client, "work", seconds=3600)
+    assert read_points(any_client, "work", seconds=3600)
 
 
 def test_a_key_of_another_type_stops_no_message(any_client, hand):

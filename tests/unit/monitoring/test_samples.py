@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from queueing import monitoring
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient
 from queueing.messages import QueueFigures
+from queueing.monitoring.rates import Rate, rate_of_all, read_rates
+from queueing.monitoring.series import Point, read_points
 from queueing.monitoring.store import sample_queues
 from queueing.monitoring.workers import beat
 from queueing.worker.sampler import MAX_QUEUES, Sampler
@@ -30,8 +31,8 @@ def pass_time(client: QueueClient, seconds: float, queue: str = "mail") -> None:
     client.redis.hset(key, "since", int(client.redis.hget(key, "since")) - int(seconds * 1000))
 
 
-def last_point(client: QueueClient, queue: str = "mail") -> monitoring.Point:
-    return monitoring.series(client, queue, seconds=600, points=10)[-1]
+def last_point(client: QueueClient, queue: str = "mail") -> Point:
+    return read_points(client, queue, seconds=600, points=10)[-1]
 
 
 def figures(client: QueueClient, queue: str = "mail") -> QueueFigures:
@@ -59,7 +60,7 @@ def test_what_is_sent_between_two_samples_is_counted_once(mail):
         pass_time(mail, 60)
         mail.send_messages("mail", ["x"] * 10)
         sample_queues(mail.session, ["mail"])
-    assert sum(point.sent for point in monitoring.series(mail, "mail", seconds=600)) == 30
+    assert sum(point.sent for point in read_points(mail, "mail", seconds=600)) == 30
 
 
 def test_a_queue_that_was_made_anew_has_sent_what_it_says(mail):
@@ -78,7 +79,7 @@ def test_a_queue_that_rests_empty_costs_no_field_and_reads_as_empty(mail):
     sample_queues(mail.session, ["mail"])
     assert set(mail.redis.hkeys(KEYS.metrics("mail"))) == {b"last", b"since"}
     assert len(json.loads(mail.redis.hget(KEYS.metrics("mail"), "last"))) <= 7
-    points = monitoring.series(mail, "mail", seconds=600, points=10)
+    points = read_points(mail, "mail", seconds=600, points=10)
     assert [(point.ready, point.latency_seconds) for point in points] == [(0, 0.0)] * 10
 
 
@@ -88,7 +89,7 @@ def test_what_nobody_has_seen_is_none(mail):
     pass_time(mail, 1800)
     mail.send_messages("mail", ["x"] * 50)
     sample_queues(mail.session, ["mail"])
-    points = monitoring.series(mail, "mail", seconds=3600, points=60)
+    points = read_points(mail, "mail", seconds=3600, points=60)
     assert points[-1].ready == 51
     assert points[-1].sent == 0, "nobody knows when"
     assert [point.ready for point in points[-25:-2]] == [None] * 23
@@ -111,9 +112,9 @@ def test_several_queues_are_charted_together(mail):
         pass_time(mail, 60, queue)
         mail.send_messages(queue, ["x"] * count)
     sample_queues(mail.session, ["mail", "post", "absent"])
-    point = monitoring.series(mail, ["mail", "post", "absent"], seconds=600, points=10)[-1]
+    point = read_points(mail, ["mail", "post", "absent"], seconds=600, points=10)[-1]
     assert (point.sent, point.ready) == (5, 5)
-    assert monitoring.series(mail, [], seconds=600, points=10)[-1].ready is None
+    assert read_points(mail, [], seconds=600, points=10)[-1].ready is None
 
 
 def test_a_spoilt_queue_hides_no_other(mail):
@@ -134,7 +135,7 @@ def test_rates_are_those_of_the_last_minutes_whoever_sends_and_takes(mail):
     pass_time(mail, 60)
     mail.send_messages("mail", ["x"] * 30)
     mail.delete_messages("mail", mail.receive_messages("mail", 6))
-    rate = monitoring.rates(mail, [figures(mail)])["mail"]
+    rate = read_rates(mail, [figures(mail)])["mail"]
     assert rate.over_seconds == pytest.approx(240, abs=2)
     assert rate.in_per_second == pytest.approx(30 / 240, rel=0.02)
     assert rate.out_per_second == pytest.approx(6 / 240, rel=0.02)
@@ -148,21 +149,21 @@ def test_the_time_to_drain_is_what_is_ready_by_the_rate_at_which_it_falls(mail):
     pass_time(mail, 100)
     mail.delete_messages("mail", mail.receive_messages("mail", 50))
     queue = figures(mail)
-    rate = monitoring.rates(mail, [queue])["mail"]
+    rate = read_rates(mail, [queue])["mail"]
     assert rate.drain_seconds == pytest.approx(100, rel=0.05)
-    of_all = monitoring.rate_of_all([queue], {"mail": rate})
+    of_all = rate_of_all([queue], {"mail": rate})
     assert of_all.drain_seconds == pytest.approx(100, rel=0.05)
     mail.purge_queue("mail")
-    assert monitoring.rates(mail, [figures(mail)])["mail"].drain_seconds == 0
+    assert read_rates(mail, [figures(mail)])["mail"].drain_seconds == 0
 
 
 def test_where_no_worker_has_looked_there_is_no_rate(mail):
-    rate = monitoring.rates(mail, [figures(mail)])["mail"]
+    rate = read_rates(mail, [figures(mail)])["mail"]
     assert (rate.in_per_second, rate.out_per_second, rate.drain_seconds) == (None, None, None)
     sample_queues(mail.session, ["mail"])
     pass_time(mail, 7200)
-    assert monitoring.rates(mail, [figures(mail)])["mail"].in_per_second is None
-    assert monitoring.rate_of_all([figures(mail)], {"mail": rate}) == monitoring.Rate()
+    assert read_rates(mail, [figures(mail)])["mail"].in_per_second is None
+    assert rate_of_all([figures(mail)], {"mail": rate}) == Rate()
 
 
 def test_a_worker_samples_its_own_queues_then_others_by_name_but_no_dead_letters(mail):

@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from queueing.broker.outcomes import ENDS, State
+from queueing.client import QueueClient
 from queueing.messages import QueueFigures
 
-from .store import Kept, read_metrics
-from .stored import added, present, ratio, samples_of, sums_of
-
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+from .store import Kept, added, present, ratio, read_metrics, samples_of, sums_of
 
 #: Rates are those of so many seconds, a little more or less …
 RATE_SECONDS = 330
@@ -35,7 +31,7 @@ class Rate:
     over_seconds: float = 0.0
 
 
-def rates(client: "QueueClient", figures: Sequence[QueueFigures]) -> dict[str, Rate]:
+def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str, Rate]:
     """How fast each of these queues, whose figures were just read, fills and empties."""
     now_ms, kept = read_metrics(
         client.session, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"

@@ -3,16 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from queueing.broker.outcomes import COUNTED, ENDS, State
 from queueing.broker.timings import Histogram
+from queueing.client import QueueClient
 
-from .store import read_metrics
-from .stored import History, Sums, add, ratio
-
-if TYPE_CHECKING:
-    from queueing.client import QueueClient
+from .store import Kept, Sums, add, added, number, present, ratio, read_metrics, samples_of, sums_of
 
 #: Name, minutes of one field, how many are read at the most: those of ``lua/lib/metrics.lua``.
 LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
@@ -56,8 +52,38 @@ class Point:
         return ratio(self.retried + self.dead + self.abandoned, self.done)
 
 
-def series(
-    client: "QueueClient", queues: str | Sequence[str], *, seconds: int, points: int = 60
+class History:
+    """What is kept of one queue, in spans of some seconds."""
+
+    def __init__(self, kept: Kept, span_seconds: int) -> None:
+        self.span_seconds = span_seconds
+        self.spans = {number * span_seconds: sums_of(text) for number, text in kept.spans.items()}
+        minute, sums = present(kept)
+        start = minute * 60 // span_seconds * span_seconds
+        self.spans[start] = added([self.spans.get(start, {}), sums])
+        # Most queues have none: looking through all spans for each point of a chart would take longer
+        # than all the rest.
+        self._gaps = [
+            (sums["min_unseen_ms"] / 1000, at) for at, sums in self.spans.items() if "min_unseen_ms" in sums
+        ]
+        samples = samples_of(kept)
+        self.since = number(kept.fields.get("since", b"")) / 1000
+        self.until = samples[-1][0] / 1000 if samples else 0.0
+
+    def between(self, start: int, end: int) -> tuple[Sums, bool]:
+        """The sums of a time, and whether somebody looked then how the queue stands."""
+        found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
+        was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
+        # Where a span is as long as a step of the chart there is nothing to add.
+        return found[0] if len(found) == 1 else added(found), was_seen
+
+    def _is_unseen(self, start: int, end: int) -> bool:
+        """Whether it lies in a gap between two samples, which is noted where the second one is."""
+        return any(since <= start and end <= at for since, at in self._gaps)
+
+
+def read_points(
+    client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
     """The last ``seconds`` of a queue, or of several together, in up to ``points`` equal steps.
 
@@ -80,6 +106,22 @@ def series(
         for one in steps:
             one.add(*history.between(one.start, one.start + step))
     return [_point(one, step) for one in steps]
+
+
+def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
+    """How many messages left each queue in each of the last whole minutes, whoever took them.
+
+    ``None`` where no worker has looked. Raises ``QueueUnavailable``.
+    """
+    now_ms, kept = read_metrics(client.session, queues, "m", 1, minutes + 1, "now", "last", "since")
+    this_minute = now_ms // 60_000 * 60
+    starts = range(this_minute - minutes * 60, this_minute, 60)
+    return {name: _outflow(History(of_queue, 60), starts) for name, of_queue in kept.items()}
+
+
+def _outflow(history: History, starts: range) -> list[int | None]:
+    seen = (history.between(start, start + 60) for start in starts)
+    return [int(sums.get("left", 0)) if was_seen else None for sums, was_seen in seen]
 
 
 class _Step:
