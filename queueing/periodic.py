@@ -41,7 +41,7 @@ MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Registration:
     """One ``@periodic``, before its handler or task is known."""
 
     subject: Any
@@ -57,14 +57,14 @@ class _Said:
         """The name of the function; a task carries its own."""
         return handlers.name_of(self.subject)
 
-    def is_replaced_by(self, other: "_Said") -> bool:
+    def is_replaced_by(self, other: "_Registration") -> bool:
         return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
 
 
 #: Makes the target of a subject that is not a handler, with its arguments; ``None``: another maker's.
 Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
 
-_said: list[_Said] = []
+_registered: list[_Registration] = []
 #: Each with what imports its modules.
 _makers: dict[Maker, Callable[[], None] | None] = {}
 
@@ -106,9 +106,9 @@ def periodic(
         raise ImproperlyConfigured(f"The name of a schedule has at most {MAX_NAME} printable characters.")
 
     def register(subject: Subject) -> Subject:
-        new = _Said(subject, timetable, missed, name, body, args, kwargs or {})
+        new = _Registration(subject, timetable, missed, name, body, args, kwargs or {})
         # A module that is imported again replaces its schedules.
-        _said[:] = [said for said in _said if not said.is_replaced_by(new)] + [new]
+        _registered[:] = [entry for entry in _registered if not entry.is_replaced_by(new)] + [new]
         return subject
 
     return register
@@ -137,11 +137,11 @@ def schedules() -> list[Schedule]:
     for a function that is neither handler nor task, and for a name that two schedules have.
     """
     found: dict[str, Schedule] = {}
-    for said in _said:
-        target = _target(said)
+    for entry in _registered:
+        target = _target(entry)
         if target is None:
             continue
-        schedule = Schedule(said.name or target.name, said.timetable, said.missed, target)
+        schedule = Schedule(entry.name or target.name, entry.timetable, entry.missed, target)
         if schedule.name in found:
             raise ImproperlyConfigured(
                 f"Two schedules are named {schedule.name}: give one of them another name=."
@@ -178,38 +178,38 @@ def _timetable(when: str | timedelta | None, seconds: int | None, time_zone: str
         raise ImproperlyConfigured(str(error)) from None
 
 
-def _target(said: _Said) -> Target | None:
-    queues = handlers.queues_of(said.subject)
+def _target(entry: _Registration) -> Target | None:
+    queues = handlers.queues_of(entry.subject)
     if len(queues) > 1:
         raise ImproperlyConfigured(
-            f"{said.label} is the handler of {' and '.join(queues)}: "
+            f"{entry.label} is the handler of {' and '.join(queues)}: "
             "give the schedule a handler with one queue."
         )
     if queues:
-        return _handler_target(said, queues[0])
+        return _handler_target(entry, queues[0])
     for maker in _makers:
-        target = maker(said.subject, said.args, said.kwargs)
+        target = maker(entry.subject, entry.args, entry.kwargs)
         if target is not None:
-            if said.body is not None:
-                raise ImproperlyConfigured(f"{said.label} is a task: it takes args= and kwargs=, no body=.")
+            if entry.body is not None:
+                raise ImproperlyConfigured(f"{entry.label} is a task: it takes args= and kwargs=, no body=.")
             return target
-    if inspect.isroutine(said.subject):
+    if inspect.isroutine(entry.subject):
         raise ImproperlyConfigured(
-            f"{said.label} has a schedule and is neither handler nor task: "
+            f"{entry.label} has a schedule and is neither handler nor task: "
             "put @periodic above @handler or @task."
         )
     return None
 
 
-def _handler_target(said: _Said, queue: str) -> Target:
-    if said.args or said.kwargs:
-        raise ImproperlyConfigured(f"{said.label} is a handler: it takes body=, no args= or kwargs=.")
-    return Target(said.label, queue, lambda tick: Draft(body=_text(said, tick)))
+def _handler_target(entry: _Registration, queue: str) -> Target:
+    if entry.args or entry.kwargs:
+        raise ImproperlyConfigured(f"{entry.label} is a handler: it takes body=, no args= or kwargs=.")
+    return Target(entry.label, queue, lambda tick: Draft(body=_text(entry, tick)))
 
 
-def _text(said: _Said, tick: datetime) -> str:
-    body = said.body(tick) if callable(said.body) else said.body or ""
+def _text(entry: _Registration, tick: datetime) -> str:
+    body = entry.body(tick) if callable(entry.body) else entry.body or ""
     if not isinstance(body, str):
-        name = said.name or said.label
+        name = entry.name or entry.label
         raise TypeError(f"body= of the schedule {name} returned {type(body).__name__}, not a text.")
     return body

@@ -62,7 +62,7 @@ def _registries_are_restored(_registering_modules_are_imported: None) -> Iterato
         handlers._handlers,
         handlers._resolvers,
         handlers._resolved_queues,
-        periodic._said,
+        periodic._registered,
         periodic._makers,
         registry._declared,
         default._shared,

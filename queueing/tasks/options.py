@@ -29,13 +29,13 @@ class TaskOptions:
 
     def policy_for(self, function: Callable[..., Any]) -> Policy:
         """The policy of a function, completed by these options."""
-        said = policy_of(function)
+        own = policy_of(function)
         backoff = import_string(self.backoff) if isinstance(self.backoff, str) else self.backoff
         return replace(
-            said,
-            max_attempts=self.max_attempts if said.max_attempts is None else said.max_attempts,
-            backoff=backoff if said.backoff is None else said.backoff,
-            timeout=self.timeout if said.timeout is None else said.timeout,
+            own,
+            max_attempts=self.max_attempts if own.max_attempts is None else own.max_attempts,
+            backoff=backoff if own.backoff is None else own.backoff,
+            timeout=self.timeout if own.timeout is None else own.timeout,
         )
 
 

@@ -89,7 +89,7 @@ class TaskResolver:
         return TaskCode(task, self._lookup, self._sender)
 
 
-#: Between two looks for a Redis that does not answer yet.
+#: Between two calls of a Redis that does not answer yet.
 PAUSE_SECONDS = 2.0
 
 

@@ -43,11 +43,11 @@ def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
     """Let the command stop in order, or now after a second Ctrl-C."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     process.send_signal(signal.SIGTERM)
-    has_told = False
+    has_repeated = False
     while process.poll() is None and time.monotonic() < give_up:
-        if signals.stops_now and not has_told:
+        if signals.stops_now and not has_repeated:
             process.send_signal(signal.SIGQUIT)
-            has_told = True
+            has_repeated = True
         signals.wait(0.1)
     process.kill()
     process.wait()

@@ -127,7 +127,7 @@ class Consumer:
                 return self.outage.courtesy_seconds
             self._create_missing()
             if (self.rotation.is_round_due or self._was_woken) and not self._exchange:
-                self._look_around()
+                self._find_due_queue()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
@@ -177,7 +177,7 @@ class Consumer:
             except QueueError as error:
                 self._breaks(self.lanes[queue], error)
 
-    def _look_around(self) -> None:
+    def _find_due_queue(self) -> None:
         """Begin a round at the first queue with a due message. One call asks for all queues."""
         self._was_woken = False
         if len(self.lanes) == 1 or self._unsettled or not self._room():

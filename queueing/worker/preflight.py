@@ -52,7 +52,7 @@ def _ask(config: Config) -> None:
         if not ownership.is_mine(connect(config, connections=1)):
             code = REFUSED
     except BaseException as error:
-        logger.debug("the start was not looked at: %s", error)
+        logger.debug("the owner of the outbox was not checked: %s", error)
     finally:
         logging.shutdown()
         os._exit(code)

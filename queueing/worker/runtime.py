@@ -129,7 +129,7 @@ class EventLoop:
         self._thread: threading.Thread | None = None
         #: The futures that threads wait for, with their loops: a new loop may begin before the old one ends.
         self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
-        self._looking = threading.Lock()
+        self._watching = threading.Lock()
         self._reported_at = -math.inf
 
     def run(
@@ -157,12 +157,12 @@ class EventLoop:
                 return future.result(BLOCKED_SECONDS)
             if future.done():
                 return future.result()
-            if self._looking.acquire(blocking=False):
+            if self._watching.acquire(blocking=False):
                 try:
                     with suppress(RuntimeError):  # It was closed a moment ago.
                         self._report_if_blocked()
                 finally:
-                    self._looking.release()
+                    self._watching.release()
 
     def _report_if_blocked(self) -> None:
         """Log the place at which a handler blocks the loop, because all others on it wait."""

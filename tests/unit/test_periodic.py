@@ -22,7 +22,7 @@ every_minute = periodic.periodic("* * * * *")
 
 @pytest.fixture(autouse=True)
 def _own_registers(monkeypatch):
-    monkeypatch.setattr(periodic, "_said", [])
+    monkeypatch.setattr(periodic, "_registered", [])
     monkeypatch.setattr(periodic, "_makers", {})
     monkeypatch.setattr(handlers, "_handlers", {})
 

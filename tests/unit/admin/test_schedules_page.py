@@ -42,14 +42,14 @@ def shifted(client: QueueClient, name: str, **ms: int) -> None:
 def _only_what_a_test_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The schedules of this site are none of these tests'."""
     periodic.discover()
-    monkeypatch.setattr(periodic, "_said", [])
+    monkeypatch.setattr(periodic, "_registered", [])
 
 
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> str:
     """This process has the code of a schedule for the queue ``nightly``; its name."""
     monkeypatch.setattr(handlers, "_handlers", dict(handlers._handlers))
-    monkeypatch.setattr(periodic, "_said", list(periodic._said))
+    monkeypatch.setattr(periodic, "_registered", list(periodic._registered))
 
     @periodic.periodic("0 3 * * *", time_zone="Europe/Berlin", name=NAME, body="go")
     @handlers.handler("nightly")

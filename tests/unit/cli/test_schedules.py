@@ -21,7 +21,7 @@ def write_report(message):
 @pytest.fixture
 def nightly(mail, monkeypatch):
     """A schedule that a worker has named, and the client."""
-    monkeypatch.setattr(periodic, "_said", [])
+    monkeypatch.setattr(periodic, "_registered", [])
     monkeypatch.setattr(handlers, "_handlers", {})
     nightly = periodic.periodic("0 3 * * *", time_zone="Europe/Berlin", name="nightly", body="all of it")
     nightly(handlers.handler("mail")(write_report))
