@@ -97,7 +97,7 @@ def per_message() -> Iterator[tuple[str, Spoil]]:
         yield f"body {body[:30]!r}", lambda client, body=body: put(client, body=body)
     for id in (b"", b"\xff\x00\n", b"i" * 1_000_000, b"x:rc", b"vt", b"a b", b"*", "é".encode() * 16):
         yield f"id {id[:10]!r}", lambda client, id=id: put(client, id=id)
-    yield "a score of a field that is no message", lambda client: _zadd(client, "schedule", {"maxsize": 1})
+    yield "a score of a field that is not a message", lambda client: _zadd(client, "schedule", {"maxsize": 1})
 
 
 def beside() -> Iterator[tuple[str, Spoil]]:

@@ -42,4 +42,4 @@ def test_a_message_that_times_out_three_times_in_a_node_reader_is_ready_and_not_
         eventually(lambda: sent["ledger"] in diary.ids("done"), of=process)
         eventually(lambda: sent["raising"] in diary.ids("dead"), of=process)
     assert (diary.row(sent["ledger"])["attempts"], diary.row(sent["ledger"])["crashes"]) == (1, 0)
-    assert ledger.runs() == {sent["ledger"]: 1, sent["raising"]: 3}, "their receives are no attempts of ours"
+    assert ledger.runs() == {sent["ledger"]: 1, sent["raising"]: 3}, "their receives do not count as attempts"

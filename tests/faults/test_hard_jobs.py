@@ -97,7 +97,7 @@ def test_one_long_job_delays_none_of_a_thousand_tiny_ones(
         eventually(lambda: ledger.count("end") == len(ready) + 1000, of=two)
         tiny = [e.at_ms for e in ledger.entries("end") if e.message_id in set(ids)]
         figure(f"1,000 tiny jobs around a long one, two workers: {(max(tiny) - min(tiny)) / 1000:.2f} s")
-        assert ids[500] not in ledger.ids("end"), "the long one goes on"
+        assert ids[500] not in ledger.ids("end"), "the long one is still running"
     assert ledger.runs()[ids[500]] == 1
 
 

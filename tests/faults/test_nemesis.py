@@ -64,7 +64,7 @@ def test_random_faults_lose_no_message_and_settle_none_twice(
             stage.client.sweep_queue(queue)
         invariants.check(faults=len(run.plan) + sent.poisons, drained=QUEUES, diary=stage.postgres)
     except BaseException as error:
-        invariants.do_not_hold("it has been told already")
+        invariants.do_not_hold("the failure has been reported already")
         error.add_note("\n".join([f"Replay it with: {replay}", "What struck:", *run.told]))
         raise
     figure(f"nemesis: {len(run.plan)} blows, {sent.acknowledged} messages, {drained}; {replay}")

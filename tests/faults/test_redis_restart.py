@@ -57,7 +57,7 @@ def test_page_and_worker_continue_when_redis_is_back(
         assert web.is_running
         assert process.is_running
         assert "Traceback" not in process.output
-        assert len(process.lines[:said]) < 60, "it says so once, not in a loop"
+        assert len(process.lines[:said]) < 60, "the worker logs it once, not in a loop"
 
 
 def test_a_worker_waits_for_redis_at_its_start_and_is_back_within_five_seconds(
