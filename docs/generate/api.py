@@ -70,7 +70,7 @@ def public_names(name: str) -> list[str]:
 
 
 def client() -> str:
-    """The methods of the client in groups. What no group names comes last."""
+    """The methods of the client in groups. Methods that no group names come last."""
     from queueing.client import QueueClient
 
     names = [name for name, _ in members(QueueClient)]

@@ -1,4 +1,4 @@
-"""The system checks. The code has their ids; this file says what each means."""
+"""The system checks. The code has their ids; this file has the meaning of each."""
 
 import re
 from pathlib import Path
@@ -34,6 +34,6 @@ def table() -> str:
 
 
 def ids() -> list[str]:
-    """The ids that stand in the code, errors before warnings."""
+    """The ids in the code, errors before warnings."""
     sources = Path(queueing.__file__).parent.rglob("*.py")
     return sorted({id for path in sources for id in re.findall(r"queueing\.[EWI]\d{3}", path.read_text())})

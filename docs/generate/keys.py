@@ -29,7 +29,7 @@ def found() -> list[tuple[str, str]]:
 
 
 def _keys_class() -> type:
-    """The class stands in the module named ``keys``, whichever package that is in."""
+    """The class is in the module named ``keys``, whichever package that is in."""
     for module in pkgutil.walk_packages(queueing.__path__, "queueing."):
         if module.name.rpartition(".")[2] == "keys":
             return importlib.import_module(module.name).Keys

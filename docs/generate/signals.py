@@ -31,7 +31,7 @@ def table() -> str:
 
 
 def _parts(about: str) -> tuple[str, str, str, str]:
-    """What is before the table, its border, its rows, and what is after it."""
+    """The text before the table, its border, its rows, and the text after it."""
     borders = list(re.finditer(r"^=[= ]+$", about, re.M))
     first, second, last = borders
     inside = about[first.end() : second.start()] + about[second.end() : last.start()]

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def prose(text: str | None) -> str:
-    """A docstring as Markdown: single backticks, and code that stands in a block of its own."""
+    """A docstring as Markdown: single backticks, and code in a block of its own."""
     found = inspect.cleandoc(text or "").replace("``", "`")
     found = re.sub(r"^::$", "", found, flags=re.M)
     return _escaped(re.sub(r"::$", ":", found, flags=re.M).strip())
