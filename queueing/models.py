@@ -25,10 +25,10 @@ class Written(models.Manager):
     @property
     def db(self) -> str:
         """The alias of the database for writing."""
-        return self._db or router.db_for_write(self.model, **self._hints)
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
 
     def get_queryset(self) -> models.QuerySet:
-        return self._queryset_class(model=self.model, using=self.db, hints=self._hints)
+        return super().get_queryset().using(self.db)
 
 
 class Moment(models.DateTimeField):

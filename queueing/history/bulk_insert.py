@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections
-from django.db.models import Field, Model
+from django.db.models import Model
 from django.db.models.constants import OnConflict
 
 from queueing.models import stored
@@ -45,11 +45,12 @@ def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
         cursor.executemany(_sql(connection, model, fields), values)
 
 
-def _sql(connection: Any, model: type[Model], fields: Sequence[Field]) -> str:
+def _sql(connection: Any, model: type[Model], fields: Sequence[Any]) -> str:
     quote, ops = connection.ops.quote_name, connection.ops
     columns = ", ".join(quote(field.column) for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    unique = [model._meta.get_field(name).column for name in model._meta.total_unique_constraints[0].fields]
+    columns_by_name = {field.name: field.column for field in model._meta.concrete_fields}
+    unique = [columns_by_name[name] for name in model._meta.total_unique_constraints[0].fields]
     # A row that is there gets the unique values that it has.
     suffix = ops.on_conflict_suffix_sql(fields, OnConflict.UPDATE, unique, unique)
     verb = ops.insert_statement(on_conflict=OnConflict.UPDATE)

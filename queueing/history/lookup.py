@@ -7,6 +7,7 @@ the database. So whoever looks in that order finds it in at least one place.
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from django.db import DatabaseError
 from django.db.models import QuerySet
@@ -152,9 +153,10 @@ def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
     return rows.defer("body", "error", "result").annotate(**starts)
 
 
-def _row(job: Job) -> MessageState:
+def _row(job: Any) -> MessageState:
+    """The state of a ``Job`` with its annotations."""
+    started_ms = job.started_at.timestamp() * 1000 if job.started_at else None
     return MessageState(
         job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,
-        job.started_at and job.started_at.timestamp() * 1000, job.finished_at.timestamp() * 1000,
-        job.error_start, job.handler,
+        started_ms, job.finished_at.timestamp() * 1000, job.error_start, job.handler,
     )  # fmt: skip

@@ -4,6 +4,7 @@ Their first migration was edited before it was frozen, and Django applies none a
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -40,14 +41,14 @@ def is_migrated(alias: str) -> bool:
 
 
 def _wrong(
-    connection: BaseDatabaseWrapper, cursor: object, model: type[models.Model], there: set[str]
+    connection: BaseDatabaseWrapper, cursor: Any, model: type[models.Model], there: set[str]
 ) -> Iterator[str]:
     """The table or the columns that are missing, and unknown columns that every row would have to fill."""
     table = model._meta.db_table
     if table not in there:
         yield f"{table} is missing"
         return
-    expected = {field.column for field in model._meta.concrete_fields}
+    expected = {field.column for field in model._meta.concrete_fields if field.column}
     found = {column.name: column for column in connection.introspection.get_table_description(cursor, table)}
     yield from (f"{table}.{name} is missing" for name in sorted(expected - set(found)))
     for name in sorted(set(found) - expected):

@@ -144,15 +144,15 @@ class _Step:
 
 def _point(step: _Step, seconds: int) -> Point:
     sums = step.sums
-    stands = {name: int(most) for name, most in step.stands.items()} if step.was_seen else None
+    stands = {name: int(most) for name, most in step.stands.items()} if step.was_seen else {}
     count = {name: int(sums.get(name, 0)) for name in ("sent", "left", *ENDS)}
     return Point(
         step.start, seconds,
         sent=count["sent"], left=count["left"], done=count[State.DONE],
         retried=count[State.RETRYING], dead=count[State.DEAD], abandoned=count[State.ABANDONED],
         released=count[State.RELEASED], lease_lost=count[State.LEASE_LOST] + count[State.GONE],
-        ready=stands and stands[State.READY], delayed=stands and stands[State.DELAYED],
-        running=stands and stands[State.RUNNING], buried=stands and stands[State.DEAD],
-        latency_seconds=None if stands is None else sums.get("max_latency_ms", 0.0) / 1000,
+        ready=stands.get(State.READY), delayed=stands.get(State.DELAYED),
+        running=stands.get(State.RUNNING), buried=stands.get(State.DEAD),
+        latency_seconds=None if not step.was_seen else sums.get("max_latency_ms", 0.0) / 1000,
         run=Histogram.of_runs(sums), wait=Histogram.of_waits(sums),
     )  # fmt: skip

@@ -78,7 +78,7 @@ def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
     apart = (end - begin) / TIMES_MAX
     step = next((step for step in _TIME_STEPS if step >= apart), None) or _DAY * -(-apart // _DAY)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = []
+    found: list[datetime] = []
     for number in count():
         # A sum of a local time goes by the clock on the wall: noon stays noon when clocks change.
         tick = midnight + number * step
