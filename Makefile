@@ -17,7 +17,7 @@ PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CA
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs screenshots wheel clean always
+.PHONY: help run test engines soak lint format docs screenshots wheel clean always
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABA
 
 test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+engines: $(STAMP) ## client, wire and kills on Redis 6.2, Valkey 8 and Valkey 9, whose packages it downloads
+	@.ci/engines $(BIN)/python
 
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(ARGS)

@@ -1,6 +1,7 @@
 """A real Redis (or Valkey) on a free loopback port."""
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from .programs import require
 from .waiting import eventually, free_port
 
 HINT = "apt-get install redis-server"
+#: The path of another server to run the tests on, such as an older Redis or a Valkey.
+SERVER_VARIABLE = "REDIS_SERVER"
 
 
 class RedisServer:
@@ -44,7 +47,7 @@ class RedisServer:
     # --- life -----------------------------------------------------------------------------------
 
     def start(self) -> "RedisServer":
-        program = require("redis-server", HINT)
+        program = os.environ.get(SERVER_VARIABLE) or require("redis-server", HINT)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._program = Program([program, *self._options()], name="redis-server", cwd=self.folder)
         self._program.start()

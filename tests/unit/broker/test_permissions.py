@@ -44,13 +44,21 @@ def user(server: RedisServer, admin: QueueClient):
     made: list[QueueClient] = []
 
     def log_in(*rules: str) -> QueueClient:
-        admin.redis.execute_command("ACL", "SETUSER", "app", "reset", "on", ">x", *rules)
+        admin.redis.execute_command("ACL", "SETUSER", "app", "reset", "resetchannels", "on", ">x", *rules)
         made.append(connect(Config(URL=f"redis://app:x@127.0.0.1:{server.port}/0")))
         return made[-1]
 
     yield log_in
     for client in made:
         client.redis.close()
+
+
+@pytest.fixture
+def _can_ask_for_permissions(server: RedisServer) -> None:
+    """A script can ask for its user's permissions from Redis 7 on; the page on Redis says so."""
+    with server.connect() as connection:
+        if int(connection.info("server")["redis_version"].split(".")[0]) < 7:
+            pytest.skip("needs a Redis 7 or later: the tests run on an older one by REDIS_SERVER")
 
 
 def bodies(admin: QueueClient, queue: str = "q") -> list[str]:
@@ -84,6 +92,7 @@ def test_a_user_without_the_command_sends_once(user, admin):
     assert bodies(admin) == ["one"]
 
 
+@pytest.mark.usefixtures("_can_ask_for_permissions")
 @pytest.mark.parametrize("command", ["hset", "zadd", "hincrby", "set", "zcard"])
 def test_a_send_without_a_permission_is_refused_before_anything_is_stored(user, admin, command):
     before = admin.redis.dump("rsmq:q:Q")
@@ -151,9 +160,13 @@ def test_the_documented_rule_of_a_sender_is_enough_to_send(user, admin):
     draft = Draft(body="two", priority=3, headers={"a": "b"}, deduplication_id="d")
     client.send_messages("q", [draft, draft])
     assert sorted(bodies(admin)) == ["one", "two"]
-    assert admin.redis.acl_log() == []
+    # redis-py introduces itself to servers that know the command, and is content with a refusal.
+    assert [
+        entry["object"] for entry in admin.redis.acl_log() if not entry["object"].startswith("client")
+    ] == []
 
 
+@pytest.mark.usefixtures("_can_ask_for_permissions")
 def test_a_user_is_asked_for_the_permissions_that_it_lacks(user, admin):
     rules = documented_rule("### Worker").split()
     assert user(*rules).session.refused_commands() == []
