@@ -104,15 +104,19 @@ QUEUEING = {
     "QUEUES": ["testqueue"],
     # A platform sets these options of a worker without its command line.
     **{
-        name: env.number(f"WORKER_{name}", default=default)
-        for name, default in {
-            **{"PROCESSES": 1, "THREADS": 1, "MAX_JOBS": 0, "MAX_MEMORY": 0},
-            **{"LEASE": 10, "GRACE": 25},
-        }.items()
+        name: env.number(f"WORKER_{name}", default=1)
+        for name in ("PROCESSES", "THREADS", "MAX_JOBS", "MAX_MEMORY", "LEASE", "GRACE")
+        if env.text(f"WORKER_{name}")
     },
-    "WORKER_NAME": env.text("WORKER_NAME"),
-    "LOG_FORMAT": env.text("WORKER_LOG_FORMAT", "text"),
-    "HEALTH_FILE": env.text("WORKER_HEALTH_FILE"),
+    **{
+        name: text
+        for name, variable in {
+            "WORKER_NAME": "WORKER_NAME",
+            "LOG_FORMAT": "WORKER_LOG_FORMAT",
+            "HEALTH_FILE": "WORKER_HEALTH_FILE",
+        }.items()
+        if (text := env.text(variable))
+    },
     "METRICS_TOKEN": env.text("METRICS_TOKEN"),
 }
 

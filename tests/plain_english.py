@@ -22,7 +22,7 @@ UNREAD = (
     "CHANGELOG.md", "Makefile", "docs/", "queueing/admin/", "queueing/broker/", "queueing/cli/",
     "queueing/client/", "queueing/history/", "queueing/management/", "queueing/models.py",
     "queueing/monitoring/", "queueing/scheduling/", "queueing/static/", "queueing/templates/",
-    "queueing/templatetags/", "queueing/views.py", "queueing/worker/", "tests/unit/",
+    "queueing/templatetags/", "queueing/views.py", "tests/unit/",
 )  # fmt: skip
 
 #: A sentence begins with its subject and a verb.

@@ -278,7 +278,7 @@ def warn_of_permissions(client: QueueClient) -> None:
 
 
 def warn_of_eviction(client: QueueClient) -> None:
-    """Warn of a Redis that evicts keys, which loses whole queues, or that does not tell its policy."""
+    """Warn of a Redis that evicts keys, which loses whole queues, or that refuses to name its policy."""
     policy = client.session.eviction_policy()
     if policy is None:
         logger.warning(
