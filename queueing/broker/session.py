@@ -76,8 +76,9 @@ class Session:
         Raises ``QueueUnavailable`` if Redis is away, ``ReplyLost`` if it went away during a call that is
         not repeatable, ``QueueFull`` over ``maxmemory``.
         """
-        # Only a call of queues can meet another dead-letter queue.
-        [reply] = self._exchange([call]) if isinstance(call, Call) else self.call_each([call])
+        [reply] = self._exchange([self._made(call)])
+        if isinstance(call, QueueCall) and _has_moved(reply):
+            [reply] = self.call_each([self._follow(call, reply)])
         if isinstance(reply, QueueError):
             raise reply
         return reply
@@ -91,7 +92,7 @@ class Session:
         while moved := {
             index: self._follow(call, reply)
             for index, (call, reply) in enumerate(zip(calls, replies, strict=True))
-            if isinstance(call, QueueCall) and isinstance(reply, list) and reply[0] == MOVED
+            if isinstance(call, QueueCall) and _has_moved(reply)
         }:
             calls = [moved.get(index, call) for index, call in enumerate(calls)]
             again = self._exchange([self._made(call) for call in moved.values()])
@@ -264,6 +265,10 @@ def checked(reply: list[Any]) -> list[Any]:
     if reply[0] == b"ok":
         return reply[1:]
     raise _BY_NAME[reply[0]]()
+
+
+def _has_moved(reply: Any) -> bool:
+    return isinstance(reply, list) and reply[0] == MOVED
 
 
 def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:

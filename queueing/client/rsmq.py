@@ -179,7 +179,8 @@ class RSMQClient:
         try:
             seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
             for message in messages:
-                drafts.check(message)
+                if not isinstance(message, str):
+                    drafts.check(message)
         except QueueError:
             # RSMQ looks for the queue before it looks at the other parameters.
             self._attributes(qname)
