@@ -19,6 +19,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "queueing.tasks": (),
     "queueing.tasks_backend": ("RSMQBackend",),
     "queueing.testing": (),
+    "queueing.resilience": (),
 }
 #: The methods of the client by what they are for. The ten of RSMQ come first.
 METHODS = {
