@@ -47,7 +47,7 @@ format: $(STAMP) ## format the code and mend what ruff can
 docs: $(STAMP) ## the documentation, in build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-screenshots: $(STAMP) ## make docs/pictures/ anew, of a site that runs for them; needs Redis and Chromium
+screenshots: $(STAMP) ## make docs/pictures/ again, of a site that runs for them; needs Redis and Chromium
 	@$(BIN)/python -m docs.screenshots
 
 wheel: $(STAMP) ## dist/: wheel and source distribution of the queue, for other projects
@@ -57,7 +57,7 @@ clean: ## remove what was made, but not var/ with its messages and database
 	rm -rf $(VENV) build dist staticfiles *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A Python that was named, and is not the one of the environment, makes it anew.
+# A Python that was named, and is not the one of the environment, makes it again.
 ifneq ($(origin PYTHON),file)
 ifneq ($(shell "$(PYTHON)" -c '$(MINOR)' 2>/dev/null),$(shell $(BIN)/python -c '$(MINOR)' 2>/dev/null))
 OTHER_PYTHON := always

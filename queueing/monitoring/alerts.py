@@ -21,7 +21,7 @@ from queueing.history import ownership
 from queueing.messages import QueueFigures
 from queueing.resilience.single_flight import Shared
 from queueing.scheduling.store import spoilt_schedules
-from queueing.templatetags.queueing_text import duration, visible
+from queueing.text.humanize import duration, visible
 
 from .workers import Worker, read_workers
 

@@ -8,25 +8,21 @@ being impossible to encode. Escaping itself stays with the template.
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 
 from queueing.broker.outcomes import State
-from queueing.text.printable import four_digits, printable
+from queueing.text.humanize import duration, visible
 from queueing.text.redaction import redacted, struck
 
 register = template.Library()
+register.filter(visible)
+register.filter(duration)
 
-#: Controls, marks that turn or hide text, lone surrogates, tags: what a reader must not miss.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
 _JSON_DEPTH_MAX = 40
@@ -34,12 +30,6 @@ _JSON_DEPTH_MAX = 40
 SHOWN_MAX = 100_000
 
 _LABELS = {state.value: state.label for state in State}
-
-
-@register.filter
-def visible(text: Any) -> str:
-    r"""The text with every unseen character written out, as in ``\u202e``."""
-    return printable(str(text), is_shown=lambda part: not _UNSEEN.search(part), escape=four_digits)
 
 
 @register.filter
@@ -112,29 +102,6 @@ def _indented(tokens: list[str]) -> str:
 def state_word(state: str) -> str:
     """The state of a message in the reader's language."""
     return str(_LABELS.get(state, state))
-
-
-@register.filter
-def duration(seconds: float | None) -> str:
-    """A span of time in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
-    if seconds is None:
-        return "–"
-    seconds = max(0.0, float(seconds))
-    if seconds < 60:
-        return pgettext("seconds", "%s s") % f"{seconds:.{_digits(seconds)}f}"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return pgettext("minutes", "%(minutes)d min %(rest)d s") % {"minutes": minutes, "rest": rest}
-    hours, rest = divmod(minutes, 60)
-    if hours < 48:
-        return pgettext("hours", "%(hours)d h %(rest)d min") % {"hours": hours, "rest": rest}
-    return pgettext("days", "%d d") % (hours // 24)
-
-
-def _digits(seconds: float) -> int:
-    if seconds == 0 or seconds >= 10:
-        return 0
-    return 3 if seconds < 0.1 else 2 if seconds < 1 else 1
 
 
 @register.filter

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from queueing.templatetags.queueing_text import visible
+from queueing.text.humanize import visible
 
 from .axes import COUNTS, SECONDS
 from .chart import Chart, Series

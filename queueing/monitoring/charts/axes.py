@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext, pgettext
 
-from queueing.templatetags.queueing_text import duration
+from queueing.text.humanize import duration
 
 #: Lines above the one at the bottom.
 LINES_MAX = 4

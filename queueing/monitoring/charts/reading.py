@@ -6,7 +6,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from queueing.templatetags.queueing_text import visible
+from queueing.text.humanize import visible
 
 from .chart import Chart, Series
 

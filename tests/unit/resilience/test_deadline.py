@@ -41,7 +41,7 @@ def asked(client, monkeypatch) -> list[float]:
         look_after(connection)
 
     monkeypatch.setattr(pools, "_look_after", note)
-    monkeypatch.setattr(pools.Pool, "FRESH_SECONDS", -1.0)  # looked after at each loan
+    monkeypatch.setattr(pools.Pool, "FRESH_SECONDS", -1.0)  # each loan checks the connection
     return seconds
 
 
@@ -81,7 +81,7 @@ def test_a_reader_believes_another_and_who_changes_something_tries_itself(
     assert asked == [pytest.approx(0.2, abs=0.01)]
 
 
-def test_what_is_answered_uses_nothing_up(client):
+def test_an_answered_call_uses_nothing_up(client):
     with within(60.0):
         for _ in range(10):
             client.ping()

@@ -43,14 +43,14 @@ def test_within_a_second_it_is_read_once(source: Source, shared: Shared[str, str
     assert source.read == ["a"]
 
 
-def test_after_a_second_it_is_read_anew(source: Source, shared: Shared[str, str]) -> None:
+def test_after_a_second_it_is_read_again(source: Source, shared: Shared[str, str]) -> None:
     shared.get("a")
     source.now += 1
 
     assert shared.get("a").value == "a 2"
 
 
-def test_what_is_forgotten_is_read_anew(source: Source, shared: Shared[str, str]) -> None:
+def test_a_forgotten_value_is_read_again(source: Source, shared: Shared[str, str]) -> None:
     shared.get("a")
     shared.forget()
 
@@ -85,7 +85,7 @@ def test_that_redis_is_away_is_remembered_too_and_then_asked_again(
     assert shared.get("a").value == "a 2"
 
 
-def test_who_asks_meanwhile_waits_for_that_answer() -> None:
+def test_threads_that_ask_meanwhile_wait_for_the_same_answer() -> None:
     begun, go_on = threading.Event(), threading.Event()
     read: list[str] = []
 

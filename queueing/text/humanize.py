@@ -1,0 +1,41 @@
+"""Texts and figures for people to read, in the reader's language."""
+
+import re
+from typing import Any
+
+from django.utils.translation import pgettext
+
+from .printable import four_digits, printable
+
+#: Characters that a reader must not miss: controls, marks that turn or hide text, lone surrogates, tags.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: Any) -> str:
+    r"""The text with every unseen character escaped, as in ``\u202e``."""
+    return printable(str(text), is_shown=lambda part: not _UNSEEN.search(part), escape=four_digits)
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
+    if seconds is None:
+        return "–"
+    seconds = max(0.0, float(seconds))
+    if seconds < 60:
+        return pgettext("seconds", "%s s") % f"{seconds:.{_digits(seconds)}f}"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return pgettext("minutes", "%(minutes)d min %(rest)d s") % {"minutes": minutes, "rest": rest}
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return pgettext("hours", "%(hours)d h %(rest)d min") % {"hours": hours, "rest": rest}
+    return pgettext("days", "%d d") % (hours // 24)
+
+
+def _digits(seconds: float) -> int:
+    if seconds == 0 or seconds >= 10:
+        return 0
+    return 3 if seconds < 0.1 else 2 if seconds < 1 else 1
