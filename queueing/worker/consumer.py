@@ -126,7 +126,7 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
-            if (self.rotation.is_round_due or self._was_woken) and not self._exchange:
+            if (self.rotation.is_round_due(now) or self._was_woken) and not self._exchange:
                 self._find_due_queue()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.

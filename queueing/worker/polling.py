@@ -54,10 +54,9 @@ class QueueRotation:
         """Seconds until the next round."""
         return max(0.0, self._round_at - self._clock()) if self.is_idle else 0.0
 
-    @property
-    def is_round_due(self) -> bool:
+    def is_round_due(self, now: float) -> bool:
         """Whether it is time for a round, though nothing was announced."""
-        return self.is_idle and self._clock() >= self._round_at
+        return self.is_idle and now >= self._round_at
 
     def begin(self) -> None:
         """Begin a round, because a message may be due in any queue."""
@@ -65,7 +64,7 @@ class QueueRotation:
 
     def begin_if_due(self) -> None:
         """Begin a round if it is time for it, and pass over the queues that are broken."""
-        if self.is_round_due:
+        if self.is_round_due(self._clock()):
             self.begin()
         for _ in self._queues:
             if not self.is_broken(self.queue) or self.is_idle:

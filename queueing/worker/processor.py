@@ -71,12 +71,13 @@ class Processor:
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
-        if runnable.policy.max_attempts == 1 and context.crashes:
+        policy = runnable.policy
+        if policy.max_attempts == 1 and context.crashes:
             raise MayNotRunAgain
         if job_started.receivers:
             emit(job_started, Context, context=context)
             end_if_fork()
-        limit = runnable.policy.timeout
+        limit = policy.timeout
         deadline = time.monotonic() + limit if limit else None
         if limit and deadline:
             mark.limit(deadline, limit)
@@ -116,14 +117,15 @@ class Processor:
         event, delay_ms, note = (
             DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
         )
+        # A released message has not begun, so this was not an attempt.
+        is_attempt = event is not State.RELEASED
         return delivery.ended(
             event,
             self.runtime.worker,
             handler=runnable.name if runnable else "",
-            # A released message has not begun, so this was not an attempt.
-            started_ms=None if event == State.RELEASED else started_ms,
+            started_ms=started_ms if is_attempt else None,
             finished_ms=self.now_ms(),
-            attempts=delivery.failed + (event != State.RELEASED),
+            attempts=delivery.failed + is_attempt,
             error="" if error is None else sentence(error),
             traceback="" if error is None else trace(error) + note,
             error_class="" if error is None else class_path(error),
