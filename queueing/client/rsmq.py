@@ -15,7 +15,7 @@ from queueing.messages import Draft, Message, QueueAttributes
 from queueing.resilience.process_state import ProcessState
 from queueing.signals import emit, message_sent
 
-from . import drafts
+from . import drafts, sweep
 from .drafts import BATCH, BATCH_BYTES
 
 #: The longest wait of one call.
@@ -83,13 +83,8 @@ class RSMQClient:
         try:
             names = self.session.call(Call("list_queues", [self.keys.queues()]))
         except SpoiltKey:
-            return self.find_queues()
+            return sweep.find_queues(self.session)
         return [decode.text(name) for name in names]
-
-    def find_queues(self) -> list[str]:
-        """The names of the queues that have attributes, even if the index lacks them. It takes long."""
-        names = {rest.removesuffix(":Q") for rest in self.session.scan("*:Q")}
-        return sorted(name for name in names if name and not name.startswith(":"))
 
     def delete_queue(self, qname: str) -> int:
         """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages are deleted, too."""
