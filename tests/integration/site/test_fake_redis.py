@@ -33,7 +33,7 @@ def test_an_error_is_a_reply_and_does_not_end_the_connection(connection: redis.R
 
 
 def test_it_reports_that_it_evicts_no_key(connection: redis.Redis):
-    assert QueueClient(connection).eviction_policy() == "noeviction"
+    assert QueueClient(connection).session.eviction_policy() == "noeviction"
 
 
 def test_the_client_of_the_queue_sends_and_receives(connection: redis.Redis):
