@@ -203,3 +203,4 @@ def test_the_wheel_contains_the_queue_and_its_data_files(wheel: Path):
             if path.is_file() and "__pycache__" not in path.parts
         }
         assert wanted <= held, f"{kind}: {sorted(wanted - held)}"
+    assert "queueing/py.typed" in held
