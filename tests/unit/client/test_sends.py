@@ -2,6 +2,7 @@
 
 import pytest
 
+import queueing
 from queueing.client import QueueClient
 from queueing.exceptions import MessageNotString, MessageTooLong, QueueError
 from queueing.messages import Draft
@@ -136,3 +137,10 @@ def test_headers_that_no_reader_takes_are_refused(queue):
     with pytest.raises(QueueError, match="may have 1,000,000 bytes of JSON"):
         queue.send_message("q", "text", headers={"a": "x" * 1_000_000})
     assert queue.get_queue_attributes("q").msgs == 1
+
+
+def test_a_misspelt_parameter_is_a_type_error(queue, shared_client):
+    with pytest.raises(TypeError, match="delai"):
+        queue.send_message("q", "text", delai=60)
+    with pytest.raises(TypeError, match="delai"):
+        queueing.send_message("q", "text", delai=60)
