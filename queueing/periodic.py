@@ -82,20 +82,19 @@ def periodic(
 ) -> Callable[[Subject], Subject]:
     """Let a handler or a task run at certain times: above ``@handler`` or ``@task``.
 
-    ``when`` is cron text of five fields (of six, with seconds first) on the clocks of ``time_zone``
-    (the setting ``TIME_ZONE`` unless given; for changes of clocks see
-    ``queueing/scheduling/triggers.py``), or a ``timedelta``. That, or ``seconds``, is an interval of whole
-    seconds which counts from the epoch: every 30 is at :00 and :30 of each minute.
+    ``when`` is cron text of five fields (six, with seconds first) on the clocks of ``time_zone`` (the setting
+    ``TIME_ZONE`` unless given; see ``scheduling/triggers.py``), or a ``timedelta``. That, or ``seconds``,
+    is an interval of whole seconds which counts from the epoch: every 30 is at :00 and :30 of a minute.
 
-    ``missed`` decides about ticks for which no worker was there: ``once`` sends one message
-    for the last of them, ``all`` one for each of the last hundred, ``skip`` none, unless the last
-    one is less than a minute late. Several schedules of one function need different values of ``name``.
+    ``missed`` decides about ticks for which no worker was there: ``once`` sends a message for the last of
+    them, ``all`` one for each of the last hundred, ``skip`` none, unless the last is less than a minute late.
+    Several schedules of one function need different values of ``name``.
 
-    A handler's message has the text ``body``, or what ``body`` returns for its tick, an aware
-    ``datetime``: it is called in the keeper of the worker, so it has to be quick. A task is given
-    ``args`` and ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
+    The text of a handler's message is ``body``, or what ``body`` returns for its tick, an aware ``datetime``.
+    The keeper calls it, so it has to be quick. A task is given ``args`` and ``kwargs``. Both
+    messages have the headers ``schedule`` and ``tick_ms``.
 
-    Raises ``ImproperlyConfigured``, so at import, for what makes no sense.
+    Raises ``ImproperlyConfigured`` at import for wrong arguments.
     """
     timetable = _timetable(when, seconds, time_zone)
     if missed not in get_args(Missed):
