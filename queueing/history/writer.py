@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from queueing.broker.decode import moment
 from queueing.broker.outcomes import Outcome, State
@@ -79,7 +79,7 @@ def outcomes_of(message_id: str) -> list[Outcome]:
 def _recorded(job: Job, attempt: Attempt) -> Outcome:
     return Outcome(
         job.queue, job.message_id, attempt.rc, State(attempt.outcome), attempt.worker, attempt.handler,
-        started_ms=attempt.started_at and attempt.started_at.timestamp() * 1000,
+        started_ms=attempt.started_at.timestamp() * 1000 if attempt.started_at else None,
         finished_ms=attempt.finished_at.timestamp() * 1000,
         body=job.body,
         error=attempt.error,
@@ -104,7 +104,7 @@ def forget(ids: Sequence[int]) -> None:
         Job.objects.filter(id__in=ids)._raw_delete(using=Job.objects.db)
 
 
-def _delete(jobs) -> None:
+def _delete(jobs: QuerySet[Job]) -> None:
     while ids := list(jobs.order_by("id").values_list("id", flat=True)[:PRUNE_CHUNK]):
         forget(ids)
 
