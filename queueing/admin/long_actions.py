@@ -1,136 +1,92 @@
-"""Actions on many messages: about a second of work for each request, and a page between that goes on.
+"""Actions on many messages or jobs: about a second of work for each request, and a page between that goes on.
 
-What was done so far travels through the page, signed, so no request has to remember anything, and the one
-entry in the admin's log tells at any time how far it has come.
+The state of the work travels through the page, signed, so no request has to remember anything.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
-from django import forms
-from django.contrib import messages
-from django.contrib.admin.models import LogEntry
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.translation import gettext as _
+from django.http import HttpResponse
 
-import queueing
-from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 
-from .queues.actions import QueueAction
-
-#: How long one request works. The pages stay quick, and a proxy in front never gives up.
+#: Seconds that one request works. The pages stay quick, and a proxy in front never gives up.
 SLICE_SECONDS = 1.0
-#: How long a page that was left open can go on with its work.
+#: Seconds for which a page that was left open can go on with its work.
 WORK_AGE_SECONDS = 86_400
 
 
 @dataclass
 class Work:
-    """What was chosen, how many of how many are done, and the entry of the log that says so."""
+    """The choice of a person, how many of ``total`` are done, and the notes of the action, all as JSON."""
 
     total: int
-    choice: Mapping[str, Any] = field(default_factory=dict)
+    choice: dict[str, Any] = field(default_factory=dict)
     done: int = 0
-    entry: int | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def sign(self, salt: str) -> str:
+        """A text that only this site can have written."""
+        return signing.dumps(asdict(self), salt=salt, compress=True)
+
+    @classmethod
+    def read(cls, text: str, salt: str) -> "Work | None":
+        """The work that ``sign`` wrote, or ``None`` for any other text and for one that is too old."""
+        try:
+            return cls(**signing.loads(text, salt=salt, max_age=WORK_AGE_SECONDS))
+        except (signing.BadSignature, TypeError):
+            return None
 
 
 class SliceOver(Exception):
-    """Enough for this request."""
+    """The time of this request is up."""
 
 
 class Slice:
-    """The client's ``progress`` of one request: counts along, and ends the work when its time is up."""
+    """The time of one request. It is also the client's ``progress``, which counts on and ends the work."""
 
-    def __init__(self, seconds: float) -> None:
-        self.done = 0
-        self._end = monotonic() + seconds
+    def __init__(self, work: Work, seconds: float) -> None:
+        self._work, self._before, self._end = work, work.done, monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        return monotonic() >= self._end
 
     def __call__(self, done: int, total: int) -> None:
-        self.done = done
-        if done < total and monotonic() >= self._end:
+        self._work.done = self._before + done
+        if done < total:
+            self.check()
+
+    def check(self) -> None:
+        """Raise ``SliceOver`` if the time is up."""
+        if self.is_over:
             raise SliceOver
 
 
-class LongAction(QueueAction):
-    """An action in slices."""
+class LongAction(Protocol):
+    """The part of an action that does its work and reports on it."""
 
-    def choice(self, form: forms.Form) -> dict[str, Any]:
-        """What the form says, as JSON can hold it."""
-        return dict(form.cleaned_data)
+    def run(self, work: Work, this: Slice) -> None:
+        """Do the rest of the work, and keep ``work`` up to date. ``this`` may raise ``SliceOver``."""
 
-    def total(self, choice: Mapping[str, Any]) -> int:
-        """How many there are to do."""
-        raise NotImplementedError
+    def paused(self, work: Work) -> HttpResponse:
+        """The page that goes on."""
 
-    def run(self, client: QueueClient, work: Work, progress: Slice) -> int:
-        """Do what is left of it; how many were done. ``progress`` may raise."""
-        raise NotImplementedError
+    def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
+        """The page after an error. May raise it."""
 
-    def said(self, work: Work) -> str:
-        """What was done, as a sentence."""
-        raise NotImplementedError
+    def finished(self, work: Work) -> HttpResponse:
+        """The page at the end."""
 
-    # --- the way through the slices -------------------------------------------------------------
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Begin, or go on with what a page has brought along."""
-        if "work" not in request.POST:
-            return super().post(request)
-        try:
-            work = Work(**signing.loads(request.POST["work"], salt=self._salt, max_age=WORK_AGE_SECONDS))
-        except signing.BadSignature:
-            return self.refused(_("This page was too old to go on with: begin again."))
-        return self._go_on(work)
-
-    def act(self, form: forms.Form) -> HttpResponse:
-        """The first slice."""
-        choice = self.choice(form)
-        return self._go_on(Work(self.total(choice), choice))
-
-    def _go_on(self, work: Work) -> HttpResponse:
-        this = Slice(SLICE_SECONDS)
-        try:
-            work.done += self.run(queueing.get_client(), work, this)
-        except SliceOver:
-            work.done += this.done
-            return self._pause(work)
-        except QueueError as error:
-            work.done += this.done
-            if not work.done:
-                raise
-            return self._break_off(work, error)
-        self._log(work, self.said(work))
-        self.model_admin.message_user(self.request, self.said(work), messages.SUCCESS)
-        return HttpResponseRedirect(self.queue_url)
-
-    def _pause(self, work: Work) -> HttpResponse:
-        work.total = max(work.total, work.done)  # what is sent meanwhile may be done, too
-        self._log(work, _("%s So far.") % self.said(work))
-        signed = signing.dumps(asdict(work), salt=self._salt)
-        return self.render(
-            "admin/queueing/queue/progress.html",
-            {"work": work, "signed": signed, "said": self.said(work), "label": self.label},
-        )
-
-    def _break_off(self, work: Work, error: QueueError) -> HttpResponse:
-        said = _("%(said)s Then it broke off: %(error)s.") % {
-            "said": self.said(work),
-            "error": str(error).removesuffix("."),
-        }
-        self._log(work, said)
-        self.model_admin.message_user(self.request, said, messages.WARNING)
-        return HttpResponseRedirect(self.queue_url)
-
-    def _log(self, work: Work, said: str) -> None:
-        if work.entry is None:
-            work.entry = self.model_admin.log_change(self.request, self.queue, said).pk
-        else:
-            LogEntry.objects.filter(pk=work.entry).update(change_message=said)
-
-    @property
-    def _salt(self) -> str:
-        return f"queueing.{self.name}.{self.queue.name}.{self.request.user.pk}"
+def go_on(action: LongAction, work: Work) -> HttpResponse:
+    """Do one slice of the work."""
+    try:
+        action.run(work, Slice(work, SLICE_SECONDS))
+    except SliceOver:
+        return action.paused(work)
+    except QueueError as error:
+        return action.broken_off(work, error)
+    return action.finished(work)

@@ -19,8 +19,8 @@ from queueing.scheduling import store
 from queueing.scheduling.schedule import Schedule, send_now
 from queueing.templatetags.queueing_text import visible
 
-from .links import jobs_url, queue_url
-from .redis_rows import RowPage, RowVerb, is_plain
+from .base import jobs_url, queue_url
+from .redis_rows import RowAction, RowPage, is_plain
 
 #: A tick may be due for so long before anybody worries: workers see to theirs at once.
 LATE_SECONDS = 10.0
@@ -43,7 +43,7 @@ class NotHere(QueueError):
     text = gettext_lazy("this web process does not have the code of this schedule")
 
 
-class Run(RowVerb):
+class Run(RowAction):
     """Send its message now, beside its ticks."""
 
     name = "run"
@@ -62,7 +62,7 @@ class Run(RowVerb):
         }
 
 
-class Pause(RowVerb):
+class Pause(RowAction):
     """Let its ticks pass."""
 
     name = "pause"
@@ -74,7 +74,7 @@ class Pause(RowVerb):
         return _("Paused %s: its ticks pass without a message.") % name
 
 
-class Resume(RowVerb):
+class Resume(RowAction):
     """Let it go on."""
 
     name = "resume"
@@ -193,7 +193,7 @@ class ScheduleAdmin(RowPage):
     ) -> list[dict[str, Any]]:
         if not is_plain(name):
             return []
-        offered: list[type[RowVerb]] = [Run] if is_here else []
+        offered: list[type[RowAction]] = [Run] if is_here else []
         if known is not None:
             offered.append(Resume if known.paused else Pause)
         return self.buttons(request, *offered)

@@ -19,8 +19,8 @@ from queueing.models import Worker as WorkerModel
 from queueing.monitoring.workers import RunningMessage, Worker, quiet_worker, read_workers, resume_worker
 from queueing.templatetags.queueing_text import visible
 
-from .links import message_url, queue_url
-from .redis_rows import RowPage, RowVerb, is_plain
+from .base import message_url, queue_url
+from .redis_rows import RowAction, RowPage, is_plain
 
 #: Of one worker so many running messages are shown, and so many queues.
 RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
@@ -36,7 +36,7 @@ WORDS = {
 }
 
 
-class Quiet(RowVerb):
+class Quiet(RowAction):
     """Claim no more."""
 
     name = "quiet"
@@ -49,7 +49,7 @@ class Quiet(RowVerb):
         return _("Told %s to be quiet: it takes no more messages, and finishes what it runs.") % name
 
 
-class Resume(RowVerb):
+class Resume(RowAction):
     """Claim again."""
 
     name = "resume"
@@ -60,7 +60,7 @@ class Resume(RowVerb):
         return _("Told %s to take messages again.") % name if resume_worker(client.session, name) else None
 
 
-class Acknowledge(RowVerb):
+class Acknowledge(RowAction):
     """End the warning about the outcomes that are lost by now: the name of the row is their number."""
 
     name = "acknowledge"

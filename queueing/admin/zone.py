@@ -5,9 +5,7 @@ from functools import cache, wraps
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern
 from django.utils import timezone
 
 COOKIE = "queueing_zone"
@@ -38,20 +36,3 @@ def in_viewers_zone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
             return response.render() if hasattr(response, "render") else response
 
     return answer
-
-
-class ViewersZone:
-    """For a ``ModelAdmin``: all its pages are in the viewer's zone."""
-
-    @property
-    def media(self) -> forms.Media:
-        return super().media + forms.Media(js=["queueing/zone.js"])  # type: ignore[misc]
-
-    @property
-    def urls(self) -> list[Any]:
-        """The pages of ``get_urls``, those too that a class puts before them."""
-        urls = super().urls  # type: ignore[misc]
-        for pattern in urls:
-            if isinstance(pattern, URLPattern):
-                pattern.callback = in_viewers_zone(pattern.callback)
-        return urls

@@ -1,12 +1,11 @@
-"""What can be done to processed jobs: run again, redrive, cancel, forget; and what came of it for each.
+"""The actions on processed jobs: run again, redrive, cancel, delete from the history.
 
-All of it may be repeated after a lost reply or a second click: what is sent again carries a
-deduplication id made of the errand, and moved, cancelled and forgotten jobs are so once.
+Each may be repeated after a lost reply or a second click. A payload that is sent again carries a
+deduplication id made of the errand, and moved, cancelled and deleted jobs are so once.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -19,177 +18,125 @@ from queueing.history import writer
 from queueing.messages import Draft
 from queueing.models import Job
 
-#: How long a second click on the same errand sends nothing new.
+from .job_action import Deed, Errand, JobAction
+
+#: Seconds in which a second click on the same errand sends nothing new.
 ERRAND_SECONDS = 3600
 
-#: Why nothing was done to a job.
-REFUSALS = {
-    "payload": gettext_lazy("the history does not have the whole payload as it was sent"),
-    "under way": gettext_lazy("it is still in its queue and will run by itself"),
-    "no queue": gettext_lazy("its queue is not there"),
-    "too long": gettext_lazy("it is longer than its queue allows now"),
-    "refused": gettext_lazy("the queue refused it"),
-    "not dead": gettext_lazy("it is not dead"),
-    "no dead letter": gettext_lazy("it does not lie ready in the dead-letter queue"),
-    "running": gettext_lazy("a worker holds it"),
-    "hidden": gettext_lazy("another receiver has it"),
-    "gone": gettext_lazy("it is not in its queue"),
-}
 
+class Rerun(JobAction):
+    """Send the payload of each job to its queue again."""
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """Who does something, and a token that no other errand has."""
-
-    user: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """What came of one job: ``note`` for the log, or why it was refused (a key of ``REFUSALS``)."""
-
-    job: Job
-    note: str = ""
-    refusal: str = ""
-    new_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """Something to do to jobs; ``permission`` is Django's, without the model's name.
-
-    ``question`` and ``done`` are sentences of a ``count``, which is written as ``number``.
-    """
-
-    name: str
-    permission: str
-    label: Any
-    question: Any
-    notes: tuple[Any, ...]
-    done: Any
-    do: Callable[[Sequence[Job], Errand], Iterator[Deed]]
-    is_destructive: bool = False
-    reads_body: bool = False
-
-
-def rerun(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-    """Send the payload of each job anew to its queue."""
-    for queue, group in _by_queue(jobs):
-        sendable = []
-        for job in group:
-            if refusal := _why_not_again(job):
-                yield Deed(job, refusal=refusal)
-            else:
-                sendable.append(job)
-        yield from _sent(queue, sendable, errand)
-
-
-def redrive(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-    """Move each dead job's letter back to its queue."""
-    client = queueing.get_client()
-    for job in jobs:
-        if job.state != State.DEAD:
-            yield Deed(job, refusal="not dead")
-            continue
-        with_refusal = _attempted(lambda job=job: client.redrive(job.queue, ids=[job.message_id]))
-        if isinstance(with_refusal, str):
-            yield Deed(job, refusal=with_refusal)
-        elif with_refusal:
-            yield Deed(job, note=_("Redriven."))
-        else:
-            yield Deed(job, refusal="no dead letter")
-
-
-def cancel(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-    """Delete from its queue what nobody has begun to work on."""
-    client = queueing.get_client()
-    reason = f"cancelled by {errand.user}"
-    for queue, group in _by_queue(jobs):
-        ids = [job.message_id for job in group]
-        words = _attempted(lambda queue=queue, ids=ids: client.cancel_messages(queue, ids, reason=reason))
-        if isinstance(words, str):
-            words = [words] * len(group)
-        for job, word in zip(group, words, strict=True):
-            yield Deed(job, note=_("Cancelled.")) if word == State.CANCELLED else Deed(job, refusal=word)
-
-
-def forget(jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-    """Delete rows of the history; what lies in a queue is not touched."""
-    writer.forget([job.pk for job in jobs])
-    for job in jobs:
-        yield Deed(job, note=_("Deleted from the history."))
-
-
-VERBS = {
-    verb.name: verb
-    for verb in (
-        Verb(
-            "rerun",
-            "rerun",
-            gettext_lazy("Run again"),
-            ngettext_lazy("Run %(number)s job again?", "Run %(number)s jobs again?", "count"),
-            (
-                gettext_lazy(
-                    "The stored payload is sent anew to the same queue, as a new message with a new id "
-                    "and all its attempts."
-                ),
-                gettext_lazy("Headers are not stored, so the new message has none."),
-                gettext_lazy("What is still in its queue is left alone."),
-                gettext_lazy("A dead letter stays where it is; redrive moves it instead."),
-            ),
-            ngettext_lazy("%(number)s job was sent again.", "%(number)s jobs were sent again.", "count"),
-            rerun,
-            reads_body=True,
+    name = "rerun"
+    permission = "rerun_job"
+    label = gettext_lazy("Run again")
+    question = ngettext_lazy("Run %(number)s job again?", "Run %(number)s jobs again?", "count")
+    notes = (
+        gettext_lazy(
+            "The stored payload is sent anew to the same queue, as a new message with a new id "
+            "and all its attempts."
         ),
-        Verb(
-            "redrive",
-            "redrive",
-            gettext_lazy("Redrive"),
-            ngettext_lazy("Redrive %(number)s job?", "Redrive %(number)s jobs?", "count"),
-            (
-                gettext_lazy(
-                    "Dead jobs whose messages still lie in the dead-letter queue are moved back: same id, "
-                    "same payload and headers, and all attempts again."
-                ),
-                gettext_lazy("Others are left alone."),
-            ),
-            ngettext_lazy("%(number)s job was redriven.", "%(number)s jobs were redriven.", "count"),
-            redrive,
-        ),
-        Verb(
-            "cancel",
-            "cancel",
-            gettext_lazy("Cancel"),
-            ngettext_lazy("Cancel %(number)s job?", "Cancel %(number)s jobs?", "count"),
-            (
-                gettext_lazy(
-                    "What waits in its queue, to be retried for example, is deleted from it and recorded "
-                    "as cancelled."
-                ),
-                gettext_lazy("What a worker or another receiver has is left alone."),
-            ),
-            ngettext_lazy("%(number)s job was cancelled.", "%(number)s jobs were cancelled.", "count"),
-            cancel,
-            is_destructive=True,
-        ),
-        Verb(
-            "forget",
-            "delete",
-            gettext_lazy("Delete from the history"),
-            ngettext_lazy(
-                "Delete %(number)s job from the history?", "Delete %(number)s jobs from the history?", "count"
-            ),
-            (
-                gettext_lazy("The record of the job and of its attempts is deleted."),
-                gettext_lazy("Messages in queues are not touched."),
-            ),
-            ngettext_lazy("%(number)s job was deleted.", "%(number)s jobs were deleted.", "count"),
-            forget,
-            is_destructive=True,
-        ),
+        gettext_lazy("Headers are not stored, so the new message has none."),
+        gettext_lazy("What is still in its queue is left alone."),
+        gettext_lazy("A dead letter stays where it is; redrive moves it instead."),
     )
-}
+    done_text = ngettext_lazy("%(number)s job was sent again.", "%(number)s jobs were sent again.", "count")
+    reads_body = True
+
+    def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
+        for queue, group in _by_queue(jobs):
+            sendable = []
+            for job in group:
+                if refusal := _why_not_again(job):
+                    yield Deed(job, refusal=refusal)
+                else:
+                    sendable.append(job)
+            yield from _sent(queue, sendable, errand)
+
+
+class Redrive(JobAction):
+    """Move each dead job's letter back to its queue."""
+
+    name = "redrive"
+    permission = "redrive_job"
+    label = gettext_lazy("Redrive")
+    question = ngettext_lazy("Redrive %(number)s job?", "Redrive %(number)s jobs?", "count")
+    notes = (
+        gettext_lazy(
+            "Dead jobs whose messages still lie in the dead-letter queue are moved back: same id, "
+            "same payload and headers, and all attempts again."
+        ),
+        gettext_lazy("Others are left alone."),
+    )
+    done_text = ngettext_lazy("%(number)s job was redriven.", "%(number)s jobs were redriven.", "count")
+
+    def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
+        client = queueing.get_client()
+        for job in jobs:
+            if job.state != State.DEAD:
+                yield Deed(job, refusal="not dead")
+                continue
+            with_refusal = _attempted(lambda job=job: client.redrive(job.queue, ids=[job.message_id]))
+            if isinstance(with_refusal, str):
+                yield Deed(job, refusal=with_refusal)
+            elif with_refusal:
+                yield Deed(job, note=_("Redriven."))
+            else:
+                yield Deed(job, refusal="no dead letter")
+
+
+class Cancel(JobAction):
+    """Delete from its queue what nobody has begun to work on."""
+
+    name = "cancel"
+    permission = "cancel_job"
+    label = gettext_lazy("Cancel")
+    question = ngettext_lazy("Cancel %(number)s job?", "Cancel %(number)s jobs?", "count")
+    notes = (
+        gettext_lazy(
+            "What waits in its queue, to be retried for example, is deleted from it and recorded "
+            "as cancelled."
+        ),
+        gettext_lazy("What a worker or another receiver has is left alone."),
+    )
+    done_text = ngettext_lazy("%(number)s job was cancelled.", "%(number)s jobs were cancelled.", "count")
+    destroys = True
+
+    def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
+        client = queueing.get_client()
+        reason = f"cancelled by {errand.user}"
+        for queue, group in _by_queue(jobs):
+            ids = [job.message_id for job in group]
+            words = _attempted(lambda queue=queue, ids=ids: client.cancel_messages(queue, ids, reason=reason))
+            if isinstance(words, str):
+                words = [words] * len(group)
+            for job, word in zip(group, words, strict=True):
+                yield Deed(job, note=_("Cancelled.")) if word == State.CANCELLED else Deed(job, refusal=word)
+
+
+class Forget(JobAction):
+    """Delete rows of the history; messages in queues are not touched."""
+
+    name = "forget"
+    permission = "delete_job"
+    label = gettext_lazy("Delete from the history")
+    question = ngettext_lazy(
+        "Delete %(number)s job from the history?", "Delete %(number)s jobs from the history?", "count"
+    )
+    notes = (
+        gettext_lazy("The record of the job and of its attempts is deleted."),
+        gettext_lazy("Messages in queues are not touched."),
+    )
+    done_text = ngettext_lazy("%(number)s job was deleted.", "%(number)s jobs were deleted.", "count")
+    destroys = True
+
+    def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
+        writer.forget([job.pk for job in jobs])
+        for job in jobs:
+            yield Deed(job, note=_("Deleted from the history."))
+
+
+ACTIONS: dict[str, type[JobAction]] = {action.name: action for action in (Rerun, Redrive, Cancel, Forget)}
 
 
 def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:

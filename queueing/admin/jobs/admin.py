@@ -7,34 +7,31 @@ from django.contrib import admin
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queueing.admin.database_away import AnswersWithoutDatabase
+from queueing.admin.base import ConsoleAdmin, address, queue_url
 from queueing.admin.downloads import payload_file
-from queueing.admin.links import address, queue_url
 from queueing.admin.overview import console_alerts
-from queueing.admin.zone import ViewersZone
 from queueing.broker.outcomes import State
 from queueing.models import Job
 from queueing.templatetags.queueing_text import SHOWN_MAX
 
-from .actions import VERBS, Verb
-from .bulk import JobBulk, may
+from . import columns
+from .actions import ACTIONS
 from .changelist import JobList
-from .columns import ERROR_SHOWN, JobColumns
+from .columns import ERROR_SHOWN
 from .criteria import IDS_MAX, Criteria
 from .current_state import is_there, now
 from .export import export
 from .failures import LABELS, failures
 from .filters import ExceptionFilter, HandlerFilter, QueueFilter, StateFilter, TimeFilter
+from .job_action import JobAction
 from .news import live_url, news
 from .timeline import ATTEMPTS_SHOWN, events
 
@@ -42,28 +39,25 @@ from .timeline import ATTEMPTS_SHOWN, events
 LONG_TEXTS = ("body", "error", "result")
 
 
-def _action(verb: Verb) -> Any:
-    """The verb in the list's menu: it asks about the selected jobs."""
+def _in_menu(action: type[JobAction]) -> Any:
+    """The action in the list's menu: it asks about the selected jobs."""
 
-    @admin.action(description=verb.label, permissions=[verb.name])
-    def ask(model_admin: "JobAdmin", request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
+    @admin.action(description=action.label, permissions=[action.name])
+    def ask(model_admin: Any, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
         selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX]
-        return HttpResponseRedirect(model_admin.verb_url(verb.name, ids=",".join(selected)))
+        return HttpResponseRedirect(model_admin.verb_url(action.name, ids=",".join(selected)))
 
-    # Ours takes the place of Django's own deletion, which reads all rows and has no bound.
-    ask.__name__ = "delete_selected" if verb.name == "forget" else verb.name
+    # It takes the place of Django's own deletion, which reads all rows and has no bound.
+    ask.__name__ = "delete_selected" if action.name == "forget" else action.name
     return ask
 
 
 @admin.register(Job)
-class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
+class JobAdmin(ConsoleAdmin):
     """Newest first, read-only; what changes something is a verb with a permission of its own."""
 
-    actions = tuple(_action(verb) for verb in VERBS.values())
-    list_display = (
-        *("message_id", "shown_state", "shown_handler", "shown_queue", "finished", "wait", "run"),
-        *("attempts", "crashes", "shown_error_start", "sent", "started", "shown_worker"),
-    )
+    actions = tuple(map(_in_menu, ACTIONS.values()))
+    list_display = columns.LISTED
     list_filter = (StateFilter, TimeFilter, QueueFilter, HandlerFilter, ExceptionFilter)
     list_per_page = 50
     ordering = ("-finished_at", "-id")
@@ -75,10 +69,7 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
-    readonly_fields = (
-        *("shown_queue", "shown_handler", "shown_state", "wait", "run", "shown_worker"),
-        *("shown_error", "shown_reason", "shown_result", "shown_body"),
-    )
+    readonly_fields = columns.READ_ONLY
 
     # --- queries -------------------------------------------------------------------------------
 
@@ -99,13 +90,19 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         """What there is to say of this job: an error and a result where it has one."""
-        why = "reason" if obj and obj.state == State.CANCELLED else "error"
-        texts = {why: obj and obj.error_length, "result": obj and obj.result_length, "body": True}
+        is_cancelled = obj is not None and obj.state == State.CANCELLED
+        texts = (
+            [columns.shown_reason if is_cancelled else columns.shown_error]
+            if obj and obj.error_length
+            else []
+        )
+        texts += [columns.shown_result] if obj and obj.result_length else []
         rows = (
-            ("shown_state", "attempts", "crashes", "rc"),
-            ("shown_queue", "shown_handler", "shown_worker"),
-            ("wait", "run"),
-            *(f"shown_{name}" for name, is_there in texts.items() if is_there),
+            (columns.shown_state, "attempts", "crashes", "rc"),
+            (columns.shown_queue, columns.shown_handler, columns.shown_worker),
+            (columns.wait, columns.run),
+            *texts,
+            columns.shown_body,
         )
         return ((None, {"fields": rows}),)
 
@@ -121,38 +118,33 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
         """Whether this user may run jobs again."""
-        return may(self, request, VERBS["rerun"])
+        return self.may(request, ACTIONS["rerun"].permission)
 
     def has_redrive_permission(self, request: HttpRequest) -> bool:
         """Whether this user may redrive."""
-        return may(self, request, VERBS["redrive"])
+        return self.may(request, ACTIONS["redrive"].permission)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether this user may cancel."""
-        return may(self, request, VERBS["cancel"])
+        return self.may(request, ACTIONS["cancel"].permission)
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
         """Whether this user may delete from the history."""
-        return may(self, request, VERBS["forget"])
+        return self.may(request, ACTIONS["forget"].permission)
 
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
         """The pages of the model, and those of ours before them."""
-        own = {
-            "failures/": "failures",
-            "export/": "export",
-            "live/": "live",
-            "all/<slug:verb>/": "verb",
-            "<int:pk>/change/payload/": "payload",
-            "<int:pk>/change/result/": "result",
-        }
         return [
-            path(
-                route, self.admin_site.admin_view(getattr(self, f"{name}_view")), name=f"queueing_job_{name}"
-            )
-            for route, name in own.items()
-        ] + super().get_urls()
+            self.page("failures/", self.failures_view, "failures"),
+            self.page("export/", self.export_view, "export"),
+            self.page("live/", self.live_view, "live"),
+            self.page("all/<slug:verb>/", self.verb_view, "verb", "view_job"),
+            self.page("<int:pk>/change/payload/", self.payload_view, "payload"),
+            self.page("<int:pk>/change/result/", self.result_view, "result"),
+            *super().get_urls(),
+        ]
 
     def verb_url(self, verb: str, **params: str) -> str:
         """Where it is asked about what these parameters say."""
@@ -161,13 +153,16 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Ask about something to do to many jobs, and do it in steps."""
-        return JobBulk(self, request, verb).respond()
+        if verb not in ACTIONS:
+            raise Http404
+        self.require(request, ACTIONS[verb].permission)
+        return ACTIONS[verb].as_view(model_admin=self)(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The list, with what this user may do to all that it goes through."""
-        verbs = [verb for verb in VERBS.values() if may(self, request, verb)]
+        verbs = [action for action in ACTIONS.values() if self.may(request, action.permission)]
         # Where it asks what is new is made first: what comes in meanwhile is shown, told, or both.
         context = {"live_url": live_url(self.admin_site), "verbs": verbs, "alerts": console_alerts(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
@@ -190,8 +185,8 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
         context["alerts"] = [] if found.state == "unknown" else console_alerts(request)
         context["verbs"] = [
             (verb.label, self.verb_url(verb.name, ids=str(job.pk)))
-            for verb in VERBS.values()
-            if verb.name in (*found.verbs, "forget") and may(self, request, verb)
+            for verb in ACTIONS.values()
+            if verb.name in (*found.verbs, "forget") and self.may(request, verb.permission)
         ]
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
@@ -206,7 +201,6 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def failures_view(self, request: HttpRequest) -> HttpResponse:
         """Failures grouped by exception."""
-        self._check_view(request)
         url = live_url(self.admin_site)
         found = failures(request.GET.get("period", ""))
         context = {
@@ -223,27 +217,19 @@ class JobAdmin(ViewersZone, JobColumns, AnswersWithoutDatabase):
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """Whether there is more than an open page shows."""
-        self._check_view(request)
         context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """The list as CSV."""
-        self._check_view(request)
         return export(Criteria.read(request.GET))
 
     def payload_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The whole payload as a file, as the history keeps it."""
-        self._check_view(request)
         job = get_object_or_404(Job.objects.only("message_id", "body"), pk=pk)
         return payload_file(job.body, job.message_id)
 
     def result_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The whole result as a file."""
-        self._check_view(request)
         job = get_object_or_404(Job.objects.only("message_id", "result"), pk=pk)
         return payload_file(job.result, job.message_id, "result")
-
-    def _check_view(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request):
-            raise PermissionDenied

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.admin import AdminSite
 from django.utils.translation import ngettext
 
-from queueing.admin.links import address
+from queueing.admin.base import address
 from queueing.broker import rsmq_values
 from queueing.models import Job
 from queueing.resilience.single_flight import Shared

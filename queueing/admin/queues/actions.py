@@ -1,121 +1,115 @@
-"""What every action on a queue is: a resource of its own, with its permission, its question and its entry
-in the admin's log."""
+"""The actions on one queue: pause, resume, send, purge, and their base class."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import django.contrib.admin.utils as admin_utils
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import AdminForm
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.utils.text import capfirst
+from django.http import HttpRequest, HttpResponse
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
-from django.views import View
+from django.utils.translation import gettext_lazy, ngettext
 
-from queueing.admin.links import address
-from queueing.broker import rsmq_values
-from queueing.exceptions import QueueError, QueueUnavailable
+import queueing
+from queueing.admin.base import Action
+from queueing.admin.long_actions import Slice, Work, go_on
+from queueing.exceptions import MessageTooLong, QueueError, QueueFull
 from queueing.messages import QueueFigures
 from queueing.models import Queue
 
-if TYPE_CHECKING:
-    from .admin import QueueAdmin
+from .action_forms import SendForm
+from .forms import is_actionable
 
 
-def is_actionable(name: str) -> bool:
-    """Whether RSMQ allows the name: with another one, of a foreign program, nothing can be done."""
-    try:
-        rsmq_values.qname(name)
-    except QueueError:
-        return False
-    return True
+class QueueAction(Action):
+    """An action on a queue. GET explains and asks, POST does it.
 
-
-class QueueAction(View):
-    """One action. GET explains and asks, POST does it, and says what it did on the queue's page.
-
-    A POST without ``confirmed`` brings along what was chosen elsewhere, and asks like GET.
+    A POST without ``confirmed`` brings along a choice that was made elsewhere, and asks like GET. An action
+    on many messages begins with ``start`` and is done in slices.
     """
 
-    #: The last part of its address, and of the name of that.
-    name: ClassVar[str]
-    #: The codename of its permission; ``view_queue`` is needed besides.
-    permission: ClassVar[str]
-    #: What it is called where it is offered, and on its button.
-    label: ClassVar[Any]
     form_class: ClassVar[type[forms.Form]] = forms.Form
-    template_name: ClassVar[str] = "admin/queueing/queue/action.html"
-    #: Whether its button is one of those that destroy.
-    destroys: ClassVar[bool] = False
-    http_method_names = ("get", "head", "post", "options")
-
-    model_admin: "QueueAdmin | None" = None
     queue: Queue
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether there is something to do for it on a queue with these figures."""
+        """Whether it has something to do on a queue with these figures."""
         return True
 
     # --- what an action fills in ----------------------------------------------------------------
 
     def question(self) -> str:
-        """What it will do, with how many."""
+        """The effect, with the number of messages."""
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        """What else one should know before."""
+        """Facts that one should know before."""
         return []
 
     def nothing(self) -> str:
-        """Why there is nothing to ask, where it is not offered; empty: it can be asked all the same."""
+        """Why it is not offered; empty: it can be asked all the same."""
         return ""
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Do it, and answer with ``self.done``."""
+        """Do it, and answer with ``done`` or ``start``."""
         raise NotImplementedError
+
+    def do(self, work: Work, progress: Slice) -> int:
+        """Do the rest of ``work``, and return how many were done now."""
+        raise NotImplementedError
+
+    def said(self, work: Work) -> str:
+        """What was done, as a sentence."""
+        raise NotImplementedError
+
+    def chosen(self) -> Mapping[str, Any]:
+        """The choice of an unconfirmed request, as initial values of the form."""
+        return {}
 
     # --- the way of every request ---------------------------------------------------------------
 
     def dispatch(self, request: HttpRequest, object_id: str, **kwargs: Any) -> HttpResponse:
-        """Check rights, find the queue, and turn errors of the queue into what a person can read."""
-        if not self.model_admin.may(request, self.permission):
-            raise PermissionDenied
-        self.name_of_queue = admin_utils.unquote(object_id)
-        try:
-            queue = self.model_admin.get_object(request, self.name_of_queue)
-            if queue is None:
-                return self.model_admin._get_obj_does_not_exist_redirect(
-                    request, self.model_admin.opts, object_id
-                )
-            self.queue = queue
-            if not is_actionable(queue.name):
-                return self.refused(_("RSMQ allows no such name, so nothing can be done to this queue here."))
-            return super().dispatch(request, **kwargs)
-        except QueueUnavailable as error:
-            return self.model_admin.away(request, object_id, error, is_allowed=True)
-        except QueueError as error:
-            return self.refused(_("Nothing was changed: %s.") % str(error).removesuffix("."))
+        """Find the queue."""
+        queue = self.model_admin.get_object(request, admin_utils.unquote(object_id))
+        if queue is None:
+            return self.model_admin._get_obj_does_not_exist_redirect(
+                request, self.model_admin.opts, object_id
+            )
+        self.queue = queue
+        if not is_actionable(queue.name):
+            return self.refused(_("RSMQ allows no such name, so nothing can be done to this queue here."))
+        return super().dispatch(request, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Explain and ask."""
-        return self.page(self.form_class(**self.form_options()))
+        return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do it where the form is right and was confirmed."""
+        """Do it if the form is valid and was confirmed, or go on with the work of a page."""
+        if "work" in request.POST:
+            work = Work.read(request.POST["work"], self._salt)
+            if work is None:
+                return self.refused(_("This page was too old to go on with: begin again."))
+            return go_on(self, work)
         if "confirmed" not in request.POST:
-            return self.page(self.form_class(**self.form_options(), initial=self.chosen()))
-        form = self.form_class(request.POST, **self.form_options())
+            return self.page(self.form_class(initial=self.chosen()))
+        form = self.form_class(request.POST)
         if not form.is_valid():
             return self.page(form)
         if nothing := self.nothing_to_do:
             return self.refused(nothing)
         return self.act(form)
 
-    # --- what the parts are made of -------------------------------------------------------------
+    @property
+    def subject(self) -> Queue:
+        return self.queue
+
+    @property
+    def back_url(self) -> str:
+        """The page of the queue."""
+        return self.model_admin.url_of(self.queue.name)
 
     @property
     def figures(self) -> QueueFigures:
@@ -123,61 +117,199 @@ class QueueAction(View):
 
     @property
     def nothing_to_do(self) -> str:
-        """``nothing``, where that is so."""
+        """``nothing`` if it is not offered."""
         return "" if self.is_offered(self.figures) else self.nothing()
-
-    def form_options(self) -> dict[str, Any]:
-        """More arguments of the form."""
-        return {}
-
-    def chosen(self) -> Mapping[str, Any]:
-        """What an unconfirmed POST has chosen, as initial values of the form."""
-        return {}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
         """The question with its form, or why there is none."""
         if nothing := self.nothing_to_do:
-            return self.render(self.template_name, {"nothing": nothing})
+            return self.render("admin/queueing/queue/action.html", {"nothing": nothing})
         names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
         fieldsets = [(None, {"fields": names})] if names else []
         context = {
             "question": self.question(),
             "notes": self.notes(),
-            "label": self.label,
             "action_url": self.request.path,
-            "destroys": self.destroys,
             "form": form,
             "adminform": AdminForm(form, fieldsets, {}, model_admin=self.model_admin),
             "errors": form.errors,
             **more,
         }
-        return self.render(self.template_name, context)
+        return self.render("admin/queueing/queue/action.html", context)
 
-    def render(self, template: str, context: dict[str, Any]) -> HttpResponse:
+    def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
         """A page of the admin about the queue."""
-        admin = self.model_admin
-        common = {
-            **admin.admin_site.each_context(self.request),
-            "title": capfirst(self.label),
-            "subtitle": str(self.queue),
-            "opts": admin.opts,
-            "original": self.queue,
-            "media": admin.media,
-            "queue_url": self.queue_url,
+        about = {"subtitle": str(self.queue), "original": self.queue, "queue_url": self.back_url}
+        return super().render(template, about | context, **options)
+
+    # --- work in slices, with one entry of the log ------------------------------------------------
+
+    def start(self, total: int, choice: dict[str, Any]) -> HttpResponse:
+        """The first slice."""
+        return go_on(self, Work(total, choice))
+
+    def run(self, work: Work, this: Slice) -> None:
+        before = work.done
+        work.done = before + self.do(work, this)
+
+    def paused(self, work: Work) -> HttpResponse:
+        work.total = max(work.total, work.done)  # messages that are sent meanwhile may be done, too
+        self._note(work, _("%s So far.") % self.said(work))
+        context = {
+            "base_template": "admin/queueing/queue/base.html",
+            "signed": work.sign(self._salt),
+            "told": _("%(done)s of %(total)s done.")
+            % {"done": localize(work.done), "total": localize(work.total)},
+            "value": work.done,
+            "max": work.total,
+            "lines": [self.said(work), _("What is done stays done. Continue until all is, or stop here.")],
         }
-        return TemplateResponse(self.request, template, common | context)
+        return self.render("admin/queueing/live/progress.html", context)
+
+    def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
+        if not work.done:
+            raise error
+        words = {"said": self.said(work), "error": str(error).removesuffix(".")}
+        said = _("%(said)s Then it broke off: %(error)s.") % words
+        self._note(work, said)
+        return self.leave(said, messages.WARNING)
+
+    def finished(self, work: Work) -> HttpResponse:
+        self._note(work, self.said(work))
+        return self.leave(self.said(work), messages.SUCCESS)
+
+    def _note(self, work: Work, said: str) -> None:
+        work.notes["entry"] = self.log(said, work.notes.get("entry"))
 
     @property
-    def queue_url(self) -> str:
-        return address(self.model_admin.admin_site, "queue_change", self.name_of_queue)
+    def _salt(self) -> str:
+        return f"queueing.{self.name}.{self.queue.name}.{self.request.user.pk}"
 
-    def done(self, said: str) -> HttpResponse:
-        """Log it, and go to the queue's page, where it is said."""
-        self.model_admin.log_change(self.request, self.queue, said)
-        self.model_admin.message_user(self.request, said, messages.SUCCESS)
-        return HttpResponseRedirect(self.queue_url)
 
-    def refused(self, why: str) -> HttpResponse:
-        """Go to the queue's page, where it is said why nothing was done."""
-        self.model_admin.message_user(self.request, why, messages.ERROR)
-        return HttpResponseRedirect(self.queue_url)
+class Pause(QueueAction):
+    """Give out no more messages."""
+
+    name = "pause"
+    permission = "pause_queue"
+    label = gettext_lazy("pause")
+
+    @classmethod
+    def is_offered(cls, figures: QueueFigures) -> bool:
+        """Only where it gives out messages now."""
+        return not figures.paused
+
+    def question(self) -> str:
+        return _("Pause %s, so that it takes messages and gives none out?") % self.queue.name
+
+    def notes(self) -> list[str]:
+        return [
+            _("Workers and receivers of this package find no message in it until it is resumed."),
+            _("What runs is finished. Programs that use RSMQ itself do not heed it and go on receiving."),
+        ]
+
+    def act(self, form: forms.Form) -> HttpResponse:
+        queueing.get_client().pause_queue(self.queue.name)
+        return self.done(_("Paused %s: it takes messages and gives none out.") % self.queue.name)
+
+
+class Resume(QueueAction):
+    """Give out messages again."""
+
+    name = "resume"
+    permission = "pause_queue"
+    label = gettext_lazy("resume")
+
+    @classmethod
+    def is_offered(cls, figures: QueueFigures) -> bool:
+        """Only where it is paused."""
+        return figures.paused
+
+    def question(self) -> str:
+        return _("Give out the messages of %s again?") % self.queue.name
+
+    def notes(self) -> list[str]:
+        return [_("Workers and receivers who wait get them at once.")]
+
+    def act(self, form: forms.Form) -> HttpResponse:
+        queueing.get_client().resume_queue(self.queue.name)
+        return self.done(_("Resumed %s.") % self.queue.name)
+
+
+class Send(QueueAction):
+    """Send a message."""
+
+    name = "send"
+    permission = "send_message"
+    label = gettext_lazy("send a message")
+    form_class = SendForm
+
+    def question(self) -> str:
+        return _("Send a message to %s.") % self.queue.name
+
+    def notes(self) -> list[str]:
+        maxsize = self.figures.attributes.maxsize
+        if maxsize < 0:
+            return []
+        return [_("It may have %d UTF-16 characters at the most, the maxsize of the queue.") % maxsize]
+
+    def act(self, form: forms.Form) -> HttpResponse:
+        values: dict[str, Any] = form.cleaned_data
+        try:
+            message_id = queueing.get_client().send_message(
+                self.queue.name, values["body"], delay=values["delay"], headers=values["headers"] or None
+            )
+        except (MessageTooLong, QueueFull) as error:
+            form.add_error("body", str(error))
+            return self.page(form)
+        return self.done(
+            _("Sent the message %(id)s to %(queue)s.") % {"id": message_id, "queue": self.queue.name}
+        )
+
+
+class Purge(QueueAction):
+    """Delete every message that no worker holds."""
+
+    name = "purge"
+    permission = "purge_queue"
+    label = gettext_lazy("purge")
+    destroys = True
+
+    @classmethod
+    def is_offered(cls, figures: QueueFigures) -> bool:
+        """Only where there is a message to delete."""
+        return figures.attributes.msgs > figures.running
+
+    def nothing(self) -> str:
+        return _("There is no message of %s to delete: what is running is kept.") % self.queue.name
+
+    def question(self) -> str:
+        count = self.available
+        text = ngettext(
+            "Delete %(count)d message of %(queue)s?", "Delete %(count)d messages of %(queue)s?", count
+        )
+        return text % {"count": count, "queue": self.queue.name}
+
+    def notes(self) -> list[str]:
+        running = self.figures.running
+        kept = ngettext("%d more is running and kept.", "%d more are running and kept.", running) % running
+        return [
+            _("Delayed and hidden ones go, too; the queue itself stays. This cannot be undone."),
+            *([kept] if running else []),
+        ]
+
+    @property
+    def available(self) -> int:
+        """The messages that can be deleted."""
+        return max(0, self.figures.attributes.msgs - self.figures.running)
+
+    def act(self, form: forms.Form) -> HttpResponse:
+        return self.start(self.available, {})
+
+    def do(self, work: Work, progress: Slice) -> int:
+        return queueing.get_client().purge_queue(self.queue.name, progress=progress)
+
+    def said(self, work: Work) -> str:
+        text = ngettext(
+            "Deleted %(count)d message of %(queue)s.", "Deleted %(count)d messages of %(queue)s.", work.done
+        )
+        return text % {"count": work.done, "queue": self.queue.name}

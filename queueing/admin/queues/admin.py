@@ -1,54 +1,42 @@
-"""Queues: what Redis knows of each one, and all that can be done to it.
+"""Queues: the figures of each one in Redis, and all that can be done to it.
 
-The model has no table. Django's own list and forms are kept, only what they would read from the database
-is read from Redis: ``QueueList`` for the list, ``QueueStorage`` for a page. Each action is a class in a file
-of its own.
+The model has no table. Django's own list and forms are kept, and read Redis instead of the database:
+``changelist`` for the list, ``storage`` for a page. Each action is a class.
 """
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import django.contrib.admin.utils as admin_utils
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
-from queueing.admin.database_away import AnswersWithoutDatabase, unavailable
-from queueing.admin.links import address
-from queueing.admin.zone import ViewersZone
+from queueing.admin.base import ConsoleAdmin, address, trouble_of
 from queueing.broker.keys import is_dead_letter_queue
-from queueing.broker.outcomes import COUNTED
-from queueing.exceptions import QueueError, QueueExists, QueueUnavailable
+from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.models import Job, Queue
 from queueing.monitoring import alerts
+from queueing.monitoring.rates import read_rates
 from queueing.templatetags.queueing_text import visible
 
-from .actions import QueueAction, is_actionable
-from .cancel import Cancel
-from .changelist import QueueList
-from .columns import ATTRIBUTES, QueueColumns
-from .forms import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm
+from . import changelist, columns, storage
+from .actions import Pause, Purge, QueueAction, Resume, Send
+from .charts import chart_page
+from .forms import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm, is_actionable
 from .messages import ROW_BYTES, Messages, OneMessage, PayloadFile, message_rows
-from .move import Move
-from .overview import QueueOverview
-from .pause import Pause, Resume
-from .purge import Purge
-from .redrive import Redrive
-from .send import Send
-from .storage import QueueStorage
+from .moves import Cancel, Move, Redrive
 
 #: Messages that a queue's page lets one look at.
 PEEKED = 20
-RATES = ("rate_in", "rate_out", "failures", "drain", "spark")
-#: The figures that a queue's page shows, large, line by line.
-FIGURES = ((*COUNTED, "latency"), (*RATES, "paused"))
 #: In the order in which they are offered.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
 #: Those that a row of the list offers.
@@ -64,13 +52,13 @@ class Tool:
 
 
 @admin.register(Queue)
-class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, AnswersWithoutDatabase):
+class QueueAdmin(ConsoleAdmin):
     """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
 
     form = QueueForm
     actions = None
-    list_display = ("shown_name", *ATTRIBUTES, *COUNTED, "latency", *RATES, "paused", "actions_of_row")
-    list_display_links = ("shown_name",)
+    list_display = columns.LISTED
+    list_display_links = (columns.shown_name,)
     list_per_page = 100
     search_fields = ("name",)
     #: django-unfold offers no link to add to a list without it.
@@ -87,12 +75,6 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
         """The same."""
         return super().has_delete_permission(request, obj) and (obj is None or is_actionable(obj.name))
-
-    def may(self, request: HttpRequest, codename: str) -> bool:
-        """Whether this person may look at queues and do this."""
-        if not self.has_view_or_change_permission(request):
-            return False
-        return codename == "view_queue" or request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
     def jobs_can_be_seen(self, request: HttpRequest) -> bool:
         """Whether there is a page of processed jobs for this person."""
@@ -117,22 +99,65 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             (gettext_lazy("Policies"), {"fields": known}),
         )
 
+    # --- storage -------------------------------------------------------------------------------
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Queue | None:
+        """The queue of that name, or ``None``. Raises ``QueueUnavailable`` and ``SpoiltKey``."""
+        return storage.read_queue(object_id)
+
+    def save_model(self, request: HttpRequest, obj: Queue, form: Any, change: bool) -> None:
+        """Make the queue, or set what was changed and only that."""
+        form.save_to(queueing.get_client())
+
+    def delete_model(self, request: HttpRequest, obj: Queue) -> None:
+        """Delete the queue with all its messages."""
+        queueing.get_client().delete_queue(obj.name)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict, set, list]:
+        """Nothing in the database depends on a queue."""
+        return [str(queue) for queue in objs], {}, set(), []
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> str:
+        """The sentence for the admin's log."""
+        return storage.change_message(form, add=add)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """With the number of messages."""
+        for queue in queryset:
+            storage.log_deletion(request, queue)
+
     # --- addresses -----------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Each action has one of its own below the queue's."""
-        views = [(view, view.name, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel)]
+        """The charts, the address that an open page asks, and each action below its queue."""
         one = "<str:object_id>/messages/<str:message_id>/"
-        views += [(OneMessage, "message", one), (PayloadFile, "message_payload", f"{one}payload/")]
-        own = [
-            path(
-                route,
-                self.admin_site.admin_view(view.as_view(model_admin=self)),
-                name=f"queueing_queue_{name}",
-            )
-            for view, name, route in views
+        views = [(view, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel)]
+        views += [(OneMessage, one), (PayloadFile, f"{one}payload/")]
+        return [
+            self.page("charts/", self.charts_view, "charts_of_all"),
+            self.page("live/", self.live_view, "live"),
+            self.page("<str:object_id>/charts/", self.charts_view, "charts"),
+            *(
+                self.page(route, view.as_view(model_admin=self), view.name, view.permission)
+                for view, route in views
+            ),
+            *super().get_urls(),
         ]
-        return own + super().get_urls()
+
+    def url_of(self, queue: str) -> str:
+        """The page of a queue."""
+        return address(self.admin_site, "queue_change", queue)
+
+    def url_after(self, request: HttpRequest) -> str:
+        """The page of the queue if a change of it was refused, the same page if it could not be made."""
+        match = request.resolver_match
+        if match is None or match.url_name == "queueing_queue_delete":
+            return self.list_url
+        if "object_id" in match.kwargs:
+            return self.url_of(admin_utils.unquote(match.kwargs["object_id"]))
+        return request.path
 
     def action_url(self, name: str, queue: str) -> str:
         """Where an action on a queue is."""
@@ -156,70 +181,79 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that reads Redis."""
-        return QueueList
+        return changelist.QueueList
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The queue's page. An error of the queue while saving is a message on it."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except QueueUnavailable as error:
-            return self.away(request, object_id, error, self._may_use_form(request, object_id))
-        except QueueExists:
-            self.message_user(request, _("There is a queue of that name already."), messages.ERROR)
-        except QueueError as error:
-            # A page that only shows would lead to itself for ever.
-            if request.method != "POST":
-                raise
-            self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
-        return HttpResponseRedirect(request.path)
+        """The list, with the address that its open page asks for newer figures."""
+        shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
+        context = {"live_url": self._live_url(**shown), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Who changed this queue when."""
-        try:
-            return super().history_view(request, object_id, extra_context)
-        except QueueUnavailable as error:
-            return self.away(request, object_id, error, self.has_view_or_change_permission(request))
+    def live_view(self, request: HttpRequest) -> HttpResponse:
+        """Each figure of an open page with its place."""
+        reading = changelist.snapshots.get(changelist.question(request, self.list_per_page))
+        rows = changelist.rows(self.admin_site, reading.value)
+        context = {
+            "age_seconds": reading.age_seconds,
+            "alerts": reading.value.alerts,
+            "cells": [column(row) for row in rows for column in columns.LIVE],
+        }
+        return TemplateResponse(request, "admin/queueing/queue/live.html", context)
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Ask with the number of messages, then delete."""
+    def charts_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """The charts; with ``part`` in the query only the parts that change, for a page that is open."""
+        name = None if object_id is None else admin_utils.unquote(object_id)
+        if name is not None and "part" not in request.GET and self._is_gone(request, name):
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = chart_page(request, name)
+        if context["is_live"]:
+            return TemplateResponse(request, "admin/queueing/queue/charts_live.html", context)
+        queue = None if name is None else Queue(name=name)
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": _("Charts"),
+            "subtitle": str(queue) if queue else _("all queues"),
+            "opts": self.opts,
+            "original": queue,
+            "media": self.media,
+            "queue_url": queue and self.url_of(queue.name),
+        }
+        return TemplateResponse(request, "admin/queueing/queue/charts.html", context)
+
+    def _is_gone(self, request: HttpRequest, name: str) -> bool:
         try:
-            return super().delete_view(request, object_id, extra_context)
-        except QueueUnavailable as error:
-            return self.away(request, object_id, error, self.has_delete_permission(request))
-        except QueueError as error:
-            if request.method != "POST":
-                raise
-            self.message_user(request, _("Nothing was changed: %s.") % error, messages.ERROR)
-            return HttpResponseRedirect(address(self.admin_site, "queue_changelist"))
+            return self.get_object(request, name) is None
+        except QueueUnavailable:  # the page reports it, and shows charts once Redis is back
+            return False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add what can be done, what to look after, and a look at the first messages, receiving none."""
+        """Add the actions, the warnings, the figures and a look at the first messages."""
         if queue := context["original"]:
             client = queueing.get_client()
+            changelist.with_rate(self.admin_site, queue, read_rates(client, [queue.figures])[queue.name])
+            queue.outflow = changelist.outflow_of(client, [queue.name])[queue.name]
             context |= {
-                "attribute_names": ATTRIBUTES,
+                "attribute_names": columns.ATTRIBUTES,
                 "tools": self.tools(request, queue),
                 "is_actionable": is_actionable(queue.name),
                 "jobs_can_be_seen": self.jobs_can_be_seen(request),
                 "alerts": alerts.read(client, [queue.figures]),
-                "dead_letter_queue": client.dead_letter_queue(queue.name),
+                "dead_letter_queue": queue.dead_letter_queue,
                 "rows": message_rows(self.admin_site, queue.name, self._peeked(queue)),
-                "figures": self.figures_of(queue, FIGURES),
-                **self.overview_of(queue),
+                "figures": [
+                    [(column.short_description, column(queue)) for column in line] for line in columns.FIGURES
+                ],
+                "charts_url": address(self.admin_site, "queue_charts", queue.name),
+                "live_url": self._live_url(name=queue.name),
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _live_url(self, **parameters: str) -> str:
+        return f"{address(self.admin_site, 'queue_live')}?{urlencode(parameters)}"
 
     def _peeked(self, queue: Queue) -> Any:
         if not is_actionable(queue.name):
@@ -231,20 +265,15 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
         except QueueError:  # just deleted
             return []
 
-    def _may_use_form(self, request: HttpRequest, object_id: str | None) -> bool:
-        if object_id is None:
-            return self.has_add_permission(request)
-        if request.method == "POST":
-            return self.has_change_permission(request)
-        return self.has_view_or_change_permission(request)
-
-    def away(
-        self, request: HttpRequest, object_id: str | None, error: QueueUnavailable, is_allowed: bool
-    ) -> HttpResponse:
-        """The page of a queue that cannot be read now, for who would be allowed to."""
-        if not is_allowed:
+    def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
+        """While Redis is away the page of a queue shows its actions, and none can be pressed."""
+        match = request.resolver_match
+        is_of_queue = match is not None and ("object_id" in match.kwargs or match.url_name.endswith("_add"))
+        if not (is_of_queue and isinstance(error, QueueUnavailable)):
+            return super().trouble_page(request, error)
+        if not self._may_use_form(request, match.url_name.rpartition("_")[2]):
             raise PermissionDenied
-        queue = Queue(name=visible(admin_utils.unquote(object_id or "")))
+        queue = Queue(name=visible(admin_utils.unquote(match.kwargs.get("object_id", ""))))
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(self.opts.verbose_name),
@@ -252,8 +281,19 @@ class QueueAdmin(ViewersZone, QueueOverview, QueueColumns, QueueStorage, Answers
             "opts": self.opts,
             "original": queue,
             "has_view_permission": True,
-            **unavailable(error),
+            "unavailable": True,
+            "trouble": trouble_of(error),
             "posted": request.method == "POST",
             "tools": [Tool(str(view.label)) for view in ACTIONS if self.may(request, view.permission)],
         }
         return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)
+
+    def _may_use_form(self, request: HttpRequest, page: str) -> bool:
+        """Whether Django, which asks after it has read the queue, would show this person the page."""
+        if page == "add":
+            return self.has_add_permission(request)
+        if page == "delete":
+            return self.has_delete_permission(request)
+        if page == "change" and request.method == "POST":
+            return self.has_change_permission(request)
+        return self.has_view_permission(request)

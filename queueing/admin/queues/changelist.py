@@ -1,27 +1,99 @@
-"""The list of queues: one page of names, and figures for those on it only."""
+"""The list of queues: one page of names with figures for those on it only, kept fresh while it is open.
+
+Figures are read at most once a second for all who look at the same queues.
+"""
 
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import django.contrib.admin.utils as admin_utils
+from django.contrib.admin import AdminSite
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 import queueing
-from queueing.admin.database_away import unavailable
+from queueing.admin.base import address, trouble_of
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import QueueFigures
 from queueing.models import Queue
+from queueing.monitoring import alerts
 from queueing.monitoring.alerts import Alert
-from queueing.monitoring.series import outflow
+from queueing.monitoring.rates import Rate, read_rates
+from queueing.monitoring.series import outflow as read_outflow
 from queueing.resilience.single_flight import Shared
+from queueing.templatetags.queueing_text import visible
 
-from .live import take
+Column = Callable[[Queue], Any]
+
+
+def lively(column: Column) -> Column:
+    """A column whose figure is kept fresh while its page is open."""
+    name = column.__name__
+
+    @wraps(column)
+    def shown(queue: Queue) -> SafeString:
+        return format_html('<span data-live="{}">{}</span>', place(name, queue), column(queue))
+
+    return shown
+
+
+def place(column: str, queue: Queue) -> str:
+    """The name of the place of a figure in a page."""
+    return f"{column} {visible(queue.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which queues somebody looks at: one by its name, or a page of those with a text in their names."""
+
+    client: QueueClient
+    name: str | None
+    text: str
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How some queues stood at one moment, how fast they fill and empty, and what to look after."""
+
+    figures: list[QueueFigures]
+    rates: dict[str, Rate]
+    alerts: list[Alert]
+
+
+def take(client: QueueClient, names: list[str]) -> Snapshot:
+    """Look at these queues now, in a few round trips. Raises ``QueueUnavailable``."""
+    figures = client.queue_figures(names)
+    return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
+
+
+def _read(question: Question) -> Snapshot:
+    if question.name is not None:
+        return take(question.client, [question.name])
+    text = question.text.lower()
+    names = sorted(name for name in question.client.list_queues() if text in name.lower())
+    return take(question.client, names[question.start : question.start + question.count])
+
+
+snapshots: Shared[Question, Snapshot] = Shared(_read)
+
+
+def question(request: HttpRequest, page_size: int) -> Question:
+    """The queue ``name``, or those on page ``p`` of the list for ``q``."""
+    page = request.GET.get("p", "1")
+    number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
+    client, text = queueing.get_client(), request.GET.get("q", "")
+    return Question(client, request.GET.get("name"), text, max(0, number - 1) * page_size, page_size)
 
 
 def as_row(figures: QueueFigures) -> Queue:
@@ -31,24 +103,39 @@ def as_row(figures: QueueFigures) -> Queue:
     return queue
 
 
+def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
+    """The row with all that the columns show, but its curve."""
+    queue.rate = rate
+    queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
+    queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""
+    queue.charts_url = address(site, "queue_charts", queue.name) if is_text(queue.name) else ""
+    queue.outflow = []
+    return queue
+
+
+def rows(site: AdminSite, snapshot: Snapshot) -> list[Queue]:
+    """The queues of a snapshot as the columns take them."""
+    return [with_rate(site, as_row(one), snapshot.rates[one.name]) for one in snapshot.figures]
+
+
 def is_text(name: str) -> bool:
     """Whether a name can stand in an address: bytes that are no UTF-8 come as lone surrogates."""
     return not re.search("[\ud800-\udfff]", name)
 
 
 def _read_outflow(question: tuple[QueueClient, tuple[str, ...]]) -> dict[str, list[int | None]]:
-    return outflow(*question)
+    return read_outflow(*question)
 
 
 #: The curves are of whole minutes: one this old shows the same.
-_outflows: Shared[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None]]] = Shared(
+outflows: Shared[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None]]] = Shared(
     _read_outflow, seconds=20, most=8
 )
 
 
 def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
     """What ``metrics.outflow`` has said of these queues in the last seconds. Raises ``QueueUnavailable``."""
-    return _outflows.get((client, tuple(names))).value
+    return outflows.get((client, tuple(names))).value
 
 
 class QueueList(ChangeList):
@@ -72,11 +159,11 @@ class QueueList(ChangeList):
             snapshot = take(client, self.result_list)
             outflow = outflow_of(client, self.result_list)
         except QueueUnavailable as error:
-            self.unavailable, self.trouble = True, unavailable(error)["trouble"]
+            self.unavailable, self.trouble = True, trouble_of(error)
             self._take_page(request, [])
             return
         self.alerts = tuple(snapshot.alerts)
-        self.result_list = self.model_admin.rows(snapshot)
+        self.result_list = rows(self.model_admin.admin_site, snapshot)
         for queue in self.result_list:
             queue.tools = self.model_admin.row_tools(request, queue)
             queue.outflow = outflow[queue.name]

@@ -1,16 +1,25 @@
-"""Which charts there are of a queue, or of all, and how its past becomes their series."""
+"""The charts of a queue, or of all queues together, and their page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+import queueing
+from queueing.admin.base import figures_or_trouble
+from queueing.admin.overview import console_alerts
+from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.broker.timings import Histogram
-from queueing.monitoring.charts import COUNTS, SECONDS, Chart, Series
-from queueing.monitoring.series import Point
+from queueing.client import QueueClient
+from queueing.monitoring.charts import COUNTS, SECONDS, Chart, Series, draw
+from queueing.monitoring.series import Point, read_points
+from queueing.resilience.single_flight import Shared
+from queueing.templatetags.queueing_text import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,10 @@ RANGES = (
     Range("week", pgettext_lazy("time of a chart", "week"), 7 * 86_400, 84),
     Range("month", pgettext_lazy("time of a chart", "month"), 30 * 86_400, 90),
 )
+#: Of more queues together nothing is added up: each is read for every look. Workers note no more, either.
+MOST_QUEUES = 100
+#: The points of a chart are a minute or longer: a look this old shows the same.
+FRESH_SECONDS = 5.0
 PERCENTILES = (50, 95, 99)
 #: Class, label, value of a point.
 Line = tuple[str, str, Callable[[Point], float | None]]
@@ -60,8 +73,8 @@ def charts(points: Sequence[Point]) -> list[Chart]:
     )
 
     def chart(title: str, lines: Sequence[Line], measure: object, shape: str) -> Chart:
-        series = [Series(name, str(label), [value(p) for p in points]) for name, label, value in lines]
-        return Chart(title, times, series, measure, shape)  # type: ignore[arg-type]
+        lines_of = [Series(name, str(label), [value(p) for p in points]) for name, label, value in lines]
+        return Chart(title, times, lines_of, measure, shape)  # type: ignore[arg-type]
 
     return [
         chart(_("Throughput and failures: what became of deliveries"), OUTCOMES, COUNTS, "bars"),
@@ -83,3 +96,64 @@ def _percentiles(histogram: Callable[[Point], Histogram]) -> list[Line]:
 def _per_minute(point: Point, count: int, last: Point) -> float | None:
     is_known = point.ready is not None and point is not last
     return count * 60 / point.seconds if is_known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a page shows; ``queue`` is ``None`` for all."""
+
+    client: QueueClient
+    queue: str | None
+    range: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The points, and how many queues they are of, out of how many."""
+
+    points: list[Point]
+    queues: int
+    of: int
+
+
+def _read(question: Question) -> Past:
+    client, queue = question.client, question.queue
+    names = [queue] if queue is not None else _working_queues(client)
+    read = names[:MOST_QUEUES]
+    points = read_points(client, read, seconds=question.range.seconds, points=question.range.points)
+    return Past(points, len(read), len(names))
+
+
+def _working_queues(client: QueueClient) -> list[str]:
+    """All but those that keep dead letters: what lies there is no work."""
+    names = client.list_queues()
+    dead = {client.dead_letter_queue(name) for name in names}
+    return sorted(name for name in names if name not in dead and not is_dead_letter_queue(name))
+
+
+pasts: Shared[Question, Past] = Shared(_read, seconds=FRESH_SECONDS, most=16)
+
+
+def _parts(past: Past) -> dict[str, Any]:
+    return {
+        "charts": [draw(chart) for chart in charts(past.points)],
+        "step": duration(past.points[0].seconds),
+        "past": past,
+    }
+
+
+def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
+    """The context of the page of a queue, or of all."""
+    chosen = range_of(request.GET.get("range"))
+
+    def read() -> dict[str, Any]:
+        reading = pasts.get(Question(queueing.get_client(), queue, chosen))
+        alerts = console_alerts(request)
+        return {**_parts(reading.value), "age_seconds": reading.age_seconds, "alerts": alerts}
+
+    return {
+        **figures_or_trouble(read),
+        "live_url": f"?range={chosen.name}&part=live",
+        "is_live": "part" in request.GET,
+        "ranges": [(one.label, f"?range={one.name}", one is chosen) for one in RANGES],
+    }

@@ -1,17 +1,17 @@
 """The forms of a queue: RSMQ's three attributes and the policies, checked by the rules there are for them."""
 
+import re
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queueing.admin.whole_number import WholeNumberField
 from queueing.broker import rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.client import QueueClient
 from queueing.client.operations import MAX_RECEIVE_COUNT, MAX_RETENTION_SECONDS
-from queueing.exceptions import InvalidValue, QueueError
+from queueing.exceptions import InvalidValue, QueueError, QueueExists
 from queueing.messages import QueueFigures, QueuePolicy
 from queueing.models import Queue
 from queueing.templatetags.queueing_text import visible
@@ -21,6 +21,29 @@ REDRIVE = ("max_receive_count", "dead_letter_queue")
 POLICIES = (*REDRIVE, "retention_seconds")
 #: What RSMQ gives a queue that is made without saying more.
 DEFAULTS = {"vt": 30, "delay": 0, "maxsize": 65536}
+_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+
+
+def is_actionable(name: str) -> bool:
+    """Whether RSMQ allows the name: with another one, of a foreign program, nothing can be done."""
+    try:
+        rsmq_values.qname(name)
+    except QueueError:
+        return False
+    return True
+
+
+class WholeNumberField(forms.IntegerField):
+    """Refuses group separators, decimals and digits of other scripts.
+
+    Django's field reads ``1.000``, which is a thousand in German, as 1, and ``1_000`` as 1000.
+    """
+
+    def to_python(self, value: Any) -> int | None:
+        text = str(value).strip() if value not in self.empty_values else ""
+        if text and not _WHOLE_NUMBER.fullmatch(text):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(text)
 
 
 class AttributesForm(forms.ModelForm):
@@ -94,7 +117,10 @@ class NewQueueForm(AttributesForm):
     def save_to(self, client: QueueClient) -> None:
         """Make the queue. Raises ``QueueExists``."""
         values = self.cleaned_data
-        client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})
+        try:
+            client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})
+        except QueueExists:
+            raise QueueExists(_("There is a queue of that name already")) from None
 
 
 class QueueForm(AttributesForm):

@@ -13,9 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
+from queueing.admin.base import address
 from queueing.admin.downloads import payload_file
-from queueing.admin.links import address
-from queueing.admin.whole_number import WholeNumberField
 from queueing.broker import rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.broker.outcomes import State
@@ -24,7 +23,8 @@ from queueing.messages import PeekedMessage
 from queueing.templatetags.queueing_text import SHOWN_MAX, payload, visible
 from queueing.text.redaction import redacted
 
-from .actions import QueueAction, is_actionable
+from .actions import QueueAction
+from .forms import WholeNumberField, is_actionable
 
 #: Messages of one page unless asked for more, and the most of them.
 SHOWN, SHOWN_AT_MOST = 50, 200

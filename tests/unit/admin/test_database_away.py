@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.test import Client, RequestFactory
 
-from queueing.admin.database_away import guard
+from queueing.admin.base import guard
 from queueing.models import Job
 from queueing.resilience.circuit_breaker import OPEN_SECONDS
 from tests.support.postgres_server import PostgresServer

@@ -11,7 +11,8 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from queueing.admin.jobs import bulk, search
+from queueing.admin import long_actions
+from queueing.admin.jobs import job_action, search
 from queueing.broker import outbox
 from queueing.broker.leases import Lane
 from queueing.broker.outcomes import Outcome, State
@@ -35,7 +36,7 @@ def url(verb: str, query: str = "") -> str:
 
 
 def signed(page: Any) -> str:
-    return html.unescape(re.search(r'name="progress" value="([^"]*)"', page.content.decode())[1])  # type: ignore[index]
+    return html.unescape(re.search(r'name="work" value="([^"]*)"', page.content.decode())[1])  # type: ignore[index]
 
 
 def question(browser: Client, verb: str, query: str) -> str:
@@ -48,7 +49,7 @@ def do(browser: Client, verb: str, query: str) -> Any:
     """Say yes, and press Continue as long as there is one. The last page, followed."""
     page = browser.get(url(verb, query))
     for _step in range(50):
-        page = browser.post(url(verb), {"progress": signed(page)})
+        page = browser.post(url(verb), {"work": signed(page)})
         if page.status_code == 302:
             return browser.get(page["Location"])
     raise AssertionError("it does not end")
@@ -130,7 +131,7 @@ class TestRunAgain:
         asked = signed(boss.get(url("rerun", f"ids={job().pk}")))
 
         for _click in range(3):
-            boss.post(url("rerun"), {"progress": asked})
+            boss.post(url("rerun"), {"work": asked})
 
         assert len(queue.peek_messages("testqueue")) == 1
 
@@ -280,15 +281,15 @@ class TestMany:
     def test_it_goes_in_steps_with_visible_progress(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(bulk, "CHUNK", 4)
-        monkeypatch.setattr(bulk, "STEP_SECONDS", -1)
+        monkeypatch.setattr(job_action, "CHUNK", 4)
+        monkeypatch.setattr(long_actions, "SLICE_SECONDS", -1)
         for number in range(10):
             job(number, body=f"number {number}", body_is_whole=number != 3)
 
         page = boss.get(url("rerun"))
         seen = []
         while page.status_code == 200:
-            page = boss.post(url("rerun"), {"progress": signed(page)})
+            page = boss.post(url("rerun"), {"work": signed(page)})
             seen += re.findall(r"<strong>([^<]*done)</strong>", page.content.decode())
 
         assert seen == ["4 of 10 done", "8 of 10 done"]
@@ -306,7 +307,7 @@ class TestMany:
         asked = signed(boss.get(url("forget")))
         job(2)
 
-        boss.post(url("forget"), {"progress": asked})
+        boss.post(url("forget"), {"work": asked})
 
         assert list(Job.objects.values_list("message_id", flat=True)) == [f"id{2:030}"]
 
@@ -326,8 +327,8 @@ class TestMany:
         self, boss: Client, redis_away: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("queueing.admin.jobs.search.TEXT_STEP", 3)
-        monkeypatch.setattr(bulk, "COUNT_SECONDS", -1)
-        monkeypatch.setattr(bulk, "STEP_SECONDS", -1)
+        monkeypatch.setattr(job_action, "COUNT_SECONDS", -1)
+        monkeypatch.setattr(long_actions, "SLICE_SECONDS", -1)
         for number in range(20):
             job(number, error="boom" if number in (0, 18) else "")
 
@@ -342,7 +343,7 @@ class TestMany:
         assert "Delete an unknown number of jobs from the history?" in page
         assert "Nothing was found there." in page
         monkeypatch.setattr(search, "BUDGET_SECONDS", -1)
-        answer = boss.post(url("forget"), {"progress": signed(boss.get(url("forget", "q=boom")))})
+        answer = boss.post(url("forget"), {"work": signed(boss.get(url("forget", "q=boom")))})
         assert "0 found and done" in answer.content.decode()
         do(boss, "forget", "q=boom")
         assert Job.objects.count() == 18
@@ -350,7 +351,7 @@ class TestMany:
     def test_redis_away_in_the_middle_stops_it_and_it_goes_on_later(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(bulk, "CHUNK", 2)
+        monkeypatch.setattr(job_action, "CHUNK", 2)
         for number in range(6):
             job(number)
         send_messages, calls = queue.send_messages, []
@@ -362,17 +363,17 @@ class TestMany:
             return send_messages(*args, **options)
 
         monkeypatch.setattr(queue, "send_messages", flaky)
-        page = boss.post(url("rerun"), {"progress": signed(boss.get(url("rerun")))})
+        page = boss.post(url("rerun"), {"work": signed(boss.get(url("rerun")))})
         text = page.content.decode()
         assert "Redis does not answer, so it stopped here" in text
         assert "2 of 6 done" in text
         assert "data-halted" in text
 
-        assert boss.post(url("rerun"), {"progress": signed(page)}).status_code == 302
+        assert boss.post(url("rerun"), {"work": signed(page)}).status_code == 302
         assert len(queue.peek_messages("testqueue")) == 6
 
     def test_a_redis_that_is_away_from_the_start(self, boss: Client, redis_away: None) -> None:
-        page = boss.post(url("cancel"), {"progress": signed(boss.get(url("cancel", f"ids={job().pk}")))})
+        page = boss.post(url("cancel"), {"work": signed(boss.get(url("cancel", f"ids={job().pk}")))})
         assert "Redis does not answer" in page.content.decode()
         assert "secret" not in page.content.decode()
 
@@ -381,12 +382,12 @@ class TestMany:
         self, boss: Client, redis_away: None, progress: str
     ) -> None:
         job()
-        assert boss.post(url("forget"), {"progress": progress}).status_code == 400
+        assert boss.post(url("forget"), {"work": progress}).status_code == 400
         assert Job.objects.count() == 1
 
     def test_an_answer_holds_for_its_own_question_only(self, boss: Client, redis_away: None) -> None:
         asked = signed(boss.get(url("rerun", f"ids={job().pk}")))
-        assert boss.post(url("forget"), {"progress": asked}).status_code == 400
+        assert boss.post(url("forget"), {"work": asked}).status_code == 400
         assert Job.objects.count() == 1
 
     @pytest.mark.parametrize("verb", VERBS)
@@ -420,7 +421,7 @@ class TestMany:
         html = page.content.decode()
         assert page.status_code == 400
         assert f"Nothing is asked, because this cannot be read in the address: {named}. Choose" in html
-        assert 'name="progress"' not in html
+        assert 'name="work"' not in html
 
     @pytest.mark.parametrize(
         "query",
@@ -465,7 +466,7 @@ class TestRights:
     def test_nobody_does_anything_without_logging_in(self, redis_away: None) -> None:
         job()
         for verb in VERBS:
-            for answer in (Client().get(url(verb)), Client().post(url(verb), {"progress": "x"})):
+            for answer in (Client().get(url(verb)), Client().post(url(verb), {"work": "x"})):
                 assert answer["Location"].startswith("/admin/login/")
 
     @pytest.mark.parametrize(
@@ -477,7 +478,7 @@ class TestRights:
         row, browser = job(), staff(*rights)
         for verb in VERBS:
             assert browser.get(url(verb, f"ids={row.pk}")).status_code == 403
-            assert browser.post(url(verb), {"progress": "x"}).status_code == 403
+            assert browser.post(url(verb), {"work": "x"}).status_code == 403
 
     def test_who_may_look_sees_no_way_to_change_anything(
         self, staff: Callable[..., Client], queue: QueueClient
@@ -514,7 +515,7 @@ class TestRights:
         asked = signed(boss.get(url(verb, f"ids={job().pk}")))
         elsewhere = Client(enforce_csrf_checks=True)
         elsewhere.cookies = boss.cookies
-        assert elsewhere.post(url(verb), {"progress": asked}).status_code == 403
+        assert elsewhere.post(url(verb), {"work": asked}).status_code == 403
         assert Job.objects.count() == 1
 
     def test_a_right_that_is_taken_away_between_two_steps_ends_it(
@@ -525,7 +526,7 @@ class TestRights:
         from django.contrib.auth.models import User
 
         User.objects.get(username="staff").user_permissions.clear()
-        assert browser.post(url("forget"), {"progress": asked}).status_code == 403
+        assert browser.post(url("forget"), {"work": asked}).status_code == 403
         assert Job.objects.count() == 1
 
 

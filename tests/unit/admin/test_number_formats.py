@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils.formats import reset_format_cache
 
 from queueing.admin import long_actions
-from queueing.admin.jobs import bulk
+from queueing.admin.jobs import job_action
 from queueing.client import QueueClient
 from queueing.models import Job
 
@@ -128,7 +128,7 @@ def test_deleting_a_job_deletes_no_other(language: str, console: Job, boss: Clie
     page = boss.get(f"{CONSOLE}job/{BIG_ID}/change/").content.decode()
     address = html.unescape(re.search(r'href="([^"]*/all/forget/[^"]*)"', page)[1])
 
-    boss.post(url("forget"), {"progress": signed(boss.get(address))})
+    boss.post(url("forget"), {"work": signed(boss.get(address))})
 
     assert set(Job.objects.values_list("pk", flat=True)) == {901, 902}
 
@@ -153,15 +153,15 @@ def test_a_verb_over_more_than_a_thousand_jobs_goes_on_from_page_to_page(
     odd_separators: None, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Job.objects.bulk_create(Job(**values(number)) for number in range(1200))
-    monkeypatch.setattr(bulk, "STEP_SECONDS", 0.0)
-    monkeypatch.setattr(bulk, "CHUNK", 1100)
+    monkeypatch.setattr(long_actions, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(job_action, "CHUNK", 1100)
 
-    page = boss.post(url("forget"), {"progress": signed(boss.get(url("forget")))})
+    page = boss.post(url("forget"), {"work": signed(boss.get(url("forget")))})
 
     read = read_by_programs(page.content.decode())
     assert "<progress max=1200" in read
     assert "<progress value=1100" in read
-    done = boss.post(url("forget"), {"progress": signed(page)}, follow=True)
+    done = boss.post(url("forget"), {"work": signed(page)}, follow=True)
     assert "1,200 jobs were deleted." in said(done)
     assert not Job.objects.exists()
 
@@ -205,7 +205,7 @@ class TestWhatIsPosted:
         page = boss.get(url("forget"), {"ids": ids})
 
         assert page.status_code == 400
-        assert 'name="progress"' not in page.content.decode()
+        assert 'name="work"' not in page.content.decode()
 
     @pytest.mark.parametrize("id", ["901,902", "901.902", "901\u202f902"])
     def test_the_address_of_a_job_has_its_id_ungrouped(self, console: Job, boss: Client, id: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from queueing.admin.queues import chart_page
+from queueing.admin.queues import charts
 from queueing.admin.queues.charts import RANGES, Range
 from queueing.broker.rsmq_values import encode
 from queueing.client import QueueClient
@@ -70,7 +70,7 @@ class TestCharts:
             queue.create_queue(name)
             counted(queue, name, done=40)
         assert "done: last 0, highest 80 at" in text_of(boss, ALL)
-        monkeypatch.setattr(chart_page, "MOST_QUEUES", 1)
+        monkeypatch.setattr(charts, "MOST_QUEUES", 1)
         html = text_of(boss, ALL, range="day")
         assert "These are the first 1 of 3 queues, by name." in html
 

@@ -88,7 +88,7 @@ def test_verbs_work_and_lead_back_to_their_site(
     assert led_to("schedule/pause/", name="nightly") == f"{OPS}schedule/"
     assert led_to("job/", action="delete_selected", _selected_action=str(BIG_ID)).startswith(f"{OPS}job/all/")
     question = boss.get(f"{OPS}job/all/forget/", {"ids": str(BIG_ID)})
-    assert led_to("job/all/forget/", progress=signed(question)) == f"{OPS}job/"
+    assert led_to("job/all/forget/", work=signed(question)) == f"{OPS}job/"
     assert not Job.objects.filter(pk=BIG_ID).exists()
     assert led_to("queue/mail-dead/delete/", post="yes") == f"{OPS}queue/"
 

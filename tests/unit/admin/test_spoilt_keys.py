@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from queueing.admin.queues import changelist, chart_page, live
+from queueing.admin.queues import changelist, charts
 from queueing.broker.keys import Keys
 from queueing.client import QueueClient, sweep
 from queueing.client.default import connect, use_client
@@ -69,7 +69,7 @@ def queues(shared_client: QueueClient, settings) -> Iterator[QueueClient]:
 
 def _forget() -> None:
     alerts.forget()
-    for shared in (live._snapshots, changelist._outflows, chart_page._pasts):
+    for shared in (changelist.snapshots, changelist.outflows, charts.pasts):
         shared.forget()
 
 

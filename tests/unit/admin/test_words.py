@@ -3,7 +3,7 @@
 import pytest
 
 from queueing.admin.queues.admin import ACTIONS
-from queueing.admin.queues.cancel import Cancel
+from queueing.admin.queues.moves import Cancel
 from queueing.admin.schedules import ScheduleAdmin
 from queueing.admin.workers import Acknowledge, WorkerAdmin
 from queueing.cli import VERBS

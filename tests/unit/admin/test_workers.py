@@ -118,8 +118,8 @@ class TestPage:
     ) -> None:
         beat(queue, "w1")
         read: list[int] = []
-        workers = QueueClient.workers
-        monkeypatch.setattr(QueueClient, "workers", lambda self: (read.append(1), workers(self))[1])
+        lists = QueueClient.list_queues
+        monkeypatch.setattr(QueueClient, "list_queues", lambda self: (read.append(1), lists(self))[1])
 
         began = monotonic()
         for _ in range(5):

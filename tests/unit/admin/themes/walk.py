@@ -16,7 +16,7 @@ PARTS = {
         "data-live-url",
     ),
     "job/901902/change/": ("job/all/forget/?ids=901902", "queueing-timeline", "queueing-related"),
-    "job/all/forget/?ids=901902": ('name="progress"',),
+    "job/all/forget/?ids=901902": ('name="work"',),
     "queue/": ("queue/add/", "queue/charts/", "queue/mail/pause/", "data-live-url"),
     "queue/mail/change/": ("mail/pause/", "mail/purge/", "mail/move/", "mail/delete/", 'name="vt"'),
     "queue/mail/messages/": ('name="ids"', "formaction"),
@@ -67,7 +67,7 @@ def main() -> None:
         expect("new" in client.list_queues(), "no queue was made")
         form = {"action": "delete_selected", "_selected_action": str(BIG_ID)}
         question = browser.post(f"{console}job/", form, follow=True)
-        browser.post(f"{console}job/all/forget/", {"progress": signed(question)})
+        browser.post(f"{console}job/all/forget/", {"work": signed(question)})
         expect(not Job.objects.filter(pk=BIG_ID).exists(), "the job was not deleted")
     sys.stderr.write("\n".join(faults))
     sys.exit(bool(faults))

@@ -1,0 +1,288 @@
+"""The base of all pages of the console: rights, trouble with Redis or the database, links and actions.
+
+``ConsoleAdmin.urls`` guards every page of a model, Django's own included. Trouble is shown as a page,
+without a traceback. While the database is away nobody can be recognised, because sessions are stored in it,
+so that page shows nothing else. The answer comes when the driver gives up: set its ``connect_timeout``.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import django.contrib.admin.utils as admin_utils
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import AdminSite
+from django.contrib.admin.models import LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template import Context
+from django.template.loader import get_template
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.views import View
+
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
+from queueing.models import Queue
+from queueing.resilience import bounded_view, database_guard
+
+from .zone import in_viewers_zone
+
+logger = logging.getLogger("queueing")
+
+#: Seconds after which a program may ask again.
+RETRY_SECONDS = 10
+
+
+# --- addresses, on the admin site that asks: there may be several ----------------------------------
+
+
+def address(site: AdminSite, page: str, *parts: str | int) -> str:
+    """The page of that name, such as ``queue_change``. Raises ``NoReverseMatch`` if the site has none."""
+    quoted = [admin_utils.quote(part) for part in parts]
+    return reverse(f"admin:queueing_{page}", args=quoted, current_app=site.name)
+
+
+def queue_url(site: AdminSite, queue: str) -> str:
+    """The page of a queue; empty if the site has none, or a foreign name cannot stand in an address."""
+    return _url(site, "queue_change", queue)
+
+
+def message_url(site: AdminSite, queue: str, id: str) -> str:
+    """The page of a message that is in a queue, or empty."""
+    return _url(site, "queue_message", queue, id)
+
+
+def jobs_url(site: AdminSite, id: str) -> str:
+    """The list of what was recorded of a message, or empty."""
+    page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
+    return f"{page}?q={id}" if page else ""
+
+
+def _url(site: AdminSite, page: str, *parts: str) -> str:
+    if not all(part and part.isprintable() for part in parts):
+        return ""
+    try:
+        return address(site, page, *parts)
+    except NoReverseMatch:
+        return ""
+
+
+# --- trouble ----------------------------------------------------------------------------------------
+
+
+def trouble_of(error: QueueError) -> str:
+    """The sentence of an error without its full stop; empty if Redis does not answer at all."""
+    if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
+        return ""
+    return str(error).removesuffix(".")
+
+
+def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The context that ``read`` returns, or one without figures if Redis is away.
+
+    For pages that refresh themselves, and so show figures again once Redis is back.
+    """
+    try:
+        return read()
+    except QueueUnavailable as error:
+        return {"unavailable": True, "trouble": trouble_of(error)}
+
+
+class ConsoleAdmin(admin.ModelAdmin):
+    """The admin of a model of the console."""
+
+    @property
+    def media(self) -> forms.Media:
+        return super().media + forms.Media(js=["queueing/zone.js"])
+
+    @property
+    def urls(self) -> list[Any]:
+        """The pages of ``get_urls``, each guarded."""
+        urls: list[Any] = super().urls
+        for pattern in urls:
+            if isinstance(pattern, URLPattern):
+                pattern.callback = guard(in_viewers_zone(pattern.callback), self)
+        return urls
+
+    def page(
+        self, route: str, view: Callable[..., HttpResponse], name: str, permission: str = ""
+    ) -> URLPattern:
+        """The address of a view for people with that permission. A view without one only reads."""
+
+        def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not permission and request.method not in ("GET", "HEAD"):
+                return HttpResponseNotAllowed(["GET", "HEAD"])
+            self.require(request, permission)
+            return view(request, *args, **kwargs)
+
+        model = self.opts.model_name
+        return path(route, self.admin_site.admin_view(allowed), name=f"queueing_{model}_{name}")
+
+    def may(self, request: HttpRequest, permission: str = "") -> bool:
+        """Whether this person may look at the model, and has this permission on top."""
+        if not self.has_view_permission(request):
+            return False
+        is_to_look = permission in ("", f"view_{self.opts.model_name}")
+        return is_to_look or request.user.has_perm(f"{self.opts.app_label}.{permission}")
+
+    def require(self, request: HttpRequest, permission: str = "") -> None:
+        """Raise ``PermissionDenied`` unless this person ``may``."""
+        if not self.may(request, permission):
+            raise PermissionDenied
+
+    def sees_queues(self, request: HttpRequest) -> bool:
+        """Whether this site has pages of queues for this person."""
+        queue_admin = self.admin_site._registry.get(Queue)
+        return queue_admin is not None and queue_admin.has_view_permission(request)
+
+    @property
+    def list_url(self) -> str:
+        return address(self.admin_site, f"{self.opts.model_name}_changelist")
+
+    def url_after(self, request: HttpRequest) -> str:
+        """The page to go to after a change was refused."""
+        return self.list_url
+
+    def trouble(self, request: HttpRequest, error: QueueError) -> HttpResponse:
+        """The answer to a request during which the queue raised ``error``."""
+        if request.method == "POST" and not isinstance(error, QueueUnavailable):
+            said = _("Nothing was changed: %s.") % str(error).removesuffix(".")
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(self.url_after(request))
+        logger.warning("a page of the admin cannot be shown: %s", error)
+        return self.trouble_page(request, error)
+
+    def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
+        """The page in place of one that cannot be read from Redis, for those who may look."""
+        self.require(request)
+        context = {
+            "unavailable": True,
+            "trouble": trouble_of(error),
+            "is_away": isinstance(error, QueueUnavailable),
+            "posted": request.method == "POST",
+        }
+        match = request.resolver_match
+        if context["is_away"] and match is not None and str(match.url_name).endswith("_live"):
+            return TemplateResponse(request, "admin/queueing/live/unavailable.html", context)
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": _("Redis cannot be read"),
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/queueing/refused.html", context)
+
+
+def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
+    """``view`` with a page in its place if it cannot be shown; the page is rendered within."""
+
+    @bounded_view
+    def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # The links of its templates stay on this site.
+        request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
+        try:
+            return _rendered(view(request, *args, **kwargs))
+        except QueueError as error:
+            return _rendered(model_admin.trouble(request, error))
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            with database_guard():
+                return rendered(request, *args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            if "no such " in str(error):  # SQLite reports a missing table so, and does answer
+                raise
+            logger.warning("the database does not answer a page of the admin: %s", type(error).__name__)
+            return _database_away(model_admin.admin_site)
+
+    return guarded
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """Templates ask the database and Redis, too, so they are rendered inside the guard."""
+    return response.render() if hasattr(response, "render") else response
+
+
+def _database_away(site: AdminSite) -> HttpResponse:
+    """Rendered without the request: its user and messages would ask the database."""
+    context = {
+        "site_title": site.site_title,
+        "site_header": site.site_header,
+        "is_nav_sidebar_enabled": False,
+    }
+    template = get_template("admin/queueing/database_away.html").template
+    inner = Context(context)
+    inner.request = SimpleNamespace(current_app=site.name)  # all that {% url %} asks of a request
+    text = template.render(inner)
+    return HttpResponse(text, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+# --- actions ----------------------------------------------------------------------------------------
+
+
+class Action(View):
+    """Something that a person can do in the console, at an address of its own.
+
+    ``ConsoleAdmin.page`` checks its permission, and the guard turns errors of the queue into pages. What an
+    action does is logged about ``subject`` and reported on the page ``back_url``.
+    """
+
+    #: The last part of its address.
+    name: ClassVar[str]
+    #: The codename of its permission; the one to view the page is needed, too.
+    permission: ClassVar[str]
+    #: Its name where it is offered, and on its button.
+    label: ClassVar[Any]
+    #: Whether its button is one of those that destroy.
+    destroys: ClassVar[bool] = False
+    http_method_names = ("get", "head", "post", "options")
+    model_admin: Any = None
+
+    @property
+    def subject(self) -> Any:
+        """The object that the admin's log names."""
+        raise NotImplementedError
+
+    @property
+    def back_url(self) -> str:
+        """The page on which the action ends."""
+        return self.model_admin.list_url
+
+    def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
+        """A page of the admin about this action."""
+        common = {
+            **self.model_admin.admin_site.each_context(self.request),
+            "title": capfirst(self.label),
+            "opts": self.model_admin.opts,
+            "media": self.model_admin.media,
+            "action": self,
+            "back_url": self.back_url,
+        }
+        return TemplateResponse(self.request, template, common | context, **options)
+
+    def log(self, said: str, entry: int | None = None) -> int:
+        """Write ``said`` into the admin's log, or into its ``entry``. Returns the key of the entry."""
+        if entry is None:
+            return self.model_admin.log_change(self.request, self.subject, said).pk
+        LogEntry.objects.filter(pk=entry).update(change_message=said)
+        return entry
+
+    def leave(self, said: str, level: int) -> HttpResponse:
+        """Go back, where ``said`` is shown."""
+        self.model_admin.message_user(self.request, said, level)
+        return HttpResponseRedirect(self.back_url)
+
+    def done(self, said: str) -> HttpResponse:
+        """Log it, and go back."""
+        self.log(said)
+        return self.leave(said, messages.SUCCESS)
+
+    def refused(self, why: str) -> HttpResponse:
+        """Go back without a change."""
+        return self.leave(why, messages.ERROR)

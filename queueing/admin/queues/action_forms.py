@@ -1,0 +1,147 @@
+"""The forms of actions on a queue: what to send, and which messages to move or cancel."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from queueing.broker import rsmq_values
+from queueing.exceptions import QueueError
+
+from .forms import WholeNumberField, is_actionable
+
+#: Characters of a body that a form takes, whatever the queue would.
+BODY_MAX = 1_000_000
+HEADERS_MAX = 50
+#: Messages that can be ticked.
+SELECTED_MAX = 1000
+COUNT_MAX = 1_000_000_000
+
+
+class SendForm(forms.Form):
+    """Body, delay and headers of a message."""
+
+    body = forms.CharField(
+        label=gettext_lazy("Body"),
+        required=False,
+        strip=False,
+        max_length=BODY_MAX,
+        widget=forms.Textarea(
+            attrs={"class": "vLargeTextField queueing-code", "rows": 10, "spellcheck": "false"}
+        ),
+        help_text=gettext_lazy("Any text, also none. Line breaks are sent as \\n."),
+    )
+    delay = WholeNumberField(
+        label=gettext_lazy("Delay"),
+        required=False,
+        min_value=0,
+        max_value=rsmq_values.MAX_SECONDS,
+        help_text=gettext_lazy("Seconds before it can be received, 0 to 9999999. Empty: the queue's own."),
+    )
+    headers = forms.CharField(
+        label=gettext_lazy("Headers"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(
+            attrs={"class": "vLargeTextField queueing-code", "rows": 3, "spellcheck": "false"}
+        ),
+        help_text=gettext_lazy(
+            "Texts beside the body, one NAME=VALUE a line, for receivers of this package."
+        ),
+    )
+
+    def clean_body(self) -> str:
+        """Browsers send each line break as two characters."""
+        return self.cleaned_data["body"].replace("\r\n", "\n")
+
+    def clean_headers(self) -> dict[str, str]:
+        """Each line a pair, and each name once."""
+        lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
+        pairs = [line.partition("=") for line in lines]
+        if len(pairs) > HEADERS_MAX:
+            raise forms.ValidationError(_("At most %d headers are taken here.") % HEADERS_MAX)
+        if not all(name.strip() and equals for name, equals, _value in pairs):
+            raise forms.ValidationError(_("Write each header as NAME=VALUE on a line of its own."))
+        headers = {name.strip(): value.strip() for name, _equals, value in pairs}
+        if len(headers) < len(pairs):
+            raise forms.ValidationError(_("Two headers have the same name: give each a name of its own."))
+        return headers
+
+
+class IdsField(forms.Field):
+    """Message ids, each once."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> list[str]:
+        """The ids, or an error where one is none."""
+        ids = list(dict.fromkeys(value or ()))
+        if len(ids) > SELECTED_MAX:
+            raise forms.ValidationError(_("At most %d messages can be selected.") % SELECTED_MAX)
+        try:
+            return [rsmq_values.message_id(id) for id in ids]
+        except QueueError:
+            raise forms.ValidationError(_("One of the selected messages has no id of RSMQ's form.")) from None
+
+
+class SelectionForm(forms.Form):
+    """A number, unless messages were ticked."""
+
+    count = WholeNumberField(
+        label=gettext_lazy("How many"),
+        required=False,
+        min_value=1,
+        max_value=COUNT_MAX,
+        help_text=gettext_lazy("Only the first so many. Empty: all."),
+    )
+    ids = IdsField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.selected:
+            del self.fields["count"]
+
+    @property
+    def selected(self) -> list[str]:
+        """What was ticked, as it came."""
+        return self.data.getlist("ids") if self.is_bound else list(self.initial.get("ids", ()))
+
+    def clean(self) -> dict[str, Any]:
+        """What is wrong with a hidden field has no place of its own to be told."""
+        for error in self.errors.pop("ids", []):
+            self.add_error(None, error)
+        return self.cleaned_data
+
+
+class MoveForm(SelectionForm):
+    """Where to, and which."""
+
+    field_order = ("target", "count")
+
+    target = forms.CharField(
+        label=gettext_lazy("To"),
+        max_length=160,
+        widget=forms.TextInput(
+            attrs={"class": "vTextField", "list": "queueing-queues", "autocomplete": "off"}
+        ),
+        help_text=gettext_lazy("The name of a queue that is there."),
+    )
+
+    def clean_target(self) -> str:
+        """A name that a queue can have."""
+        if not is_actionable(self.cleaned_data["target"]):
+            raise forms.ValidationError(_("A queue has a name of 1 to 160 letters, digits, - and _."))
+        return self.cleaned_data["target"]
+
+
+class CancelForm(forms.Form):
+    """Which messages."""
+
+    ids = IdsField()
+
+    def clean(self) -> dict[str, Any]:
+        """What is wrong with a hidden field has no place of its own to be told."""
+        for error in self.errors.pop("ids", []):
+            self.add_error(None, error)
+        return self.cleaned_data
