@@ -24,15 +24,22 @@ from queueing.templatetags.queueing_text import SHOWN_MAX
 
 from . import columns
 from .actions import ACTIONS
-from .changelist import JobList
+from .changelist import (
+    ExceptionFilter,
+    HandlerFilter,
+    JobList,
+    QueueFilter,
+    StateFilter,
+    TimeFilter,
+    live_url,
+    news,
+)
 from .columns import ERROR_SHOWN
 from .criteria import IDS_MAX, Criteria
 from .current_state import is_there, now
 from .export import export
 from .failures import LABELS, failures
-from .filters import ExceptionFilter, HandlerFilter, QueueFilter, StateFilter, TimeFilter
 from .job_action import JobAction
-from .news import live_url, news
 from .timeline import ATTEMPTS_SHOWN, events
 
 #: The columns of which a page shows the beginning.

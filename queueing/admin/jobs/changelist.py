@@ -1,13 +1,29 @@
-"""The list of processed jobs: Django's own list, filled by a search that never counts or skips rows."""
+"""The list of processed jobs: Django's own list, filled by a search that never counts or skips rows.
 
+Its filters only offer and mark values. The names that a column holds are found by hopping along its index,
+never by reading all rows. An open list asks whether more jobs were processed since it was read.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import admin
+from django.contrib.admin import AdminSite
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.db import connections
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from queueing.models import Job
+from queueing.admin.base import address
+from queueing.broker import rsmq_values
+from queueing.models import END_CHOICES, Job
+from queueing.resilience.single_flight import Shared
+from queueing.templatetags.queueing_text import visible
 
 from .criteria import Criteria
 from .search import JobSearch, Place, searched_text
@@ -35,7 +51,9 @@ class JobList(ChangeList):
         for name in (BEFORE, WAY):
             self.filter_params.pop(name, None)
             self.params.pop(name, None)
-        self.filter_specs, self.has_filters, left, _, self.has_active_filters = self.get_filters(request)
+        self.filter_specs, self.has_filters, left, _unused, self.has_active_filters = self.get_filters(
+            request
+        )
         if left:
             raise IncorrectLookupParameters
         self.clear_all_filters_qs = self.get_query_string(
@@ -87,3 +105,165 @@ class JobList(ChangeList):
     def whole_filter(self) -> str:
         """The query string of all that this list goes through."""
         return self.criteria.query_string()
+
+
+#: Names that one filter offers.
+NAMES_MAX = 50
+#: Characters of a name that the sidebar shows.
+NAME_SHOWN = 60
+HOPS = """
+WITH RECURSIVE hop (name) AS (
+    SELECT (SELECT {column} FROM {table} WHERE {column} > %s ORDER BY {column} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM {table} WHERE {column} > hop.name ORDER BY {column} LIMIT 1)
+    FROM hop WHERE hop.name IS NOT NULL
+)
+SELECT name FROM hop WHERE name IS NOT NULL LIMIT {limit}
+"""
+
+
+def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
+    """The first different values of an indexed column of texts, the empty one left out."""
+    connection = connections[Job.objects.db]
+    quoted = connection.ops.quote_name(Job._meta.get_field(column).column)
+    table = connection.ops.quote_name(Job._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(HOPS.format(column=quoted, table=table, limit=int(limit)), [""])
+        return [name for (name,) in cursor.fetchall()]
+
+
+class Offered(admin.SimpleListFilter):
+    """A filter that offers values, and leaves the search to ``JobSearch``."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """Unchanged."""
+        return queryset
+
+
+class StateFilter(Offered):
+    """By the newest outcome."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
+        """All words."""
+        return list(END_CHOICES)
+
+
+class NameFilter(Offered):
+    """By one of the names in a column: the first ones, and the chosen one."""
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        """The names."""
+        names = set(names_in(self.parameter_name or ""))
+        if chosen := self.value():
+            names.add(chosen)
+        return [(name, visible(name)[:NAME_SHOWN]) for name in sorted(names)]
+
+
+class QueueFilter(NameFilter):
+    """By queue."""
+
+    title = gettext_lazy("queue")
+    parameter_name = "queue"
+
+
+class HandlerFilter(NameFilter):
+    """By the code that ran."""
+
+    title = gettext_lazy("task or handler")
+    parameter_name = "handler"
+
+
+class ExceptionFilter(NameFilter):
+    """By what the newest attempt failed of."""
+
+    title = gettext_lazy("exception")
+    parameter_name = "exception"
+
+
+class TimeFilter(admin.ListFilter):
+    """By when a job finished: today, a period up to now, or from one moment to another."""
+
+    title = gettext_lazy("time")
+    template = "admin/queueing/job/time_filter.html"
+    #: Themes of the admin ask every filter for one name.
+    parameter_name = "period"
+    names = ("period", "since", "until")
+    periods = (
+        ("hour", gettext_lazy("Past hour")),
+        ("today", gettext_lazy("Today")),
+        ("week", gettext_lazy("Past 7 days")),
+    )
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], *args: Any) -> None:
+        super().__init__(request, params, *args)
+        for name in self.names:
+            if name in params:
+                self.used_parameters[name] = params.pop(name)[-1]
+
+    def has_output(self) -> bool:
+        """Always."""
+        return True
+
+    def expected_parameters(self) -> list[str]:
+        """Its parameters."""
+        return list(self.names)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """Unchanged."""
+        return queryset
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        """Any time, the periods, and at last what the form of one's own needs."""
+        period, used = self.used_parameters.get("period"), self.used_parameters
+        yield {
+            "selected": not used,
+            "query_string": changelist.get_query_string(remove=list(self.names)),
+            "display": _("Any time"),
+        }
+        for word, label in self.periods:
+            yield {
+                "selected": period == word,
+                "query_string": changelist.get_query_string({"period": word}, remove=list(self.names)),
+                "display": label,
+            }
+        yield {
+            "is_form": True,
+            "since": used.get("since", ""),
+            "until": used.get("until", ""),
+            "others": [pair for pair in changelist.params.items() if pair[0] not in self.names],
+        }
+
+
+#: From so many on they are not counted any more.
+COUNTED_MAX = 100
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def _newest_moments(count: int) -> list[int]:
+    """When the newest jobs were finished, in microseconds: a number that an address can hold."""
+    newest = Job.objects.order_by("-finished_at", "-id").values_list("finished_at", flat=True)
+    return [(at - EPOCH) // MICROSECOND for at in newest[:count]]
+
+
+newest: Shared[int, list[int]] = Shared(_newest_moments, most=1)
+
+
+def live_url(site: AdminSite) -> str:
+    """Where a page that is read now asks what came after."""
+    since = next(iter(_newest_moments(1)), 0)
+    return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
+
+
+def news(since: str) -> dict[str, Any]:
+    """What came after ``since``, for the template: the age of the knowledge, and a sentence or none."""
+    reading = newest.get(COUNTED_MAX + 1)
+    count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)
+    return {"age_seconds": reading.age_seconds, "news": _news_sentence(count) if count else ""}
+
+
+def _news_sentence(count: int) -> str:
+    number = f"{COUNTED_MAX}+" if count > COUNTED_MAX else str(count)
+    return ngettext("%s job was processed since.", "%s jobs were processed since.", count) % number

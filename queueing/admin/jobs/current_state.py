@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import queueing
+from queueing.admin.base import trouble_of
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, QueueNotFound, QueueUnavailable
@@ -16,17 +17,19 @@ NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """``state`` is a word for what the queue says: that of a message in it, ``dead`` for one among the
-    dead letters, ``""`` for one that is in neither, ``unknown`` if Redis does not answer, and
-    ``unreadable`` if it refuses.
+    """``state`` is the state of the message in its queue, ``dead`` for one among the dead letters, and ``""``
+    for one that is in neither. It is ``unknown`` if Redis is away or refuses, and ``unreadable`` if a key of
+    the queue is spoilt.
 
-    ``queue`` is where it lies. ``verbs`` are the names of what makes sense.
+    ``queue`` is the queue that holds it. ``verbs`` are the names of the actions that are possible.
+    ``trouble`` is the sentence with which Redis refuses.
     """
 
     state: str
     queue: str = ""
     due_ms: int | None = None
     verbs: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 def now(job: Job) -> Now:
@@ -40,8 +43,8 @@ def now(job: Job) -> Now:
         if dead and _peek(dead, job.message_id):
             return Now(State.DEAD, dead, None, tuple(_verbs(job, State.DEAD)))
         return Now("", verbs=tuple(_verbs(job, "")))
-    except QueueUnavailable:
-        return Now("unknown")
+    except QueueUnavailable as error:
+        return Now("unknown", trouble=trouble_of(error))
     except QueueError:
         # "Not there" would offer to run again what may be in its queue.
         return Now("unreadable")

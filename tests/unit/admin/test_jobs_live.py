@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from queueing.admin.jobs import news
+from queueing.admin.jobs import changelist
 from queueing.client import QueueClient
 
 from .jobs import LIST, job, text_of
@@ -18,9 +18,9 @@ FAILURES = LIST + "failures/"
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> Iterator[None]:
-    news.shared.forget()
+    changelist.newest.forget()
     yield
-    news.shared.forget()
+    changelist.newest.forget()
 
 
 def asks(html: str) -> str:
@@ -30,7 +30,7 @@ def asks(html: str) -> str:
 
 def told(browser: Client, url: str) -> str:
     """What it hears there."""
-    news.shared.forget()  # as if a second had passed
+    changelist.newest.forget()  # as if a second had passed
     html = text_of(browser, url)
     assert "data-live-answer" in html
     assert "<html" not in html
@@ -61,7 +61,7 @@ class TestNews:
         assert told(boss, url).startswith("1 job was")
 
     def test_many_are_not_counted(self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(news, "COUNTED_MAX", 3)
+        monkeypatch.setattr(changelist, "COUNTED_MAX", 3)
         url = asks(text_of(boss, LIST))
         for number in range(5):
             job(number)

@@ -14,8 +14,8 @@ from django.db import connection
 from django.test import Client
 
 from queueing.admin.jobs import search
+from queueing.admin.jobs.changelist import names_in
 from queueing.admin.jobs.criteria import Criteria
-from queueing.admin.jobs.filters import names_in
 from queueing.admin.jobs.search import SEARCHED_CHARACTERS, Count, Found, JobSearch, Place, rows_in_all
 from queueing.models import Job
 from tests.support.postgres_server import PostgresServer
@@ -368,7 +368,7 @@ from benchmarks.plenty import fill
 from queueing.admin.jobs.criteria import Criteria
 from queueing.admin.jobs.search import Count, JobSearch, Place
 from queueing.admin.jobs.failures import _grouped, failures
-from queueing.admin.jobs.filters import names_in
+from queueing.admin.jobs.changelist import names_in
 fill(20000)
 now = datetime.now(UTC)
 place = Place(now - timedelta(days=14), 10000)

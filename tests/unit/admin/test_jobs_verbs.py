@@ -539,6 +539,26 @@ class TestWhereItIsNow:
         assert "Redis does not answer" in html
         assert [verb for verb in VERBS if f"/all/{verb}/" in html] == ["forget"]
 
+    def test_a_redis_that_refuses_is_quoted(self, boss: Client, own_redis: Any) -> None:
+        server, row = own_redis(), job()
+        with server.connect() as redis:
+            redis.execute_command(
+                "ACL", "SETUSER", "app", "on", ">x", "~*", "&*", "+@all", "-evalsha", "-eval"
+            )
+        client = connect(Config(URL=f"redis://app:x@127.0.0.1:{server.port}/0"))
+        use_client(client)
+        try:
+            change = text_of(boss, f"{LIST}{row.pk}/change/")
+            asked = signed(boss.get(url("cancel", f"ids={row.pk}")))
+            step = boss.post(url("cancel"), {"work": asked}).content.decode()
+        finally:
+            use_client(None)
+            client.redis.close()
+        for page in (change, step):
+            assert "Redis does not answer" not in page
+            assert "docs/redis.md" in page
+        assert "data-halted" in step
+
     def test_one_that_is_done_is_nowhere_and_can_run_again(self, boss: Client, queue: QueueClient) -> None:
         row = job()
         html = text_of(boss, f"{LIST}{row.pk}/change/")
