@@ -39,6 +39,7 @@ lint: $(STAMP) ## rules and format (ruff), directions of imports (import-linter)
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mypy
+	@$(BIN)/python -m tests.plain_english
 
 format: $(STAMP) ## format the code and mend what ruff can
 	@$(BIN)/python -m ruff check --fix .

@@ -1,29 +1,37 @@
-"""The signals, with the comment above each."""
+"""The signals of the package: what each sends, and when."""
 
 import importlib
-import importlib.util
+import inspect
+import re
 
 from django.dispatch import Signal
 
 from . import text
 
+MODULE = "queueing.signals"
+
 
 def table() -> str:
-    """The docstring of the module, and one row for each signal."""
-    if not found():
-        return "This release has no signals of its own.\n"
-    module = importlib.import_module("queueing.signals")
-    said = text.comments(module)
-    rows: list[tuple[str, ...]] = []
-    for name in found():
-        arguments, _, sent = said.get(name, "").partition(": ")
-        rows.append((f"`{name}`", arguments, sent))
-    return f"{text.prose(module.__doc__)}\n\n{text.table(('signal', 'arguments', 'sent'), rows)}"
+    """The docstring of the module, and a table of the signals from the comments above them."""
+    module = importlib.import_module(MODULE)
+    rows = [(f"`{name}`", *_described(comment)) for name, comment in _comments().items()]
+    about = text.prose(inspect.cleandoc(module.__doc__ or ""))
+    return f"{about}\n\n{text.table(('signal', 'arguments', 'sent'), rows)}\n"
 
 
 def found() -> list[str]:
     """The names of the signals in ``queueing.signals``."""
-    if importlib.util.find_spec("queueing.signals") is None:
-        return []
-    module = importlib.import_module("queueing.signals")
+    module = importlib.import_module(MODULE)
     return [name for name, value in vars(module).items() if isinstance(value, Signal)]
+
+
+def _described(comment: str) -> tuple[str, str]:
+    """The arguments, and the moment: a comment has them in this order, with a colon between."""
+    arguments, _, moment = comment.partition(": ")
+    return text.prose(arguments), text.prose(moment)
+
+
+def _comments() -> dict[str, str]:
+    source = inspect.getsource(importlib.import_module(MODULE))
+    comments = re.findall(r"((?:^#: .*\n)+)^(\w+) = Signal\(", source, re.MULTILINE)
+    return {name: " ".join(re.findall(r"^#: (.*)$", lines, re.MULTILINE)) for lines, name in comments}
