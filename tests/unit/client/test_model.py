@@ -1,7 +1,7 @@
 """Any sequence of calls does to the queues what it does to a model of them, on a clock of the test."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fakeredis
@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from queueing.broker.idempotency import base36
 from queueing.client import QueueClient
+from queueing.client.sweep import sweep_lost_queues
 from queueing.messages import Draft, Message
 from tests.unit.model import Model, outcome
 
@@ -58,11 +59,17 @@ class Clients(RuleBasedStateMachine):
 
     def both(self, method: str, *args: Any, **options: Any) -> Any:
         """Call the next client and the model; they agree."""
+        return self.agree(
+            lambda: getattr(self.client, method)(*args, **options),
+            lambda: getattr(self.model, method)(*args, **options),
+        )
+
+    def agree(self, ask_redis: Callable[[], Any], ask_model: Callable[[], Any]) -> Any:
+        """Check that the next client and the model answer the same."""
         self.model.now_us += STEP_US
         self.client, self.other = self.other, self.client
-        found = outcome(lambda: getattr(self.client, method)(*args, **options))
-        expected = outcome(lambda: getattr(self.model, method)(*args, **options))
-        assert found == expected
+        found = outcome(ask_redis)
+        assert found == outcome(ask_model)
         return found
 
     def chosen(self, chosen: Sequence[int]) -> list[str]:
@@ -202,7 +209,7 @@ class Clients(RuleBasedStateMachine):
     @rule(qname=names)
     def sweep(self, qname: str) -> None:
         self.both("sweep_queue", qname)
-        self.both("sweep_lost_queues")
+        self.agree(lambda: sweep_lost_queues(self.client.session), self.model.sweep_lost_queues)
 
     @rule(qname=names, number=numbers)
     def delete_as_rsmq_does(self, qname: str, number: int) -> None:
