@@ -108,7 +108,7 @@ def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
     queue.rate = rate
     queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
     queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""
-    queue.charts_url = address(site, "queue_charts", queue.name) if is_text(queue.name) else ""
+    queue.charts_url = address(site, "queue_charts", queue.name) if queue.name and is_text(queue.name) else ""
     queue.outflow = []
     return queue
 
