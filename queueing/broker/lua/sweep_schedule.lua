@@ -25,7 +25,8 @@ end
 
 -- In the first step, a message whose score is not a time becomes ready, and a lease longer than any worker's
 -- is dropped.
-local LONGEST_LEASE_MS = 9999999000
+-- With a minute for a clock that was set back since the claim.
+local LONGEST_LEASE_MS = 9999999000 + 60000
 local mended = 0
 if ARGV[5] == '0' then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], whole(MAX_INTEGER), '+inf', 'LIMIT', 0, 1000)) do
