@@ -28,11 +28,11 @@ run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABA
 test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-engines: $(STAMP) ## client, wire and kills on Redis 6.2, Valkey 8 and Valkey 9, whose packages it downloads
-	@.ci/engines $(BIN)/python
-
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+engines: $(STAMP) ## client, wire and kills on Redis 6.2, Valkey 8 and Valkey 9, whose packages it downloads
+	@.ci/engines $(BIN)/python
 
 lint: $(STAMP) ## rules and format (ruff), directions of imports (import-linter), types (mypy)
 	@$(BIN)/python -m ruff check .
