@@ -141,6 +141,8 @@ def test_a_thread_lives_through_any_error(cursed):
     cursed.session.error = None
     eventually(lambda: store.schedules(cursed.session))
     assert thread.is_alive()
+    # The thread ends with this process. Until then it writes nothing into the Redis of other tests.
+    cursed.session.error = SystemExit
 
 
 def test_one_queue_that_cannot_be_swept_leaves_the_others(client):
