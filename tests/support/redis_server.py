@@ -10,7 +10,7 @@ import redis
 from .certificates import self_signed
 from .program import Program
 from .programs import require
-from .waiting import eventually, free_port
+from .waiting import NODE_PORTS, PORTS, eventually, free_port
 
 HINT = "apt-get install redis-server"
 #: The path of another server to run the tests on, such as an older Redis or a Valkey.
@@ -41,7 +41,7 @@ class RedisServer:
         self.maxmemory = maxmemory
         self.password = password
         self.options = options
-        self.port = free_port()
+        self.port = free_port(NODE_PORTS if "cluster_enabled" in options else PORTS)
         self._program: Program | None = None
 
     # --- life -----------------------------------------------------------------------------------

@@ -60,17 +60,19 @@ def eventually(
 
 #: Ports for the tests' servers. No system uses them for outgoing connections, which could take the port of a
 #: server that is about to start or restart.
-PORTS = range(20_000, 32_000)
+PORTS = range(24_000, 32_000)
+#: Nodes of a cluster listen on a second port, 10,000 above: from 22,000 to 24,000.
+NODE_PORTS = range(12_000, 14_000)
 #: Parallel test processes have a share each.
 SHARES = 12
 
 
-def free_port() -> int:
+def free_port(ports: range = PORTS) -> int:
     """A loopback TCP port that was free a moment ago. No other test process chooses it."""
     share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES
-    size = len(PORTS) // SHARES
+    size = len(ports) // SHARES
     while True:
-        port = PORTS[share * size + secrets.randbelow(size)]
+        port = ports[share * size + secrets.randbelow(size)]
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
