@@ -1,13 +1,19 @@
 """The connections of one process to Redis: a bounded number, lent to one thread at a time."""
 
+import os
 import time
 from queue import Empty, Full, SimpleQueue
+from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 from redis import BlockingConnectionPool
 from redis import exceptions as driver
 
 from queueing.resilience import deadline
+
+#: The pools of all clients of this process.
+_in_use: WeakSet[Any] = WeakSet()
 
 
 class _Shelf:
@@ -108,3 +114,22 @@ def _look_after(connection: Any) -> None:
     if not is_usable:
         connection.disconnect()
         connection.connect()
+
+
+def use_in_forks(pool: Any) -> None:
+    """Let forks of this process use any of redis-py's pools while threads of their parent use it."""
+    _in_use.add(pool)
+
+
+def _release_locks() -> None:
+    """Replace the locks of the pools. A thread of the parent may hold them, and it does not exist here.
+
+    From version 8 on, redis-py's pool waits for its lock in a fork before it makes a new one.
+    """
+    for pool in _in_use:
+        pool._lock = RLock()
+        if dispatcher := getattr(pool, "_event_dispatcher", None):
+            dispatcher._lock = RLock()
+
+
+os.register_at_fork(after_in_child=_release_locks)

@@ -29,6 +29,7 @@ from queueing.resilience import deadline
 
 from . import decode, refusals
 from .keys import Keys, dead_letter_queue
+from .pool import use_in_forks
 from .rsmq_values import encode
 from .scripts import Call, QueueCall, commands
 
@@ -64,6 +65,7 @@ class Session:
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
         self.redis, self.keys = redis, Keys(ns)
         self._pool: Any = redis.connection_pool
+        use_in_forks(self._pool)
         self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
         self._failed_at = -math.inf  # when a request with a deadline last gave up
         self._dead_letter_queues: dict[str, str] = {}

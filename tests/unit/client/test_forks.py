@@ -6,8 +6,10 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -87,14 +89,16 @@ def test_forks_of_a_process_whose_threads_are_sending_and_receiving_lose_nothing
     client.create_queue("empty")
     with ThreadPoolExecutor(3) as threads:
         working = [threads.submit(work) for work in (keep_sending, keep_sending, receive_nothing)]
-        eventually(lambda: len(sent) > 3)
+        try:
+            eventually(lambda: len(sent) > 3)
 
-        def send_and_look(number: int) -> str:
-            client.receive_messages("empty", wait_seconds=0.05)
-            return client.send_message("q", "fork")
+            def send_and_look(number: int) -> str:
+                client.receive_messages("empty", wait_seconds=0.05)
+                return client.send_message("q", "fork")
 
-        forked = [id for _ in range(5) for id in in_forks(send_and_look, count=4)]
-        ended.set()
+            forked = [id for _ in range(5) for id in in_forks(send_and_look, count=4)]
+        finally:
+            ended.set()
         for work in working:
             work.result(60)
     assert len({*sent, *forked}) == len(sent) + len(forked) == client.get_queue_attributes("q").msgs
@@ -248,6 +252,21 @@ def test_a_fork_waits_though_its_parent_holds_the_lock_of_those_who_wait(client:
             stay()
 
     assert held_in_a_thread(hold, lambda: client.receive_messages("q", wait_seconds=0.1)) == []
+
+
+def test_a_fork_sends_though_a_thread_of_its_parent_holds_the_locks_of_the_pool(client: QueueClient) -> None:
+    pool: Any = client.redis.connection_pool
+    # Older versions of redis-py have fewer locks.
+    found = [getattr(owner, "_lock", None) for owner in (pool, getattr(pool, "_event_dispatcher", None))]
+
+    def hold(stay: Callable[[], None]) -> None:
+        with ExitStack() as held:
+            for lock in filter(None, found):
+                held.enter_context(lock)
+            stay()
+
+    assert held_in_a_thread(hold, lambda: client.send_message("q", "fork"))
+    assert bodies(client) == ["fork"]
 
 
 def test_a_fork_does_not_inherit_the_open_circuit_of_its_parent() -> None:
