@@ -31,8 +31,6 @@ from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 from queueing.models import Queue
 from queueing.resilience import bounded_view, database_guard
 
-from .zone import in_viewers_zone
-
 logger = logging.getLogger("queueing")
 
 #: Seconds after which a program may ask again.
@@ -99,7 +97,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     @property
     def media(self) -> forms.Media:
-        return super().media + forms.Media(js=["queueing/zone.js"])
+        return super().media + forms.Media(js=["queueing/times.js"])
 
     @property
     def urls(self) -> list[Any]:
@@ -107,7 +105,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         urls: list[Any] = super().urls
         for pattern in urls:
             if isinstance(pattern, URLPattern):
-                pattern.callback = guard(in_viewers_zone(pattern.callback), self)
+                pattern.callback = guard(pattern.callback, self)
         return urls
 
     def page(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
@@ -122,29 +123,35 @@ def moment_ms(epoch_ms: float | None) -> datetime | None:
 
 
 @register.filter
-def when(at: datetime | None) -> str:
-    """A time in the fewest characters: of today the time, before that the day and the minute.
-
-    The whole of it is the element's title.
-    """
-    return _time_element(at, "%Y-%m-%d %H:%M")
+def when(at: datetime | None) -> SafeString:
+    """A time in few characters: the time of today, else the day and the minute."""
+    return _time_element(at, "minute", "%Y-%m-%d %H:%M")
 
 
 @register.filter
-def day(at: datetime | None) -> str:
-    """As ``when``, but before today only the day."""
-    return _time_element(at, "%Y-%m-%d")
+def day(at: datetime | None) -> SafeString:
+    """A time in few characters: the time of today, else the day."""
+    return _time_element(at, "day", "%Y-%m-%d")
 
 
-def _time_element(at: datetime | None, earlier: str) -> str:
+@register.filter
+def exactly(at: datetime | None) -> SafeString:
+    """A time with its day and milliseconds."""
+    return _time_element(at, "exact", "")
+
+
+def _time_element(at: datetime | None, precision: str, earlier: str) -> SafeString:
+    """A time in the server's zone, which ``times.js`` shows in the browser's; its title has all of it."""
     if at is None:
-        return "–"
+        return SafeString("–")
     local = timezone.localtime(at)
-    today = local.date() == timezone.localtime(datetime.now(UTC)).date()
-    # Of digits alone, which strftime writes many times faster than Django's own formats.
+    is_today = local.date() == timezone.localtime(datetime.now(UTC)).date()
+    # strftime with digits alone is many times faster than Django's own formats.
+    short = local.strftime("%H:%M:%S" if is_today else earlier)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}" data-precision="{}" title="{}">{}</time>',
         local.isoformat(),
+        precision,
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        local.strftime("%H:%M:%S" if today else earlier),
+        local.isoformat(" ", "milliseconds")[:23] if precision == "exact" else short,
     )

@@ -58,7 +58,13 @@ class Visit:
     contexts: list[BrowserContext] = field(default_factory=list)
 
     def page(
-        self, *, width: int = 1280, javascript: bool = True, dark: bool = False, time_zone: str | None = None
+        self,
+        *,
+        width: int = 1280,
+        javascript: bool = True,
+        dark: bool = False,
+        time_zone: str | None = None,
+        locale: str | None = None,
     ) -> Page:
         """A new page without cookies. Console errors and failed requests are collected."""
         context = self.browser.new_context(
@@ -67,6 +73,7 @@ class Visit:
             java_script_enabled=javascript,
             color_scheme="dark" if dark else "light",
             timezone_id=time_zone,
+            locale=locale,
         )
         context.set_default_timeout(HANG_SECONDS * 1000)
         self.contexts.append(context)

@@ -13,8 +13,10 @@ from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
 from queueing.exceptions import QueueExists
+from queueing.messages import Timing
 from queueing.monitoring.workers import beat as beat_once
 from queueing.monitoring.workers import forget_worker, read_workers
+from queueing.scheduling import store
 from tests.support.redis_server import RedisServer
 
 from .conftest import Visit
@@ -211,13 +213,44 @@ def test_the_focus_stays_with_its_worker_when_other_workers_come_and_leave(
     expect(page.locator(".messagelist .success")).to_contain_text("Told c to be quiet")
 
 
-def test_times_are_in_the_viewers_zone_from_the_first_page_on(
+def test_times_are_in_the_zone_and_language_of_the_browser(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    queue.redis.hset(
+        queue.keys.attributes("testqueue"), mapping={"created": 981_173_106, "modified": 981_173_106}
+    )
+    page = visit.page(time_zone="Asia/Kathmandu", locale="de-DE")
+    log_in(page)
+    page.goto(QUEUE)
+    created = page.locator("time").first
+    expect(created).to_have_text("03.02.2001, 09:50")
+    expect(created).to_have_attribute("datetime", "2001-02-03T04:05:06+00:00")
+    expect(created).to_have_attribute("title", re.compile(r"09:50:06 GMT\+5:45$"))
+
+
+def test_times_that_a_refresh_brings_are_in_the_browsers_zone(
     visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
 ):
     page = visit.page(time_zone="Asia/Kathmandu")
     log_in(page)
-    page.goto(QUEUES)
-    expect(page.locator("#result_list time").first).to_have_attribute("datetime", re.compile(r"\+05:45$"))
+    page.goto(SCHEDULES)
+    timing = Timing("tests.late", expression="0 3 * * *", time_zone="UTC", queue="testqueue", missed="once")
+    store.name_schedules(queue.session, [timing])
+    row = page.locator('tr[data-key="tests.late"]')
+    expect(row.locator("time")).to_have_attribute("title", re.compile(r"GMT\+5:45$"))
+
+
+def test_times_are_those_of_the_server_without_javascript(
+    visit: Visit, log_in: Callable[[Page], None], queue: QueueClient
+):
+    queue.redis.hset(
+        queue.keys.attributes("testqueue"), mapping={"created": 981_173_106, "modified": 981_173_106}
+    )
+    page = visit.page(time_zone="Asia/Kathmandu", javascript=False)
+    log_in(page)
+    page.goto(QUEUE)
+    expect(page.locator("time").first).to_have_text("2001-02-03 04:05")
+    expect(page.locator("time").first).to_have_attribute("title", "2001-02-03 04:05:06 UTC")
 
 
 def test_charts_can_be_read_and_opened_as_a_table(

@@ -82,7 +82,7 @@
         failed = !whole;
         if (whole) freshAt = performance.now();
         if (whole && !state.querySelector("[data-part=messages]")) {
-            localize(fresh);
+            showLocalTimes(fresh);
             state.replaceChildren(fresh);
         } else {
             for (const part of parts) update(state.querySelector(`[data-part="${part.dataset.part}"]`), part);
@@ -118,7 +118,7 @@
     function updateRows(list, fresh) {
         const old = new Map([...list.children].map((row) => [row.dataset.id, row]));
         const rows = [...fresh.children].map((row) => {
-            localize(row);
+            showLocalTimes(row);
             const known = old.get(row.dataset.id);
             if (!known) {
                 row.dataset.new = "";
@@ -189,20 +189,6 @@
         if (age.textContent !== text) age.textContent = text;
     }
 
-    const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
-    const calendar = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
-
-    // Times in the viewer's zone; the day only where it is not today.
-    function localize(root) {
-        for (const time of root.querySelectorAll("time[datetime]")) {
-            const when = new Date(time.dateTime);
-            if (Number.isNaN(when.getTime())) continue;
-            const today = when.toDateString() === new Date().toDateString();
-            time.textContent = (today ? clock : calendar).format(when);
-            time.title = calendar.format(when);
-        }
-    }
-
     // --- sending --------------------------------------------------------------------------------
 
     function tell(text, kind) {
@@ -264,7 +250,6 @@
     });
 
     told = rowOf(followed)?.dataset.state ?? "";
-    localize(state);
     setInterval(showAge, 1000);
     schedule();
 })();

@@ -69,6 +69,7 @@
             if (!isAway) location.replace(location.pathname + location.search);
             return lose("site");
         }
+        showLocalTimes(fresh);
         const focused = document.activeElement;
         for (const part of fresh.querySelectorAll("[data-live]")) {
             for (const old of document.querySelectorAll(`[data-live="${CSS.escape(part.dataset.live)}"]`)) {
