@@ -25,9 +25,11 @@ from .broker.keys import dead_letter_queue
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
-from .policies import Policy, policy, policy_of
+from .policies import GiveUp, Policy, RetryIn, Snooze, policy, policy_of
 
-__all__ = ["Handler", "Runnable", "discover", "find", "handler", "policy", "queues"]
+__all__ = [
+    "GiveUp", "Handler", "RetryIn", "Runnable", "Snooze", "discover", "find", "handler", "policy", "queues",
+]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

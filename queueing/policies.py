@@ -1,4 +1,7 @@
-"""How often a message is tried, how long between, and how long one run may take."""
+"""How often a message is tried, how long between, and how long one run may take.
+
+A function can also choose the end of its run: it raises ``GiveUp``, ``RetryIn`` or ``Snooze``.
+"""
 
 import math
 import random
@@ -16,6 +19,8 @@ Function = TypeVar("Function")
 #: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
 #: exception and its ``TaskResult``) that returns seconds.
 Backoff = float | Callable[[BaseException, Any], float]
+#: A class of exceptions, or several of them.
+Classes = type[BaseException] | tuple[type[BaseException], ...]
 
 #: The attribute of a function that holds its policy.
 MARK = "queueing_policy"
@@ -26,17 +31,61 @@ BASE_SECONDS = 2.0
 CAP_SECONDS = 3600.0
 
 
+class GiveUp(Exception):
+    """Raise it in a handler or task to end the job: it is dead after this attempt.
+
+    ``reason`` is a text for the history.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+
+
+class RetryIn(Exception):
+    """Raise it in a handler or task to fail this attempt and choose the time until the next one.
+
+    ``seconds`` is a number from 0 to 9,999,999, ``reason`` a text for the history. After the last attempt the
+    job is dead. Raises ``TypeError`` or ``ValueError`` for other seconds; that is an ordinary failure.
+    """
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        super().__init__(seconds, reason)
+        self.seconds, self.reason = _seconds(seconds, "The delay of RetryIn"), reason
+
+    def __str__(self) -> str:
+        return str(self.reason)
+
+
+class Snooze(Exception):
+    """Raise it in a handler or task to run the job again later, without counting an attempt.
+
+    ``seconds`` is a number from 0 to 9,999,999. With 0 the job runs after all that is due now. A job may
+    snooze any number of times. Raises ``TypeError`` or ``ValueError`` for other seconds; that is an ordinary
+    failure.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = _seconds(seconds, "The delay of Snooze")
+
+    def __str__(self) -> str:
+        return f"runs again after {self.seconds:g} s"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The policy for the runs of a function; ``None`` means the default.
 
     ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
     is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
+    ``retry_on`` and ``give_up_on`` are classes of exceptions.
     """
 
     max_attempts: int | None = None
     backoff: Backoff | None = None
     timeout: float | None = None
+    retry_on: tuple[type[BaseException], ...] = ()
+    give_up_on: tuple[type[BaseException], ...] = ()
 
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
         """Whether no attempt follows the given one (from 1), which failed with ``error``.
@@ -44,7 +93,22 @@ class Policy:
         ``max_attempts`` is the setting ``MAX_ATTEMPTS``. A refused result ends a message at its first
         attempt, because its code has run.
         """
-        return isinstance(error, ResultRefused) or attempt >= (self.max_attempts or max_attempts)
+        if isinstance(error, Snooze):
+            return False
+        return self._gives_up(error) or attempt >= (self.max_attempts or max_attempts)
+
+    def _gives_up(self, error: BaseException) -> bool:
+        if isinstance(error, GiveUp | ResultRefused):
+            return True
+        if isinstance(error, RetryIn):
+            return False
+        # From the class to its bases, as ``except`` matches: the nearest class decides.
+        for kind in type(error).__mro__:
+            if kind in self.give_up_on:
+                return True
+            if kind in self.retry_on:
+                return False
+        return bool(self.retry_on)
 
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """Seconds to wait after the given attempt (from 1) failed with ``error``.
@@ -64,23 +128,38 @@ DEFAULT_POLICY = Policy()
 
 def seconds(value: Any) -> float:
     """A back-off as a number, or ``TypeError`` or ``ValueError`` with a sentence."""
+    return _seconds(value, "A back-off")
+
+
+def _seconds(value: Any, name: str) -> float:
     if isinstance(value, bool | str | bytes | bytearray):
-        raise TypeError(f"A back-off is a number of seconds, not {type(value).__name__}.")
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}.")
     number = float(value)
     if not 0 <= number <= MAX_SECONDS:
-        raise ValueError(f"A back-off is a number of seconds from 0 to {MAX_SECONDS:,}, not {number:g}.")
+        raise ValueError(f"{name} is a number of seconds from 0 to {MAX_SECONDS:,}, not {number:g}.")
     return number
 
 
 def policy(
-    *, max_attempts: int | None = None, backoff: Backoff | None = None, timeout: float | None = None
+    *,
+    max_attempts: int | None = None,
+    backoff: Backoff | None = None,
+    timeout: float | None = None,
+    retry_on: Classes = (),
+    give_up_on: Classes = (),
 ) -> Callable[[Function], Function]:
     """Set how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
 
     With ``max_attempts=1`` a failure or a crash is the end. A job that the grace time cuts off runs again.
     ``timeout`` in seconds ends one run: an async function is cancelled, one in a thread ends with its
     process, at most a second late.
-    Raises ``ImproperlyConfigured`` for a number that makes no sense.
+
+    ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. With ``retry_on`` every
+    other exception makes the job dead at its first failure. An exception of ``give_up_on`` always does. If an
+    exception belongs to both, the nearest of its bases decides. A run past its time limit is a
+    ``TimeoutError``.
+    Raises ``ImproperlyConfigured`` for a number that makes no sense, for anything but classes of exceptions,
+    and for a class that is in both.
     """
     if max_attempts is not None and max_attempts < 1:
         raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
@@ -91,7 +170,11 @@ def policy(
             seconds(backoff)
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
-    said = Policy(max_attempts, backoff, timeout)
+    retried, given_up = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
+    for kind in retried:
+        if kind in given_up:
+            raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")
+    said = Policy(max_attempts, backoff, timeout, retried, given_up)
 
     def mark(function: Function) -> Function:
         # A Django task is frozen and carries its function; the mark belongs to that.
@@ -99,6 +182,14 @@ def policy(
         return function
 
     return mark
+
+
+def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:
+    classes = value if isinstance(value, tuple) else (value,)
+    for kind in classes:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise ImproperlyConfigured(f"{name} takes classes of exceptions, not {kind!r}.")
+    return classes
 
 
 def policy_of(function: Callable[..., Any]) -> Policy:

@@ -13,7 +13,7 @@ from . import text
 MODULES: dict[str, tuple[str, ...]] = {
     "queueing": (),
     "queueing.messages": (),
-    "queueing.handlers": ("handler", "policy"),
+    "queueing.handlers": ("handler", "policy", "GiveUp", "RetryIn", "Snooze"),
     "queueing.periodic": ("periodic",),
     "queueing.context": ("Context",),
     "queueing.tasks": (),

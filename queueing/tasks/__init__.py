@@ -11,11 +11,14 @@ one Django alone its own import does as well. All of this is inert under any oth
 """
 
 from queueing.context import current
-from queueing.policies import policy
+from queueing.policies import GiveUp, RetryIn, Snooze, policy
 
 from .compat import TaskContext, TaskResult, TaskResultStatus, task
 
-__all__ = ["TaskContext", "TaskResult", "TaskResultStatus", "policy", "progress", "task"]
+__all__ = [
+    "GiveUp", "RetryIn", "Snooze", "TaskContext", "TaskResult", "TaskResultStatus",
+    "policy", "progress", "task",
+]  # fmt: skip
 
 
 def progress(fraction: float, note: str = "") -> None:

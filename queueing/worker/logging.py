@@ -59,7 +59,9 @@ class OutcomeLog:
             _write(logging.ERROR, outcome, text)
         elif outcome.event == State.RELEASED and outcome.error:
             text = f"released, looked at again in {outcome.delay_ms / 1000:.1f} s"
-            _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
+            # A job that snoozes has not failed.
+            level = logging.WARNING if outcome.exception else logging.INFO
+            _write(level, outcome, f"{text}: {safe(outcome.error)}")
         elif outcome.event == State.RELEASED:
             _write(logging.INFO, outcome, outcome.event)
         else:

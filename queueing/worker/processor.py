@@ -1,7 +1,7 @@
 """Run one delivery to its outcome. It knows no thread, no signal and no Redis.
 
 ``process`` is a sequence of named steps, and every way through it ends in one of four words:
-done, retrying, dead, or released where its code may come later.
+done, retrying, dead, or released: its code may come later, or it asked to run later.
 """
 
 import logging
@@ -14,6 +14,7 @@ from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome, State
 from queueing.context import Context, Runtime, current
 from queueing.handlers import Runnable
+from queueing.policies import Snooze
 from queueing.signals import emit, job_started
 from queueing.text.errors import class_path, sentence, trace
 
@@ -117,22 +118,24 @@ class Processor:
         event, delay_ms, note = (
             DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
         )
-        # A released message has not begun, so this was not an attempt.
+        is_snooze = isinstance(error, Snooze)
+        failure = None if is_snooze else error
+        # A released message has not begun, unless it snoozes. Neither is an attempt.
         is_attempt = event is not State.RELEASED
         return delivery.ended(
             event,
             self.runtime.worker,
             handler=runnable.name if runnable else "",
-            started_ms=started_ms if is_attempt else None,
+            started_ms=started_ms if is_attempt or is_snooze else None,
             finished_ms=self.now_ms(),
             attempts=delivery.failed + is_attempt,
             error="" if error is None else sentence(error),
-            traceback="" if error is None else trace(error) + note,
+            traceback=note if failure is None else trace(failure) + note,
             error_class="" if error is None else class_path(error),
             result=result,
             delay_ms=delay_ms,
             is_told=not isinstance(error, MayNotRunAgain),
             due_ms=delivery.due_ms,
             log_fields=context.log_fields,
-            exception=error,
+            exception=failure,
         )

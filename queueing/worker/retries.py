@@ -5,7 +5,7 @@ from typing import NamedTuple
 from queueing.broker.outcomes import State
 from queueing.context import Context
 from queueing.handlers import Runnable
-from queueing.policies import DEFAULT_POLICY, Policy
+from queueing.policies import DEFAULT_POLICY, Policy, RetryIn, Snooze
 from queueing.text.errors import sentence
 
 #: Code that is not here may be of a release that is on its way to this worker. A message is given back this
@@ -27,7 +27,7 @@ class UnreadableMessage(Exception):
     policy = Policy(max_attempts=1)
 
 
-class TimedOut(Exception):
+class TimedOut(TimeoutError):
     """A run took longer than its policy allows."""
 
     def __init__(self, seconds: float) -> None:
@@ -57,6 +57,11 @@ def verdict(
     if policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts):
         return Verdict(State.DEAD)
     try:
+        if isinstance(error, Snooze):
+            # Without a delay it would go to the head of the queue, and keep all others waiting.
+            return Verdict(State.RELEASED, max(1, int(error.seconds * 1000)))
+        if isinstance(error, RetryIn):
+            return Verdict(State.RETRYING, int(error.seconds * 1000))
         seconds = (
             runnable.delay_seconds(error, context)
             if runnable

@@ -10,7 +10,8 @@ import signal
 import threading
 
 from queueing import send_message
-from queueing.handlers import handler, policy
+from queueing.context import Context
+from queueing.handlers import GiveUp, RetryIn, Snooze, handler, policy
 from queueing.messages import Message
 from tests.support.ledger import LEDGER_VARIABLE, write
 
@@ -105,4 +106,19 @@ def do_something_hard(message: Message) -> None:
         ctypes.PyDLL(None).sleep(int(rest))
     else:
         _work_for(0.01)
+    _note("end", message)
+
+
+@handler("choosing")
+@policy(max_attempts=5)
+def choose(message: Message, context: Context) -> None:
+    """Snooze twice, retry once, then end as the first word of the body asks."""
+    _note("start", message)
+    _work_for(0.002)
+    if context.releases < 2:
+        raise Snooze(0.05)
+    if context.attempt == 1:
+        raise RetryIn(0.05, "once")
+    if message.body.startswith("give up"):
+        raise GiveUp("as it was told")
     _note("end", message)

@@ -1,12 +1,13 @@
 """Tasks of the tests. Each run of a noting one leaves a line in the ledger, if there is one."""
 
 import asyncio
+import builtins
 import os
 import signal
 import threading
 
 from queueing.context import current
-from queueing.tasks import policy, progress, task
+from queueing.tasks import GiveUp, RetryIn, Snooze, policy, progress, task
 from tests.support.ledger import LEDGER_VARIABLE, write
 
 
@@ -178,3 +179,30 @@ def note(word=""):
 def advance():
     progress(0.5, "half")
     return "done"
+
+
+def _choose(word):
+    raise {
+        "give up": GiveUp("as it was told"),
+        "retry": RetryIn(90, "as it was told"),
+        "snooze": Snooze(3600),
+    }[word]
+
+
+@policy(max_attempts=2)
+@task
+def choose(word):
+    _choose(word)
+
+
+@policy(max_attempts=2)
+@task
+async def choose_async(word):
+    await asyncio.sleep(0)
+    _choose(word)
+
+
+@policy(retry_on=ConnectionError)
+@task
+def raise_one(name):
+    raise getattr(builtins, name)
