@@ -97,8 +97,12 @@ class Config:
     #: Connections one process may have open to Redis, apart from the one that listens.
     MAX_CONNECTIONS: int = 2
 
-    #: The queues that this worker takes, in order of preference.
+    #: The queues that this worker takes.
     queues: tuple[str, ...] = ()
+    #: How many turns in a round each of these queues has, if it is more than one.
+    weights: Mapping[str, int] = field(default_factory=dict)
+    #: Whether it takes a queue only if nothing is due in those before it.
+    strict: bool = False
     #: Whether it also takes queues to which tasks are sent for the first time while it works.
     takes_new_queues: bool = False
     #: Whether it exits as soon as nothing is due.

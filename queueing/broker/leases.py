@@ -152,12 +152,16 @@ class Look:
     next_due_seconds: float | None
 
 
-def look(session: Session, queues: Sequence[str]) -> list[Look]:
-    """Look into queues, all in one call, without claiming. Raises ``QueueUnavailable``."""
+def look(session: Session, queues: Sequence[str]) -> Call:
+    """A look into queues without a claim."""
     keys = session.keys
     of_each = (keys.attributes, keys.schedule, keys.leases, keys.waking)
-    names = [keys.never(), *(key(queue) for queue in queues for key in of_each)]
-    now_ms, *words = session.call(Call("look", names))
+    return Call("look", [keys.never(), *(key(queue) for queue in queues for key in of_each)])
+
+
+def read_look(queues: Sequence[str], reply: list[Any]) -> list[Look]:
+    """The reply of a look into ``queues``."""
+    now_ms, *words = reply
     return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
 
 

@@ -78,8 +78,8 @@ class Listener:
 
     def __init__(self, session: Session, queues: Sequence[str], *, is_teller: bool = True) -> None:
         self._is_teller, self._refused_until = is_teller, -math.inf
-        self._redis, self._keys = session.redis, session.keys
-        self._channels = [session.keys.channel(queue) for queue in queues]
+        self._redis = session.redis
+        self._queues = {session.keys.channel(queue): queue for queue in queues}
         self._subscription: Subscription | None = None
         self.is_listening = False
 
@@ -98,18 +98,17 @@ class Listener:
         if self.is_listening:
             self._send("UNSUBSCRIBE")
 
-    def drain(self) -> None:
-        """Read what has arrived, and forget it."""
+    def drain(self) -> set[str]:
+        """Read what has arrived. Returns the queues that were announced."""
+        announced = set()
         try:
-            while self._subscription and self._subscription.read(timeout_seconds=0):
-                pass
+            while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
+                kind, channel = heard
+                if kind == "message" and channel in self._queues:
+                    announced.add(self._queues[channel])
         except AWAY:
             self.close()
-
-    def add(self, queue: str) -> None:
-        """Listen to one more channel from the next start on."""
-        self.stop()
-        self._channels.append(self._keys.channel(queue))
+        return announced
 
     def close(self) -> None:
         self.is_listening = False
@@ -120,9 +119,9 @@ class Listener:
     def _send(self, verb: str) -> bool:
         try:
             self._subscription = self._subscription or Subscription(self._redis)
-            self._subscription.send(verb, *self._channels)
+            self._subscription.send(verb, *self._queues)
             confirmed = 0
-            while confirmed < len(self._channels):
+            while confirmed < len(self._queues):
                 heard = self._subscription.read()
                 confirmed += heard is not None and heard[0] == verb.lower()
             self.is_listening = verb == "SUBSCRIBE"

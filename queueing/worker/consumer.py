@@ -13,11 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from queueing.broker.keys import low_priority_queue
-from queueing.broker.leases import Delivery, Lane, look
+from queueing.broker.leases import Delivery, Lane, look, read_look
 from queueing.broker.outcomes import Outcome, State, parts
 from queueing.broker.pubsub import POLL_SECONDS, Listener
-from queueing.broker.scripts import QueueCall
+from queueing.broker.scripts import Call, QueueCall
 from queueing.client import QueueClient, sweep
 from queueing.client.default import ensure_queue
 from queueing.conf import Config
@@ -40,24 +39,23 @@ STUCK_SECONDS = 0.2
 SETTLE_SECONDS = 0.05
 #: Back-pressure: once the outbox is half full, the next claim is delayed by up to this time.
 FULL_SECONDS = 1.0
-#: With more queues than that, a child that is woken asks which has something before it claims.
-LOOK_FIRST = 6
 #: A child that finds work without a pause for so long stops listening.
 BUSY_SECONDS = 1.0
 
 
 @dataclass
 class Exchange:
-    """One round trip: what is settled, lane by lane, and the lane on which is claimed."""
+    """One round trip: what is settled, lane by lane, then a look, or the lane on which is claimed."""
 
-    calls: list[QueueCall] = field(default_factory=list)
+    calls: list[Call | QueueCall] = field(default_factory=list)
     settled: list[tuple[Lane, Sequence[Outcome]]] = field(default_factory=list)
+    looks: bool = False
     claiming: Lane | None = None
     asked: int = 0
 
 
 class Consumer:
-    """One child's consumer of some queues, in order of preference."""
+    """One child's consumer of some queues."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, child: str, queues: Sequence[str], pool: ThreadPool,
@@ -68,12 +66,13 @@ class Consumer:
         self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
         self.lanes = {queue: Lane(client.session, config, child, queue) for queue in queues}
         self.child = child
-        self.rotation = QueueRotation(queues, clock)
+        self.rotation = QueueRotation(queues, clock, weights=config.weights, strict=config.strict)
         self.prefetch = Prefetch(pool.threads)
         self.is_quiet = self.is_paused = False
         #: How many messages it has claimed, and how many it may in all.
         self.taken, self.taken_max = 0, config.MAX_JOBS or math.inf
         self.has_settled = False
+        self._is_burst, self._has_settled_since_look = config.burst, False
         self._unsettled: list[Outcome] = []
         #: Settled deliveries whose signals are still to be sent.
         self._ended: list[Outcome] = []
@@ -85,7 +84,7 @@ class Consumer:
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
         self._resume_at = 0.0
-        self.wants_announcements = self._was_woken = False
+        self.wants_announcements = False
         self._wanted_at = self.clock()
 
     def quiet(self) -> None:
@@ -99,11 +98,9 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Something may have been sent."""
-        self.listener.drain()
-        self.rotation.begin()
-        # With many queues, one call that asks all of them is cheaper than a claim of each.
-        self._was_woken = len(self.lanes) > LOOK_FIRST
+        """Something has been sent: claim from the queues that were announced."""
+        for queue in self.listener.drain():
+            self.rotation.announce(queue)
 
     @property
     def is_drained(self) -> bool:
@@ -126,8 +123,6 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
-            if (self.rotation.is_round_due(now) or self._was_woken) and not self._exchange:
-                self._find_due_queue()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
             self.slot.hold(self._held + self._exchange.asked, self._claims)
@@ -143,7 +138,7 @@ class Consumer:
 
     # --- one turn -----------------------------------------------------------------------------
 
-    def _run(self, calls: Sequence[QueueCall]) -> list[Any]:
+    def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
         """Make the calls. Without any, check now and then that Redis still takes writes."""
         if not calls and not self.outage.is_contact_due:
             return []
@@ -177,19 +172,6 @@ class Consumer:
             except QueueError as error:
                 self._breaks(self.lanes[queue], error)
 
-    def _find_due_queue(self) -> None:
-        """Begin a round at the first queue with a due message. One call asks for all queues."""
-        self._was_woken = False
-        if len(self.lanes) == 1 or self._unsettled or not self._room():
-            return
-        self.rotation.begin()
-        looks = look(self.client.session, list(self.lanes))
-        self.outage.accepted()
-        for found in looks:
-            if found.is_due or (found.is_missing and not self._is_sibling(found.queue)):
-                break
-            self.rotation.has_no_more(found.queue, found.next_due_seconds)
-
     def _next_exchange(self) -> Exchange:
         exchange = Exchange()
         by_queue: dict[str, list[Outcome]] = defaultdict(list)
@@ -204,7 +186,11 @@ class Consumer:
                     exchange.settled.append((self.lanes[queue], part))
                     exchange.calls.append(self.lanes[queue].settle(part))
         self.rotation.begin_if_due()
-        self._add_claim(exchange)
+        if self.rotation.is_look_due and self._room():
+            exchange.looks = True
+            exchange.calls.append(look(self.client.session, list(self.lanes)))
+        else:
+            self._add_claim(exchange)
         return exchange
 
     def _add_claim(self, exchange: Exchange) -> None:
@@ -240,6 +226,8 @@ class Consumer:
             else:
                 self._faults.pop(lane.queue, None)
                 self._read_settle(lane, outcomes, reply)
+        if exchange.looks:
+            self._read_look(replies[-1])
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
         self.slot.hold(self._held, self._claims)
@@ -254,11 +242,20 @@ class Consumer:
         end_if_fork()
         tend_after_receivers()
 
+    def _read_look(self, reply: list[Any] | QueueError) -> None:
+        self._has_settled_since_look = False
+        if isinstance(reply, QueueError):
+            # The claims find out which queue it is about.
+            logger.debug("the look failed: %s", reply)
+            self.rotation.looked([])
+        else:
+            self.rotation.looked(read_look(list(self.lanes), reply))
+
     def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
         refused = lane.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
         self._held -= len(outcomes)
-        self.has_settled = True
+        self.has_settled = self._has_settled_since_look = True
         for outcome in outcomes:
             if outcome.id in refused:
                 outcome = replace(outcome, event=refused[outcome.id])
@@ -287,20 +284,16 @@ class Consumer:
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
         if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.pool.unfinished)):
-            self.rotation.begin()
+            self.rotation.has_more(lane.queue)
         else:
             self.rotation.has_no_more(lane.queue, batch.next_due_seconds)
 
     def _misses(self, queue: str) -> None:
         """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
-        if self._is_sibling(queue):
+        if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
             self._missing = queue
-
-    def _is_sibling(self, queue: str) -> bool:
-        """Whether it is for the low priorities of another of these queues."""
-        return any(queue == low_priority_queue(other) for other in self.lanes)
 
     def _breaks(self, lane: Lane, error: QueueError) -> None:
         """Leave the queue alone for a while. The same error is logged once, until the queue works again."""
@@ -322,6 +315,10 @@ class Consumer:
     def _pause(self) -> float:
         now = self.clock()
         has_room = bool(self._room())
+        if has_room and self._is_burst and self._has_settled_since_look and self.found_all:
+            # The jobs may have sent to any queue.
+            self.rotation.begin()
+            self._has_settled_since_look = False
         self.wants_announcements = has_room and self.rotation.is_idle
         if self.wants_announcements:
             self._wanted_at = now

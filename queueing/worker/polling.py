@@ -4,8 +4,10 @@ import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from queueing.broker.keys import low_priority_queue
+from queueing.broker.leases import Look
 from queueing.broker.pubsub import POLL_SECONDS
 
 from .server_clock import Clock
@@ -14,6 +16,10 @@ logger = logging.getLogger("queueing.worker")
 
 #: A queue on which a script fails is left alone for this time.
 BROKEN_SECONDS = 5.0
+
+#: How often a child that is busy with some queues looks into all, and how much later for each of them. So a
+#: look takes a small part of Redis' time at any number of queues.
+LOOK_SECONDS, LOOK_SECONDS_EACH = 0.1, 0.002
 
 #: Prefetched messages are a fraction of a second of work.
 PREFETCH_SECONDS = 0.1
@@ -31,63 +37,135 @@ CONTACT = 0.45
 
 
 class QueueRotation:
-    """The order of the queues: a round begins with the preferred one, and leaves each when nothing is due.
+    """The order of the queues that have something due: by turns, or strictly by their place in the list.
 
-    At the end of a round the rotation is idle until a message is announced or comes due, or until the poll.
+    One claim is one turn. In a round each queue has as many turns as its weight. Siblings for low priorities
+    have turns only while no other queue has anything due. If none has, the rotation is idle until a message
+    is announced or comes due, or until the poll.
     """
 
-    def __init__(self, queues: Sequence[str], clock: Clock = time.monotonic) -> None:
-        self._queues, self._clock = list(queues), clock
-        self._index = 0
-        self._round_at = clock()
+    def __init__(
+        self,
+        queues: Sequence[str],
+        clock: Clock = time.monotonic,
+        *,
+        weights: Mapping[str, int] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._queues, self._clock, self._is_strict = list(queues), clock, strict
+        self.siblings = {low_priority_queue(queue) for queue in queues} & set(queues)
+        weights = weights or {}
+        # Each turn of a queue costs its stride, and the queue that has paid least is next.
+        round_cost = math.lcm(*weights.values())
+        self._strides = {queue: round_cost // weights.get(queue, 1) for queue in queues}
+        self._paid = dict.fromkeys(queues, 0)
+        self._last_paid = 0
+        self._places = {queue: place for place, queue in enumerate(queues)}
+        #: The number of the last turn of each queue. Of those that have paid the same, the oldest is next.
+        self._turns = {queue: place - len(self._queues) for queue, place in self._places.items()}
+        self._turn = 0
         self._due_at: dict[str, float] = {}
+        self._next_due_at = math.inf
         self._broken_until: dict[str, float] = {}
-        self.is_idle = False
+        self._ready: set[str] = set()
+        self._queue, self._is_chosen = self._queues[0], False
+        self._look_at = 0.0
+        self._has_looked = False
+        self.begin()
 
     @property
     def queue(self) -> str:
-        """The queue that is claimed from next."""
-        return self._queues[self._index]
+        """The queue that is claimed from next; while the rotation is idle, the last one."""
+        if not self._is_chosen and self._ready:
+            self._queue, self._is_chosen = min(self._ready, key=self._rank), True
+            self._last_paid = max(self._last_paid, self._paid[self._queue])
+        return self._queue
+
+    def _rank(self, queue: str) -> tuple[int, ...]:
+        is_last = queue in self.siblings
+        if self._is_strict:
+            return (is_last, self._places[queue])
+        return (is_last, self._paid[queue], self._turns[queue])
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._ready
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds until the next round."""
-        return max(0.0, self._round_at - self._clock()) if self.is_idle else 0.0
+        """Seconds until something may be due."""
+        return max(0.0, min(self._poll_at, self._next_due_at) - self._clock()) if self.is_idle else 0.0
 
-    def is_round_due(self, now: float) -> bool:
-        """Whether it is time for a round, though nothing was announced."""
-        return self.is_idle and now >= self._round_at
+    @property
+    def is_look_due(self) -> bool:
+        """Whether to look into all queues before the next claim, to know which have something due."""
+        if len(self._queues) == 1 or self.is_idle:
+            return False
+        # A more urgent queue must not wait for this one.
+        is_later = self.queue in self.siblings or (self._is_strict and self._places[self.queue] > 0)
+        return self._is_unknown or (is_later and not self._has_looked) or self._clock() >= self._look_at
 
     def begin(self) -> None:
-        """Begin a round, because a message may be due in any queue."""
-        self._index, self.is_idle = 0, False
+        """A message may be due in any queue."""
+        for queue in self._queues:
+            self.announce(queue)
+        self._is_unknown = True
+        self._poll_at = self._clock() + POLL_SECONDS
 
     def begin_if_due(self) -> None:
-        """Begin a round if it is time for it, and pass over the queues that are broken."""
-        if self.is_round_due(self._clock()):
+        """Take the queues in which a message comes due, begin if it is time for it, and leave broken ones."""
+        now = self._clock()
+        if self.is_idle and now >= self._poll_at:
             self.begin()
-        for _ in self._queues:
-            if not self.is_broken(self.queue) or self.is_idle:
-                break
-            self.has_no_more(self.queue)
+        if now >= self._next_due_at:
+            for queue in [queue for queue, at in self._due_at.items() if at <= now]:
+                self.announce(queue)
+        while not self.is_idle and self.is_broken(self.queue):
+            self._leave(self.queue, math.inf)
+
+    def announce(self, queue: str) -> None:
+        """A message may be due in ``queue``."""
+        if queue not in self._paid:
+            return
+        if self.is_idle:
+            self._look_later()
+        if queue not in self._ready:
+            self._ready.add(queue)
+            # The turns that it did not need are no credit.
+            self._paid[queue] = max(self._paid[queue], self._last_paid)
+            self._is_chosen = False
+        self._set_due(queue, math.inf)
+
+    def has_more(self, queue: str) -> None:
+        """A claim has taken its turn, and more is due in ``queue``."""
+        self._pay(queue)
+        self.announce(queue)
 
     def has_no_more(self, queue: str, next_due_seconds: float | None = None) -> None:
-        """Leave ``queue`` if it is the current one: nothing is due, or only after that many seconds."""
+        """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds."""
+        self._pay(queue)
         now = self._clock()
-        self._due_at[queue] = math.inf if next_due_seconds is None else now + next_due_seconds
-        if queue != self.queue:
-            return  # A new round has begun since the claim.
-        if self._index + 1 < len(self._queues):
-            self._index, self.is_idle = self._index + 1, False
-            return
-        self._index, self.is_idle = 0, True
-        self._round_at = min([now + POLL_SECONDS, *self._due_at.values()])
+        self._leave(queue, math.inf if next_due_seconds is None else now + next_due_seconds)
+        if len(self._queues) == 1:
+            self._poll_at = now + POLL_SECONDS
+
+    def looked(self, looks: Sequence[Look]) -> None:
+        """Learn from a look into all queues."""
+        now = self._clock()
+        self._is_unknown, self._has_looked = False, True
+        self._poll_at = now + POLL_SECONDS
+        self._look_later()
+        for found in looks:
+            if found.is_due or (found.is_missing and found.queue not in self.siblings):
+                self.announce(found.queue)
+            else:
+                due = found.next_due_seconds
+                self._leave(found.queue, math.inf if due is None else now + due)
 
     def comes_due(self, queue: str, seconds: float) -> None:
         """A message of ``queue`` comes due then, because it was settled so."""
         at = self._clock() + seconds
-        self._due_at[queue] = min(at, self._due_at.get(queue, at))
-        self._round_at = min(self._round_at, at)
+        self._set_due(queue, min(at, self._due_at.get(queue, at)))
 
     def breaks(self, queue: str) -> None:
         """Redis refuses calls on this queue: the others must not wait for it."""
@@ -95,6 +173,26 @@ class QueueRotation:
 
     def is_broken(self, queue: str) -> bool:
         return bool(self._broken_until) and self._clock() < self._broken_until.get(queue, 0.0)
+
+    def _pay(self, queue: str) -> None:
+        self._turn += 1
+        self._turns[queue] = self._turn
+        self._paid[queue] = max(self._paid[queue], self._last_paid) + self._strides[queue]
+        self._is_chosen = self._has_looked = False
+
+    def _leave(self, queue: str, due_at: float) -> None:
+        self._ready.discard(queue)
+        self._is_chosen = False
+        self._set_due(queue, due_at)
+
+    def _look_later(self) -> None:
+        self._look_at = self._clock() + LOOK_SECONDS + len(self._queues) * LOOK_SECONDS_EACH
+
+    def _set_due(self, queue: str, at: float) -> None:
+        before = self._due_at.get(queue, math.inf)
+        if at != before:
+            self._due_at[queue] = at
+            self._next_due_at = at if at < self._next_due_at else min(self._due_at.values())
 
 
 class Prefetch:

@@ -160,7 +160,7 @@ class Slot:
 class SharedMemory:
     """One slot for each child of a worker. It must exist before the processes are forked.
 
-    ``queues`` are those of the worker, in order of preference. Each process has its own copy of the list.
+    ``queues`` are those of the worker, in their order. Each process has its own copy of the list.
     The list only grows, so a queue keeps its number.
     """
 

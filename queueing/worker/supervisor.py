@@ -121,7 +121,7 @@ class Supervisor:
         gc.freeze()
         logger.info(
             "worker %s: %s, %d processes of %d threads", self.config.WORKER_NAME,
-            ", ".join(self.config.queues), self.config.PROCESSES, self.config.THREADS,
+            queues_in_words(self.config), self.config.PROCESSES, self.config.THREADS,
         )  # fmt: skip
         emit(worker_started, Supervisor, worker=self.config.WORKER_NAME, queues=list(self.config.queues))
         pause_seconds = 0.0
@@ -314,3 +314,10 @@ class Supervisor:
                 kill(self.keeper_pid)
                 return
             self._signals.wait(0.1)
+
+
+def queues_in_words(config: Config) -> str:
+    """The queues of a worker, with the weights above 1, for the log."""
+    weights = config.weights
+    names = [f"{queue}:{weights[queue]}" if queue in weights else queue for queue in config.queues]
+    return ", ".join(names) + (" strictly in this order" if config.strict and len(names) > 1 else "")

@@ -25,11 +25,16 @@ from queueing.worker.supervisor import Supervisor
 
 logger = logging.getLogger("queueing.worker")
 
+#: The most turns of one queue in a round.
+MAX_WEIGHT = 100
+
 HELP = """\
 Process the messages of queues with the code that is registered for them.
 
   manage.py runworker                      every queue for which there is code here
-  manage.py runworker urgent mail          two queues; "mail" when "urgent" has nothing
+  manage.py runworker urgent mail          two queues, by turns
+  manage.py runworker urgent:4 mail        four turns of "urgent" for each of "mail"
+  manage.py runworker --strict urgent mail   "mail" only if "urgent" has nothing
   manage.py runworker --processes 2 --threads 8
   manage.py runworker --burst              what is due now, then exit
 
@@ -63,7 +68,15 @@ class Command(BaseCommand):
             config = get_conf()
         except ImproperlyConfigured:  # The system checks, which come next, report the problem.
             config = Config()
-        parser.add_argument("queues", nargs="*", metavar="QUEUE", help="queues in order of preference")
+        parser.add_argument(
+            "queues", nargs="*", metavar="QUEUE[:WEIGHT]",
+            help=f"queues, each with its turns in a round, 1 to {MAX_WEIGHT}; without one 1",
+        )  # fmt: skip
+        parser.add_argument(
+            "--strict",
+            action="store_true",
+            help="take from a queue only if nothing is due in those before it, instead of by turns",
+        )
         _add_capacity(parser, config)
         _add_ending(parser, config)
         _add_output(parser, config)
@@ -78,7 +91,8 @@ class Command(BaseCommand):
             use_json()
         steady()
         handlers.discover()
-        queues, takes_new_queues = _queues(options["queues"])
+        weights = _weights(options["queues"], strict=options["strict"])
+        queues, takes_new_queues = _queues(list(weights))
         periodic.schedules()  # A mistake in a schedule ends the worker here.
         config = replace(
             config,
@@ -86,6 +100,8 @@ class Command(BaseCommand):
             HEALTH_FILE=_health_file(config.HEALTH_FILE),
             LEASE=max(0.5, config.LEASE),
             queues=queues,
+            weights={queue: weight for queue, weight in weights.items() if weight > 1},
+            strict=options["strict"],
             takes_new_queues=takes_new_queues,
             burst=options["burst"],
             parent=options["parent"],
@@ -154,6 +170,21 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
         help="touch this file every six seconds while the worker lives and Redis answers, for a probe that "
         "looks at its age (HEALTH_FILE: none)",
     )  # fmt: skip
+
+
+def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
+    """The queues that are named, with their weights. Raises ``CommandError``."""
+    weights: dict[str, int] = {}
+    for text in named:
+        queue, has_weight, weight = text.partition(":")
+        if has_weight and strict:
+            raise CommandError(f"{text}: with --strict a queue has no weight, only its place.")
+        if has_weight and not (weight.isascii() and weight.isdecimal() and 1 <= int(weight) <= MAX_WEIGHT):
+            raise CommandError(f"{text}: the weight must be a whole number from 1 to {MAX_WEIGHT}.")
+        number = int(weight or 1)
+        if weights.setdefault(queue, number) != number:
+            raise CommandError(f"{queue} is named with the weights {weights[queue]} and {number}.")
+    return weights
 
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:

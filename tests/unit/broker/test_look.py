@@ -2,7 +2,8 @@
 
 import pytest
 
-from queueing.broker.leases import Lane, Look, look
+from queueing.broker import leases
+from queueing.broker.leases import Lane, Look
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.messages import Draft
@@ -13,12 +14,16 @@ def any_client(request: pytest.FixtureRequest) -> QueueClient:
     return request.getfixturevalue("client" if request.param == "redis" else "fake_client")
 
 
+def look(client: QueueClient, queues: list[str]) -> list[Look]:
+    return leases.read_look(queues, client.session.call(leases.look(client.session, queues)))
+
+
 def test_it_tells_what_is_due_when_and_what_is_not_there(any_client: QueueClient):
     for queue in ("empty", "due", "later"):
         any_client.create_queue(queue)
     any_client.send_message("due", "now")
     any_client.send_message("later", "in a minute", delay=60)
-    empty, due, later, missing = look(any_client.session, ["empty", "due", "later", "missing"])
+    empty, due, later, missing = look(any_client, ["empty", "due", "later", "missing"])
     assert empty == Look("empty", False, False, None)
     assert due == Look("due", True, False, None)
     assert missing == Look("missing", False, True, None)
@@ -29,7 +34,7 @@ def test_it_tells_what_is_due_when_and_what_is_not_there(any_client: QueueClient
 def test_what_is_urgent_and_sleeps_is_due_when_it_wakes(any_client: QueueClient):
     any_client.create_queue("q")
     any_client.send_messages("q", [Draft(body="later", delay_ms=60_000, priority=5)])
-    [found] = look(any_client.session, ["q"])
+    [found] = look(any_client, ["q"])
     assert not found.is_due
     assert 50 < found.next_due_seconds <= 60
 
@@ -40,10 +45,10 @@ def test_a_lease_that_has_ended_is_for_a_claim_to_give_back(any_client: QueueCli
     any_client.session.call_each(
         [Lane(any_client.session, Config(LEASE=60), "a", "q").claim(1, suspects="take")]
     )
-    [held] = look(any_client.session, ["q"])
+    [held] = look(any_client, ["q"])
     assert not held.is_due
     any_client.redis.zadd(any_client.keys.leases("q"), {"a q": 1})
-    [ended] = look(any_client.session, ["q"])
+    [ended] = look(any_client, ["q"])
     assert ended.is_due
 
 
@@ -51,4 +56,4 @@ def test_a_queue_that_is_spoilt_hides_no_other(any_client: QueueClient):
     any_client.create_queue("spoilt")
     any_client.create_queue("q")
     any_client.redis.set("rsmq:spoilt", "no sorted set")
-    assert [found.is_due for found in look(any_client.session, ["spoilt", "q"])] == [True, False]
+    assert [found.is_due for found in look(any_client, ["spoilt", "q"])] == [True, False]

@@ -3,6 +3,11 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from queueing import handlers
+from queueing.conf import Config
+from queueing.management.commands import runworker
+from queueing.worker.supervisor import Supervisor, queues_in_words
+
 
 def test_a_named_queue_without_handler_stops_the_worker_with_a_sentence(shared_client):
     with pytest.raises(CommandError, match=r'@handler\("nowhere"\)'):
@@ -42,3 +47,58 @@ def test_the_help_tells_what_a_signal_does_and_each_default(capsys):
         "LOG_FORMAT: text",
     ):
         assert name in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["urgent:0"], "urgent:0: the weight must be a whole number from 1 to 100."),
+        (["urgent:101"], "urgent:101: the weight must be a whole number from 1 to 100."),
+        (["urgent:"], "urgent:: the weight must be a whole number from 1 to 100."),
+        (["urgent:-1"], "urgent:-1: the weight must be a whole number from 1 to 100."),
+        (["urgent:1.5"], "urgent:1.5: the weight must be a whole number from 1 to 100."),
+        (["urgent:many"], "urgent:many: the weight must be a whole number from 1 to 100."),
+        (["urgent:4", "mail", "urgent:2"], "urgent is named with the weights 4 and 2."),
+        (
+            ["--strict", "urgent:4"],
+            "urgent:4: with --strict a queue has no weight, only its place in the list.",
+        ),
+    ],
+)
+def test_a_weight_that_makes_no_sense_is_refused_in_a_sentence(options, sentence):
+    with pytest.raises(CommandError) as refused:
+        call_command("runworker", *options)
+    assert str(refused.value) == sentence
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[Config]:
+    """The configurations of the workers that the command starts."""
+    found: list[Config] = []
+
+    class Started(Supervisor):
+        def run(self) -> int:
+            found.append(self.config)
+            return 0
+
+    monkeypatch.setattr(runworker, "Supervisor", Started)
+    monkeypatch.setattr(handlers, "_handlers", {})
+    for queue in ("mail", "urgent"):
+        handlers.handler(queue)(lambda message: None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["urgent:4", "mail:1"], "urgent:4, mail"),
+        (["mail"], "mail"),
+        (["urgent", "mail", "urgent"], "urgent, mail"),
+        (["--strict", "urgent", "mail"], "urgent, mail strictly in this order"),
+    ],
+)
+def test_a_worker_names_its_queues_with_their_weights(started, shared_client, options, words):
+    with pytest.raises(SystemExit):
+        call_command("runworker", *options)
+    [config] = started
+    assert queues_in_words(config) == words
