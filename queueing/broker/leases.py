@@ -4,14 +4,14 @@ Every call of a lane has a number, and a call repeated with its number returns w
 did: so a lost reply orphans nothing and runs nothing twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 from queueing.conf import Config
-from queueing.exceptions import QueueNotFound
+from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import Message
 
 from . import decode, replies
@@ -172,11 +172,23 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
     return Look(queue, False, False, max(0, due_ms - now_ms) / 1000 if due_ms else None)
 
 
-def extend(session: Session, conf: Config, queue: str, children: Iterable[str]) -> list[str]:
-    """Extend what these children hold of ``queue``; the ids that others have taken over."""
-    lanes = [lane_name(child, queue) for child in children]
-    call = _room_call(session, conf, "extend", queue, int(conf.LEASE * 1000), *lanes)
-    return list(map(decode.text, session.call(call)[1:]))
+def extend(
+    session: Session, conf: Config, held: Mapping[str, Iterable[str]]
+) -> dict[str, list[str] | QueueError]:
+    """Extend what children hold: ``held`` has the children of each queue. One round trip.
+
+    Returns for each queue the ids that others have taken over, or its error.
+    """
+    lease_ms = int(conf.LEASE * 1000)
+    calls = [
+        _room_call(session, conf, "extend", queue, lease_ms, *(lane_name(child, queue) for child in children))
+        for queue, children in held.items()
+    ]
+    replies = session.call_each(calls)
+    return {
+        queue: reply if isinstance(reply, QueueError) else list(map(decode.text, reply[1:]))
+        for queue, reply in zip(held, replies, strict=True)
+    }
 
 
 def abandon(

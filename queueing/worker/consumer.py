@@ -7,7 +7,7 @@ share one round trip. A call that failed is kept as it was and repeated, so a lo
 import logging
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -80,7 +80,9 @@ class Consumer:
         self._missing: str | None = None
         #: The last error of each queue that does not work.
         self._faults: dict[str, str] = {}
-        self._held = self._claims = 0
+        #: How many messages it holds of each queue.
+        self._held: Counter[str] = Counter()
+        self._claims = 0
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
         self._resume_at = 0.0
@@ -125,7 +127,7 @@ class Consumer:
             self._create_missing()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
-            self.slot.hold(self._held + self._exchange.asked, self._claims)
+            self._show_held(self._exchange)
             replies = self._run(self._exchange.calls)
         except QueueUnavailable as error:
             return self.outage.continues(error)
@@ -230,8 +232,17 @@ class Consumer:
             self._read_look(replies[-1])
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
-        self.slot.hold(self._held, self._claims)
+        self._show_held()
         self._emit_ended()
+
+    def _show_held(self, exchange: Exchange | None = None) -> None:
+        """Show the keeper what is held, with all that the claim of ``exchange`` may take."""
+        queues = {queue for queue, count in self._held.items() if count}
+        asked = 0
+        if exchange and exchange.claiming:
+            queues.add(exchange.claiming.queue)
+            asked = exchange.asked
+        self.slot.hold(self._held.total() + asked, self._claims, queues)
 
     def _emit_ended(self) -> None:
         """Send the signals for settled deliveries, after the claim is in hand: a receiver may be slow."""
@@ -254,7 +265,7 @@ class Consumer:
     def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
         refused = lane.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
-        self._held -= len(outcomes)
+        self._held[lane.queue] -= len(outcomes)
         self.has_settled = self._has_settled_since_look = True
         for outcome in outcomes:
             if outcome.id in refused:
@@ -277,9 +288,9 @@ class Consumer:
             self._misses(lane.queue)
             return
         self.server_clock.set(batch.now_ms)
-        self._held += len(batch.deliveries)
+        self._held[lane.queue] += len(batch.deliveries)
         self.taken += len(batch.deliveries)
-        self.slot.hold(self._held, self._claims)
+        self._show_held()
         self.pool.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child

@@ -154,20 +154,21 @@ class Keeper:
             self._recorder.wake()
 
     def _extend(self, now: float) -> None:
-        names = [child.name for child in self.children.values() if child.slot.held and not child.is_stopped]
-        if names:
-            for queue in self.memory.queues:
-                self._extend_queue(queue, names)
-
-    def _extend_queue(self, queue: str, names: list[str]) -> None:
-        try:
-            for id in leases.extend(self.client.session, self.config, queue, names):
+        holding = [child for child in self.children.values() if child.slot.held and not child.is_stopped]
+        held = {
+            queue: names
+            for queue in self.memory.queues
+            if (names := [child.name for child in holding if child.slot.holds_of(queue)])
+        }
+        if not held:
+            return
+        for queue, lost in leases.extend(self.client.session, self.config, held).items():
+            if isinstance(lost, QueueError):
+                # It is about this queue. The leases of the others are extended.
+                self._guard.report(lost)
+                continue
+            for id in lost:
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
-        except QueueUnavailable:
-            raise
-        except BaseException as error:
-            # It is about this queue. The leases of the others are extended.
-            self._guard.report(error)
 
     def _write_heartbeat(self, now: float) -> None:
         if now >= self._next_heartbeat:

@@ -23,6 +23,8 @@ ORDERS = struct.Struct("=BB")
 #: Length of the id, id, start by the server's clock in ms, end of the time limit by the monotonic clock,
 #: time limit in seconds, rc, failed, crashed, number of the queue.
 CELL = struct.Struct(f"=B{ID_BYTES}sdddqqqH")
+#: Queues with bits of their own that may be added to those at the start. Further ones share the last bit.
+MORE_QUEUES = 64
 LIMIT = struct.Struct("=dd")
 _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
 
@@ -87,31 +89,51 @@ class Mark:
 
 
 class Slot:
-    """The part of one child: how many messages it holds, whether it ever claimed, what runs, its orders."""
+    """The part of one child: what it holds, whether it ever claimed, what runs, its orders.
 
-    def __init__(self, memory: mmap.mmap, offset: int, threads: int, queues: dict[str, int]) -> None:
-        self._memory, self._offset, self._threads = memory, offset, threads
+    ``bits`` is how many queues have a bit, which is set while the child holds a message of the queue.
+    """
+
+    def __init__(
+        self, memory: mmap.mmap, offset: int, threads: int, queues: dict[str, int], bits: int
+    ) -> None:
+        self._memory, self._offset, self._queues = memory, offset, queues
+        self._size, self._bits = self.size(threads, bits), bits
         self._orders = offset + HEAD.size
-        cells = self._orders + ORDERS.size
+        self._held_queues = self._orders + ORDERS.size
+        cells = self._held_queues + _bytes(bits)
         self.marks = [Mark(memory, cells + CELL.size * thread, queues) for thread in range(threads)]
         #: Wakes the child for a new order.
         self.waker = Waker()
 
     @staticmethod
-    def size(threads: int) -> int:
-        return HEAD.size + ORDERS.size + CELL.size * threads
+    def size(threads: int, bits: int) -> int:
+        return HEAD.size + ORDERS.size + _bytes(bits) + CELL.size * threads
 
     def clear(self) -> None:
         """Prepare it for a new child, which is quiet if the last one was."""
         was_quiet = self.is_quiet
-        self._memory[self._offset : self._offset + self.size(self._threads)] = bytes(self.size(self._threads))
+        self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet
 
     # --- written by the child -----------------------------------------------------------------
 
-    def hold(self, count: int, claims: int) -> None:
-        """The child holds ``count`` messages, after ``claims`` claims that Redis answered."""
+    def hold(self, count: int, claims: int, queues: Iterable[str] = ()) -> None:
+        """The child holds ``count`` messages of ``queues``, after ``claims`` claims that Redis answered."""
         HEAD.pack_into(self._memory, self._offset, count, claims)
+        mask = 0
+        for queue in queues:
+            mask |= 1 << self._bit(queue)
+        end = self._held_queues + _bytes(self._bits)
+        self._memory[self._held_queues : end] = mask.to_bytes(_bytes(self._bits), "little")
+
+    def holds_of(self, queue: str) -> bool:
+        """Whether the child may hold a message of ``queue``."""
+        byte, bit = divmod(self._bit(queue), 8)
+        return bool(self._memory[self._held_queues + byte] >> bit & 1)
+
+    def _bit(self, queue: str) -> int:
+        return min(self._queues[queue], self._bits - 1)
 
     @property
     def held(self) -> int:
@@ -167,9 +189,10 @@ class SharedMemory:
     def __init__(self, processes: int, threads: int, queues: Iterable[str] = ()) -> None:
         self.queues = list(queues)
         self._numbers = {queue: number for number, queue in enumerate(self.queues)}
-        size = Slot.size(threads)
+        bits = len(self.queues) + MORE_QUEUES
+        size = Slot.size(threads, bits)
         memory = mmap.mmap(-1, size * processes)
-        self.slots = [Slot(memory, index * size, threads, self._numbers) for index in range(processes)]
+        self.slots = [Slot(memory, index * size, threads, self._numbers, bits) for index in range(processes)]
 
     def add_queues(self, queues: Iterable[str]) -> list[str]:
         """Append queues in this process, and those that are forked from it later. Returns the new ones."""
@@ -178,3 +201,7 @@ class SharedMemory:
             self._numbers[queue] = len(self.queues)
             self.queues.append(queue)
         return added
+
+
+def _bytes(bits: int) -> int:
+    return (bits + 7) // 8

@@ -124,10 +124,10 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
     any_client.change_message_visibility("work", lost, 0)
     any_client.receive_message("work")
     before = any_client.peek_message("work", kept).due_ms
-    assert extend(any_client.session, conf, "work", ["a"]) == [lost]
+    assert extend(any_client.session, conf, {"work": ["a"]}) == {"work": [lost]}
 
     def moved():
-        extend(any_client.session, conf, "work", ["a"])
+        extend(any_client.session, conf, {"work": ["a"]})
         return any_client.peek_message("work", kept).due_ms > before
 
     eventually(moved, what="a later end of the lease")
@@ -294,7 +294,7 @@ def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, ha
     for id in (first, third):
         any_client.change_message_visibility("work", id, 0)
         any_client.receive_message("work", vt=60)
-    extend(any_client.session, Config(LEASE=9), "work", ["a"])
+    extend(any_client.session, Config(LEASE=9), {"work": ["a"]})
     again = child.lane.read_claim(child.run(call))
     assert [delivery.message.id for delivery in again.deliveries] == [second]
 

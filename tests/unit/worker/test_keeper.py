@@ -37,7 +37,7 @@ def keeper(own_connection: redis.Redis) -> Iterator[Keeper]:
     config = Config(URL=url, LEASE=10, WORKER_NAME="worker", queues=("work",))
     Hand(client, config, "child").claim(1)
     memory = SharedMemory(1, 1, ("work",))
-    memory.slots[0].hold(1, 1)
+    memory.slots[0].hold(1, 1, ["work"])
     orders, end = os.pipe()
     keeper = Keeper(config, memory=memory, orders=orders, waker=Waker(), new_queues=Waker(), birth=Birth())
     keeper.children["child"] = ChildProcess("child", None, memory.slots[0])
@@ -75,3 +75,20 @@ def test_a_queue_that_cannot_be_extended_is_reported_once(
     keeper.step(monotonic())
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1
+
+
+def test_one_turn_extends_only_what_is_held_in_one_round_trip(keeper: Keeper, own_connection: redis.Redis):
+    keeper.memory.add_queues(f"empty{number}" for number in range(200))
+    keeper.step(monotonic())
+    trips: list[list[str]] = []
+    call_each = keeper.client.session.call_each
+    keeper.client.session.call_each = lambda calls: (
+        trips.append([queue for call in calls for queue in call.queues]) or call_each(calls)
+    )
+    before = lease_end(own_connection)
+    eventually(lambda: keeper.step(monotonic()) and lease_end(own_connection) > before)
+    assert trips == [["work"]] * len(trips)
+    keeper.memory.slots[0].hold(0, 1)
+    trips.clear()
+    keeper.step(monotonic())
+    assert trips == []

@@ -6,7 +6,7 @@ import pytest
 
 from queueing.broker.leases import Delivery
 from queueing.messages import Message
-from queueing.worker.shared_memory import Recycle, SharedMemory
+from queueing.worker.shared_memory import MORE_QUEUES, Recycle, SharedMemory
 
 
 def delivery(queue: str) -> Delivery:
@@ -21,12 +21,13 @@ def test_a_process_reads_what_its_fork_has_marked():
     slot = memory.slots[1]
     pid = os.fork()
     if not pid:
-        slot.hold(3, 7)
+        slot.hold(3, 7, ["mail", "crew"])
         slot.marks[0].start(delivery("crowd"), 5.0)
         slot.marks[0].limit(60.0, 10.0)
         os._exit(0)
     os.waitpid(pid, 0)
     assert (slot.held, slot.claims, memory.slots[0].held) == (3, 7, 0)
+    assert [queue for queue in memory.queues if slot.holds_of(queue)] == ["mail", "crew"]
     [running] = slot.running()
     assert (running.id, running.queue, running.failed, running.crashed) == ("i" * 32, 2, 2, 1)
     assert [slot.overdue(now) for now in (59.9, 60.0)] == [[], [running]]
@@ -40,3 +41,14 @@ def test_a_new_child_has_the_order_to_be_quiet_and_no_other():
     assert slot.recycle_reason == Recycle.NEW_QUEUES
     slot.clear()
     assert (slot.is_quiet, slot.recycle_reason, slot.held) == (True, Recycle.NO, 0)
+
+
+def test_queues_beyond_the_room_count_as_held_together():
+    memory = SharedMemory(1, 1, ["first"])
+    [slot] = memory.slots
+    many = memory.add_queues(f"q{number}" for number in range(2 * MORE_QUEUES))
+    slot.hold(1, 1, ["first", many[-1]])
+    held = [queue for queue in memory.queues if slot.holds_of(queue)]
+    assert held == ["first", *many[MORE_QUEUES - 1 :]]
+    slot.hold(0, 1)
+    assert not any(map(slot.holds_of, memory.queues))
