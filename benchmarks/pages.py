@@ -179,9 +179,9 @@ class Pages:
 
 def forget_all() -> None:
     """Forget all data that pages share for some seconds."""
-    from queueing.resilience.single_flight import Shared
+    from queueing.resilience.single_flight import SingleFlight
 
-    for shared in [found for found in gc.get_objects() if isinstance(found, Shared)]:
+    for shared in [found for found in gc.get_objects() if isinstance(found, SingleFlight)]:
         shared.forget()
 
 

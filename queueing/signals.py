@@ -5,7 +5,7 @@ Connect receivers in ``AppConfig.ready`` or in a ``handlers.py``, so that every 
 The comment above each signal has its arguments and the moment at which it is sent. Their types are:
 
 - ``context``: a ``queueing.context.Context``
-- ``outcome``: a ``queueing.broker.outcomes.Outcome``, whose ``event`` is the state
+- ``outcome``: an ``Outcome``, whose ``event`` is the state
 - ``queue``, ``worker``, ``child``: names
 - ``ids``, ``queues``: lists of texts
 - ``messages``: a sequence of texts and ``Draft`` objects
@@ -25,7 +25,7 @@ from django.dispatch import Signal
 from .broker.outcomes import Outcome, State
 
 __all__ = [
-    "child_started", "child_stopping", "job_dead", "job_finished", "job_retrying", "job_started",
+    "Outcome", "child_started", "child_stopping", "job_dead", "job_finished", "job_retrying", "job_started",
     "message_sent", "worker_started", "worker_stopping",
 ]  # fmt: skip
 

@@ -32,7 +32,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from . import conf, get_client, handlers
 from .broker import task_queues
-from .broker.leases import Delivery, Lane
+from .broker.leases import Delivery, QueueLease
 from .broker.outcomes import Outcome, State
 from .client import QueueClient
 from .client.default import use_client
@@ -108,7 +108,7 @@ class _Taker:
         # No keeper renews the lease while a test is stopped in a debugger.
         config = replace(conf.get_conf(), LEASE=3600.0)
         self._client, self._queue = client, queue
-        self._lane = Lane(client.session, config, f"test-{time.monotonic_ns()}", queue)
+        self._lease = QueueLease(client.session, config, f"test-{time.monotonic_ns()}", queue)
         self._processor = _Here(_Desk(), max_attempts=config.MAX_ATTEMPTS, now_ms=lambda: time.time() * 1000)
         [slot] = SharedMemory(1, 1, (queue,)).slots
         [self._mark] = slot.marks
@@ -118,11 +118,11 @@ class _Taker:
         with suppress(QueueNotFound):
             if delayed:
                 self._bring_forward()
-            reply = self._client.session.call(self._lane.claim(1, suspects="take"))
-            for delivery in self._lane.read_claim(reply).deliveries:
+            reply = self._client.session.call(self._lease.claim(1, suspects="take"))
+            for delivery in self._lease.read_claim(reply).deliveries:
                 outcome = self._processor.process(delivery, self._mark)
                 self._mark.finish()
-                self._client.session.call(self._lane.settle([outcome]))
+                self._client.session.call(self._lease.settle([outcome]))
                 return outcome
         return None
 

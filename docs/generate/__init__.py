@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "client": api.client,
     "exceptions": api.exceptions,
     "signals": signals.table,
+    "outcome": signals.outcome,
     "metrics": metrics.table,
     "permissions": permissions.table,
     "checks": checks.table,

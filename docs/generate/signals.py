@@ -6,7 +6,7 @@ import re
 
 from django.dispatch import Signal
 
-from . import text
+from . import api, text
 
 MODULE = "queueing.signals"
 
@@ -17,6 +17,12 @@ def table() -> str:
     rows = [(f"`{name}`", *_described(comment)) for name, comment in _comments().items()]
     about = text.prose(inspect.cleandoc(module.__doc__ or ""))
     return f"{about}\n\n{text.table(('signal', 'arguments', 'sent'), rows)}\n"
+
+
+def outcome() -> str:
+    """The argument of the signals about an end."""
+    module = importlib.import_module(MODULE)
+    return api.entry(f"{MODULE}.Outcome", module.Outcome, 2)
 
 
 def found() -> list[str]:

@@ -15,7 +15,7 @@ import queueing
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 from queueing.monitoring import alerts
-from queueing.resilience.single_flight import Reading, Shared
+from queueing.resilience.single_flight import Reading, SingleFlight
 
 from .base import Action, ConsoleAdmin, address, figures_or_trouble, trouble_of
 from .overview import console_alerts
@@ -65,7 +65,7 @@ class RowPage(ConsoleAdmin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._shared: Shared[QueueClient, Any] = Shared(self.read, most=2)
+        self._shared: SingleFlight[QueueClient, Any] = SingleFlight(self.read, most=2)
 
     # --- what a page fills in ------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The worker's side of the wire: claim, settle, extend and abandon what a child holds of a queue.
 
-Every call of a lane has a number, and a call repeated with its number returns what the first one
+Every call of a lease has a number, and a call repeated with its number returns what the first one
 did: so a lost reply orphans nothing and runs nothing twice.
 """
 
@@ -24,7 +24,7 @@ from .timings import tally
 CLAIM_BYTES = 1_000_000
 #: The ends of a message of which no delivery has ended with a word.
 FRESH = b"0 0 0"
-#: The number of a settle after which a lane makes no other.
+#: The number of a settle that is the last one of its lease.
 LAST_SETTLE = 10**12
 
 
@@ -78,17 +78,17 @@ class Batch:
         return 0 < self.next_due_ms <= self.now_ms
 
 
-def lane_name(child: str, queue: str) -> str:
+def lease_name(child: str, queue: str) -> str:
     """The field of ``held`` for what ``child`` holds of ``queue``."""
     return f"{child} {queue}"
 
 
-class Lane:
-    """One child on one queue: it makes the calls and reads the replies, the consumer sends them."""
+class QueueLease:
+    """What one child holds of one queue, a lane in Redis: makes the calls and reads the replies."""
 
     def __init__(self, session: Session, conf: Config, child: str, queue: str) -> None:
         self.session, self.conf, self.queue = session, conf, queue
-        self.child, self.name = child, lane_name(child, queue)
+        self.child, self.name = child, lease_name(child, queue)
         self._claims = self._settles = 0
 
     def claim(self, count: int, *, suspects: str) -> QueueCall:
@@ -103,7 +103,7 @@ class Lane:
         return _room_call(self.session, self.conf, "claim", self.queue, *args)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """Settle deliveries of this lane. The call may be repeated as it is."""
+        """Settle deliveries of this lease. The call may be repeated as it is."""
         self._settles += 1
         return self._settle(self._settles, outcomes)
 
@@ -181,7 +181,9 @@ def extend(
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
-        _room_call(session, conf, "extend", queue, lease_ms, *(lane_name(child, queue) for child in children))
+        _room_call(
+            session, conf, "extend", queue, lease_ms, *(lease_name(child, queue) for child in children)
+        )
         for queue, children in held.items()
     ]
     replies = session.call_each(calls)
@@ -198,7 +200,7 @@ def abandon(
 
     What is in ``started`` counts a crash; the rest is released.
     """
-    args = (lane_name(child, queue), reason, conf.MAX_CRASHES, *started)
+    args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
 
 

@@ -118,16 +118,23 @@ ENDS = {state.value: state for state in State if state.ends_delivery}
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery: receipt (``id``, ``rc``), state (``event``), circumstances. Never changed.
+    """The end of one delivery. Code must not change it.
 
-    The receipt of a message that was cancelled before it ran is that of the delivery that it was spared.
-    Times are ms epochs by the server's clock. ``attempts`` counts the handled runs, this one
-    included; ``crashes`` those that ended with their process. ``result`` is the JSON of what the run
-    returned, empty where there is none; ``error_class`` the dotted path of the exception's class.
-    ``due_ms`` is the moment from which a first delivery had waited, 0 where it was none; it travels where
-    it is not that of the sending, which the id tells. Once it has gone through the outbox,
-    ``body_is_whole`` tells whether ``body`` is all that was sent: long ones are cut. ``is_told``: the code
-    of the run could tell of this end itself, as it could not where its process died.
+    - ``id``, ``rc``: the receipt. A message that is cancelled before it runs has that of its next delivery.
+    - ``event``: the state.
+    - ``worker``: the name of the child that held the message.
+    - ``handler``: the dotted path of the code.
+    - ``started_ms``, ``finished_ms``: ms epochs of the server's clock. ``started_ms`` is ``None`` if the code
+      did not run.
+    - ``attempts``, ``crashes``: the number of runs that ended by themselves, and of those that ended with
+      their process. Both include this run.
+    - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut it.
+    - ``error``, ``traceback``: the sentence and the stack. ``error_class`` is the dotted path of the class.
+    - ``result``: the JSON of what the run returned, or an empty text.
+    - ``delay_ms``: the back-off before the next attempt.
+    - ``due_ms``: the ms epoch from which a first delivery has waited, or 0.
+    - ``is_reported``: whether the process that ran the code reports the end. It cannot if it has died.
+    - ``log_fields``, ``exception``: for the log. They stay in the process that ran the code.
     """
 
     queue: str
@@ -147,15 +154,14 @@ class Outcome:
     error_class: str = ""
     delay_ms: int = 0
     body_is_whole: bool = True
-    is_told: bool = True
+    is_reported: bool = True
     due_ms: float = 0.0
-    #: For the log alone: they stay in the process that made them.
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     exception: BaseException | None = field(default=None, hash=False, compare=False)
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
-    """The outcomes of one lane's batch as JSON, compressed; long texts are cut."""
+    """The outcomes of one settle as JSON, compressed; long texts are cut."""
     first = outcomes[0]
     rows = [_row(outcome, with_bodies) for outcome in outcomes]
     text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
@@ -177,7 +183,7 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
     if is_whole and not (outcome.error or outcome.traceback or outcome.result or is_late):
         return row
     error, trace = outcome.error[:ERROR_CHARACTERS], outcome.traceback[-TRACEBACK_CHARACTERS:]
-    row = (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_told)
+    row = (*row, error, trace, outcome.result, outcome.error_class, is_whole, outcome.is_reported)
     return (*row, outcome.due_ms) if is_late else row
 
 
@@ -188,7 +194,7 @@ def task_numbers(outcomes: Sequence[Outcome]) -> str:
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    """Slices of one lane's batch, each of which is short enough for one entry of the outbox."""
+    """Slices of one settle's outcomes, each of which is short enough for one entry of the outbox."""
     start = characters = 0
     for index, outcome in enumerate(outcomes):
         size = len(outcome.body) + len(outcome.result)
@@ -223,7 +229,7 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
             raise Unreadable("a row of it has another number of values")
         row = (*row, *UNSAID[len(row) - FEWEST :])
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
-        error, trace, result, error_class, is_whole, is_told, due_ms = rest
+        error, trace, result, error_class, is_whole, is_reported, due_ms = rest
         _check_texts(id, handler, body, error, trace, result, error_class)
         _check_counts(rc, attempts, crashes)
         if not all(map(decode.is_number, (finished, due_ms, 0 if started is None else started))):
@@ -231,7 +237,7 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
         outcome = Outcome(
             queue, id, int(rc), _end(event), worker, handler, started, finished,
             int(attempts), int(crashes), body, error, trace, result, error_class,
-            body_is_whole=is_whole is True, is_told=is_told is not False, due_ms=due_ms,
+            body_is_whole=is_whole is True, is_reported=is_reported is not False, due_ms=due_ms,
         )  # fmt: skip
         yield replace(outcome, event=refused[id]) if id in refused else outcome
 
@@ -263,7 +269,7 @@ def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, b
             started_ms=decode.number(started[0]) or None if started else None,
             finished_ms=finished_ms, attempts=int(failed), crashes=int(crashes), body=text,
             error="" if end == State.RELEASED else ended.text("reason"),
-            body_is_whole=is_whole, is_told=False,
+            body_is_whole=is_whole, is_reported=False,
         )  # fmt: skip
 
 

@@ -72,12 +72,12 @@ class Subscription:
 class Listener:
     """Listens to the channels of a child's queues while the child is idle.
 
-    A busy child does not listen: announcements that nobody reads fill Redis' memory. ``is_teller``: it logs
-    that Redis does not let it listen.
+    A busy child does not listen: announcements that nobody reads fill Redis' memory. One listener of a worker
+    logs that Redis does not let it listen: the one with ``logs_refusal``.
     """
 
-    def __init__(self, session: Session, queues: Sequence[str], *, is_teller: bool = True) -> None:
-        self._is_teller, self._refused_until = is_teller, -math.inf
+    def __init__(self, session: Session, queues: Sequence[str], *, logs_refusal: bool = True) -> None:
+        self._logs_refusal, self._refused_until = logs_refusal, -math.inf
         self._redis = session.redis
         self._queues = {session.keys.channel(queue): queue for queue in queues}
         self._subscription: Subscription | None = None
@@ -137,8 +137,8 @@ class Listener:
     def _is_refused(self, error: driver.NoPermissionError) -> None:
         self.close()
         self._refused_until = time.monotonic() + REFUSED_SECONDS
-        if self._is_teller:
-            self._is_teller = False
+        if self._logs_refusal:
+            self._logs_refusal = False
             worker_logger.warning("%s (%s)", SUBSCRIBE_REFUSED, error)
 
 

@@ -19,7 +19,7 @@ from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.history import ownership
 from queueing.messages import QueueFigures
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 from queueing.scheduling.store import spoilt_schedules
 from queueing.text.humanize import duration, visible
 
@@ -143,7 +143,7 @@ def _read_all(client: QueueClient) -> list[Alert]:
 
 
 #: Nothing that is warned of comes or goes in less.
-_current: Shared[QueueClient, list[Alert]] = Shared(_read_all, seconds=3, most=2)
+_current: SingleFlight[QueueClient, list[Alert]] = SingleFlight(_read_all, seconds=3, most=2)
 
 
 def _untold(count: int) -> Iterator[Alert]:

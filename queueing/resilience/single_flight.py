@@ -41,7 +41,7 @@ class _Cells(Generic[Key, Value]):
     by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
 
 
-class Shared(Generic[Key, Value]):
+class SingleFlight(Generic[Key, Value]):
     """Calls ``read`` at most once in ``seconds`` for each key, however many threads call ``get``.
 
     ``QueueUnavailable`` is a result, too: the next threads do not wait for the same time-out. Each process

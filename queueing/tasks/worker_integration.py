@@ -136,7 +136,7 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
 
 def _emit_failed(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
     """Send Django's signal for a task whose code could not: its process was killed."""
-    if outcome.is_told or not is_task(outcome.body):
+    if outcome.is_reported or not is_task(outcome.body):
         return
     for resolver in of_backends:
         if resolver.serves(outcome.queue):

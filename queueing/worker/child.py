@@ -126,7 +126,7 @@ class Child:
             queues=queues,
             pool=ThreadPool(config.THREADS, processor, self.slot, self.waker),
             slot=self.slot,
-            listener=Listener(client.session, queues, is_teller=logs),
+            listener=Listener(client.session, queues, logs_refusal=logs),
             server_clock=clock,
             log=OutcomeLog(log_jobs=config.LOG_JOBS),
             outage=RedisOutage(config.LEASE, logs=logs),

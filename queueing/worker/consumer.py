@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from queueing.broker.leases import Delivery, Lane, look, read_look
+from queueing.broker.leases import Delivery, QueueLease, look, read_look
 from queueing.broker.outcomes import Outcome, State, parts
 from queueing.broker.pubsub import POLL_SECONDS, Listener
 from queueing.broker.scripts import Call, QueueCall
@@ -45,12 +45,12 @@ BUSY_SECONDS = 1.0
 
 @dataclass
 class Exchange:
-    """One round trip: what is settled, lane by lane, then a look, or the lane on which is claimed."""
+    """One round trip: what is settled, lease by lease, then a look, or the lease on which is claimed."""
 
     calls: list[Call | QueueCall] = field(default_factory=list)
-    settled: list[tuple[Lane, Sequence[Outcome]]] = field(default_factory=list)
+    settled: list[tuple[QueueLease, Sequence[Outcome]]] = field(default_factory=list)
     looks: bool = False
-    claiming: Lane | None = None
+    claiming: QueueLease | None = None
     asked: int = 0
 
 
@@ -64,7 +64,7 @@ class Consumer:
     ) -> None:  # fmt: skip
         self.client, self.pool, self.slot, self.listener = client, pool, slot, listener
         self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
-        self.lanes = {queue: Lane(client.session, config, child, queue) for queue in queues}
+        self.leases = {queue: QueueLease(client.session, config, child, queue) for queue in queues}
         self.child = child
         self.rotation = QueueRotation(queues, clock, weights=config.weights, strict=config.strict)
         self.prefetch = Prefetch(pool.threads)
@@ -172,7 +172,7 @@ class Consumer:
             except QueueUnavailable:
                 raise  # The next claim finds that it is missing.
             except QueueError as error:
-                self._breaks(self.lanes[queue], error)
+                self._breaks(self.leases[queue], error)
 
     def _next_exchange(self) -> Exchange:
         exchange = Exchange()
@@ -185,12 +185,12 @@ class Consumer:
                 self._unsettled += outcomes
             else:
                 for part in parts(outcomes):
-                    exchange.settled.append((self.lanes[queue], part))
-                    exchange.calls.append(self.lanes[queue].settle(part))
+                    exchange.settled.append((self.leases[queue], part))
+                    exchange.calls.append(self.leases[queue].settle(part))
         self.rotation.begin_if_due()
         if self.rotation.is_look_due and self._room():
             exchange.looks = True
-            exchange.calls.append(look(self.client.session, list(self.lanes)))
+            exchange.calls.append(look(self.client.session, list(self.leases)))
         else:
             self._add_claim(exchange)
         return exchange
@@ -205,7 +205,7 @@ class Consumer:
         if suspects == "await" and self.pool.longest_seconds > STUCK_SECONDS:
             # Nobody knows when this child will be idle.
             suspects = "pass"
-        exchange.claiming, exchange.asked = self.lanes[self.rotation.queue], room
+        exchange.claiming, exchange.asked = self.leases[self.rotation.queue], room
         exchange.calls.append(exchange.claiming.claim(room, suspects=suspects))
 
     def _room(self) -> int:
@@ -221,13 +221,13 @@ class Consumer:
         return int(min(self.prefetch.room(self.pool.unfinished), self.taken_max - self.taken))
 
     def _read(self, exchange: Exchange, replies: list[Any]) -> None:
-        for (lane, outcomes), reply in zip(exchange.settled, replies, strict=False):
+        for (lease, outcomes), reply in zip(exchange.settled, replies, strict=False):
             if isinstance(reply, QueueError):
                 self._unsettled += outcomes
-                self._breaks(lane, reply)
+                self._breaks(lease, reply)
             else:
-                self._faults.pop(lane.queue, None)
-                self._read_settle(lane, outcomes, reply)
+                self._faults.pop(lease.queue, None)
+                self._read_settle(lease, outcomes, reply)
         if exchange.looks:
             self._read_look(replies[-1])
         if exchange.claiming:
@@ -248,7 +248,7 @@ class Consumer:
         """Send the signals for settled deliveries, after the claim is in hand: a receiver may be slow."""
         ended, self._ended = self._ended, []
         for outcome in ended:
-            if outcome.is_told:
+            if outcome.is_reported:
                 emit_finished(outcome)
         end_if_fork()
         tend_after_receivers()
@@ -260,44 +260,44 @@ class Consumer:
             logger.debug("the look failed: %s", reply)
             self.rotation.looked([])
         else:
-            self.rotation.looked(read_look(list(self.lanes), reply))
+            self.rotation.looked(read_look(list(self.leases), reply))
 
-    def _read_settle(self, lane: Lane, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
-        refused = lane.read_settle(reply)
-        self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lane.read_fullness(reply) - 1)
-        self._held[lane.queue] -= len(outcomes)
+    def _read_settle(self, lease: QueueLease, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
+        refused = lease.read_settle(reply)
+        self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lease.read_fullness(reply) - 1)
+        self._held[lease.queue] -= len(outcomes)
         self.has_settled = self._has_settled_since_look = True
         for outcome in outcomes:
             if outcome.id in refused:
                 outcome = replace(outcome, event=refused[outcome.id])
             elif outcome.delay_ms:
-                self.rotation.comes_due(lane.queue, outcome.delay_ms / 1000)
+                self.rotation.comes_due(lease.queue, outcome.delay_ms / 1000)
             self.log.write(outcome)
             self._ended.append(outcome)
 
-    def _read_claim(self, lane: Lane, asked: int, reply: list[Any] | QueueError) -> None:
+    def _read_claim(self, lease: QueueLease, asked: int, reply: list[Any] | QueueError) -> None:
         if isinstance(reply, QueueError):
-            self._breaks(lane, reply)
-            self.rotation.has_no_more(lane.queue)
+            self._breaks(lease, reply)
+            self.rotation.has_no_more(lease.queue)
             return
-        self._faults.pop(lane.queue, None)
+        self._faults.pop(lease.queue, None)
         self._claims += 1
         try:
-            batch = lane.read_claim(reply)
+            batch = lease.read_claim(reply)
         except QueueNotFound:
-            self._misses(lane.queue)
+            self._misses(lease.queue)
             return
         self.server_clock.set(batch.now_ms)
-        self._held[lane.queue] += len(batch.deliveries)
+        self._held[lease.queue] += len(batch.deliveries)
         self.taken += len(batch.deliveries)
         self._show_held()
         self.pool.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
         if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.pool.unfinished)):
-            self.rotation.has_more(lane.queue)
+            self.rotation.has_more(lease.queue)
         else:
-            self.rotation.has_no_more(lane.queue, batch.next_due_seconds)
+            self.rotation.has_no_more(lease.queue, batch.next_due_seconds)
 
     def _misses(self, queue: str) -> None:
         """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
@@ -306,16 +306,16 @@ class Consumer:
         else:
             self._missing = queue
 
-    def _breaks(self, lane: Lane, error: QueueError) -> None:
+    def _breaks(self, lease: QueueLease, error: QueueError) -> None:
         """Leave the queue alone for a while. The same error is logged once, until the queue works again."""
-        is_told = self._faults.get(lane.queue) == str(error)
-        self._faults[lane.queue] = str(error)
-        level = logging.DEBUG if is_told else logging.ERROR
-        logger.log(level, "%s: %s; tried again every %g s", lane.queue, error, BROKEN_SECONDS)
-        self.rotation.breaks(lane.queue)
+        is_reported = self._faults.get(lease.queue) == str(error)
+        self._faults[lease.queue] = str(error)
+        level = logging.DEBUG if is_reported else logging.ERROR
+        logger.log(level, "%s: %s; tried again every %g s", lease.queue, error, BROKEN_SECONDS)
+        self.rotation.breaks(lease.queue)
         # Another program may have left a key of another type.
         with suppress(QueueError):
-            sweep.mend_keys(self.client.session, lane.queue)
+            sweep.mend_keys(self.client.session, lease.queue)
 
     def _released(self, delivery: Delivery) -> Outcome:
         now_ms = self.server_clock.now_ms()

@@ -134,7 +134,7 @@ class Processor:
             error_class="" if error is None else class_path(error),
             result=result,
             delay_ms=delay_ms,
-            is_told=not isinstance(error, MayNotRunAgain),
+            is_reported=not isinstance(error, MayNotRunAgain),
             due_ms=delivery.due_ms,
             log_fields=context.log_fields,
             exception=failure,

@@ -15,7 +15,7 @@ from django.db import connections
 
 from queueing import handlers
 from queueing.broker import leases
-from queueing.broker.leases import Delivery, Lane
+from queueing.broker.leases import Delivery, QueueLease
 from queueing.broker.outcomes import Outcome
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -153,9 +153,9 @@ def settle_overdue(
 
     May be called again with the same after an error. Raises ``QueueError``.
     """
-    lane = Lane(client.session, config, child, queue)
+    lease = QueueLease(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]
-    refused = lane.read_settle(client.session.call(lane.settle_last(outcomes)))
+    refused = lease.read_settle(client.session.call(lease.settle_last(outcomes)))
     return [outcome for outcome in outcomes if outcome.id not in refused]
 
 
@@ -180,7 +180,7 @@ def _outcome(
         traceback=note,
         error_class=class_path(error),
         delay_ms=delay_ms,
-        is_told=False,
+        is_reported=False,
         exception=error,
     )
 

@@ -142,7 +142,7 @@ class Recorder:
             self._leave_to_newer(entries, now)
         # After the rows are written, because receivers may be slow, and may read them.
         for outcome in outcomes:
-            if not outcome.is_told:
+            if not outcome.is_reported:
                 emit_finished(outcome)
                 end_if_fork()
                 # A transaction that a receiver left open would swallow the history.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -28,14 +28,14 @@ def test_redis_spends_no_more_on_a_claim_when_many_messages_wait(
     _fill(client, "short", FEW)
     _fill(client, "long", count)
     short, long = (
-        Lane(client.session, Config(), "test", "short"),
-        Lane(client.session, Config(), "test", "long"),
+        QueueLease(client.session, Config(), "test", "short"),
+        QueueLease(client.session, Config(), "test", "long"),
     )
     spent_us = {short: [], long: []}
     for _ in range(CLAIMS):
         # The sides alternate, so that other load on the machine affects both.
-        for lane, spent in spent_us.items():
-            spent.append(_spent_us(client, lane))
+        for lease, spent in spent_us.items():
+            spent.append(_spent_us(client, lease))
     short_us, long_us = statistics.median(spent_us[short]), statistics.median(spent_us[long])
     figure(f"claim and settle of 10: {short_us} us of Redis with {FEW:,} waiting, {long_us} with {count:,}")
     # A step down the tree for each doubling; a search would cost many times as much.
@@ -67,12 +67,12 @@ def _fill(client: QueueClient, queue: str, count: int) -> None:
         client.send_messages(queue, ["x" * 100] * min(10_000, count - begin))
 
 
-def _spent_us(client: QueueClient, lane: Lane) -> int:
+def _spent_us(client: QueueClient, lease: QueueLease) -> int:
     """Microseconds that Redis spends on a claim of ten messages and on their settle."""
     before = _scripts_us(client)
-    [reply] = client.session.call_each([lane.claim(10, suspects="pass")])
-    batch = lane.read_claim(reply)
-    client.session.call_each([lane.settle([_done(delivery) for delivery in batch.deliveries])])
+    [reply] = client.session.call_each([lease.claim(10, suspects="pass")])
+    batch = lease.read_claim(reply)
+    client.session.call_each([lease.settle([_done(delivery) for delivery in batch.deliveries])])
     assert len(batch.deliveries) == 10
     return _scripts_us(client) - before
 

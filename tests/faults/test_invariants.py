@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State, pack
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -130,10 +130,10 @@ def _run_one(client: QueueClient, ledger: Ledger) -> str:
     """Send a message and handle it as a worker does."""
     client.create_queue("ledger")
     message_id = client.send_message("ledger", "one")
-    lane = Lane(client.session, Config(), "by-hand", "ledger")
-    client.session.call_each([lane.claim(1, suspects="take")])
+    lease = QueueLease(client.session, Config(), "by-hand", "ledger")
+    client.session.call_each([lease.claim(1, suspects="take")])
     for event in ("start", "end"):
         write(ledger.path, event, message_id, 1, "one")
     done = Outcome(queue="ledger", id=message_id, rc=1, event=State.DONE, worker="by-hand")
-    client.session.call_each([lane.settle([done])])
+    client.session.call_each([lease.settle([done])])
     return message_id

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from queueing import handlers
-from queueing.broker.leases import Batch, Delivery, Lane
+from queueing.broker.leases import Batch, Delivery, QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -29,25 +29,25 @@ def conf() -> Config:
 
 
 class Hand:
-    """A child's lane on the queue ``work``, moved by hand."""
+    """A child's lease on the queue ``work``, moved by hand."""
 
     def __init__(self, client: QueueClient, conf: Config, child: str) -> None:
         self.client, self.child = client, child
-        self.lane = Lane(client.session, conf, child, "work")
+        self.lease = QueueLease(client.session, conf, child, "work")
 
     def run(self, call) -> list:
         return self.client.session.call_each([call])[0]
 
     def claim(self, count: int = 10, *, suspects: str = "take") -> Batch:
-        return self.lane.read_claim(self.run(self.lane.claim(count, suspects=suspects)))
+        return self.lease.read_claim(self.run(self.lease.claim(count, suspects=suspects)))
 
     def settle(self, *outcomes: Outcome) -> dict[str, str]:
-        return self.lane.read_settle(self.run(self.lane.settle(outcomes)))
+        return self.lease.read_settle(self.run(self.lease.settle(outcomes)))
 
 
 @pytest.fixture
 def hand(any_client: QueueClient, conf: Config) -> Callable[..., Hand]:
-    """``hand("a")`` is the lane of a child named ``a``; the queue ``work`` exists."""
+    """``hand("a")`` is the lease of a child named ``a``; the queue ``work`` exists."""
     with suppress(QueueExists):
         any_client.create_queue("work")
     return lambda child="a", conf=conf: Hand(any_client, conf, child)

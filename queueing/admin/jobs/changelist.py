@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from queueing.admin.base import address
 from queueing.broker import rsmq_values
 from queueing.models import END_CHOICES, Job
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 from queueing.templatetags.queueing_text import visible
 
 from .criteria import Criteria
@@ -248,7 +248,7 @@ def _newest_moments(count: int) -> list[int]:
     return [(at - EPOCH) // MICROSECOND for at in newest[:count]]
 
 
-newest: Shared[int, list[int]] = Shared(_newest_moments, most=1)
+newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:

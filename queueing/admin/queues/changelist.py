@@ -29,7 +29,7 @@ from queueing.monitoring import alerts
 from queueing.monitoring.alerts import Alert
 from queueing.monitoring.rates import Rate, read_rates
 from queueing.monitoring.series import outflow as read_outflow
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 from queueing.templatetags.queueing_text import visible
 
 Column = Callable[[Queue], Any]
@@ -85,7 +85,7 @@ def _read(question: Question) -> Snapshot:
     return take(question.client, names[question.start : question.start + question.count])
 
 
-snapshots: Shared[Question, Snapshot] = Shared(_read)
+snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read)
 
 
 def question(request: HttpRequest, page_size: int) -> Question:
@@ -128,7 +128,7 @@ def _read_outflow(question: tuple[QueueClient, tuple[str, ...]]) -> dict[str, li
 
 
 #: The curves are of whole minutes: one this old shows the same.
-outflows: Shared[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None]]] = Shared(
+outflows: SingleFlight[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None]]] = SingleFlight(
     _read_outflow, seconds=20, most=8
 )
 

@@ -18,7 +18,7 @@ from queueing.broker.timings import Histogram
 from queueing.client import QueueClient
 from queueing.monitoring.charts import COUNTS, SECONDS, Chart, Series, draw
 from queueing.monitoring.series import Point, read_points
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 from queueing.templatetags.queueing_text import duration
 
 
@@ -131,7 +131,7 @@ def _working_queues(client: QueueClient) -> list[str]:
     return sorted(name for name in names if name not in dead and not is_dead_letter_queue(name))
 
 
-pasts: Shared[Question, Past] = Shared(_read, seconds=FRESH_SECONDS, most=16)
+pasts: SingleFlight[Question, Past] = SingleFlight(_read, seconds=FRESH_SECONDS, most=16)
 
 
 def _parts(past: Past) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from queueing.admin import long_actions
 from queueing.admin.jobs import job_action, search
 from queueing.broker import outbox
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
@@ -68,8 +68,8 @@ def died(client: QueueClient, *bodies: str, qname: str = "testqueue") -> list[Jo
 
 
 def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "testqueue", **more: Any) -> None:
-    lane = Lane(client.session, Config(), "host:1.1", qname)
-    batch = lane.read_claim(client.session.call_each([lane.claim(count, suspects="take")])[0])
+    lease = QueueLease(client.session, Config(), "host:1.1", qname)
+    batch = lease.read_claim(client.session.call_each([lease.claim(count, suspects="take")])[0])
     done_ms = 1_772_366_400_000.0
     ended = [
         Outcome(
@@ -78,7 +78,7 @@ def settle(client: QueueClient, event: str, count: int = 1, *, qname: str = "tes
         )
         for one in batch.deliveries
     ]  # fmt: skip
-    assert client.session.call_each([lane.settle(ended)])[0][0] == b"ok"
+    assert client.session.call_each([lease.settle(ended)])[0][0] == b"ok"
     record(client)
 
 
@@ -226,8 +226,8 @@ class TestCancel:
     def test_what_runs_or_is_gone_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "released")
-        lane = Lane(queue.session, Config(), "host:2.1", "testqueue")
-        queue.session.call_each([lane.claim(1, suspects="take")])
+        lease = QueueLease(queue.session, Config(), "host:2.1", "testqueue")
+        queue.session.call_each([lease.claim(1, suspects="take")])
         job(5)
 
         page = do(boss, "cancel", "")

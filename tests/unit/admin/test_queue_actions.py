@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from queueing.admin import long_actions
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -398,8 +398,8 @@ class TestNothingToDo:
         queue.create_queue("work-dead")
         queue.create_queue("other")
         queue.send_message("work", "runs")
-        lane = Lane(queue.session, Config(), "host:1.1", "work")
-        assert lane.read_claim(queue.session.call_each([lane.claim(1, suspects="take")])[0]).deliveries
+        lease = QueueLease(queue.session, Config(), "host:1.1", "work")
+        assert lease.read_claim(queue.session.call_each([lease.claim(1, suspects="take")])[0]).deliveries
 
     def test_it_says_so_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:
         for answer in (boss.get(f"{WORK}{action}/"), boss.post(f"{WORK}{action}/", {"ids": "d" * 32})):

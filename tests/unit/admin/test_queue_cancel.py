@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from queueing.broker import outbox
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.history import writer
@@ -67,7 +67,9 @@ def test_the_history_and_the_log_say_who_it_was(boss: Client, queue: QueueClient
 
 def test_what_somebody_has_is_left_alone_and_told(boss: Client, queue: QueueClient):
     held, hidden, free = queue.send_messages("work", ["a", "b", "c"])
-    queue.session.call_each([Lane(queue.session, Config(LEASE=60), "a", "work").claim(1, suspects="take")])
+    queue.session.call_each(
+        [QueueLease(queue.session, Config(LEASE=60), "a", "work").claim(1, suspects="take")]
+    )
     queue.receive_message("work")
     assert f"{CANCEL}?ids=" not in boss.get(f"{WORK}messages/{held}/").content.decode()
     assert confirmed(boss, held) == "Nothing was cancelled. 1 left alone: a worker holds it."

@@ -10,7 +10,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from queueing import checks, views
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -56,17 +56,17 @@ def of(samples: dict[Any, float], name: str, **labels: str) -> float:
 
 def work(client: QueueClient, *events: str, ms: float = 20.0) -> None:
     """Runs of the messages of ``testqueue``, which end so after so long."""
-    lane = Lane(client.session, Config(), "child", "testqueue")
-    [reply] = client.session.call_each([lane.claim(len(events), suspects="take")])
+    lease = QueueLease(client.session, Config(), "child", "testqueue")
+    [reply] = client.session.call_each([lease.claim(len(events), suspects="take")])
     outcomes = [
         Outcome(
             "testqueue", found.message.id, found.message.rc, State(event), "child",
             started_ms=found.message.sent + 700, finished_ms=found.message.sent + 700 + ms,
             due_ms=found.due_ms, delay_ms=60_000,
         )
-        for event, found in zip(events, lane.read_claim(reply).deliveries, strict=True)
+        for event, found in zip(events, lease.read_claim(reply).deliveries, strict=True)
     ]  # fmt: skip
-    client.session.call_each([lane.settle(outcomes)])
+    client.session.call_each([lease.settle(outcomes)])
 
 
 @pytest.mark.parametrize("path", PATHS)

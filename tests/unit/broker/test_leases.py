@@ -33,7 +33,7 @@ def test_a_claim_leases_in_order_and_counts(any_client, hand):
 def test_a_repeated_claim_returns_the_same_batch(any_client, hand):
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
-    call = child.lane.claim(2, suspects="take")
+    call = child.lease.claim(2, suspects="take")
     first, again = child.run(call), child.run(call)
     assert again[4:] == first[4:]
     assert any_client.get_queue_attributes("work").totalrecv == 2
@@ -55,9 +55,9 @@ def test_a_repeated_settle_is_recorded_once_and_refuses_the_same(any_client, han
     child = hand()
     one, two = child.claim().deliveries
     any_client.delete_message("work", two.message.id)
-    call = child.lane.settle([ended(one, "done"), ended(two, "done")])
+    call = child.lease.settle([ended(one, "done"), ended(two, "done")])
     first, again = child.run(call), child.run(call)
-    assert child.lane.read_settle(first) == child.lane.read_settle(again) == {two.message.id: "gone"}
+    assert child.lease.read_settle(first) == child.lease.read_settle(again) == {two.message.id: "gone"}
     assert len(outbox.newest(any_client.session, count=10)) == 2
 
 
@@ -65,7 +65,7 @@ def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, han
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
     [one] = child.claim(1).deliveries
-    calls = [child.lane.settle([ended(one, "done")]), child.lane.claim(1, suspects="take")]
+    calls = [child.lease.settle([ended(one, "done")]), child.lease.claim(1, suspects="take")]
     first = any_client.session.call_each(calls)
     again = any_client.session.call_each(calls)
     assert first[1][4:] == again[1][4:]
@@ -289,13 +289,13 @@ def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, ha
     first, second, third = any_client.send_messages("work", ["a", "b", "c"])
     child = hand("a", Config(LEASE=9))
     child.claim(1)
-    call = child.lane.claim(2, suspects="take")
+    call = child.lease.claim(2, suspects="take")
     child.run(call)
     for id in (first, third):
         any_client.change_message_visibility("work", id, 0)
         any_client.receive_message("work", vt=60)
     extend(any_client.session, Config(LEASE=9), {"work": ["a"]})
-    again = child.lane.read_claim(child.run(call))
+    again = child.lease.read_claim(child.run(call))
     assert [delivery.message.id for delivery in again.deliveries] == [second]
 
 

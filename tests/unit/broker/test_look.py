@@ -3,7 +3,7 @@
 import pytest
 
 from queueing.broker import leases
-from queueing.broker.leases import Lane, Look
+from queueing.broker.leases import Look, QueueLease
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.messages import Draft
@@ -43,7 +43,7 @@ def test_a_lease_that_has_ended_is_for_a_claim_to_give_back(any_client: QueueCli
     any_client.create_queue("q")
     any_client.send_message("q", "held")
     any_client.session.call_each(
-        [Lane(any_client.session, Config(LEASE=60), "a", "q").claim(1, suspects="take")]
+        [QueueLease(any_client.session, Config(LEASE=60), "a", "q").claim(1, suspects="take")]
     )
     [held] = look(any_client, ["q"])
     assert not held.is_due

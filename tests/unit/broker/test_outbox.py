@@ -192,7 +192,7 @@ class TestEntries:
         [delivery] = child.claim().deliveries
         client.redis.execute_command("ACL", "SETUSER", "default", "-xadd")
         try:
-            reply = child.run(child.lane.settle([ended(delivery, "done", attempts=1)]))
+            reply = child.run(child.lease.settle([ended(delivery, "done", attempts=1)]))
         finally:
             client.redis.execute_command("ACL", "SETUSER", "default", "+xadd")
         assert isinstance(reply, QueueError)

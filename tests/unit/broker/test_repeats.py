@@ -103,10 +103,10 @@ def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
     child = Hand(cut, conf, "a")
     [one] = child.claim(1).deliveries
     settle, claim = cut.session.call_each(
-        [child.lane.settle([ended(one, "retrying", delay_ms=9e6)]), child.lane.claim(1, suspects="take")],
+        [child.lease.settle([ended(one, "retrying", delay_ms=9e6)]), child.lease.claim(1, suspects="take")],
     )
-    assert child.lane.read_settle(settle) == {}
-    assert [d.message.body for d in child.lane.read_claim(claim).deliveries] == ["b"]
+    assert child.lease.read_settle(settle) == {}
+    assert [d.message.body for d in child.lease.read_claim(claim).deliveries] == ["b"]
     assert queue.redis.hget("rsmq:work:ends", one.message.id) == b"1 0 0"
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 
 from queueing.broker import outbox
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.client import QueueClient
 from queueing.conf import Config
 
@@ -161,7 +161,9 @@ class TestCancel:
 
     def test_what_somebody_has_is_left_alone(self, queues, mail):
         held, hidden = mail.send_messages("mail", ["a", "b"])
-        mail.session.call_each([Lane(mail.session, Config(LEASE=60), "a", "mail").claim(1, suspects="take")])
+        mail.session.call_each(
+            [QueueLease(mail.session, Config(LEASE=60), "a", "mail").claim(1, suspects="take")]
+        )
         mail.receive_message("mail")
         assert queues("cancel", "mail", held, hidden, "0" * 32, "--yes").out == (
             "Cancelled 0 messages of mail; 1 left alone: a worker holds it; "

@@ -5,14 +5,14 @@ import logging
 import pytest
 from django.core.management import CommandError
 
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.conf import Config
 
 
 def hold(client, qname: str, count: int) -> None:
     """A worker holds so many messages."""
     client.session.call_each(
-        [Lane(client.session, Config(LEASE=60), "a", qname).claim(count, suspects="take")]
+        [QueueLease(client.session, Config(LEASE=60), "a", qname).claim(count, suspects="take")]
     )
 
 

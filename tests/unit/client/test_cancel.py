@@ -81,7 +81,7 @@ def test_a_worker_that_was_frozen_past_its_lease_settles_nothing_more(queue, han
     id = queue.send_message("work", "a")
     worker = hand()
     [delivery] = worker.claim().deliveries
-    queue.redis.zadd("rsmq:work:leases", {worker.lane.name: 1})
+    queue.redis.zadd("rsmq:work:leases", {worker.lease.name: 1})
     queue.redis.zadd("rsmq:work", {id: 1})
     assert queue.cancel_message("work", id) == "cancelled"
     assert worker.settle(ended(delivery, "done")) == {id: "gone"}

@@ -21,7 +21,7 @@ from queueing.client import QueueClient, rsmq
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.resilience.circuit_breaker import CircuitBreaker
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 from queueing.views import Probe
 from tests.support.forks import in_forks
 from tests.support.program import Program
@@ -221,7 +221,7 @@ def test_a_fork_reads_for_itself_what_its_parent_is_reading() -> None:
             stays.pop()()
         return "read"
 
-    shared = Shared(read)
+    shared = SingleFlight(read)
 
     def hold(stay: Callable[[], None]) -> None:
         stays.append(stay)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -10,32 +10,32 @@ from queueing.messages import Progress
 
 
 @pytest.fixture
-def lane(client: QueueClient) -> Lane:
+def lease(client: QueueClient) -> QueueLease:
     client.create_queue("q")
-    return Lane(client.session, Config(), "w.0", "q")
+    return QueueLease(client.session, Config(), "w.0", "q")
 
 
-def claimed(client: QueueClient, lane: Lane) -> str:
+def claimed(client: QueueClient, lease: QueueLease) -> str:
     id = client.send_message("q", "long")
-    [reply] = lane.session.call_each([lane.claim(1, suspects="take")])
-    [delivery] = lane.read_claim(reply).deliveries
+    [reply] = lease.session.call_each([lease.claim(1, suspects="take")])
+    [delivery] = lease.read_claim(reply).deliveries
     assert delivery.message.id == id
     return id
 
 
-def test_what_was_told_last_is_shown_until_the_message_is_settled(client: QueueClient, lane: Lane):
-    id = claimed(client, lane)
+def test_what_was_told_last_is_shown_until_the_message_is_settled(client: QueueClient, lease: QueueLease):
+    id = claimed(client, lease)
     assert client.progress_of("q", [id, "x" * 32]) == {}
     assert client.report_progress("q", id, 1, 0.25, "a quarter")
     assert client.report_progress("q", id, 1, 0.5, "half é\x00")
     assert client.progress_of("q", [id]) == {id: Progress(0.5, "half é\x00")}
-    client.session.call_each([lane.settle([Outcome("q", id, 1, State.DONE, "w.0")])])
+    client.session.call_each([lease.settle([Outcome("q", id, 1, State.DONE, "w.0")])])
     assert client.progress_of("q", [id]) == {}
     assert not client.redis.exists("rsmq:q:progress")
 
 
-def test_a_delivery_that_is_over_tells_nothing_any_more(client: QueueClient, lane: Lane):
-    id = claimed(client, lane)
+def test_a_delivery_that_is_over_tells_nothing_any_more(client: QueueClient, lease: QueueLease):
+    id = claimed(client, lease)
     client.report_progress("q", id, 1, 0.9, "")
     client.change_message_visibility("q", id, 0)
     assert client.receive_message("q").rc == 2

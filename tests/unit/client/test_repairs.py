@@ -5,7 +5,7 @@ import math
 import pytest
 
 from queueing.broker import rsmq_values
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.client import sweep
 from queueing.conf import Config
 from queueing.messages import Swept
@@ -18,8 +18,8 @@ OF_THE_NAMESPACE = ("held", "outbox", "outbox_stats", "unrecorded", "task_queues
 
 
 def claimed(client) -> list[str]:
-    lane = Lane(client.session, Config(), "child", "ledger")
-    batch = lane.read_claim(client.session.call_each([lane.claim(10, suspects="take")])[0])
+    lease = QueueLease(client.session, Config(), "child", "ledger")
+    batch = lease.read_claim(client.session.call_each([lease.claim(10, suspects="take")])[0])
     return [delivery.message.body for delivery in batch.deliveries]
 
 
@@ -83,9 +83,9 @@ def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue)
 
 def test_a_lease_of_the_longest_setting_stays_with_its_lane(queue):
     conf = Config(LEASE=float(rsmq_values.MAX_SECONDS))
-    lane = Lane(queue.session, conf, "child", "ledger")
+    lease = QueueLease(queue.session, conf, "child", "ledger")
     queue.send_message("ledger", "text")
-    [delivery] = lane.read_claim(queue.session.call_each([lane.claim(10, suspects="take")])[0]).deliveries
+    [delivery] = lease.read_claim(queue.session.call_each([lease.claim(10, suspects="take")])[0]).deliveries
     assert queue.sweep_queue("ledger") == Swept()
-    reply = queue.session.call_each([lane.settle([ended(delivery, "done", attempts=1)])])[0]
-    assert lane.read_settle(reply) == {}
+    reply = queue.session.call_each([lease.settle([ended(delivery, "done", attempts=1)])])[0]
+    assert lease.read_settle(reply) == {}

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from jobs import demos, limits
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueUnavailable
@@ -208,8 +208,8 @@ class TestTasks:
         self, staff: Client, queue: QueueClient, send: Callable[[str], str]
     ) -> None:
         id = send("slow")
-        lane = Lane(queue.session, get_conf(), "a worker", "default")
-        queue.session.call_each([lane.claim(1, suspects="take")])
+        lease = QueueLease(queue.session, get_conf(), "a worker", "default")
+        queue.session.call_each([lease.claim(1, suspects="take")])
         queue.report_progress("default", id, 1, 0.424, "<b>17</b> of 40")
 
         html = page(staff)

@@ -55,7 +55,7 @@ def test_what_is_repeated_is_counted_once(any_client, hand, conf):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     one, two = child.claim().deliveries
-    call = child.lane.settle([run(one, "done")])
+    call = child.lease.settle([run(one, "done")])
     for _ in range(3):
         child.run(call)
     for _ in range(2):
@@ -235,7 +235,7 @@ def test_a_repeated_exchange_counts_each_once(any_client, hand):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     [one] = child.claim(1).deliveries
-    calls = [child.lane.settle([run(one, "done")]), child.lane.claim(1, suspects="take")]
+    calls = [child.lease.settle([run(one, "done")]), child.lease.claim(1, suspects="take")]
     any_client.session.call_each(calls)
     any_client.session.call_each(calls)
     assert words(any_client) == {"done": 1}

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from queueing.exceptions import QueueUnavailable
-from queueing.resilience.single_flight import Shared
+from queueing.resilience.single_flight import SingleFlight
 
 
 class Source:
@@ -29,11 +29,11 @@ def source() -> Source:
 
 
 @pytest.fixture
-def shared(source: Source) -> Shared[str, str]:
-    return Shared(source, seconds=1.0, most=2, clock=lambda: source.now)
+def shared(source: Source) -> SingleFlight[str, str]:
+    return SingleFlight(source, seconds=1.0, most=2, clock=lambda: source.now)
 
 
-def test_within_a_second_it_is_read_once(source: Source, shared: Shared[str, str]) -> None:
+def test_within_a_second_it_is_read_once(source: Source, shared: SingleFlight[str, str]) -> None:
     shared.get("a")
     source.now += 0.9
 
@@ -43,25 +43,25 @@ def test_within_a_second_it_is_read_once(source: Source, shared: Shared[str, str
     assert source.read == ["a"]
 
 
-def test_after_a_second_it_is_read_again(source: Source, shared: Shared[str, str]) -> None:
+def test_after_a_second_it_is_read_again(source: Source, shared: SingleFlight[str, str]) -> None:
     shared.get("a")
     source.now += 1
 
     assert shared.get("a").value == "a 2"
 
 
-def test_a_forgotten_value_is_read_again(source: Source, shared: Shared[str, str]) -> None:
+def test_a_forgotten_value_is_read_again(source: Source, shared: SingleFlight[str, str]) -> None:
     shared.get("a")
     shared.forget()
 
     assert shared.get("a").value == "a 2"
 
 
-def test_each_key_has_its_own(source: Source, shared: Shared[str, str]) -> None:
+def test_each_key_has_its_own(source: Source, shared: SingleFlight[str, str]) -> None:
     assert [shared.get(key).value for key in "abab"] == ["a 1", "b 2", "a 1", "b 2"]
 
 
-def test_the_keys_asked_for_last_are_remembered(source: Source, shared: Shared[str, str]) -> None:
+def test_the_keys_asked_for_last_are_remembered(source: Source, shared: SingleFlight[str, str]) -> None:
     for key in "abac":
         shared.get(key)
 
@@ -72,7 +72,7 @@ def test_the_keys_asked_for_last_are_remembered(source: Source, shared: Shared[s
 
 
 def test_that_redis_is_away_is_remembered_too_and_then_asked_again(
-    source: Source, shared: Shared[str, str]
+    source: Source, shared: SingleFlight[str, str]
 ) -> None:
     source.is_away = True
     for _ in range(3):
@@ -95,7 +95,7 @@ def test_threads_that_ask_meanwhile_wait_for_the_same_answer() -> None:
         go_on.wait(60)
         return len(read)
 
-    shared: Shared[str, int] = Shared(slow, seconds=60)
+    shared: SingleFlight[str, int] = SingleFlight(slow, seconds=60)
     found: list[int] = []
     viewers = [threading.Thread(target=lambda: found.append(shared.get("a").value)) for _ in range(5)]
     for viewer in viewers:

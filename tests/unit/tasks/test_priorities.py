@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from queueing.broker import leases
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.client.default import use_client
@@ -33,21 +33,21 @@ def queue(request) -> QueueClient:
 
 
 @pytest.fixture
-def lane(queue):
-    return Lane(queue.session, Config(LEASE=60), "child", "work")
+def lease(queue):
+    return QueueLease(queue.session, Config(LEASE=60), "child", "work")
 
 
-def claim(lane, count=10):
-    batch = lane.read_claim(lane.session.call_each([lane.claim(count, suspects="take")])[0])
+def claim(lease, count=10):
+    batch = lease.read_claim(lease.session.call_each([lease.claim(count, suspects="take")])[0])
     return batch.deliveries
 
 
-def settle(lane, delivery, event, delay_ms=0):
+def settle(lease, delivery, event, delay_ms=0):
     message = delivery.message
     outcome = Outcome(
         "work", message.id, message.rc, State(event), "child", finished_ms=1.0, delay_ms=delay_ms
     )
-    lane.session.call_each([lane.settle([outcome])])
+    lease.session.call_each([lease.settle([outcome])])
 
 
 def send(queue, **priorities):
@@ -63,9 +63,9 @@ def received(queue):
     return [message.body for message in queue.receive_messages("work", 100)]
 
 
-def test_the_higher_one_comes_first_and_equal_ones_in_their_order(queue, lane):
+def test_the_higher_one_comes_first_and_equal_ones_in_their_order(queue, lease):
     send(queue, a=0, b=1, c=100, d=1, e=50, f=0)
-    assert [delivery.message.body for delivery in claim(lane)] == ["c", "e", "b", "d", "a", "f"]
+    assert [delivery.message.body for delivery in claim(lease)] == ["c", "e", "b", "d", "a", "f"]
 
 
 def test_receive_and_pop_obey_it(queue):
@@ -80,48 +80,48 @@ def test_a_message_has_one_of_0_to_100(queue, priority):
         queue.send_messages("work", [Draft(body="x", priority=priority)])
 
 
-def test_a_plain_message_has_nothing_of_it(queue, lane):
+def test_a_plain_message_has_nothing_of_it(queue, lease):
     send(queue, a=0)
-    settle(lane, claim(lane)[0], "done")
+    settle(lease, claim(lease)[0], "done")
     assert not queue.redis.exists(KEYS.headers("work"), KEYS.waking("work"))
 
 
-def test_headers_travel_beside_it(queue, lane):
+def test_headers_travel_beside_it(queue, lease):
     queue.send_messages(
         "work", [Draft(body="a", headers={"h": "1"}, priority=3), Draft(body="b", priority=2)]
     )
-    assert [delivery.message.headers for delivery in claim(lane)] == [{"h": "1"}, {}]
+    assert [delivery.message.headers for delivery in claim(lease)] == [{"h": "1"}, {}]
 
 
-def test_it_is_kept_by_a_message_that_was_delayed(queue, lane):
+def test_it_is_kept_by_a_message_that_was_delayed(queue, lease):
     queue.send_messages(
         "work", [Draft(body="late", priority=9, delay_ms=2000), Draft(body="sleeps", delay_ms=2000)]
     )
     send(queue, a=0, b=0, c=1)
     assert order(queue) == ["c", "a", "b", "late", "sleeps"] or order(queue)[3:] == ["sleeps", "late"]
     eventually(lambda: queue.queue_figures(["work"])[0].delayed == 0)
-    assert [delivery.message.body for delivery in claim(lane)] == ["late", "c", "a", "b", "sleeps"]
+    assert [delivery.message.body for delivery in claim(lease)] == ["late", "c", "a", "b", "sleeps"]
     assert not queue.redis.exists(KEYS.waking("work"))
 
 
-def test_it_is_kept_by_a_message_that_is_retried(queue, lane):
+def test_it_is_kept_by_a_message_that_is_retried(queue, lease):
     send(queue, a=5)
-    settle(lane, claim(lane)[0], "retrying", delay_ms=20)
+    settle(lease, claim(lease)[0], "retrying", delay_ms=20)
     send(queue, b=0, c=4)
     eventually(lambda: queue.queue_figures(["work"])[0].delayed == 0)
-    assert [delivery.message.body for delivery in claim(lane)] == ["a", "c", "b"]
+    assert [delivery.message.body for delivery in claim(lease)] == ["a", "c", "b"]
 
 
-def test_it_is_kept_by_a_message_that_was_given_back(queue, lane):
+def test_it_is_kept_by_a_message_that_was_given_back(queue, lease):
     send(queue, old=0, a=5)
-    settle(lane, claim(lane, 1)[0], "released")
+    settle(lease, claim(lease, 1)[0], "released")
     send(queue, b=4)
-    assert [delivery.message.body for delivery in claim(lane)] == ["a", "b", "old"]
+    assert [delivery.message.body for delivery in claim(lease)] == ["a", "b", "old"]
 
 
-def test_it_is_kept_by_a_message_whose_worker_died(queue, lane):
+def test_it_is_kept_by_a_message_whose_worker_died(queue, lease):
     ids = send(queue, old=0, a=5)
-    claim(lane, 1)
+    claim(lease, 1)
     leases.abandon(queue.session, Config(), "work", "child", started=[ids["a"]], reason="killed")
     send(queue, b=4)
     assert order(queue) == ["a", "b", "old"]
@@ -146,9 +146,9 @@ def test_it_is_given_again_by_the_sweeper_where_another_program_has_dropped_it(q
         assert order(queue) == ["a", "b", "c", "hidden"]
 
 
-def test_it_is_kept_through_the_dead_letters(queue, lane):
+def test_it_is_kept_through_the_dead_letters(queue, lease):
     send(queue, a=5)
-    settle(lane, claim(lane)[0], "dead")
+    settle(lease, claim(lease)[0], "dead")
     assert [message.body for message in queue.peek_messages("work-dead")] == ["a"]
     send(queue, b=0, c=4)
     queue.redrive("work")
@@ -190,13 +190,13 @@ def test_retention_counts_from_the_due_time_not_from_the_place(queue):
     assert order(queue) == ["a"]
 
 
-def test_nothing_of_it_is_left_when_the_queue_is_drained(queue, lane):
+def test_nothing_of_it_is_left_when_the_queue_is_drained(queue, lease):
     for delay_ms in (None, 1):
         queue.send_messages("work", [Draft(body="x", priority=7, delay_ms=delay_ms)])
     for _ in range(2):
-        [delivery] = eventually(lambda: claim(lane, 1))
-        settle(lane, delivery, "done")
-    claim(lane)
+        [delivery] = eventually(lambda: claim(lease, 1))
+        settle(lease, delivery, "done")
+    claim(lease)
     assert not queue.redis.exists(KEYS.headers("work"), KEYS.waking("work"), KEYS.schedule("work"))
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from queueing import get_client
 from queueing.broker import leases, task_body
 from queueing.broker.keys import Keys
-from queueing.broker.leases import Lane
+from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import TASK_CHARACTERS, Outcome, State, pack
 from queueing.conf import Config
 from queueing.exceptions import TaskCancelled, TaskCrashed
@@ -42,16 +42,16 @@ def record(conf=None):
 
 
 @pytest.fixture
-def lane(queues):
-    return Lane(queues.session, Config(LEASE=60), "child", "default")
+def lease(queues):
+    return QueueLease(queues.session, Config(LEASE=60), "child", "default")
 
 
-def claim(lane):
-    [delivery] = lane.read_claim(lane.session.call_each([lane.claim(1, suspects="take")])[0]).deliveries
+def claim(lease):
+    [delivery] = lease.read_claim(lease.session.call_each([lease.claim(1, suspects="take")])[0]).deliveries
     return delivery
 
 
-def settle(lane, delivery, event, **more):
+def settle(lease, delivery, event, **more):
     from queueing.broker.outcomes import Outcome
 
     message = delivery.message
@@ -60,13 +60,13 @@ def settle(lane, delivery, event, **more):
         message.id,
         message.rc,
         State(event),
-        lane.child,
+        lease.child,
         "x",
         body=message.body,
         finished_ms=2e12,
         **more,
     )
-    lane.session.call_each([lane.settle([outcome])])
+    lease.session.call_each([lease.settle([outcome])])
 
 
 def refreshed(result):
@@ -95,9 +95,9 @@ def test_what_returned_nothing_has_none_as_its_value(queues):
     assert refreshed(result).return_value is None
 
 
-def test_what_is_claimed_is_running(queues, lane):
+def test_what_is_claimed_is_running(queues, lease):
     result = tasks.add.enqueue(1)
-    delivery = claim(lane)
+    delivery = claim(lease)
     result = refreshed(result)
     assert (result.status, result.worker_ids, result.finished_at) == ("RUNNING", ["child"], None)
     assert result.started_at.timestamp() * 1000 == pytest.approx(delivery.message.fr, abs=1)
@@ -105,7 +105,7 @@ def test_what_is_claimed_is_running(queues, lane):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_is_retried_has_its_errors_so_far(queues, lane, recorded):
+def test_what_is_retried_has_its_errors_so_far(queues, lease, recorded):
     result = tasks.succeed_at.enqueue(3)
     run_pending(limit=1)
     if recorded:
@@ -118,7 +118,7 @@ def test_what_is_retried_has_its_errors_so_far(queues, lane, recorded):
     # The first is in the database, the second in the outbox, the third under way.
     run_pending(delayed=True, limit=1)
     queues.change_message_visibility("default", result.id, 0)
-    claim(lane)
+    claim(lease)
     first = result.started_at
     result = refreshed(result)
     assert (result.status, result.worker_ids, len(result.errors)) == ("RUNNING", ["test", "test", "child"], 2)
@@ -139,20 +139,20 @@ def test_what_failed_for_the_last_time_has_failed(queues, recorded):
     assert result.finished_at >= result.last_attempted_at > result.started_at
 
 
-def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lane):
+def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lease):
     result = tasks.fail.enqueue("no")
     run_pending(delayed=True)
     queues.redrive("default")
     result = refreshed(result)
     assert (result.status, result.attempts, len(result.errors)) == ("READY", 2, 2)
-    settle(lane, claim(lane), "done", result="7", started_ms=1e12)
+    settle(lease, claim(lease), "done", result="7", started_ms=1e12)
     assert refreshed(result).return_value == 7
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
+def test_a_crash_is_an_attempt_with_an_error(queues, lease, recorded):
     result = tasks.add.enqueue(1)
-    delivery = claim(lane)
+    delivery = claim(lease)
     leases.abandon(queues.session, Config(), "default", "child", started=[result.id], reason="it was killed")
     if recorded:
         record()
@@ -163,9 +163,9 @@ def test_a_crash_is_an_attempt_with_an_error(queues, lane, recorded):
     assert result.started_at.timestamp() * 1000 == pytest.approx(delivery.message.fr, abs=1)
 
 
-def test_what_was_given_back_has_not_been_attempted(queues, lane):
+def test_what_was_given_back_has_not_been_attempted(queues, lease):
     result = tasks.add.enqueue(1)
-    settle(lane, claim(lane), "released")
+    settle(lease, claim(lease), "released")
     result = refreshed(result)
     assert (result.status, result.attempts, result.started_at) == ("READY", 0, None)
 
@@ -183,9 +183,9 @@ def test_what_was_cancelled_never_runs_and_says_so(queues, recorded):
     assert task_backends["default"].cancel(result.id) is False
 
 
-def test_only_what_nobody_has_can_be_cancelled(queues, lane):
+def test_only_what_nobody_has_can_be_cancelled(queues, lease):
     result = tasks.add.enqueue(1)
-    claim(lane)
+    claim(lease)
     assert task_backends["default"].cancel(result.id) is False
     assert refreshed(result).status == "RUNNING"
     done = tasks.add.enqueue(2)
@@ -260,28 +260,28 @@ class TestUnrecorded:
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 
-    def test_plain_messages_are_not_in_it(self, queues, lane):
+    def test_plain_messages_are_not_in_it(self, queues, lease):
         queues.create_queue("default")
         queues.send_message("default", "plain")
-        settle(lane, claim(lane), "done")
+        settle(lease, claim(lease), "done")
         assert queues.redis.xlen(KEYS.outbox()) == 1
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 
     def test_what_falls_off_a_full_outbox_leaves_it(self, queues):
-        lane = Lane(queues.session, Config(OUTBOX_MAX=1500), "child", "default")
+        lease = QueueLease(queues.session, Config(OUTBOX_MAX=1500), "child", "default")
         # Nothing that could be compressed to almost nothing.
         results = [tasks.note.enqueue(secrets.token_hex(400)) for _ in range(4)]
         for _ in results:
-            settle(lane, claim(lane), "done")
+            settle(lease, claim(lease), "done")
         left = queues.redis.xlen(KEYS.outbox())
         assert queues.redis.hlen(KEYS.unrecorded()) == left < 4
         assert refreshed(results[-1]).status == "SUCCESSFUL"
 
-    def test_a_body_of_another_program_may_look_like_one_of_ours(self, queues, lane):
+    def test_a_body_of_another_program_may_look_like_one_of_ours(self, queues, lease):
         queues.create_queue("default")
         queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
         queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
-        claim(lane)
+        claim(lease)
         leases.abandon(queues.session, Config(), "default", "child", started=["odd id"], reason="killed")
         record()
         assert queues.redis.exists(KEYS.unrecorded()) == 0
