@@ -1,4 +1,4 @@
-"""The address of Redis: a URL as options of the driver, or a sentence that contains no part of the URL."""
+"""Convert the URL of Redis to options of the driver. Error texts contain no part of the URL."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from redis import RedisError
 from redis.connection import Connection, parse_url
 
 SCHEMES = ("redis://", "rediss://", "unix://")
-#: Options of the query that belong to the pool, and those of a connection beside all of TLS.
+#: Allowed options in the query of a URL: those of the pool, and all. Options of TLS are also allowed.
 POOL_OPTIONS = {"max_connections", "timeout"}
 OPTIONS = POOL_OPTIONS | {
     "client_name", "db", "decode_responses", "encoding", "encoding_errors", "health_check_interval",
@@ -19,7 +19,7 @@ ENCODE = "Write characters such as @ : / ? # and % in a user name or password pe
 
 
 def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
-    """Options of the driver's pool. Raises ``ValueError`` with the sentence."""
+    """Options for the driver's pool. Raises ``ValueError`` with a sentence for the user."""
     if not url.startswith(SCHEMES):
         raise ValueError(f"It has to start with {', '.join(SCHEMES)}.")
     if re.search(r"\s", url):
@@ -37,7 +37,7 @@ def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
 
 
 def _check(url: str) -> None:
-    """Refuse what the driver would pass over in silence, or repeat in its own error."""
+    """Refuse URLs that the driver would ignore in part, or would quote in its own error."""
     try:
         parts = urlsplit(url)
         names = set(parse_qs(parts.query, strict_parsing=True)) if parts.query else set()
@@ -56,5 +56,5 @@ def _check(url: str) -> None:
 
 
 def _try(*, connection_class: type = Connection, **options: Any) -> None:
-    """Make a connection, which does not connect yet, to see whether it takes the options."""
+    """Check that the driver accepts the options. The connection that this makes is not opened."""
     connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})

@@ -1,8 +1,8 @@
-"""Reads what is stored in Redis: the only module that decodes it.
+"""Decode values that are stored in Redis. No other module decodes them.
 
-A queue is shared with other programs, so a value may be of any size, depth and type. Each reader here
-returns a value within bounds, or raises ``Unreadable`` with the reason. Readers that return a default
-instead say so. None of them raises anything else.
+Queues are shared with other programs, so a value may have any size, depth and type. Each reader returns
+a value within bounds, or raises ``Unreadable`` with the reason. A reader that returns a default instead
+documents it. No reader raises another error.
 """
 
 import json as _json
@@ -13,33 +13,34 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeGuard
 
-#: JSON beside a message (headers, records of workers and schedules) may have this many bytes.
+#: Limit for JSON other than a body: headers, and the records of workers and schedules.
 RECORD_BYTES = 1_000_000
-#: JSON may nest this deep. Python's own limit differs between versions, and a deep value also breaks
-#: those that write, compare or print it.
+#: Limit for the nesting of JSON. Python's own limit differs between versions. A value that is nested deeper
+#: also breaks the code that writes, compares or prints it.
 MAX_DEPTH = 100
-#: What a double of JavaScript and Lua counts exactly, and every database can hold.
+#: The largest integer that JavaScript and Lua represent exactly. Every database can store it.
 MAX_INTEGER = 2**53 - 1
-#: Characters of an integer that are looked at: the largest has 16 digits.
+#: The number of digits above which an integer is not parsed: the largest valid one has 16 digits.
 _INTEGER_BYTES = 40
-#: An integer as JavaScript's ``parseInt`` reads it: other programs leave floats and worse.
+#: An integer as JavaScript's ``parseInt`` reads it. Other programs also store floats, and texts that are not
+#: numbers.
 _INTEGER = re.compile(rb"\s*([+-]?)0*([0-9]+)")
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
 class Unreadable(ValueError):
-    """A stored value is not what it should be. The text says why, without the value."""
+    """A stored value has the wrong form. The error text gives the reason, but never contains the value."""
 
 
 def text(stored: bytes) -> str:
-    """The text of any bytes. Those that are not UTF-8 become surrogate escapes and can be encoded again."""
+    """Decode any bytes. Bytes that are not UTF-8 become surrogate escapes and can be encoded again."""
     return stored.decode("utf-8", "surrogateescape")
 
 
 def integer(stored: bytes | int, default: int = 0) -> int:
-    """A stored integer, read as RSMQ does (``parseInt``) and limited to ±``MAX_INTEGER``.
+    """Parse a stored integer as RSMQ does (``parseInt``), limited to ±``MAX_INTEGER``.
 
-    ``default`` stands for what does not begin with one.
+    Returns ``default`` if the value does not begin with an integer.
     """
     if isinstance(stored, int):
         return max(-MAX_INTEGER, min(MAX_INTEGER, stored))
@@ -52,7 +53,7 @@ def integer(stored: bytes | int, default: int = 0) -> int:
 
 
 def number(value: Any, default: float = 0.0) -> float:
-    """A finite number of at most ±``MAX_INTEGER`` from decoded JSON; ``default`` for anything else."""
+    """Return ``value`` if ``is_number`` holds for it, else ``default``."""
     return value if is_number(value) else default
 
 
@@ -62,7 +63,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def fraction(stored: bytes, default: float = 0.0) -> float:
-    """A stored decimal number; ``default`` for what is not a finite one."""
+    """Parse a stored decimal number. Returns ``default`` if it is not a finite number."""
     try:
         value = float(stored[:_INTEGER_BYTES])
     except ValueError:
@@ -71,7 +72,7 @@ def fraction(stored: bytes, default: float = 0.0) -> float:
 
 
 def moment(ms: float | None, zone: tzinfo | None = UTC) -> datetime | None:
-    """A ms epoch as a moment; ``None`` for none, and for one that no calendar holds."""
+    """Convert ms since 1970 to a ``datetime``. Returns ``None`` for 0, ``None`` and times out of range."""
     try:
         return datetime.fromtimestamp(ms / 1000, zone) if ms else None
     except (OverflowError, ValueError, OSError):
@@ -79,22 +80,22 @@ def moment(ms: float | None, zone: tzinfo | None = UTC) -> datetime | None:
 
 
 def json(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> Any:
-    """The value of a JSON text that has at most ``max_bytes`` and ``MAX_DEPTH``. Raises ``Unreadable``."""
+    """Parse JSON of at most ``max_bytes`` that nests at most ``MAX_DEPTH`` deep. Raises ``Unreadable``."""
     if len(stored) > max_bytes:
         raise Unreadable(f"it has {len(stored)} bytes, and {max_bytes} are the most")
     return _parsed(stored if isinstance(stored, str) else text(stored), _decode)
 
 
 def message_json(body: str) -> Any:
-    """The value of a body that is JSON: of any length, and with the NaN and infinity that Python writes.
+    """Parse a body of any length as JSON that nests at most ``MAX_DEPTH`` deep.
 
-    Raises ``Unreadable``.
+    NaN and infinity are allowed, because Python's ``json`` writes them. Raises ``Unreadable``.
     """
     return _parsed(body, _decode_leniently)
 
 
 def record(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> "Record":
-    """A JSON object. Raises ``Unreadable``."""
+    """Parse a JSON object. Raises ``Unreadable``."""
     value = json(stored, max_bytes=max_bytes)
     if not isinstance(value, dict):
         raise Unreadable("it is not a JSON object")
@@ -102,7 +103,7 @@ def record(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> "Record":
 
 
 def record_or_empty(stored: bytes | str) -> "Record":
-    """A JSON object, an empty one for anything else."""
+    """Parse a JSON object. Returns an empty record if the value is anything else."""
     try:
         return record(stored)
     except Unreadable:
@@ -110,7 +111,7 @@ def record_or_empty(stored: bytes | str) -> "Record":
 
 
 def inflated(stored: bytes, *, max_bytes: int) -> bytes:
-    """Inflate bytes of zlib to at most ``max_bytes``. Raises ``Unreadable``."""
+    """Decompress zlib data to at most ``max_bytes``. Raises ``Unreadable``."""
     inflater = zlib.decompressobj()
     try:
         found = inflater.decompress(stored, max_bytes)
@@ -124,7 +125,7 @@ def inflated(stored: bytes, *, max_bytes: int) -> bytes:
 
 
 class Record:
-    """A JSON object, each value read by the type it should have: another one counts as missing."""
+    """A JSON object whose values are read by type. A value of another type counts as missing."""
 
     __slots__ = ("_values",)
 
@@ -139,16 +140,16 @@ class Record:
         return value if isinstance(value, str) else default
 
     def number(self, name: str, default: float = 0.0) -> float:
-        """A number that is not negative."""
+        """The number of that name, or ``default`` if it is negative or not a number."""
         value = self._values.get(name)
         return value if is_number(value) and value >= 0 else default
 
     def integer(self, name: str, default: int = 0) -> int:
-        """A whole number that is not negative."""
+        """The number of that name without its fraction. A negative number counts as missing."""
         return int(self.number(name, default))
 
     def all_texts(self) -> dict[str, str]:
-        """The names and values of an object of texts. Raises ``Unreadable`` for one of something else."""
+        """The whole object as a dict. Raises ``Unreadable`` if one of its values is not a text."""
         if not all(isinstance(value, str) for value in self._values.values()):
             raise Unreadable("a value of it is not a text")
         return dict(self._values)
@@ -161,11 +162,11 @@ class Record:
         return value if isinstance(value, list) else []
 
     def texts(self, name: str) -> list[str]:
-        """The texts of a list; its other values are left out."""
+        """The strings of a list, without its other values."""
         return [value for value in self.values(name) if isinstance(value, str)]
 
     def records(self, name: str) -> Iterator["Record"]:
-        """The objects of a list; its other values are left out."""
+        """The objects of a list, without its other values."""
         return (Record(value) for value in self.values(name) if isinstance(value, dict))
 
 
@@ -175,13 +176,13 @@ def _parsed(text: str, decode: Any) -> Any:
     try:
         return decode(text)
     except ValueError as error:
-        # The decoder's own error keeps the whole text.
+        # The original error would keep the whole text in memory and in tracebacks.
         raise Unreadable(f"it is not JSON: {str(error)[:200]}") from None
 
 
 def is_deep(text: str) -> bool:
     """Whether a JSON text nests deeper than ``MAX_DEPTH``."""
-    # Most texts have fewer brackets than may be open at a time.
+    # A fast path: most texts have fewer brackets in all than the limit.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     without_escapes = text.replace("\\\\", "").replace('\\"', "")

@@ -1,7 +1,7 @@
-"""Who sends: a token and a growing number, by which the send script recognises a repeated call.
+"""Idempotent sends: a sender's token and a growing number let the send script recognise a repeated call.
 
-"Add if it is absent" would not do: a worker may have finished and deleted the message before the
-repeat arrives, and it would run twice.
+A check whether the message exists would not suffice. A worker may have finished and deleted the message
+before the repeated call arrives, and the message would run twice.
 """
 
 import secrets
@@ -12,22 +12,23 @@ from collections.abc import Iterator
 from queueing.resilience.process_state import ProcessState
 
 ALPHABET = (string.ascii_letters + string.digits).encode()
-#: Each byte's letter or digit, and the bytes that have none: they would make some likelier than others.
+#: Maps a random byte to a letter or digit. The last bytes are discarded, because with them some characters
+#: would be more likely than others.
 LETTERS = bytes(ALPHABET[byte % 62] for byte in range(256))
 LEFT_OVER = bytes(range(256 - 256 % 62, 256))
 DIGITS = string.digits + string.ascii_lowercase
 PAIRS = [high + low for high in DIGITS for low in DIGITS]
 
-#: Single sends draw so many random tails in one go, which takes no longer than drawing three.
+#: Single sends draw this many random tails in one step, which takes no longer than drawing three.
 SPARE = 64
-#: Each process draws its own: two messages with the same tail could get one id.
+#: Each process draws its own tails, because two messages with the same tail could get the same id.
 _spare: ProcessState[list[str]] = ProcessState(list)
 
 
 class SendCall:
-    """One call of the send script with all that must be the same when it is repeated."""
+    """The parts of one call of the send script that must stay the same when the call is repeated."""
 
-    #: How long Redis remembers a sender: far longer than anybody repeats a call.
+    #: How long Redis remembers a sender: far longer than any call is repeated.
     REMEMBERED_MS = 600_000
 
     def __init__(self, token: str, number: int, count: int) -> None:
@@ -36,24 +37,24 @@ class SendCall:
         self.tails = random_tails(count)
 
     def ids(self, first_us: int) -> list[str]:
-        """The ids that the script made, from the µs of the first one."""
+        """The message ids that the script made. ``first_us`` is the time of the first one in µs."""
         if len(self.tails) == 1:
             return [base36(first_us) + self.tails[0]]
         return [time + tail for time, tail in zip(_count_base36(first_us), self.tails, strict=False)]
 
 
 class Senders:
-    """The senders of one client: one for each call that is under way at the same time.
+    """The senders of one client: as many as it has sends in progress at the same time.
 
-    Threads share it: a list's own steps are whole. A fork has its own: Redis takes two sends with one
-    token and number for one send and its repeat.
+    Threads share the list, whose methods are atomic. A fork starts with an empty list: if two processes
+    used one token and number, Redis would take the second send for a repeat of the first.
     """
 
     def __init__(self) -> None:
         self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
 
     def next_call(self, count: int) -> SendCall:
-        """The next call of a free sender."""
+        """Number the next call of a free sender, or of a new one if all are busy."""
         try:
             token, number = self._free.get().pop()
         except IndexError:
@@ -61,12 +62,12 @@ class Senders:
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
-        """Its sender is free again. One whose call failed never is: that call may still arrive."""
+        """Free the sender of ``call``. A sender is not reused after a failure: the call may still arrive."""
         self._free.get().append((call.token, call.number))
 
 
 def random_tails(count: int) -> list[str]:
-    """The 22 random characters of so many ids."""
+    """The random parts of ``count`` message ids, 22 characters each."""
     if count == 1:
         spare = _spare.get()
         try:
@@ -78,7 +79,7 @@ def random_tails(count: int) -> list[str]:
 
 
 def whole_id() -> str:
-    """An id made here, with the time of this machine: for what must have one before it is sent."""
+    """Make a message id with this machine's clock, for a message whose id is needed before it is sent."""
     return base36(time.time_ns() // 1000) + _random_text(22)
 
 
@@ -92,7 +93,7 @@ def base36(number: int) -> str:
 
 
 def _count_base36(number: int) -> Iterator[str]:
-    """``number``, the next one and so on, in base 36."""
+    """Count up from ``number`` in base 36, without end."""
     high, low = divmod(number, 36)
     while True:
         leading = base36(high)
@@ -102,7 +103,7 @@ def _count_base36(number: int) -> Iterator[str]:
 
 
 def _random_text(length: int) -> str:
-    """Unpredictable letters and digits, each as likely as the others."""
+    """Cryptographically random letters and digits, evenly distributed."""
     text = ""
     while len(text) < length:
         drawn = secrets.token_bytes(length - len(text) + 16)

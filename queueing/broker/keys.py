@@ -1,10 +1,10 @@
-"""Every Redis key, as a function, with its Redis type.
+"""The name and type of every Redis key.
 
-The first group is RSMQ's and fixed by it. The rest is ours: an RSMQ queue name holds no ``:``, so
-``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` can never be a key of an RSMQ program.
+RSMQ defines the first group of keys. The other keys belong to this package. RSMQ's queue names contain no
+``:``, so ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` are never keys of an RSMQ program.
 """
 
-#: The Redis type of a key that belongs to one queue, by the part behind the queue's name.
+#: Redis types of the keys of one queue, by the part after the queue's name.
 QUEUE_TYPES = {
     "Q": "hash",
     "ends": "hash",
@@ -14,7 +14,7 @@ QUEUE_TYPES = {
     "metrics": "hash",
     "waking": "zset",
 }
-#: The same of a key of the namespace, by the part behind the empty segment.
+#: Redis types of the keys of a namespace, by the part after ``::``.
 NAMESPACE_TYPES = {
     "held": "hash",
     "outbox": "stream",
@@ -29,17 +29,17 @@ NAMESPACE_TYPES = {
     "sampled": "string",
     "schedules": "hash",
 }
-#: Beginnings of keys that hold a string each.
+#: Prefixes of the keys of a namespace that are strings.
 STRINGS = ("sender:", "hits:")
 
 
 class Keys:
-    """The key names of one namespace (``rsmq`` unless told otherwise)."""
+    """The key names of the namespace ``ns``."""
 
     def __init__(self, ns: str) -> None:
         self.ns = ns
 
-    # --- all of them --------------------------------------------------------------------------
+    # --- lists of keys ------------------------------------------------------------------------
 
     def of_namespace(self) -> list[str]:
         """The keys that do not belong to one queue and have a fixed name."""
@@ -50,11 +50,11 @@ class Keys:
         return [self.schedule(queue), *(f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES)]
 
     def beside(self, queue: str) -> list[str]:
-        """Those of them that no RSMQ program knows."""
+        """The keys of one queue that no RSMQ program knows."""
         return [f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES if part != "Q"]
 
     def type_of(self, key: str) -> str:
-        """The Redis type that a key of this namespace should have, empty if any is right."""
+        """The Redis type that a key of this namespace must have, ``""`` if any type is allowed."""
         rest = key.removeprefix(f"{self.ns}:")
         if rest.startswith(":"):
             own = rest[1:]
@@ -63,57 +63,57 @@ class Keys:
             return "set"
         if ":once:" in rest:
             return "string"
-        # The name of a foreign program's queue may have colons.
+        # The queue name of another program may contain colons.
         return QUEUE_TYPES.get(rest.rpartition(":")[2], "zset") if ":" in rest else "zset"
 
     # --- RSMQ's own ---------------------------------------------------------------------------
 
     def queues(self) -> str:
-        """SET of queue names: an index for listing, not the authority on existence."""
+        """SET of queue names: an index for lists. A queue exists if it has attributes."""
         return f"{self.ns}:QUEUES"
 
     def attributes(self, queue: str) -> str:
-        """HASH of attributes, counters and every body with its ``:rc`` and ``:fr``."""
+        """HASH of attributes, counters and, for each message, its body, ``:rc`` and ``:fr``."""
         return f"{self.ns}:{queue}:Q"
 
     def schedule(self, queue: str) -> str:
-        """ZSET: message id -> the ms epoch at which it may next be received."""
+        """ZSET: message id -> ms since 1970 from which it may be received."""
         return f"{self.ns}:{queue}"
 
     def channel(self, queue: str) -> str:
-        """PUB/SUB channel: the queue's ZCARD after each send."""
+        """PUB/SUB channel: receives the number of messages (ZCARD) after each send."""
         return f"{self.ns}:rt:{queue}"
 
-    # --- ours, beside a queue -----------------------------------------------------------------
+    # --- beyond RSMQ, per queue ---------------------------------------------------------------
 
     def ends(self, queue: str) -> str:
-        """HASH: message id -> "failed crashed released", only for ids that were delivered before.
+        """HASH: message id -> "failed crashed released", only for messages that were delivered before.
 
-        Behind these, while a worker has it: the ms epoch at which it was claimed.
+        While a worker holds the message, the ms since 1970 of its claim follow as a fourth number.
         """
         return f"{self.ns}:{queue}:ends"
 
     def leases(self, queue: str) -> str:
-        """ZSET: lane -> the ms epoch at which its lease ends (see ``held``)."""
+        """ZSET: lane -> ms since 1970 at which its lease ends (see ``held``)."""
         return f"{self.ns}:{queue}:leases"
 
     def headers(self, queue: str) -> str:
-        """HASH: message id -> JSON of the headers, only for messages that have some.
+        """HASH: message id -> JSON of the headers, only for messages with headers or a priority.
 
-        That of a message with a priority (1 to 100) begins with ``p<priority>`` and a blank.
+        For a message with a priority (1 to 100) the value begins with ``p<priority>`` and a space.
         """
         return f"{self.ns}:{queue}:headers"
 
     def progress(self, queue: str) -> str:
-        """HASH: message id -> "<rc> <fraction> <note>" of a run that has told how far it is."""
+        """HASH: message id -> "<rc> <fraction> <note>", the progress that its present run has reported."""
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
-        """HASH of what was counted and seen by the minute and longer (see ``lua/lib/metrics.lua``)."""
+        """HASH of counters and samples, per minute and per longer spans (see ``lua/lib/metrics.lua``)."""
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
-        """ZSET: id of a message with a priority that is not due yet -> the ms epoch at which it is."""
+        """ZSET: id of a message with a priority that is not due yet -> ms since 1970 at which it is due."""
         return f"{self.ns}:{queue}:waking"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -134,19 +134,19 @@ class Keys:
         ]
 
     def of_waking(self, queue: str, dead: str) -> list[str]:
-        """The same, and the messages with a priority that are not due yet."""
+        """The keys of ``of_queue``, then ``waking``."""
         return [*self.of_queue(queue, dead), self.waking(queue)]
 
     def of_lanes(self, queue: str, dead: str) -> list[str]:
-        """The keys of a queue, and of what workers hold of it."""
+        """The keys of ``of_queue``, then ``leases`` and ``held``."""
         return [*self.of_queue(queue, dead), self.leases(queue), self.held()]
 
     def of_sample(self, queue: str, dead: str) -> list[str]:
-        """The same, and what is kept of its past."""
+        """The keys of ``of_lanes``, then ``metrics``."""
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The same, and all other keys beside a queue."""
+        """The keys of ``of_sample``, then ``progress`` and ``waking``."""
         return [*self.of_sample(queue, dead), self.progress(queue), self.waking(queue)]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
@@ -161,14 +161,14 @@ class Keys:
             self.waking(queue),
         ]
 
-    # --- ours, per namespace ------------------------------------------------------------------
+    # --- beyond RSMQ, per namespace -----------------------------------------------------------
 
     def never(self) -> str:
-        """A key that is never there: a write to it proves that Redis takes writes."""
+        """A key that never exists: a write to it proves that Redis accepts writes."""
         return f"{self.ns}::never"
 
     def held(self) -> str:
-        """HASH: lane (``<child> <queue>``) -> JSON of what that child holds of that queue."""
+        """HASH: lane (``<child> <queue>``) -> JSON of the messages that the child holds of the queue."""
         return f"{self.ns}::held"
 
     def sender(self, token: str) -> str:
@@ -180,7 +180,7 @@ class Keys:
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH: ``bytes`` that wait in the outbox; ``lost`` outcomes, and how many are ``acknowledged``."""
+        """HASH: ``bytes`` in the outbox, ``lost`` outcomes, and how many of these are ``acknowledged``."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:
@@ -192,31 +192,31 @@ class Keys:
         return f"{self.ns}::task_queues"
 
     def recorder(self) -> str:
-        """STRING with a TTL: the recorder that drains the outbox now."""
+        """STRING with a TTL: the name of the recorder that drains the outbox now."""
         return f"{self.ns}::recorder"
 
     def owner(self) -> str:
-        """STRING: identity of the database into which the outbox is recorded."""
+        """STRING: identity of the database to which the outcomes are written."""
         return f"{self.ns}::owner"
 
     def workers(self) -> str:
-        """HASH: worker name, "#" and six digits of its life -> "<ms of last heartbeat> <JSON>"."""
+        """HASH: worker name, "#" and six digits per start -> "<ms of last heartbeat> <JSON>"."""
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH: the same field -> token of the life in which it was told to claim nothing."""
+        """HASH: field in ``workers`` -> token of the worker's start, if the worker must stop claiming."""
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:
-        """STRING with a TTL: the minute in which somebody has noted how the queues stand."""
+        """STRING with a TTL: the last minute in which a worker sampled the queues."""
         return f"{self.ns}::sampled"
 
     def schedules(self) -> str:
-        """HASH: name of a schedule -> JSON of what is known of it (``lua/lib/schedules.lua``)."""
+        """HASH: name of a schedule -> JSON of its state (see ``lua/lib/schedules.lua``)."""
         return f"{self.ns}::schedules"
 
     def hits(self, counted: str) -> str:
-        """STRING with a TTL: how often something happened in the current window."""
+        """STRING with a TTL: the count of a rate limit in the current window."""
         return f"{self.ns}::hits:{counted}"
 
 
@@ -226,9 +226,9 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def low_priority_queue(queue: str) -> str:
-    """The name of the sibling of a queue of tasks for those with a priority below 0.
+    """The name of the sibling queue that takes the tasks of ``queue`` with a priority below 0.
 
-    RSMQ's layout can put a message before others, but none behind those that are sent later.
+    RSMQ's layout can place a message before others, but not behind messages that are sent later.
     """
     return f"{queue}-low"
 

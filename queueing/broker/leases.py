@@ -1,7 +1,7 @@
-"""The worker's side of the wire: claim, settle, extend and abandon what a child holds of a queue.
+"""Leases of a worker: calls that claim, settle, extend and abandon the messages of a child.
 
-Every call of a lease has a number, and a call repeated with its number returns what the first one
-did: so a lost reply orphans nothing and runs nothing twice.
+Every call of a lease has a number. A call that is repeated with its number returns the first reply, so a
+lost reply neither orphans a message nor runs it twice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +22,18 @@ from .timings import tally
 
 #: Bytes of bodies at which a claim stops.
 CLAIM_BYTES = 1_000_000
-#: The ends of a message of which no delivery has ended with a word.
+#: Delivery counters ("failed crashed released") of a message that was never settled before.
 FRESH = b"0 0 0"
-#: The number of a settle that is the last one of its lease.
+#: The number of the last settle of a lease, higher than that of any settle before it.
 LAST_SETTLE = 10**12
 
 
 @dataclass(slots=True)
 class Delivery:
-    """A claimed message and how its earlier deliveries ended, not to be changed.
+    """A claimed message with the counters of its earlier deliveries. It is never changed.
 
-    ``due_ms`` is the moment from which a first delivery has waited, 0 where it is none. ``fault`` says
-    why the message cannot be run as it was sent, empty if it can.
+    ``due_ms`` is the time since which a first delivery has been due (ms since 1970), 0 for a later delivery.
+    ``fault`` is the reason why the message cannot run as it was sent, ``""`` if it can.
     """
 
     queue: str
@@ -54,13 +54,16 @@ class Delivery:
 
     @property
     def runs_alone(self) -> bool:
-        """Whether it has killed so many processes that nothing else may run beside it."""
+        """Whether the message crashed twice or more, so that no other may run beside it."""
         return self.crashed > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The reply of a claim. ``next_due_ms`` is 0 where nothing is due later, ``now_ms`` where more is now."""
+    """The reply of a claim. Times are ms since 1970.
+
+    ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due now.
+    """
 
     now_ms: int
     next_due_ms: int
@@ -69,22 +72,25 @@ class Batch:
 
     @property
     def next_due_seconds(self) -> float | None:
-        """In how many seconds the next message comes due, ``None``: there is none."""
+        """Seconds until the next message is due, ``None`` if there is none."""
         return (self.next_due_ms - self.now_ms) / 1000 if self.next_due_ms else None
 
     @property
     def has_more(self) -> bool:
-        """Whether more is due than the claim took."""
+        """Whether more messages are due than the claim took."""
         return 0 < self.next_due_ms <= self.now_ms
 
 
 def lease_name(child: str, queue: str) -> str:
-    """The field of ``held`` for what ``child`` holds of ``queue``."""
+    """The field of ``held`` for the messages of ``queue`` that ``child`` holds."""
     return f"{child} {queue}"
 
 
 class QueueLease:
-    """What one child holds of one queue, a lane in Redis: makes the calls and reads the replies."""
+    """The messages that one child holds of one queue. The Lua scripts call it a lane.
+
+    It builds the calls and reads the replies; the consumer sends them.
+    """
 
     def __init__(self, session: Session, conf: Config, child: str, queue: str) -> None:
         self.session, self.conf, self.queue = session, conf, queue
@@ -92,10 +98,10 @@ class QueueLease:
         self._claims = self._settles = 0
 
     def claim(self, count: int, *, suspects: str) -> QueueCall:
-        """Claim up to ``count`` messages. The call may be repeated as it is.
+        """Claim up to ``count`` messages. The call may be sent again unchanged.
 
-        ``suspects`` are messages that have crashed twice and must run alone: ``take`` one if the child
-        is idle, else ``await`` that, or ``pass`` them over.
+        ``suspects`` is what to do with a message that crashed twice and must run alone. ``take`` it if the
+        child is idle, ``await`` an idle child, or ``pass`` it over.
         """
         self._claims += 1
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
@@ -103,12 +109,12 @@ class QueueLease:
         return _room_call(self.session, self.conf, "claim", self.queue, *args)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """Settle deliveries of this lease. The call may be repeated as it is."""
+        """Settle deliveries of this lease. The call may be sent again unchanged."""
         self._settles += 1
         return self._settle(self._settles, outcomes)
 
     def settle_last(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """Settle for a child that is dead, whose own settles are over. The call may be repeated."""
+        """Settle deliveries of a dead child, which settles nothing itself any more. May be sent again."""
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:
@@ -128,23 +134,23 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The outcomes that a settle refused: id -> ``LEASE_LOST`` or ``GONE``."""
+        """The refused outcomes in a settle's reply: message id -> ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:
-        """How full the outbox is after a settle, 0.0 to 1.0; 0.0 where no recorder empties it."""
+        """How full the outbox is after a settle, 0.0 to 1.0. It is 0.0 if no recorder drains the outbox."""
         return int(reply[2]) / 1000
 
 
-#: What a settle says of outcomes beside their ids. Most of a batch have it in common.
+#: The arguments of a settle in addition to the ids. Most outcomes of a batch share them.
 _SETTLED = attrgetter("rc", "event", "delay_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a claim of a queue would find now. ``next_due_seconds`` is ``None`` where nothing comes due."""
+    """A preview of a claim. ``next_due_seconds`` is ``None`` if no message is due later."""
 
     queue: str
     is_due: bool
@@ -153,14 +159,14 @@ class Look:
 
 
 def look(session: Session, queues: Sequence[str]) -> Call:
-    """A look into queues without a claim."""
+    """The call that previews a claim of each queue, without claiming (see ``read_look``)."""
     keys = session.keys
     of_each = (keys.attributes, keys.schedule, keys.leases, keys.waking)
     return Call("look", [keys.never(), *(key(queue) for queue in queues for key in of_each)])
 
 
 def read_look(queues: Sequence[str], reply: list[Any]) -> list[Look]:
-    """The reply of a look into ``queues``."""
+    """Read the reply of ``look`` for the same ``queues``."""
     now_ms, *words = reply
     return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
 
@@ -175,9 +181,9 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
 def extend(
     session: Session, conf: Config, held: Mapping[str, Iterable[str]]
 ) -> dict[str, list[str] | QueueError]:
-    """Extend what children hold: ``held`` has the children of each queue. One round trip.
+    """Extend the leases of children, in one round trip. ``held`` maps each queue to its children.
 
-    Returns for each queue the ids that others have taken over, or its error.
+    Returns for each queue the ids that another receiver has taken over, or the error of the queue.
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
@@ -196,9 +202,9 @@ def extend(
 def abandon(
     session: Session, conf: Config, queue: str, child: str, *, started: Iterable[str], reason: str
 ) -> int:
-    """Give back what a dead child held of ``queue``, to its head; how many messages it was.
+    """Return the messages of a dead child to the head of ``queue``. Returns their number.
 
-    What is in ``started`` counts a crash; the rest is released.
+    Messages in ``started`` count a crash. The others are released.
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])

@@ -1,4 +1,4 @@
-"""The outbox: outcomes that wait in Redis until they are in the database."""
+"""The outbox: outcomes that wait in Redis until the recorder has written them to the database."""
 
 import logging
 from collections.abc import Iterable
@@ -14,33 +14,33 @@ from .session import Session
 
 logger = logging.getLogger("queueing")
 
-#: How long one recorder keeps the others away without reading again.
+#: After a read, other recorders may not read for this long.
 RECORDER_LEASE_MS = 10_000
-#: The same where entries wait that only a newer recorder can read: it must get its turn soon.
+#: The same limit while entries wait that only a newer recorder can read. It must get its turn soon.
 GIVING_WAY_MS = 1_500
-#: Bytes of the entries that a look may fetch in all, and to which each of them may inflate.
+#: Limits of ``newest``: bytes of all entries that it reads, and bytes of one decompressed entry.
 LOOK_BYTES, LOOK_INFLATED_BYTES = 1_000_000, 4_000_000
-#: The most outcomes that an unreadable entry is believed to have: those of one settle.
+#: Limit for the number of outcomes that an unreadable entry declares: one settle has at most this many.
 MOST_LOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One batch of outcomes as it lies in the outbox."""
+    """One entry of the outbox: a batch of outcomes."""
 
     key: str
     size_bytes: int
     outcomes: list[Outcome]
     has_tasks: bool = False
-    #: How many outcomes are lost with it, because it cannot be read.
+    #: The number of outcomes that are lost because the entry cannot be read.
     lost: int = 0
 
 
 class Batch(list[Entry]):
-    """Entries that were read in one go.
+    """Entries that were read in one call.
 
-    ``newer`` counts the entries among them that wait for a recorder of a newer release, and are left out.
-    ``last`` is the key of the last entry that was looked at, empty at the end of the outbox.
+    ``newer`` counts the entries that were left out because they wait for a recorder of a newer release.
+    ``last`` is the key of the last entry that was read, ``""`` at the end of the outbox.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), *, newer: int = 0, last: str = "") -> None:
@@ -50,18 +50,18 @@ class Batch(list[Entry]):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How much waits in the outbox, and how many outcomes are lost: they did not fit or could not be read."""
+    """The size of the outbox, and the number of lost outcomes: they did not fit, or were not readable."""
 
     entries: int
     size_bytes: int
     lost: int
-    #: Of the lost, those that somebody has taken note of.
+    #: The lost outcomes that a person has acknowledged.
     acknowledged: int
     oldest_ms: int
 
     @property
     def unseen(self) -> int:
-        """The lost that are still to be warned of."""
+        """The lost outcomes that are not acknowledged yet."""
         return max(0, self.lost - self.acknowledged)
 
     @property
@@ -70,20 +70,23 @@ class Stats:
 
 
 def stats(session: Session) -> Stats:
-    """How full the outbox is."""
     keys = [session.keys.outbox(), session.keys.outbox_stats()]
     return Stats(*map(decode.integer, session.call(Call("outbox_stats", keys))))
 
 
 def acknowledge(session: Session, lost: int) -> int:
-    """End the warning about the first ``lost`` outcomes. Returns how many of these were still unseen."""
+    """Acknowledge the first ``lost`` outcomes, so that no warning counts them.
+
+    Returns how many of them were not acknowledged before.
+    """
     return int(session.call(Call("outbox_acknowledge", [session.keys.outbox_stats()], lost)))
 
 
 def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
-    """The oldest ``count`` entries behind ``after``; ``None`` while another recorder is at work.
+    """Read the oldest ``count`` entries after the key ``after``.
 
-    Raises ``NotOwner`` where the outbox belongs to another database than the one with this identity.
+    Returns ``None`` while another recorder is active. Raises ``NotOwner`` if the outbox belongs to a database
+    with another ``identity``.
     """
     keys = [session.keys.outbox(), session.keys.recorder(), session.keys.owner()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
@@ -97,7 +100,7 @@ def read(session: Session, recorder: str, *, count: int, after: str = "", identi
 
 
 def drop(session: Session, entries: list[Entry]) -> None:
-    """Forget entries that are in the database now."""
+    """Delete entries whose outcomes are in the database."""
     keys = [session.keys.outbox(), session.keys.outbox_stats(), session.keys.unrecorded()]
     args = [
         part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks), entry.lost)
@@ -106,9 +109,9 @@ def drop(session: Session, entries: list[Entry]) -> None:
 
 
 def newest(session: Session, *, count: int) -> list[Outcome]:
-    """The outcomes of the newest ``count`` entries, newest last, without taking them.
+    """The outcomes of the newest ``count`` entries, newest last. The entries stay in the outbox.
 
-    Entries that are large, or cannot be read, are left out: a page must not wait for them.
+    Large and unreadable entries are left out, because a page must not wait for them.
     """
     found = session.call(Call("outbox_newest", [session.keys.outbox()], count, LOOK_BYTES))
     entries: list[list[Outcome]] = []
@@ -119,9 +122,9 @@ def newest(session: Session, *, count: int) -> list[Outcome]:
 
 
 def read_entry(key: bytes, fields: list[bytes]) -> Entry:
-    """An entry of the stream as a script replies it."""
+    """Parse one entry of the stream from a script's reply."""
     declared = dict(zip(fields[::2], fields[1::2], strict=False))
-    # An entry that declares more than it has must not make room in the outbox.
+    # A declared size above the real one would free too much room in the outbox.
     size_bytes = min(decode.integer(declared.get(b"bytes", b"")), sum(map(len, fields)))
     name, has_tasks = key.decode(), fields[6:7] == [b"tasks"]
     if _format_of(fields) > FORMAT:
@@ -129,7 +132,7 @@ def read_entry(key: bytes, fields: list[bytes]) -> Entry:
     try:
         return Entry(name, size_bytes, unpack(fields), has_tasks)
     except decode.Unreadable as error:
-        # One that cannot be read must not block those behind it.
+        # An unreadable entry must not block the entries behind it.
         lost = max(1, min(decode.integer(declared.get(b"count", b"")), MOST_LOST))
         logger.error("the outbox entry %s cannot be read and is passed over: %s", name, error)
         return Entry(name, size_bytes, [], has_tasks, lost)

@@ -1,8 +1,7 @@
-"""The states of messages, the outcomes of deliveries, and the form in which these pass the outbox.
+"""States of messages, outcomes of deliveries, and the format of outcomes in the outbox.
 
-The worker packs the outcomes of a batch before it settles, so the script can put them into the
-outbox in the same atomic step; the scripts themselves write the endings of deliveries whose worker
-died. ``unpack`` reads both.
+The worker packs the outcomes of a batch before it settles, so the script writes them to the outbox in the
+same atomic step. If a worker died, the scripts write the outcomes themselves. ``unpack`` reads both forms.
 """
 
 import json
@@ -22,22 +21,22 @@ from . import decode
 from .decode import Unreadable
 from .task_body import is_task, name_in
 
-#: The newest format of outbox entries that ``unpack`` reads: the one of ``lua/lib/entries.lua``. It reads the
-#: format before it, too, because workers of two releases share the outbox during a deploy.
+#: The newest format of outbox entries that ``unpack`` reads, also set in ``lua/lib/entries.lua``. ``unpack``
+#: reads the previous format, too, because workers of two releases share the outbox during a deploy.
 FORMAT = 1
-#: Characters of a payload that the history keeps.
+#: The history keeps this many characters of a payload.
 BODY_CHARACTERS = 16_384
-#: Characters of a task's body that are kept, whatever is to become of payloads: without them nobody
-#: could tell its arguments.
+#: The history keeps this many characters of a task's body, even if the settings turn payloads off. The
+#: arguments of a task are only in its body.
 TASK_CHARACTERS = 262_144
-#: What follows the first nine values of a row, where it does not.
+#: Defaults of the values after the first nine, which most rows leave out.
 UNSAID = ("", "", "", "", True, True, 0.0)
-#: Values of the shortest row, and of the shortest ending that a script records.
+#: The number of values in the shortest row, and in the shortest ending that a script writes.
 FEWEST, FEWEST_OF_ENDING = 9, 5
-#: Characters of bodies and results that go into one entry, and the bytes to which any entry may inflate: each
-#: character takes up to six bytes of JSON.
+#: Limits of one entry: characters of its bodies and results, and bytes of the decompressed entry. A character
+#: takes up to six bytes of JSON.
 PART_CHARACTERS, ENTRY_BYTES = 8_000_000, 64_000_000
-#: Characters of the name of a queue, as RSMQ has them.
+#: RSMQ's limit for the length of a queue name.
 QUEUE_CHARACTERS = 160
 
 
@@ -59,7 +58,7 @@ class State(StrEnum):
     GONE = "gone", gettext_lazy("gone")
     CANCELLED = "cancelled", gettext_lazy("cancelled")
 
-    #: The word in the reader's language.
+    #: The word, translated to the reader's language.
     label: Any
 
     def __new__(cls, word: str, label: Any = "") -> Self:
@@ -79,12 +78,12 @@ class State(StrEnum):
 
     @property
     def is_due_later(self) -> bool:
-        """Whether the message waits in its queue for a moment to come."""
+        """Whether the message waits in its queue until it is due."""
         return self in _DUE_LATER
 
     @property
     def runs_again(self) -> bool:
-        """Whether the delivery ended and left its message in the queue."""
+        """Whether the message stays in the queue after this end of a delivery."""
         return self in _RUNS_AGAIN
 
     @property
@@ -99,7 +98,7 @@ class State(StrEnum):
 
     @property
     def was_claimed(self) -> bool:
-        """Whether a worker had the message, so that its code may have run."""
+        """Whether a worker claimed the message, so that its code may have run."""
         return self.ends_delivery and self not in _NOT_BEGUN
 
 
@@ -118,7 +117,7 @@ ENDS = {state.value: state for state in State if state.ends_delivery}
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery. Code must not change it.
+    """The end of one delivery, never changed afterwards.
 
     - ``id``, ``rc``: the receipt. A message that is cancelled before it runs has that of its next delivery.
     - ``event``: the state.
@@ -161,16 +160,16 @@ class Outcome:
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
-    """The outcomes of one settle as JSON, compressed; long texts are cut."""
+    """The outcomes of one settle as compressed JSON. Long texts are cut."""
     first = outcomes[0]
     rows = [_row(outcome, with_bodies) for outcome in outcomes]
     text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
-    # Rows are much alike: a fifth of their size is left, and the outbox holds five times as many.
+    # The rows are similar: compression leaves a fifth of their size, so the outbox holds five times as many.
     return zlib.compress(text.encode(), 1)
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
-    """Most outcomes are done and have no more to say than their first nine values."""
+    """The values of one outcome. Most outcomes are ``done`` and need only the first nine."""
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""
@@ -188,13 +187,13 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
 
 
 def task_numbers(outcomes: Sequence[Outcome]) -> str:
-    """Which of these outcomes are of tasks, as ``lua/settle.lua`` takes it: counted from 1, ``*`` for all."""
+    """The positions of the tasks in a batch, counted from 1, or ``*`` if all are tasks."""
     numbers = [index for index, outcome in enumerate(outcomes, 1) if is_task(outcome.body)]
     return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    """Slices of one settle's outcomes, each of which is short enough for one entry of the outbox."""
+    """Split the outcomes of one settle into slices that fit into one entry of the outbox each."""
     start = characters = 0
     for index, outcome in enumerate(outcomes):
         size = len(outcome.body) + len(outcome.result)
@@ -206,9 +205,9 @@ def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
 
 
 def unpack(fields: Sequence[bytes], *, max_bytes: int = ENTRY_BYTES) -> list[Outcome]:
-    """The outcomes of one outbox entry, given as its flat list of names and values.
+    """Read the outcomes of one outbox entry from its flat list of names and values.
 
-    Raises ``Unreadable``, also for one that inflates to more than ``max_bytes``.
+    Raises ``Unreadable``, also if the decompressed entry is larger than ``max_bytes``.
     """
     pairs = list(zip(fields[::2], fields[1::2], strict=False))
     entry = dict(pairs)
@@ -226,7 +225,7 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> Iterator[Outcome]:
     refused = _refused_in(entry.get(b"refused", b""), max_bytes)
     for row in packed.values("rows"):
         if not isinstance(row, list) or not FEWEST <= len(row) <= FEWEST + len(UNSAID):
-            raise Unreadable("a row of it has another number of values")
+            raise Unreadable("a row of it has too few or too many values")
         row = (*row, *UNSAID[len(row) - FEWEST :])
         id, rc, event, handler, started, finished, attempts, crashes, body, *rest = row
         error, trace, result, error_class, is_whole, is_reported, due_ms = rest
@@ -247,7 +246,7 @@ def _refused_in(text: bytes, max_bytes: int) -> dict[str, State]:
     if not refusals:  # Lua writes an empty list as {}.
         return {}
     if not isinstance(refusals, list) or len(refusals) % 2:
-        raise Unreadable("its list of refusals is not one of pairs")
+        raise Unreadable("its list of refusals does not consist of pairs")
     _check_texts(*refusals)
     return dict(zip(refusals[::2], map(_end, refusals[1::2]), strict=True))
 
@@ -256,7 +255,7 @@ def _ended(ended: decode.Record, finished_ms: float, bodies: list[tuple[bytes, b
     worker, queue = ended.text("lane").partition(" ")[0], _queue_in(ended)
     endings = ended.values("endings")
     if len(endings) != len(bodies):
-        raise Unreadable("it has not one body for each ending")
+        raise Unreadable("it does not have one body for each ending")
     for ending, (body, is_whole) in zip(endings, bodies, strict=True):
         if not isinstance(ending, list) or len(ending) < FEWEST_OF_ENDING:
             raise Unreadable("an ending in it has too few values")
@@ -281,7 +280,7 @@ def _queue_in(packed: decode.Record) -> str:
 
 
 def _check_texts(*values: Any) -> None:
-    # Each row of the history passes here: a generator takes several times as long.
+    # This runs for each row of the history, and a generator would take several times as long.
     if not {str}.issuperset(map(type, values)):
         raise Unreadable("a value in it that should be a text is not one")
 
@@ -293,13 +292,13 @@ def _end(word: Any) -> State:
 
 
 def _check_counts(*counts: Any) -> None:
-    # Python counts on where a double ends; the database has its own limits.
+    # Python's integers have no limit, unlike those of Lua and the database.
     if not ({int, float}.issuperset(map(type, counts)) and min(counts) >= 0 and max(counts) < math.inf):
-        raise Unreadable("a count in it is not one")
+        raise Unreadable("a count in it is not a number that is zero or more")
 
 
 def _cut_text(body: bytes) -> str:
-    """A body as the scripts recorded it: a cut may have gone through a character, which is then gone."""
+    """Decode a body that a script recorded. A character that the script cut in half is left out."""
     try:
         return body.decode()
     except UnicodeDecodeError as error:

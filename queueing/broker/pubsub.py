@@ -1,7 +1,7 @@
-"""Pub/sub: how this package learns that something was sent.
+"""Pub/sub: wake waiting readers when a message is sent.
 
-A wake-up carries no data, and a lost one costs at most the poll of the one who waits. A user of Redis that
-may not subscribe is tried again now and then; meanwhile the poll finds new messages.
+An announcement carries no data. If one is lost, the waiting reader finds the message with its next poll. If
+Redis refuses the subscription, polls find new messages, and the subscription is tried again later.
 """
 
 import logging
@@ -21,44 +21,44 @@ from .session import AWAY, Session
 logger = logging.getLogger("queueing")
 worker_logger = logging.getLogger("queueing.worker")
 
-#: Senders that do not announce what they send, as RSMQ by default, are found by a poll.
+#: Some senders do not announce their messages, among them RSMQ by default. A poll finds these messages.
 POLL_SECONDS = 4.5
-#: A user of Redis that may not subscribe is tried again after this long.
+#: After Redis has refused a subscription, it is tried again this much later.
 REFUSED_SECONDS = 60.0
 SUBSCRIBE_REFUSED = (
     f"Redis refuses SUBSCRIBE to its user: new messages are found by a poll every {POLL_SECONDS:g} s"
 )
-#: How long the listening thread stays when nobody waits any more: the next one often comes soon.
+#: How long the listening thread stays after the last waiting reader has left. The next one often comes soon.
 LINGER_SECONDS = 5.0
-#: How often that thread checks whether it is still wanted, and tries again while Redis is away.
+#: How often the listening thread checks whether it is still needed, and reconnects while Redis is away.
 LOOK_SECONDS = 1.0
 
 
 class Subscription:
-    """One connection beside the pool. After the first error, close it and make another.
+    """A connection outside the pool. After an error, close it and make another.
 
-    redis-py's own ``PubSub`` reads under the connection's time-out, and ``select`` cannot wait for it.
+    redis-py's ``PubSub`` applies the connection's timeout to each read, and offers no socket to ``select``.
     """
 
     def __init__(self, redis: Redis) -> None:
         pool = redis.connection_pool
-        # In the third version of the protocol announcements come between replies.
+        # Protocol 3 mixes announcements with replies.
         self._connection: Any = pool.connection_class(**{**pool.connection_kwargs, "protocol": 2})
         self._connection.connect()
 
     def fileno(self) -> int:
-        """The socket, for ``select``; -1 if there is none."""
+        """The file descriptor of the socket for ``select``, -1 without a connection."""
         socket = getattr(self._connection, "_sock", None)
         return socket.fileno() if socket else -1
 
     def send(self, verb: str, *channels: str) -> None:
-        """``SUBSCRIBE`` or ``UNSUBSCRIBE``; each channel is confirmed by something to read."""
+        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``. Redis confirms each channel with a message to ``read``."""
         self._connection.send_command(verb, *channels)
 
     def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str] | None:
-        """The kind (``message``, ``subscribe`` …) and the channel of what has arrived, ``None``: nothing.
+        """Read the kind (``message``, ``subscribe`` …) and the channel of the next message.
 
-        Without a time-out it waits as long as any reply may take.
+        Returns ``None`` if none arrives within ``timeout_seconds``, by default the connection's timeout.
         """
         if timeout_seconds is not None and not self._connection.can_read(timeout=timeout_seconds):
             return None
@@ -72,8 +72,8 @@ class Subscription:
 class Listener:
     """Listens to the channels of a child's queues while the child is idle.
 
-    A busy child does not listen: announcements that nobody reads fill Redis' memory. One listener of a worker
-    logs that Redis does not let it listen: the one with ``logs_refusal``.
+    A busy child does not listen, because unread announcements fill Redis' memory. With ``logs_refusal`` the
+    listener logs a refused subscription. One listener of a worker does this.
     """
 
     def __init__(self, session: Session, queues: Sequence[str], *, logs_refusal: bool = True) -> None:
@@ -84,22 +84,22 @@ class Listener:
         self.is_listening = False
 
     def fileno(self) -> int:
-        """The socket, for ``select``; -1 where there is none."""
+        """The file descriptor of the socket for ``select``, -1 if it does not listen."""
         return self._subscription.fileno() if self._subscription else -1
 
     def start(self) -> bool:
-        """Subscribe. Returns whether it began to listen: then earlier messages must be looked for."""
+        """Subscribe. Returns whether a new subscription began, so that the caller must check for messages."""
         if self.is_listening or time.monotonic() < self._refused_until:
             return False
         return self._send("SUBSCRIBE")
 
     def stop(self) -> None:
-        """Unsubscribe; the connection stays."""
+        """Unsubscribe, but keep the connection."""
         if self.is_listening:
             self._send("UNSUBSCRIBE")
 
     def drain(self) -> set[str]:
-        """Read what has arrived. Returns the queues that were announced."""
+        """Read the announcements that have arrived. Returns their queues."""
         announced = set()
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
@@ -130,7 +130,7 @@ class Listener:
             self._is_refused(error)
             return False
         except AWAY:
-            # The poll finds what is sent. The next claim reports whether Redis is away.
+            # A poll finds new messages, and the next claim reports an outage of Redis.
             self.close()
             return False
 
@@ -143,7 +143,7 @@ class Listener:
 
 
 class WakeUp:
-    """An event that one thread waits for."""
+    """An event for one waiting thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -152,14 +152,14 @@ class WakeUp:
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for it and reset it. Returns whether it rang."""
+        """Wait up to ``seconds`` for a ring, and reset it. Returns whether it rang."""
         rang = self._event.wait(seconds)
         self._event.clear()
         return rang
 
 
 class WakeUps:
-    """The channels on which threads wait, and the one thread that listens to them."""
+    """The channels for which threads of this process wait, and the one thread that listens to all of them."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -172,9 +172,9 @@ class WakeUps:
 
     @contextmanager
     def of(self, channel: str) -> Iterator[WakeUp]:
-        """A wake-up that rings with each announcement on ``channel``, and once when it listens.
+        """A wake-up that rings with each announcement on ``channel``, and once when the subscription begins.
 
-        Earlier announcements are lost, so one who waits looks once more then.
+        Announcements before the subscription are lost, so the caller must check for messages at that ring.
         """
         wakeup = WakeUp()
         self._add(channel, wakeup)
@@ -216,14 +216,14 @@ class WakeUps:
             try:
                 self._hear()
             except driver.NoPermissionError as error:
-                # Those who wait poll. Without a long pause each would cost a connection a second.
+                # Waiting threads poll meanwhile. Without a long pause, each would open a connection a second.
                 level, self._refusal_level = self._refusal_level, logging.DEBUG
                 logger.log(level, "%s (%s)", SUBSCRIBE_REFUSED, error)
                 self._rest(REFUSED_SECONDS)
             except AWAY:
                 time.sleep(LOOK_SECONDS)
             except Exception:
-                # Those who wait need the listener again after any error.
+                # Waiting threads need the listener again after any error.
                 logger.exception("the listener failed")
                 time.sleep(LOOK_SECONDS)
 

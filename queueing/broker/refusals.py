@@ -1,4 +1,4 @@
-"""Error replies of Redis as errors of the queue: each says what is wrong and, if possible, what to do."""
+"""Translate error replies of Redis to errors of this package, with the cause and, if possible, a remedy."""
 
 import re
 
@@ -6,7 +6,7 @@ from redis import exceptions as driver
 
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 
-#: Codes with which Redis refuses a script before its first write, and which pass by themselves.
+#: Refusals of a script before its first write that end without an intervention, by Redis' code.
 PASSING = {
     "LOADING": "it is loading its data",
     "BUSY": "a script of another client keeps it busy",
@@ -17,16 +17,16 @@ PASSING = {
     "CLUSTERDOWN": "its cluster is down",
     "TRYAGAIN": "its cluster is moving the keys of the queue to another node",
 }
-#: The same for those that last until somebody does something.
+#: Refusals that last until a person intervenes.
 LASTING = {
     "NOAUTH": "it asks for a password",
     "WRONGPASS": "the user name or the password is wrong, or the user is disabled",
     "CROSSSLOT": 'it is a cluster: set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}, '
     "so that all keys are stored on one node",
 }
-#: Redis 6.2 puts the error of a command behind that of the script.
+#: Redis 6.2 places the error of a command after that of the script.
 WRAPPED = re.compile(rf"@user_script: ?\d+: -?({'|'.join([*PASSING, 'OOM'])}) ")
-#: redis-py before 7.1 has the first word of such a reply in the class of its error alone.
+#: redis-py before 7.1 removes the code from these replies. Only the class of the error has it.
 CODES: dict[type[Exception], str] = {
     driver.AskError: "ASK",
     driver.AuthenticationError: "WRONGPASS",
@@ -40,13 +40,13 @@ CODES: dict[type[Exception], str] = {
     driver.ReadOnlyError: "READONLY",
     driver.TryAgainError: "TRYAGAIN",
 }
-#: A script whose command is refused for its user may have written before.
+#: Part of the reply if a user may not run a command of a script. The script may have written before.
 IN_SCRIPT = "The user executing the script"
 PERMISSIONS = "give its user the permissions in docs/redis.md"
 
 
 def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavailable) -> QueueUnavailable:
-    """The error for a call of the driver that failed: a refusal, or ``silence`` if Redis did not answer."""
+    """The error for a failed call of the driver: ``QueueRefused``, or ``silence`` if Redis did not answer."""
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)
         if isinstance(known, QueueRefused):
@@ -62,7 +62,7 @@ def _is_reply(error: driver.RedisError) -> bool:
 
 
 def translated(error: driver.RedisError) -> QueueError:
-    """The error of the queue for an error reply."""
+    """The ``QueueError`` for an error reply."""
     text, code = str(error), _code(error)
     if code == "OOM":
         return QueueFull()
@@ -84,7 +84,7 @@ def translated(error: driver.RedisError) -> QueueError:
 
 
 def _code(error: driver.RedisError) -> str:
-    """The first word of the reply, which the driver takes away from errors that it knows."""
+    """The code of a reply (its first word), which the driver removes from errors that it knows."""
     if (code := _status(error)) and code != "ERR":
         return code
     found = WRAPPED.search(str(error))
@@ -104,5 +104,5 @@ def _elsewhere(code: str, error: driver.AskError) -> str:
 
 
 def _cause(text: str) -> str:
-    """Without the digest and the line of a script."""
+    """The text of an error without the digest and line number of a script."""
     return re.sub(r"\.? script: .*", "", text)

@@ -1,4 +1,4 @@
-"""Messages and figures as the scripts reply them."""
+"""Read messages and figures from the replies of scripts."""
 
 import re
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from queueing.messages import Message, PeekedMessage, Progress, QueueAttributes,
 from . import decode
 from .outcomes import State
 
-#: The first bytes of a UTF-8 character that has more, at the end.
+#: An incomplete UTF-8 character at the end of a text.
 HALF_CHARACTER = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
 
 
 def attributes(reply: Sequence[Any]) -> QueueAttributes:
-    """The nine attributes at the beginning of a reply."""
+    """Read the nine attributes at the beginning of a reply."""
     return QueueAttributes(*(decode.integer(value) for value in reply[:9]))
 
 
 def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
-    """The reply of ``figures``."""
+    """Read the reply of ``figures.lua`` for the queue ``name``."""
     found = attributes(reply)
     ready, running, dead, waiting_ms = map(decode.integer, reply[9:13])
     delayed = max(0, found.msgs - ready - running)
@@ -27,7 +27,7 @@ def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
 
 
 def messages(fields: Sequence[Any]) -> list[Message]:
-    """Received messages, with five values for each."""
+    """Read received messages from a flat list with five values for each."""
     return [
         message(*fields[start : start + 4], headers=headers_or_none(fields[start + 4]))
         for start in range(0, len(fields), 5)
@@ -35,7 +35,7 @@ def messages(fields: Sequence[Any]) -> list[Message]:
 
 
 def message(id: bytes, body: bytes, rc: Any, fr: Any, *, headers: dict[str, str]) -> Message:
-    """A message whose headers are read already."""
+    """Make a message from its stored values and its decoded headers."""
     text = decode.text(id)
     return Message(text, decode.text(body), decode.integer(rc), decode.integer(fr), sent_ms(text), headers)
 
@@ -43,11 +43,11 @@ def message(id: bytes, body: bytes, rc: Any, fr: Any, *, headers: dict[str, str]
 def peeked(
     id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes, size_bytes: int, headers: bytes
 ) -> PeekedMessage:
-    """A message of the reply of ``peek``."""
+    """Make a message from one item of the reply of ``peek.lua``."""
     text = decode.text(id)
     return PeekedMessage(
         id=text,
-        # Of a body that was cut, half a character at its end is left out.
+        # The script may cut a long body in the middle of a character.
         body=decode.text(HALF_CHARACTER.sub(b"", body) if len(body) < size_bytes else body),
         rc=decode.integer(rc),
         due_ms=decode.integer(due_ms),
@@ -59,7 +59,7 @@ def peeked(
 
 
 def headers_or_none(stored: bytes) -> dict[str, str]:
-    """The headers of a message; none if another program has left something else there."""
+    """Read the headers of a message. Returns an empty dict if another program has spoilt them."""
     try:
         return headers(stored)
     except decode.Unreadable:
@@ -67,13 +67,13 @@ def headers_or_none(stored: bytes) -> dict[str, str]:
 
 
 def headers(stored: bytes) -> dict[str, str]:
-    """The headers of a message. Raises ``Unreadable``."""
+    """Read the headers of a message. Raises ``Unreadable``."""
     if stored.startswith(b"p"):
         stored = stored.partition(b" ")[2]
     return decode.record(stored).all_texts() if stored else {}
 
 
 def progress(text: bytes) -> Progress:
-    """How far a run is, from ``"<fraction> <note>"``."""
+    """Read the progress of a run from ``"<fraction> <note>"``."""
     fraction, _, note = text.partition(b" ")
     return Progress(min(1.0, max(0.0, decode.fraction(fraction))), decode.text(note))

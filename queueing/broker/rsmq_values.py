@@ -1,4 +1,4 @@
-"""What RSMQ accepts, and what it makes of what it is given: JavaScript's coercions, in Python.
+"""Check and convert parameters as RSMQ does: JavaScript's coercions in Python.
 
 The rules are those of ``_validate`` in RSMQ's ``index.js`` (0.12.4), in the same order.
 """
@@ -12,20 +12,20 @@ from queueing.exceptions import InvalidFormat, InvalidValue, MissingParameter
 
 QNAME = re.compile(r"[a-zA-Z0-9_-]{1,160}")
 ID = re.compile(r"[a-zA-Z0-9:]{32}")
-#: What JavaScript takes for space, which is not what Python does.
+#: The whitespace of JavaScript, which differs from that of Python.
 SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 INTEGER = re.compile(f"[{SPACE}]*([+-]?)0*([0-9]+)")
-#: Digits beyond which a number is out of all bounds, whatever it is.
+#: A number with more digits is out of bounds for every parameter.
 MANY_DIGITS = 16
 MAX_SECONDS = 9_999_999
 MIN_SIZE, MAX_SIZE = 1024, 65536
 
-#: A queue of this name would share a key with the index of all queues, and lose its messages.
+#: A queue of this name would share a key with the index of all queues, and would lose its messages.
 RESERVED_NAME = "QUEUES"
 
 
 def qname(value: Any) -> str:
-    """A queue name, or ``MissingParameter`` / ``InvalidFormat``."""
+    """Check a queue name. Raises ``MissingParameter`` or ``InvalidFormat``."""
     text = _text(value, "qname", QNAME)
     if text == RESERVED_NAME:
         raise InvalidFormat("qname")
@@ -33,12 +33,12 @@ def qname(value: Any) -> str:
 
 
 def message_id(value: Any) -> str:
-    """A message id, or ``MissingParameter`` / ``InvalidFormat``."""
+    """Check a message id. Raises ``MissingParameter`` or ``InvalidFormat``."""
     return _text(value, "id", ID)
 
 
 def seconds(value: Any, item: str) -> int:
-    """A ``vt`` or ``delay`` in whole seconds, or ``InvalidValue``."""
+    """Convert a ``vt`` or ``delay`` to whole seconds. Raises ``InvalidValue``."""
     number = parse_int(value)
     if number is None or not 0 <= number <= MAX_SECONDS:
         raise InvalidValue(item, 0, MAX_SECONDS)
@@ -46,7 +46,7 @@ def seconds(value: Any, item: str) -> int:
 
 
 def maxsize(value: Any) -> int:
-    """A size in UTF-16 code units, -1 for unlimited, or ``InvalidValue``."""
+    """Convert a ``maxsize`` to UTF-16 code units, -1 for unlimited. Raises ``InvalidValue``."""
     number = parse_int(value)
     if number is None or not (MIN_SIZE <= number <= MAX_SIZE or number == -1):
         raise InvalidValue("maxsize", MIN_SIZE, MAX_SIZE)
@@ -54,16 +54,16 @@ def maxsize(value: Any) -> int:
 
 
 def utf16_units(text: str) -> int:
-    """The length of ``text`` as JavaScript counts it, which is what ``maxsize`` limits."""
+    """The length of ``text`` in UTF-16 code units, as JavaScript counts it. ``maxsize`` limits it."""
     if text.isascii():
         return len(text)
     return len(text) + sum(1 for character in text if character > "\uffff")
 
 
 def encode(text: str) -> bytes:
-    """The bytes of a body: UTF-8; what no UTF-8 can hold becomes U+FFFD, as Node writes it.
+    """Encode a body as UTF-8. A lone surrogate becomes U+FFFD, as in Node.
 
-    Bytes that were no UTF-8 when they were received are sent on unchanged.
+    Surrogate escapes of ``decode.text`` become the original bytes again.
     """
     try:
         return text.encode()
@@ -81,13 +81,13 @@ def parse_int(value: Any) -> int | None:
 
 
 def javascript_string(value: Any) -> str:
-    """What ``String(value)`` is in JavaScript, for the values that have a counterpart there."""
+    """The result of JavaScript's ``String(value)``, for values with a counterpart in JavaScript."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        # As a BigInt. Python does not write numbers of thousands of digits, and nobody takes them.
+        # As a BigInt. Python refuses to print thousands of digits, and RSMQ accepts no such number.
         return str(value) if abs(value) < 10**MANY_DIGITS**2 else "9" * MANY_DIGITS**2
     if isinstance(value, float):
         return _javascript_number(value)
@@ -110,7 +110,7 @@ def _javascript_number(number: float) -> str:
 def _text(value: Any, item: str, form: re.Pattern[str]) -> str:
     if type(value) is str and form.fullmatch(value):
         return value
-    # What JavaScript calls falsy; an empty list or dict is not.
+    # The falsy values of JavaScript, to which an empty list or dict does not belong.
     if value is None or value is False or value == "" or (value == 0 and not isinstance(value, bytes)):
         raise MissingParameter(item)
     if value != value:  # NaN is falsy, too

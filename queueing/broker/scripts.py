@@ -1,7 +1,7 @@
-"""The Lua files: loaded once and called by their digest.
+"""The Lua scripts, which are loaded once and called by their digest.
 
-A script is the unit of atomicity, so every operation of the queue is one file in ``lua/``. Shared
-parts are in ``lua/lib`` and are pulled in by a line ``-- include name``.
+Redis runs a script atomically, so every operation of the queue is one file in ``lua/``. The line
+``-- include name`` includes a shared part from ``lua/lib``.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 
 COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
-#: Makes the keys of a script from the name of a queue and that of its dead-letter queue.
+#: A function that returns the keys of a script. It takes the names of a queue and of its dead-letter queue.
 QueueKeys = Callable[[str, str], list[str]]
 
 
@@ -32,14 +32,14 @@ class Script:
 
 @cache
 def load(name: str) -> Script:
-    """Read ``lua/<name>.lua`` with all it includes."""
+    """Read ``lua/<name>.lua`` with all included parts."""
     source = _expanded(FOLDER / f"{name}.lua", set()).encode()
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
 
 
 @cache
 def commands() -> tuple[str, ...]:
-    """The commands of Redis that the scripts call."""
+    """The names of the Redis commands that the scripts call."""
     sources = "".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.lua"))
     return tuple(sorted(set(COMMAND.findall(sources))))
 
@@ -56,7 +56,7 @@ def _expanded(path: Path, seen: set[Path]) -> str:
 class Call:
     """One script with its keys and arguments.
 
-    A ``repeatable`` call has the same effect if it runs twice: it is sent again after a lost reply.
+    A ``repeatable`` call has the same effect if it runs twice, so it is sent again after a lost reply.
     """
 
     __slots__ = ("args", "keys", "repeatable", "script")
@@ -65,7 +65,7 @@ class Call:
         self.script, self.keys, self.args, self.repeatable = script, keys, args, repeatable
 
     def command(self, *, whole: bool) -> tuple[Any, ...]:
-        """``EVALSHA``, or ``EVAL`` with the ``whole`` source, and all that follows it."""
+        """The command for Redis: ``EVALSHA``, or ``EVAL`` with the ``whole`` source."""
         script = load(self.script)
         verb = ("EVAL", script.source) if whole else ("EVALSHA", script.digest)
         return (*verb, len(self.keys), *self.keys, *self.args)
@@ -74,8 +74,8 @@ class Call:
 class QueueCall:
     """A call that needs the dead-letter queues of ``queues`` (see ``lua/lib/dead_letters.lua``).
 
-    Its keys, and the arguments in front of ``args``, are made from the dead-letter queues that are known
-    when it is sent.
+    Its keys and first arguments depend on the dead-letter queues that are known when it is sent. ``args``
+    follow these arguments.
     """
 
     __slots__ = ("args", "keys", "queues", "repeatable", "script")

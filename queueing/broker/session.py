@@ -1,7 +1,7 @@
-"""One namespace on one Redis: its connection, its keys, and the two protocols by which calls are repeated.
+"""A session: one namespace on one Redis, with its connections, its keys and the rules for repeated calls.
 
-A call whose reply was lost is repeated if that is safe. A call whose queue has another dead-letter queue
-than this process knew is repeated with the keys of that one.
+A call whose reply was lost is repeated if that is safe. If the dead-letter queue of a queue has changed, the
+call is repeated with the keys of the new one.
 """
 
 import math
@@ -35,16 +35,16 @@ from .scripts import Call, QueueCall, commands
 
 #: redis-py before 5.3 requires the name of a command when it lends a connection.
 LENDING = () if VERSION >= (5, 3) else ("EVALSHA",)
-#: A dead-letter queue that is made forgets its messages after this many seconds.
+#: The retention of a new dead-letter queue: its messages are deleted after this long.
 DEAD_RETENTION_SECONDS = 30 * 86_400
-#: Keys that one step of a scan looks at.
+#: The number of keys that Redis checks in one step of a scan.
 SCAN_STEP = 1000
-SCAN_REFUSED = "Redis refuses SCAN to its user, so what deleted queues left is not tidied up"
-#: The reply of a script whose keys were those of another dead-letter queue.
+SCAN_REFUSED = "Redis refuses SCAN to its user, so the keys that deleted queues left are not tidied up"
+#: The reply of a script if its keys do not belong to the queue's present dead-letter queue.
 MOVED = b"deadLetterQueue"
-#: Errors after which it is unknown whether a call has run.
+#: After these errors it is unknown whether a call has run.
 LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
-#: Errors of any command while Redis is away.
+#: Errors that any command can raise while Redis is away.
 AWAY = (driver.RedisError, OSError)
 
 _BY_NAME = {
@@ -53,13 +53,13 @@ _BY_NAME = {
 
 
 class Session:
-    """Runs scripts on the connections of a ``redis.Redis``. Threads share it, and forks go on with it.
+    """Runs scripts on the connections of a ``redis.Redis``. Threads and forks may share it.
 
-    It uses the connection itself, because the driver's own retry repeats whatever failed: one pop whose
-    replies were cut has deleted eleven messages that way.
+    It does not use the driver's retries, which repeat every failed call. One pop whose replies were cut has
+    deleted eleven messages that way.
     """
 
-    #: How often a call is tried in all, as long as its time is not used up.
+    #: The number of tries for a call, if its time allows them.
     TRIES = 5
 
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
@@ -67,13 +67,13 @@ class Session:
         self._pool: Any = redis.connection_pool
         use_in_forks(self._pool)
         self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
-        self._failed_at = -math.inf  # when a request with a deadline last gave up
+        self._failed_at = -math.inf  # when a request with a deadline gave up last
         self._dead_letter_queues: dict[str, str] = {}
 
     # --- calls --------------------------------------------------------------------------------
 
     def call(self, call: Call | QueueCall) -> Any:
-        """Run one script and return its reply with byte strings.
+        """Run one script. Returns its reply, with texts as ``bytes``.
 
         Raises ``QueueUnavailable`` if Redis is away, ``ReplyLost`` if it went away during a call that is
         not repeatable, ``QueueFull`` over ``maxmemory``.
@@ -86,7 +86,7 @@ class Session:
         return reply
 
     def call_each(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Run scripts in order in one round trip. The error of a refused script is in its reply's place.
+        """Run scripts in order, in one round trip. If Redis refuses a script, its reply is the error.
 
         Raises ``QueueUnavailable`` and ``ReplyLost`` for all of them.
         """
@@ -103,7 +103,7 @@ class Session:
         return replies
 
     def scan(self, pattern: str) -> Iterator[str]:
-        """The keys of the namespace that fit a pattern, each at least once and without the namespace."""
+        """The keys that match a pattern, without the namespace. A key may occur more than once."""
         begins = f"{self.keys.ns}:"
         literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
         try:
@@ -115,7 +115,7 @@ class Session:
             raise refusals.unanswered(error) from error
 
     def refused_commands(self) -> list[str]:
-        """The commands that the scripts need and Redis refuses to its user. Redis 6.2 reports none."""
+        """Commands of the scripts that Redis refuses to this user. Always empty on Redis 6.2."""
         names = self.call(Call("refused", [self.keys.queues()], self.keys.channel(""), *commands()))
         return [name.decode() for name in names]
 
@@ -133,11 +133,11 @@ class Session:
     # --- dead-letter queues -------------------------------------------------------------------
 
     def dead_letter_queue(self, queue: str) -> str:
-        """The name of the dead-letter queue of ``queue``, as far as this process knows."""
+        """The name of the dead-letter queue of ``queue`` that this process knows."""
         return self._dead_letter_queues.get(queue) or dead_letter_queue(queue)
 
     def learn_dead_letter_queue(self, queue: str, name: str) -> None:
-        """Note that the dead letters of ``queue`` go to ``name``."""
+        """Remember that the dead letters of ``queue`` go to ``name``."""
         self._dead_letter_queues[queue] = name
 
     def queue_keys(self, queue: str) -> list[str]:
@@ -145,7 +145,7 @@ class Session:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """The call again for those of its queues that have another dead-letter queue, which is learnt."""
+        """Remember the new dead-letter queues in ``reply``. Returns the call for their queues."""
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)
@@ -165,7 +165,7 @@ class Session:
     # --- one round trip, repeated -------------------------------------------------------------
 
     def _exchange(self, calls: Sequence[Call]) -> list[Any]:
-        """Try until there are replies, as long as the failed try had no effect or may be repeated."""
+        """Try until Redis replies. A failed try is repeated only if it had no effect or is repeatable."""
         packed = _packed([call.command(whole=False) for call in calls])
         repeatable = all(call.repeatable for call in calls)
         waiting = deadline.current()
@@ -189,12 +189,12 @@ class Session:
                     continue
                 self._give_up(waiting, began, error)
                 if was_lost and not isinstance(error, ReplyLost):
-                    # An earlier try may have had its effect, so this is not an error that changed nothing.
+                    # An earlier try may have run, so this error must not report that nothing changed.
                     raise ReplyLost(f"{error} (the reply of an earlier try was lost)") from error
                 raise
 
     def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
-        """For how long to try. Raises ``QueueUnavailable`` if the request has no time left for Redis."""
+        """The seconds left for tries. Raises ``QueueUnavailable`` if the request has no time left."""
         if waiting is None:
             return self._timeout_seconds
         is_known = waiting.is_read and now - self._failed_at < deadline.BELIEVED_SECONDS
@@ -208,7 +208,7 @@ class Session:
         now = time.monotonic()
         waiting.seconds_left -= now - began
         if not isinstance(error, QueueRefused):
-            self._failed_at = now  # a refusal is an answer: other requests may get theirs
+            self._failed_at = now  # not after a refusal: Redis answers, so other requests may succeed
 
     def _try_once(self, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
         try:
@@ -230,7 +230,7 @@ class Session:
             connection.disconnect()
             raise refusals.unanswered(error, ReplyLost) from error
         except BaseException:
-            # A half-read reply would be taken for the next call's.
+            # The next call would take the rest of a half-read reply for its own.
             connection.disconnect()
             raise
         finally:
@@ -239,7 +239,7 @@ class Session:
     # --- error replies ------------------------------------------------------------------------
 
     def _settled(self, connection: Any, call: Call, reply: driver.ResponseError) -> Any:
-        """The reply of a script once it is loaded, or the queue's error. Raises ``QueueRefused``."""
+        """The reply of a script, which is loaded if Redis lacks it, or an error. Raises ``QueueRefused``."""
         if isinstance(reply, driver.NoScriptError):
             connection.send_packed_command(_packed([call.command(whole=True)]))
             reply = _read(connection)
@@ -251,7 +251,7 @@ class Session:
         return (self._spoilt_key(connection, call) if "WRONGTYPE " in str(error) else None) or error
 
     def _spoilt_key(self, connection: Any, call: Call) -> SpoiltKey | None:
-        """The first key of a call that has another type than it should: Redis does not name it."""
+        """The error for the first key of a call with a wrong type, which Redis' own error does not name."""
         connection.send_packed_command(_packed([("TYPE", key) for key in call.keys]))
         types = [_read(connection) for _ in call.keys]
         for key, found in zip(call.keys, types, strict=True):
@@ -263,7 +263,7 @@ class Session:
 
 
 def checked(reply: list[Any]) -> list[Any]:
-    """The rest of a reply after its ``ok``. Raises the error that is named in that place."""
+    """The reply without its leading ``ok``. Raises the error that a reply names in place of ``ok``."""
     if reply[0] == b"ok":
         return reply[1:]
     raise _BY_NAME[reply[0]]()
@@ -274,7 +274,7 @@ def _has_moved(reply: Any) -> bool:
 
 
 def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """Commands in Redis' protocol, to be written in one go."""
+    """Encode commands in Redis' protocol as one piece, so that they are sent with one write."""
     pieces = [_packed_command(command) for command in commands]
     return pieces if len(pieces) == 1 else [b"".join(pieces)]
 
@@ -290,7 +290,7 @@ def _packed_command(command: tuple[Any, ...]) -> bytes:
 
 
 def _read(connection: Any) -> Any:
-    """The next reply, or its error."""
+    """Read the next reply. An error reply is returned, not raised."""
     try:
         return connection.read_response(disable_decoding=True)
     except driver.ResponseError as error:

@@ -4,10 +4,10 @@
 
     {"django_task": 1, "task": "shop.tasks.resize", "args": [7], "kwargs": {"width": 80}}
 
-``django_task`` comes first and is the version of this format; a body that begins otherwise is an
-ordinary message. ``task`` is the dotted path of a function that is a task of the project; ``args`` and
-``kwargs`` may be left out. ``priority`` (-100 to 100) and ``run_after`` (ISO 8601) only say how it was
-sent: they move nothing.
+``django_task`` is the version of this format and must be the first key: any other body is an ordinary
+message. ``task`` is the dotted path of a task of the project. ``args`` and ``kwargs`` may be left out.
+``priority`` (-100 to 100) and ``run_after`` (ISO 8601) record how the task was sent. They do not change
+its order or time.
 """
 
 import json
@@ -19,20 +19,20 @@ from typing import Any
 from . import decode
 
 VERSION = 1
-#: Characters of the dotted path of a task: the history has no room for more.
+#: Limit for the dotted path of a task, which is that of the column in the history.
 NAME_CHARACTERS = 255
-#: How every body of a task begins, whichever program wrote it (also ``TASK_BEGINNING`` in lua/lib/room.lua).
+#: Every body of a task begins with this text (also ``TASK_BEGINNING`` in lua/lib/room.lua).
 BEGINNING = '{"django_task"'
-#: The name where we write it, so that it is seen in the beginning of a body, too.
+#: The name as ``BodyWriter`` places it, so that the beginning of a long body is enough to find it.
 _NAME = re.compile(r'\{"django_task"\s*:\s*\d+\s*,\s*"task"\s*:\s*("(?:[^"\\]|\\.)*+")')
 
 
 class BadTaskBody(ValueError):
-    """A body that begins as that of a task is none. No later attempt will change that."""
+    """A body begins as that of a task, but does not have its form. No later attempt can succeed."""
 
 
 class TooDeep(ValueError):
-    """Arguments are nested deeper than any worker reads, or contain themselves."""
+    """The arguments of a task contain themselves, or are nested deeper than workers read."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,14 +42,14 @@ class TooDeep(ValueError):
 
 
 class NewerTaskBody(ValueError):
-    """A body of a version that is not known here, but may be to the next release."""
+    """The version of a body is unknown to this release. A newer release may know it."""
 
     may_come = True
 
 
 @dataclass(frozen=True, slots=True)
 class TaskBody:
-    """What is in the body of a task."""
+    """The fields of a task's body."""
 
     task: str
     args: list[Any] = field(default_factory=list)
@@ -64,10 +64,10 @@ def is_task(body: str) -> bool:
 
 
 def name_in(body: str) -> str:
-    """The name of the task that a body, or the beginning of one, claims to be; empty where none is seen."""
+    """The name of the task in a body, or in the beginning of a body. Returns ``""`` if there is none."""
     if not is_task(body):
         return ""
-    # What is cut off, or of a format that is not known here, may have a name all the same.
+    # A cut body, or one of an unknown format, may still have a readable name.
     with suppress(ValueError):
         found = _NAME.match(body)
         name = decode.message_json(found[1]) if found else read(body).task
@@ -76,7 +76,7 @@ def name_in(body: str) -> str:
 
 
 class BodyWriter:
-    """Writes the bodies of one task, as it is sent now."""
+    """Writes bodies of one task with one priority and time."""
 
     def __init__(self, task: str, priority: int = 0, run_after: str | None = None) -> None:
         self._fields: dict[str, Any] = {"django_task": VERSION, "task": task, "args": [], "kwargs": {}}
@@ -86,10 +86,10 @@ class BodyWriter:
             self._fields["run_after"] = run_after
 
     def write(self, args: list[Any], kwargs: dict[str, Any]) -> str:
-        """The JSON text.
+        """The body as JSON.
 
-        Raises ``ValueError`` for a number that JSON does not know (NaN, infinity), and for arguments that
-        are nested so deep that no worker reads them.
+        Raises ``ValueError`` for NaN and infinity, ``TypeError`` for other values that JSON does not have,
+        and ``TooDeep`` for arguments that are nested too deep.
         """
         try:
             body = _encode({**self._fields, "args": args, "kwargs": kwargs})
@@ -101,7 +101,7 @@ class BodyWriter:
 
 
 def read(text: str) -> TaskBody:
-    """Raises ``BadTaskBody``, ``NewerTaskBody``."""
+    """Parse the body of a task. Raises ``BadTaskBody`` or ``NewerTaskBody``."""
     try:
         fields = decode.message_json(text)
     except decode.Unreadable as error:
@@ -126,5 +126,5 @@ def read(text: str) -> TaskBody:
     )
 
 
-#: Making an encoder for each body would take longer than the body itself.
+#: One encoder for all bodies: making an encoder takes longer than encoding a body.
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

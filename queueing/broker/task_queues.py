@@ -1,7 +1,8 @@
-"""The queues of tasks, and where the message of one task is.
+"""The queues of tasks, and the search for the message of one task.
 
-A message goes from the queue to the outbox in one step, and leaves the outbox only once it is in the
-database. ``find`` looks at queues and outbox in one moment: asked before the database, it misses nothing.
+An outcome enters the outbox in the same step in which its message leaves the queue, and leaves the outbox
+only after it is in the database. ``find`` reads queues and outbox at one moment. A caller that reads the
+database after ``find`` therefore misses nothing.
 """
 
 from collections.abc import Sequence
@@ -15,16 +16,17 @@ from .outcomes import Outcome
 from .scripts import Call
 from .session import Session
 
-#: Of each session, the queues for which it is stored that tasks are sent to them or to their siblings.
+#: For each session, the queues that it has already stored in Redis as queues of tasks.
 _noted: WeakKeyDictionary[Session, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where the message of a task is, and its outcomes that are not in the database yet, oldest first.
+    """The place of a task's message, and its outcomes that are not in the database yet, oldest first.
 
-    ``queue`` is empty where it is in none. ``worker`` is the child that holds it; ``first_ms`` and
-    ``claimed_ms`` are when its first and its newest delivery began (ms epoch, 0: never delivered).
+    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds it, ``""`` if
+    none does. ``first_ms`` and ``claimed_ms`` are the beginning of its first and of its newest delivery (ms
+    since 1970, 0 if it was never delivered).
     """
 
     queue: str
@@ -37,34 +39,34 @@ class Whereabouts:
 
 
 def place(queue: str, priority: int) -> tuple[str, int]:
-    """The queue in which a task of that priority (-100 to 100) lies, and its priority there (0 to 100)."""
+    """The queue for a task of ``priority`` (-100 to 100), and its priority in that queue (0 to 100)."""
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
 def note(session: Session, queue: str, target: str) -> None:
-    """Store that tasks are sent to ``queue``, and remember that it is stored for ``target``."""
+    """Store in Redis that ``queue`` receives tasks. This process remembers it for ``target``."""
     session.call(Call("note_task_queue", [session.keys.task_queues()], queue))
     _noted.setdefault(session, set()).add(target)
 
 
 def is_noted(session: Session, target: str) -> bool:
-    """Whether this process has stored that tasks are sent to the queue of ``target``."""
+    """Whether this process has already stored that the queue of ``target`` receives tasks."""
     return target in _noted.get(session, ())
 
 
 def known(session: Session) -> list[str]:
-    """The queues to which tasks were sent and that are still there, by name."""
+    """The existing queues to which tasks were sent, sorted by name."""
     names = session.call(Call("task_queues", [session.keys.task_queues(), session.keys.queues()]))
     return sorted(decode.text(name) for name in names)
 
 
 def with_siblings(queues: Sequence[str]) -> list[str]:
-    """These queues, and behind them all their siblings for priorities below 0."""
+    """These queues, followed by their siblings for priorities below 0."""
     return list(dict.fromkeys([*queues, *map(low_priority_queue, queues)]))
 
 
 def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
-    """Where the message ``id`` is, of these queues, and what became of it. One round trip."""
+    """Find the message ``id`` in these queues and in the outbox, in one round trip."""
     keys = session.keys
     names = [keys.unrecorded(), keys.outbox(), keys.held()]
     for queue in queues:
@@ -90,6 +92,6 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
 
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
-    """When the newest delivery began: the first one where there was no other that we know of."""
+    """The beginning of the newest delivery, or of the first one if no later delivery is stored."""
     counts = ends.split()
     return decode.integer(counts[3] if len(counts) > 3 else fr or b"0")

@@ -1,8 +1,7 @@
-"""What a batch adds to the counters of its queue: how long its runs took and how long they waited.
+"""The run and wait times that a batch adds to the counters of its queue.
 
-Times go into buckets, because percentiles of a day cannot be made from those of its minutes, but
-buckets add up. What the words of the outcomes come to is counted by the script that settles, which
-alone knows what it refuses.
+Times go into the buckets of a histogram. Buckets of minutes add up to those of a day, unlike percentiles.
+The settle script counts the outcomes by state, because only the script knows which ones it refuses.
 """
 
 import json
@@ -12,8 +11,8 @@ from dataclasses import dataclass, field
 
 from .outcomes import Outcome
 
-#: The upper bounds of the buckets in seconds; above the last there is one more. Stored by their
-#: index, so a change makes the old counts wrong: add none but at the end.
+#: The upper bounds of the buckets in seconds. One more bucket takes longer times. Buckets are stored by
+#: index, so a new bound may only be added at the end.
 BOUNDS_SECONDS = (
     *(0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0, 86400.0),
@@ -21,7 +20,7 @@ BOUNDS_SECONDS = (
 _BOUNDS_MS = tuple(seconds * 1000 for seconds in BOUNDS_SECONDS)
 BUCKETS = len(BOUNDS_SECONDS) + 1
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
-#: A message due before 2001 has an id of another form, which tells no time.
+#: A time before 2001 comes from an id of another form, which contains no time.
 PLAUSIBLE_MS = 1e12
 _RUN = tuple(f"r{index}" for index in range(BUCKETS))
 _WAIT = tuple(f"w{index}" for index in range(BUCKETS))
@@ -30,8 +29,8 @@ _WAIT = tuple(f"w{index}" for index in range(BUCKETS))
 def tally(outcomes: Iterable[Outcome]) -> str:
     """The times of a batch as JSON: ``run_ms`` and ``wait_ms`` (sums), ``r<n>`` and ``w<n>`` (buckets).
 
-    What never began has none. A wait lasts from the moment at which a message is due to its first
-    start: what comes before a retry is no waiting. Empty where there is nothing to add.
+    Only started deliveries count. A wait lasts from the due time of a message to its first start, so the
+    back-off before a retry does not count. Returns ``""`` if no delivery was started.
     """
     sums: dict[str, float] = {}
     run_ms = wait_ms = 0.0
@@ -44,7 +43,7 @@ def tally(outcomes: Iterable[Outcome]) -> str:
         sums[bucket] = sums.get(bucket, 0) + 1
         run_ms += lasted_ms
         if outcome.due_ms > PLAUSIBLE_MS:
-            # Clocks that were set by two replies may differ by a little.
+            # The two times derive from two replies, so they may differ by a little.
             waited_ms = max(0.0, started_ms - outcome.due_ms)
             bucket = _WAIT[bisect_left(_BOUNDS_MS, waited_ms)]
             sums[bucket] = sums.get(bucket, 0) + 1
@@ -57,19 +56,19 @@ def tally(outcomes: Iterable[Outcome]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often something took how long: a count for each bucket, and the sum of it all."""
+    """A histogram of times: a count for each bucket, and the sum in seconds."""
 
     counts: Sequence[int] = field(default=(0,) * BUCKETS)
     sum_seconds: float = 0.0
 
     @classmethod
     def of_runs(cls, sums: Mapping[str, float]) -> "Histogram":
-        """The run times in stored sums."""
+        """The histogram of run times in the stored sums of a queue."""
         return cls([int(sums.get(name, 0)) for name in _RUN], sums.get("run_ms", 0.0) / 1000)
 
     @classmethod
     def of_waits(cls, sums: Mapping[str, float]) -> "Histogram":
-        """The wait times in stored sums."""
+        """The histogram of wait times in the stored sums of a queue."""
         return cls([int(sums.get(name, 0)) for name in _WAIT], sums.get("wait_ms", 0.0) / 1000)
 
     @property
@@ -81,10 +80,9 @@ class Histogram:
         return self.sum_seconds / self.count if self.count else None
 
     def percentile(self, percent: float) -> float | None:
-        """So many percent took no longer than this, in seconds; ``None`` where there is nothing.
+        """The time in seconds that ``percent`` of the values do not exceed, ``None`` without values.
 
-        As exact as the bucket in which it lies, in which the times are taken to be spread evenly;
-        above the last bound it is that bound.
+        The value is interpolated within its bucket. Above the last bound, it is the last bound.
         """
         rank = self.count * percent / 100
         if not rank:

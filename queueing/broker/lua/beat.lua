@@ -11,15 +11,15 @@
 local VISIBLE_MS = 3600000
 -- Late in the minute, so that the counts of the sample belong to this minute.
 local turn = whole(math.floor((now_ms / 1000 + 10) / 60))
-local told = redis.call('HGET', KEYS[2], ARGV[1])
+local asked = redis.call('HGET', KEYS[2], ARGV[1])
 local is_its_turn = redis.pcall('GET', KEYS[3]) ~= turn
 
 redis.call('HDEL', KEYS[1], '')
 redis.call('HSET', KEYS[1], ARGV[1], whole(now_ms) .. ' ' .. ARGV[2])
-if told and told ~= ARGV[3] then
+if asked and asked ~= ARGV[3] then
   -- The request was for another worker of the same name.
   redis.call('HDEL', KEYS[2], ARGV[1])
-  told = false
+  asked = false
 end
 -- A set that another program has spoilt counts as empty.
 local function members(command, ...)
@@ -28,7 +28,7 @@ local function members(command, ...)
 end
 
 local sent_to = ARGV[4] == '1' and members('SINTER', KEYS[5], KEYS[4]) or {}
-local reply = { told and 1 or 0, is_its_turn and 1 or 0, sent_to }
+local reply = { asked and 1 or 0, is_its_turn and 1 or 0, sent_to }
 if not is_its_turn then return reply end
 
 redis.call('SET', KEYS[3], turn, 'PX', 120000)
