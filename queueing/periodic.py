@@ -97,12 +97,7 @@ def periodic(
     Raises ``ImproperlyConfigured`` at import for wrong arguments.
     """
     timetable = _timetable(when, seconds, time_zone)
-    if missed not in get_args(Missed):
-        raise ImproperlyConfigured(f'missed is "skip", "once" or "all", not {missed!r}.')
-    if not (body is None or isinstance(body, str) or callable(body)):
-        raise ImproperlyConfigured(f"body is a text or a function of the tick, not {type(body).__name__}.")
-    if name and not (name.isprintable() and len(name) <= MAX_NAME):
-        raise ImproperlyConfigured(f"The name of a schedule has at most {MAX_NAME} printable characters.")
+    _check(missed, name, body)
 
     def register(subject: Subject) -> Subject:
         new = _Registration(subject, timetable, missed, name, body, args, kwargs or {})
@@ -111,6 +106,15 @@ def periodic(
         return subject
 
     return register
+
+
+def _check(missed: Missed, name: str, body: Body | None) -> None:
+    if missed not in get_args(Missed):
+        raise ImproperlyConfigured(f'missed is "skip", "once" or "all", not {missed!r}.')
+    if not (body is None or isinstance(body, str) or callable(body)):
+        raise ImproperlyConfigured(f"body is a text or a function of the tick, not {type(body).__name__}.")
+    if name and not (name.isprintable() and len(name) <= MAX_NAME):
+        raise ImproperlyConfigured(f"The name of a schedule has at most {MAX_NAME} printable characters.")
 
 
 def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:

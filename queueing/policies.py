@@ -161,20 +161,9 @@ def policy(
     Raises ``ImproperlyConfigured`` for a number that makes no sense, for anything but classes of exceptions,
     and for a class that is in both.
     """
-    if max_attempts is not None and max_attempts < 1:
-        raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise ImproperlyConfigured("timeout must be a number of seconds above 0.")
-    if backoff is not None and not callable(backoff):
-        try:
-            seconds(backoff)
-        except (TypeError, ValueError) as error:
-            raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
     retried, given_up = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
-    for kind in retried:
-        if kind in given_up:
-            raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")
     said = Policy(max_attempts, backoff, timeout, retried, given_up)
+    _check(said)
 
     def mark(function: Function) -> Function:
         # A Django task is frozen and carries its function; the mark belongs to that.
@@ -182,6 +171,21 @@ def policy(
         return function
 
     return mark
+
+
+def _check(said: Policy) -> None:
+    if said.max_attempts is not None and said.max_attempts < 1:
+        raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
+    if said.timeout is not None and not 0 < said.timeout < math.inf:
+        raise ImproperlyConfigured("timeout must be a number of seconds above 0.")
+    if said.backoff is not None and not callable(said.backoff):
+        try:
+            seconds(said.backoff)
+        except (TypeError, ValueError) as error:
+            raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
+    for kind in said.retry_on:
+        if kind in said.give_up_on:
+            raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")
 
 
 def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:
