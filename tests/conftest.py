@@ -258,6 +258,16 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return say
 
 
+def pytest_configure() -> None:
+    """Give the programs of tests the default signals, also if this run ignores them, as under ``nohup``.
+
+    A program inherits a signal that is ignored. One that has a handler here is reset in the program.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that last longest. Otherwise the run would wait for them alone at the end.
 

@@ -10,7 +10,7 @@ import pytest
 
 from mqsite.devserver import programs
 from mqsite.devserver.programs import Group, Program
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 
 from .launched_site import living
 
@@ -31,9 +31,12 @@ def process() -> Iterator[subprocess.Popen]:
     )
     assert process.stdout
     assert process.stdout.readline() == "up\n"
+    started = psutil.Process(process.pid).children()
     yield process
     Group(process.pid).kill()
-    process.wait()
+    for other in living(started):
+        other.kill()
+    process.wait(HANG_SECONDS)
     process.stdout.close()
 
 
