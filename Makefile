@@ -29,7 +29,7 @@ test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(STAMP) ## the tests that take minutes
-	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+	@$(BIN)/python -m pytest -m soak --timeout 3600 -o faulthandler_timeout=3700 $(ARGS)
 
 engines: $(STAMP) ## client, wire and kills on Redis 6.2, Valkey 8 and Valkey 9, whose packages it downloads
 	@.ci/engines $(BIN)/python

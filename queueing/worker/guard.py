@@ -93,12 +93,11 @@ class Guard:
         return min(pause_seconds, self._max_pause_seconds) * random.uniform(0.8, 1.0)
 
 
-def run_forever(step: Callable[[], float]) -> None:
-    """Call ``step`` for ever, with the pauses that it returns: for a thread that ends with its process."""
-    pause = threading.Event()
-    while True:
+def run_until(ended: threading.Event, step: Callable[[], float]) -> None:
+    """Call ``step`` with the pauses that it returns, until ``ended`` is set."""
+    while not ended.is_set():
         try:
-            pause.wait(step())
+            ended.wait(step())
         except BaseException:
             # ``step`` is guarded. Only a lack of memory gets here.
             time.sleep(MIN_PAUSE_SECONDS)

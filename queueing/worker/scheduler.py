@@ -7,6 +7,7 @@ a tick that is not settled is due for every other worker.
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from queueing.scheduling.schedule import LATE_MS, Schedule
 from queueing.signals import emit, message_sent
 
 from .database import tend_connections
-from .guard import Guard, run_forever
+from .guard import Guard, run_until
 from .processes import end_if_fork
 from .server_clock import Clock, ServerClock
 
@@ -92,9 +93,9 @@ class Scheduler:
         self._born_ms: int | None = None
         self._guard = Guard("scheduler")
 
-    def run(self) -> None:
-        """Schedule for ever: for a thread that ends with its process."""
-        run_forever(self._step_in_thread)
+    def run(self, ended: threading.Event | None = None) -> None:
+        """Schedule until ``ended`` is set; ``None``: in a thread that ends with its process."""
+        run_until(ended or threading.Event(), self._step_in_thread)
 
     def _step_in_thread(self) -> float:
         try:

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +10,7 @@ from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import Swept
 
-from .guard import Guard, run_forever
+from .guard import Guard, run_until
 from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
@@ -31,8 +32,8 @@ class Sweeper:
         self._due_at = clock() + _around(EVERY_SECONDS)
 
     def run(self) -> None:
-        """Sweep for ever: for a thread that ends with its process."""
-        run_forever(lambda: self.step(self.clock()))
+        """Sweep in a thread that ends with its process."""
+        run_until(threading.Event(), lambda: self.step(self.clock()))
 
     def step(self, now: float) -> float:
         """One step. Returns the seconds until the next one."""

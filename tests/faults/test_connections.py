@@ -1,7 +1,6 @@
 """Small Redis plans allow twenty connections: the tests count those of each process."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from queueing.client import QueueClient
 from tests.support.ledger import Ledger
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 from tests.support.web_process import Visitor, WebProcess
 from tests.support.worker_process import WorkerProcess
@@ -77,7 +77,7 @@ def test_a_web_process_has_three_connections_with_any_number_of_threads(
             most = max(most, opened(web, server))
             return status
 
-        with ThreadPoolExecutor(10) as threads:
+        with Threads(10) as threads:
             statuses = list(threads.map(visit, range(100)))
         figure(f"web process with 5 threads under 10 visitors: {most} Redis connections at most")
     assert set(statuses) == {200}

@@ -1,7 +1,6 @@
 """Lost replies: nothing runs twice, and nothing is lost."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +11,7 @@ from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 from tests.support.diary import Diary
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
@@ -32,7 +32,7 @@ def test_a_send_with_a_lost_reply_runs_once_even_if_a_worker_is_faster_than_its_
     with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
         first = warmed_up(idle, client, ledger)
         sender = connect(replace(get_conf(), URL=proxy.url), connections=16)
-        with ThreadPoolExecutor(16) as threads:
+        with Threads(16) as threads:
             ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
         assert proxy.rule.cut == SENDS
         eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=idle)

@@ -9,6 +9,7 @@ import redis
 
 from queueing.monitoring.workers import read_workers
 from tests.support.redis_server import RedisServer
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
@@ -58,15 +59,13 @@ def busy(server: RedisServer, connection: redis.Redis) -> Iterator[None]:
     connection.config_set("lua-time-limit", 50)
 
     def loop() -> None:
-        with server.connect() as other, pytest.raises(redis.ResponseError, match="SCRIPT KILL"):
+        killed = pytest.raises(redis.ResponseError, match="SCRIPT KILL")
+        with server.connect(socket_timeout=None) as other, killed:
             other.eval("while true do end", 0)
 
-    thread = threading.Thread(target=loop)
-    thread.start()
-    eventually(lambda: is_busy(connection))
-    yield
-    connection.script_kill()
-    thread.join(60)
+    with in_thread(loop, end=lambda: eventually(connection.script_kill)):
+        eventually(lambda: is_busy(connection))
+        yield
 
 
 def is_busy(connection: redis.Redis) -> bool:

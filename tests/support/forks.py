@@ -36,7 +36,7 @@ def in_forks(
         for process, end in zip(processes, ends, strict=True):
             end.close()
             process.kill()
-            process.join()
+            process.join(HANG_SECONDS)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import psutil
 
 from .program import Program
 from .programs import require
-from .waiting import eventually, free_port
+from .waiting import HANG_SECONDS, eventually, free_port
 
 HINT = "apt-get install postgresql"
 #: ``initdb`` and ``postgres`` refuse to run as root. They then run as this user, which Debian's package
@@ -70,6 +70,7 @@ class PostgresServer:
             check=True,
             capture_output=True,
             cwd=self._folder,
+            timeout=HANG_SECONDS,
         )
         self._run()
         return self
@@ -100,6 +101,8 @@ class PostgresServer:
             self._as_user(
                 *(postgres, "-D", str(self._folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"),
                 *("-c", "fsync=off", "-c", "unix_socket_directories="),
+                # A lock that a test has left is an error for the next one.
+                *("-c", "lock_timeout=60s", "-c", "statement_timeout=60s"),
                 *(part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")),
             ),
             name="postgres",
@@ -125,7 +128,8 @@ class PostgresServer:
     def stop(self) -> None:
         if self._program is not None:
             self._program.signal_group(2)  # SIGINT: a fast shutdown that does not wait for clients
-            self._program.wait()
+            with contextlib.suppress(AssertionError):
+                self._program.wait()
             self._program.kill_group()
             self._program = None
         if self._folder is not None:

@@ -10,7 +10,7 @@ import redis
 from .certificates import self_signed
 from .program import Program
 from .programs import require
-from .waiting import NODE_PORTS, PORTS, eventually, free_port
+from .waiting import HANG_SECONDS, NODE_PORTS, PORTS, eventually, free_port
 
 HINT = "apt-get install redis-server"
 #: The path of another server to run the tests on, such as an older Redis or a Valkey.
@@ -120,7 +120,8 @@ class RedisServer:
         return self._program.pid
 
     def connect(self, **options: Any) -> redis.Redis:
-        """A plain connection for the test itself. The certificate is not checked."""
+        """A plain connection for the test itself. Its calls end if Redis hangs. It checks no certificate."""
+        options.setdefault("socket_timeout", HANG_SECONDS / 2)
         if self.tls:
             options.setdefault("ssl_cert_reqs", "none")
         return redis.Redis.from_url(self.url, **options)

@@ -1,7 +1,7 @@
 """Clients for the tests of the queue: each test that asks for ``any_client`` runs on both Redis kinds."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from itertools import count
 
@@ -16,6 +16,7 @@ from queueing.exceptions import QueueExists
 from queueing.messages import Message
 from queueing.worker.processor import Processor
 from queueing.worker.shared_memory import SharedMemory
+from tests.support.threads import Threads
 
 
 @pytest.fixture(params=["client", "fake_client"], ids=["redis", "fakeredis"])
@@ -82,7 +83,7 @@ class Process:
 
     def __init__(self) -> None:
         self._processor = Processor(Runtime(), max_attempts=5, now_ms=count(1000, 250).__next__)
-        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._threads: dict[str, Threads] = {}
         [self.slot] = SharedMemory(1, 2, ("q",)).slots
         self.reports = self._processor.runtime.reports
 
@@ -96,7 +97,7 @@ class Process:
             handlers._handlers.pop(queue, None)
             handlers.handler(queue)(function)
         delivery = Delivery(queue, Message("i" * 32, "text", 1, 0, 0.0), failed, crashed, 0)
-        pool = self._threads.setdefault(thread, ThreadPoolExecutor(1))
+        pool = self._threads.setdefault(thread, Threads(1))
         mark = self.slot.marks[thread != "main"]
         return pool.submit(self._processor.process, delivery, mark)
 

@@ -5,13 +5,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from queueing.client import QueueClient
 from tests.support.node_programs import VERSIONS
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 
 from .bridge import node_side
@@ -32,7 +32,7 @@ def test_three_readers_in_node_and_three_here_take_ten_thousand_messages_once_ea
         ours = [stack.enter_context(Program([*arguments, count], name="reader")) for count in "125"]
         for reader in ours:
             reader.wait_for_line("^ready$")
-        pool = stack.enter_context(ThreadPoolExecutor(3))
+        pool = stack.enter_context(Threads(3))
         ids = nodes[0].call("produce", qname="q", count=BY_NODE, delay=5)
         ids += client.send_messages("q", [f"ours {number}" for number in range(COUNT - BY_NODE)], delay=5)
         started = time.monotonic()

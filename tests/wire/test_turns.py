@@ -1,6 +1,5 @@
 """Node and Python use one queue in turns: each sees the changes of the other."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import redis
 from queueing.client import QueueClient, rsmq, sweep
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
+from tests.support.threads import Threads
 from tests.support.waiting import HANG_SECONDS, eventually
 
 from .bridge import NodeSide, PythonSide, RsmqError
@@ -156,7 +156,7 @@ def test_a_realtime_send_of_node_wakes_a_waiting_receive(
     node: NodeSide, client: QueueClient, redis_connection: redis.Redis
 ):
     client.create_queue("q")
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         waiting = pool.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS)
         eventually(lambda: redis_connection.pubsub_numsub("rsmq:rt:q") == [(b"rsmq:rt:q", 1)])
         message_id = node.call("sendMessage", qname="q", message="wake up", realtime=True)
@@ -180,7 +180,7 @@ def test_each_send_publishes_the_number_of_messages_for_nodes_subscribers(
 def test_a_waiting_receive_fails_when_node_deletes_the_queue(node: NodeSide, client: QueueClient):
     client.create_queue("q")
     client.send_message("q", "never due here", delay_ms=3000)
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         waiting = pool.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS)
         eventually(lambda: client.redis.pubsub_numsub("rsmq:rt:q") == [(b"rsmq:rt:q", 1)])
         assert node.call("deleteQueue", qname="q") == 1

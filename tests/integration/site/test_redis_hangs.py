@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from queueing.client import QueueClient
 from queueing.exceptions import QueueExists
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads
 from tests.support.web_process import Answer, Visitor, WebProcess
 from tests.support.worker_process import MANAGE, site_environment
 
@@ -92,7 +92,7 @@ def test_many_concurrent_visitors_wait_less_than_two_seconds(
 ):
     def slowest() -> float:
         asked = [path for _ in range(4) for path in PAGES]
-        with ThreadPoolExecutor(20) as crowd:
+        with Threads(20) as crowd:
             answers = list(crowd.map(lambda path: timed(boss, path), asked))
         assert {answer.status for _, answer in answers} == {200}
         return max(seconds for seconds, _ in answers)

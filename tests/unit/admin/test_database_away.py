@@ -3,7 +3,6 @@
 import socket
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from queueing.models import Job
 from queueing.resilience.circuit_breaker import OPEN_SECONDS
 from tests.support.postgres_server import PostgresServer
 from tests.support.program import Program
+from tests.support.threads import Threads
 from tests.support.web_process import Answer, Visitor, WebProcess
 from tests.support.worker_process import MANAGE, site_environment
 
@@ -126,7 +126,7 @@ def test_who_has_waited_for_a_database_that_hangs_tells_the_others(collected_sta
         with WebProcess(redis_url="redis://127.0.0.1:1/0", database_url=url) as web:
             began = time.monotonic()
             assert timed(web, LIST)[1].status == 503  # the driver takes 2 s at least
-            with ThreadPoolExecutor(20) as crowd:
+            with Threads(20) as crowd:
                 answers = list(crowd.map(lambda path: timed(web, path)[1], ["/", LIST] * 20))
             seconds = time.monotonic() - began
             tries = accepted(silent)

@@ -1,7 +1,6 @@
 """Every scheme of an address works, and one that cannot be used gets a sentence without a part of it."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads
 from tests.support.worker_process import WorkerProcess
 
 PASSWORD = "p@ss:w/rd#%+ ü?&=[]"
@@ -42,7 +42,7 @@ USER = f"{quote('odd:user', safe='')}:{quote(PASSWORD, safe='')}@"
 def works(client: QueueClient) -> bool:
     """Whether a message sent later wakes a receive that waits."""
     client.create_queue("q")
-    with ThreadPoolExecutor(1) as thread:
+    with Threads(1) as thread:
         waiting = thread.submit(client.receive_messages, "q", wait_seconds=20)
         client.send_message("q", "text")
         found = [message.body for message in waiting.result(60)]

@@ -1,6 +1,5 @@
 """The pool: what becomes of connections that were closed at the other end, or by a fork."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueUnavailable
 from queueing.resilience.deadline import within
+from tests.support.forks import in_forks
 from tests.support.waiting import eventually
 
 
@@ -71,20 +71,17 @@ def test_a_reply_that_nobody_read_is_no_reply_to_the_next_call(client, monkeypat
     assert client.redis.ping() is True
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_has_connections_of_its_own(client):
     client.ping()
     pool = client.redis.connection_pool
     before = pool.get_connection()
-    child = os.fork()
-    if not child:
-        try:
-            client.ping()
-            pool.release(before)  # the parent's: closed here, and not lent again
-            os._exit(0 if pool.get_connection() is not before else 1)
-        except BaseException:
-            os._exit(2)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def has_another(number: int) -> bool:
+        client.ping()
+        pool.release(before)  # the parent's: closed here, and not lent again
+        return pool.get_connection() is not before
+
+    assert in_forks(has_another) == [True]
     pool.release(before)
     client.ping()
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 import redis
@@ -12,6 +12,7 @@ from queueing.client import QueueClient
 from queueing.client import rsmq as receiving
 from queueing.exceptions import QueueUnavailable
 from tests.support.cutting_proxy import CuttingProxy
+from tests.support.threads import Threads
 from tests.support.waiting import HANG_SECONDS, eventually
 
 
@@ -23,7 +24,7 @@ def queue(client: QueueClient) -> QueueClient:
 
 @pytest.fixture
 def thread():
-    with ThreadPoolExecutor(8) as pool:
+    with Threads(8) as pool:
         yield pool
 
 

@@ -1,7 +1,6 @@
 """Error replies of a Redis that answers: nothing has changed, and the sentence says what is wrong."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,6 +18,7 @@ from queueing.resilience import deadline
 from queueing.scheduling import store
 from tests.support.cutting_proxy import CuttingProxy, Fate
 from tests.support.redis_server import RedisServer
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 
@@ -48,14 +48,11 @@ def endless_script(server: RedisServer, admin: redis.Redis) -> Iterator[None]:
     admin.config_set("lua-time-limit", 50)
 
     def loop() -> None:
-        with server.connect() as other, pytest.raises(redis.ResponseError):
+        with server.connect(socket_timeout=None) as other, pytest.raises(redis.ResponseError):
             other.eval("while true do end", 0)
 
-    thread = threading.Thread(target=loop)
-    thread.start()
-    yield
-    eventually(admin.script_kill)
-    thread.join(60)
+    with in_thread(loop, end=lambda: eventually(admin.script_kill)):
+        yield
 
 
 # --- wording --------------------------------------------------------------------------------------------

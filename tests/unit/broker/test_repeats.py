@@ -3,7 +3,6 @@
 The proxy lets a call reach Redis and loses the reply, so every one of these calls has taken effect.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +13,8 @@ from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable, ReplyLost
 from queueing.messages import Draft
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy, Fate
-from tests.support.waiting import eventually
+from tests.support.threads import Threads
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.unit.conftest import Hand, ended
 
 
@@ -44,11 +44,14 @@ def consumers(client: QueueClient, count: int = 2):
             if message:
                 taken.append(message)
 
-    with ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            pool.submit(consume)
-        yield taken
-        stopping.append(True)
+    with Threads(count) as pool:
+        try:
+            consuming = [pool.submit(consume) for _ in range(count)]
+            yield taken
+        finally:
+            stopping.append(True)
+        for work in consuming:
+            work.result(HANG_SECONDS)
 
 
 def drained(client: QueueClient, taken: list, count: int) -> bool:

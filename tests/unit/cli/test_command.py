@@ -62,22 +62,13 @@ def process(redis_server, database) -> Iterator[Callable[..., subprocess.Popen[s
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
         env = {name: value for name, value in variables.items() if value is not None}
         words = [sys.executable, MANAGE, "queues", *args]
-        # Tests that a shell runs in the background ignore Ctrl-C, and so would what they start.
-        started.append(
-            subprocess.Popen(
-                words,
-                env=env,
-                text=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-                **pipes,
-            )
-        )
+        started.append(subprocess.Popen(words, env=env, text=True, **pipes))
         return started[-1]
 
     yield start
     for program in started:
         program.kill()
-        program.communicate()
+        program.communicate(timeout=60)
 
 
 def test_ctrl_c_ends_a_wait_quietly_with_130(process, client):

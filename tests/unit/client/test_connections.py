@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -12,6 +11,7 @@ from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
 from queueing.monitoring.workers import beat
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 
 
@@ -62,7 +62,7 @@ def test_a_primary_that_became_a_replica_is_waited_for(own_redis):
     client.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(QueueUnavailable, match="ReadOnly|READONLY"):
         client.send_message("q", "text")
-    with ThreadPoolExecutor(1) as thread:
+    with Threads(1) as thread:
         # Even a pop is tried again: what was refused has certainly had no effect.
         popped = thread.submit(client.pop_message, "q")
         client.redis.execute_command("REPLICAOF", "NO", "ONE")
@@ -179,7 +179,7 @@ def test_a_process_has_a_bounded_number_of_connections(redis_server):
         together.wait(60)
         return client.send_message("q", str(number))
 
-    with ThreadPoolExecutor(20) as threads:
+    with Threads(20) as threads:
         assert len(set(threads.map(send, range(20)))) == 20
         connected = [
             one for one in client.redis.client_list() if one["laddr"].endswith(f":{redis_server.port}")
@@ -208,7 +208,7 @@ def test_a_key_of_another_type_is_an_error_and_no_outage(client):
 def test_a_client_on_the_third_version_of_the_protocol(redis_server):
     client = QueueClient(redis.Redis.from_url(redis_server.url, protocol=3))
     client.create_queue("q")
-    with ThreadPoolExecutor(1) as thread:
+    with Threads(1) as thread:
         waiting = thread.submit(client.receive_messages, "q", wait_seconds=10)
         client.send_message("q", "text")
         assert [message.body for message in waiting.result(60)] == ["text"]

@@ -5,7 +5,6 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.support.forks import in_forks
 from tests.support.program import Program
 from tests.support.programs import ROOT
 from tests.support.redis_server import RedisServer
+from tests.support.threads import Threads, in_thread
 from tests.support.waiting import eventually, free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -87,7 +87,7 @@ def test_forks_of_a_process_whose_threads_are_sending_and_receiving_lose_nothing
             client.receive_messages("empty", wait_seconds=0.1)
 
     client.create_queue("empty")
-    with ThreadPoolExecutor(3) as threads:
+    with Threads(3) as threads:
         working = [threads.submit(work) for work in (keep_sending, keep_sending, receive_nothing)]
         try:
             eventually(lambda: len(sent) > 3)
@@ -110,7 +110,7 @@ def test_a_fork_of_a_process_that_waits_is_woken_itself(
     monkeypatch.setattr(rsmq, "POLL_SECONDS", 60.0)
     client.create_queue("parents")
     ready = get_context("fork").Event()
-    with ThreadPoolExecutor(2) as threads:
+    with Threads(2) as threads:
         parent = threads.submit(client.receive_messages, "parents", wait_seconds=20)
         eventually(lambda: client.redis.pubsub_numsub(client.keys.channel("parents"))[0][1])
 
@@ -134,7 +134,7 @@ def test_the_client_of_a_process_pool_is_that_of_the_process(redis_server: Redis
         client.create_queue("q")
         client.send_message("q", "before")
         with get_context("fork").Pool(4) as pool:
-            ids = pool.map(send_by_name, map(str, range(100)), chunksize=1)
+            ids = pool.map_async(send_by_name, map(str, range(100)), chunksize=1).get(60)
     finally:
         use_client(None)
     assert len(set(ids)) == 100
@@ -184,7 +184,7 @@ def test_gunicorn_that_loads_the_project_before_it_forks(
 
     with gunicorn:
         eventually(lambda: send("warm-up"), of=gunicorn)
-        with ThreadPoolExecutor(8) as visitors:
+        with Threads(8) as visitors:
             sent = list(visitors.map(send, map(str, range(200))))
     assert len({pid for _, pid in sent}) > 1
     assert len({id for id, _ in sent}) == 200
@@ -203,14 +203,9 @@ def held_in_a_thread(hold: Callable[[Callable[[], None]], object], forked: Calla
         inside.set()
         assert leave.wait(60)
 
-    thread = threading.Thread(target=hold, args=(stay,))
-    thread.start()
-    try:
+    with in_thread(lambda: hold(stay), end=leave.set):
         assert inside.wait(60)
         return in_forks(lambda _: forked())[0]
-    finally:
-        leave.set()
-        thread.join(60)
 
 
 def test_a_fork_reads_for_itself_what_its_parent_is_reading() -> None:

@@ -1,12 +1,13 @@
 """After one slow failure of the database the others fail fast, until one tries again."""
 
 import sqlite3
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from django.db import OperationalError
 
 from queueing.resilience.circuit_breaker import CircuitBreaker
+from tests.support.threads import in_thread
 
 
 class Database:
@@ -46,13 +47,10 @@ def test_later_one_tries_and_the_others_wait_for_what_it_finds(database: Databas
             is_in.set()
             may_go.wait(60)
 
-    one = Thread(target=try_it)
-    one.start()
-    assert is_in.wait(60)
-    with pytest.raises(OperationalError, match="a moment ago"):
-        database.ask(answers=True)
-    may_go.set()
-    one.join()
+    with in_thread(try_it, end=may_go.set):
+        assert is_in.wait(60)
+        with pytest.raises(OperationalError, match="a moment ago"):
+            database.ask(answers=True)
     database.ask(answers=True)
 
 

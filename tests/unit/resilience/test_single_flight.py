@@ -6,6 +6,7 @@ import pytest
 
 from queueing.exceptions import QueueUnavailable
 from queueing.resilience.single_flight import SingleFlight
+from tests.support.threads import Threads
 
 
 class Source:
@@ -96,14 +97,9 @@ def test_threads_that_ask_meanwhile_wait_for_the_same_answer() -> None:
         return len(read)
 
     shared: SingleFlight[str, int] = SingleFlight(slow, seconds=60)
-    found: list[int] = []
-    viewers = [threading.Thread(target=lambda: found.append(shared.get("a").value)) for _ in range(5)]
-    for viewer in viewers:
-        viewer.start()
-    assert begun.wait(60)
-    go_on.set()
-    for viewer in viewers:
-        viewer.join(60)
-
-    assert found == [1] * 5
+    with Threads(5) as viewers:
+        found = [viewers.submit(shared.get, "a") for _ in range(5)]
+        assert begun.wait(60)
+        go_on.set()
+        assert [future.result(60).value for future in found] == [1] * 5
     assert read == ["a"]

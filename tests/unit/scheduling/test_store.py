@@ -3,7 +3,6 @@
 import json
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -14,6 +13,7 @@ from queueing.messages import Draft, Timing
 from queueing.scheduling import store
 from queueing.scheduling.store import FORGOTTEN_MS, LEFT_MS
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
+from tests.support.threads import Threads
 
 REPORT = Timing("report", "every 1 s", "", "work", "once")
 #: The same schedule with the times of a newer release.
@@ -230,7 +230,7 @@ def test_of_many_clients_that_tick_at_once_each_tick_is_sent_by_one(any_client):
     any_client.create_queue("work")
     settled_ms = long_ago(any_client, count * 1000 + 5000)
     start = threading.Barrier(clients)
-    with ThreadPoolExecutor(clients) as pool:
+    with Threads(clients) as pool:
         runs = [pool.submit(_tick_all, any_client, settled_ms, count, start) for _ in range(clients)]
         words = sum((run.result(60) for run in runs), Counter())
     assert words["sent"] == count

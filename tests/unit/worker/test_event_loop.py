@@ -3,13 +3,13 @@
 import asyncio
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from queueing.worker import runtime
 from queueing.worker.runtime import EventLoop
+from tests.support.threads import Threads
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -144,7 +144,7 @@ def test_giving_up_a_loop_fails_nothing_that_runs_on_the_next_one():
             await asyncio.sleep(0.005)
         return "stayed"
 
-    with ThreadPoolExecutor(1) as thread:
+    with Threads(1) as thread:
         first = loops.run(own_loop())
         loops._loop = None  # It was closed, and its thread has not found out yet.
         staying = thread.submit(loops.run, stay())

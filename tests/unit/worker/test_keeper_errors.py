@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from time import monotonic
 
@@ -24,6 +25,7 @@ from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.sweeper import EVERY_SECONDS, Sweeper
 from queueing.worker.waker import Waker
 from tests.support.clock import Clock
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 from .test_scheduler import every
@@ -84,12 +86,6 @@ def keeper(cursed, redis_server, monkeypatch) -> Iterator[Keeper]:
     os.close(other_end)
 
 
-def in_thread(run: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
-
-
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 class TestEachWorkContinuesAfterAnError:
     def test_the_scheduler(self, cursed, error, broken_log):
@@ -136,13 +132,12 @@ def test_a_thread_lives_through_any_error(cursed):
     """In a real thread: the loop around the turns is guarded, too."""
     scheduler = Scheduler(cursed, [every(3600)])
     cursed.session.error = SystemExit
-    thread = in_thread(scheduler.run)
-    eventually(lambda: cursed.session.calls >= 2)
-    cursed.session.error = None
-    eventually(lambda: store.schedules(cursed.session))
-    assert thread.is_alive()
-    # The thread ends with this process. Until then it writes nothing into the Redis of other tests.
-    cursed.session.error = SystemExit
+    ended = threading.Event()
+    with in_thread(partial(scheduler.run, ended), end=ended.set) as running:
+        eventually(lambda: cursed.session.calls >= 2)
+        cursed.session.error = None
+        eventually(lambda: store.schedules(cursed.session))
+        assert running.running()
 
 
 def test_one_queue_that_cannot_be_swept_leaves_the_others(client):

@@ -1,31 +1,27 @@
 """The memory that the processes of a worker share."""
 
-import os
-
-import pytest
-
 from queueing.broker.leases import Delivery
 from queueing.messages import Message
 from queueing.worker.shared_memory import MORE_QUEUES, Recycle, SharedMemory
+from tests.support.forks import in_forks
 
 
 def delivery(queue: str) -> Delivery:
     return Delivery(queue, Message("i" * 32, "", 1, 0, 0.0), 2, 1, 0)
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_process_reads_what_its_fork_has_marked():
     memory = SharedMemory(2, 1, ["mail", "post"])
     assert memory.add_queues(["post", "crowd", "crew"]) == ["crowd", "crew"]
     assert memory.queues == ["mail", "post", "crowd", "crew"]
     slot = memory.slots[1]
-    pid = os.fork()
-    if not pid:
+
+    def mark(number: int) -> None:
         slot.hold(3, 7, ["mail", "crew"])
         slot.marks[0].start(delivery("crowd"), 5.0)
         slot.marks[0].limit(60.0, 10.0)
-        os._exit(0)
-    os.waitpid(pid, 0)
+
+    in_forks(mark)
     assert (slot.held, slot.claims, memory.slots[0].held) == (3, 7, 0)
     assert [queue for queue in memory.queues if slot.holds_of(queue)] == ["mail", "crew"]
     [running] = slot.running()
