@@ -1,4 +1,19 @@
-"""An RSMQ-compatible message queue for Django: client, worker, memory and console."""
+"""An RSMQ-compatible message queue for Django on Redis: client, worker, history and console.
+
+The files in this folder are public, or have the names that Django looks for. The packages are:
+
+- ``broker``: all that speaks Redis: keys, Lua scripts, sessions, leases, outcomes
+- ``client``: RSMQ's ten methods and the operations beyond them
+- ``worker``: the processes that run messages, and the keeper that extends their leases
+- ``tasks``: Django's tasks on a queue
+- ``history``: outcomes in the database
+- ``scheduling``: due times, and the schedules in Redis
+- ``monitoring``: figures, warnings, metrics and charts
+- ``admin``, ``cli``: the console and the terminal
+- ``resilience``, ``text``: bounded waits, and text that is safe to show
+
+Each imports only what is below it: ``pyproject.toml`` has the layers.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
