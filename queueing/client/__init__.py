@@ -1,8 +1,8 @@
-"""RSMQ's methods in Python, on the same Redis layout, and more than RSMQ has.
+"""The client: RSMQ's methods in Python on RSMQ's Redis layout, and further methods.
 
-Parameters, defaults, results, the order of checks and the error texts of the ten RSMQ methods are
-those of the npm package ``rsmq`` 0.12.4. RSMQ's defects (a ghost message after a deletion, a repeated
-send, a phantom that is delivered for ever) are avoided without leaving the layout.
+The ten RSMQ methods have the parameters, defaults, results, order of checks and error texts of the npm
+package ``rsmq`` 0.12.4. The client avoids RSMQ's defects without a change of the layout: a ghost message
+after a deletion, a message that is sent twice, and a phantom that is delivered for ever.
 """
 
 from .operations import QueueClient

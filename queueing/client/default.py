@@ -1,7 +1,7 @@
-"""The client of this process, and queues that are created if they are missing.
+"""The client of this process, and the creation of missing queues.
 
-A process has one bounded pool: small plans allow twenty connections, and a deploy runs old and new side by
-side. A thread waits for a connection of the pool, and gets a clear error after a second.
+A process has one bounded pool. Small plans allow twenty connections, and during a deploy old and new
+processes run at the same time. A thread waits up to a second for a connection, then gets a clear error.
 """
 
 import logging
@@ -32,16 +32,16 @@ Sent = TypeVar("Sent")
 #: Seconds a thread waits for a free connection of the pool.
 POOL_PATIENCE_SECONDS = 1.0
 
-#: The client that ``get_client`` returns, as ``client``, and as ``built`` too if the settings made it.
-#: To make it takes no lock, so that a fork cannot inherit one that is held.
+#: ``client`` is the client that ``get_client`` returns. ``built`` is the same client if it was made from the
+#: settings. It is made without a lock, because a fork could inherit a locked one.
 _shared: dict[str, QueueClient] = {}
 
 
 def connect(conf: Config, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
-    """A client of its own pool. It connects at its first call, not here.
+    """Make a client with its own pool. It connects with its first call.
 
-    ``connections`` and ``timeout`` (seconds) take the place of ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises
-    ``ImproperlyConfigured`` for an address that cannot be used.
+    ``connections`` and ``timeout`` (seconds) override ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises
+    ``ImproperlyConfigured`` if ``URL`` is not a valid address.
     """
     try:
         address = options_of(conf.URL, tls_verify=conf.TLS_VERIFY)
@@ -65,7 +65,7 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
 
 
 def shared_client() -> QueueClient:
-    """The one client of this process. Forks may use it, too."""
+    """The client that this process shares among its threads. Forks may use it, too."""
     try:
         return _shared["client"]
     except KeyError:
@@ -73,9 +73,9 @@ def shared_client() -> QueueClient:
 
 
 def use_client(client: QueueClient | None) -> None:
-    """Make ``client`` the one that ``get_client`` returns; ``None``: build it again when asked.
+    """Make ``get_client`` return ``client``. ``None`` restores a client that is made from the settings.
 
-    Such a client stays when tests change ``QUEUEING``.
+    Such a client stays in use if tests change ``QUEUEING``.
     """
     _shared.clear()
     if client is not None:
@@ -83,7 +83,7 @@ def use_client(client: QueueClient | None) -> None:
 
 
 def _follow_settings(*, setting: str, **_: Any) -> None:
-    """After ``override_settings(QUEUEING=…)`` the next call gets a client for the new values."""
+    """Drop the client after ``override_settings(QUEUEING=…)``. The next call makes one for the new values."""
     if setting == "QUEUEING" and (built := _shared.get("built")):
         use_client(None)
         built.redis.connection_pool.disconnect(inuse_connections=False)
@@ -91,11 +91,11 @@ def _follow_settings(*, setting: str, **_: Any) -> None:
 
 setting_changed.connect(_follow_settings)
 
-# --- queues that are created if they are missing ----------------------------------------------
+# --- creation of missing queues ---------------------------------------------------------------
 
 
 def ensure_queue(client: RSMQClient, qname: str) -> bool:
-    """Create a queue unless it is there. Returns whether it was created."""
+    """Create a queue if it does not exist. Returns whether it was created."""
     try:
         client.create_queue(qname)
     except QueueExists:
@@ -113,16 +113,16 @@ def send_ensuring(send: Callable[[], Sent], create: Callable[[], object]) -> Sen
 
 
 def ensure_configured(client: RSMQClient, qname: str) -> None:
-    """Create a queue if the settings name it. Raises ``QueueNotFound`` for any other."""
+    """Create a missing queue that the settings name. Raises ``QueueNotFound`` for other names."""
     if qname not in get_conf().QUEUES:
         raise QueueNotFound
     ensure_queue(client, qname)
 
 
 def send_tasks(client: RSMQClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
-    """Send to a queue of tasks or to its sibling (``target``), which are created if they are missing.
+    """Send to ``target``, which is a queue of tasks or its sibling. Creates both if they are missing.
 
-    Returns the ids. Raises what ``send_messages`` does.
+    Returns the message ids. Raises the errors of ``send_messages``.
     """
     adopt = partial(_adopt, client, queue, target)
     if not task_queues.is_noted(client.session, target):
@@ -137,7 +137,7 @@ def _adopt(client: RSMQClient, queue: str, target: str) -> None:
 
 
 def create_configured_queues(client: RSMQClient) -> list[str]:
-    """Create the configured queues that are missing, and log for each whether it was: the names that were."""
+    """Create the missing queues that the settings name, and log each of them. Returns the created names."""
     created = [qname for qname in get_conf().QUEUES if ensure_queue(client, qname)]
     for qname in get_conf().QUEUES:
         logger.info("queue %s %s", qname, "created" if qname in created else "exists")

@@ -1,4 +1,4 @@
-"""Messages to send: checked before Redis is asked, cut into steps, and written as arguments of a script."""
+"""Drafts: check messages before a send, split them into steps, and encode them as arguments of a script."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from queueing.broker.scripts import Call
 from queueing.exceptions import MessageNotString, QueueError
 from queueing.messages import Draft
 
-#: Messages per script call: Lua's stack and the waiting time of others are bounded.
+#: Messages per script call. Lua's stack is limited, and other clients wait during a call.
 BATCH = 1000
 #: Bytes of bodies per script call.
 BATCH_BYTES = 1_000_000
-#: The latest due time, in ms: what a Redis score holds exactly.
+#: The latest due time in ms: the largest integer that a Redis score stores exactly.
 MAX_DUE_MS = 2**53
 MAX_WINDOW_SECONDS = 9_999_999
 MAX_PRIORITY = 100
@@ -33,9 +33,9 @@ def put(
     own: tuple[Any, Any],
     delay: int | str = "",
 ) -> Call:
-    """A call of a script that includes ``lua/lib/put.lua``.
+    """Make a call of a script that includes ``lua/lib/put.lua``.
 
-    ``key`` is its third key; ``own`` are its first and fourth argument.
+    ``key`` is the third key. ``own`` are the first and the fourth argument.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     args = [own[0], keys.channel(qname), delay, own[1], len(messages)]
@@ -66,7 +66,7 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
 
 
 def check(message: Any) -> None:
-    """Raise ``MessageNotString`` for what is not a text, ``QueueError`` for what no queue takes."""
+    """Raise ``MessageNotString`` if a message is not a text, ``QueueError`` if its options are invalid."""
     if not isinstance(message, Draft) or not isinstance(message.body, str):
         raise MessageNotString
     if message.delay_ms is not None and message.due_ms is not None:
@@ -91,7 +91,7 @@ def check(message: Any) -> None:
 
 
 def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:
-    """Cut into bounded steps, by number and by characters."""
+    """Split messages into steps of limited number and length."""
     step: list[str | Draft] = []
     size = 0
     for message in messages:

@@ -1,4 +1,4 @@
-"""More than RSMQ has: looking into queues, policies, many messages at a time, and tidying up."""
+"""Methods beyond RSMQ: inspection of queues, policies, bulk operations and sweeps."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -16,43 +16,46 @@ from . import sweep
 from .drafts import BATCH
 from .rsmq import RSMQClient
 
-#: Messages per step: others wait during each step.
+#: Messages per step. Other clients of Redis wait during a step.
 STEP = 200
 MAX_RECEIVE_COUNT = 1000
 MAX_RETENTION_SECONDS = 9_999_999
-#: Progress that nobody deletes is kept for this long.
+#: Progress expires after this long, if no settle deletes it.
 PROGRESS_MS = 86_400_000
 
-#: Called with how many are done and how many there were at the start, after each step. It may raise
-#: to end the work there.
+#: A callback after each step, with the number of finished messages and the number at the start. It may raise
+#: an error to stop the operation.
 Report = Callable[[int, int], None]
 
 
 class QueueClient(RSMQClient):
-    """An ``RSMQClient`` that can also look into queues and steer them."""
+    """An ``RSMQClient`` with methods that inspect and control queues."""
 
     def __init__(self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX) -> None:
-        """``outbox_max``: bytes of outcomes that may wait for a recorder (the setting ``OUTBOX_MAX``)."""
+        """``outbox_max`` is the limit of the outbox in bytes (the setting ``OUTBOX_MAX``)."""
         super().__init__(redis, ns)
         self.outbox_max = outbox_max
 
-    # --- looking ------------------------------------------------------------------------------
+    # --- inspection ---------------------------------------------------------------------------
 
     def queue_figures(self, qnames: Sequence[str] | None = None) -> list[QueueFigures]:
-        """The figures of these queues (``None``: of all), by name; what is not a queue is left out."""
+        """The figures of these queues, or of all queues for ``None``, sorted by name.
+
+        Names without a queue are left out, and so are queues with spoilt keys.
+        """
         found = self._figures(sorted(set(self.list_queues() if qnames is None else qnames)))
-        # A queue with a key of another type hides none of the others: ``spoilt_keys`` names it.
+        # A queue with a key of a wrong type must not hide the other queues. ``spoilt_keys`` names it.
         return [figures for figures in found if isinstance(figures, QueueFigures)]
 
     def figures_of_queue(self, qname: str) -> QueueFigures | None:
-        """The figures of one queue, ``None`` if it is not there. Raises ``SpoiltKey``."""
+        """The figures of one queue, ``None`` if it does not exist. Raises ``SpoiltKey``."""
         [found] = self._figures([qname])
         if isinstance(found, QueueError):
             raise found
         return found
 
     def _figures(self, names: Sequence[str]) -> list[QueueFigures | QueueError | None]:
-        """The figures of those that are there, or the error with which Redis refused them."""
+        """For each name the figures of the queue, its error, or ``None`` if it does not exist."""
         calls = [QueueCall("figures", [name], self.keys.of_lanes) for name in names]
         return [
             reply
@@ -66,18 +69,18 @@ class QueueClient(RSMQClient):
     def peek_messages(
         self, qname: str, *, count: int = 20, newest: bool = False, body_bytes: int | None = None
     ) -> list[PeekedMessage]:
-        """Up to ``count`` (at most 1000) messages in delivery order, or from its end, not received.
+        """Read up to ``count`` messages (at most 1000) in delivery order, without receiving them.
 
-        With ``body_bytes`` only the beginnings of their bodies; if these are longer than 10 MB together,
-        nothing of the later ones. Raises ``QueueNotFound``.
+        ``newest`` reads from the end of the queue. ``body_bytes`` limits each body to its beginning. Beyond
+        10 MB of beginnings in all, further long bodies are empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
 
     def peek_message(self, qname: str, id: str, *, body_bytes: int | None = None) -> PeekedMessage | None:
-        """The message of that id as it is in the queue, or ``None``. Raises ``QueueNotFound``.
+        """Read one message without receiving it. Returns ``None`` if it is not in the queue.
 
-        With ``body_bytes`` only the beginning of its body.
+        ``body_bytes`` limits the body to its beginning. Raises ``QueueNotFound``.
         """
         found = self._peek(qname, 1, "id", rsmq_values.message_id(id), body_bytes)
         return found[0] if found else None
@@ -90,24 +93,24 @@ class QueueClient(RSMQClient):
         return [replies.peeked(*fields) for fields in checked(self.session.call(call))]
 
     def dead_letter_queue(self, qname: str) -> str:
-        """The name of the dead-letter queue of ``qname``, as far as this client knows."""
+        """The name of the dead-letter queue of ``qname`` that this client knows, without a call of Redis."""
         return self.session.dead_letter_queue(qname)
 
     # --- policies -----------------------------------------------------------------------------
 
     def get_queue_policy(self, qname: str) -> QueuePolicy:
-        """What the queue has beyond RSMQ's attributes, or ``QueueNotFound``."""
+        """The attributes of a queue beyond RSMQ's. Raises ``QueueNotFound``."""
         return self._policy(qname)
 
     def set_redrive_policy(
         self, qname: str, max_receive_count: int, dead_letter_queue: str | None = None
     ) -> QueuePolicy:
-        """Move what was received ``max_receive_count`` times (1 to 1000) to the dead letters.
+        """Move messages that were received ``max_receive_count`` times (1 to 1000) to the dead-letter queue.
 
-        A receiver of this package or the sweeper does it when the message is due again, for messages that
-        other programs received, too. ``dead_letter_queue``: ``<qname>-dead`` unless named; it is made when
-        it is needed. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` for a dead-letter
-        queue of a dead-letter queue or a number out of bounds.
+        A receiver of this package or the sweeper moves a message when it is due again. Receives by other
+        programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is created with the
+        first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if the count is out
+        of bounds or ``qname`` is itself a dead-letter queue.
         """
         qname = rsmq_values.qname(qname)
         if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
@@ -120,21 +123,24 @@ class QueueClient(RSMQClient):
         return self._policy(qname, "max_receive_count", "", "dead_letter_queue", "")
 
     def set_retention(self, qname: str, seconds: int | None) -> QueuePolicy:
-        """Let messages expire that have been ready for this many seconds; ``None``: never.
+        """Delete messages that have been ready for ``seconds``, counted from their due time.
 
-        Counted from the due time. Messages that run, are retried or were given back are not touched. The
-        sweeper does it. Raises ``QueueNotFound``, ``QueueError`` for a number out of bounds.
+        ``None`` ends the retention. The sweeper deletes them. Messages that run, are retried or were given
+        back stay. Raises ``QueueNotFound``, and ``QueueError`` if the number is out of bounds.
         """
         if seconds is not None and not (isinstance(seconds, int) and 1 <= seconds <= MAX_RETENTION_SECONDS):
             raise QueueError(f"The retention must be between 1 and {MAX_RETENTION_SECONDS} seconds.")
         return self._policy(qname, "retention", "" if seconds is None else seconds)
 
     def pause_queue(self, qname: str) -> QueuePolicy:
-        """Give out no more messages; sends go on. Programs that use RSMQ itself ignore it."""
+        """Stop deliveries of a queue, but accept sends. Programs that use RSMQ ignore the pause.
+
+        Raises ``QueueNotFound``.
+        """
         return self._policy(qname, "paused", 1)
 
     def resume_queue(self, qname: str) -> QueuePolicy:
-        """Give out messages again, and wake those who wait."""
+        """Resume deliveries of a queue, and wake waiting receivers. Raises ``QueueNotFound``."""
         return self._policy(qname, "paused", "")
 
     def _policy(self, qname: str, *pairs: str | int) -> QueuePolicy:
@@ -146,15 +152,15 @@ class QueueClient(RSMQClient):
         self.session.learn_dead_letter_queue(qname, name if is_name else dead_letter_queue(qname))
         return QueuePolicy(decode.integer(count), name, decode.integer(retention), bool(paused))
 
-    # --- many messages ------------------------------------------------------------------------
+    # --- bulk operations ----------------------------------------------------------------------
 
     def purge_queue(self, qname: str, *, progress: Report | None = None) -> int:
-        """Delete all messages that no worker holds. Returns how many. Raises ``QueueNotFound``."""
+        """Delete all messages that no worker holds. Returns their number. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
         total = self._attributes(qname).msgs
         deleted = held = 0
         while deleted + held < total:
-            # Messages that workers hold stay: look past them.
+            # Messages that workers hold stay, so the next step must read past them.
             passed = held
             call = Call("purge", self._lane_keys(qname), STEP + passed)
             found, held = checked(self.session.call(call))
@@ -174,17 +180,18 @@ class QueueClient(RSMQClient):
         ids: Sequence[str] | None = None,
         progress: Report | None = None,
     ) -> int:
-        """Move ready messages, all, the first ``count`` or those of ``ids``; id, body and rc stay.
+        """Move ready messages: all, the first ``count``, or those with ``ids``. Returns their number.
 
-        Returns how many. Held, hidden and delayed messages are not moved. Raises ``QueueNotFound`` for
-        either queue, ``QueueError`` if they are the same.
+        A message keeps its id, body and receive count. Held, hidden and delayed messages stay. Raises
+        ``QueueNotFound`` for either queue, and ``QueueError`` if the queues are the same or if both ``count``
+        and ``ids`` are given.
         """
         source, target = rsmq_values.qname(source), rsmq_values.qname(target)
         if source == target:
             raise QueueError("A queue's messages cannot be moved to itself.")
         if count is not None and (ids is not None or count < 0):
             raise QueueError("Name a count from 0, or the ids, not both.")
-        self._attributes(target)  # which has to be there, even if there is nothing to move
+        self._attributes(target)  # raises if the target does not exist, even if there is nothing to move
         wanted = list(dict.fromkeys(map(rsmq_values.message_id, ids))) if ids is not None else None
         total = self._attributes(source).msgs if wanted is None else len(wanted)
         total = total if count is None else min(total, count)
@@ -212,10 +219,10 @@ class QueueClient(RSMQClient):
         ids: Sequence[str] | None = None,
         progress: Report | None = None,
     ) -> int:
-        """Move dead letters of ``qname`` back to it, all, ``count`` or those of ``ids``: how many.
+        """Move dead letters back to ``qname``: all, the first ``count``, or those with ``ids``.
 
-        They have all their attempts again. From a dead-letter queue that several queues share, it takes
-        the messages of all. Raises ``QueueNotFound`` if ``qname`` is not there.
+        Returns their number. A moved message has all its attempts again. If several queues share the
+        dead-letter queue, their messages move, too. Raises ``QueueNotFound`` if ``qname`` does not exist.
         """
         dead = self._policy(qname).dead_letter_queue or dead_letter_queue(qname)
         if not self.session.call(Call("exists", [self.keys.attributes(dead)])):
@@ -223,16 +230,16 @@ class QueueClient(RSMQClient):
         return self.move_messages(dead, qname, count=count, ids=ids, progress=progress)
 
     def cancel_message(self, qname: str, id: str, *, reason: str = "") -> str:
-        """Delete a message unless it is in work, and record it as ``cancelled`` with the reason.
+        """Delete a message that no receiver holds, and record it as ``cancelled`` with the reason.
 
-        Returns ``cancelled``, or why it was not: ``running`` (a worker holds it), ``hidden`` (another
-        receiver has it, until its time is over), ``gone`` (it is not in the queue; after a lost reply
-        the call is repeated, so ``gone`` may have been ``cancelled``). Raises ``QueueNotFound``.
+        Returns ``cancelled``, or why the message stays: ``running`` (a worker holds it), ``hidden`` (another
+        receiver hides it) or ``gone`` (it is not in the queue). After a lost reply the call is repeated, so
+        ``gone`` can also mean that the first try cancelled it. Raises ``QueueNotFound``.
         """
         return self.cancel_messages(qname, [id], reason=reason)[0]
 
     def cancel_messages(self, qname: str, ids: Iterable[str], *, reason: str = "") -> list[str]:
-        """The same for any number, in bounded steps: the word for each."""
+        """Call ``cancel_message`` for many ids, in limited steps. Returns the word for each id."""
         qname = rsmq_values.qname(qname)
         wanted = [rsmq_values.message_id(id) for id in ids]
         words: list[str] = []
@@ -245,16 +252,16 @@ class QueueClient(RSMQClient):
     # --- running messages ---------------------------------------------------------------------
 
     def report_progress(self, qname: str, id: str, rc: int, fraction: float, note: str) -> bool:
-        """Note that the delivery ``rc`` of ``id`` is this far (0.0 to 1.0).
+        """Store the progress of the delivery ``rc`` of ``id``, as a fraction from 0.0 to 1.0 and a note.
 
-        Returns whether it was noted: not if the message has moved on.
+        Returns whether it was stored. It is not if that delivery has ended or the message is gone.
         """
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
         call = Call("progress", keys, id, rc, f"{fraction:.4f} {note}", PROGRESS_MS)
         return bool(self.session.call(call) == 1)
 
     def progress_of(self, qname: str, ids: Sequence[str]) -> dict[str, Progress]:
-        """How far the present runs of ``ids`` are, if they have reported it."""
+        """The progress of the present runs of ``ids``, by id. Runs that reported none are left out."""
         if not ids:
             return {}
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
@@ -264,16 +271,16 @@ class QueueClient(RSMQClient):
     # --- the rest -----------------------------------------------------------------------------
 
     def sweep_queue(self, qname: str) -> Swept:
-        """Sweep one queue; nothing if it is not there.
+        """Sweep one queue, if it exists. Returns the number of changes by kind.
 
-        Deletes ids without a body, fields without a message and what has outlived the queue's retention,
-        and moves what its redrive policy calls worn out to the dead letters. Mends what another program has
-        spoilt: keys of another type, due times that are not times, leases without end.
+        A sweep deletes ids without a body, fields without a message, and messages beyond the queue's
+        retention. It moves messages that are worn out by the redrive policy to the dead letters. It repairs
+        the damage of other programs: keys of a wrong type, due times that are not times, endless leases.
         """
         return sum(sweep.sweep(self.session, qname), Swept())
 
     def count_hit(self, name: str, window_seconds: int) -> int:
-        """Count one more ``name``; how many there were in the window that the first one began."""
+        """Count an event for a rate limit. Returns its count in the window that the first event began."""
         return int(self.session.call(Call("hit", [self.keys.hits(name)], window_seconds * 1000)))
 
     def _lane_keys(self, qname: str) -> list[str]:
@@ -282,7 +289,7 @@ class QueueClient(RSMQClient):
 
 def _valid_dead_letter_queue(qname: str, named: str | None) -> str:
     if is_dead_letter_queue(qname):
-        raise QueueError(f"{qname} is a dead-letter queue: it has none of its own.")
+        raise QueueError(f"{qname} is a dead-letter queue, and cannot have one itself.")
     dead = rsmq_values.qname(named or dead_letter_queue(qname))
     if dead == qname:
         raise QueueError("A queue cannot be its own dead-letter queue.")

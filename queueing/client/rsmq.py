@@ -1,4 +1,4 @@
-"""RSMQ's ten methods, and sending, receiving and deleting many messages at a time."""
+"""RSMQ's ten methods, and methods that send, receive and delete many messages at a time."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,24 +18,23 @@ from queueing.signals import emit, message_sent
 from . import drafts, sweep
 from .drafts import BATCH, BATCH_BYTES
 
-#: The longest wait of one call.
+#: The longest wait of one ``receive_messages`` call.
 MAX_WAIT_SECONDS = 3600
 
-#: The id of a message, or a received message, which is changed only if its receipt still fits.
+#: A message by its id, or a received message. The latter is changed only if its receipt is still valid.
 Named = str | Message
-#: The id and the receive count of one delivery; ``None``: of any.
+#: The id and the receive count of one delivery. ``None`` stands for any delivery.
 Receipt = tuple[str, int | None]
 
 
 class RSMQClient:
-    """The queues of one namespace on one Redis, with the methods of RSMQ.
+    """A client for the queues of one namespace on one Redis, with the methods of RSMQ.
 
-    Threads and forks may share it, before and after its first call: each process has connections,
-    senders' numbers and a listener of its own. Every method raises ``QueueUnavailable`` if Redis is
-    away.
+    Threads and forks may share a client, before and after its first call. Each process has its own
+    connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis is away.
 
-    A receipt is the id and the receive count of one delivery. Once another receiver has the message,
-    or it is gone, the receipt does not fit any more, and nothing is changed.
+    A receipt is the id and the receive count of one delivery. It is invalid after another receiver has
+    received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
     """
 
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
@@ -46,15 +45,15 @@ class RSMQClient:
 
     @property
     def wakeups(self) -> WakeUps:
-        """The listener of those threads of this process that wait."""
+        """The listener for the waiting threads of this process."""
         return self._wakeups.get()
 
     def ping(self) -> None:
-        """Return if Redis takes writes. Raises ``QueueUnavailable``."""
+        """Check that Redis answers and accepts writes. Raises ``QueueUnavailable``."""
         self.session.call(Call("ping", [self.keys.never(), self.keys.queues()]))
 
     def now_ms(self) -> int:
-        """The ms epoch by the server's clock. Raises ``QueueUnavailable``."""
+        """The ms since 1970 by Redis' clock. Raises ``QueueUnavailable``."""
         return int(self.session.call(Call("now", [self.keys.queues()])))
 
     # --- queues -------------------------------------------------------------------------------
@@ -62,10 +61,11 @@ class RSMQClient:
     def create_queue(
         self, qname: str, *, vt: int | None = None, delay: int | None = None, maxsize: int | None = None
     ) -> int:
-        """RSMQ's createQueue: 1, or ``QueueExists``.
+        """Create a queue, as RSMQ's createQueue. Returns 1.
 
-        ``vt`` (30) and ``delay`` (0) in seconds, ``maxsize`` (65536) in UTF-16 units, -1: unlimited.
-        Raises ``MissingParameter``, ``InvalidFormat``, ``InvalidValue``.
+        ``vt`` (default 30) and ``delay`` (default 0) are seconds. ``maxsize`` (default 65536) is a length in
+        UTF-16 code units, -1 for unlimited. Raises ``QueueExists``, ``MissingParameter``, ``InvalidFormat``,
+        ``InvalidValue``.
         """
         qname = rsmq_values.qname(qname)
         vt = rsmq_values.seconds(30 if vt is None else vt, "vt")
@@ -76,9 +76,9 @@ class RSMQClient:
         return 1
 
     def list_queues(self) -> list[str]:
-        """RSMQ's listQueues: the names in its index, unordered.
+        """The names in the index of queues, unordered, as RSMQ's listQueues.
 
-        If the index is not a set, the queues are found by their keys.
+        If another program has spoilt the index, the queues are found by their keys.
         """
         try:
             names = self.session.call(Call("list_queues", [self.keys.queues()]))
@@ -87,20 +87,20 @@ class RSMQClient:
         return [decode.text(name) for name in names]
 
     def delete_queue(self, qname: str) -> int:
-        """RSMQ's deleteQueue: 1, or ``QueueNotFound``. All its messages are deleted, too."""
+        """Delete a queue and its messages, as RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
         keys = self.keys.of_whole_queue(qname, self.session.dead_letter_queue(qname))
         checked(self.session.call(Call("delete_queue", keys, qname)))
         return 1
 
     def get_queue_attributes(self, qname: str) -> QueueAttributes:
-        """RSMQ's getQueueAttributes, or ``QueueNotFound``."""
+        """The attributes of a queue, as RSMQ's getQueueAttributes. Raises ``QueueNotFound``."""
         return self._attributes(rsmq_values.qname(qname))
 
     def set_queue_attributes(
         self, qname: str, *, vt: int | None = None, delay: int | None = None, maxsize: int | None = None
     ) -> QueueAttributes:
-        """RSMQ's setQueueAttributes: what is not ``None`` is set; all nine are returned.
+        """Set the attributes that are not ``None``, as RSMQ's setQueueAttributes. Returns all nine.
 
         Raises ``NoAttributeSupplied`` (checked first), ``InvalidValue``, ``QueueNotFound``.
         """
@@ -135,11 +135,11 @@ class RSMQClient:
         deduplication_id: str | None = None,
         deduplication_seconds: int = 300,
     ) -> str:
-        """RSMQ's sendMessage: the id. ``delay`` in seconds, ``None``: the queue's own.
+        """Send a message, as RSMQ's sendMessage. Returns its id.
 
-        The others are those of ``Draft``. Raises ``QueueNotFound``, ``InvalidValue``,
-        ``MessageNotString``, ``MessageTooLong``, ``QueueFull``. A repeat after a lost reply sends
-        nothing twice.
+        ``delay`` is in seconds, ``None`` for that of the queue. The other options are those of ``Draft``. A
+        call that is repeated after a lost reply does not send twice. Raises ``QueueNotFound``,
+        ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``.
         """
         draft: str | Draft = message
         if not (delay_ms is None and due_ms is None and headers is None and deduplication_id is None):
@@ -156,11 +156,11 @@ class RSMQClient:
     def send_messages(
         self, qname: str, messages: Sequence[str | Draft], *, delay: int | None = None
     ) -> list[str]:
-        """Send any number of texts or ``Draft``s in their order; the ids in the same order.
+        """Send any number of texts or ``Draft``s in order. Returns the ids in the same order.
 
-        ``delay`` in seconds is for all that name no time of their own. Raises what ``send_message``
-        does, before anything is sent if the fault is in the parameters; they are sent in bounded
-        steps, so any other error may come after some were sent.
+        ``delay`` (seconds) applies to messages without a time of their own. Raises the errors of
+        ``send_message``. An error in the parameters is raised before the first send. Messages are sent in
+        limited steps, so other errors may occur after some messages were sent.
         """
         qname, messages, seconds = self._sendable(qname, messages, delay)
         if len(messages) == 1:
@@ -177,7 +177,7 @@ class RSMQClient:
                 if not isinstance(message, str):
                     drafts.check(message)
         except QueueError:
-            # RSMQ looks for the queue before it looks at the other parameters.
+            # RSMQ checks the queue before it checks the other parameters.
             self._attributes(qname)
             raise
         return qname, messages, seconds
@@ -204,10 +204,10 @@ class RSMQClient:
     # --- receiving ----------------------------------------------------------------------------
 
     def receive_message(self, qname: str, *, vt: int | None = None) -> Message | None:
-        """RSMQ's receiveMessage: the next due message, hidden for ``vt`` seconds, or ``None``.
+        """Receive the next due message, as RSMQ's receiveMessage. Returns ``None`` if none is due.
 
-        ``vt=None``: the queue's own. Raises ``QueueNotFound``, ``InvalidValue``, and ``ReplyLost``
-        if a message may have been taken: it comes back after its ``vt``.
+        The message is hidden for ``vt`` seconds, ``None`` for that of the queue. Raises ``QueueNotFound``,
+        ``InvalidValue``, and ``ReplyLost`` if a message may have been received: it is due again after ``vt``.
         """
         messages, _ = self._take("receive", *self._receivable(qname, vt), 1)
         return messages[0] if messages else None
@@ -215,11 +215,11 @@ class RSMQClient:
     def receive_messages(
         self, qname: str, count: int = 10, *, vt: int | None = None, wait_seconds: float = 0
     ) -> list[Message]:
-        """Up to ``count`` due messages in their order, each hidden for ``vt`` seconds.
+        """Receive up to ``count`` due messages in order. Each is hidden for ``vt`` seconds.
 
-        If none is due it waits up to ``wait_seconds`` for the first. One that is sent by this package or
-        comes due is received immediately, one that another program sends without announcing it within
-        the poll interval. Raises what ``receive_message`` does.
+        If none is due, the call waits up to ``wait_seconds`` for the first. It receives a message as soon as
+        this package sends it or it becomes due. Other programs may not announce what they send: the next
+        poll finds such a message. Raises the errors of ``receive_message``.
         """
         qname, seconds = self._receivable(qname, vt)
         if not (isinstance(count, int) and count >= 1):
@@ -240,10 +240,9 @@ class RSMQClient:
         return messages
 
     def pop_message(self, qname: str) -> Message | None:
-        """RSMQ's popMessage: the next due message, deleted as it is taken, or ``None``.
+        """Receive and delete the next due message, as RSMQ's popMessage. Returns ``None`` if none is due.
 
-        Raises ``QueueNotFound``, and ``ReplyLost`` if one message may have been taken: then it is
-        gone.
+        Raises ``QueueNotFound``, and ``ReplyLost`` if a message may have been received: it is then lost.
         """
         messages, _ = self._take("pop", rsmq_values.qname(qname), "", 1)
         return messages[0] if messages else None
@@ -263,7 +262,7 @@ class RSMQClient:
             try:
                 taken, due_in_seconds = self._take("receive", qname, vt, min(BATCH, count - start))
             except QueueError:
-                # The caller gets the messages that were taken already. The error will come again.
+                # Return the messages that were received so far. The next call raises the error again.
                 if messages:
                     break
                 raise
@@ -273,7 +272,7 @@ class RSMQClient:
         return messages, due_in_seconds
 
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> tuple[list[Message], float]:
-        """The messages, and in how many seconds the next one comes due if there are none."""
+        """The received messages, and the seconds until the next one is due if there are none."""
         call = QueueCall(script, [qname], self.keys.of_waking, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
@@ -281,44 +280,48 @@ class RSMQClient:
             except ReplyLost as error:
                 raise ReplyLost(f"{error}; one message may have been taken") from error
             due_ms = decode.integer(next_due_ms)
-            # No message although one is due: the script met so many dead letters that it let others go on.
+            # A message is due, but the script found many dead letters first and let other clients continue.
             if fields or due_ms != int(now_ms):
                 break
         wait_seconds = (due_ms - int(now_ms)) / 1000 if due_ms else float("inf")
         return replies.messages(fields), max(0.0, wait_seconds)
 
-    # --- deleting and postponing --------------------------------------------------------------
+    # --- deletion and visibility --------------------------------------------------------------
 
     def delete_message(self, qname: str, id: str, *, rc: int | None = None) -> int:
-        """RSMQ's deleteMessage: 1, or 0 if there is none or the receipt ``id``, ``rc`` does not fit.
+        """Delete a message, as RSMQ's deleteMessage. With ``rc``, only if the receipt is still valid.
 
-        After a lost reply it is repeated, so 0 may have been 1.
+        Returns 1, or 0 if nothing was deleted. After a lost reply the call is repeated, so 0 can also mean
+        that the first try deleted the message.
         """
         return self._delete(rsmq_values.qname(qname), [(rsmq_values.message_id(id), rc)])[0]
 
     def delete_messages(self, qname: str, messages: Iterable[Named]) -> list[int]:
-        """Delete any number, by id or by receipt (a ``Message`` as it was received): 1 or 0 for each."""
+        """Delete messages by id, or by receipt if a ``Message`` is given. Returns 1 or 0 for each."""
         qname = rsmq_values.qname(qname)
         return [done for step in _steps(messages) for done in self._delete(qname, step)]
 
     def change_message_visibility(self, qname: str, id: str, vt: int, *, rc: int | None = None) -> int:
-        """RSMQ's changeMessageVisibility: receivable again in ``vt`` seconds from now.
+        """Make a message due in ``vt`` seconds from now, as RSMQ's changeMessageVisibility.
 
-        1, or 0 if there is none or the receipt does not fit. Raises ``QueueNotFound``,
-        ``InvalidValue``.
+        With ``rc``, only if the receipt is still valid. Returns 1, or 0 if nothing was changed. Raises
+        ``QueueNotFound``, ``InvalidValue``.
         """
         qname, id = rsmq_values.qname(qname), rsmq_values.message_id(id)
         return self._change(qname, [(id, rc)], rsmq_values.seconds(vt, "vt"))[0]
 
     def change_visibilities(self, qname: str, messages: Iterable[Named], vt: int) -> list[int]:
-        """The same for any number, by id or by receipt: 1 or 0 for each."""
+        """Make messages due in ``vt`` seconds, by id or by receipt. Returns 1 or 0 for each.
+
+        Raises ``QueueNotFound``, ``InvalidValue``.
+        """
         qname, vt = rsmq_values.qname(qname), rsmq_values.seconds(vt, "vt")
         return [done for step in _steps(messages) for done in self._change(qname, step, vt)]
 
     def release_message(self, qname: str, message: Message) -> int:
-        """Give a received message back: ready now, at the head, and not counted as received.
+        """Return a received message to the head of its queue, ready now and not counted as received.
 
-        1, or 0 if its receipt does not fit.
+        Returns 1, or 0 if its receipt is not valid any more. Raises ``QueueNotFound``.
         """
         return self._change(rsmq_values.qname(qname), [(message.id, message.rc)], "release")[0]
 

@@ -1,7 +1,7 @@
-"""The sweeper: deletes what belongs to no message any more, and does what policies say.
+"""The sweeper: delete data of messages that no longer exist, and apply the policies of queues.
 
-It works in bounded steps, and two at the same time do no harm. Workers run it now and then for the queues
-they take; ``manage.py queues sweep`` runs it for all.
+A sweep works in limited steps, and several may run at the same time. Workers sweep their queues regularly;
+``manage.py queues sweep`` sweeps all queues.
 """
 
 import logging
@@ -19,14 +19,14 @@ logger = logging.getLogger("queueing")
 
 #: Entries per step.
 STEP = 200
-#: The end of the name of a key that is set aside.
+#: The suffix for the name of a key that is set aside.
 ASIDE = ":unreadable"
-#: The last part of each key that this package keeps beside a queue.
+#: The last part of the keys of a queue that RSMQ does not know.
 KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
 
 
 def sweep(session: Session, qname: str) -> Iterator[Swept]:
-    """Sweep one queue, one bounded step at each turn of the iterator; nothing if it is not there."""
+    """Sweep one queue, if it exists. Each turn of the iterator does one limited step."""
     qname = rsmq_values.qname(qname)
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
@@ -36,7 +36,10 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def sweep_lost_queues(session: Session) -> int:
-    """Delete what is kept beside queues that another program has deleted: how many keys and lanes."""
+    """Delete the keys that are left of queues that another program has deleted.
+
+    Returns the number of deleted keys and lanes.
+    """
     deleted = 0
     for name in set(_names_beside(session)):
         keys = session.keys.of_whole_queue(name, session.dead_letter_queue(name))
@@ -45,7 +48,7 @@ def sweep_lost_queues(session: Session) -> int:
 
 
 def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]:
-    """The keys of the namespace, and of these queues, that have another type than they should."""
+    """The keys with a wrong type, among those of the namespace and of these queues."""
     keys = session.keys.of_namespace()
     for qname in qnames:
         keys += session.keys.all_of_queue(qname)
@@ -61,9 +64,9 @@ def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]
 
 
 def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
-    """Set aside the keys of this package that have another type than they should: old name -> new name.
+    """Rename keys with a wrong type: ``x`` becomes ``x:unreadable``. Returns old name -> new name.
 
-    Those of the namespace, and those beside this queue. A key ``x`` is kept as ``x:unreadable``.
+    This applies to the keys of the namespace and of this queue, but not to the two keys of RSMQ.
     """
     keys = session.keys.of_namespace()
     if qname:
@@ -75,10 +78,10 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 
 
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
-    """The same with the keys that RSMQ gave the queue: only a person may decide that.
+    """Call ``mend_keys``, and also rename RSMQ's two keys of the queue. Only a person may decide this.
 
-    After the schedule was lost, each message is due at its place of sending, and one that a worker holds
-    within a minute. After the attributes were lost, the queue is gone.
+    If the schedule is renamed, each message is due at its place by the time of sending. One that a worker
+    holds is due within a minute. If the attributes are renamed, the queue no longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
@@ -91,14 +94,14 @@ def mend_queue(session: Session, qname: str) -> dict[str, str]:
 
 
 def find_queues(session: Session) -> list[str]:
-    """The names of the queues that have attributes, even if the index lacks them. It takes long."""
+    """The names of all queues with attributes, in the index or not. It scans all keys, which takes long."""
     names = {rest.removesuffix(":Q") for rest in session.scan("*:Q")}
     return sorted(name for name in names if name and not name.startswith(":"))
 
 
 def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
-    """Rename the keys that have another type than they should: old name -> new name."""
-    # A name that is taken already, because this is not the first time, gets a longer one.
+    """Rename those of ``keys`` that have a wrong type. Returns old name -> new name."""
+    # The second name is for a key that was set aside before, so that the first name is taken.
     longer = f"{ASIDE}-{secrets.token_hex(4)}"
     names = [name for key in keys for name in (key, key + ASIDE, key + longer)]
     found = session.call(Call("mend", names, *map(session.keys.type_of, keys)))
@@ -110,7 +113,7 @@ def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
 
 
 def _list_again(session: Session) -> None:
-    """Put the queues that exist back into the index of all queues."""
+    """Add existing queues to the index of all queues if they are missing there."""
     for name in find_queues(session):
         if rsmq_values.QNAME.fullmatch(name):
             session.call(Call("list_again", [session.keys.attributes(name), session.keys.queues()], name))
@@ -135,7 +138,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
 
 
 def _names_beside(session: Session) -> Iterator[str]:
-    """The queues beside which this package has a key."""
+    """The queue names in the keys that RSMQ does not know."""
     for rest in session.scan("*:*"):
         name, _, kind = rest.rpartition(":")
         if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Many plain rows in one statement. What the ORM does for each value takes four fifths of such an insert."""
+"""Insert many rows with one statement. The ORM's work per value takes four fifths of such an insert."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,11 +14,11 @@ from queueing.models import stored
 
 
 def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of a model, passing over those that are there already by their unique constraint.
+    """Insert rows of a model. A row whose unique values exist already is left out.
 
-    Anything else that the database refuses is an error: its own "ignore" drops such rows without a word.
-    All rows have the same columns; the others get the defaults of their fields. Values are stored as they
-    are, but for moments, which databases take in different forms.
+    Every other refusal of the database is an error, unlike with its own "ignore", which drops such rows
+    silently. All rows have the same columns; other columns get the defaults of their fields. Values are
+    stored unchanged, except for times, whose form differs between databases.
     """
     if not rows:
         return
@@ -51,7 +51,7 @@ def _sql(connection: Any, model: type[Model], fields: Sequence[Any]) -> str:
     places = ", ".join(["%s"] * len(fields))
     columns_by_name = {field.name: field.column for field in model._meta.concrete_fields}
     unique = [columns_by_name[name] for name in model._meta.total_unique_constraints[0].fields]
-    # A row that is there gets the unique values that it has.
+    # The update of an existing row sets its unique values, so it changes nothing.
     suffix = ops.on_conflict_suffix_sql(fields, OnConflict.UPDATE, unique, unique)
     verb = ops.insert_statement(on_conflict=OnConflict.UPDATE)
     return f"{verb} {quote(model._meta.db_table)} ({columns}) VALUES ({places}) {suffix}"

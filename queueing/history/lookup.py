@@ -1,7 +1,7 @@
-"""Where a message is in its life: in the queue, in the outbox, or in the history.
+"""Look up the state of messages in the queue, in the outbox and in the history.
 
-A message moves from the queue to the outbox in one step, and leaves the outbox only once it is in
-the database. So whoever looks in that order finds it in at least one place.
+A message moves from the queue to the outbox in one step, and leaves the outbox only after it is in the
+database. A lookup in this order therefore finds it in at least one place.
 """
 
 import logging
@@ -24,20 +24,20 @@ from queueing.text.errors import ERROR_CHARACTERS
 
 logger = logging.getLogger("queueing")
 
-#: Entries of the outbox that a look reads: a page never reads a whole backlog of them.
+#: A lookup reads this many entries of the outbox, so that a page does not read a whole backlog.
 OUTBOX_ENTRIES = 20
-#: Bytes of a body that a look reads of a message in the queue.
+#: A lookup reads this many bytes of the body of a message in the queue.
 BODY_BYTES = 16_384
-#: Of messages that are all ready and say little, a list keeps so many before it leaves out any other.
+#: A list keeps this many ready messages. Further ones give way to messages in other states.
 READY_KEPT = 6
 
 
 def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:
-    """The newest messages of these queues by their sending, settled or not, newest first.
+    """The messages of these queues that were sent last, settled or not, newest first.
 
-    Where there are more than ``limit``, those that are only ready give way first, all but a few: so what
-    runs and what is done is seen in a busy queue, too. Raises ``QueueUnavailable``. With the database
-    away the history is missing from it.
+    If there are more than ``limit``, most of the ready messages are left out first. A list of a busy queue
+    therefore also shows running and finished messages. If the database is away, messages in the history are
+    missing. Raises ``QueueUnavailable``.
     """
     client = client or get_client()
     live = [state for queue in queues for state in _in_queue(client, queue, limit)]
@@ -50,7 +50,7 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
 
 
 def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) -> MessageState | None:
-    """Where this message is, or ``None``: it was never there or is no longer remembered.
+    """The state of one message. Returns ``None`` if it never existed or is no longer in the history.
 
     Raises ``QueueUnavailable``, ``InvalidFormat``.
     """
@@ -72,8 +72,8 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """One state for each message. The first word holds: what is in the queue is there now, whatever was
-    recorded before, and that only tells of its earlier runs."""
+    """One state for each message. The first one counts: a message in the queue is there now, and recorded
+    states describe its earlier runs."""
     found: dict[str, MessageState] = {}
     for state in states:
         known = found.setdefault(state.id, state)
@@ -107,7 +107,7 @@ def _in_queue(client: QueueClient, queue: str, limit: int) -> list[MessageState]
 
 
 def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> list[MessageState]:
-    """The states of messages in the queue, with what those that run tell of themselves."""
+    """The states of messages in the queue, with the progress of those that run."""
     running = [message.id for message in messages if message.state == State.RUNNING]
     told = client.progress_of(queue, running)
     states = []
@@ -121,7 +121,7 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
 
 
 def _outcomes(client: QueueClient) -> list[Outcome]:
-    """The newest outcomes of the outbox, newest first; none if it cannot be read, as with the history."""
+    """The newest outcomes of the outbox, newest first. An outbox that cannot be read counts as empty."""
     try:
         return outbox.newest(client.session, count=OUTBOX_ENTRIES)[::-1]
     except QueueUnavailable:
@@ -139,8 +139,8 @@ def _pending(outcome: Outcome) -> MessageState:
 
 
 def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
-    """The rows, of their long texts the beginnings. After a query that failed none is tried: a database that
-    is away costs one time-out."""
+    """The rows of these queries, with the beginnings of long texts. The first failure ends all queries, so
+    that a database that is away costs one timeout."""
     try:
         return [_row(job) for query in queries for job in _beginnings(query)]
     except DatabaseError as error:

@@ -1,7 +1,7 @@
-"""The owner of the outbox: the one database into which its outcomes are recorded.
+"""The owner of the outbox: the one database to which its outcomes are written.
 
-Two projects on one Redis with the same namespace would record each other's outcomes, payloads included. The
-first one that records owns the outbox; the other one is refused.
+Two projects with the same namespace on one Redis would record each other's outcomes and payloads. The first
+one that records owns the outbox, and the other one is refused.
 """
 
 import secrets
@@ -16,10 +16,11 @@ from queueing.models import Identity
 
 
 def identity(client: QueueClient) -> str:
-    """The identity of this project's database, made if neither it nor the outbox has one.
+    """The identity of this project's database. It is created if neither the database nor the outbox has one.
 
-    An outbox that has an owner already belongs to another project, or the backup of the database is being
-    restored: a row made now would refuse the one of the backup. Raises ``NotOwner`` and ``DatabaseError``.
+    If the database has none and the outbox has an owner, ``NotOwner`` is raised. The outbox then belongs to
+    another project, or a backup of the database is being restored, and a new row would conflict with the row
+    of the backup. Raises ``DatabaseError``, too.
     """
     if known := known_identity():
         return known
@@ -29,18 +30,18 @@ def identity(client: QueueClient) -> str:
 
 
 def known_identity() -> str:
-    """The identity of this project's database, empty before it has one. Raises ``DatabaseError``."""
+    """The identity of this project's database, ``""`` if it has none yet. Raises ``DatabaseError``."""
     with transaction.atomic(using=Identity.objects.db):
         return Identity.objects.values_list("token", flat=True).filter(pk=1).first() or ""
 
 
 def owner(client: QueueClient) -> str:
-    """The identity of the database that owns the outbox, empty where none does."""
+    """The identity of the database that owns the outbox, ``""`` if none does."""
     return decode.text(client.session.call(Call("owner", [client.keys.owner()], "")))
 
 
 def is_mine(client: QueueClient) -> bool:
-    """Whether this project's database owns the outbox, or nobody does."""
+    """Whether this project's database owns the outbox, or no database does."""
     owned_by = owner(client)
     return not owned_by or owned_by == known_identity()
 

@@ -1,7 +1,7 @@
-"""Tells two messages apart that have the same id, for the history.
+"""Distinguish two messages with the same id in the history.
 
-Ids are unique, but another program may put an id into a queue again after its message has ended. The history
-has one row per message: that of the earlier one then continues under ``<id>/<number>``.
+Ids are unique, but another program may send an id again after its message has ended. The history has one row
+per message, so the row of the earlier message is renamed to ``<id>/<number>``.
 """
 
 import itertools
@@ -11,12 +11,12 @@ from typing import NamedTuple
 from queueing.broker.outcomes import Outcome, State
 from queueing.models import Attempt, Job
 
-#: Characters of an id that are kept beside the number.
+#: A renamed row keeps this many characters of the id before the number.
 ID_CHARACTERS = 56
 
 
 class End(NamedTuple):
-    """How the newest delivery of a message ended, as far as it is known."""
+    """The recorded end of a message's newest delivery."""
 
     rc: int
     event: State
@@ -24,10 +24,10 @@ class End(NamedTuple):
 
 
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether an outcome is of a later message than the one that ended so.
+    """Whether ``outcome`` belongs to a later message than the one that ended with ``end``.
 
-    A message that has ended is no longer in the queue, and its receive count only grows. So a valid
-    delivery with a count that is not above is of another message, unless it is recorded a second time.
+    A message that has ended is no longer in the queue, and a receive count only grows. A valid delivery whose
+    count is not higher therefore belongs to another message, unless it is recorded a second time.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
     if not is_later or not (end.event.is_final and outcome.event.is_settled):
@@ -37,7 +37,7 @@ def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: d
 
 
 def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether an outcome of an earlier message, whose job is set aside, is recorded a second time."""
+    """Whether ``outcome`` belongs to an earlier message whose row was renamed, and is recorded again."""
     if outcome.finished_ms >= end.finished_ms:
         return False
     aside = f"{id[:ID_CHARACTERS]}/"
@@ -46,7 +46,7 @@ def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: 
 
 
 def set_aside(queue: str, id: str) -> None:
-    """Rename the job of the earlier message, so that the later one gets a row."""
+    """Rename the row of the earlier message, so that the later one gets its own."""
     for number in itertools.count(1):
         aside = f"{id[:ID_CHARACTERS]}/{number}"
         if not Job.objects.filter(queue=queue, message_id=aside).exists():

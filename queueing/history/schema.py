@@ -1,6 +1,7 @@
-"""Whether the tables of the history are the ones that this release works with.
+"""Check that the tables of the history fit this release.
 
-Their first migration was edited before it was frozen, and Django applies none again that has its name.
+Their first migration was edited before the first release. Django does not apply a migration of the same name
+again, so a database may still have the older tables.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ MODELS = (Job, Attempt, Identity)
 
 
 def problem(alias: str) -> str:
-    """The problem of the tables in this database, in one sentence with the remedy; empty without one.
+    """The problem with the tables in the database ``alias``, in a sentence with the remedy, or ``""``.
 
     Raises ``DatabaseError``.
     """
@@ -29,13 +30,13 @@ def problem(alias: str) -> str:
     if not is_migrated(alias):
         return f'The database lacks migrations of queueing ({wrong}): run "manage.py migrate".'
     return (
-        f"The tables of queueing are not those of its migrations, but older ones ({wrong}): run "
+        f"The tables of queueing are older than its migrations ({wrong}): run "
         '"manage.py migrate queueing zero", which deletes the history, and then "manage.py migrate queueing".'
     )
 
 
 def is_migrated(alias: str) -> bool:
-    """Whether all migrations are applied in this database, by Django's own note. Raises ``DatabaseError``."""
+    """Whether Django has recorded all migrations as applied in this database. Raises ``DatabaseError``."""
     loader = MigrationLoader(connections[alias])
     return all(node in loader.applied_migrations for node in loader.graph.leaf_nodes("queueing"))
 
@@ -43,7 +44,7 @@ def is_migrated(alias: str) -> bool:
 def _wrong(
     connection: BaseDatabaseWrapper, cursor: Any, model: type[models.Model], there: set[str]
 ) -> Iterator[str]:
-    """The table or the columns that are missing, and unknown columns that every row would have to fill."""
+    """A missing table or missing columns, and unknown columns that require a value in each row."""
     table = model._meta.db_table
     if table not in there:
         yield f"{table} is missing"

@@ -1,7 +1,7 @@
-"""Writes outcomes into the database: one row per message, one attempt per receipt.
+"""Write outcomes to the database: one job per message, one attempt per receipt.
 
-Every function may be called again with the same outcomes: a row keeps its newest receipt, and the
-first outcome that was recorded for a receipt stays.
+All functions are idempotent. A job keeps its newest receipt, and an attempt keeps the outcome that was
+recorded first.
 """
 
 import logging
@@ -24,19 +24,19 @@ from .same_id import End, is_of_earlier, is_put_again, set_aside
 
 logger = logging.getLogger("queueing")
 
-#: Queue and message id of a job, as the database can hold them.
+#: Queue and message id of a job, in the form that the database can store.
 Key = tuple[str, str]
 
-#: Rows per statement: SQLite has a limit of variables.
+#: Rows per statement. SQLite limits the number of variables.
 CHUNK = 500
-#: Rows that are deleted in one transaction.
+#: Rows per transaction of a deletion.
 PRUNE_CHUNK = 1000
-#: Whose exceptions are known by their name alone.
+#: The module whose exceptions are written without a module.
 BUILTIN = "builtins."
-#: What every database can hold in the columns.
+#: Limits of the columns in every supported database.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
 
-#: Errors about the values of one row. Drivers raise the last two for what they cannot send.
+#: Errors about the values of one row. Drivers raise the last two for values that they cannot send.
 BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 _UPDATED = [
@@ -46,16 +46,16 @@ _UPDATED = [
 
 
 class Known(NamedTuple):
-    """A job that is in the database: its primary key and its newest delivery."""
+    """A job in the database: its primary key and its newest delivery."""
 
     pk: int
     end: End
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes. A row whose values the database refuses is stored stripped of its texts.
+    """Record outcomes. If the database refuses the values of a row, the row is stored without its texts.
 
-    Raises what the database raises for any other reason: then nothing is wrong with the rows, and they wait.
+    Raises ``DatabaseError`` for any other reason. The rows are then valid, and the caller tries again later.
     """
     for start in range(0, len(outcomes), CHUNK):
         chunk = outcomes[start : start + CHUNK]
@@ -65,9 +65,9 @@ def write(outcomes: Sequence[Outcome]) -> None:
 
 
 def outcomes_of(message_id: str) -> list[Outcome]:
-    """All that was recorded of a message, one outcome per receipt, the oldest first.
+    """The recorded outcomes of a message, one per receipt, oldest first.
 
-    The body goes with each, the result with the newest. Raises ``DatabaseError``.
+    Each has the body, and the newest has the result. Raises ``DatabaseError``.
     """
     outcomes: list[Outcome] = []
     for job in Job.objects.filter(message_id=message_id).prefetch_related("history"):
@@ -90,7 +90,7 @@ def _recorded(job: Job, attempt: Attempt) -> Outcome:
 
 
 def prune(*, days: int, rows: int) -> None:
-    """Forget jobs that finished over ``days`` ago, and all but the newest ``rows``."""
+    """Delete jobs that finished more than ``days`` ago, and all but the newest ``rows`` jobs."""
     _delete(Job.objects.filter(finished_at__lt=datetime.now(UTC) - timedelta(days=days)))
     newest_to_go = Job.objects.order_by("-id").values_list("id", flat=True)[rows : rows + 1].first()
     if newest_to_go is not None:
@@ -98,7 +98,7 @@ def prune(*, days: int, rows: int) -> None:
 
 
 def forget(ids: Sequence[int]) -> None:
-    """Delete these jobs and their attempts, by primary key; not more than a thousand at once."""
+    """Delete jobs and their attempts by primary key, at most a thousand in one call."""
     with transaction.atomic(using=Job.objects.db):
         Attempt.objects.filter(job__in=ids)._raw_delete(using=Job.objects.db)
         Job.objects.filter(id__in=ids)._raw_delete(using=Job.objects.db)
@@ -110,7 +110,7 @@ def _delete(jobs: QuerySet[Job]) -> None:
 
 
 def _is_written(outcomes: Sequence[Outcome]) -> bool:
-    """Write outcomes together, and tell whether the database took them."""
+    """Write outcomes in one transaction. Returns whether the database accepted them."""
     try:
         _write_together(outcomes)
     except BAD_ROW as error:
@@ -127,7 +127,7 @@ def _write_somehow(outcome: Outcome) -> None:
 
 
 def _try_plain_row() -> None:
-    """Raise where the database refuses any row at all, as it does if its tables are not the expected ones."""
+    """Raise an error if the database refuses even a plain row, for example because a table is missing."""
     with transaction.atomic(using=Job.objects.db):
         _write_together([Outcome("", "", 0, State.DONE, "")])
         transaction.set_rollback(True, using=Job.objects.db)
@@ -181,7 +181,7 @@ def _write_new(outcomes: Sequence[Outcome], known: Mapping[Key, Known]) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """The first line of an error of the database. PostgreSQL quotes the refused row in the next ones."""
+    """The first line of a database error. PostgreSQL quotes the refused row in the following lines."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -190,7 +190,7 @@ def _key(outcome: Outcome) -> Key:
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:
-    """The jobs of these that are there."""
+    """The jobs with these keys that exist in the database."""
     if not (wanted := _where(keys)):
         return {}
     rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc", "state", "finished_at")
@@ -219,7 +219,7 @@ def _new_job(key: Key, outcome: Outcome, waits: Mapping[Key, float]) -> dict[str
 
 
 def _update(newest: dict[Key, Outcome], waits: Mapping[Key, float]) -> None:
-    """Let jobs tell of these later deliveries."""
+    """Update jobs with later deliveries. ``waits`` has the wait times of first deliveries."""
     if not newest:
         return
     jobs = list(Job.objects.filter(_where(newest)).defer("body", "error", "result"))
@@ -232,7 +232,7 @@ def _update(newest: dict[Key, Outcome], waits: Mapping[Key, float]) -> None:
             job.wait_ms = waits.get((job.queue, job.message_id))
         body, is_whole = _body(outcome)
         if is_whole and not job.body_is_whole:
-            # An earlier outcome came without it.
+            # An earlier outcome of the job had no body.
             job.body, job.body_is_whole = body, True
             made_whole.append(job)
     Job.objects.bulk_update(jobs, _UPDATED, batch_size=100)
@@ -240,13 +240,13 @@ def _update(newest: dict[Key, Outcome], waits: Mapping[Key, float]) -> None:
 
 
 def _body(outcome: Outcome) -> tuple[str, bool]:
-    """The payload as the database can hold it, and whether it is still all that was sent."""
+    """The payload in the form that the database can store, and whether it is complete."""
     body = _text(outcome.body)
     return body, outcome.body_is_whole and body == outcome.body
 
 
 def _ending(outcome: Outcome) -> dict[str, Any]:
-    """What a job tells of its newest delivery."""
+    """The columns of a job that describe its newest delivery."""
     run_ms = max(0.0, outcome.finished_ms - outcome.started_ms) if outcome.started_ms else None
     return {
         "handler": _text(outcome.handler, 255),
@@ -265,9 +265,9 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
 
 
 def _wait_ms(outcome: Outcome) -> float | None:
-    """How long a message had waited until it began: from its due time where that is known, else its sending.
+    """The ms that a message waited before its first start, since its due time or, if unknown, its sending.
 
-    What comes before a retry is no waiting, so that of the first delivery is the job's.
+    The back-off before a retry does not count, so a job has the wait of its first delivery.
     """
     since_ms = outcome.due_ms or sent_ms(outcome.id)
     if not outcome.started_ms or since_ms < PLAUSIBLE_MS:
@@ -291,7 +291,7 @@ def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
 
 
 def _bounded(outcome: Outcome) -> Outcome:
-    """Counts that every database can hold."""
+    """The outcome with its counts limited to the range of the columns."""
     if outcome.rc <= MAX_RC and outcome.attempts <= MAX_COUNT and outcome.crashes <= MAX_COUNT:
         return outcome
     return replace(
@@ -310,7 +310,7 @@ def _bare(outcome: Outcome) -> Outcome:
 
 
 def _exception(outcome: Outcome) -> str | None:
-    """What failures are counted by: the class of the exception, or what stands for it in the error."""
+    """The text that groups failures: the class of the exception, else the start of the error text."""
     if not outcome.event.counts_as_failure:
         return None
     if outcome.error_class:
@@ -319,20 +319,20 @@ def _exception(outcome: Outcome) -> str | None:
 
 
 def _class_path(attempt: Attempt) -> str:
-    """The dotted path of the exception's class, empty where the attempt ended in another way."""
+    """The dotted path of the exception's class, ``""`` if the attempt ended in another way."""
     path = attempt.exception or ""
     if not attempt.error or not path.rpartition(".")[2].isidentifier():
-        return ""  # words for a crash
+        return ""  # The text describes a crash.
     return path if "." in path else BUILTIN + path
 
 
 def _finished(outcome: Outcome) -> datetime:
-    """When it ended; a row without it would be refused."""
+    """The end of a delivery, or now if it has none: the column requires a value."""
     return moment(outcome.finished_ms) or datetime.now(UTC)
 
 
 def _text(text: str, length: int | None = None) -> str:
-    """What every database can hold: NUL and lone surrogates are shown as escapes."""
+    """A text that every database can store. NUL and lone surrogates become escapes."""
     if "\x00" in text or not text.isascii():
         text = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
     return text if length is None else text[:length]
