@@ -111,6 +111,19 @@ class QueueRefused(QueueUnavailable):
         self.is_lasting = is_lasting
 
 
+class NewerFormat(QueueRefused):
+    """A newer release has written the keys of the namespace in a format that this release does not know."""
+
+    name = "newerFormat"
+
+    def __init__(self, namespace: str, found: int, known: int) -> None:
+        super().__init__(
+            f"A newer release has written the namespace {namespace} in format {found}, and this release "
+            f"knows formats up to {known}: install the newer release here, too",
+            is_lasting=True,
+        )
+
+
 class SpoiltKey(QueueError):
     """Another program has replaced a key of a queue by a value of another Redis type.
 

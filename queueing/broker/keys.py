@@ -4,6 +4,9 @@ RSMQ defines the first group of keys. The other keys belong to this package. RSM
 ``:``, so ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` are never keys of an RSMQ program.
 """
 
+#: The number of the layout of all keys below. It grows when an older release could not work with the keys of
+#: this one.
+FORMAT = 1
 #: Redis types of the keys of one queue, by the part after the queue's name.
 QUEUE_TYPES = {
     "Q": "hash",
@@ -24,6 +27,7 @@ NAMESPACE_TYPES = {
     "recorder": "string",
     "owner": "string",
     "never": "hash",
+    "format": "string",
     "workers": "hash",
     "workers:quiet": "hash",
     "sampled": "string",
@@ -194,6 +198,10 @@ class Keys:
     def recorder(self) -> str:
         """STRING with a TTL: the name of the recorder that drains the outbox now."""
         return f"{self.ns}::recorder"
+
+    def format(self) -> str:
+        """STRING: the newest format of keys (``FORMAT``) of all workers that have run in the namespace."""
+        return f"{self.ns}::format"
 
     def owner(self) -> str:
         """STRING: identity of the database to which the outcomes are written."""

@@ -16,6 +16,7 @@ from redis import exceptions as driver
 
 from queueing.exceptions import (
     MessageTooLong,
+    NewerFormat,
     QueueError,
     QueueExists,
     QueueNotFound,
@@ -28,7 +29,7 @@ from queueing.exceptions import (
 from queueing.resilience import deadline
 
 from . import decode, refusals
-from .keys import Keys, dead_letter_queue
+from .keys import FORMAT, Keys, dead_letter_queue
 from .pool import use_in_forks
 from .rsmq_values import encode
 from .scripts import Call, QueueCall, commands
@@ -69,6 +70,7 @@ class Session:
         self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
         self._failed_at = -math.inf  # when a request with a deadline gave up last
         self._dead_letter_queues: dict[str, str] = {}
+        self._knows_format = False
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -118,6 +120,10 @@ class Session:
         """Commands of the scripts that Redis refuses to this user. Always empty on Redis 6.2."""
         names = self.call(Call("refused", [self.keys.queues()], self.keys.channel(""), *commands()))
         return [name.decode() for name in names]
+
+    def write_format(self) -> None:
+        """Note the format of this release in Redis, for older ones. Raises ``NewerFormat``."""
+        self.call(Call("format", [self.keys.format()], FORMAT))
 
     def eviction_policy(self) -> str | None:
         """Redis' maxmemory-policy, or ``None`` if it does not report it."""
@@ -216,6 +222,8 @@ class Session:
         except AWAY as error:
             raise refusals.unanswered(error) from error
         try:
+            if not self._knows_format:
+                self._check_format(connection)
             connection.send_packed_command(packed)
             replies = [_read(connection) for _ in calls]
             return [
@@ -235,6 +243,17 @@ class Session:
             raise
         finally:
             self._pool.release(connection)
+
+    def _check_format(self, connection: Any) -> None:
+        """Raise ``NewerFormat`` before the first call if a newer release has changed the keys."""
+        call = Call("format", [self.keys.format()], "")
+        connection.send_packed_command(_packed([call.command(whole=False)]))
+        reply = _read(connection)
+        if isinstance(reply, driver.ResponseError):
+            reply = self._settled(connection, call, reply)
+        if isinstance(reply, int) and reply > FORMAT:
+            raise NewerFormat(self.keys.ns, reply, FORMAT)
+        self._knows_format = True
 
     # --- error replies ------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The check before a worker starts: whether its database owns the outbox.
+"""The checks before a worker starts: it knows the format of the keys, and its database owns the outbox.
 
 A process of its own asks, because a database may hang, and the supervisor has one thread and no connection.
 If Redis or the database does not answer, the worker starts, and its recorder finds out later.
@@ -10,7 +10,7 @@ import signal
 
 from queueing.client.default import connect
 from queueing.conf import Config
-from queueing.exceptions import NotOwner
+from queueing.exceptions import NewerFormat, NotOwner
 from queueing.history import ownership
 
 from .database import close_database
@@ -20,12 +20,12 @@ logger = logging.getLogger("queueing.worker")
 
 #: How long the start of a worker waits for the answers.
 PATIENCE_SECONDS = 3.0
-#: The exit code of the asking process if the outbox belongs to another project.
+#: The exit code of the asking process if its error is in the pipe.
 REFUSED = 3
 
 
-def refusal(config: Config) -> NotOwner | None:
-    """Why a worker must not start, if there is a reason."""
+def refusal(config: Config) -> str:
+    """Why a worker must not start, empty if nothing is in its way."""
     close_database()
     read, write = os.pipe()
     try:
@@ -33,26 +33,31 @@ def refusal(config: Config) -> NotOwner | None:
     except OSError:
         os.close(read)
         os.close(write)
-        return None  # The supervisor tries again to fork; the recorder checks the owner, too.
+        return ""  # The supervisor tries again to fork; the recorder checks the owner, too.
     if not pid:
-        _ask(config)
+        _ask(config, write)
     os.close(write)
     # The pipe ends with the process that asks.
     if not readable([read], PATIENCE_SECONDS):
         os.kill(pid, signal.SIGKILL)
-    os.close(read)
     _, status = os.waitpid(pid, 0)
-    return NotOwner(config.NAMESPACE) if os.waitstatus_to_exitcode(status) == REFUSED else None
+    with open(read, encoding="utf-8") as pipe:
+        return pipe.read() if os.waitstatus_to_exitcode(status) == REFUSED else ""
 
 
-def _ask(config: Config) -> None:
-    """Ask in the forked process, and end it."""
+def _ask(config: Config, answer: int) -> None:
+    """Ask in the forked process, write the reason into ``answer``, and end."""
     code = 0
     try:
-        if not ownership.is_mine(connect(config, connections=1)):
-            code = REFUSED
+        client = connect(config, connections=1)
+        client.session.write_format()
+        if not ownership.is_mine(client):
+            raise NotOwner(config.NAMESPACE)
+    except (NewerFormat, NotOwner) as error:
+        os.write(answer, str(error).encode())
+        code = REFUSED
     except BaseException as error:
-        logger.debug("the owner of the outbox was not checked: %s", error)
+        logger.debug("format and owner of the namespace were not checked: %s", error)
     finally:
         logging.shutdown()
         os._exit(code)

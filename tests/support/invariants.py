@@ -29,7 +29,7 @@ BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking
 #: Keys that remain when all queues are drained. Other remaining keys expire.
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
-    *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules()),
+    *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules(), KEYS.format()),
 }
 #: The number of examples in an error.
 SHOWN = 5
