@@ -61,7 +61,7 @@ class QueueRotation:
         self._paid = dict.fromkeys(queues, 0)
         self._last_paid = 0
         self._places = {queue: place for place, queue in enumerate(queues)}
-        #: The number of the last turn of each queue. Of those that have paid the same, the oldest is next.
+        #: The number of the last turn of each queue. Among equals the oldest is next.
         self._turns = {queue: place - len(self._queues) for queue, place in self._places.items()}
         self._turn = 0
         self._due_at: dict[str, float] = {}
@@ -131,7 +131,7 @@ class QueueRotation:
             self._look_later()
         if queue not in self._ready:
             self._ready.add(queue)
-            # The turns that it did not need are no credit.
+            # Turns that it did not need give it no credit.
             self._paid[queue] = max(self._paid[queue], self._last_paid)
             self._is_chosen = False
         self._set_due(queue, math.inf)
