@@ -55,6 +55,8 @@ def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
     future = thread.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS, **arguments)
     eventually(lambda: listeners(client) == 1, what="a listener")
     eventually(lambda: scripts_run(client) >= before + 2, what="the look after the listener")
+    # Until its reply has arrived, a cut connection would be a lost reply.
+    eventually(lambda: not client.redis.connection_pool._in_use_connections, what="the reply")
     return future
 
 
