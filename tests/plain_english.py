@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 UNREAD = (
     "CHANGELOG.md", "Makefile", "docs/", "queueing/admin/", "queueing/cli/",
     "queueing/management/", "queueing/models.py",
-    "queueing/monitoring/", "queueing/scheduling/", "queueing/static/", "queueing/templates/",
+    "queueing/static/", "queueing/templates/",
     "queueing/templatetags/", "queueing/views.py", "tests/unit/",
 )  # fmt: skip
 

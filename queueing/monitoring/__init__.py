@@ -1,5 +1,5 @@
-"""Figures of queues over time: what charts, rates and scrapers show, read from Redis when asked.
+"""Metrics of queues over time, for charts, rates and scrapes. They are read from Redis on request.
 
-Workers count what they settle, to the message, and one of them notes once a minute how every queue of
-the namespace stands, whoever uses it: see ``lua/lib/metrics.lua`` for what is kept and for how long.
+Workers count each message that they settle. Once a minute, one worker samples all queues of the namespace,
+also those that only other programs use. ``lua/lib/metrics.lua`` lists the stored values and their lifetimes.
 """

@@ -1,6 +1,6 @@
-"""What somebody has to look after: queues that nobody takes, a Redis that evicts, an outbox that overflows.
+"""Alerts: queues without a worker, a Redis that evicts keys, an outbox that overflows, and others.
 
-One place for all who warn: the console's pages, and whatever else tells of the queues.
+Console, terminal and ``/queues.json`` show these alerts, so that all of them give the same warnings.
 """
 
 import logging
@@ -27,19 +27,20 @@ from .workers import Worker, read_workers
 
 logger = logging.getLogger("queueing")
 
-#: Messages that are ready for so long should have been taken by a program that is not ours, if by any.
+#: An alert is given for a queue without a worker if a message is ready for longer than this. A program that
+#: uses RSMQ would have received it by then.
 UNATTENDED_SECONDS = 60.0
-#: The part of the outbox from which on it is worth a warning.
+#: An alert is given if more than this part of the outbox is full.
 OUTBOX_FULL = 0.8
-#: An outcome that waits for so long is not waiting for its turn.
+#: An alert is given if an outcome waits for longer than this. A running recorder is faster.
 OUTBOX_LATE_SECONDS = 60.0
-#: Where it is not about certain queues, so many are looked at, by name, and so many of them told one by one.
+#: Limits for alerts about all queues: the number of checked queues, and of those that get an alert each.
 LOOKED_AT, TOLD = 1000, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to look after: a word for programs, a sentence for people, and the queue it is about."""
+    """One alert: its kind for programs, its text for people, and its queue, ``""`` for a general alert."""
 
     kind: str
     text: str
@@ -49,10 +50,10 @@ class Alert:
 def read(
     client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
 ) -> list[Alert]:
-    """What there is to warn of now, about these queues and in general.
+    """Read the present alerts about these queues, and general ones, in a few round trips.
 
-    ``names``: the queues that were asked for, if they are more than those with ``figures``. A part that
-    cannot be read is an alert itself. A few round trips. Raises ``QueueUnavailable``.
+    ``names`` are the requested queues, if they are more than those with ``figures``. If a part cannot be
+    read, that is an alert itself. Raises ``QueueUnavailable``.
     """
     asked = [queue.name for queue in figures] if names is None else names
 
@@ -68,12 +69,12 @@ def read(
         lambda: _owner(client),
         of_workers,
     )
-    # Several parts may meet the same spoilt key.
+    # Several parts may report the same spoilt key.
     return list(dict.fromkeys(alert for part in parts for alert in _tolerant(part)))
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
-    """The alerts of a part, or one that says why there are none: a page is never lost to a warning."""
+    """The alerts of a part, or one alert that it cannot be read. A page must not fail because of an alert."""
     try:
         return list(part())
     except QueueUnavailable:
@@ -82,7 +83,7 @@ def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
         return [Alert("spoilt", _said(error))]
     except Exception:
         logger.exception("a warning cannot be read")
-        return [Alert("spoilt", _("A warning cannot be read. The log of this process says why."))]
+        return [Alert("spoilt", _("A warning cannot be read. The log of this process has the reason."))]
 
 
 def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
@@ -93,7 +94,7 @@ def _spoilt(client: QueueClient, names: Sequence[str]) -> Iterator[Alert]:
     for name in spoilt_schedules(client.session):
         text = _(
             "The schedule %(name)s in the key %(key)s cannot be read. A worker that has it in its code "
-            "begins it again within a minute. If none does, delete it with redis-cli HDEL."
+            "starts it again within a minute. If none does, delete it with redis-cli HDEL."
         )
         yield Alert("spoilt", text % {"name": visible(name), "key": client.keys.schedules()})
 
@@ -103,7 +104,7 @@ def _said(error: QueueError) -> str:
 
 
 def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
-    """The keys of these queues that have a wrong type; none if Redis refuses to show them."""
+    """The keys of these queues with a wrong type. The list is empty if Redis refuses to show them."""
     found: list[str] = []
     with incomplete_if_refused():
         found = [error.key for error in sweep.spoilt_keys(client.session, names)]
@@ -112,9 +113,9 @@ def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def incomplete_if_refused() -> Iterator[None]:
-    """Log an error with which Redis refuses to show something, and continue after the block.
+    """Log and suppress a ``QueueError`` in the block, so that the rest of a scrape is shown.
 
-    Raises ``QueueUnavailable``.
+    ``QueueUnavailable`` is not suppressed.
     """
     try:
         yield
@@ -125,12 +126,12 @@ def incomplete_if_refused() -> Iterator[None]:
 
 
 def current(client: QueueClient) -> list[Alert]:
-    """The same about all queues, as it was found in the last seconds. Raises ``QueueUnavailable``."""
+    """The alerts about all queues, at most a few seconds old. Raises ``QueueUnavailable``."""
     return _current.get(client).value
 
 
 def forget() -> None:
-    """Look again the next time: somebody has just done something about it."""
+    """Drop the stored alerts after an action, so that ``current`` reads them again."""
     _current.forget()
 
 
@@ -142,7 +143,7 @@ def _read_all(client: QueueClient) -> list[Alert]:
     return [*general, *unattended[:TOLD], *_untold(len(unattended) - TOLD)]
 
 
-#: Nothing that is warned of comes or goes in less.
+#: Alerts do not change faster than this.
 _current: SingleFlight[QueueClient, list[Alert]] = SingleFlight(_read_all, seconds=3, most=2)
 
 
@@ -158,9 +159,7 @@ def _untold(count: int) -> Iterator[Alert]:
 
 def _eviction(policy: str | None) -> Iterator[Alert]:
     if policy not in (None, "noeviction"):
-        text = _(
-            "Redis' maxmemory-policy is %s: when it is full it will drop whole queues. Set it to noeviction."
-        )
+        text = _("Redis' maxmemory-policy is %s: a full Redis deletes whole queues. Set it to noeviction.")
         yield Alert("eviction", text % visible(policy))
 
 
@@ -168,33 +167,33 @@ def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
     if stats.size_bytes >= OUTBOX_FULL * get_conf().OUTBOX_MAX:
         percent = min(100, round(100 * stats.size_bytes / get_conf().OUTBOX_MAX))
         text = _(
-            "The outbox is %(percent)d %% full: outcomes of jobs wait to be written into the database. "
-            "See that a worker runs and that the database answers; outcomes that do not fit are lost."
+            "The outbox is %(percent)d %% full: outcomes of jobs wait to be written to the database. "
+            "Check that a worker runs and that the database answers. Outcomes that do not fit are lost."
         )
         yield Alert("outbox full", text % {"percent": percent})
     elif stats.oldest_seconds >= OUTBOX_LATE_SECONDS:
         text = _(
-            "Outcomes of jobs wait to be written into the database, the oldest for %(age)s. "
-            "See that a worker runs and what it says: the database may be away or refuse them."
+            "Outcomes of jobs wait to be written to the database, the oldest for %(age)s. "
+            "Check that a worker runs, and its log: the database may be away or refuse them."
         )
         yield Alert("outbox late", text % {"age": duration(stats.oldest_seconds)})
     if stats.unseen:
         text = ngettext(
             "%(lost)d outcome is missing in the history: it did not fit into the outbox or could not be read "
             "there. "
-            "Take note of it on the page of the workers or with manage.py queues take-note, and this goes "
-            "away.",
+            "To end this warning, acknowledge it on the page of the workers or with manage.py queues "
+            "take-note.",
             "%(lost)d outcomes are missing in the history: they did not fit into the outbox or could not be "
             "read there. "
-            "Take note of them on the page of the workers or with manage.py queues take-note, and this goes "
-            "away.",
+            "To end this warning, acknowledge them on the page of the workers or with manage.py queues "
+            "take-note.",
             stats.unseen,
         )
         yield Alert("outcomes lost", text % {"lost": stats.unseen})
 
 
 def _owner(client: QueueClient) -> Iterator[Alert]:
-    """Another project's database owns the outbox. While the database is away nobody can tell."""
+    """An alert if another project's database owns the outbox. It is unknown while the database is away."""
     with suppress(DatabaseError):
         if not ownership.is_mine(client):
             text = _(
@@ -209,13 +208,13 @@ def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:
     alive = {worker.given_name for worker in workers if worker.is_alive}
     for worker in workers:
         if worker.is_alive or worker.given_name in alive:
-            continue  # It works, or was started again under its name.
+            continue  # The worker runs, or a new one runs under its name.
         words = {"name": visible(worker.name), "age": duration(worker.age_seconds)}
         if worker.is_lost:
             text = _("The supervisor of the worker %(name)s was killed; its last heartbeat was %(age)s ago.")
             yield Alert("lost worker", text % words)
         else:
-            text = _("The worker %(name)s has not been heard of for %(age)s.")
+            text = _("The worker %(name)s has sent no heartbeat for %(age)s.")
             yield Alert("silent worker", text % words)
 
 

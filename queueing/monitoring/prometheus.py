@@ -1,6 +1,6 @@
-"""The figures of all queues and workers as metrics of Prometheus, read from Redis at each scrape.
+"""Prometheus metrics of all queues and workers, which each scrape reads from Redis.
 
-It needs the library prometheus-client: the extra ``prometheus`` of this package.
+This module needs the library prometheus-client, which the extra ``prometheus`` installs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,14 +29,14 @@ from .workers import read_workers
 
 WORKER_STATES = ("idle", "busy", "quiet", "stale", "lost")
 _BOUNDS = (*map(str, BOUNDS_SECONDS), "+Inf")
-#: What a queue's figures show: name, help, value.
+#: The gauges of a queue: name, help text, value.
 _QUEUE_GAUGES: tuple[tuple[str, str, Callable[[QueueFigures], float]], ...] = (
     (State.READY, "Messages that can be received now.", lambda queue: queue.ready),
     (State.DELAYED, "Messages that are due later.", lambda queue: queue.delayed),
     (State.RUNNING, "Messages that workers hold.", lambda queue: queue.running),
     (State.DEAD, "Messages in the dead-letter queue.", lambda queue: queue.dead),
     ("latency_seconds", "Age of the oldest ready message.", lambda queue: queue.latency_seconds),
-    ("paused", "1 where the queue gives out no messages.", lambda queue: int(queue.paused)),
+    ("paused", "1 if the queue is paused.", lambda queue: int(queue.paused)),
 )
 
 #: Labels and value.
@@ -44,7 +44,7 @@ Sample = tuple[dict[str, str], float]
 
 
 def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
-    """The text of a scrape and its content type, with the first ``max_queues`` queues by name.
+    """The text of a scrape and its content type. It has the first ``max_queues`` queues by name.
 
     Raises ``QueueError`` if the queues cannot be read.
     """
@@ -55,7 +55,7 @@ def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
 
 
 class _Queues(Collector):
-    """The families of one scrape. Those of workers and outbox are left out if Redis refuses to show them."""
+    """The metrics of one scrape. Those of workers and outbox are left out if Redis refuses to show them."""
 
     def __init__(self, client: QueueClient, max_queues: int) -> None:
         self._client, self._max_queues = client, max_queues
@@ -64,9 +64,9 @@ class _Queues(Collector):
         names = sorted(self._client.list_queues())
         found = self._client.queue_figures(names)
         figures = found[: self._max_queues]
-        help = f"1 where there are more queues than the {self._max_queues} told of here."
+        help = f"1 if there are more queues than the {self._max_queues} of this scrape."
         yield _gauge("queueing_queues_truncated", help, [({}, int(len(found) > len(figures)))])
-        # A scraper refuses a whole text that has one series twice, so of names that look alike one is shown.
+        # Prometheus refuses a text with a duplicate series, so one of several equal printed names is shown.
         shown = {printable(queue.name): queue for queue in reversed(figures)}
         yield from _of_queues(shown)
         yield from self._counted(shown)
@@ -74,12 +74,12 @@ class _Queues(Collector):
             with alerts.incomplete_if_refused():
                 yield from list(part())
         spoilt = dict.fromkeys(map(printable, alerts.spoilt_keys(self._client, names[: self._max_queues])))
-        help = "1 for a key of Redis that is not what it should be."
+        help = "1 for a key of Redis with a wrong type."
         yield _gauge("queueing_key_spoilt", help, [({"key": key}, 1) for key in spoilt])
 
     def _counted(self, queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:
         totals_of = totals(self._client, [queue.name for queue in queues.values()])
-        # A queue that no worker of this package takes has no counters.
+        # Only queues that workers of this package serve have counters.
         counted = [
             (shown, totals_of[queue.name])
             for shown, queue in queues.items()
@@ -113,7 +113,7 @@ class _Queues(Collector):
         stats = outbox.stats(self._client.session)
         help = "Outcomes on their way to the database."
         yield _gauge("queueing_outbox_bytes", help, [({}, stats.size_bytes)])
-        help = "Age of the oldest of these."
+        help = "Age of the oldest outcome on its way to the database."
         yield _gauge("queueing_outbox_oldest_seconds", help, [({}, stats.oldest_seconds)])
         help = "Outcomes missing in the history: they did not fit into the outbox or could not be read there."
         yield _counter("queueing_outbox_lost_total", help, [({}, stats.lost)])

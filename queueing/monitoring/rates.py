@@ -1,4 +1,4 @@
-"""How fast queues fill and empty at present, whoever sends and takes."""
+"""The present rates at which queues fill and empty, by all programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from queueing.messages import QueueFigures
 
 from .store import Kept, added, present, ratio, read_metrics, samples_of, sums_of
 
-#: Rates are those of so many seconds, a little more or less …
+#: Rates cover about this many seconds …
 RATE_SECONDS = 330
-#: … or of a longer time where no worker has looked meanwhile, up to this.
+#: … or, if no worker has sampled the queue since, a longer time up to this.
 MAX_RATE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast a queue fills and empties, over the last minutes (``over_seconds``).
+    """Rates at which a queue fills and empties, averaged over the last ``over_seconds``.
 
-    Per second, whoever sends and takes; ``None`` where no worker has looked for an hour.
-    ``drain_seconds`` is the time until nothing is ready any more if all goes on like this, ``None``
-    where it never will be or nobody knows.
+    Rates are messages per second of all programs, ``None`` if no worker has sampled the queue for an hour.
+    ``drain_seconds`` is the time until no message is ready, at these rates. It is ``None`` if the queue does
+    not shrink or the rates are unknown.
     """
 
     in_per_second: float | None = None
@@ -32,7 +32,7 @@ class Rate:
 
 
 def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str, Rate]:
-    """How fast each of these queues, whose figures were just read, fills and empties."""
+    """Read the rates of queues. ``figures`` are their present figures. Returns rates by queue name."""
     now_ms, kept = read_metrics(
         client.session, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
     )
@@ -40,7 +40,7 @@ def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str
 
 
 def rate_of_all(figures: Iterable[QueueFigures], of_each: Mapping[str, Rate]) -> Rate:
-    """Several queues together: ``of_each`` is what ``rates`` has said of them. Without a failure ratio."""
+    """The sum of the rates of several queues (``of_each``, from ``read_rates``), without a failure ratio."""
     known = [queue for queue in figures if of_each[queue.name].in_per_second is not None]
     if not known:
         return Rate()
@@ -76,10 +76,10 @@ def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
 
 
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
-    """The oldest sample of the last minutes, or the newest there is where that is not too long ago."""
+    """The oldest sample of the last minutes, else the newest sample if it is not too old."""
     past = [sample for sample in samples if sample[0] < now_ms]
     recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]
-    # One of a moment ago tells nothing of a rate.
+    # A rate over a few seconds would be meaningless.
     if recent and now_ms - recent[0][0] >= 5000:
         return recent[0]
     return past[-1] if past and 5000 <= now_ms - past[-1][0] <= MAX_RATE_SECONDS * 1000 else None

@@ -1,4 +1,4 @@
-"""The past of queues as points of equal length, for charts."""
+"""The history of queues' metrics as points of equal length, for charts."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,22 @@ from queueing.client import QueueClient
 
 from .store import Kept, Sums, add, added, number, present, ratio, read_metrics, samples_of, sums_of
 
-#: Name, minutes of one field, how many are read at the most: those of ``lua/lib/metrics.lua``.
+#: The levels of ``lua/lib/metrics.lua``: name, minutes per field, and the most fields that are read.
 LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
-#: The longest time of which anything is kept.
+#: Metrics are kept for this long.
 MAX_SECONDS = 31 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What happened in ``seconds`` seconds from ``start`` (epoch seconds), in one queue or several.
+    """The metrics of one or several queues in ``seconds`` seconds from ``start`` (seconds since 1970).
 
-    The words are those of the life of a message, each a count; a delivery has one of them. ``sent``
-    and ``left`` count messages whoever sent or took them, as samples a minute apart saw it. ``ready``,
-    ``delayed``, ``running`` and ``buried`` (dead letters) are the most that a sample found, and so is
-    ``latency_seconds``; ``None`` where none was taken, as no worker was there. The last point is not
-    over yet.
+    - The states (``done``, ``dead`` …) count the deliveries that ended in them.
+    - ``sent`` and ``left`` count messages of all programs, from samples a minute apart.
+    - ``ready``, ``delayed``, ``running``, ``buried`` (dead letters) and ``latency_seconds`` are the highest
+      values of all samples. They are ``None`` without a sample, that is while no worker ran.
+
+    The last point covers a time that is not over yet.
     """
 
     start: int
@@ -42,18 +43,19 @@ class Point:
     running: int | None = None
     buried: int | None = None
     latency_seconds: float | None = None
-    #: All runs that ended in a worker, and the first deliveries of a message: due until started.
+    #: ``run`` has the times of all runs that ended in a worker. ``wait`` has the times of first deliveries
+    #: from due to started.
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
 
     @property
     def failure_ratio(self) -> float | None:
-        """Of the runs that came to an end, the part that failed or crashed; ``None`` where none did."""
+        """The part of the ended runs that failed or crashed, ``None`` if no run ended."""
         return ratio(self.retried + self.dead + self.abandoned, self.done)
 
 
 class History:
-    """What is kept of one queue, in spans of some seconds."""
+    """The stored metrics of one queue, in spans of ``span_seconds``."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -61,8 +63,8 @@ class History:
         minute, sums = present(kept)
         start = minute * 60 // span_seconds * span_seconds
         self.spans[start] = added([self.spans.get(start, {}), sums])
-        # Most queues have none: looking through all spans for each point of a chart would take longer
-        # than all the rest.
+        # Most queues have no gaps. A search through all spans for each point of a chart would take longer
+        # than all other work.
         self._gaps = [
             (sums["min_unseen_ms"] / 1000, at) for at, sums in self.spans.items() if "min_unseen_ms" in sums
         ]
@@ -71,24 +73,24 @@ class History:
         self.until = samples[-1][0] / 1000 if samples else 0.0
 
     def between(self, start: int, end: int) -> tuple[Sums, bool]:
-        """The sums of a time, and whether somebody looked then how the queue stands."""
+        """The sums from ``start`` to ``end``, and whether the queue was sampled in that time."""
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
-        # Where a span is as long as a step of the chart there is nothing to add.
+        # If a step of the chart is one span, there is nothing to add.
         return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
-        """Whether it lies in a gap between two samples, which is noted where the second one is."""
+        """Whether the time is within a gap between two samples. A gap is stored with its second sample."""
         return any(since <= start and end <= at for since, at in self._gaps)
 
 
 def read_points(
     client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
-    """The last ``seconds`` of a queue, or of several together, in up to ``points`` equal steps.
+    """Read the last ``seconds`` of a queue, or the sum of several, in up to ``points`` equal steps.
 
-    As fine as a minute within the last hour, twenty minutes within a day, two hours within a week, eight
-    within 31 days; the steps begin at multiples of their length. Raises ``QueueUnavailable``.
+    The shortest step is a minute within the last hour, twenty minutes within a day, two hours within a week,
+    and eight hours within 31 days. Steps begin at multiples of their length. Raises ``QueueUnavailable``.
     """
     names = [queues] if isinstance(queues, str) else list(queues)
     seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
@@ -100,7 +102,7 @@ def read_points(
     last = now_ms // 1000 // step * step
     first = last - (math.ceil(seconds / step) - 1) * step
     steps = [_Step(start) for start in range(first, last + 1, step)]
-    # One after the other: the past of a hundred queues side by side would be many megabytes.
+    # One queue after the other: the points of a hundred queues together would take many megabytes.
     for of_queue in kept.values():
         history = History(of_queue, minutes * 60)
         for one in steps:
@@ -109,9 +111,9 @@ def read_points(
 
 
 def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
-    """How many messages left each queue in each of the last whole minutes, whoever took them.
+    """The number of messages that left each queue in each of the last whole minutes, by any program.
 
-    ``None`` where no worker has looked. Raises ``QueueUnavailable``.
+    The number is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
     """
     now_ms, kept = read_metrics(client.session, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60
@@ -125,17 +127,17 @@ def _outflow(history: History, starts: range) -> list[int | None]:
 
 
 class _Step:
-    """One step of all queues together."""
+    """The sums of all queues in one step."""
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.sums: Sums = {}
-        #: The most of each queue, together: not all at the same moment, perhaps.
+        #: The sum of the highest values of each queue, which may be from different moments.
         self.stands = dict.fromkeys(COUNTED, 0.0)
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """One queue more."""
+        """Add the sums of one queue."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

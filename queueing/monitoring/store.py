@@ -1,6 +1,6 @@
-"""The counters and samples of queues in Redis: the hash of ``keys.metrics``, written and read.
+"""Write and read the counters and samples of queues in Redis (the hash of ``keys.metrics``).
 
-Other programs can write to Redis, so a value of a wrong form is left out.
+Other programs can write to Redis, so values with a wrong form are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,29 +14,29 @@ from queueing.broker.timings import Histogram
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 
-#: Queues per script call: others wait meanwhile.
+#: Queues per script call. Other clients of Redis wait during a call.
 STEP = 20
 
 
 _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15
-#: By the beginnings of their names, what does not add up.
+#: Prefixes of the names of values that are not added up, and the function that joins two of them.
 _EXTREMES = {"max_": max, "min_": min}
 
-#: Name -> what adds up, or the most (``max_…``) or the least (``min_…``) there was.
+#: Name -> a sum, the highest value (``max_…``) or the lowest value (``min_…``).
 Sums = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The stored texts of one queue: number of its span -> JSON, and the other fields asked for."""
+    """The stored texts of one queue: number of a span -> JSON, and the other requested fields."""
 
     spans: dict[int, bytes]
     fields: dict[str, bytes]
 
 
 def sample_queues(session: Session, qnames: Sequence[str]) -> None:
-    """Note the present state of these queues; names that are not queues are left out."""
+    """Sample the present state of these queues. Names that are not queues are left out."""
     for start in range(0, len(qnames), STEP):
         session.call(QueueCall("sample", qnames[start : start + STEP], session.keys.of_sample))
 
@@ -44,7 +44,10 @@ def sample_queues(session: Session, qnames: Sequence[str]) -> None:
 def read_metrics(
     session: Session, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
 ) -> tuple[int, dict[str, Kept]]:
-    """The ms epoch of now, and what is kept of the last ``count`` spans of ``level`` for each queue."""
+    """Read the last ``count`` spans of ``level``, and other ``fields``, for each queue.
+
+    Returns the time of Redis (ms since 1970) and the stored values by queue name.
+    """
     calls = [
         Call(
             "metrics_read",
@@ -69,7 +72,7 @@ def _kept(reply: Sequence[bytes], fields: Sequence[str]) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All that workers have ever counted in a queue: word -> deliveries, and the times."""
+    """All counts of workers since the beginning of a queue: state -> deliveries, and the times."""
 
     words: Mapping[str, int]
     run: Histogram
@@ -77,7 +80,7 @@ class Totals:
 
 
 def totals(client: QueueClient, queues: Sequence[str]) -> dict[str, Totals]:
-    """What was ever counted in these queues; it never falls, unless a queue is deleted."""
+    """The totals of these queues, by name. A total never falls, unless the queue is deleted."""
     _, kept = read_metrics(client.session, queues, "m", 1, 0, "total", "now")
     return {name: _totals(of_queue) for name, of_queue in kept.items()}
 
@@ -89,7 +92,7 @@ def _totals(kept: Kept) -> Totals:
 
 
 def present(kept: Kept) -> tuple[int, Sums]:
-    """The minute that was not over when it was last counted in, and what was."""
+    """The current minute at the last count (minutes since 1970), and its sums so far."""
     minute, _, text = kept.fields.get("now", b"").partition(b" ")
     return int(number(minute)), sums_of(text)
 
@@ -105,7 +108,7 @@ def sums_of(text: bytes) -> Sums:
     sums = _json(text)
     if not isinstance(sums, dict):
         return {}
-    # As ``_is_number``, without a call for each of the many values behind a chart; and mostly all are fine.
+    # A fast path, because a chart has many values, and nearly always all are numbers (see ``_is_number``).
     values = sums.values()
     if set(map(type, values)) <= _NUMBERS and (not sums or (min(values) >= _LEAST and max(values) < _LIMIT)):
         return sums
@@ -115,7 +118,7 @@ def sums_of(text: bytes) -> Sums:
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:
-    """Sums together, by the rules of ``lua/lib/metrics.lua``."""
+    """Add up sums by the rules of ``lua/lib/metrics.lua``."""
     together: Sums = {}
     for sums in all_sums:
         add(together, sums)
@@ -123,7 +126,7 @@ def added(all_sums: Iterable[Sums]) -> Sums:
 
 
 def add(together: Sums, sums: Sums) -> None:
-    """One more to those that are together."""
+    """Add ``sums`` to ``together`` in place."""
     for name, value in sums.items():
         if name not in together:
             together[name] = value
@@ -134,7 +137,7 @@ def add(together: Sums, sums: Sums) -> None:
 
 
 def _json(text: bytes) -> object:
-    """The value of a stored text, ``None`` for one that cannot be read."""
+    """The value of a stored JSON text, ``None`` if it cannot be read."""
     try:
         return decode.json(text) if text else None
     except decode.Unreadable:
@@ -150,5 +153,5 @@ def number(text: bytes) -> float:
 
 
 def ratio(part: float, rest: float) -> float | None:
-    """Which part of the whole it is; ``None`` of nothing."""
+    """``part`` divided by the sum of ``part`` and ``rest``, ``None`` if that sum is 0."""
     return part / (part + rest) if part + rest else None

@@ -1,7 +1,7 @@
-"""What a worker tells of itself, as others read it.
+"""The records of workers in Redis: heartbeats, running messages, and requests to be quiet.
 
-It lies in Redis, where other programs write, too: whatever is not what it should be is left out, and a
-record that cannot be read at all still shows that there is, or was, a worker of that name.
+Other programs can write to Redis, so values with a wrong form are left out. An unreadable record still shows
+that a worker of that name exists or existed.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from queueing.broker import decode, rsmq_values
 from queueing.broker.scripts import Call
 from queueing.broker.session import Session
 
-#: A worker that was not heard of for longer has died, or does not reach Redis.
+#: A worker without a heartbeat for longer than this has died, or does not reach Redis.
 ALIVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunningMessage:
-    """A message that ran at the last heartbeat, since ``started_ms`` by the server's clock."""
+    """A message that ran at the last heartbeat. ``started_ms`` is ms since 1970 by Redis' clock."""
 
     id: str
     queue: str
@@ -27,7 +27,7 @@ class RunningMessage:
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """A process of a worker in which messages run, and its memory in bytes (0: unknown)."""
+    """A child process of a worker, and its memory in bytes (0 if unknown)."""
 
     name: str
     pid: int
@@ -36,18 +36,20 @@ class WorkerProcess:
 
 
 def registration(name: str, token: str) -> str:
-    """The field of ``keys.workers`` for one life of a worker: several can have the same name."""
+    """The field of ``keys.workers`` for one start of a worker, because several can have the same name."""
     return f"{name}#{token[:6]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker as it was at its last heartbeat, ``age_seconds`` ago; times are the server's.
+    """A worker at its last heartbeat, ``age_seconds`` ago. Times are those of Redis' clock.
 
-    ``key`` is unique: it tells this life of the worker from others of its name. ``memory_bytes`` is the
-    memory of all its processes; shared memory counts once if the system tells (0: unknown). ``is_quiet``
-    tells that it claims nothing, ``is_quiet_wanted`` that it was told so, which it hears with its next
-    heartbeat. ``is_lost`` tells that its supervisor was killed.
+    - ``key`` is unique for each start of a worker, unlike the name.
+    - ``memory_bytes`` is the memory of all its processes, 0 if unknown. Shared memory counts once if the
+      system reports it.
+    - ``is_quiet`` is true if it claims nothing. ``is_quiet_wanted`` is true if it is asked to be quiet. It
+      receives this request with its next heartbeat.
+    - ``is_lost`` is true if its supervisor was killed.
     """
 
     name: str
@@ -71,7 +73,7 @@ class Worker:
 
     @property
     def given_name(self) -> str:
-        """Its name as it was started, which others can share."""
+        """The name with which the worker was started. Several workers can share it."""
         return self.key.removesuffix(registration("", self.token))
 
     @property
@@ -80,17 +82,17 @@ class Worker:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it was not heard of for too long; it stays visible for an hour."""
+        """Whether its last heartbeat is too old. The worker stays visible for an hour."""
         return self.age_seconds > ALIVE_SECONDS
 
     @property
     def capacity(self) -> int:
-        """How many messages it can run at a time."""
+        """The number of messages that it can run at the same time."""
         return self.processes * self.threads
 
     @property
     def busy(self) -> int:
-        """How many messages it ran."""
+        """The number of messages that ran at the last heartbeat."""
         return sum(len(child.running) for child in self.children)
 
     @property
@@ -109,8 +111,8 @@ class Worker:
 class Heard:
     """The reply to a heartbeat.
 
-    ``queues`` are all names in the index if it is this worker's turn to sample them, else ``None``.
-    ``task_queues`` are those to which tasks were sent, if it asks.
+    ``queues`` are all names in the index if this worker has the turn to sample them, else ``None``.
+    ``task_queues`` are the queues to which tasks were sent, if the worker asked for them.
     """
 
     is_quiet: bool
@@ -119,19 +121,19 @@ class Heard:
 
 
 def read_workers(session: Session) -> list[Worker]:
-    """The workers that have not left, by name; a dead one for an hour after its last heartbeat."""
+    """The workers that have not left, by name. A dead worker stays for an hour after its last heartbeat."""
     now_ms, *told = session.call(Call("workers", _keys(session)))
     triples = zip(told[::3], told[1::3], told[2::3], strict=True)
     return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
 
 
 def quiet_worker(session: Session, name: str) -> bool:
-    """Let a worker claim nothing from its next heartbeat on; what it runs goes on.
+    """Ask a worker to claim nothing from its next heartbeat on. Running messages continue.
 
-    ``name`` is its name or its key; a name that several workers share means all of them. Returns whether
-    there is such a worker. It holds as long as that worker lives.
+    ``name`` is the name or key of the worker. A name that several workers share applies to all of them. The
+    request lasts as long as the worker runs. Returns whether such a worker exists.
     """
-    # If one is replaced in this moment, its successor does not listen to this token.
+    # If the worker is replaced in this moment, its successor has another token and ignores the request.
     found = [worker for worker in _named(session, name) if worker.token]
     for worker in found:
         _quiet(session, worker.key, worker.token)
@@ -139,7 +141,7 @@ def quiet_worker(session: Session, name: str) -> bool:
 
 
 def resume_worker(session: Session, name: str) -> bool:
-    """Let it claim again. Returns whether there is such a worker."""
+    """Ask a quiet worker to claim again. Returns whether such a worker exists."""
     found = _named(session, name)
     for worker in found:
         _quiet(session, worker.key, "")
@@ -147,9 +149,9 @@ def resume_worker(session: Session, name: str) -> bool:
 
 
 def beat(session: Session, worker: str, record: str, token: str, *, asks_task_queues: bool = False) -> Heard:
-    """Note that ``worker`` (its key) is alive, with a JSON text about it, at the server's time.
+    """Store a heartbeat of ``worker`` (its key) with the JSON ``record``, at the time of Redis.
 
-    ``token`` tells this life of the worker from others of the same name; the record holds it, too.
+    ``token`` is unique for each start of a worker, and is part of the record.
     """
     keys = [*_keys(session), session.keys.sampled(), session.keys.queues(), session.keys.task_queues()]
     call = Call("beat", keys, worker, record, token, int(asks_task_queues))
@@ -159,7 +161,7 @@ def beat(session: Session, worker: str, record: str, token: str, *, asks_task_qu
 
 
 def forget_worker(session: Session, worker: str) -> None:
-    """Delete a worker (its key) that has left from the list of the living."""
+    """Delete the record of a worker (its key) that has left."""
     session.call(Call("forget_worker", _keys(session), worker))
 
 
@@ -176,7 +178,7 @@ def _keys(session: Session) -> list[str]:
 
 
 def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
-    """A worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
+    """Read a worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
     beat_text, _, told = stored.partition(b" ")
     beat_ms = decode.integer(beat_text)
     record = decode.record_or_empty(told)
@@ -204,7 +206,7 @@ def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> W
 
 
 def told_apart(workers: Iterable[Worker]) -> list[Worker]:
-    """These by name. Those that share one are called by their key."""
+    """Sort workers by name. Workers that share a name get their key as name."""
     workers = list(workers)
     count = Counter(worker.given_name for worker in workers)
     named = [one if count[one.given_name] > 1 else replace(one, name=one.given_name) for one in workers]

@@ -1,4 +1,4 @@
-"""Schedules in Redis: which there are, how far they are, and the tick that sends exactly once."""
+"""Schedules in Redis: their list, their state, and ticks that send exactly once."""
 
 import json
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from queueing.messages import Draft, ScheduleState, Ticked, Timing
 
 from . import triggers
 
-#: The workers that name a schedule have left if none has named it for this long.
+#: If no worker has registered a schedule for this long, its workers count as left.
 LEFT_MS = 60_000
-#: A schedule that no worker has named for this long is forgotten.
+#: A schedule that no worker has registered for this long is deleted.
 FORGOTTEN_MS = 7 * 86_400_000
-#: Characters of a timetable that are read: no code has a longer one.
+#: A stored timetable with more characters is not read. No code registers a longer one.
 MAX_EXPRESSION = 500
 
 
 def schedules(session: Session) -> list[ScheduleState]:
-    """All schedules that workers have named in the last week, by name.
+    """The schedules that workers have registered in the last week, sorted by name.
 
-    Those that cannot be read are left out: ``spoilt_schedules`` names them.
+    Unreadable schedules are left out. ``spoilt_schedules`` returns their names.
     """
     now_ms, stored = _stored(session)
     states = [_state(name, decode.record(text), now_ms) for name, text in stored if text]
@@ -31,29 +31,29 @@ def schedules(session: Session) -> list[ScheduleState]:
 
 
 def spoilt_schedules(session: Session) -> list[str]:
-    """The names of schedules whose place another program has overwritten."""
+    """The names of schedules whose stored state another program has overwritten."""
     return sorted(name for name, text in _stored(session)[1] if not text)
 
 
 def pause_schedule(session: Session, name: str) -> None:
-    """Let its ticks pass without a message. Raises ``ScheduleNotFound``."""
+    """Pause a schedule: its ticks pass without a message. Raises ``ScheduleNotFound``."""
     checked(session.call(Call("pause_schedule", [session.keys.schedules()], name, "1")))
 
 
 def resume_schedule(session: Session, name: str) -> None:
-    """Let it go on from now; the ticks of the pause are not made up for. Raises ``ScheduleNotFound``."""
+    """Resume a schedule from now. The ticks of the pause stay skipped. Raises ``ScheduleNotFound``."""
     checked(session.call(Call("pause_schedule", [session.keys.schedules()], name, "")))
 
 
 def name_schedules(
     session: Session, timings: Sequence[Timing], *, born_ms: int | None = None
 ) -> tuple[int, list[int | None]]:
-    """Store these schedules of this worker.
+    """Register the schedules of this worker.
 
-    Returns the server's ms epoch and for each schedule the ms up to which its ticks are settled.
-    That is now for a schedule that is new or begins again with another timetable, and ``None`` if
-    younger workers have another timetable for it. ``born_ms`` is the epoch that this worker got when it
-    named them for the first time, ``None`` then.
+    Returns the time of Redis, and for each schedule the time up to which its ticks are settled (ms since
+    1970). That time is now for a new schedule and for one with a new timetable. It is ``None`` if younger
+    workers have another timetable for the schedule. ``born_ms`` is the time that the worker's first
+    registration returned, ``None`` for the first registration.
     """
     parts = [part for timing in timings for part in _texts(timing)]
     limits = ("" if born_ms is None else born_ms, LEFT_MS, FORGOTTEN_MS)
@@ -64,10 +64,10 @@ def name_schedules(
 def tick(
     session: Session, timing: Timing, settled_ms: int, until_ms: int, messages: Sequence[Draft]
 ) -> Ticked:
-    """Send ``messages`` for the ticks after ``settled_ms`` up to ``until_ms``, once.
+    """Send ``messages`` for the ticks after ``settled_ms`` up to ``until_ms``, exactly once.
 
-    If another worker was faster, nothing is sent. May be repeated after any error. Raises
-    ``QueueNotFound``, ``MessageTooLong``, ``QueueFull``; then nothing has changed.
+    If another worker was faster, nothing is sent. The call may be repeated after any error. If it raises
+    ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has changed.
     """
     wanted = {
         "name": timing.name,
@@ -109,7 +109,7 @@ def _state(name: str, known: decode.Record, now_ms: int) -> ScheduleState:
 
 
 def _next_ms(timing: Timing, ms: int) -> int:
-    """0 if there is none, or if only other code can read the text."""
+    """The next tick in ms since 1970, 0 if there is none or this code cannot read the timetable."""
     if len(timing.expression) > MAX_EXPRESSION:
         return 0
     try:

@@ -1,14 +1,14 @@
-"""When a schedule is due: cron text in a time zone, or every so many seconds.
+"""Timetables of schedules: a cron expression in a time zone, or a fixed interval.
 
-A tick is a moment in whole ms of the epoch, computed from the schedule and the time alone, so all
-workers find the same ones.
+A tick is a time in whole ms since 1970. It depends only on the timetable, so all workers compute the same
+ticks.
 
-Around a change of the clocks it is as in Debian's cron. Cron text that names its hours and minutes
-(``30 2 * * *``) runs once a day: where the hour is left out, at the first minute after it; where it
-comes twice, the first time. Text whose minute or hour begins with a star (``*/5 * * * *``), or that has
-a field for seconds, goes on evenly: nothing in an hour that is left out, both times in one that comes
-twice. Every so many seconds knows no zone: it counts from the epoch. (On Lord Howe Island clocks change
-by half an hour; ticks of that hour may fall together.)
+Changes of the clocks follow Debian's cron. An expression with fixed hours and minutes (``30 2 * * *``) runs
+once a day. If its hour is skipped, it runs in the first minute afterwards; if the hour occurs twice, it runs
+the first time. An expression whose minute or hour begins with a star (``*/5 * * * *``), or with a field for
+seconds, runs at even intervals. It does not run in a skipped hour, and runs both times in a repeated hour. An
+interval has no time zone and counts from 1970. (On Lord Howe Island clocks change by half an hour. Ticks of
+that hour may coincide.)
 """
 
 import re
@@ -21,41 +21,41 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-#: Whether cron text comes due at all is tried from here, so that no clock decides it.
+#: A test whether an expression is ever due starts here, so that its result does not depend on the clock.
 _ANY_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
-#: When clocks are set back, an hour of the wall comes twice; no zone has set them back by more.
+#: The longest time by which a zone has ever set its clocks back.
 _SET_BACK_MS = 3 * 3_600_000
 _INTERVAL = re.compile(r"every (\d{1,9}) s")
 MAX_SECONDS = 999_999_999
 
 
 class BadTimetable(ValueError):
-    """A text that is no timetable; it says why in a sentence."""
+    """A text is not a timetable. The error text gives the reason."""
 
 
 class Timetable(Protocol):
-    """The ticks of a schedule. ``read(expression, time_zone)`` gives the same one again."""
+    """The ticks of a schedule. ``read(expression, time_zone)`` returns an equal timetable."""
 
     @property
     def expression(self) -> str: ...
 
     @property
     def time_zone(self) -> str:
-        """The name of the zone in which ``expression`` is meant, empty where it means the same in all."""
+        """The name of the time zone of ``expression``, ``""`` if it does not depend on a zone."""
 
     def after(self, ms: int) -> int | None:
-        """The first tick after ``ms``, ``None`` where there is none for fifty years."""
+        """The first tick after ``ms``, ``None`` if there is none within fifty years."""
 
     def until(self, ms: int) -> Iterator[int]:
-        """The ticks up to and including ``ms``, the latest first."""
+        """The ticks up to and including ``ms``, latest first."""
 
     def moment(self, ms: int) -> datetime:
-        """``ms`` as an aware time in its zone."""
+        """Convert ``ms`` to an aware time in the time zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Cron text with five fields, or six with seconds first, on the clocks of a time zone."""
+    """A cron expression in a time zone: five fields, or six with seconds first."""
 
     expression: str
     time_zone: str
@@ -67,19 +67,19 @@ class Cron:
             next(CronSim(self.expression, _ANY_MOMENT))
         except CronSimError as error:
             raise BadTimetable(
-                f'"{self.expression}" is no cron text ({error}): '
+                f'"{self.expression}" is not a cron expression ({error}): '
                 "write minute, hour, day of the month, month and day of the week."
             ) from None
         except StopIteration:
-            raise BadTimetable(f'"{self.expression}" never comes due.') from None
+            raise BadTimetable(f'"{self.expression}" is never due.') from None
 
     def after(self, ms: int) -> int | None:
         ticks = (_ms(moment) for moment in CronSim(self.expression, self.moment(ms)))
-        # Where the hour comes twice, cronsim begins with its first pass, which may be over.
+        # In a repeated hour, cronsim begins with the first occurrence, which may be over.
         return next((tick for tick in ticks if tick > ms), None)
 
     def until(self, ms: int) -> Iterator[int]:
-        # A second later, as it begins with the tick before its start; it knows whole seconds only.
+        # The search begins before its start and uses whole seconds, so start a second later.
         start_ms = ms // 1000 * 1000 + 1000
         if self.moment(start_ms).fold:
             start_ms += _SET_BACK_MS
@@ -93,7 +93,7 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Every so many seconds since the epoch: every 30 is at :00 and :30 of each minute."""
+    """A fixed interval in seconds, counted from 1970: 30 is due at :00 and :30 of each minute."""
 
     seconds: int
 
@@ -123,7 +123,7 @@ class Interval:
 
 @cache
 def read(expression: str, time_zone: str) -> Timetable:
-    """The timetable of that text, or ``BadTimetable``."""
+    """Parse a timetable. Raises ``BadTimetable``."""
     interval = _INTERVAL.fullmatch(expression)
     return Interval(int(interval[1])) if interval else Cron(expression, time_zone)
 

@@ -156,7 +156,7 @@ def test_a_maker_gives_the_message_of_what_it_knows():
 def test_whoever_has_to_know_all_schedules_has_their_modules_imported():
     periodic.add_maker(lambda *_: None, modules=lambda: periodic.periodic("* * * *"))
     [error] = check_schedules()
-    assert '"* * * *" is no cron text' in error.msg
+    assert '"* * * *" is not a cron expression' in error.msg
 
 
 def test_a_task_of_another_backend_has_no_schedule():
@@ -172,7 +172,7 @@ def test_a_task_of_another_backend_has_no_schedule():
     [
         ({}, r"Say when: @periodic\("),
         ({"when": "* * * * *", "seconds": 5}, "Say when"),
-        ({"when": "61 * * * *"}, '"61 \\* \\* \\* \\*" is no cron text'),
+        ({"when": "61 * * * *"}, '"61 \\* \\* \\* \\*" is not a cron expression'),
         ({"when": "* * * * *", "time_zone": "Mars"}, 'There is no time zone "Mars"'),
         ({"seconds": 5, "time_zone": "UTC"}, "An interval is the same in every time zone"),
         ({"seconds": 0}, "whole seconds, 1 or more"),
@@ -231,7 +231,7 @@ def test_the_system_check_lists_what_is_wrong_with_a_sentence():
 def test_the_system_check_lists_an_error_at_import(monkeypatch):
     monkeypatch.setattr(handlers, "discover", lambda: periodic.periodic("* * * *"))
     [error] = check_schedules()
-    assert '"* * * *" is no cron text' in error.msg
+    assert '"* * * *" is not a cron expression' in error.msg
 
 
 # --- ticks that were missed ---------------------------------------------------------------------------

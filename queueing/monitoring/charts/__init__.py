@@ -1,8 +1,8 @@
-"""Charts of figures over time, drawn by the server as plain SVG.
+"""Charts of metrics over time, drawn by the server as plain SVG.
 
-No library, no script and no inline style: colours are classes in ``charts.css``, so themes and a strict
-Content-Security-Policy hold. All of a chart is also there as text: a description, the figures of each
-step under the pointer, and a table.
+Charts use no library, script or inline style. Colours are classes in ``charts.css``, so themes and a strict
+Content-Security-Policy work. Each chart also exists as text: a description, the figures of each step as
+tooltips, and a table.
 """
 
 from django.utils.html import format_html
@@ -20,7 +20,7 @@ __all__ = ["COUNTS", "SECONDS", "Chart", "Series", "draw", "sparkline"]
 
 
 def draw(chart: Chart) -> SafeString:
-    """The chart as a figure, with a sentence in its place where there is nothing to draw."""
+    """The chart as a ``figure`` element, or a sentence if there is nothing to draw."""
     if chart.is_empty:
         inside = format_html('<p class="quiet">{}</p>', _("Nothing was measured in this time."))
     else:

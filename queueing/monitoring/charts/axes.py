@@ -1,4 +1,4 @@
-"""Where the lines of a chart's grid lie, and what stands beside them."""
+"""The positions of a chart's grid lines, and their labels."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ from django.utils.translation import gettext, pgettext
 
 from queueing.text.humanize import duration
 
-#: Lines above the one at the bottom.
+#: The most grid lines above the line at the bottom.
 LINES_MAX = 4
-#: As many times fit beneath a chart on a phone.
+#: The most time labels, which fit beneath a chart on a phone.
 TIMES_MAX = 6
-#: Decimals are not exact.
+#: A factor for comparisons, because floats are not exact.
 _NEARLY = 0.999999
-#: How far apart the lines for seconds may lie above a minute, where decimals are no round numbers.
+#: Distances of grid lines for spans above a minute, because multiples of ten seconds are not round there.
 _ROUND_SECONDS = (
     *(60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 21_600.0, 43_200.0),
     *(86_400.0, 172_800.0, 432_000.0),
@@ -29,7 +29,7 @@ _DAY = timedelta(days=1)
 
 
 def count_ticks(highest: float) -> list[float]:
-    """Round numbers from 0 to at least ``highest``, a whole number or more apart."""
+    """Round numbers from 0 to at least ``highest``, with a distance of at least 1."""
     return _ticks(highest, _decimal_step(max(highest / LINES_MAX, 1.0)))
 
 
@@ -43,7 +43,7 @@ def seconds_ticks(highest: float) -> list[float]:
 
 
 def _decimal_step(least: float) -> float:
-    """The first of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * _NEARLY)
 
@@ -56,7 +56,7 @@ def _ticks(highest: float, step: float) -> list[float]:
 
 
 def count_text(value: float) -> str:
-    """A number in few characters: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
+    """A short number: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
     for size, word in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
         if value >= size:
             return f"{value / (1000 if word == 'k' else size):.3g} {word}"
@@ -64,7 +64,7 @@ def count_text(value: float) -> str:
 
 
 def seconds_text(value: float) -> str:
-    """A span in few characters: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
+    """A short span of time: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
     if 0 < value < 1:
         return pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}"
     if value < 60:
@@ -73,14 +73,14 @@ def seconds_text(value: float) -> str:
 
 
 def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
-    """Round times of the viewer's clock between the two, few enough to stand side by side."""
+    """Round local times between ``begin`` and ``end``, few enough to fit beneath a chart."""
     begin, end = timezone.localtime(begin), timezone.localtime(end)
     apart = (end - begin) / TIMES_MAX
     step = next((step for step in _TIME_STEPS if step >= apart), None) or _DAY * -(-apart // _DAY)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     found: list[datetime] = []
     for number in count():
-        # A sum of a local time goes by the clock on the wall: noon stays noon when clocks change.
+        # Local times are added by wall clock, so noon stays noon when clocks change.
         tick = midnight + number * step
         if tick >= end:
             return found
@@ -90,12 +90,12 @@ def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
 
 
 def time_text(at: datetime, *, of_days: bool) -> str:
-    """What stands beneath a chart: the time of day, or the day where it is ``of_days``."""
+    """The label of a time: the time of day, or the day with ``of_days``."""
     # Translators: a day on the axis of a chart, in the format of Django's date filter
     return date_format(timezone.localtime(at), gettext("M j") if of_days else "H:i")
 
 
-#: What makes the ticks of a kind of values, and what writes one of them.
+#: A kind of values: the function that makes its ticks, and the function that writes a value.
 Measure = tuple[Callable[[float], Sequence[float]], Callable[[float], str]]
 COUNTS: Measure = (count_ticks, count_text)
 SECONDS: Measure = (seconds_ticks, seconds_text)

@@ -1,4 +1,4 @@
-"""What a chart shows: series of values over time."""
+"""The data of a chart: series of values over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from django.utils.dateformat import format as date_format
 
 from .axes import Measure
 
-#: A chart of a longer time has days beneath it.
+#: A chart of at least this time has days as labels.
 DAYS_FROM = timedelta(hours=27)
 
 Value = float | None
@@ -18,7 +18,7 @@ Value = float | None
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A value for each step, ``None`` where nothing is known. ``name`` is its class, which colours it."""
+    """A value for each step, ``None`` if unknown. ``name`` is the CSS class that sets the colour."""
 
     name: str
     label: str
@@ -27,9 +27,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What to draw: ``times`` are the beginnings of the steps, evenly apart; all series are as long.
+    """The data and form of a chart. ``times`` are the beginnings of equal steps, one per value of a series.
 
-    ``bars`` are stacked, the first series at the bottom; of an ``area`` each one lies over the last.
+    ``bars`` are stacked, with the first series at the bottom. Each ``area`` covers the one before it.
     """
 
     title: str
@@ -50,20 +50,20 @@ class Chart:
 
     @property
     def highest(self) -> float:
-        """The highest value, or stack of values."""
+        """The highest value, or the highest sum of a step if the chart has stacked bars."""
         columns = zip(*(series.values for series in self.series), strict=True)
         pile = sum if self.shape == "bars" else max
         return max((pile(value or 0.0 for value in column) for column in columns), default=0.0)
 
     def text(self, value: Value) -> str:
-        """A value as it is read."""
+        """A value with its unit, as people read it."""
         return "–" if value is None else self.measure[1](value)
 
     def time(self, at: datetime) -> str:
-        """A time as it is read."""
+        """A local time, as people read it."""
         return date_format(timezone.localtime(at), "Y-m-d H:i" if self.is_of_days else "H:i")
 
     @property
     def is_of_days(self) -> bool:
-        """Whether the day has to be told with a time."""
+        """Whether times need their day."""
         return self.end - self.times[0] > DAYS_FROM

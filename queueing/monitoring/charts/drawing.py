@@ -1,7 +1,7 @@
-"""The drawing of a chart as SVG: grid, times, bars or curves, and what a pointer meets.
+"""Draw a chart as SVG: grid, times, bars or curves, and tooltips.
 
-Places along the time are in per cent and heights in px, so a drawing is as wide as there is room and
-its writing stays as large as it is.
+Horizontal positions are percentages and heights are px. A drawing fills the available width, and its text
+keeps its size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from .axes import count_text, time_text, time_ticks
 from .chart import Chart, Value
 from .reading import summary
 
-#: Height of the part with the data, and of all with the times beneath it.
+#: Height of the part with the data, and of the whole drawing with the times beneath it.
 PLOT_PX, HEIGHT_PX = 160, 182
 
 
 def drawing(chart: Chart) -> SafeString:
-    """The drawing of a chart in which something is known."""
+    """The drawing of a chart that has at least one known value."""
     ticks = chart.measure[0](chart.highest)
     shape = _bars(chart, ticks[-1]) if chart.shape == "bars" else _curves(chart, ticks[-1])
     return format_html(
@@ -32,7 +32,7 @@ def drawing(chart: Chart) -> SafeString:
 
 
 def sparkline(values: Sequence[Value], label: str) -> SafeString:
-    """A small area without axes, to stand in a table; ``label`` says what it is."""
+    """A small area chart without axes for a cell of a table. ``label`` is its description."""
     known = [value for value in values if value is not None]
     if not known:
         return SafeString("")
@@ -88,7 +88,7 @@ def _bars(chart: Chart, top: float) -> SafeString:
 
 
 def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, float]]:
-    """The bars of one step from the bottom: name, height of the upper edge, height."""
+    """The bars of one step from the bottom up: name, y of the upper edge, height."""
     below = 0.0
     for series in chart.series:
         if value := series.values[step]:
@@ -97,7 +97,7 @@ def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, 
 
 
 def _curves(chart: Chart, top: float) -> SafeString:
-    """The lines, in a drawing of its own that is as wide as there are steps and stretched to fit."""
+    """The curves, in an inner drawing that is one unit wide per step and stretched to fit."""
     parts = [
         (kind, series.name, path)
         for series in chart.series
@@ -111,7 +111,7 @@ def _curves(chart: Chart, top: float) -> SafeString:
 
 
 def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterator[tuple[str, str]]:
-    """The area and the line of a series: a piece for each stretch without a gap."""
+    """The area and the line of a series, with a piece for each stretch without a gap."""
     pieces = [
         [f"{step + 0.5:g} {PLOT_PX - value * scale:.2f}" for step, value in piece]
         for piece in _stretches(values)
@@ -121,7 +121,7 @@ def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterato
         for piece in pieces:
             first, last = piece[0].split()[0], piece[-1].split()[0]
             yield "area", f"M{first} {floor}L{'L'.join(piece)}L{last} {floor}Z"
-    # A single point is a line to itself, which its round ends make a dot.
+    # A single point becomes a line to itself, which its round ends show as a dot.
     yield "line", "".join(f"M{'L'.join(piece if len(piece) > 1 else piece * 2)}" for piece in pieces)
 
 
@@ -138,7 +138,7 @@ def _stretches(values: Sequence[Value]) -> Iterator[list[tuple[int, float]]]:
 
 
 def _columns(chart: Chart) -> SafeString:
-    """What a pointer meets: over each step an unseen column that tells its figures."""
+    """Tooltips: over each step an invisible column with the figures as its title."""
     wide = 100 / len(chart.times)
     return format_html_join(
         "",

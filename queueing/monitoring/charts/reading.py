@@ -1,4 +1,4 @@
-"""A chart as text: its legend, a sentence about each series, and all figures in a table."""
+"""A chart as text: its legend, a sentence for each series, and all figures in a table."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from .chart import Chart, Series
 
 
 def summary(chart: Chart) -> str:
-    """The chart in a sentence for each series: what was last and what was highest."""
+    """A sentence for each series with its last and its highest value."""
     return " ".join(
         _("%(label)s: last %(last)s, highest %(highest)s at %(time)s.")
         % {
@@ -40,7 +40,7 @@ def legend(chart: Chart) -> SafeString:
 
 
 def table(chart: Chart) -> SafeString:
-    """The same figures to read, the newest first."""
+    """The figures of the chart as a table, newest first."""
     heads = format_html_join("", '<th scope="col">{}</th>', ((visible(one.label),) for one in chart.series))
     rows = format_html_join(
         "",

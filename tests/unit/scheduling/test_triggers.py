@@ -160,7 +160,9 @@ def test_an_interval_counts_from_the_epoch(seconds, now):
     ["", "x", "* * *", "61 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "a b c d e", "*/0 * * * *"],
 )
 def test_what_is_no_cron_text_is_said_with_what_one_is(text):
-    with pytest.raises(BadTimetable, match="is no cron text .*: write minute, hour, day of the month"):
+    with pytest.raises(
+        BadTimetable, match="is not a cron expression .*: write minute, hour, day of the month"
+    ):
         Cron(text, "UTC")
 
 
