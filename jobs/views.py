@@ -141,15 +141,13 @@ def _page(request: HttpRequest, now: board.Board, *, refusal: str = "", status: 
 
 def _not_sent(error: QueueError) -> str:
     if isinstance(error, QueueRefused):
-        return _(
-            "Redis refuses to store anything now, so your message was not sent. Press again in a moment."
-        )
+        return _("Redis refuses to store data now, so your message was not sent. Press again in a moment.")
     if isinstance(error, QueueUnavailable):
         return _("Redis does not answer, so your message was probably not sent. Press again in a moment.")
     if isinstance(error, QueueFull):
-        return _("Redis is full and takes no new messages until workers have made room.")
+        return _("Redis is full. It accepts no new messages until workers have made room.")
     # The text of Redis is for the log, because it names keys and scripts.
-    return _("The queue cannot take messages right now; its operator finds the reason in the log.")
+    return _("The queue cannot accept messages now. The log shows its operator the reason.")
 
 
 def _wants_json(request: HttpRequest) -> bool:

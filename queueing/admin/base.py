@@ -47,7 +47,7 @@ def address(site: AdminSite, page: str, *parts: str | int) -> str:
 
 
 def queue_url(site: AdminSite, queue: str) -> str:
-    """The page of a queue; empty if the site has none, or a foreign name cannot stand in an address."""
+    """The page of a queue; empty if the site has none, or if an address cannot contain a foreign name."""
     return _url(site, "queue_change", queue)
 
 
@@ -123,7 +123,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return path(route, self.admin_site.admin_view(allowed), name=f"queueing_{model}_{name}")
 
     def may(self, request: HttpRequest, permission: str = "") -> bool:
-        """Whether this person may look at the model, and has this permission on top."""
+        """Whether this person may view the model, and also has this permission."""
         if not self.has_view_permission(request):
             return False
         is_to_look = permission in ("", f"view_{self.opts.model_name}")
@@ -227,8 +227,8 @@ def _database_away(site: AdminSite) -> HttpResponse:
 class Action(View):
     """Something that a person can do in the console, at an address of its own.
 
-    ``ConsoleAdmin.page`` checks its permission, and the guard turns errors of the queue into pages. What an
-    action does is logged about ``subject`` and reported on the page ``back_url``.
+    ``ConsoleAdmin.page`` checks its permission, and the guard turns errors of the queue into pages. The
+    result is logged about ``subject`` and reported on the page ``back_url``.
     """
 
     #: The last part of its address.

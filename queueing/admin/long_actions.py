@@ -1,4 +1,4 @@
-"""Actions on many messages or jobs: about a second of work for each request, and a page between that goes on.
+"""Actions on many messages or jobs: a second of work per request, and a page between that continues.
 
 The state of the work travels through the page, signed, so no request has to remember anything.
 """
@@ -14,7 +14,7 @@ from queueing.exceptions import QueueError
 
 #: Seconds that one request works. The pages stay quick, and a proxy in front never gives up.
 SLICE_SECONDS = 1.0
-#: Seconds for which a page that was left open can go on with its work.
+#: Seconds for which a page that was left open can continue its work.
 WORK_AGE_SECONDS = 86_400
 
 
@@ -72,7 +72,7 @@ class LongAction(Protocol):
         """Do the rest of the work, and keep ``work`` up to date. ``this`` may raise ``SliceOver``."""
 
     def paused(self, work: Work) -> HttpResponse:
-        """The page that goes on."""
+        """The page that continues."""
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
         """The page after an error. May raise it."""

@@ -8,8 +8,10 @@ from queueing.monitoring import alerts
 
 
 def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
-    """What there is to warn this person of; of queues only who may see them. None while Redis
-    is away: no page is lost to its warnings."""
+    """The warnings for this person, those of queues only for people who may see queues.
+
+    Empty while Redis is away, because a page must not fail for its warnings.
+    """
     try:
         found = alerts.current(queueing.get_client())
     except QueueError:

@@ -48,16 +48,16 @@ class RowAction(Action):
         """Do it, log it, and report it."""
         name = request.POST.get("name", "")
         if not is_plain(name):
-            return self.refused(_("Nothing was changed: nothing can be done to what has such a name."))
+            return self.refused(_("Nothing was changed: this name does not allow any action."))
         said = self.act(queueing.get_client(), name)
         if said is None:
-            return self.refused(_("Nothing was changed: %s is not there any more.") % name)
+            return self.refused(_("Nothing was changed: %s does not exist any more.") % name)
         alerts.forget()
         return self.done(said)
 
 
 class RowPage(ConsoleAdmin):
-    """The page of a model. ``read`` gives the data of its rows, for all who look at the same time."""
+    """The page of a model. ``read`` gives the data of its rows, shared by all viewers."""
 
     actions = None
     rows_template: ClassVar[str]
@@ -92,7 +92,7 @@ class RowPage(ConsoleAdmin):
         return False
 
     def buttons(self, request: HttpRequest, *verbs: type[RowAction]) -> list[dict[str, Any]]:
-        """Those of these that this person may press, as the template of the rows takes them."""
+        """The buttons of these actions that this person may press, for the template of the rows."""
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
@@ -147,10 +147,10 @@ class RowPage(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/rows/live.html", context)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """After an action the rows, or in their place that Redis is away, with what became of it."""
+        """After an action the rows, or a note that Redis is away, with the result of the action."""
         if request.method != "POST":
             return super().trouble_page(request, error)
-        said = _("Redis does not answer: look at it again before you repeat this.")
+        said = _("Redis does not answer. Check the state before you repeat this action.")
         if trouble := trouble_of(error):
             said = _("Nothing was changed: %s.") % trouble
         self.message_user(request, said, messages.ERROR)

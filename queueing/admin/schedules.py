@@ -1,4 +1,4 @@
-"""Schedules: when each one is due, what it sent last; and pausing one, or sending its message now."""
+"""Schedules: their next and last ticks, and the actions to pause one or to send its message now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from queueing.templatetags.queueing_text import visible
 from .base import jobs_url, queue_url
 from .redis_rows import RowAction, RowPage, is_plain
 
-#: A tick may be due for so long before anybody worries: workers see to theirs at once.
+#: Seconds after which a due tick counts as late. Workers send due ticks immediately.
 LATE_SECONDS = 10.0
 WORDS = {
     "on time": gettext_lazy("on time"),
@@ -32,13 +32,13 @@ WORDS = {
 }
 MISSED = {
     "skip": gettext_lazy("skipped"),
-    "once": gettext_lazy("made up for once"),
-    "all": gettext_lazy("all made up for"),
+    "once": gettext_lazy("sent once"),
+    "all": gettext_lazy("all sent"),
 }
 
 
 class NotHere(QueueError):
-    """This process has no code for the schedule."""
+    """This process does not have the code of the schedule."""
 
     text = gettext_lazy("this web process does not have the code of this schedule")
 
@@ -48,7 +48,7 @@ class Run(RowAction):
 
     name = "run"
     permission = "run_schedule"
-    label = gettext_lazy("Run")
+    label = gettext_lazy("Run now")
 
     def act(self, client: QueueClient, name: str) -> str | None:
         schedule = _code().get(name)
@@ -63,7 +63,7 @@ class Run(RowAction):
 
 
 class Pause(RowAction):
-    """Let its ticks pass."""
+    """Skip its ticks."""
 
     name = "pause"
     permission = "pause_schedule"
@@ -71,11 +71,11 @@ class Pause(RowAction):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         store.pause_schedule(client.session, name)
-        return _("Paused %s: its ticks pass without a message.") % name
+        return _("Paused %s: its ticks send no messages.") % name
 
 
 class Resume(RowAction):
-    """Let it go on."""
+    """Continue with its next tick."""
 
     name = "resume"
     permission = "pause_schedule"
@@ -83,11 +83,11 @@ class Resume(RowAction):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         store.resume_schedule(client.session, name)
-        return _("Resumed %s: it goes on with its next tick.") % name
+        return _("Resumed %s: it continues with its next tick.") % name
 
 
 def _code() -> Mapping[str, Schedule]:
-    """The schedules of this project's code, by name; none where it is wrong, which a check tells."""
+    """The schedules of this project's code, by name; none if it has an error, which a check reports."""
     try:
         periodic.discover()
         return {schedule.name: schedule for schedule in periodic.schedules()}
@@ -97,7 +97,7 @@ def _code() -> Mapping[str, Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A schedule as the page shows it; ``known`` is ``None`` where no worker has named it yet."""
+    """A schedule as the page shows it; ``known`` is ``None`` if no worker has announced it yet."""
 
     timing: Timing
     known: ScheduleState | None
@@ -127,12 +127,12 @@ class Row:
 
     @property
     def missed(self) -> str:
-        """What becomes of ticks for which no worker was there."""
+        """The rule for ticks that were due while no worker ran."""
         return str(MISSED.get(self.timing.missed, visible(self.timing.missed)))
 
     @property
     def next_ms(self) -> int:
-        """When it is due next; 0 where it is not, or nobody knows."""
+        """When it is due next; 0 if it is not due, or if this is not known."""
         return 0 if self.known is None or self.known.paused else self.known.next_ms
 
     @property
@@ -143,19 +143,19 @@ class Row:
 
 @admin.register(ScheduleModel)
 class ScheduleAdmin(RowPage):
-    """The schedules that workers have named, and those of this project's code that none has."""
+    """The schedules that workers have announced, and the others of this project's code."""
 
     rows_template = "admin/queueing/schedule/rows.html"
     verbs = (Run, Pause, Resume)
 
     def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
-        """What Redis knows of them, and the queues that are there."""
+        """The schedules in Redis, and the existing queues."""
         return store.schedules(client.session), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]
     ) -> dict[str, Any]:
-        """The rows, with what this person can do to each."""
+        """The rows, with the actions of this person on each."""
         schedules, queues = known
         linked = queues if self.sees_queues(request) else frozenset()
         code = _code()

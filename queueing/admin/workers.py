@@ -1,4 +1,4 @@
-"""Workers: who is there, with what, what each one runs; and telling one to be quiet."""
+"""Workers: their state, their queues, the jobs that they run, and actions on them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,15 +22,15 @@ from queueing.templatetags.queueing_text import visible
 from .base import message_url, queue_url
 from .redis_rows import RowAction, RowPage, is_plain
 
-#: Of one worker so many running messages are shown, and so many queues.
+#: The most running messages and queues that are shown of one worker.
 RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
-#: What was not heard of for so long does not come back.
+#: Seconds without a heartbeat after which a worker counts as dead.
 DEAD_SECONDS = 60.0
 WORDS = {
     "busy": gettext_lazy("busy"),
     "idle": gettext_lazy("idle"),
     "quiet": gettext_lazy("quiet"),
-    "stale": gettext_lazy("not heard of"),
+    "stale": gettext_lazy("silent"),
     "dead": State.DEAD.label,
     "lost": gettext_lazy("lost"),
 }
@@ -46,7 +46,7 @@ class Quiet(RowAction):
     def act(self, client: QueueClient, name: str) -> str | None:
         if not quiet_worker(client.session, name):
             return None
-        return _("Told %s to be quiet: it takes no more messages, and finishes what it runs.") % name
+        return _("The worker %s becomes quiet: it finishes its jobs, and claims no more.") % name
 
 
 class Resume(RowAction):
@@ -57,19 +57,23 @@ class Resume(RowAction):
     label = gettext_lazy("Resume")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        return _("Told %s to take messages again.") % name if resume_worker(client.session, name) else None
+        return (
+            _("The worker %s resumes: it claims messages again.") % name
+            if resume_worker(client.session, name)
+            else None
+        )
 
 
 class Acknowledge(RowAction):
-    """End the warning about the outcomes that are lost by now: the name of the row is their number."""
+    """End the warning about lost outcomes. The name of the row is their number."""
 
     name = "acknowledge"
     permission = "acknowledge_lost"
-    label = gettext_lazy("Take note")
+    label = gettext_lazy("Acknowledge")
 
     @classmethod
     def title_of(cls, name: str) -> str:
-        """That of the outbox."""
+        """The name of the outbox."""
         return "outbox"
 
     def act(self, client: QueueClient, name: str) -> str | None:
@@ -78,7 +82,7 @@ class Acknowledge(RowAction):
             if name.isascii() and name.isdigit() and len(name) < 16
             else 0
         )
-        said = ngettext("Took note of %d lost outcome.", "Took note of %d lost outcomes.", count)
+        said = ngettext("Acknowledged %d lost outcome.", "Acknowledged %d lost outcomes.", count)
         return said % count if count else None
 
 
@@ -119,26 +123,26 @@ class Row:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it was told something that it has not heard yet."""
+        """Whether it has not yet followed a request."""
         return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
 
     @property
     def more(self) -> int:
-        """How many run beyond those that are shown."""
+        """The number of running messages that are not shown."""
         return self.worker.busy - len(self.running)
 
     @property
     def up_seconds(self) -> float | None:
-        """How long it has been there, up to its last heartbeat."""
+        """The time from its start to its last heartbeat."""
         started_ms = self.worker.started_ms
         return (self.worker.last_beat_ms - started_ms) / 1000 if self.worker.pid else None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The workers, how far what they run has come: (queue, id) -> progress; and what they have to record.
+    """The workers, the progress of their jobs by (queue, id), and the figures of the outbox.
 
-    ``queues`` are those that are there: a worker may take one that nobody has made yet.
+    ``queues`` are those that exist. A worker may take one that does not exist yet.
     """
 
     workers: list[Worker]
@@ -155,21 +159,21 @@ class WorkerAdmin(RowPage):
     verbs = (Quiet, Resume, Acknowledge)
 
     def read(self, client: QueueClient) -> Known:
-        """The workers and the progress of what the living run."""
+        """The workers, and the progress of the running jobs."""
         workers = sorted(read_workers(client.session), key=lambda worker: (not worker.is_alive, worker.name))
         ids: dict[str, list[str]] = {}
         for worker in workers:
             for run in _shown(worker) if worker.is_alive else ():
                 ids.setdefault(run.queue, []).append(run.id)
-        progress = {key: told for queue in ids for key, told in _told(client, queue, ids[queue])}
+        progress = {key: one for queue in ids for key, one in _progress(client, queue, ids[queue])}
         return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client.session))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
-        """The rows, with links for who may follow them."""
+        """The rows, with links for people who may follow them."""
         alive = [worker for worker in known.workers if worker.is_alive]
         return {
             "rows": [self._row(request, worker, known) for worker in known.workers],
-            "may_tell": self.may(request, "quiet_worker"),
+            "may_steer": self.may(request, "quiet_worker"),
             "outbox": known.outbox,
             "outbox_max": get_conf().OUTBOX_MAX,
             "outbox_verbs": self._outbox_verbs(request, known.outbox),
@@ -200,7 +204,7 @@ class WorkerAdmin(RowPage):
         return self.buttons(request, Acknowledge) if stats.unseen else []
 
     def _verbs(self, request: HttpRequest, worker: Worker) -> list[dict[str, Any]]:
-        """What it can be told now; nothing where it does not live."""
+        """The actions on it now; none if it is not alive."""
         if not worker.is_alive or not is_plain(worker.name):
             return []
         return self.buttons(request, Resume if worker.is_quiet_wanted else Quiet)
@@ -210,12 +214,12 @@ def _shown(worker: Worker) -> list[RunningMessage]:
     return [run for child in worker.children for run in child.running][:RUNNING_SHOWN]
 
 
-def _told(client: QueueClient, queue: str, ids: list[str]) -> Iterator[tuple[tuple[str, str], Progress]]:
+def _progress(client: QueueClient, queue: str, ids: list[str]) -> Iterator[tuple[tuple[str, str], Progress]]:
     try:
-        told = client.progress_of(queue, ids)
+        found = client.progress_of(queue, ids)
     except QueueUnavailable:
         raise
-    except (QueueError, ValueError):  # whatever a foreign record names as its queue
+    except (QueueError, ValueError):  # a foreign record names an impossible queue
         return
-    for id, progress in told.items():
+    for id, progress in found.items():
         yield (queue, id), progress

@@ -1,6 +1,6 @@
-"""Filters that make hostile text harmless to look at, and figures pleasant to read.
+"""Filters that make hostile text safe to display, and figures easy to read.
 
-Payloads, queue names and error texts come from whoever can reach Redis. Django's escaping keeps
+Payloads, queue names and error texts come from anyone who can reach Redis. Django's escaping keeps
 them from being markup; ``visible`` keeps them from turning the line around, hiding in it, or
 being impossible to encode. Escaping itself stays with the template.
 """
@@ -37,7 +37,7 @@ _LABELS = {state.value: state.label for state in State}
 def payload(text: str, length: int | None = None) -> str:
     """A payload as a page shows it: secrets struck out, JSON laid out, never endless.
 
-    ``length`` is that of the whole, where ``text`` is its beginning.
+    ``length`` is that of the whole payload, if ``text`` is only its beginning.
     """
     length = len(text) if length is None else length
     if length > SHOWN_MAX:
@@ -46,7 +46,7 @@ def payload(text: str, length: int | None = None) -> str:
 
 
 def with_rest(text: str, left: int) -> str:
-    """A text of which so many characters are left out, with their number at its end."""
+    """A text with the number of its left-out characters at its end."""
     if left <= 0:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}

@@ -121,7 +121,7 @@ def test_the_list_of_jobs_has_pages_and_a_custom_time_range(
     page.fill("[name=since]", "2001-01-01T00:00")
     page.fill("[name=until]", "2001-01-02T00:00")
     page.click(".queueing-range button")
-    expect(page.locator(".queueing-none")).to_contain_text("No job meets all of this.")
+    expect(page.locator(".queueing-none")).to_contain_text("No job matches these filters.")
 
 
 def test_no_page_of_the_jobs_is_wider_than_the_window(

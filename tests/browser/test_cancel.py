@@ -22,7 +22,7 @@ def test_selected_messages_and_a_single_one_are_cancelled(
     page.goto(f"{QUEUE}messages/")
     for id in ids[:2]:
         page.get_by_label(f"Select the message {id}").check()
-    page.get_by_role("button", name="Cancel the selected …").click()
+    page.get_by_role("button", name="Cancel selected messages …").click()
     expect(page.locator("#content")).to_contain_text("Cancel 2 messages of testqueue?")
     # Wait until the link back is gone, or the next step would follow it.
     with page.expect_navigation():
@@ -38,7 +38,7 @@ def test_selected_messages_and_a_single_one_are_cancelled(
     page.goto(f"{QUEUE}messages/")
     for id in ids[1:]:
         page.get_by_label(f"Select the message {id}").check()
-    page.get_by_role("button", name="Cancel the selected …").click()
+    page.get_by_role("button", name="Cancel selected messages …").click()
     page.locator(".submit-row [type=submit]").click()
     expect(page.locator(".messagelist .success")).to_contain_text("Cancelled 2 messages of testqueue.")
     assert client.get_queue_attributes("testqueue").msgs == 0

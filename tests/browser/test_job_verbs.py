@@ -50,7 +50,7 @@ def select(page: Page, path: str, verb: str, rows: range) -> None:
 def sure(page: Page, asked: str, said: str) -> None:
     """Check the confirmation page, confirm, and check the result."""
     expect(page.locator("#content")).to_contain_text(asked)
-    page.get_by_role("button", name="Yes, I’m sure").click()
+    page.locator(".submit-row [type=submit]").click()
     expect(page.locator(".messagelist li")).to_contain_text(said)
 
 
@@ -61,10 +61,10 @@ def test_dead_letters_are_redriven(page: Page, jobs: None, client: QueueClient):
     assert len(client.peek_messages("testqueue-dead")) == 2
 
     select(page, DEAD, "redrive", range(2))
-    sure(page, "Redrive 2 jobs?", "1 job was redriven. 1 left alone: it does not lie ready")
+    sure(page, "Redrive 2 jobs?", "1 job was redriven. 1 skipped: it does not lie ready")
     page.goto(DEAD)
     page.click(".queueing-whole >> text=Redrive")
-    sure(page, "Redrive 3 jobs?", "1 job was redriven. 2 left alone")
+    sure(page, "Redrive 3 jobs?", "1 job was redriven. 2 skipped")
     assert client.peek_messages("testqueue-dead") == []
     assert client.get_queue_attributes("testqueue").msgs == 6
 
@@ -76,14 +76,14 @@ def test_messages_that_wait_for_a_retry_are_cancelled(page: Page, jobs: None, cl
     assert client.get_queue_attributes("testqueue").msgs == 3
     page.click(".object-tools >> text=Cancel")
     sure(page, "Cancel 1 job?", "1 job was cancelled.")
-    expect(page.locator(".queueing-now")).to_contain_text("The message is in no queue any more.")
+    expect(page.locator(".queueing-now")).to_contain_text("The message has left its queue.")
     assert client.get_queue_attributes("testqueue").msgs == 2
 
     select(page, RETRYING, "cancel", range(2))
-    sure(page, "Cancel 2 jobs?", "1 job was cancelled. 1 left alone: it is not in its queue")
+    sure(page, "Cancel 2 jobs?", "1 job was cancelled. 1 skipped: it is not in its queue")
     page.goto(RETRYING)
     page.click(".queueing-whole >> text=Cancel")
-    sure(page, "Cancel 3 jobs?", "1 job was cancelled. 2 left alone")
+    sure(page, "Cancel 3 jobs?", "1 job was cancelled. 2 skipped")
     assert client.get_queue_attributes("testqueue").msgs == 0
 
 
@@ -96,6 +96,6 @@ def test_jobs_are_deleted_from_the_history(page: Page, jobs: None, client: Queue
     expect(page.locator("#result_list tbody tr")).to_have_count(3)
     page.click(".queueing-whole >> text=Delete from the history")
     sure(page, "Delete 3 jobs from the history?", "3 jobs were deleted.")
-    expect(page.locator(".queueing-none")).to_contain_text("Nothing was processed yet")
+    expect(page.locator(".queueing-none")).to_contain_text("There is no processed job yet")
     assert client.get_queue_attributes("testqueue").msgs == 3
     assert len(client.peek_messages("testqueue-dead")) == 3

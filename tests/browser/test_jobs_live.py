@@ -42,7 +42,7 @@ def test_the_list_announces_new_jobs_and_keeps_its_rows(
 
     record(database, "b" * 32, "done")
 
-    expect(page.locator(NEWS)).to_contain_text("1 job was processed since.")
+    expect(page.locator(NEWS)).to_contain_text("1 new job was processed.")
     expect(page.locator("#result_list tbody input")).to_be_checked()
     page.get_by_role("link", name="Reload").click()
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
@@ -58,14 +58,14 @@ def test_a_job_is_followed_to_its_end_and_no_longer(
     log_in(page)
     page.goto(LIST)
     page.click("#result_list tbody th a")
-    expect(page.locator('[data-live="now"]')).to_contain_text("The message is in its queue now")
+    expect(page.locator('[data-live="now"]')).to_contain_text("State of the message in its queue")
     expect(page.locator(".object-tools >> text=Cancel")).to_be_visible()
 
     client.delete_message("testqueue", id)
     record(database, id, "done")
 
     expect(page.locator('[data-live="job"] .queueing-state')).to_have_text("done")
-    expect(page.locator('[data-live="now"]')).to_contain_text("The message is in no queue any more.")
+    expect(page.locator('[data-live="now"]')).to_contain_text("The message has left its queue.")
     expect(page.locator(".object-tools >> text=Cancel")).to_have_count(0)
     expect(page.locator(AGE)).to_contain_text("It has ended")
     asked: list[str] = []

@@ -80,14 +80,14 @@ def test_a_hidden_tab_and_a_stopped_page_send_no_requests(
     page.evaluate(HIDE, False)  # it sends a request as soon as it is visible again
     expect(page.locator(READY)).to_have_text("1")
 
-    page.get_by_role("button", name="Stop refreshing").click()
-    expect(page.locator(AGE)).to_contain_text("Not refreshed")
+    page.get_by_role("button", name="Pause updates").click()
+    expect(page.locator(AGE)).to_contain_text("Paused")
     asked.clear()
     queue.send_message("testqueue", "x")
     page.wait_for_timeout(4000)
     assert asked == []
 
-    page.get_by_role("button", name="Refresh again").click()
+    page.get_by_role("button", name="Resume updates").click()
     expect(page.locator(READY)).to_have_text("2")
 
 
@@ -101,10 +101,10 @@ def test_a_page_is_complete_without_javascript(
     page.goto(QUEUES)
     expect(page.locator(READY)).to_have_text("1")
     expect(page.locator(AGE)).to_contain_text("reload the page for newer figures")
-    expect(page.get_by_role("button", name="Stop refreshing")).to_be_hidden()
+    expect(page.get_by_role("button", name="Pause updates")).to_be_hidden()
     page.goto(WORKERS)
     page.get_by_role("button", name="Quiet").click()
-    expect(page.locator(".messagelist .success")).to_contain_text("Told w1 to be quiet")
+    expect(page.locator(".messagelist .success")).to_contain_text("The worker w1 becomes quiet")
     assert read_workers(queue.session)[0].is_quiet_wanted
 
 
@@ -210,7 +210,7 @@ def test_the_focus_stays_with_its_worker_when_other_workers_come_and_leave(
     expect(page.locator('tr[data-key="b"]')).to_have_count(0)
     assert page.evaluate("document.activeElement.closest('tr').dataset.key") == "c"
     page.keyboard.press("Enter")
-    expect(page.locator(".messagelist .success")).to_contain_text("Told c to be quiet")
+    expect(page.locator(".messagelist .success")).to_contain_text("The worker c becomes quiet")
 
 
 def test_times_are_in_the_zone_and_language_of_the_browser(

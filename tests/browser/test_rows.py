@@ -31,9 +31,9 @@ def test_each_action_on_workers_and_schedules_works(
         eventually(lambda: read_workers(client.session) and store.schedules(client.session), of=worker)
 
         page.goto(WORKERS)
-        press(page, "w1", "Quiet", "Told w1 to be quiet")
+        press(page, "w1", "Quiet", "The worker w1 becomes quiet")
         eventually(lambda: read_workers(client.session)[0].is_quiet, of=worker)
-        press(page, "w1", "Resume", "Told w1 to take messages again.")
+        press(page, "w1", "Resume", "The worker w1 resumes: it claims messages again.")
         assert not read_workers(client.session)[0].is_quiet_wanted
 
         page.goto(SCHEDULES)
@@ -48,6 +48,6 @@ def test_lost_outcomes_are_acknowledged(page: Page, client: QueueClient):
     client.redis.hset(client.keys.outbox_stats(), "lost", 12)
     page.goto(WORKERS)
     expect(page.locator(".queueing-outbox")).to_contain_text("12 outcomes are missing in the history.")
-    page.get_by_role("button", name="Take note").click()
-    expect(page.locator(".messagelist .success")).to_contain_text("Took note of 12 lost outcomes.")
-    expect(page.get_by_role("button", name="Take note")).to_have_count(0)
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("Acknowledged 12 lost outcomes.")
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)

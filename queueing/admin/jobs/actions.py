@@ -31,14 +31,15 @@ class Rerun(JobAction):
     permission = "rerun_job"
     label = gettext_lazy("Run again")
     question = ngettext_lazy("Run %(number)s job again?", "Run %(number)s jobs again?", "count")
+    button = ngettext_lazy("Run %(number)s job again", "Run %(number)s jobs again", "count")
     notes = (
         gettext_lazy(
-            "The stored payload is sent anew to the same queue, as a new message with a new id "
+            "The stored payload is sent to the same queue again, as a new message with a new id "
             "and all its attempts."
         ),
         gettext_lazy("Headers are not stored, so the new message has none."),
-        gettext_lazy("What is still in its queue is left alone."),
-        gettext_lazy("A dead letter stays where it is; redrive moves it instead."),
+        gettext_lazy("Jobs that are still in their queue are skipped."),
+        gettext_lazy("Dead letters are kept. Redrive moves them back instead."),
     )
     done_text = ngettext_lazy("%(number)s job was sent again.", "%(number)s jobs were sent again.", "count")
     reads_body = True
@@ -61,12 +62,13 @@ class Redrive(JobAction):
     permission = "redrive_job"
     label = gettext_lazy("Redrive")
     question = ngettext_lazy("Redrive %(number)s job?", "Redrive %(number)s jobs?", "count")
+    button = ngettext_lazy("Redrive %(number)s job", "Redrive %(number)s jobs", "count")
     notes = (
         gettext_lazy(
-            "Dead jobs whose messages still lie in the dead-letter queue are moved back: same id, "
-            "same payload and headers, and all attempts again."
+            "Dead letters are moved back to their queue with the same id, payload and headers, "
+            "and get all their attempts again."
         ),
-        gettext_lazy("Others are left alone."),
+        gettext_lazy("Jobs without a dead letter are skipped."),
     )
     done_text = ngettext_lazy("%(number)s job was redriven.", "%(number)s jobs were redriven.", "count")
 
@@ -86,18 +88,19 @@ class Redrive(JobAction):
 
 
 class Cancel(JobAction):
-    """Delete from its queue what nobody has begun to work on."""
+    """Delete messages that have not started from their queue."""
 
     name = "cancel"
     permission = "cancel_job"
     label = gettext_lazy("Cancel")
     question = ngettext_lazy("Cancel %(number)s job?", "Cancel %(number)s jobs?", "count")
+    button = ngettext_lazy("Cancel %(number)s job", "Cancel %(number)s jobs", "count")
     notes = (
         gettext_lazy(
-            "What waits in its queue, to be retried for example, is deleted from it and recorded "
+            "Waiting messages, for example those to be retried, are deleted from their queue and recorded "
             "as cancelled."
         ),
-        gettext_lazy("What a worker or another receiver has is left alone."),
+        gettext_lazy("Messages that a worker or another receiver holds are skipped."),
     )
     done_text = ngettext_lazy("%(number)s job was cancelled.", "%(number)s jobs were cancelled.", "count")
     destroys = True
@@ -123,9 +126,10 @@ class Forget(JobAction):
     question = ngettext_lazy(
         "Delete %(number)s job from the history?", "Delete %(number)s jobs from the history?", "count"
     )
+    button = ngettext_lazy("Delete %(number)s job", "Delete %(number)s jobs", "count")
     notes = (
         gettext_lazy("The record of the job and of its attempts is deleted."),
-        gettext_lazy("Messages in queues are not touched."),
+        gettext_lazy("Messages in queues are kept."),
     )
     done_text = ngettext_lazy("%(number)s job was deleted.", "%(number)s jobs were deleted.", "count")
     destroys = True
@@ -147,7 +151,7 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """What the call returns, or why the queue refused it. Raises ``QueueUnavailable``."""
+    """The result of the call, or why the queue refused it. Raises ``QueueUnavailable``."""
     try:
         return call()
     except QueueUnavailable:
@@ -170,7 +174,7 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send them together; where the queue refuses one of them, each by itself."""
+    """Send them together, or each by itself if the queue refuses one of them."""
     if not jobs:
         return
     drafts = [_draft(job, errand) for job in jobs]

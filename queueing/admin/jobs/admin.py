@@ -1,4 +1,4 @@
-"""Processed jobs: the diary, to read and search, and what can be done to what is in it."""
+"""Processed jobs: the history, to read and search, and the actions on its jobs."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from django.db.models.functions import Left, Length
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +25,7 @@ from queueing.templatetags.queueing_text import SHOWN_MAX
 
 from . import columns
 from .actions import ACTIONS
+from .call import HEADING_CHARACTERS, READ_CHARACTERS, call
 from .changelist import (
     ExceptionFilter,
     HandlerFilter,
@@ -61,17 +63,18 @@ def _in_menu(action: type[JobAction]) -> Any:
 
 @admin.register(Job)
 class JobAdmin(ConsoleAdmin):
-    """Newest first, read-only; what changes something is a verb with a permission of its own."""
+    """Newest first, read-only. Each action has a permission of its own."""
 
     actions = tuple(map(_in_menu, ACTIONS.values()))
     list_display = columns.LISTED
+    list_display_links = (columns.shown_call, columns.shown_id)
     list_filter = (StateFilter, TimeFilter, QueueFilter, HandlerFilter, ExceptionFilter)
     list_per_page = 50
     ordering = ("-finished_at", "-id")
     search_fields = ("message_id",)
     search_help_text = gettext_lazy(
-        "A message id, at least 8 characters of its beginning, or a text in the payload or the error (in "
-        "their first 16,384 characters)."
+        "A message id, at least its first 8 characters, or a text in the first 16,384 characters of the "
+        "payload or the error."
     )
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -85,7 +88,9 @@ class JobAdmin(ConsoleAdmin):
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         match = request.resolver_match
         if match is not None and match.url_name == "queueing_job_changelist":
-            return rows.annotate(error_start=Left("error", ERROR_SHOWN + 1))
+            return rows.annotate(
+                error_start=Left("error", ERROR_SHOWN + 1), body_start=Left("body", READ_CHARACTERS)
+            )
         return rows.annotate(
             **{f"{name}_start": Left(name, SHOWN_MAX) for name in LONG_TEXTS},
             **{f"{name}_length": Length(name) for name in LONG_TEXTS},
@@ -96,7 +101,7 @@ class JobAdmin(ConsoleAdmin):
         return JobList
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        """What there is to say of this job: an error and a result where it has one."""
+        """The fields of this job, with an error and a result if it has one."""
         is_cancelled = obj is not None and obj.state == State.CANCELLED
         texts = (
             [columns.shown_reason if is_cancelled else columns.shown_error]
@@ -107,7 +112,7 @@ class JobAdmin(ConsoleAdmin):
         rows = (
             (columns.shown_state, "attempts", "crashes", "rc"),
             (columns.shown_queue, columns.shown_handler, columns.shown_worker),
-            (columns.wait, columns.run),
+            (columns.wait, columns.run, columns.shown_id),
             *texts,
             columns.shown_body,
         )
@@ -116,11 +121,10 @@ class JobAdmin(ConsoleAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only what was processed is here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        """What happened has happened; who may change jobs may look at them."""
+        """The past cannot be changed. The permission to change jobs allows to view them."""
         return False
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
@@ -142,7 +146,7 @@ class JobAdmin(ConsoleAdmin):
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
-        """The pages of the model, and those of ours before them."""
+        """The console's pages, then those of Django."""
         return [
             self.page("failures/", self.failures_view, "failures"),
             self.page("export/", self.export_view, "export"),
@@ -154,7 +158,7 @@ class JobAdmin(ConsoleAdmin):
         ]
 
     def verb_url(self, verb: str, **params: str) -> str:
-        """Where it is asked about what these parameters say."""
+        """The address of the question about the jobs of these parameters."""
         url = address(self.admin_site, "job_verb", verb)
         return f"{url}?{urlencode(params)}"
 
@@ -168,10 +172,15 @@ class JobAdmin(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with what this user may do to all that it goes through."""
+        """The list, with the actions of this user on all of its jobs."""
         verbs = [action for action in ACTIONS.values() if self.may(request, action.permission)]
-        # Where it asks what is new is made first: what comes in meanwhile is shown, told, or both.
-        context = {"live_url": live_url(self.admin_site), "verbs": verbs, "alerts": console_alerts(request)}
+        # The address for news is made first, so that no job is missed that comes in meanwhile.
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "live_url": live_url(self.admin_site),
+            "verbs": verbs,
+            "alerts": console_alerts(request),
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def delete_view(
@@ -183,8 +192,9 @@ class JobAdmin(ConsoleAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add what happened to the job step by step, where it is now, and what can be done to it."""
+        """Add the timeline of the job, the place of its message now, and the possible actions."""
         job = context["original"]
+        context["title"], context["subtitle"] = call(job, HEADING_CHARACTERS), None
         context["events"] = events(job)
         context["attempts_shown"] = ATTEMPTS_SHOWN
         context["has_more_attempts"] = job.history.count() > ATTEMPTS_SHOWN

@@ -28,18 +28,18 @@ from queueing.templatetags.queueing_text import visible
 from .criteria import Criteria
 from .search import JobSearch, Place, searched_text
 
-#: The parameter that says where a page begins, and the one that says where those before it did: only who
-#: has been there knows, because a search may have ended a page when its time was up.
+#: The parameters for the place where a page begins, and for the places of the pages before it. Those places
+#: are known only from the way, because a search may have ended a page when its time was up.
 BEFORE, WAY = "before", "way"
 #: The pages that can be gone back one by one, and the word for the first one, which begins at no place.
 WAY_MAX, FIRST = 40, "0"
 
 
 class JobList(ChangeList):
-    """One page of the search, and what it says of itself.
+    """One page of the search, and its numbers.
 
-    ``count`` is how many there are, ``None`` where only a search could tell; ``searched`` is how many
-    rows were looked at then. ``older`` is the query string of what follows, ``newer`` of what came before.
+    ``count`` is the number of all rows, ``None`` if only a search knows it. ``searched`` is the number of
+    rows that the search has read. ``older`` and ``newer`` are the query strings of the neighbouring pages.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
@@ -81,7 +81,7 @@ class JobList(ChangeList):
 
     @property
     def older(self) -> str:
-        """Where the next page is, empty where there is none."""
+        """The query string of the next page, empty if there is none."""
         if not self.following:
             return ""
         way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
@@ -89,7 +89,7 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """Where the page before this one is, empty where none is known."""
+        """The query string of the previous page, empty if none is known."""
         if not (self.before and self.way):
             return ""
         *way, before = self.way
@@ -98,7 +98,7 @@ class JobList(ChangeList):
 
     @property
     def newest(self) -> str:
-        """Where the first page is."""
+        """The query string of the first page."""
         return self.get_query_string()
 
     @property
@@ -136,7 +136,6 @@ class Offered(admin.SimpleListFilter):
     """A filter that offers values, and leaves the search to ``JobSearch``."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """Unchanged."""
         return queryset
 
 
@@ -147,7 +146,7 @@ class StateFilter(Offered):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
-        """All words."""
+        """All states."""
         return list(END_CHOICES)
 
 
@@ -177,7 +176,7 @@ class HandlerFilter(NameFilter):
 
 
 class ExceptionFilter(NameFilter):
-    """By what the newest attempt failed of."""
+    """By the exception of the newest attempt."""
 
     title = gettext_lazy("exception")
     parameter_name = "exception"
@@ -192,9 +191,9 @@ class TimeFilter(admin.ListFilter):
     parameter_name = "period"
     names = ("period", "since", "until")
     periods = (
-        ("hour", gettext_lazy("Past hour")),
+        ("hour", gettext_lazy("Last hour")),
         ("today", gettext_lazy("Today")),
-        ("week", gettext_lazy("Past 7 days")),
+        ("week", gettext_lazy("Last 7 days")),
     )
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], *args: Any) -> None:
@@ -204,7 +203,6 @@ class TimeFilter(admin.ListFilter):
                 self.used_parameters[name] = params.pop(name)[-1]
 
     def has_output(self) -> bool:
-        """Always."""
         return True
 
     def expected_parameters(self) -> list[str]:
@@ -212,11 +210,10 @@ class TimeFilter(admin.ListFilter):
         return list(self.names)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """Unchanged."""
         return queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
-        """Any time, the periods, and at last what the form of one's own needs."""
+        """Any time, the periods, and the values of the form for another period."""
         period, used = self.used_parameters.get("period"), self.used_parameters
         yield {
             "selected": not used,
@@ -237,13 +234,13 @@ class TimeFilter(admin.ListFilter):
         }
 
 
-#: From so many on they are not counted any more.
+#: The most new jobs that are counted.
 COUNTED_MAX = 100
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def _newest_moments(count: int) -> list[int]:
-    """When the newest jobs were finished, in microseconds: a number that an address can hold."""
+    """When the newest jobs were finished, in microseconds: numbers that an address can hold."""
     newest = Job.objects.order_by("-finished_at", "-id").values_list("finished_at", flat=True)
     return [(at - EPOCH) // MICROSECOND for at in newest[:count]]
 
@@ -252,13 +249,13 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """Where a page that is read now asks what came after."""
+    """The address at which a page that is read now asks for newer jobs."""
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
 
 def news(since: str) -> dict[str, Any]:
-    """What came after ``since``, for the template: the age of the knowledge, and a sentence or none."""
+    """The jobs after ``since``, for the template: the age of the answer, and a sentence or none."""
     reading = newest.get(COUNTED_MAX + 1)
     count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)
     return {"age_seconds": reading.age_seconds, "news": _news_sentence(count) if count else ""}
@@ -266,4 +263,4 @@ def news(since: str) -> dict[str, Any]:
 
 def _news_sentence(count: int) -> str:
     number = f"{COUNTED_MAX}+" if count > COUNTED_MAX else str(count)
-    return ngettext("%s job was processed since.", "%s jobs were processed since.", count) % number
+    return ngettext("%s new job was processed.", "%s new jobs were processed.", count) % number

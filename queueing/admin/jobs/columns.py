@@ -1,4 +1,7 @@
-"""What the list and the page show of a processed job: readable, and inert whatever it contains."""
+"""The columns of processed jobs in the list, and the fields on a job's page. Hostile values are inert."""
+
+from collections.abc import Callable
+from functools import wraps
 
 from django.contrib import admin
 from django.utils.html import format_html
@@ -18,19 +21,48 @@ from queueing.templatetags.queueing_text import (
     with_rest,
 )
 
+from .call import LISTED_CHARACTERS, call
+
 #: Characters of an error that the list shows.
 ERROR_SHOWN = 80
 
 
+def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
+    """The column with its label, which cards show beside it."""
+
+    @wraps(column)
+    def shown(job: Job) -> str:
+        label = column.short_description  # type: ignore[attr-defined]
+        return format_html('<span data-label="{}">{}</span>', label, column(job))
+
+    return shown
+
+
+@admin.display(description=_("job"))
+def shown_call(job: Job) -> str:
+    """The call of the job, and below it the beginning of its error."""
+    text = format_html(
+        '<bdi class="queueing-call" title="{}">{}</bdi>', visible(job.handler), call(job, LISTED_CHARACTERS)
+    )
+    if not job.error_start:
+        return text
+    error = error_text(Truncator(job.error_start).chars(ERROR_SHOWN))
+    return format_html('{}<bdi class="queueing-error">{}</bdi>', text, error)
+
+
 @admin.display(description=_("queue"))
 def shown_queue(job: Job) -> str:
-    """The queue's name."""
     return visible(job.queue)
+
+
+@admin.display(description=_("message id"))
+def shown_id(job: Job) -> str:
+    return visible(job.message_id)
 
 
 @admin.display(description=_("task or handler"))
 def shown_handler(job: Job) -> str:
-    """Which code ran."""
+    """The path of the code that ran."""
     return visible(job.handler) or "-"
 
 
@@ -42,30 +74,21 @@ def shown_state(job: Job) -> str:
     )
 
 
-@admin.display(description=_("sent"))
-def sent(job: Job) -> str:
-    """When it was sent."""
-    return when(job.sent_at)
-
-
-@admin.display(description=_("started"))
-def started(job: Job) -> str:
-    """When its newest attempt began."""
-    return when(job.started_at)
-
-
+@labelled
 @admin.display(description=_("finished"))
 def finished(job: Job) -> str:
     """When its newest attempt ended."""
     return when(job.finished_at)
 
 
+@labelled
 @admin.display(description=_("wait"))
 def wait(job: Job) -> str:
     """From when it could be received to its start."""
     return duration(None if job.wait_ms is None else job.wait_ms / 1000)
 
 
+@labelled
 @admin.display(description=_("run"))
 def run(job: Job) -> str:
     """From start to end of the newest attempt."""
@@ -74,14 +97,8 @@ def run(job: Job) -> str:
 
 @admin.display(description=_("worker"))
 def shown_worker(job: Job) -> str:
-    """Who ran it."""
+    """The name of the child that ran it."""
     return visible(job.worker) or "-"
-
-
-@admin.display(description=_("error"), empty_value="-")
-def shown_error_start(job: Job) -> str:
-    """The beginning of the error: the list reads no more of it."""
-    return error_text(Truncator(job.error_start).chars(ERROR_SHOWN))
 
 
 @admin.display(description=_("error"))
@@ -92,40 +109,43 @@ def shown_error(job: Job) -> str:
 
 @admin.display(description=_("reason"))
 def shown_reason(job: Job) -> str:
-    """Why it was cancelled, which is no error."""
+    """Why it was cancelled, which is not an error."""
     return shown_error(job)
 
 
 @admin.display(description=_("result"))
 def shown_result(job: Job) -> str:
-    """What the task returned, shown as a payload is."""
+    """The result of the task, shown like a payload."""
     return _as_payload(job.result_start, job.result_length, "result/")
 
 
 @admin.display(description=_("payload"))
 def shown_body(job: Job) -> str:
-    """The message as it was sent; JSON laid out, its numbers as they were written."""
+    """The message as it was sent. JSON is indented, and its numbers stay as they were written."""
     if not job.body_start:
         return _("(empty)") if job.body_is_whole else _("The payload is not stored.")
     text = _as_payload(job.body_start, job.body_length, "payload/")
     if job.body_is_whole:
         return text
-    note = _("This is not the whole payload as it was sent: it was too long, or had bytes that are no text.")
+    note = _("This is not the whole payload: it was too long, or had bytes that are not text.")
     return format_html('<div class="queueing-cut">{}<p class="help">{}</p></div>', text, note)
 
 
-LISTED = (
-    *("message_id", shown_state, shown_handler, shown_queue, finished, wait, run),
-    *("attempts", "crashes", shown_error_start, sent, started, shown_worker),
-)
+@labelled
+@admin.display(description=_("attempts"))
+def attempts(job: Job) -> str:
+    return str(job.attempts)
+
+
+LISTED = (shown_call, shown_state, shown_queue, finished, wait, run, attempts, shown_id)
 READ_ONLY = (
-    *(shown_queue, shown_handler, shown_state, wait, run, shown_worker),
+    *(shown_queue, shown_handler, shown_state, wait, run, shown_worker, shown_id),
     *(shown_error, shown_reason, shown_result, shown_body),
 )
 
 
 def _as_payload(start: str, length: int, file: str) -> str:
-    """The beginning of a payload or a result, with the address of the whole where that is longer."""
+    """The beginning of a payload or a result, with a link to the whole if that is longer."""
     text = _as_text(payload(start, length))
     if length <= SHOWN_MAX:
         return text

@@ -1,4 +1,4 @@
-"""What processed jobs are sought by, as a query string says it: nothing in one can do harm."""
+"""The criteria of a search for processed jobs, read from a query string. No query string can do harm."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,19 +20,19 @@ PERIODS = {
     "month": timedelta(days=30),
 }
 TEXT_MAX, TERM_MAX, IDS_MAX = 255, 200, 500
-#: Characters that make a word one of an id, of which the time of sending is ten; the help of the search
-#: says how many.
+#: A word that can be the beginning of an id. The time of sending is ten characters of it. The help of the
+#: search names the least number.
 ID_BEGINNING = re.compile(r"[a-zA-Z0-9:]{8,64}")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """All that must hold of a job; what is empty is not asked.
+    """The conditions that a job must meet. An empty one is not a condition.
 
     ``since`` and ``until`` bound when it finished, the second one excluded. ``term`` is a message id,
-    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys; none at all
-    is a selection too, which nothing meets, ``None`` is not to ask.
+    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys. An empty tuple is
+    a selection that no job meets, ``None`` is not a criterion.
     """
 
     queue: str = ""
@@ -46,7 +46,7 @@ class Criteria:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Criteria":
-        """The criteria of a query string; what cannot be understood is left out, but never a selection."""
+        """The criteria of a query string. Unknown parts are left out, but never a selection."""
         equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
         since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
         return cls(
@@ -59,7 +59,7 @@ class Criteria:
 
     @classmethod
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
-        """The parameters that ``read`` leaves out or cuts: who changes something would change more jobs."""
+        """The parameters that ``read`` leaves out or cuts. An action without them would change more jobs."""
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
@@ -96,7 +96,7 @@ _NAMES = {"term": "q"}
 
 
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
-    """Whether this parameter stands among the ``taken`` ones as it was written; a time in its own way."""
+    """Whether ``taken`` has this parameter as it was written, or as a time that was understood."""
     if name in ("since", "until"):
         return not value or name in taken
     if name == "period":
@@ -109,7 +109,7 @@ def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
 
 
 def _text(value: str, length: int) -> str:
-    """A database may refuse a NUL or half a character even as something to look for."""
+    """A text for the database, which may refuse a NUL or half a character even in a search."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
 
 

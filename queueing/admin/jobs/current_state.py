@@ -1,4 +1,4 @@
-"""Where the message of a job is now, and so what can be done to it: the history knows the past only."""
+"""The place of a job's message now, which the history does not know, and the actions possible there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Now:
 
 
 def now(job: Job) -> Now:
-    """Ask Redis; a Redis that is away costs one time-out."""
+    """Ask Redis. An unresponsive Redis costs one time-out."""
     try:
         found = _peek(job.queue, job.message_id)
         if found:
@@ -51,7 +51,7 @@ def now(job: Job) -> Now:
 
 
 def is_there(queue: str) -> bool:
-    """Whether the queue has a page: a job is kept longer than its queue. True if Redis cannot say."""
+    """Whether the queue has a page: a job is kept longer than its queue. True if Redis does not answer."""
     try:
         return bool(queueing.get_client().queue_figures([queue]))
     except QueueError:

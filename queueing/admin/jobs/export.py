@@ -21,7 +21,7 @@ from .search import JobSearch, Place
 
 #: Rows of one file, rows per query, and seconds that one step of a search may take.
 ROWS_MAX, CHUNK, STEP_SECONDS = 100_000, 1000, 1.0
-#: Rows that a search without an index looks at.
+#: Rows that a search without an index reads.
 SEARCHED_MAX = 1_000_000
 #: Characters of an error: more than the recorder keeps.
 ERROR_MAX = 4_000
@@ -36,7 +36,7 @@ _FIRST = re.compile(r"""(\A|;)([\s"']*)([^\s"';])""")
 
 
 def export(criteria: Criteria) -> StreamingHttpResponse:
-    """The rows that meet ``criteria``, newest first; the last line says so where some are missing."""
+    """The rows that meet ``criteria``, newest first. The last line reports missing rows."""
     # The lines are made when the viewer's zone is already forgotten.
     zone = timezone.get_current_timezone()
     response = StreamingHttpResponse(_lines(criteria, zone), content_type="text/csv; charset=utf-8")
@@ -64,7 +64,7 @@ def _inert(first: re.Match[str]) -> str:
 
 
 class _Line:
-    """What ``csv`` writes a row to: it hands the line on."""
+    """A file for ``csv`` that returns each line."""
 
     def write(self, line: str) -> str:
         return line
@@ -91,6 +91,6 @@ def _lines(criteria: Criteria, zone: tzinfo) -> Iterator[str]:
         if place is None:
             return
         if written >= ROWS_MAX or searched >= SEARCHED_MAX:
-            text = _("There is more: this file ends after %(written)s rows.") % {"written": written}
+            text = _("There are more rows: this file ends after %(written)s.") % {"written": written}
             yield writer.writerow([text])
             return

@@ -1,7 +1,7 @@
 """Failures grouped by exception and handler: what fails, how often, since when, and an example.
 
 Every failed attempt counts, also of jobs that have succeeded since. Only the newest ``COUNTED_MAX``
-of a period are counted, all from one index; the page says so where there are more.
+of a period are counted, all from one index. The page reports if there are more.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The groups of a period, most frequent first; ``counted`` attempts, all there were or the newest."""
+    """The groups of a period, most frequent first, of the ``counted`` newest attempts."""
 
     period: str
     since: datetime

@@ -1,6 +1,6 @@
 """An action on many jobs: a question with their number, then bounded steps until all are done.
 
-It goes on from where it stopped, also after Redis was away in the middle.
+It continues where it stopped, also after Redis was away in the middle.
 """
 
 import secrets
@@ -35,22 +35,22 @@ COUNT_SECONDS = 0.05
 NAMES_SHOWN, NAME_SHOWN = 5, 60
 #: Why nothing was done to a job.
 REFUSALS = {
-    "payload": gettext_lazy("the history does not have the whole payload as it was sent"),
-    "under way": gettext_lazy("it is still in its queue and will run by itself"),
-    "no queue": gettext_lazy("its queue is not there"),
-    "too long": gettext_lazy("it is longer than its queue allows now"),
+    "payload": gettext_lazy("the history does not have the whole payload"),
+    "under way": gettext_lazy("the message is still in its queue and runs without this"),
+    "no queue": gettext_lazy("the queue does not exist"),
+    "too long": gettext_lazy("the payload is longer than the queue allows now"),
     "refused": gettext_lazy("the queue refused it"),
-    "not dead": gettext_lazy("it is not dead"),
-    "no dead letter": gettext_lazy("it does not lie ready in the dead-letter queue"),
-    "running": gettext_lazy("a worker holds it"),
-    "hidden": gettext_lazy("another receiver has it"),
-    "gone": gettext_lazy("it is not in its queue"),
+    "not dead": gettext_lazy("the job is not dead"),
+    "no dead letter": gettext_lazy("the message is not ready in the dead-letter queue"),
+    "running": gettext_lazy("a worker holds the message"),
+    "hidden": gettext_lazy("another receiver holds the message"),
+    "gone": gettext_lazy("the message is not in its queue"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Who does something, and a token that no other errand has."""
+    """One confirmed action: its user, and a token that no other errand has."""
 
     user: str
     token: str
@@ -58,7 +58,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What came of one job: ``note`` for the log, or why it was refused (a key of ``REFUSALS``)."""
+    """The result for one job: ``note`` for the log, or why it was refused (a key of ``REFUSALS``)."""
 
     job: Job
     note: str = ""
@@ -69,11 +69,12 @@ class Deed:
 class JobAction(Action):
     """An action on the jobs that meet some criteria.
 
-    GET asks, with the criteria in its address. POST does a part of the work that a page has brought along.
-    ``question`` and ``done_text`` are sentences of a ``count``, which is written as ``number``.
+    GET asks, with the criteria in its address. POST does a part of the work in the form of a page.
+    ``question``, ``button`` and ``done_text`` are texts of a ``count``, which is written as ``number``.
     """
 
     question: ClassVar[Any]
+    button: ClassVar[Any]
     notes: ClassVar[tuple[Any, ...]]
     done_text: ClassVar[Any]
     #: Whether it needs the payloads.
@@ -86,14 +87,14 @@ class JobAction(Action):
     # --- asking --------------------------------------------------------------------------------
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask, unless some of the address cannot be read: left out, it would mean more jobs."""
+        """Ask, unless a part of the address is unknown: without it the question is about more jobs."""
         unread = Criteria.not_understood(request.GET.dict())
         return self._refuse(unread) if unread else self._ask(Criteria.read(request.GET))
 
     def _refuse(self, unread: Sequence[str]) -> HttpResponse:
         sentence = _(
-            "Nothing is asked, because this cannot be read in the address: %(names)s. Choose the jobs in the "
-            "list, and ask from there."
+            "These parts of the address are not understood: %(names)s. Choose the jobs in the list, and "
+            "start the action there."
         )
         names = ", ".join(visible(name[:NAME_SHOWN]) for name in unread[:NAMES_SHOWN])
         context = {"refusal": sentence % {"names": names}}
@@ -114,6 +115,7 @@ class JobAction(Action):
             "examples": first.jobs,
             "count": count,
             "question": _counting(self.question, count),
+            "button": _counting(self.button, count),
             "searched": searched_text(count.searched),
             "signed": work.sign(self._salt),
             "back_url": self._url_of(criteria),
@@ -123,7 +125,7 @@ class JobAction(Action):
     # --- doing ---------------------------------------------------------------------------------
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do a step of the work that a page of this site has brought along."""
+        """Do a step of the work in the form of a page of this site."""
         work = Work.read(request.POST.get("work", ""), self._salt)
         if work is None:
             raise SuspiciousOperation("This question was not asked by this site, or too long ago.")
@@ -154,7 +156,7 @@ class JobAction(Action):
             "told": _progress(looked_at, work.total, is_exact=is_exact),
             "value": looked_at,
             "max": work.total if is_exact else None,
-            "lines": [_("%(count)s left alone: %(reason)s") % refusal for refusal in _refusals(work)],
+            "lines": [_("%(count)s skipped: %(reason)s.") % refusal for refusal in _refusals(work)],
             "halted": halted,
             "back_url": self._url_of(criteria),
             "end_url": self._url_at_end(criteria),
@@ -165,18 +167,19 @@ class JobAction(Action):
         if not isinstance(error, QueueUnavailable):
             raise error
         if trouble := trouble_of(error):
-            text = _("%s. So it stopped here. Continue when that is mended: nothing is done twice.")
+            text = _("%s. The action stopped here. Continue once this is mended: no job is done twice.")
             return self.paused(work, text % visible(trouble))
         text = _(
-            "Redis does not answer, so it stopped here. Continue when it is back: nothing is done twice."
+            "Redis does not answer, so the action stopped here. Continue once it is back: no job is done "
+            "twice."
         )
         return self.paused(work, text)
 
     def finished(self, work: Work) -> HttpResponse:
         said = [_counting(self.done_text, Count(work.done, True))] if work.done else []
         if work.notes["new_id"] and work.done == 1:
-            said = [_("It was sent again as %(id)s.") % {"id": visible(work.notes["new_id"])}]
-        said += [_("%(count)s left alone: %(reason)s.") % refusal for refusal in _refusals(work)]
+            said = [_("The job was sent again as %(id)s.") % {"id": visible(work.notes["new_id"])}]
+        said += [_("%(count)s skipped: %(reason)s.") % refusal for refusal in _refusals(work)]
         level = messages.SUCCESS if work.done else messages.WARNING
         self.model_admin.message_user(self.request, " ".join(said) or _("There was nothing to do."), level)
         return HttpResponseRedirect(self._url_at_end(Criteria.read(work.choice["params"])))
@@ -247,7 +250,7 @@ def _progress(looked_at: int, total: int, *, is_exact: bool) -> str:
     if is_exact:
         return _("%(looked_at)s of %(of)s done") % words
     if not total:
-        return _("%(looked_at)s found and done") % words
+        return _("%(looked_at)s done") % words
     return _("%(looked_at)s of at least %(of)s done") % words
 
 

@@ -1,10 +1,10 @@
 """Finding processed jobs among a million: by what is indexed, and for the rest by a bounded look.
 
 The order is always the same, newest first, and a page begins at a place in it and not at a number,
-so the thousandth page costs what the first one does. One condition is looked up in an index. What no
-index answers (a second condition, a text) is looked for in steps along the index of the first, until
-the page is full or the time is up; how far it came is said, and the search goes on from there. Of a
-long text only the beginning is searched.
+so the thousandth page costs as much as the first one. One condition uses an index. A condition that no
+index answers (a second one, a text) is searched in steps along the index of the first, until the
+page is full or the time is up. The page reports the progress, and the search continues from there. Only
+the beginning of a long text is searched.
 """
 
 import time
@@ -31,14 +31,14 @@ BUDGET_SECONDS = 0.1
 SEARCHED_CHARACTERS = 16_384
 #: Rows beyond which nobody counts exactly.
 COUNT_MAX = 10_000
-#: Rows with the same beginning of an id that are looked at.
+#: The most rows with the same beginning of an id.
 BEGINNINGS_MAX = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row's place in the order: whatever is ``before`` it there is newer."""
+    """A row's place in the order: rows ``before`` it are newer."""
 
     finished_at: datetime
     id: int
@@ -57,15 +57,15 @@ class Place:
 
     @classmethod
     def of(cls, job: Job) -> "Place":
-        """Where ``job`` stands."""
+        """The place of ``job``."""
         return cls(job.finished_at, job.pk)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Some of the rows that were sought. ``following`` is where the search goes on, ``None`` at its end.
+    """Some of the found rows. ``following`` is the place from which to continue, ``None`` at the end.
 
-    ``searched`` is how many rows were looked at, ``None`` where an index knew the answer.
+    ``searched`` is the number of rows that were read, ``None`` if an index knew the answer.
     """
 
     jobs: list[Job]
@@ -75,9 +75,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows there are: exactly, or at least.
+    """The number of rows: exactly, or at least.
 
-    ``searched`` is how many rows were looked at, ``None`` where an index knew the answer.
+    ``searched`` is the number of rows that were read, ``None`` if an index knew the answer.
     """
 
     number: int
@@ -108,7 +108,7 @@ class JobSearch:
         return not self.rest and not self.text
 
     def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
-        """Up to ``limit`` rows from ``before`` on, newest first; fewer where the time was up."""
+        """Up to ``limit`` rows from ``before`` on, newest first; fewer if the time was up."""
         if self.is_indexed:
             jobs = list(self._along(before)[: limit + 1])
             more = Place.of(jobs[limit - 1]) if len(jobs) > limit else None
@@ -119,7 +119,7 @@ class JobSearch:
         return Found(jobs, looked.following, looked.searched)
 
     def count(self) -> Count | None:
-        """How many there are, at least ``COUNT_MAX``; ``None`` where only a search could tell."""
+        """How many there are, at least ``COUNT_MAX``; ``None`` if only a search knows it."""
         if not self.is_indexed:
             return None
         number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
@@ -148,7 +148,7 @@ class JobSearch:
         return rows
 
     def _look(self, before: Place | None, limit: int, seconds: float) -> "_Looked":
-        """Step by step, each one query: of the rows it passes only their places are read."""
+        """Search in steps of one query. Only the places of the passed rows are read."""
         give_up = time.monotonic() + seconds
         found: list[Place] = []
         searched = 0
@@ -169,7 +169,7 @@ class JobSearch:
                 return _Looked(found, before, searched)
 
     def _step(self, before: Place | None, size: int) -> Iterator[tuple[Place, Callable[[], bool]]]:
-        """The next places, each with what tells whether it is of a row that is sought."""
+        """The next places, each with a test for whether its row is sought."""
         rows = self._along(before, Job.objects.all())
         if not self.text:
             rows = rows.annotate(is_sought=_whether(self.rest))
@@ -188,7 +188,7 @@ class JobSearch:
             yield Place(*place), partial(self._is_in, error, body)
 
     def _is_in(self, error: str | None, body: str | None) -> bool:
-        """What is struck out must not be found either: a search would tell what it is."""
+        """Whether a text contains the term. Secrets are not found: a search would reveal them."""
         term = self.criteria.term.lower()
         if error is not None and term in struck(error).lower():
             return True
@@ -197,7 +197,7 @@ class JobSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What a look has come to: where what it found is."""
+    """The result of a look: the places of the found rows."""
 
     places: list[Place]
     following: Place | None
@@ -209,7 +209,7 @@ def _whether(condition: Q) -> ExpressionWrapper:
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
-    """What is asked of an index, what of each row, and whether the texts of the rows are read."""
+    """The condition for an index, the one for each row, and whether the texts of the rows are read."""
     index = Q()
     if criteria.since:
         index &= Q(finished_at__gte=criteria.since)
@@ -232,7 +232,7 @@ def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
 
 
 def _by_message_id(term: str) -> Q | None:
-    """The rows whose message id is ``term`` or begins with it, ``None`` where it is none of an id."""
+    """The rows whose message id is ``term`` or begins with it, ``None`` if it cannot be an id."""
     if not Criteria.may_be_id(term):
         return None
     beginning = Q(message_id__startswith=term)
@@ -250,7 +250,7 @@ def _compares_bytes() -> bool:
 
 
 def searched_text(searched: int | None) -> str:
-    """How far a search came, as a sentence; empty where an index knew the answer."""
+    """A sentence about the progress of a search; empty if an index knew the answer."""
     if searched is None:
         return ""
     numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}

@@ -26,6 +26,8 @@ class Event:
     worker: str = ""
     error: str = ""
     traceback: str = ""
+    #: Whether its traceback is the last one, which the page shows open.
+    is_last_traceback: bool = False
 
 
 def events(job: Job) -> list[Event]:
@@ -44,6 +46,10 @@ def events(job: Job) -> list[Event]:
                 traceback=attempt.traceback_start,
             )
         )
+    for number in reversed(range(len(steps))):
+        if steps[number].traceback:
+            steps[number] = replace(steps[number], is_last_traceback=True)
+            break
     return _with_gaps(steps)
 
 

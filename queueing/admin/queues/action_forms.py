@@ -11,7 +11,7 @@ from queueing.exceptions import QueueError
 
 from .forms import WholeNumberField, is_actionable
 
-#: Characters of a body that a form takes, whatever the queue would.
+#: Characters of a body that a form takes, even if the queue takes more.
 BODY_MAX = 1_000_000
 HEADERS_MAX = 50
 #: Messages that can be ticked.
@@ -30,14 +30,14 @@ class SendForm(forms.Form):
         widget=forms.Textarea(
             attrs={"class": "vLargeTextField queueing-code", "rows": 10, "spellcheck": "false"}
         ),
-        help_text=gettext_lazy("Any text, also none. Line breaks are sent as \\n."),
+        help_text=gettext_lazy("Any text, or none. Line breaks are sent as \\n."),
     )
     delay = WholeNumberField(
         label=gettext_lazy("Delay"),
         required=False,
         min_value=0,
         max_value=rsmq_values.MAX_SECONDS,
-        help_text=gettext_lazy("Seconds before it can be received, 0 to 9999999. Empty: the queue's own."),
+        help_text=gettext_lazy("Seconds before it is ready, 0 to 9999999. Empty: the delay of the queue."),
     )
     headers = forms.CharField(
         label=gettext_lazy("Headers"),
@@ -47,7 +47,7 @@ class SendForm(forms.Form):
             attrs={"class": "vLargeTextField queueing-code", "rows": 3, "spellcheck": "false"}
         ),
         help_text=gettext_lazy(
-            "Texts beside the body, one NAME=VALUE a line, for receivers of this package."
+            "Texts beside the body, one NAME=VALUE per line. Only receivers of this package read them."
         ),
     )
 
@@ -60,7 +60,7 @@ class SendForm(forms.Form):
         lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         pairs = [line.partition("=") for line in lines]
         if len(pairs) > HEADERS_MAX:
-            raise forms.ValidationError(_("At most %d headers are taken here.") % HEADERS_MAX)
+            raise forms.ValidationError(_("A message can have at most %d headers here.") % HEADERS_MAX)
         if not all(name.strip() and equals for name, equals, _value in pairs):
             raise forms.ValidationError(_("Write each header as NAME=VALUE on a line of its own."))
         headers = {name.strip(): value.strip() for name, _equals, value in pairs}
@@ -75,14 +75,14 @@ class IdsField(forms.Field):
     widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Any) -> list[str]:
-        """The ids, or an error where one is none."""
+        """The ids, or an error if one of them is not an id."""
         ids = list(dict.fromkeys(value or ()))
         if len(ids) > SELECTED_MAX:
             raise forms.ValidationError(_("At most %d messages can be selected.") % SELECTED_MAX)
         try:
             return [rsmq_values.message_id(id) for id in ids]
         except QueueError:
-            raise forms.ValidationError(_("One of the selected messages has no id of RSMQ's form.")) from None
+            raise forms.ValidationError(_("The id of a selected message is not valid in RSMQ.")) from None
 
 
 class SelectionForm(forms.Form):
@@ -93,7 +93,7 @@ class SelectionForm(forms.Form):
         required=False,
         min_value=1,
         max_value=COUNT_MAX,
-        help_text=gettext_lazy("Only the first so many. Empty: all."),
+        help_text=gettext_lazy("Only this number of messages, from the head of the queue. Empty: all."),
     )
     ids = IdsField(required=False)
 
@@ -104,18 +104,18 @@ class SelectionForm(forms.Form):
 
     @property
     def selected(self) -> list[str]:
-        """What was ticked, as it came."""
+        """The ticked ids, not checked."""
         return self.data.getlist("ids") if self.is_bound else list(self.initial.get("ids", ()))
 
     def clean(self) -> dict[str, Any]:
-        """What is wrong with a hidden field has no place of its own to be told."""
+        """Errors of a hidden field have no place of their own, so they are shown above the form."""
         for error in self.errors.pop("ids", []):
             self.add_error(None, error)
         return self.cleaned_data
 
 
 class MoveForm(SelectionForm):
-    """Where to, and which."""
+    """The target, and the messages."""
 
     field_order = ("target", "count")
 
@@ -125,23 +125,23 @@ class MoveForm(SelectionForm):
         widget=forms.TextInput(
             attrs={"class": "vTextField", "list": "queueing-queues", "autocomplete": "off"}
         ),
-        help_text=gettext_lazy("The name of a queue that is there."),
+        help_text=gettext_lazy("The name of an existing queue."),
     )
 
     def clean_target(self) -> str:
         """A name that a queue can have."""
         if not is_actionable(self.cleaned_data["target"]):
-            raise forms.ValidationError(_("A queue has a name of 1 to 160 letters, digits, - and _."))
+            raise forms.ValidationError(_("The name of a queue has 1 to 160 letters, digits, - and _."))
         return self.cleaned_data["target"]
 
 
 class CancelForm(forms.Form):
-    """Which messages."""
+    """The messages to cancel."""
 
     ids = IdsField()
 
     def clean(self) -> dict[str, Any]:
-        """What is wrong with a hidden field has no place of its own to be told."""
+        """Errors of a hidden field have no place of their own, so they are shown above the form."""
         for error in self.errors.pop("ids", []):
             self.add_error(None, error)
         return self.cleaned_data

@@ -61,7 +61,7 @@ class QueueAction(Action):
         raise NotImplementedError
 
     def said(self, work: Work) -> str:
-        """What was done, as a sentence."""
+        """A sentence about the work that is done."""
         raise NotImplementedError
 
     def chosen(self) -> Mapping[str, Any]:
@@ -79,7 +79,7 @@ class QueueAction(Action):
             )
         self.queue = queue
         if not is_actionable(queue.name):
-            return self.refused(_("RSMQ allows no such name, so nothing can be done to this queue here."))
+            return self.refused(_("RSMQ does not allow this name, so this queue cannot be changed here."))
         return super().dispatch(request, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -87,11 +87,11 @@ class QueueAction(Action):
         return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do it if the form is valid and was confirmed, or go on with the work of a page."""
+        """Do it if the form is valid and was confirmed, or continue the work of a page."""
         if "work" in request.POST:
             work = Work.read(request.POST["work"], self._salt)
             if work is None:
-                return self.refused(_("This page was too old to go on with: begin again."))
+                return self.refused(_("This page was too old to continue. Begin again."))
             return go_on(self, work)
         if "confirmed" not in request.POST:
             return self.page(self.form_class(initial=self.chosen()))
@@ -162,7 +162,7 @@ class QueueAction(Action):
             % {"done": localize(work.done), "total": localize(work.total)},
             "value": work.done,
             "max": work.total,
-            "lines": [self.said(work), _("What is done stays done. Continue until all is, or stop here.")],
+            "lines": [self.said(work), _("Finished work is kept. Continue with the rest, or stop here.")],
         }
         return self.render("admin/queueing/live/progress.html", context)
 
@@ -170,7 +170,7 @@ class QueueAction(Action):
         if not work.done:
             raise error
         words = {"said": self.said(work), "error": str(error).removesuffix(".")}
-        said = _("%(said)s Then it broke off: %(error)s.") % words
+        said = _("%(said)s Then an error stopped it: %(error)s.") % words
         self._note(work, said)
         return self.leave(said, messages.WARNING)
 
@@ -195,21 +195,22 @@ class Pause(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only where it gives out messages now."""
+        """Only if it gives out messages now."""
         return not figures.paused
 
     def question(self) -> str:
-        return _("Pause %s, so that it takes messages and gives none out?") % self.queue.name
+        return _("Pause %s?") % self.queue.name
 
     def notes(self) -> list[str]:
         return [
-            _("Workers and receivers of this package find no message in it until it is resumed."),
-            _("What runs is finished. Programs that use RSMQ itself do not heed it and go on receiving."),
+            _("Workers and receivers of this package get no message of it until it is resumed."),
+            _("New messages are accepted, and running jobs are finished."),
+            _("Programs that use RSMQ itself ignore the pause and continue to receive."),
         ]
 
     def act(self, form: forms.Form) -> HttpResponse:
         queueing.get_client().pause_queue(self.queue.name)
-        return self.done(_("Paused %s: it takes messages and gives none out.") % self.queue.name)
+        return self.done(_("Paused %s: it accepts messages and gives none out.") % self.queue.name)
 
 
 class Resume(QueueAction):
@@ -221,14 +222,14 @@ class Resume(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only where it is paused."""
+        """Only if it is paused."""
         return figures.paused
 
     def question(self) -> str:
-        return _("Give out the messages of %s again?") % self.queue.name
+        return _("Resume %s?") % self.queue.name
 
     def notes(self) -> list[str]:
-        return [_("Workers and receivers who wait get them at once.")]
+        return [_("Waiting workers and receivers get its messages immediately.")]
 
     def act(self, form: forms.Form) -> HttpResponse:
         queueing.get_client().resume_queue(self.queue.name)
@@ -240,17 +241,17 @@ class Send(QueueAction):
 
     name = "send"
     permission = "send_message"
-    label = gettext_lazy("send a message")
+    label = gettext_lazy("send message")
     form_class = SendForm
 
     def question(self) -> str:
-        return _("Send a message to %s.") % self.queue.name
+        return _("The message is sent to %s.") % self.queue.name
 
     def notes(self) -> list[str]:
         maxsize = self.figures.attributes.maxsize
         if maxsize < 0:
             return []
-        return [_("It may have %d UTF-16 characters at the most, the maxsize of the queue.") % maxsize]
+        return [_("It can have at most %d UTF-16 characters, the maxsize of the queue.") % maxsize]
 
     def act(self, form: forms.Form) -> HttpResponse:
         values: dict[str, Any] = form.cleaned_data
@@ -276,11 +277,11 @@ class Purge(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only where there is a message to delete."""
+        """Only if there is a message to delete."""
         return figures.attributes.msgs > figures.running
 
     def nothing(self) -> str:
-        return _("There is no message of %s to delete: what is running is kept.") % self.queue.name
+        return _("The queue %s has no message to delete. Running messages are kept.") % self.queue.name
 
     def question(self) -> str:
         count = self.available
@@ -291,9 +292,9 @@ class Purge(QueueAction):
 
     def notes(self) -> list[str]:
         running = self.figures.running
-        kept = ngettext("%d more is running and kept.", "%d more are running and kept.", running) % running
+        kept = ngettext("%d running message is kept.", "%d running messages are kept.", running) % running
         return [
-            _("Delayed and hidden ones go, too; the queue itself stays. This cannot be undone."),
+            _("Delayed and hidden messages are deleted, too. The queue is kept. This cannot be undone."),
             *([kept] if running else []),
         ]
 

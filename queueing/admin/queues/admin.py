@@ -35,12 +35,14 @@ from .forms import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm, is_acti
 from .messages import ROW_BYTES, Messages, OneMessage, PayloadFile, message_rows
 from .moves import Cancel, Move, Redrive
 
-#: Messages that a queue's page lets one look at.
+#: Messages on a queue's page.
 PEEKED = 20
 #: In the order in which they are offered.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
 #: Those that a row of the list offers.
-ROW_ACTIONS = (Messages, Send, Pause, Resume)
+ROW_ACTIONS = (Messages, Pause, Resume)
+#: The parameter with which the list shows RSMQ's attributes.
+WITH_ATTRIBUTES = "attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class QueueAdmin(ConsoleAdmin):
         return NewQueueForm if obj is None else QueueForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The forms for who may use them; the figures stand above for everyone."""
+        """The forms for people who may use them. All viewers see the figures above."""
         if obj is None:
             return ((None, {"fields": ("name", *EDITABLE)}),)
         if not self.has_change_permission(request, obj):
@@ -160,11 +162,11 @@ class QueueAdmin(ConsoleAdmin):
         return request.path
 
     def action_url(self, name: str, queue: str) -> str:
-        """Where an action on a queue is."""
+        """The address of an action on a queue."""
         return address(self.admin_site, f"queue_{name}", queue)
 
     def tools(self, request: HttpRequest, queue: Queue, views: Any = ACTIONS) -> list[Tool]:
-        """What this person can do to this queue now."""
+        """The actions of this person on this queue now."""
         if not is_actionable(queue.name):
             return []
         return [
@@ -174,10 +176,15 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def row_tools(self, request: HttpRequest, queue: Queue) -> list[Tool]:
-        """What the list offers beside a queue."""
+        """The actions that the list offers beside a queue."""
         return self.tools(request, queue, ROW_ACTIONS)
 
     # --- views ---------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The columns, with RSMQ's attributes on demand."""
+        is_wide = WITH_ATTRIBUTES in request.GET
+        return (*columns.LISTED, *columns.ON_DEMAND) if is_wide else columns.LISTED
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that reads Redis."""
@@ -188,7 +195,14 @@ class QueueAdmin(ConsoleAdmin):
     ) -> HttpResponse:
         """The list, with the address that its open page asks for newer figures."""
         shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
-        context = {"live_url": self._live_url(**shown), **(extra_context or {})}
+        has_attributes = WITH_ATTRIBUTES in request.GET
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "live_url": self._live_url(**shown),
+            "has_attributes": has_attributes,
+            "attributes_url": f"?{urlencode(shown if has_attributes else {**shown, WITH_ATTRIBUTES: 1})}",
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
@@ -214,7 +228,7 @@ class QueueAdmin(ConsoleAdmin):
         context |= {
             **self.admin_site.each_context(request),
             "title": _("Charts"),
-            "subtitle": str(queue) if queue else _("all queues"),
+            "subtitle": str(queue) if queue else _("All queues"),
             "opts": self.opts,
             "original": queue,
             "media": self.media,
@@ -231,7 +245,7 @@ class QueueAdmin(ConsoleAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the actions, the warnings, the figures and a look at the first messages."""
+        """Add the actions, the warnings, the figures and the first messages."""
         if queue := context["original"]:
             client = queueing.get_client()
             changelist.with_rate(self.admin_site, queue, read_rates(client, [queue.figures])[queue.name])

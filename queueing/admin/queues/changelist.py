@@ -1,11 +1,11 @@
 """The list of queues: one page of names with figures for those on it only, kept fresh while it is open.
 
-Figures are read at most once a second for all who look at the same queues.
+Figures are read at most once a second for all viewers of the same queues.
 """
 
 import re
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString
 
 import queueing
 from queueing.admin.base import address, trouble_of
+from queueing.broker.keys import dead_letter_queue, low_priority_queue
 from queueing.client import QueueClient
 from queueing.exceptions import QueueUnavailable
 from queueing.messages import QueueFigures
@@ -36,12 +37,15 @@ Column = Callable[[Queue], Any]
 
 
 def lively(column: Column) -> Column:
-    """A column whose figure is kept fresh while its page is open."""
+    """A column whose figure is kept fresh while its page is open. Cards show its label beside it."""
     name = column.__name__
 
     @wraps(column)
     def shown(queue: Queue) -> SafeString:
-        return format_html('<span data-live="{}">{}</span>', place(name, queue), column(queue))
+        label = column.short_description  # type: ignore[attr-defined]
+        return format_html(
+            '<span data-live="{}" data-label="{}">{}</span>', place(name, queue), label, column(queue)
+        )
 
     return shown
 
@@ -53,7 +57,7 @@ def place(column: str, queue: Queue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which queues somebody looks at: one by its name, or a page of those with a text in their names."""
+    """The queues that a page shows: one by its name, or a page of those with a text in their names."""
 
     client: QueueClient
     name: str | None
@@ -64,7 +68,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How some queues stood at one moment, how fast they fill and empty, and what to look after."""
+    """The figures of some queues at one moment, how fast they fill and empty, and the warnings."""
 
     figures: list[QueueFigures]
     rates: dict[str, Rate]
@@ -72,7 +76,7 @@ class Snapshot:
 
 
 def take(client: QueueClient, names: list[str]) -> Snapshot:
-    """Look at these queues now, in a few round trips. Raises ``QueueUnavailable``."""
+    """Read these queues now, in a few round trips. Raises ``QueueUnavailable``."""
     figures = client.queue_figures(names)
     return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
 
@@ -81,11 +85,26 @@ def _read(question: Question) -> Snapshot:
     if question.name is not None:
         return take(question.client, [question.name])
     text = question.text.lower()
-    names = sorted(name for name in question.client.list_queues() if text in name.lower())
+    names = in_order(name for name in question.client.list_queues() if text in name.lower())
     return take(question.client, names[question.start : question.start + question.count])
 
 
 snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """By name, each dead-letter and low-priority queue directly below its queue."""
+    known = frozenset(names)
+    return sorted(known, key=lambda name: family(name, known))
+
+
+def family(name: str, names: Collection[str]) -> tuple[str, ...]:
+    """The queue among ``names`` to which this one belongs, and the suffixes that lead from it to this one."""
+    for suffix in (dead_letter_queue(""), low_priority_queue("")):
+        base = name.removesuffix(suffix)
+        if base != name and base in names:
+            return (*family(base, names), suffix)
+    return (name,)
 
 
 def question(request: HttpRequest, page_size: int) -> Question:
@@ -115,11 +134,15 @@ def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
 
 def rows(site: AdminSite, snapshot: Snapshot) -> list[Queue]:
     """The queues of a snapshot as the columns take them."""
-    return [with_rate(site, as_row(one), snapshot.rates[one.name]) for one in snapshot.figures]
+    found = [with_rate(site, as_row(one), snapshot.rates[one.name]) for one in snapshot.figures]
+    names = {queue.name for queue in found}
+    for queue in found:
+        queue.depth = len(family(queue.name, names)) - 1
+    return found
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can stand in an address: bytes that are no UTF-8 come as lone surrogates."""
+    """Whether a name can be part of an address: bytes that are not UTF-8 come as lone surrogates."""
     return not re.search("[\ud800-\udfff]", name)
 
 
@@ -134,7 +157,7 @@ outflows: SingleFlight[tuple[QueueClient, tuple[str, ...]], dict[str, list[int |
 
 
 def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
-    """What ``metrics.outflow`` has said of these queues in the last seconds. Raises ``QueueUnavailable``."""
+    """The outflow of these queues, at most some seconds old. Raises ``QueueUnavailable``."""
     return outflows.get((client, tuple(names))).value
 
 
@@ -155,7 +178,7 @@ class QueueList(ChangeList):
         """Read one page of queues, and figures for the queues on it only."""
         try:
             client = queueing.get_client()
-            self._take_page(request, sorted(filter(self._is_sought, client.list_queues())))
+            self._take_page(request, in_order(filter(self._is_sought, client.list_queues())))
             snapshot = take(client, self.result_list)
             outflow = outflow_of(client, self.result_list)
         except QueueUnavailable as error:
@@ -186,7 +209,7 @@ class QueueList(ChangeList):
     def url_for_result(self, result: Queue) -> str:
         """The queue's page; no character of a foreign name ends the path or fails.
 
-        Raises ``NoReverseMatch``, which leaves the link out, where the name is no text.
+        Raises ``NoReverseMatch``, which leaves the link out, if the name is not text.
         """
         if not is_text(result.name):
             raise NoReverseMatch

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 import queueing
 from queueing.admin.base import figures_or_trouble
@@ -24,7 +24,7 @@ from queueing.templatetags.queueing_text import duration
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A time that can be looked at, in so many points."""
+    """A period of time, and the number of points in it."""
 
     name: str
     label: str
@@ -33,14 +33,14 @@ class Range:
 
 
 RANGES = (
-    Range("hour", pgettext_lazy("time of a chart", "hour"), 3600, 60),
-    Range("day", pgettext_lazy("time of a chart", "day"), 86_400, 72),
-    Range("week", pgettext_lazy("time of a chart", "week"), 7 * 86_400, 84),
-    Range("month", pgettext_lazy("time of a chart", "month"), 30 * 86_400, 90),
+    Range("hour", gettext_lazy("Last hour"), 3600, 60),
+    Range("day", gettext_lazy("Last day"), 86_400, 72),
+    Range("week", gettext_lazy("Last week"), 7 * 86_400, 84),
+    Range("month", gettext_lazy("Last month"), 30 * 86_400, 90),
 )
-#: Of more queues together nothing is added up: each is read for every look. Workers note no more, either.
+#: The sum of all queues ends at this number: each one is read each time. Workers count no more, either.
 MOST_QUEUES = 100
-#: The points of a chart are a minute or longer: a look this old shows the same.
+#: The points of a chart are a minute or longer: points this old are the same.
 FRESH_SECONDS = 5.0
 PERCENTILES = (50, 95, 99)
 #: Class, label, value of a point.
@@ -56,7 +56,7 @@ BACKLOG: tuple[Line, ...] = (
     (State.DELAYED, State.DELAYED.label, lambda point: point.delayed),
     (State.RUNNING, State.RUNNING.label, lambda point: point.running),
 )
-LATENCY: tuple[Line, ...] = (("latency", gettext_lazy("latency"), lambda point: point.latency_seconds),)
+LATENCY: tuple[Line, ...] = (("latency", gettext_lazy("oldest"), lambda point: point.latency_seconds),)
 
 
 def range_of(name: str | None) -> Range:
@@ -65,11 +65,19 @@ def range_of(name: str | None) -> Range:
 
 
 def charts(points: Sequence[Point]) -> list[Chart]:
-    """All charts of these points. The last point is not over: of a rate nothing is told there."""
+    """All charts of these points. The last point is not over, so it has no rate."""
     times = [datetime.fromtimestamp(point.start, UTC) for point in points]
     flow = (
-        ("sent", _("in"), lambda point: _per_minute(point, point.sent, points[-1])),
-        ("rate-out", _("out"), lambda point: _per_minute(point, point.left, points[-1])),
+        (
+            "sent",
+            pgettext("messages", "in"),
+            lambda point: _per_minute(point, point.sent, points[-1]),
+        ),
+        (
+            "rate-out",
+            pgettext("messages", "out"),
+            lambda point: _per_minute(point, point.left, points[-1]),
+        ),
     )
 
     def chart(title: str, lines: Sequence[Line], measure: object, shape: str) -> Chart:
@@ -77,12 +85,12 @@ def charts(points: Sequence[Point]) -> list[Chart]:
         return Chart(title, times, lines_of, measure, shape)  # type: ignore[arg-type]
 
     return [
-        chart(_("Throughput and failures: what became of deliveries"), OUTCOMES, COUNTS, "bars"),
-        chart(_("Messages in and out a minute, whoever sends and takes"), flow, COUNTS, "lines"),
+        chart(_("Throughput and failures: outcomes of deliveries"), OUTCOMES, COUNTS, "bars"),
+        chart(_("Messages in and out per minute, by all programs"), flow, COUNTS, "lines"),
         chart(_("Run time"), _percentiles(lambda point: point.run), SECONDS, "lines"),
         chart(_("Wait: from due to started"), _percentiles(lambda point: point.wait), SECONDS, "lines"),
         chart(_("Backlog: messages in the queue"), BACKLOG, COUNTS, "area"),
-        chart(_("Latency: age of the oldest ready message"), LATENCY, SECONDS, "area"),
+        chart(_("Age of the oldest ready message"), LATENCY, SECONDS, "area"),
     ]
 
 
@@ -100,7 +108,7 @@ def _per_minute(point: Point, count: int, last: Point) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a page shows; ``queue`` is ``None`` for all."""
+    """The content of a page; ``queue`` is ``None`` for all queues."""
 
     client: QueueClient
     queue: str | None
@@ -109,7 +117,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The points, and how many queues they are of, out of how many."""
+    """The points, the number of queues in them, and the number of all queues."""
 
     points: list[Point]
     queues: int
@@ -125,7 +133,7 @@ def _read(question: Question) -> Past:
 
 
 def _working_queues(client: QueueClient) -> list[str]:
-    """All but those that keep dead letters: what lies there is no work."""
+    """All but those that keep dead letters, which are not work."""
     names = client.list_queues()
     dead = {client.dead_letter_queue(name) for name in names}
     return sorted(name for name in names if name not in dead and not is_dead_letter_queue(name))

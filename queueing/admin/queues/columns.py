@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from queueing.broker.outcomes import State
 from queueing.models import Queue
@@ -22,7 +22,7 @@ ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "mo
 
 
 def _title(name: str) -> str:
-    """Code, else it would get a capital; its words may stand one below the other."""
+    """As code, because Django capitalizes other titles. Its words may be on two lines."""
     words = re.sub("^(total|hidden)", r"\1 ", name).split()
     return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
 
@@ -72,9 +72,9 @@ running = _count(State.RUNNING)
 
 @admin.display(description=gettext_lazy("name"))
 def shown_name(queue: Queue) -> str:
-    """The name, with what cannot be seen in it written out."""
+    """The name, with invisible characters written out. Related queues are indented below their queue."""
     if is_text(queue.name):
-        return format_html("<bdi>{}</bdi>", visible(queue.name))
+        return format_html('<bdi data-depth="{}">{}</bdi>', queue.depth, visible(queue.name))
     why = _("This name is not UTF-8, so it cannot be opened here.")
     return format_html('<bdi>{}</bdi> <span class="quiet">{}</span>', visible(queue.name), why)
 
@@ -82,37 +82,37 @@ def shown_name(queue: Queue) -> str:
 @lively
 @admin.display(description=State.DEAD.label)
 def dead(queue: Queue) -> Any:
-    """How many lie in its dead-letter queue, with the way there."""
+    """The number of its dead letters, with a link to them."""
     if not queue.figures.dead:
         return 0
     return format_html('<a href="{}">{}</a>', queue.dead_url, queue.figures.dead)
 
 
 @lively
-@admin.display(description=gettext_lazy("latency"))
+@admin.display(description=gettext_lazy("oldest"))
 def latency(queue: Queue) -> str:
     """Age of the oldest ready message."""
     return duration(queue.figures.latency_seconds)
 
 
 @lively
-@admin.display(description=gettext_lazy("rate in"))
+@admin.display(description=pgettext_lazy("messages", "in"))
 def rate_in(queue: Queue) -> str:
-    """Messages sent, whoever sends."""
+    """Messages sent, by any program."""
     return _rate(queue.rate.in_per_second)
 
 
 @lively
-@admin.display(description=gettext_lazy("rate out"))
+@admin.display(description=pgettext_lazy("messages", "out"))
 def rate_out(queue: Queue) -> str:
-    """Messages gone, whoever takes."""
+    """Messages that left the queue, by any program."""
     return _rate(queue.rate.out_per_second)
 
 
 @lively
-@admin.display(description=gettext_lazy("failure %"))
+@admin.display(description=gettext_lazy("failures"))
 def failures(queue: Queue) -> str:
-    """Of the runs of the last minutes, the part that failed or crashed."""
+    """The share of failed or crashed runs in the last minutes."""
     ratio = queue.rate.failure_ratio
     if ratio is None:
         return "–"
@@ -123,7 +123,7 @@ def failures(queue: Queue) -> str:
 @lively
 @admin.display(description=gettext_lazy("time to drain"))
 def drain(queue: Queue) -> str:
-    """Until nothing is ready any more, if all goes on like this."""
+    """The time until nothing is ready, at the present rates."""
     rate = queue.rate
     if rate.in_per_second is None:
         return "–"
@@ -132,25 +132,24 @@ def drain(queue: Queue) -> str:
 
 @admin.display(description=gettext_lazy("last hour"))
 def spark(queue: Queue) -> str:
-    """Messages out, minute by minute, with the way to the charts."""
-    curve = sparkline(queue.outflow, _("messages out a minute, last hour"))
+    """Messages out, minute by minute, with a link to the charts."""
+    curve = sparkline(queue.outflow, _("messages out per minute, last hour"))
     return (
         format_html('<a href="{}">{}</a>', queue.charts_url, curve) if curve and queue.charts_url else curve
     )
 
 
 @lively
-@admin.display(description=gettext_lazy("paused"))
-def paused(queue: Queue) -> str:
+@admin.display(description=gettext_lazy("state"))
+def state(queue: Queue) -> str:
     """Whether it gives out messages."""
-    if not queue.figures.paused:
-        return ""
-    return format_html('<span class="queueing-state" data-state="paused">{}</span>', _("paused"))
+    word, label = ("paused", _("paused")) if queue.figures.paused else ("active", _("active"))
+    return format_html('<span class="queueing-state" data-state="{}">{}</span>', word, label)
 
 
 @admin.display(description=gettext_lazy("actions"))
 def actions_of_row(queue: Queue) -> str:
-    """What is done to it most often."""
+    """The most frequent actions on it."""
     return format_html_join(
         " · ",
         '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',
@@ -159,19 +158,17 @@ def actions_of_row(queue: Queue) -> str:
 
 
 #: The figures that a queue's page shows, large, line by line.
-FIGURES = (
-    (ready, delayed, running, dead, latency),
-    (rate_in, rate_out, failures, drain, spark, paused),
-)
+FIGURES = ((state, ready, running, delayed, dead, latency), (rate_in, rate_out, failures, drain, spark))
 LISTED = (
-    *(shown_name, vt, delay, maxsize, totalrecv, totalsent, created, modified, msgs, hiddenmsgs),
-    *(ready, delayed, running, dead, latency, rate_in, rate_out, failures, drain, spark, paused),
+    *(shown_name, state, ready, running, delayed, dead, latency, rate_in, rate_out, failures, spark),
     actions_of_row,
 )
+#: RSMQ's attributes and the time to drain, which the list shows on demand.
+ON_DEMAND = (vt, delay, maxsize, totalrecv, totalsent, created, modified, msgs, hiddenmsgs, drain)
 #: The columns whose figures are kept fresh on open pages.
 LIVE = (
-    *(vt, delay, maxsize, totalrecv, totalsent, msgs, hiddenmsgs, ready, delayed, running, dead, latency),
-    *(rate_in, rate_out, failures, drain, paused),
+    *(state, ready, running, delayed, dead, latency, rate_in, rate_out, failures),
+    *(vt, delay, maxsize, totalrecv, totalsent, msgs, hiddenmsgs, drain),
 )
 
 

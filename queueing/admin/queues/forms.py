@@ -19,13 +19,13 @@ from queueing.templatetags.queueing_text import visible
 EDITABLE = ("vt", "delay", "maxsize")
 REDRIVE = ("max_receive_count", "dead_letter_queue")
 POLICIES = (*REDRIVE, "retention_seconds")
-#: What RSMQ gives a queue that is made without saying more.
+#: RSMQ's attributes of a queue that is created without any.
 DEFAULTS = {"vt": 30, "delay": 0, "maxsize": 65536}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
 def is_actionable(name: str) -> bool:
-    """Whether RSMQ allows the name: with another one, of a foreign program, nothing can be done."""
+    """Whether RSMQ allows the name. Queues with other names, of foreign programs, cannot be changed."""
     try:
         rsmq_values.qname(name)
     except QueueError:
@@ -53,7 +53,7 @@ class AttributesForm(forms.ModelForm):
         label="vt",
         help_text=gettext_lazy(
             "Seconds a received message stays hidden from other receivers, 0 to 9999999. "
-            "A runworker holds its messages by its own LEASE instead."
+            "Workers use their setting LEASE instead."
         ),
     )
     delay = WholeNumberField(
@@ -102,7 +102,7 @@ class NewQueueForm(AttributesForm):
         try:
             return rsmq_values.qname(self.cleaned_data["name"])
         except QueueError:
-            sentence = _("A queue has a name of 1 to 160 letters, digits, - and _, but not QUEUES.")
+            sentence = _("The name of a queue has 1 to 160 letters, digits, - and _, and is not QUEUES.")
             raise forms.ValidationError(sentence) from None
 
     def clean(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class NewQueueForm(AttributesForm):
         return self.cleaned_data
 
     def _post_clean(self) -> None:
-        """The model has no table in which a name could be taken; Redis says so when it is made."""
+        """The model has no table in which a name could be taken. Redis refuses a taken name."""
         if "name" in self.cleaned_data:
             self.instance.name = self.cleaned_data["name"]
 
@@ -120,7 +120,7 @@ class NewQueueForm(AttributesForm):
         try:
             client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})
         except QueueExists:
-            raise QueueExists(_("There is a queue of that name already")) from None
+            raise QueueExists(_("A queue with this name exists")) from None
 
 
 class QueueForm(AttributesForm):
@@ -132,13 +132,13 @@ class QueueForm(AttributesForm):
     """
 
     max_receive_count = WholeNumberField(
-        label=gettext_lazy("Dead after receives"),
+        label=gettext_lazy("Maximum receives"),
         required=False,
         min_value=1,
         max_value=MAX_RECEIVE_COUNT,
         help_text=gettext_lazy(
-            "A message that was received so often, by whatever program, and is due again goes to the dead "
-            "letters, besides those that a runworker sends there. 1 to 1000; empty: never."
+            "A message that is due again after this number of receives, by any program, becomes a dead "
+            "letter. 1 to 1000. Empty: only workers make dead letters."
         ),
     )
     dead_letter_queue = forms.CharField(
@@ -146,7 +146,7 @@ class QueueForm(AttributesForm):
         required=False,
         max_length=160,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text=gettext_lazy("Where they go. Empty: the name of this queue with -dead behind it."),
+        help_text=gettext_lazy("The queue for its dead letters. Empty: the name of this queue and -dead."),
     )
     retention_seconds = WholeNumberField(
         label=gettext_lazy("Retention"),
@@ -154,7 +154,7 @@ class QueueForm(AttributesForm):
         min_value=1,
         max_value=MAX_RETENTION_SECONDS,
         help_text=gettext_lazy(
-            "Seconds after which a message that is ready all the time is dropped, 1 to 9999999. Empty: never."
+            "Seconds after which a ready message that nobody receives is deleted, 1 to 9999999. Empty: never."
         ),
     )
 
@@ -180,23 +180,21 @@ class QueueForm(AttributesForm):
     def _check_redrive(self) -> None:
         dead = self.cleaned_data.get("dead_letter_queue")
         if dead and not self.cleaned_data.get("max_receive_count", True):
-            self.add_error(
-                "max_receive_count", _("A dead-letter queue is for a redrive policy: say a number.")
-            )
+            self.add_error("max_receive_count", _("A dead-letter queue needs a maximum of receives."))
         try:
             name = rsmq_values.qname(dead or dead_letter_queue(self.instance.name))
         except QueueError:
-            sentence = _("A queue has a name of 1 to 160 letters, digits, - and _.")
+            sentence = _("The name of a queue has 1 to 160 letters, digits, - and _.")
             self.add_error("dead_letter_queue", sentence)
         else:
             if name == self.instance.name:
                 self.add_error("dead_letter_queue", _("A queue cannot be its own dead-letter queue."))
 
     def _post_clean(self) -> None:
-        """Nothing of it is the model's."""
+        """The model validates nothing."""
 
     def save_to(self, client: QueueClient) -> None:
-        """Set what was changed. What can be refused comes first, so that nothing is half done."""
+        """Set the changed values. Those that Redis can refuse come first, so that no change is partial."""
         name, values, changed = self.instance.name, self.cleaned_data, set(self.changed_data)
         if changed & set(REDRIVE):
             if values["max_receive_count"]:

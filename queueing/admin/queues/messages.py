@@ -1,4 +1,4 @@
-"""Looking at messages: the first or last of a queue, or one of them in whole. None is received."""
+"""Pages of messages: the first or last of a queue, or one complete message. None is received."""
 
 import json
 from collections.abc import Iterable
@@ -36,14 +36,14 @@ ENDS = ("first", "last")
 
 
 class LookForm(forms.Form):
-    """How many, and from which end. What is asked beyond reason is brought back to it."""
+    """The number of messages, and from which end. A number out of bounds is corrected."""
 
     which = forms.ChoiceField(
         label=gettext_lazy("From"),
-        choices=[("first", gettext_lazy("the head")), ("last", gettext_lazy("the end"))],
+        choices=[("first", gettext_lazy("the head")), ("last", gettext_lazy("the tail"))],
     )
     count = WholeNumberField(
-        label=gettext_lazy("how many"),
+        label=gettext_lazy("Number"),
         min_value=1,
         max_value=SHOWN_AT_MOST,
         widget=forms.NumberInput(attrs={"class": "vSmallNumberField"}),
@@ -59,7 +59,7 @@ def clamped(text: str | None) -> int:
 def message_rows(
     site: AdminSite, queue: str, messages: Iterable[PeekedMessage]
 ) -> list[tuple[PeekedMessage, str]]:
-    """Each message with the address of its page, empty where its id is none of RSMQ's."""
+    """Each message with the address of its page, empty if its id is not valid in RSMQ."""
     return [
         (
             message,
@@ -70,11 +70,11 @@ def message_rows(
 
 
 class Messages(QueueAction):
-    """A page of messages, to look at or to tick."""
+    """A page of messages, to read or to tick."""
 
     name = "messages"
     permission = "view_queue"
-    label = gettext_lazy("peek")
+    label = gettext_lazy("messages")
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -95,22 +95,24 @@ class Messages(QueueAction):
         return self.render("admin/queueing/queue/messages.html", context)
 
     def _tickable(self) -> list[tuple[str, str]]:
-        """What can be done with messages that are ticked: label and address."""
+        """The actions on ticked messages: label and address."""
         buttons = []
         if self.model_admin.may(self.request, "redrive_queue") and (alive := self._alive):
-            label = _("Redrive the selected to %s") % alive
+            label = _("Redrive selected messages to %s") % alive
             buttons.append((label, self.model_admin.action_url("redrive", alive)))
         if self.model_admin.may(self.request, "move_messages"):
-            buttons.append((_("Move the selected …"), self.model_admin.action_url("move", self.queue.name)))
+            buttons.append(
+                (_("Move selected messages …"), self.model_admin.action_url("move", self.queue.name))
+            )
         if self.model_admin.may(self.request, "cancel_job"):
             buttons.append(
-                (_("Cancel the selected …"), self.model_admin.action_url("cancel", self.queue.name))
+                (_("Cancel selected messages …"), self.model_admin.action_url("cancel", self.queue.name))
             )
         return buttons
 
     @cached_property
     def _alive(self) -> str:
-        """The queue whose dead letters these are: the one it is named after, or the one one came from."""
+        """The queue whose dead letters these are: by its name, or by the link that was followed."""
         client = queueing.get_client()
         named = self.request.GET.get("of", "")
         if not named and is_dead_letter_queue(self.queue.name):
@@ -129,13 +131,13 @@ class PayloadFile(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The payload as it lies there now."""
+        """The payload as it is stored now."""
         try:
             found = queueing.get_client().peek_message(self.queue.name, message_id)
         except InvalidFormat:
-            return self.refused(_("This is no id of a message."))
+            return self.refused(_("This is not the id of a message."))
         if found is None:
-            return self.refused(_("The message is not in this queue any more."))
+            return self.refused(_("The message has left this queue."))
         return payload_file(found.body, found.id)
 
 
@@ -148,13 +150,13 @@ class OneMessage(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The message as it lies there now."""
+        """The message as it is stored now."""
         try:
             found = queueing.get_client().peek_message(self.queue.name, message_id, body_bytes=PAGE_BYTES)
         except InvalidFormat:
-            return self.refused(_("This is no id of a message."))
+            return self.refused(_("This is not the id of a message."))
         if found is None:
-            return self.refused(_("The message is not in this queue any more."))
+            return self.refused(_("The message has left this queue."))
         is_whole = len(found.body) <= SHOWN_MAX or len(rsmq_values.encode(found.body)) == found.size_bytes
         context: dict[str, Any] = {
             "message": found,

@@ -39,7 +39,7 @@ def total(choice: Mapping[str, Any], available: int) -> int:
 
 
 def which(work: Work, progress: Slice) -> dict[str, Any]:
-    """The arguments of the client's method that say which messages are left to do."""
+    """The messages that are left to do, as arguments of the client's method."""
     if ids := work.choice.get("ids"):  # few enough to be done in one slice
         return {"ids": ids}
     count = work.choice.get("count")
@@ -55,7 +55,7 @@ def how_many(request: HttpRequest, available: int) -> str:
 
 
 def moved(work: Work, source: str, target: str) -> str:
-    """What was done, as a sentence."""
+    """A sentence about the work that is done."""
     text = ngettext(
         "Moved %(count)d message from %(source)s to %(target)s.",
         "Moved %(count)d messages from %(source)s to %(target)s.",
@@ -65,7 +65,7 @@ def moved(work: Work, source: str, target: str) -> str:
     if missing <= 0:
         return text
     rest = ngettext(
-        "%d of those selected is not ready there.", "%d of those selected are not ready there.", missing
+        "%d selected message is not ready there.", "%d selected messages are not ready there.", missing
     )
     return f"{text} {rest % missing}"
 
@@ -80,7 +80,7 @@ class Move(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only where a message is ready."""
+        """Only if a message is ready."""
         return figures.ready > 0
 
     @property
@@ -88,16 +88,16 @@ class Move(QueueAction):
         return self.figures.ready
 
     def nothing(self) -> str:
-        return _("No message of %s is ready to be moved.") % self.queue.name
+        return _("The queue %s has no ready message to move.") % self.queue.name
 
     def question(self) -> str:
         words = {"messages": how_many(self.request, self.available), "queue": self.queue.name}
-        return _("Move %(messages)s of %(queue)s to another queue?") % words
+        return _("Move %(messages)s from %(queue)s to another queue?") % words
 
     def notes(self) -> list[str]:
         return [
-            _("Ids, bodies, headers and receive counts stay."),
-            _("What is delayed, hidden or running stays where it is."),
+            _("Ids, bodies, headers and receive counts are kept."),
+            _("Delayed, hidden and running messages are not moved."),
         ]
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
@@ -113,7 +113,7 @@ class Move(QueueAction):
         except QueueUnavailable:
             raise
         except QueueNotFound:
-            form.add_error("target", _("There is no queue of that name."))
+            form.add_error("target", _("There is no queue with this name."))
         except QueueError as error:
             form.add_error("target", str(error))
         return self.page(form)
@@ -139,7 +139,7 @@ class Redrive(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only where there are dead letters."""
+        """Only if there are dead letters."""
         return figures.dead > 0
 
     @property
@@ -148,11 +148,11 @@ class Redrive(QueueAction):
 
     @cached_property
     def source(self) -> str:
-        """Where the dead letters are; the figures have just said so."""
+        """The queue of its dead letters, which the figures have just read."""
         return queueing.get_client().dead_letter_queue(self.queue.name)
 
     def nothing(self) -> str:
-        return _("There is no dead letter of %s to move back.") % self.queue.name
+        return _("The queue %s has no dead letters to move back.") % self.queue.name
 
     def question(self) -> str:
         words = {
@@ -160,10 +160,10 @@ class Redrive(QueueAction):
             "source": self.source,
             "queue": self.queue.name,
         }
-        return _("Move %(messages)s of %(source)s back to %(queue)s?") % words
+        return _("Move %(messages)s from %(source)s back to %(queue)s?") % words
 
     def notes(self) -> list[str]:
-        return [_("They have all their attempts again. Ids, bodies, headers and receive counts stay.")]
+        return [_("They get all their attempts again. Ids, bodies, headers and receive counts are kept.")]
 
     def chosen(self) -> Mapping[str, Any]:
         return ticked(self.request)
@@ -179,17 +179,17 @@ class Redrive(QueueAction):
 
 
 class Cancel(QueueAction):
-    """Delete messages that nobody has, and record each as cancelled."""
+    """Delete messages that no receiver holds, and record each as cancelled."""
 
     name = "cancel"
     permission = "cancel_job"
-    label = gettext_lazy("cancel")
+    label = gettext_lazy("cancel messages")
     form_class = CancelForm
     destroys = True
 
     @property
     def ids(self) -> list[str]:
-        """What was ticked, or named in a link."""
+        """The ticked ids, or those in a link."""
         given = self.request.POST if self.request.method == "POST" else self.request.GET
         return list(dict.fromkeys(given.getlist("ids")))
 
@@ -197,7 +197,7 @@ class Cancel(QueueAction):
         return {"ids": self.ids}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """There is nothing to ask where nothing was ticked."""
+        """There is nothing to ask if nothing was ticked."""
         if self.ids:
             return super().page(form, **more)
         self.model_admin.message_user(self.request, _("Select the messages to cancel first."), messages.ERROR)
@@ -212,8 +212,8 @@ class Cancel(QueueAction):
 
     def notes(self) -> list[str]:
         return [
-            _("It is deleted from its queue and recorded as cancelled. This cannot be undone."),
-            _("What a worker or another receiver has is left alone."),
+            _("They are deleted from the queue and recorded as cancelled. This cannot be undone."),
+            _("Messages that a worker or another receiver holds are skipped."),
         ]
 
     def act(self, form: forms.Form) -> HttpResponse:
@@ -224,7 +224,7 @@ class Cancel(QueueAction):
         count = Counter(words)
         done = count.pop(State.CANCELLED, 0)
         rest = [
-            _("%(count)d left alone: %(reason)s.") % {"count": number, "reason": REFUSALS[word]}
+            _("%(count)d skipped: %(reason)s.") % {"count": number, "reason": REFUSALS[word]}
             for word, number in count.items()
         ]
         if not done:

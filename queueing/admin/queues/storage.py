@@ -17,7 +17,7 @@ from .forms import EDITABLE, NewQueueForm, QueueForm, is_actionable
 
 
 def read_queue(name: str) -> Queue | None:
-    """The queue of that name with its figures and policy, ``None`` if there is none.
+    """The queue of that name with its figures and policy, or ``None``.
 
     Raises ``QueueUnavailable``, and ``SpoiltKey`` if one of its keys is of another type.
     """
@@ -46,7 +46,7 @@ def change_message(form: QueueForm | NewQueueForm, *, add: bool) -> str:
 
 
 def log_deletion(request: HttpRequest, queue: Queue) -> None:
-    """With the number of messages that went with it; Django would not name it."""
+    """Log it with the number of deleted messages, which Django does not log."""
     LogEntry.objects.log_actions(
         user_id=request.user.pk,
         queryset=[queue],
@@ -62,4 +62,4 @@ def _said(value: Any) -> str:
 
 def _deleted(queue: Queue) -> str:
     count = queue.figures.attributes.msgs
-    return ngettext("Deleted with its %d message.", "Deleted with its %d messages.", count) % count
+    return ngettext("Deleted with %d message.", "Deleted with %d messages.", count) % count

@@ -6,7 +6,7 @@
 
 (() => {
     const PATIENCE_MS = 5_000; // a request that takes longer is given up
-    // What changes something. What only shows something stays as it is: it says itself what it cannot show.
+    // Controls that change something. Links that only show something keep working.
     const ACTIONS =
         "[data-live] button, [data-action], .object-tools .addlink, .submit-row input, .submit-row .deletelink";
 
@@ -65,7 +65,7 @@
         if (!answer) throw new Error("this is no answer");
         const isAway = "unavailable" in answer.dataset;
         if ("unavailable" in bar.dataset) {
-            // A page that came without its figures has no place for them, and says so already.
+            // A page that came without figures has no place for them, and shows a note already.
             if (!isAway) location.replace(location.pathname + location.search);
             return lose("site");
         }
@@ -78,14 +78,14 @@
         }
         // An element that is moved loses the focus.
         if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
-        // A page that only hears of what is new stays as old as it is.
+        // A page that only announces new jobs keeps its age.
         if (!isAway && !("liveStatic" in bar.dataset)) readAt = performance.now() - Number(answer.dataset.age) * 1000;
         if (state !== "paused") state = isAway ? "lost" : "fresh";
         grey(isAway);
         if ("ended" in answer.dataset) end();
     }
 
-    // Nobody has said why, so the page does: unless it says something already.
+    // The page explains the loss itself, unless it shows an explanation already.
     function lose(what) {
         if (state !== "paused") state = "lost";
         grey(true);
@@ -137,11 +137,11 @@
 
     function updateAttributes(old, fresh) {
         for (const { name } of [...old.attributes]) {
-            // What a reader has opened stays open.
+            // The reader opens and closes details.
             if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
         }
         for (const { name, value } of fresh.attributes) {
-            if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+            if (old.getAttribute(name) !== value && name !== "open") old.setAttribute(name, value);
         }
     }
 

@@ -1,10 +1,10 @@
-/* Goes on by itself where the work is done in steps, and shows how far it has come, until all is done or
-   somebody stops it. Without this file each step is a press of "Continue". */
+/* Continues an action that is done in steps, and shows its progress, until it is finished or stopped.
+   Without this file each step needs a press of "Continue". */
 
 "use strict";
 
 (() => {
-    const PAUSE_MS = 200; // others want something of the server, too
+    const PAUSE_MS = 200; // leaves time for other requests
 
     const form = document.querySelector("[data-steps]");
     const told = form.querySelector("[data-steps-told]");
@@ -23,11 +23,11 @@
         show(false);
     }
 
-    // One that is under way is waited for: what it did is to be seen.
+    // Waits for the running step, so that its result is shown.
     async function step() {
         let page;
         try {
-            // The page at the end says what was done, once: so it is not followed here.
+            // The page at the end shows its message once, so it is not fetched here.
             const response = await fetch(location.href, { method: "POST", body: new FormData(form), redirect: "manual" });
             if (response.type === "opaqueredirect") return leave();
             if (!response.ok) throw new Error(response.statusText);

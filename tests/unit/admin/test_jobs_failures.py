@@ -71,8 +71,8 @@ def test_counting_ends_at_the_newest(monkeypatch: pytest.MonkeyPatch, boss: Clie
     assert (found.counted, found.is_all, found.has_more_groups) == (10, False, True)
     assert [group.count for group in found.groups] == [4, 3]
     html = text_of(boss, PAGE + "?period=hour")
-    assert "these are the newest 10, since" in html
-    assert "Only the 2 most frequent kinds are shown." in html
+    assert "These are the newest 10, since" in html
+    assert "Only the 2 most frequent exceptions are shown." in html
 
 
 def test_it_reads_one_index_and_no_text_but_the_examples(
@@ -116,7 +116,7 @@ def test_hostile_names_and_errors_are_text(boss: Client) -> None:
 
 
 def test_nothing_failed(boss: Client) -> None:
-    assert "Nothing failed in this time." in text_of(boss, PAGE)
+    assert "No attempt failed in this period." in text_of(boss, PAGE)
 
 
 def test_who_may_see_it(staff: Callable[..., Client]) -> None:

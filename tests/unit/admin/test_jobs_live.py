@@ -49,23 +49,23 @@ class TestNews:
         url = asks(html)
         assert told(boss, url) == ""
         job(1)
-        assert told(boss, url) == "1 job was processed since. Reload"
+        assert told(boss, url) == "1 new job was processed. Reload"
         job(2)
-        assert told(boss, url) == "2 jobs were processed since. Reload"
+        assert told(boss, url) == "2 new jobs were processed. Reload"
         assert told(boss, asks(text_of(boss, path))) == ""
 
     def test_an_empty_history_hears_of_its_first_job(self, boss: Client, queue: QueueClient):
         url = asks(text_of(boss, LIST))
         assert told(boss, url) == ""
         job(0)
-        assert told(boss, url).startswith("1 job was")
+        assert told(boss, url).startswith("1 new job was")
 
     def test_many_are_not_counted(self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(changelist, "COUNTED_MAX", 3)
         url = asks(text_of(boss, LIST))
         for number in range(5):
             job(number)
-        assert told(boss, url).startswith("3+ jobs were processed since.")
+        assert told(boss, url).startswith("3+ new jobs were processed.")
 
     @pytest.mark.parametrize("since", ["", "x", "-1", "9" * 500, "1e3", "<script>"])
     def test_any_moment_may_be_asked_about(self, boss: Client, queue: QueueClient, since: str):
@@ -107,7 +107,7 @@ class TestOneJob:
 
         assert "<html" not in fresh
         assert "data-ended" in fresh
-        assert "The message is in no queue any more." in fresh
+        assert "The message has left its queue." in fresh
         assert 'data-state="done"' in fresh
         assert "all/cancel/" not in fresh
         assert "the payload" in fresh

@@ -99,7 +99,7 @@ class TestRunAgain:
         [message] = queue.peek_messages("testqueue")
         assert message.body == "Hello <b>"
         assert message.id != row.message_id
-        assert said(page) == f"It was sent again as {message.id}."
+        assert said(page) == f"The job was sent again as {message.id}."
         assert page.request["PATH_INFO"] == f"{LIST}{row.pk}/change/"
         entry = LogEntry.objects.get()
         assert (entry.object_id, entry.action_flag, entry.user.username) == (str(row.pk), CHANGE, "boss")
@@ -118,7 +118,7 @@ class TestRunAgain:
 
         page = do(boss, "rerun", f"ids={row.pk}")
 
-        assert said(page) == "1 left alone: the history does not have the whole payload as it was sent."
+        assert said(page) == "1 skipped: the history does not have the whole payload."
         assert queue.peek_messages("testqueue") == []
         assert not LogEntry.objects.exists()
         assert url("rerun", f"ids={row.pk}") not in text_of(boss, f"{LIST}{row.pk}/change/")
@@ -162,9 +162,9 @@ class TestRunAgain:
         page = do(boss, "rerun", "")
 
         for text in (
-            "1 left alone: its queue is not there.",
-            "1 left alone: it is longer than its queue allows now.",
-            "1 left alone: the queue refused it.",
+            "1 skipped: the queue does not exist.",
+            "1 skipped: the payload is longer than the queue allows now.",
+            "1 skipped: the queue refused it.",
         ):
             assert text in said(page)
         assert [message.body for message in queue.peek_messages("small")] == ["fits"]
@@ -174,7 +174,7 @@ class TestRedrive:
     def test_a_dead_letter_goes_back_with_its_id(self, boss: Client, queue: QueueClient) -> None:
         [row] = died(queue, "Hello")
         shown = text_of(boss, f"{LIST}{row.pk}/change/")
-        assert "lies among the dead letters in testqueue-dead" in shown
+        assert "is a dead letter in testqueue-dead" in shown
         assert url("redrive", f"ids={row.pk}") in shown
 
         page = do(boss, "redrive", f"ids={row.pk}")
@@ -183,7 +183,7 @@ class TestRedrive:
         assert [message.id for message in queue.peek_messages("testqueue")] == [row.message_id]
         assert queue.peek_messages("testqueue-dead") == []
         assert LogEntry.objects.get().change_message == "Redriven."
-        assert "The message is in its queue now" in page.content.decode()
+        assert "State of the message in its queue" in page.content.decode()
 
     def test_only_what_is_dead_and_lies_there(self, boss: Client, queue: QueueClient) -> None:
         [first, second] = died(queue, "a", "b")
@@ -193,15 +193,15 @@ class TestRedrive:
         page = do(boss, "redrive", "")
 
         assert said(page) == (
-            "1 job was redriven. 1 left alone: it does not lie ready in the dead-letter queue."
-            " 1 left alone: it is not dead."
+            "1 job was redriven. 1 skipped: the message is not ready in the dead-letter queue."
+            " 1 skipped: the job is not dead."
         )
         assert [message.id for message in queue.peek_messages("testqueue")] == [second.message_id]
 
     def test_from_a_dead_letter_queue_of_another_name(self, boss: Client, queue: QueueClient) -> None:
         queue.set_redrive_policy("testqueue", 5, "morgue")
         [row] = died(queue, "a")
-        assert "dead letters in morgue" in text_of(boss, f"{LIST}{row.pk}/change/")
+        assert "dead letter in morgue" in text_of(boss, f"{LIST}{row.pk}/change/")
         do(boss, "redrive", f"ids={row.pk}")
         assert len(queue.peek_messages("testqueue")) == 1
 
@@ -232,7 +232,9 @@ class TestCancel:
 
         page = do(boss, "cancel", "")
 
-        assert said(page) == "1 left alone: it is not in its queue. 1 left alone: a worker holds it."
+        assert (
+            said(page) == "1 skipped: the message is not in its queue. 1 skipped: a worker holds the message."
+        )
         assert len(queue.peek_messages("testqueue")) == 1
 
 
@@ -298,8 +300,7 @@ class TestMany:
         ]
         assert LogEntry.objects.count() == 9
         assert said(boss.get(LIST)) == (
-            "9 jobs were sent again."
-            " 1 left alone: the history does not have the whole payload as it was sent."
+            "9 jobs were sent again. 1 skipped: the history does not have the whole payload."
         )
 
     def test_what_finishes_after_the_question_is_not_part_of_it(self, boss: Client, redis_away: None) -> None:
@@ -341,7 +342,7 @@ class TestMany:
         job(30, error="boom", finished_at=NOON - timedelta(days=1))
         page = text_of(boss, url("forget", "q=boom"))
         assert "Delete an unknown number of jobs from the history?" in page
-        assert "Nothing was found there." in page
+        assert "No job was found so far." in page
         monkeypatch.setattr(search, "BUDGET_SECONDS", -1)
         answer = boss.post(url("forget"), {"work": signed(boss.get(url("forget", "q=boom")))})
         assert "0 found and done" in answer.content.decode()
@@ -365,7 +366,7 @@ class TestMany:
         monkeypatch.setattr(queue, "send_messages", flaky)
         page = boss.post(url("rerun"), {"work": signed(boss.get(url("rerun")))})
         text = page.content.decode()
-        assert "Redis does not answer, so it stopped here" in text
+        assert "Redis does not answer, so the action stopped here" in text
         assert "2 of 6 done" in text
         assert "data-halted" in text
 
@@ -420,7 +421,7 @@ class TestMany:
 
         html = page.content.decode()
         assert page.status_code == 400
-        assert f"Nothing is asked, because this cannot be read in the address: {named}. Choose" in html
+        assert f"These parts of the address are not understood: {named}. Choose" in html
         assert 'name="work"' not in html
 
     @pytest.mark.parametrize(
@@ -562,11 +563,11 @@ class TestWhereItIsNow:
     def test_one_that_is_done_is_nowhere_and_can_run_again(self, boss: Client, queue: QueueClient) -> None:
         row = job()
         html = text_of(boss, f"{LIST}{row.pk}/change/")
-        assert "The message is in no queue any more." in html
+        assert "The message has left its queue." in html
         assert [verb for verb in VERBS if f"/all/{verb}/" in html] == ["rerun", "forget"]
 
     def test_a_queue_with_a_name_that_no_key_can_have(self, boss: Client, queue: QueueClient) -> None:
-        assert "in no queue any more" in text_of(boss, f"{LIST}{job(queue='a b <x>').pk}/change/")
+        assert "has left its queue" in text_of(boss, f"{LIST}{job(queue='a b <x>').pk}/change/")
 
 
 def test_redis_away_does_not_keep_the_page_waiting(boss: Client) -> None:

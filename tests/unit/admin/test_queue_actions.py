@@ -80,7 +80,7 @@ class TestCreate:
 
     def test_one_that_is_there_already_is_left_alone(self, boss: Client, queue: QueueClient):
         html = text(boss.post(LIST + "add/", {**self.form, "name": "work"}, follow=True))
-        assert "There is a queue of that name already." in html
+        assert "A queue with this name exists." in html
         assert queue.get_queue_attributes("work").vt == 30
         assert logged() == []
 
@@ -92,7 +92,7 @@ class TestDelete:
         html = text(boss.post(WORK + "delete/", {"post": "yes"}, follow=True))
         assert "was deleted successfully" in html
         assert queue.list_queues() == []
-        assert logged() == ["Deleted with its 2 messages."]
+        assert logged() == ["Deleted with 2 messages."]
 
     def test_one_that_is_gone_meanwhile(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
@@ -162,11 +162,11 @@ class TestPolicies:
 
 class TestPause:
     def test_it_pauses_and_resumes(self, press: Callable[..., str], queue: QueueClient):
-        assert "Paused work: it takes messages and gives none out." in press("pause")
+        assert "Paused work: it accepts messages and gives none out." in press("pause")
         assert queue.get_queue_policy("work").paused
         assert "Resumed work." in press("resume")
         assert not queue.get_queue_policy("work").paused
-        assert logged() == ["Paused work: it takes messages and gives none out.", "Resumed work."]
+        assert logged() == ["Paused work: it accepts messages and gives none out.", "Resumed work."]
 
     def test_list_and_page_say_so(self, boss: Client, queue: QueueClient):
         queue.pause_queue("work")
@@ -271,8 +271,8 @@ class TestLongWork:
             queue.send_messages(name, ["x"] * 300)
         work = {"work": self.signed(press("purge"))}
         for browser, path in ((boss, "other/purge/"), (staff("view_queue", "purge_queue"), "work/purge/")):
-            assert "too old to go on" in text(browser.post(LIST + path, work, follow=True))
-        assert "too old to go on" in text(boss.post(WORK + "purge/", {"work": "forged"}, follow=True))
+            assert "too old to continue" in text(browser.post(LIST + path, work, follow=True))
+        assert "too old to continue" in text(boss.post(WORK + "purge/", {"work": "forged"}, follow=True))
         assert [queue.get_queue_attributes(name).msgs for name in ("work", "other")] == [100, 300]
 
     def test_what_breaks_off_is_logged_with_what_was_done(
@@ -289,8 +289,8 @@ class TestLongWork:
             return run(call)
 
         monkeypatch.setattr(queue.session, "call", runs)
-        assert "Then it broke off: Queue not found." in press("purge")
-        assert logged() == ["Deleted 200 messages of work. Then it broke off: Queue not found."]
+        assert "Then an error stopped it: Queue not found." in press("purge")
+        assert logged() == ["Deleted 200 messages of work. Then an error stopped it: Queue not found."]
 
 
 class TestRedrive:
@@ -300,7 +300,7 @@ class TestRedrive:
         return queue.send_messages("work-dead", ["a", "b", "c"])
 
     def test_all_come_back(self, boss: Client, press: Callable[..., str], queue: QueueClient, ids: list[str]):
-        assert "Move 3 messages of work-dead back to work?" in text(boss.get(WORK + "redrive/"))
+        assert "Move 3 messages from work-dead back to work?" in text(boss.get(WORK + "redrive/"))
         assert "Moved 3 messages from work-dead to work." in press("redrive")
         assert bodies(queue, "work") == ["a", "b", "c"]
         assert logged() == ["Moved 3 messages from work-dead to work."]
@@ -316,7 +316,7 @@ class TestRedrive:
         assert f'value="{ids[1]}"' in page
         assert f'formaction="{WORK}redrive/"' in page
         asked = text(boss.post(WORK + "redrive/", {"ids": [ids[1], ids[2]]}))
-        assert "Move 2 selected messages of work-dead back to work?" in asked
+        assert "Move 2 selected messages from work-dead back to work?" in asked
         assert asked.count('type="hidden" name="ids"') == 2
         assert 'name="count"' not in asked
         assert bodies(queue, "work") == []
@@ -327,14 +327,14 @@ class TestRedrive:
         self, press: Callable[..., str], queue: QueueClient, ids: list[str]
     ):
         queue.delete_message("work-dead", ids[0])
-        assert "Moved 1 message from work-dead to work. 1 of those selected is not ready there." in press(
+        assert "Moved 1 message from work-dead to work. 1 selected message is not ready there." in press(
             "redrive", ids=ids[:2]
         )
 
     @pytest.mark.parametrize("id", ["x", "<script>", "a" * 33, "' OR 1"])
     def test_what_is_no_id_is_refused(self, boss: Client, queue: QueueClient, ids: list[str], id: str):
         html = text(boss.post(WORK + "redrive/", {"confirmed": 1, "ids": [id]}))
-        assert "One of the selected messages has no id" in html
+        assert "The id of a selected message is not valid" in html
         assert bodies(queue, "work") == []
 
     def test_another_dead_letter_queue_is_found_by_the_policy(
@@ -363,7 +363,7 @@ class TestMove:
     ):
         queue.send_message("work", "later", delay=60)
         asked = text(boss.get(WORK + "move/"))
-        assert "Move 3 messages of work to another queue?" in asked
+        assert "Move 3 messages from work to another queue?" in asked
         assert '<option value="other">' in asked
         assert "Moved 3 messages from work to other." in press("move", target="other")
         assert bodies(queue, "other") == ["a", "b", "c"]
@@ -387,9 +387,9 @@ class TestMove:
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [
-        ("redrive", "There is no dead letter of work to move back."),
-        ("move", "No message of work is ready to be moved."),
-        ("purge", "There is no message of work to delete: what is running is kept."),
+        ("redrive", "The queue work has no dead letters to move back."),
+        ("move", "The queue work has no ready message to move."),
+        ("purge", "The queue work has no message to delete. Running messages are kept."),
     ],
 )
 class TestNothingToDo:
@@ -431,7 +431,7 @@ class TestNoSuchQueue:
 
         queue.redis.hset(f"rsmq:{name}:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
         html = text(boss.get(f"{LIST}{quote(name)}/{action}/", follow=True))
-        assert "RSMQ allows no such name" in html
+        assert "RSMQ does not allow this name" in html
         assert not re.search("<script>alert|\u202e|\0", html)
         page = boss.get(f"{LIST}{quote(name)}/change/")
         assert not re.search(rf"/{action}/|name=\"_save\"|deletelink", text(page))
@@ -445,7 +445,7 @@ def test_without_redis_each_page_says_so_and_does_nothing(boss: Client, action: 
     assert "secret" not in html
     if action != "messages":
         html = text(boss.post(f"{WORK}{action}/", {"confirmed": 1, "post": "yes"}))
-        assert "Whether your change was taken" in html
+        assert "It is not known whether your change was saved" in html
     assert logged() == []
 
 

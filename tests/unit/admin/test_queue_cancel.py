@@ -72,11 +72,11 @@ def test_what_somebody_has_is_left_alone_and_told(boss: Client, queue: QueueClie
     )
     queue.receive_message("work")
     assert f"{CANCEL}?ids=" not in boss.get(f"{WORK}messages/{held}/").content.decode()
-    assert confirmed(boss, held) == "Nothing was cancelled. 1 left alone: a worker holds it."
+    assert confirmed(boss, held) == "Nothing was cancelled. 1 skipped: a worker holds the message."
     assert not LogEntry.objects.exists()
     assert confirmed(boss, held, hidden, free, "0" * 32) == (
-        "Cancelled 1 message of work. 1 left alone: a worker holds it. "
-        "1 left alone: another receiver has it. 1 left alone: it is not in its queue."
+        "Cancelled 1 message of work. 1 skipped: a worker holds the message. "
+        "1 skipped: another receiver holds the message. 1 skipped: the message is not in its queue."
     )
     assert set(waiting(queue)) == {held, hidden}
 
@@ -91,5 +91,5 @@ def test_without_a_tick_one_is_sent_back_to_tick(boss: Client, queue: QueueClien
 def test_an_id_that_is_none_cancels_nothing(boss: Client, queue: QueueClient):
     id = queue.send_message("work", "x")
     page = boss.post(CANCEL, {"ids": [id, "<script>"], "confirmed": 1}).content.decode()
-    assert "One of the selected messages has no id of RSMQ&#x27;s form." in page
+    assert "The id of a selected message is not valid in RSMQ." in page
     assert waiting(queue) == [id]

@@ -88,7 +88,7 @@ class TestMessages:
         html = text(boss, "messages/")
         assert shown_bodies(html) == ["x" * 199 + "…"] * 2 + ["short"]
         assert html.count("3.8\xa0MB") == 3
-        assert html.count("too long for a list") == 1
+        assert html.count("too long for the list") == 1
 
     @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
     def test_what_they_hold_is_text(self, boss: Client, queue: QueueClient, body: str):
@@ -145,7 +145,7 @@ class TestOneMessage:
     def test_there_is_no_file_of_what_is_not_there(self, boss: Client, queue: QueueClient, id: str):
         answer = boss.get(f"{WORK}messages/{id}/payload/", follow=True)
         assert not answer.streaming
-        assert re.search("This is no id of a message|not in this queue any more", answer.content.decode())
+        assert re.search("This is not the id of a message|has left this queue", answer.content.decode())
 
     def test_a_huge_one_is_shown_in_part_and_says_so(self, boss: Client, queue: QueueClient):
         id = queue.send_message("work", "漢" * 3_000_000)

@@ -64,7 +64,7 @@ class TestPage:
 
         html = text_of(boss)
 
-        for text in (NAME, "0 3 * * *", "Europe/Berlin", "/queue/testqueue/change/", "made up for once"):
+        for text in (NAME, "0 3 * * *", "Europe/Berlin", "/queue/testqueue/change/", "sent once"):
             assert text in html, text
         assert ">on time</span>" in html
         assert '<span class="quiet">in ' in html
@@ -234,5 +234,5 @@ class TestRedisAway:
     def test_a_verb_says_that_nobody_knows(self, boss: Client, verb: str) -> None:
         html = boss.post(f"{PAGE}{verb}/", {"name": NAME}, follow=True).content.decode()
 
-        assert "look at it again before you repeat this" in html
+        assert "Check the state before you repeat this action" in html
         assert not LogEntry.objects.exists()

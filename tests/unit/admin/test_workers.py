@@ -65,7 +65,7 @@ class TestPage:
             assert text in html, text
         assert f"/admin/queueing/queue/testqueue/messages/{id}/" in html
         assert 'data-state="busy"' in html
-        assert "1 worker lives," in html
+        assert "1 worker is alive." in html
 
     def test_how_far_a_running_job_is(self, boss: Client, queue: QueueClient) -> None:
         id = queue.send_message("testqueue", "text")
@@ -78,7 +78,7 @@ class TestPage:
         assert '<progress max="1" value="0.2500"' in html
         assert "page 1 of 4" in html
 
-    @pytest.mark.parametrize(("seconds", "word"), [(5, "idle"), (30, "not heard of"), (120, "dead")])
+    @pytest.mark.parametrize(("seconds", "word"), [(5, "idle"), (30, "silent"), (120, "dead")])
     def test_one_that_is_not_heard_of_is_marked_and_stays(
         self, boss: Client, queue: QueueClient, seconds: int, word: str
     ) -> None:
@@ -135,8 +135,8 @@ class TestQuiet:
 
         html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
 
-        assert "Told w1 to be quiet" in html
-        assert "quiet from its next heartbeat on" in html
+        assert "The worker w1 becomes quiet" in html
+        assert "quiet from the next heartbeat" in html
         assert "/worker/resume/" in html
         [worker] = read_workers(queue.session)
         assert worker.is_quiet_wanted
@@ -150,7 +150,7 @@ class TestQuiet:
 
         html = boss.post(PAGE + "resume/", {"name": "w1"}, follow=True).content.decode()
 
-        assert "Told w1 to take messages again." in html
+        assert "The worker w1 resumes: it claims messages again." in html
         assert not read_workers(queue.session)[0].is_quiet_wanted
 
     @pytest.mark.parametrize("name", ["gone", "", "nul\0", "new\nline", "x" * 5000])
@@ -180,7 +180,7 @@ class TestQuiet:
 
 class TestOutbox:
     def test_an_empty_one(self, boss: Client, queue: QueueClient) -> None:
-        assert "all outcomes are recorded" in text_of(boss)
+        assert "All outcomes are in the history" in text_of(boss)
 
     def test_how_much_waits_and_since_when(self, boss: Client, queue: QueueClient) -> None:
         queue.redis.xadd("rsmq::outbox", {"count": 1}, id=f"{queue.now_ms() - 120_000}-0")
@@ -188,7 +188,7 @@ class TestOutbox:
 
         html = text_of(boss)
 
-        assert "1 batch of outcomes waits to be recorded, 4.0\xa0KB of 7.6\xa0MB, for 2 min" in html
+        assert "1 batch of outcomes waits for the recorder: 4.0\xa0KB of 7.6\xa0MB, for 2 min" in html
         assert "acknowledge/" not in html
 
     def test_the_lost_are_warned_of_until_somebody_takes_note(self, boss: Client, queue: QueueClient) -> None:
@@ -200,10 +200,10 @@ class TestOutbox:
 
         said = boss.post(PAGE + "acknowledge/", {"name": "3"}, follow=True).content.decode()
 
-        assert "Took note of 3 lost outcomes." in said
+        assert "Acknowledged 3 lost outcomes." in said
         assert "2 outcomes are missing in the history." in said
         [entry] = LogEntry.objects.all()
-        assert (entry.object_repr, entry.change_message) == ("outbox", "Took note of 3 lost outcomes.")
+        assert (entry.object_repr, entry.change_message) == ("outbox", "Acknowledged 3 lost outcomes.")
 
     @pytest.mark.parametrize("name", ["", "0", "-1", "1.5", "w1", "9" * 30, "²"])
     def test_nothing_is_noted_of_what_was_not_lost(self, boss: Client, queue: QueueClient, name: str) -> None:
@@ -320,5 +320,5 @@ class TestRedisAway:
     def test_a_verb_says_that_nobody_knows(self, boss: Client) -> None:
         html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
 
-        assert "look at it again before you repeat this" in html
+        assert "Check the state before you repeat this action" in html
         assert not LogEntry.objects.exists()

@@ -1,0 +1,64 @@
+"""The call of a job as code: ``send_webhook("https://…")``. The list and the heading of a job show it.
+
+It is made of the beginning of the payload, so a list of jobs never reads whole payloads.
+"""
+
+import json
+import re
+from typing import Any
+
+from queueing.broker import task_body
+from queueing.models import Job
+from queueing.text.humanize import visible
+from queueing.text.redaction import redacted
+
+#: Characters of a payload from which a call is made.
+READ_CHARACTERS = 1_000
+#: Characters of a call in a list, of one in a heading, and of one argument.
+LISTED_CHARACTERS, HEADING_CHARACTERS, ARGUMENT_CHARACTERS = 100, 160, 60
+#: The arguments of a body that was cut, without the name before them.
+_CUT_ARGUMENTS = re.compile(r'"args"\s*:\s*\[(.*)', re.DOTALL)
+
+
+def call(job: Job, characters: int) -> str:
+    """The call of ``job`` in at most ``characters``, without secrets. It needs ``job.body_start``.
+
+    A message that is not a task is the argument of its handler. A job without both is its message id.
+    """
+    start = job.body_start[:READ_CHARACTERS]
+    text = redacted(start)
+    if start.startswith(task_body.BEGINNING):
+        name = task_body.name_in(start) or job.handler
+        arguments = _task_arguments(text)
+    else:
+        name, arguments = job.handler, _message_argument(text) if start or job.body_is_whole else "…"
+    short = name.rpartition(".")[2]
+    if not short:
+        return visible(_cut(arguments, characters)) or visible(job.message_id)
+    return visible(f"{short}({_cut(arguments, max(1, characters - len(short) - 2))})")
+
+
+def _task_arguments(text: str) -> str:
+    try:
+        body = json.loads(text)
+        positional, named = body.get("args") or [], body.get("kwargs") or {}
+        shown = [_argument(value) for value in positional]
+        return ", ".join(shown + [f"{name}={_argument(value)}" for name, value in named.items()])
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        found = _CUT_ARGUMENTS.search(text)
+        return f"{found[1].strip()}…" if found else "…"
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(_cut(value, ARGUMENT_CHARACTERS), ensure_ascii=False)
+    return _cut(json.dumps(value, ensure_ascii=False), ARGUMENT_CHARACTERS)
+
+
+def _message_argument(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if one_line[:1] in ("{", "[", '"', "") else f'"{one_line}"'
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
