@@ -48,7 +48,7 @@ class Run(RowAction):
 
     name = "run"
     permission = "run_schedule"
-    label = gettext_lazy("Run now")
+    label = gettext_lazy("Run")
 
     def act(self, client: QueueClient, name: str) -> str | None:
         schedule = _code().get(name)

@@ -69,7 +69,7 @@ class Acknowledge(RowAction):
 
     name = "acknowledge"
     permission = "acknowledge_lost"
-    label = gettext_lazy("Acknowledge")
+    label = gettext_lazy("Take note")
 
     @classmethod
     def title_of(cls, name: str) -> str:
@@ -82,7 +82,7 @@ class Acknowledge(RowAction):
             if name.isascii() and name.isdigit() and len(name) < 16
             else 0
         )
-        said = ngettext("Acknowledged %d lost outcome.", "Acknowledged %d lost outcomes.", count)
+        said = ngettext("Took note of %d lost outcome.", "Took note of %d lost outcomes.", count)
         return said % count if count else None
 
 

@@ -74,7 +74,7 @@ class Messages(QueueAction):
 
     name = "messages"
     permission = "view_queue"
-    label = gettext_lazy("messages")
+    label = gettext_lazy("peek")
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest) -> HttpResponse:

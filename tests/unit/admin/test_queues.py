@@ -13,9 +13,9 @@ from tests.support.clock import Clock
 LIST = "/admin/queueing/queue/"
 PAGE = LIST + "testqueue/change/"
 ATTRIBUTES = ["vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs"]
-FIGURES = ["ready", "delayed", "running", "dead", "latency"]
+FIGURES = ["ready", "running", "delayed", "dead", "oldest"]
 #: The first words of the columns that follow.
-RATES = ["rate", "rate", "failure", "time", "last", "paused", "actions"]
+RATES = ["in", "out", "failures", "last", "actions"]
 
 
 def text_of(browser: Client, path: str) -> str:
@@ -31,20 +31,30 @@ def posted(**changes: object) -> dict[str, object]:
 
 
 class TestList:
-    def test_it_has_the_nine_attributes_by_name_then_the_figures(
+    def test_it_has_the_figures_and_on_demand_the_nine_attributes(
         self, boss: Client, queue: QueueClient
     ) -> None:
-        head = text_of(boss, LIST).replace("<wbr>", "").partition("<thead>")[2].partition("</thead>")[0]
+        def titles(path: str) -> list[str]:
+            head = text_of(boss, path).replace("<wbr>", "").partition("<thead>")[2].partition("</thead>")[0]
+            return [name.lower() for name in re.findall(r"<span>(?:<code>)?(\w+)", head)]
 
-        assert re.findall(r"<code>(\w+)</code>", head) == ATTRIBUTES
-        names = [name.lower() for name in re.findall(r"<span>(?:<code>)?(\w+)", head)]
-        assert names == ["name", *ATTRIBUTES, *FIGURES, *RATES]
+        assert titles(LIST) == ["name", "state", *FIGURES, *RATES]
+        assert titles(LIST + "?attributes=1") == [*titles(LIST), *ATTRIBUTES, "time"]
+
+    def test_related_queues_are_below_their_queue(self, boss: Client, queue: QueueClient) -> None:
+        for name in ("mail-a", "mail", "mail-low-dead", "mail-low", "mail-dead", "lost-dead"):
+            queue.create_queue(name)
+
+        names = re.findall(r'<bdi data-depth="(\d)">([\w-]+)</bdi>', text_of(boss, LIST))
+
+        family = [("0", "mail"), ("1", "mail-dead"), ("1", "mail-low"), ("2", "mail-low-dead")]
+        assert names == [("0", "lost-dead"), *family, ("0", "mail-a"), ("0", "testqueue")]
 
     def test_every_queue_is_in_it_with_its_figures(self, boss: Client, queue: QueueClient) -> None:
         queue.create_queue("other", vt=7, delay=8, maxsize=2048)
         queue.send_messages("other", ["a", "b", "c"], delay=0)
 
-        html = text_of(boss, LIST)
+        html = text_of(boss, LIST + "?attributes=1")
 
         [row] = [row for row in html.split("<tr>") if ">other<" in row]
         cells = re.findall(r'class="field-(\w+)"><span data-live="[^"]*"[^>]*>([^<]*)', row)
@@ -271,7 +281,7 @@ class TestHostileContent:
         }
         queue.redis.hset("rsmq:testqueue:Q", mapping=odd)
 
-        assert "65565" in text_of(boss, LIST)
+        assert "65565" in text_of(boss, LIST + "?attributes=1")
         assert "99999999999999" in text_of(boss, PAGE)
 
     def test_messages_are_text(self, boss: Client, queue: QueueClient) -> None:

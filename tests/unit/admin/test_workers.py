@@ -200,10 +200,10 @@ class TestOutbox:
 
         said = boss.post(PAGE + "acknowledge/", {"name": "3"}, follow=True).content.decode()
 
-        assert "Acknowledged 3 lost outcomes." in said
+        assert "Took note of 3 lost outcomes." in said
         assert "2 outcomes are missing in the history." in said
         [entry] = LogEntry.objects.all()
-        assert (entry.object_repr, entry.change_message) == ("outbox", "Acknowledged 3 lost outcomes.")
+        assert (entry.object_repr, entry.change_message) == ("outbox", "Took note of 3 lost outcomes.")
 
     @pytest.mark.parametrize("name", ["", "0", "-1", "1.5", "w1", "9" * 30, "²"])
     def test_nothing_is_noted_of_what_was_not_lost(self, boss: Client, queue: QueueClient, name: str) -> None:
