@@ -16,7 +16,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
-from django.utils.html import format_html
+from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
 
 import queueing
@@ -42,7 +42,7 @@ def lively(column: Column) -> Column:
 
     @wraps(column)
     def shown(queue: Queue) -> SafeString:
-        label = column.short_description  # type: ignore[attr-defined]
+        label = strip_tags(str(column.short_description))  # type: ignore[attr-defined]
         return format_html(
             '<span data-live="{}" data-label="{}">{}</span>', place(name, queue), label, column(queue)
         )
@@ -77,7 +77,8 @@ class Snapshot:
 
 def take(client: QueueClient, names: list[str]) -> Snapshot:
     """Read these queues now, in a few round trips. Raises ``QueueUnavailable``."""
-    figures = client.queue_figures(names)
+    found = {queue.name: queue for queue in client.queue_figures(names)}
+    figures = [found[name] for name in names if name in found]
     return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
 
 
