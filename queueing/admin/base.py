@@ -27,8 +27,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
 
+import queueing
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 from queueing.models import Queue
+from queueing.monitoring import alerts
 from queueing.resilience import bounded_view, database_guard
 
 logger = logging.getLogger("queueing")
@@ -90,6 +92,20 @@ def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return read()
     except QueueUnavailable as error:
         return {"unavailable": True, "trouble": trouble_of(error)}
+
+
+def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
+    """The warnings for this person, those of queues only for people who may see queues.
+
+    Empty while Redis is away, because a page must not fail for its warnings.
+    """
+    try:
+        found = alerts.current(queueing.get_client())
+    except QueueError:
+        return []
+    if request.user.has_perm("queueing.view_queue") or request.user.has_perm("queueing.change_queue"):
+        return found
+    return [alert for alert in found if alert.kind != "unattended"]
 
 
 class ConsoleAdmin(admin.ModelAdmin):

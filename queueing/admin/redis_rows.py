@@ -17,8 +17,7 @@ from queueing.exceptions import QueueError
 from queueing.monitoring import alerts
 from queueing.resilience.single_flight import Reading, SingleFlight
 
-from .base import Action, ConsoleAdmin, address, figures_or_trouble, trouble_of
-from .overview import console_alerts
+from .base import Action, ConsoleAdmin, address, console_alerts, figures_or_trouble, trouble_of
 
 
 def is_plain(name: str) -> bool:

@@ -16,9 +16,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queueing.admin.base import ConsoleAdmin, address, queue_url
+from queueing.admin.base import ConsoleAdmin, address, console_alerts, queue_url
 from queueing.admin.downloads import payload_file
-from queueing.admin.overview import console_alerts
 from queueing.broker.outcomes import State
 from queueing.models import Job
 from queueing.templatetags.queueing_text import SHOWN_MAX
@@ -38,11 +37,10 @@ from .changelist import (
 )
 from .columns import ERROR_SHOWN
 from .criteria import IDS_MAX, Criteria
-from .current_state import is_there, now
+from .detail import ATTEMPTS_SHOWN, events, is_there, now
 from .export import export
 from .failures import LABELS, failures
 from .job_action import JobAction
-from .timeline import ATTEMPTS_SHOWN, events
 
 #: The columns of which a page shows the beginning.
 LONG_TEXTS = ("body", "error", "result")

@@ -19,7 +19,7 @@ from queueing.exceptions import MessageTooLong, QueueError, QueueFull
 from queueing.messages import QueueFigures
 from queueing.models import Queue
 
-from .action_forms import SendForm
+from .action_forms import SELECTED_MAX, SendForm
 from .forms import is_actionable
 
 
@@ -65,8 +65,8 @@ class QueueAction(Action):
         raise NotImplementedError
 
     def chosen(self) -> Mapping[str, Any]:
-        """The choice of an unconfirmed request, as initial values of the form."""
-        return {}
+        """The initial values of the form: the messages that were ticked on the page of messages."""
+        return {"ids": self.request.POST.getlist("ids")[: SELECTED_MAX + 1]}
 
     # --- the way of every request ---------------------------------------------------------------
 

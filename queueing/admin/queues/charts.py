@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 import queueing
-from queueing.admin.base import figures_or_trouble
-from queueing.admin.overview import console_alerts
+from queueing.admin.base import console_alerts, figures_or_trouble
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.broker.timings import Histogram

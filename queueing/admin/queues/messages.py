@@ -122,6 +122,15 @@ class Messages(QueueAction):
         return named if client.dead_letter_queue(named) == self.queue.name else ""
 
 
+def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedMessage | str:
+    """The message, or a sentence if it cannot be shown."""
+    try:
+        found = queueing.get_client().peek_message(queue, message_id, body_bytes=body_bytes)
+    except InvalidFormat:
+        return _("This is not the id of a message.")
+    return found or _("The message has left this queue.")
+
+
 class PayloadFile(QueueAction):
     """The whole payload of one message as a file."""
 
@@ -132,13 +141,8 @@ class PayloadFile(QueueAction):
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
         """The payload as it is stored now."""
-        try:
-            found = queueing.get_client().peek_message(self.queue.name, message_id)
-        except InvalidFormat:
-            return self.refused(_("This is not the id of a message."))
-        if found is None:
-            return self.refused(_("The message has left this queue."))
-        return payload_file(found.body, found.id)
+        found = _peek(self.queue.name, message_id)
+        return self.refused(found) if isinstance(found, str) else payload_file(found.body, found.id)
 
 
 class OneMessage(QueueAction):
@@ -151,12 +155,9 @@ class OneMessage(QueueAction):
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
         """The message as it is stored now."""
-        try:
-            found = queueing.get_client().peek_message(self.queue.name, message_id, body_bytes=PAGE_BYTES)
-        except InvalidFormat:
-            return self.refused(_("This is not the id of a message."))
-        if found is None:
-            return self.refused(_("The message has left this queue."))
+        found = _peek(self.queue.name, message_id, body_bytes=PAGE_BYTES)
+        if isinstance(found, str):
+            return self.refused(found)
         is_whole = len(found.body) <= SHOWN_MAX or len(rsmq_values.encode(found.body)) == found.size_bytes
         context: dict[str, Any] = {
             "message": found,

@@ -18,17 +18,12 @@ from queueing.broker.outcomes import State
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import QueueFigures
 
-from .action_forms import SELECTED_MAX, CancelForm, MoveForm, SelectionForm
+from .action_forms import CancelForm, MoveForm, SelectionForm
 from .actions import QueueAction
 from .forms import is_actionable
 
 #: Names that are suggested; any other can be typed.
 SUGGESTED_MAX = 500
-
-
-def ticked(request: HttpRequest) -> dict[str, list[str]]:
-    """The messages that were ticked on the page of messages."""
-    return {"ids": request.POST.getlist("ids")[: SELECTED_MAX + 1]}
 
 
 def total(choice: Mapping[str, Any], available: int) -> int:
@@ -118,9 +113,6 @@ class Move(QueueAction):
             form.add_error("target", str(error))
         return self.page(form)
 
-    def chosen(self) -> Mapping[str, Any]:
-        return ticked(self.request)
-
     def do(self, work: Work, progress: Slice) -> int:
         target = work.choice["target"]
         return queueing.get_client().move_messages(self.queue.name, target, **which(work, progress))
@@ -164,9 +156,6 @@ class Redrive(QueueAction):
 
     def notes(self) -> list[str]:
         return [_("They get all their attempts again. Ids, bodies, headers and receive counts are kept.")]
-
-    def chosen(self) -> Mapping[str, Any]:
-        return ticked(self.request)
 
     def act(self, form: forms.Form) -> HttpResponse:
         return self.start(total(form.cleaned_data, self.available), form.cleaned_data)

@@ -1,7 +1,11 @@
-"""The place of a job's message now, which the history does not know, and the actions possible there."""
+"""The page of a job: its timeline from the history, where its message is now, and what can be done to it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+
+from django.db.models.functions import Left
 
 import queueing
 from queueing.admin.base import trouble_of
@@ -9,8 +13,12 @@ from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import PeekedMessage
-from queueing.models import Job
+from queueing.models import Attempt, Job
 
+#: Attempts that a job's page shows, the newest ones, and characters of the error and the traceback of each:
+#: more than the recorder keeps.
+ATTEMPTS_SHOWN = 50
+ERROR_SHOWN, TRACEBACK_SHOWN = 4_000, 16_384
 #: There is no such queue, or it has a name that only a foreign program would give.
 NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 
@@ -83,3 +91,66 @@ def _verbs(job: Job, state: str) -> Iterator[str]:
         yield "redrive"
     if state in (State.READY, State.DELAYED, State.RETRYING):
         yield "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step: ``after_seconds`` is the time since the step before it."""
+
+    at: datetime
+    word: str
+    after_seconds: float | None = None
+    rc: int | None = None
+    worker: str = ""
+    error: str = ""
+    traceback: str = ""
+    #: Whether its traceback is the last one, which the page shows open.
+    is_last_traceback: bool = False
+
+
+def events(job: Job) -> list[Event]:
+    """The steps of a job in order: sent, then start and outcome of each attempt."""
+    steps = [Event(job.sent_at, "sent")] if job.sent_at else []
+    for attempt in _attempts(job):
+        if attempt.started_at:
+            steps.append(Event(attempt.started_at, State.RUNNING, rc=attempt.rc, worker=attempt.worker))
+        steps.append(
+            Event(
+                attempt.finished_at,
+                attempt.outcome,
+                rc=attempt.rc,
+                worker=attempt.worker,
+                error=attempt.error_start,
+                traceback=attempt.traceback_start,
+            )
+        )
+    for number in reversed(range(len(steps))):
+        if steps[number].traceback:
+            steps[number] = replace(steps[number], is_last_traceback=True)
+            break
+    return _with_gaps(steps)
+
+
+def _attempts(job: Job) -> list[Attempt]:
+    """The recorded attempts, oldest first; the job's own newest one where none was recorded."""
+    rows = job.history.order_by("-rc").defer("error", "traceback")
+    rows = rows.annotate(
+        error_start=Left("error", ERROR_SHOWN), traceback_start=Left("traceback", TRACEBACK_SHOWN)
+    )
+    if recorded := list(rows[:ATTEMPTS_SHOWN])[::-1]:
+        return recorded
+    own = Attempt(
+        rc=job.rc,
+        outcome=job.state,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        worker=job.worker,
+    )
+    own.error_start, own.traceback_start = job.error_start[:ERROR_SHOWN], ""
+    return [own]
+
+
+def _with_gaps(steps: list[Event]) -> list[Event]:
+    return steps[:1] + [
+        replace(step, after_seconds=(step.at - before.at).total_seconds()) for before, step in pairwise(steps)
+    ]
