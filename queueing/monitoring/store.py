@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from queueing.broker import decode
+from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import ENDS
+from queueing.broker.rsmq_values import QNAME
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import Session
 from queueing.broker.timings import Histogram
@@ -16,6 +18,8 @@ from queueing.exceptions import QueueError
 
 #: Queues per script call. Other clients of Redis wait during a call.
 STEP = 20
+#: The most queues of one sample, so that the number of queues does not matter to Redis.
+MAX_SAMPLED = 100
 
 
 _NUMBERS = {int, float}
@@ -35,10 +39,19 @@ class Kept:
     fields: dict[str, bytes]
 
 
-def sample_queues(session: Session, qnames: Sequence[str]) -> None:
-    """Sample the present state of these queues. Names that are not queues are left out."""
-    for start in range(0, len(qnames), STEP):
-        session.call(QueueCall("sample", qnames[start : start + STEP], session.keys.of_sample))
+def sample_queues(session: Session, qnames: Iterable[str], *, first: Iterable[str] = ()) -> None:
+    """Sample the present state of ``first`` and then of ``qnames``, by name, at most ``MAX_SAMPLED`` queues.
+
+    Names that are not queues are left out, and dead-letter queues: the figures of their sources contain the
+    dead letters.
+    """
+    chosen = list(dict.fromkeys([*first, *sorted(filter(_is_sampled, qnames))]))[:MAX_SAMPLED]
+    for start in range(0, len(chosen), STEP):
+        session.call(QueueCall("sample", chosen[start : start + STEP], session.keys.of_sample))
+
+
+def _is_sampled(name: str) -> bool:
+    return bool(QNAME.fullmatch(name)) and not is_dead_letter_queue(name)
 
 
 def read_metrics(

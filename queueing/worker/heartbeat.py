@@ -1,12 +1,15 @@
 """Reports to Redis that a worker lives and what it runs. The reply has its orders."""
 
 import json
+import logging
 import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,11 +17,17 @@ import psutil
 from queueing import __version__
 from queueing.client import QueueClient
 from queueing.conf import Config
-from queueing.monitoring.workers import Heard, beat, registration
+from queueing.exceptions import QueueError
+from queueing.monitoring.workers import Heard, beat, forget_worker, registration
 
 from .processes import ChildProcess
+from .server_clock import Clock
 from .shared_memory import SharedMemory
 
+logger = logging.getLogger("queueing.worker")
+
+#: How often the heartbeat is written. Its reply has the orders of the console, such as to be quiet.
+BEAT_SECONDS = 6.0
 #: How often the memory of the processes is measured: the kernel walks their pages for it.
 MEASURE_SECONDS = 30.0
 
@@ -33,34 +42,78 @@ class Birth:
 
 
 class Heartbeat:
-    """The heartbeat of one worker. ``step`` is one beat."""
+    """The heartbeat of one worker: ``step`` beats when it is due, and ``leave`` is the last one.
 
-    def __init__(self, client: QueueClient, config: Config, memory: SharedMemory, birth: Birth) -> None:
+    ``children`` are those that a beat lists. ``on_reply`` gets the reply of each beat.
+    """
+
+    def __init__(
+        self,
+        client: QueueClient,
+        config: Config,
+        *,
+        memory: SharedMemory,
+        birth: Birth,
+        children: Mapping[str, ChildProcess],
+        on_reply: Callable[[Heard], None],
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.client, self.config, self.memory, self.birth = client, config, memory, birth
+        self.children, self.on_reply, self.clock = children, on_reply, clock
+        #: When the next beat is due.
+        self.due_at = 0.0
+        #: Whether the children may claim, if the console does not forbid it.
+        self.may_claim = True
+        #: Whether the supervisor was killed.
+        self.is_lost = False
         self._memory: dict[int, int] = {}
         self._measure_at = 0.0
         self._round_trip_ms = 0.0
         self._is_quiet = False
-        self.key = registration(config.WORKER_NAME, birth.token)
-        #: Whether the supervisor was killed.
-        self.is_lost = False
+        self._key = registration(config.WORKER_NAME, birth.token)
 
-    def step(self, children: Iterable[ChildProcess], *, may_claim: bool = True) -> Heard:
-        """Beat once, and pass on to the children whether they may claim. Raises ``QueueError``."""
-        record = json.dumps(self._record(list(children)))
-        began = time.monotonic()
-        heard = beat(
-            self.client.session,
-            self.key,
-            record,
-            self.birth.token,
-            asks_task_queues=self.config.takes_new_queues,
-        )
-        self._round_trip_ms = (time.monotonic() - began) * 1000
-        self._is_quiet = heard.is_quiet or not may_claim
+    def step(self, now: float) -> float:
+        """Beat if it is time. Returns the seconds until the next beat. Raises ``QueueError``."""
+        if now >= self.due_at:
+            # First: a worker lives while Redis is away, and a restart does not bring Redis back.
+            if not self.is_lost:
+                self._show_health()
+            heard = self._beat()
+            self.due_at = self.clock() + BEAT_SECONDS
+            self.on_reply(heard)
+        return self.due_at - now
+
+    def leave(self) -> None:
+        """Leave the list of workers, or stay in it as lost if the supervisor was killed."""
+        if self.config.HEALTH_FILE:
+            with suppress(OSError):  # A warning was logged before.
+                Path(self.config.HEALTH_FILE).unlink(missing_ok=True)
+        try:
+            if self.is_lost:
+                self._beat()
+            else:
+                forget_worker(self.client.session, self._key)
+        except QueueError as error:
+            logger.debug("keeper: %s", error)
+
+    def _beat(self) -> Heard:
+        """Beat once, and pass on to the children whether they may claim."""
+        record = json.dumps(self._record(list(self.children.values())))
+        token, asks = self.birth.token, self.config.takes_new_queues
+        began = self.clock()
+        heard = beat(self.client.session, self._key, record, token, asks_task_queues=asks)
+        self._round_trip_ms = (self.clock() - began) * 1000
+        self._is_quiet = heard.is_quiet or not self.may_claim
         for slot in self.memory.slots:
             slot.set_quiet(self._is_quiet)
         return heard
+
+    def _show_health(self) -> None:
+        if self.config.HEALTH_FILE:
+            try:
+                Path(self.config.HEALTH_FILE).touch()
+            except OSError as error:
+                logger.warning("the health file cannot be touched: %s", error)
 
     def _record(self, children: list[ChildProcess]) -> dict[str, Any]:
         self._measure([self.birth.pid, os.getpid(), *(_pid(child) for child in children)])
@@ -70,7 +123,7 @@ class Heartbeat:
             "pid": self.birth.pid,
             "version": __version__,
             "token": self.birth.token,
-            "uptime_ms": round((time.monotonic() - self.birth.at) * 1000),
+            "uptime_ms": round((self.clock() - self.birth.at) * 1000),
             "queues": list(self.memory.queues),
             "processes": config.PROCESSES,
             "threads": config.THREADS,
@@ -98,13 +151,13 @@ class Heartbeat:
         return self.memory.queues[number] if number < len(self.memory.queues) else ""
 
     def _measure(self, pids: list[int]) -> None:
-        is_due = time.monotonic() >= self._measure_at
+        is_due = self.clock() >= self._measure_at
         self._memory = {
             pid: _memory_bytes(pid) if is_due or pid not in self._memory else self._memory[pid]
             for pid in pids
         }
         if is_due:
-            self._measure_at = time.monotonic() + MEASURE_SECONDS
+            self._measure_at = self.clock() + MEASURE_SECONDS
 
 
 def _pid(child: ChildProcess) -> int:

@@ -12,9 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import psutil
 
@@ -25,7 +23,8 @@ from queueing.client import QueueClient
 from queueing.client.default import connect, create_configured_queues, use_client
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueUnavailable
-from queueing.monitoring.workers import forget_worker
+from queueing.monitoring.store import sample_queues
+from queueing.monitoring.workers import Heard
 
 from .guard import Guard
 from .heartbeat import Birth, Heartbeat
@@ -33,7 +32,6 @@ from .logging import LogThread
 from .processes import ChildProcess
 from .reaper import Death, Reaper
 from .recorder import Recorder
-from .sampler import Sampler
 from .scheduler import Scheduler
 from .server_clock import Clock
 from .shared_memory import Running, SharedMemory
@@ -42,8 +40,6 @@ from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often the heartbeat is written. Its reply has the orders of the console, such as to be quiet.
-BEAT_SECONDS = 6.0
 #: The longest time between two turns, at any lease.
 TURN_SECONDS = 10.0
 #: The heartbeat reports a new child after this time.
@@ -89,15 +85,16 @@ class Keeper:
         self._give_up_at = math.inf
         #: The beginning of an order whose end is still to be read.
         self._unread = b""
-        self._next_heartbeat = 0.0
         name = f"{config.WORKER_NAME}-{birth.token}-{os.getpid()}"
         self._recorder = Recorder(self.client, config, name=name)
         self._sweeper = Sweeper(self.client, memory.queues)
-        self._heartbeat = Heartbeat(self.client, config, memory, birth)
-        self._sampler = Sampler(self.client, memory.queues)
+        self._heartbeat = Heartbeat(
+            self.client, config, memory=memory, birth=birth, children=self.children,
+            on_reply=self._read_reply, clock=clock,
+        )  # fmt: skip
         self._scheduler = Scheduler(self.client, periodic.of_queues(config.queues))
         # Each has its own guard: an error in one must not stop the others.
-        acts = (self._end_orphans, self._prepare, self._extend, self._give_back, self._write_heartbeat)
+        acts = (self._end_orphans, self._prepare, self._extend, self._give_back, self._beat)
         pause_seconds = min(RETRY_SECONDS, self.turn_seconds)
         self._acts = [(Guard("keeper", max_pause_seconds=pause_seconds), act) for act in acts]
         self._guard, self._sampling = Guard("keeper"), Guard("sampler")
@@ -129,7 +126,7 @@ class Keeper:
         """One turn: extend, give back, write the heartbeat. Returns the seconds until the next one."""
         *waits, beat_seconds = [guard.attempt(partial(act, now)) for guard, act in self._acts]
         if beat_seconds == math.inf:
-            beat_seconds = self._next_heartbeat - self.clock()
+            beat_seconds = self._heartbeat.due_at - self.clock()
         return max(0.0, min(self.turn_seconds, beat_seconds, *waits))
 
     # --- one turn -----------------------------------------------------------------------------
@@ -170,16 +167,15 @@ class Keeper:
             for id in lost:
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
 
-    def _write_heartbeat(self, now: float) -> None:
-        if now >= self._next_heartbeat:
-            # First: a worker lives while Redis is away, and a restart does not bring Redis back.
-            if not self._is_orphan:
-                self._show_health()
-            heard = self._heartbeat.step(self.children.values(), may_claim=self._recorder.is_owner)
-            self._next_heartbeat = self.clock() + BEAT_SECONDS
-            self._take(heard.task_queues)
-            if heard.queues is not None:
-                self._sampling.attempt(partial(self._sampler.step, heard.queues))
+    def _beat(self, now: float) -> None:
+        self._heartbeat.may_claim = self._recorder.is_owner
+        self._heartbeat.step(now)
+
+    def _read_reply(self, heard: Heard) -> None:
+        self._take(heard.task_queues)
+        if heard.queues is not None:
+            sample = partial(sample_queues, self.client.session, heard.queues, first=self.memory.queues)
+            self._sampling.attempt(sample)
 
     def _take(self, sent_to: Sequence[str]) -> None:
         """Report new queues among these, with their siblings, to the supervisor."""
@@ -191,13 +187,6 @@ class Keeper:
                 except BlockingIOError:
                     return  # The supervisor reads the others first.
                 self.memory.add_queues([queue])
-
-    def _show_health(self) -> None:
-        if self.config.HEALTH_FILE:
-            try:
-                Path(self.config.HEALTH_FILE).touch()
-            except OSError as error:
-                logger.warning("the health file cannot be touched: %s", error)
 
     def _end_orphans(self, now: float) -> None:
         if self._orphan_since is None:
@@ -228,8 +217,8 @@ class Keeper:
 
     def _read_orders(self, text: bytes) -> None:
         if not text:
-            self._orphan_since, self._next_heartbeat = self.clock(), 0.0
-            self._heartbeat.is_lost = True
+            self._orphan_since = self.clock()
+            self._heartbeat.is_lost, self._heartbeat.due_at = True, 0.0
             return
         *lines, self._unread = (self._unread + text).split(b"\n")
         for line in lines:
@@ -248,7 +237,7 @@ class Keeper:
         except psutil.NoSuchProcess:
             process = None
         self.children[name] = ChildProcess(name, process, self.memory.slots[slot])
-        self._next_heartbeat = min(self._next_heartbeat, self.clock() + START_SECONDS)
+        self._heartbeat.due_at = min(self._heartbeat.due_at, self.clock() + START_SECONDS)
 
     def _child_ended(self, death: Death) -> None:
         self.children.pop(death.child, None)
@@ -256,20 +245,8 @@ class Keeper:
 
     def _leave(self) -> None:
         # First leave the list of workers: a keeper whose database hangs is killed while it records.
-        self._deregister()
+        self._heartbeat.leave()
         self._recorder.finish(BURST_FAREWELL_SECONDS if self.config.burst else FAREWELL_SECONDS)
-
-    def _deregister(self) -> None:
-        try:
-            if self.config.HEALTH_FILE:
-                with suppress(OSError):  # A warning was logged before.
-                    Path(self.config.HEALTH_FILE).unlink(missing_ok=True)
-            if self._is_orphan:
-                self._heartbeat.step([])
-            else:
-                forget_worker(self.client.session, self._heartbeat.key)
-        except QueueError as error:
-            logger.debug("keeper: %s", error)
 
 
 def warn_of_permissions(client: QueueClient) -> None:

@@ -9,9 +9,8 @@ from queueing.client import QueueClient
 from queueing.messages import QueueFigures
 from queueing.monitoring.rates import Rate, rate_of_all, read_rates
 from queueing.monitoring.series import Point, read_points
-from queueing.monitoring.store import sample_queues
+from queueing.monitoring.store import MAX_SAMPLED, sample_queues
 from queueing.monitoring.workers import beat
-from queueing.worker.sampler import MAX_QUEUES, Sampler
 
 KEYS = Keys("rsmq")
 
@@ -171,9 +170,9 @@ def test_a_worker_samples_its_own_queues_then_others_by_name_but_no_dead_letters
     for name in [*names, "zebra", "mail-dead"]:
         mail.create_queue(name)
     mail.redis.sadd("rsmq:QUEUES", "a:b", "no name")
-    Sampler(mail, ["zebra"]).step(mail.list_queues())
+    sample_queues(mail.session, mail.list_queues(), first=["zebra"])
     sampled = {key.decode().split(":")[1] for key in mail.redis.scan_iter(match="rsmq:*:metrics", count=1000)}
-    assert sampled == {"zebra", "mail", *names[: MAX_QUEUES - 2]}
+    assert sampled == {"zebra", "mail", *names[: MAX_SAMPLED - 2]}
 
 
 def test_each_minute_is_the_turn_of_one_of_all_workers(mail):

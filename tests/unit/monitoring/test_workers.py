@@ -18,7 +18,7 @@ from queueing.monitoring.workers import (
     registration,
     resume_worker,
 )
-from queueing.worker.heartbeat import Birth, Heartbeat
+from queueing.worker.heartbeat import BEAT_SECONDS, Birth, Heartbeat
 from queueing.worker.processes import ChildProcess
 from queueing.worker.shared_memory import SharedMemory
 
@@ -148,8 +148,9 @@ def liveness(any_client: QueueClient) -> Heartbeat:
     """The heartbeat of a worker with one child, which is this process."""
     queues = ("mail", "post")
     return Heartbeat(
-        any_client, Config(queues=queues, WORKER_NAME="w", THREADS=2), SharedMemory(1, 2, queues), Birth()
-    )
+        any_client, Config(queues=queues, WORKER_NAME="w", THREADS=2), memory=SharedMemory(1, 2, queues),
+        birth=Birth(), children={}, on_reply=lambda heard: None,
+    )  # fmt: skip
 
 
 def child_of(liveness: Heartbeat) -> ChildProcess:
@@ -163,8 +164,9 @@ def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, li
     [delivery] = hand().claim().deliveries
     delivery = type(delivery)("post", delivery.message, 0, 0, 0)
     liveness.memory.slots[0].marks[1].start(delivery, 1_790_000_000_000.5)
-    liveness.step([child_of(liveness)])
-    liveness.step([child_of(liveness)])
+    liveness.children = {"w.0-abc": child_of(liveness)}
+    liveness.step(liveness.due_at)
+    liveness.step(liveness.due_at)
     worker = only(any_client)
     assert (worker.queues, worker.processes, worker.threads) == (("mail", "post"), 1, 2)
     assert (worker.busy, worker.capacity, worker.state) == (1, 2, "busy")
@@ -178,15 +180,28 @@ def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, li
     assert worker.pid == os.getpid()
 
 
+def test_a_heartbeat_is_written_when_it_is_due(any_client, liveness):
+    replies = []
+    liveness.clock, liveness.on_reply = lambda: 100.0, replies.append
+    assert liveness.step(100.0) == BEAT_SECONDS
+    assert liveness.step(100.0 + BEAT_SECONDS - 1) == 1
+    assert len(replies) == 1
+    liveness.due_at = 101.0
+    liveness.step(101.0)
+    assert len(replies) == 2
+    liveness.leave()
+    assert read_workers(any_client.session) == []
+
+
 def test_quiet_reaches_the_children_and_ends_again(any_client, liveness):
     slot = liveness.memory.slots[0]
-    liveness.step([])
+    liveness.step(liveness.due_at)
     assert not slot.is_quiet
     quiet_worker(any_client.session, "w")
-    liveness.step([])
+    liveness.step(liveness.due_at)
     assert slot.is_quiet
     slot.clear()
     assert slot.is_quiet, "a new child is told, too"
     resume_worker(any_client.session, "w")
-    liveness.step([])
+    liveness.step(liveness.due_at)
     assert not slot.is_quiet
