@@ -27,7 +27,7 @@ for place in sys.argv[1:]:
 call_command("check")
 """
 PLACEHOLDER = re.compile(r"…|\.\.\.")
-SECONDS = 30
+SECONDS = 60
 
 
 class PageProject:
@@ -65,7 +65,7 @@ class PageProject:
         elif block.asked == "output of the background":
             assert self._background is not None, f"{block.place}: nothing runs in the background"
             for line in block.text.splitlines():
-                self._background.wait_for_line(_pattern(line), within_seconds=15)
+                self._background.wait_for_line(_pattern(line), within_seconds=SECONDS)
         elif block.title and block.language != "text":
             self._write(block)
         elif block.language in PYTHON:
@@ -103,7 +103,7 @@ class PageProject:
             self._background = Program(
                 ["bash", "-c", f"exec {script}"], env=self.env, cwd=self.folder
             ).start()
-            self._background.wait_for_line(re.escape(block.detail), within_seconds=15)
+            self._background.wait_for_line(re.escape(block.detail), within_seconds=SECONDS)
             return
         done = subprocess.run(["bash", "-euc", script], **self.options())
         assert done.returncode == 0, f"{block.place}: {done.returncode}\n{done.stdout}"

@@ -86,7 +86,7 @@ def test_each_option_of_the_task_backend_has_an_entry():
 
 def test_each_variable_of_the_site_has_an_entry():
     done = subprocess.run(
-        [sys.executable, "-c", VARIABLES], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", VARIABLES], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     # Python's own modules ask, too.
     asked = [name for name in json.loads(done.stdout) if not name.lstrip("_").startswith("PYTHON")]

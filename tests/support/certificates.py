@@ -28,5 +28,6 @@ def self_signed(folder: Path) -> Certificate:
             ],
             check=True,
             capture_output=True,
+            timeout=60,
         )
     return made

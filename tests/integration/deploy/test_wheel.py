@@ -85,7 +85,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def python(wheel: Path, tmp_path: Path) -> Path:
     """The Python of a fresh environment with the wheel. Its other packages are those of this environment."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    made = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")]
+    subprocess.run(made, check=True, timeout=180)
     fresh = tmp_path / "venv" / "bin" / "python"
     subprocess.run(
         [
@@ -93,6 +94,7 @@ def python(wheel: Path, tmp_path: Path) -> Path:
             *("--quiet", str(wheel)),
         ],
         check=True,
+        timeout=180,
     )
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "venv")}))
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -190,9 +192,8 @@ def test_the_queue_works_completely_in_a_fresh_project(project: Project):
 
 
 def test_the_wheel_contains_the_queue_and_its_data_files(wheel: Path):
-    names = subprocess.run(
-        [sys.executable, "-m", "zipfile", "--list", str(wheel)], check=True, capture_output=True, text=True
-    ).stdout
+    command = [sys.executable, "-m", "zipfile", "--list", str(wheel)]
+    names = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     held = {line.split()[0] for line in names.splitlines()[1:]}
     tops = {name.split("/")[0] for name in held}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"queueing"}
