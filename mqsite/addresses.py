@@ -16,7 +16,7 @@ def redis_url(env: Environment, default: str) -> str:
     for name, url in given:
         for problem in conf.problems({"URL": url}):
             env.problems["REDIS_URL"] = f"{name} is not the address of a Redis. {problem.hint}"
-    encrypted = [url for _, url in given if url.startswith("rediss://")]
+    encrypted = [url for _, url in given if url.startswith("rediss")]
     plain = [url for name, url in given if name == "REDIS_URL"]
     return (encrypted + plain + [url for _, url in given] + [default])[0]
 

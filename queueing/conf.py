@@ -47,7 +47,7 @@ class Problem:
 class Config:
     """The settings of a project in capitals, then the facts of one run of a worker. Times are in seconds."""
 
-    #: Redis address: ``redis://``, ``rediss://`` or ``unix://``.
+    #: Redis address: ``redis://``, ``rediss://``, ``unix://``, or ``redis+sentinel://`` with several hosts.
     URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
     #: Whether the certificate of a ``rediss://`` server is checked.
     TLS_VERIFY: bool = True
@@ -92,6 +92,8 @@ class Config:
     )
     #: Bytes of outcomes that may wait in Redis while the database is away.
     OUTBOX_MAX: int = 8_000_000
+    #: Replicas that must confirm a send before it is acknowledged; 0: none.
+    DURABLE: int = 0
     #: How long connecting to Redis, or one answer of it, may take.
     TIMEOUT: float = 5.0
     #: Connections one process may have open to Redis, apart from the one that listens.

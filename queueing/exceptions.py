@@ -146,6 +146,22 @@ class ReplyLost(QueueUnavailable):
     name = "replyLost"
 
 
+class NotReplicated(ReplyLost):
+    """The primary has stored the messages, but fewer replicas than the setting ``DURABLE`` have confirmed it.
+
+    A failover may lose them. They are sent twice if the caller repeats the call without a
+    ``deduplication_id``.
+    """
+
+    name = "notReplicated"
+
+    def __init__(self, confirmed: int, wanted: int) -> None:
+        super().__init__(
+            f"The messages are stored, and a failover may lose them: {confirmed} of {wanted} replicas "
+            "confirmed them in time"
+        )
+
+
 class EnqueueFailed(QueueError):
     """A task was not sent after the commit of its transaction. ``__cause__`` is the reason.
 

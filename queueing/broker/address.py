@@ -2,12 +2,16 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from redis import RedisError
 from redis.connection import Connection, parse_url
 
+from .discovery import Address, discover, primary_named
+
 SCHEMES = ("redis://", "rediss://", "unix://")
+SENTINELS = ("redis+sentinel://", "rediss+sentinel://")
+SENTINEL_PORT = 26_379
 #: Allowed options in the query of a URL: those of the pool, and all. Options of TLS are also allowed.
 POOL_OPTIONS = {"max_connections", "timeout"}
 OPTIONS = POOL_OPTIONS | {
@@ -15,13 +19,17 @@ OPTIONS = POOL_OPTIONS | {
     "password", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
     "socket_read_size", "socket_timeout", "username",
 }  # fmt: skip
+#: Login, hosts, path and query of an address with several hosts.
+SEVERAL = re.compile(r"(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?")
 ENCODE = "Write characters such as @ : / ? # and % in a user name or password percent-encoded (@ is %40)."
 
 
 def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
     """Options for the driver's pool. Raises ``ValueError`` with a sentence for the user."""
+    if url.startswith(SENTINELS):
+        return _by_sentinels(url, tls_verify)
     if not url.startswith(SCHEMES):
-        raise ValueError(f"It has to start with {', '.join(SCHEMES)}.")
+        raise ValueError(f"It has to start with {', '.join((*SCHEMES, *SENTINELS))}.")
     if re.search(r"\s", url):
         raise ValueError("It contains a blank or a line break.")
     _check(url)
@@ -34,6 +42,52 @@ def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
     if url.startswith("rediss://") and not tls_verify:
         defaults |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
     return defaults | options
+
+
+def _by_sentinels(url: str, tls_verify: bool) -> dict[str, Any]:
+    """The options for ``redis+sentinel://login@host,host/name of the primary/database?options``."""
+    scheme, login, hosts, path, query = _parts(url)
+    name, *database = path.removesuffix("/").split("/")
+    if not name or len(database) > 1:
+        raise ValueError(
+            "After the hosts write the name of the primary that the sentinels use, then the database, as in "
+            "redis+sentinel://host:26379/mymaster/0."
+        )
+    servers = _addresses(hosts, SENTINEL_PORT)
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    own = {key: unquote_plus(value) for key, _, value in pairs if key.startswith("sentinel_")}
+    if not set(own) <= {"sentinel_username", "sentinel_password"}:
+        raise ValueError(f"Its query has an unknown option. {ENCODE}")
+    rest = "&".join("".join(pair) for pair in pairs if pair[0] not in own)
+    plain = f"{scheme}://{login}{hosts.split(',')[0]}/{''.join(database)}{rest and '?'}{rest}"
+    options = options_of(plain, tls_verify=tls_verify)
+    for_sentinels = {key.removeprefix("sentinel_"): value for key, value in own.items()}
+    return discover(servers, primary_named(unquote(name)), options, **for_sentinels)
+
+
+def _parts(url: str) -> tuple[str, str, str, str, str]:
+    """Scheme of a single server, login with its ``@``, hosts, path and query."""
+    scheme, _, rest = url.partition("://")
+    found = SEVERAL.fullmatch(rest)
+    if not found:
+        raise ValueError(f"Its hosts cannot be read. {ENCODE}")
+    login, hosts, path, query = found.groups(default="")
+    return scheme.partition("+")[0], f"{login}@" if login else "", hosts, path, query
+
+
+def _addresses(hosts: str, usual_port: int) -> list[Address]:
+    """The hosts of an address, each with its own port or the usual one."""
+    found: list[Address] = []
+    for host in hosts.split(","):
+        try:
+            parts = urlsplit(f"redis://{host}")
+            name, port = parts.hostname, parts.port
+        except ValueError:
+            name, port = None, None
+        if not name:
+            raise ValueError("Write each host as host:port or host, with a comma between two of them.")
+        found.append((name, port or usual_port))
+    return found
 
 
 def _check(url: str) -> None:

@@ -24,6 +24,8 @@ from .timings import tally
 CLAIM_BYTES = 1_000_000
 #: Delivery counters ("failed crashed released") of a message that was never settled before.
 FRESH = b"0 0 0"
+#: Why a message that was settled runs again.
+SETTLE_LOST = "a failover of Redis lost its settle"
 #: The number of the last settle of a lease, higher than that of any settle before it.
 LAST_SETTLE = 10**12
 
@@ -96,17 +98,26 @@ class QueueLease:
         self.session, self.conf, self.queue = session, conf, queue
         self.child, self.name = child, lease_name(child, queue)
         self._claims = self._settles = 0
+        #: The ids that the child has claimed, and has not settled yet.
+        self.in_hand: set[str] = set()
+        #: Whether Redis counts more of them as held: a failover has lost a settle.
+        self._has_surplus = False
 
-    def claim(self, count: int, *, suspects: str) -> QueueCall:
-        """Claim up to ``count`` messages. The call may be sent again unchanged.
+    def claim(self, count: int, *, suspects: str, settling: int = 0) -> QueueCall:
+        """Claim up to ``count`` messages, or give back a surplus. The call may be sent again unchanged.
 
-        ``suspects`` is what to do with a message that crashed twice and must run alone. ``take`` it if the
-        child is idle, ``await`` an idle child, or ``pass`` it over.
+        ``settling`` messages are settled before it in the same round trip. ``suspects`` is what to do with a
+        message that crashed twice and must run alone. ``take`` it if the child is idle, ``await`` an idle
+        child, or ``pass`` it over.
         """
+        if self._has_surplus:
+            keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
+            return _room_call(self.session, self.conf, "keep", self.queue, *keep)
         self._claims += 1
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
         args = (self.name, self._claims, count, CLAIM_BYTES, lease_ms, suspects, max_crashes)
-        return _room_call(self.session, self.conf, "claim", self.queue, *args)
+        in_hand = len(self.in_hand) - settling
+        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
         """Settle deliveries of this lease. The call may be sent again unchanged."""
@@ -127,9 +138,11 @@ class QueueLease:
 
     def read_claim(self, reply: list[Any]) -> Batch:
         """The batch in a claim's reply. Raises ``QueueNotFound``."""
-        if reply[0] != b"ok":
+        self._has_surplus = reply[0] == b"surplus"
+        if reply[0] not in (b"ok", b"surplus"):
             raise QueueNotFound
         deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(4, len(reply), 6)]
+        self.in_hand.update(delivery.message.id for delivery in deliveries)
         return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", deliveries)
 
     @staticmethod

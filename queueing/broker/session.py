@@ -17,6 +17,7 @@ from redis import exceptions as driver
 from queueing.exceptions import (
     MessageTooLong,
     NewerFormat,
+    NotReplicated,
     QueueError,
     QueueExists,
     QueueNotFound,
@@ -74,13 +75,13 @@ class Session:
 
     # --- calls --------------------------------------------------------------------------------
 
-    def call(self, call: Call | QueueCall) -> Any:
-        """Run one script. Returns its reply, with texts as ``bytes``.
+    def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
+        """Run one script, confirmed by ``replicas``. Returns its reply, with texts as ``bytes``.
 
         Raises ``QueueUnavailable`` if Redis is away, ``ReplyLost`` if it went away during a call that is
-        not repeatable, ``QueueFull`` over ``maxmemory``.
+        not repeatable, ``NotReplicated`` if fewer replicas confirm it, ``QueueFull`` over ``maxmemory``.
         """
-        [reply] = self._exchange([self._made(call)])
+        [reply] = self._exchange([self._made(call)], replicas)
         if isinstance(call, QueueCall) and _has_moved(reply):
             [reply] = self.call_each([self._follow(call, reply)])
         if isinstance(reply, QueueError):
@@ -170,7 +171,7 @@ class Session:
 
     # --- one round trip, repeated -------------------------------------------------------------
 
-    def _exchange(self, calls: Sequence[Call]) -> list[Any]:
+    def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
         """Try until Redis replies. A failed try is repeated only if it had no effect or is repeatable."""
         packed = _packed([call.command(whole=False) for call in calls])
         repeatable = all(call.repeatable for call in calls)
@@ -181,7 +182,7 @@ class Session:
         while True:
             tried += 1
             try:
-                return self._try_once(calls, packed)
+                return self._try_once(calls, packed, replicas)
             except QueueUnavailable as error:
                 was_lost |= isinstance(error, ReplyLost)
                 pause = random.uniform(0.01, 0.05) * 2**tried
@@ -216,7 +217,7 @@ class Session:
         if not isinstance(error, QueueRefused):
             self._failed_at = now  # not after a refusal: Redis answers, so other requests may succeed
 
-    def _try_once(self, calls: Sequence[Call], packed: list[bytes]) -> list[Any]:
+    def _try_once(self, calls: Sequence[Call], packed: list[bytes], replicas: int) -> list[Any]:
         try:
             connection = self._pool.get_connection(*LENDING)
         except AWAY as error:
@@ -226,10 +227,13 @@ class Session:
                 self._check_format(connection)
             connection.send_packed_command(packed)
             replies = [_read(connection) for _ in calls]
-            return [
+            replies = [
                 self._settled(connection, call, reply) if isinstance(reply, driver.ResponseError) else reply
                 for call, reply in zip(calls, replies, strict=True)
             ]
+            if replicas:
+                self._wait_for(replicas, connection)
+            return replies
         except QueueRefused:
             # Another connection may lead to another server, such as the new primary.
             connection.disconnect()
@@ -254,6 +258,16 @@ class Session:
         if isinstance(reply, int) and reply > FORMAT:
             raise NewerFormat(self.keys.ns, reply, FORMAT)
         self._knows_format = True
+
+    def _wait_for(self, replicas: int, connection: Any) -> None:
+        """Wait until the replicas have everything that was written on the connection."""
+        seconds = (connection.socket_timeout or self._timeout_seconds) / 2
+        connection.send_packed_command(_packed([("WAIT", replicas, int(seconds * 1000))]))
+        confirmed = _read(connection)
+        if isinstance(confirmed, driver.ResponseError):
+            raise ReplyLost(f"The messages are stored, and WAIT is refused: {refusals.translated(confirmed)}")
+        if confirmed < replicas:
+            raise NotReplicated(confirmed, replicas)
 
     # --- error replies ------------------------------------------------------------------------
 

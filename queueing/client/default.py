@@ -61,7 +61,8 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
     if timeout:
         options["socket_timeout"] = options["socket_connect_timeout"] = timeout
     pool = Pool(**options)
-    return QueueClient(Redis(connection_pool=pool), ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX)
+    redis = Redis(connection_pool=pool)
+    return QueueClient(redis, ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX, durable=conf.DURABLE)
 
 
 def shared_client() -> QueueClient:

@@ -31,9 +31,11 @@ Report = Callable[[int, int], None]
 class QueueClient(RSMQClient):
     """An ``RSMQClient`` with methods that inspect and control queues."""
 
-    def __init__(self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX) -> None:
+    def __init__(
+        self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX, durable: int = 0
+    ) -> None:
         """``outbox_max`` is the limit of the outbox in bytes (the setting ``OUTBOX_MAX``)."""
-        super().__init__(redis, ns)
+        super().__init__(redis, ns, durable=durable)
         self.outbox_max = outbox_max
 
     # --- inspection ---------------------------------------------------------------------------

@@ -37,8 +37,9 @@ class RSMQClient:
     received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
     """
 
-    def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
-        self.session = Session(redis, ns)
+    def __init__(self, redis: Redis, ns: str = "rsmq", *, durable: int = 0) -> None:
+        """``durable``: replicas that must confirm a send (the setting ``DURABLE``)."""
+        self.session, self.durable = Session(redis, ns), durable
         self.redis, self.keys = redis, self.session.keys
         self._senders = Senders()
         self._wakeups = ProcessState(lambda: WakeUps(redis))
@@ -139,7 +140,8 @@ class RSMQClient:
 
         ``delay`` is in seconds, ``None`` for that of the queue. The other options are those of ``Draft``. A
         call that is repeated after a lost reply does not send twice. Raises ``QueueNotFound``,
-        ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``.
+        ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``,
+        ``NotReplicated``.
         """
         draft: str | Draft = message
         if not (delay_ms is None and due_ms is None and headers is None and deduplication_id is None):
@@ -189,7 +191,7 @@ class RSMQClient:
             tails=sending.tails, key=self.keys.sender(sending.token),
             own=(sending.number, sending.REMEMBERED_MS), delay=delay,
         )  # fmt: skip
-        first_us, *sent_before = checked(self.session.call(call))
+        first_us, *sent_before = checked(self.session.call(call, replicas=self.durable))
         self._senders.answered(sending)
         ids = sending.ids(int(first_us))
         for index, message in enumerate(messages):

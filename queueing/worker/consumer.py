@@ -206,7 +206,8 @@ class Consumer:
             # Nobody knows when this child will be idle.
             suspects = "pass"
         exchange.claiming, exchange.asked = self.leases[self.rotation.queue], room
-        exchange.calls.append(exchange.claiming.claim(room, suspects=suspects))
+        settling = sum(len(part) for lease, part in exchange.settled if lease is exchange.claiming)
+        exchange.calls.append(exchange.claiming.claim(room, suspects=suspects, settling=settling))
 
     def _room(self) -> int:
         """How many messages to claim now."""
@@ -266,6 +267,7 @@ class Consumer:
         refused = lease.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lease.read_fullness(reply) - 1)
         self._held[lease.queue] -= len(outcomes)
+        lease.in_hand.difference_update(outcome.id for outcome in outcomes)
         self.has_settled = self._has_settled_since_look = True
         for outcome in outcomes:
             if outcome.id in refused:

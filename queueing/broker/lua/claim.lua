@@ -3,10 +3,12 @@
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
 -- ARGV[10] ms of the lease  ARGV[11] how to treat a message that must run alone: 'take' it if the child holds
--- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes
+-- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes  ARGV[13] how many messages of the
+-- lane the child has in hand
 -- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, else
--- '0', then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'}, or the
--- reply of lib/room.lua for wrong keys. The counters of a first delivery are followed by the ms at which it
+-- '0', then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
+-- {'surplus', now ms, now ms, '0'} if the lane holds more than the child (keep.lua), or the reply of
+-- lib/room.lua for wrong keys. The counters of a first delivery are followed by the ms at which it
 -- was due, if that was later than its sending.
 --
 -- include clock
@@ -63,6 +65,11 @@ end
 
 if state.claim == number and state.taken > 0 then
   return deliver(math.max(1, #state.held - 2 * state.taken + 1))
+end
+-- Workers of an earlier release send no such number.
+if ARGV[13] and #state.held > 2 * ARGV[13] then
+  redis.call('ZCARD', KEYS[2])  -- a key of another type fails here
+  return { 'surplus', whole(now_ms), whole(now_ms), '0' }
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
 

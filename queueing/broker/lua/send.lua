@@ -12,5 +12,10 @@ local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) 
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
 local base_us = is_repeat and tonumber(first_us) or now_us
 -- include put
-if #bodies > 0 then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. reply[2], 'PX', ARGV[4]) end
+if reply[1] == 'ok' then
+  -- A write in any case: from Redis 7.2 on, WAIT waits only for the last write of its connection. A repeat must
+  -- not fail for it over maxmemory.
+  local set = #bodies > 0 and redis.call or redis.pcall
+  set('SET', KEYS[3], (is_repeat and number or ARGV[1]) .. ' ' .. reply[2], 'PX', ARGV[4])
+end
 return reply

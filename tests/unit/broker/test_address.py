@@ -122,6 +122,15 @@ MALFORMED = [
     f"unix://{SECRET}/r.sock",
     f"unix://:{SECRET}@/",
     "unix://",
+    f"redis+sentinel://u:{SECRET}@a",
+    f"redis+sentinel://u:{SECRET}@a,/mymaster",
+    f"redis+sentinel://u:{SECRET}@a:x/mymaster",
+    f"redis+sentinel://u:{SECRET}@b@a/mymaster",
+    f"redis+sentinel://u:{SECRET}@a/mymaster/queue",
+    f"rediss+sentinel://a/mymaster/0?{SECRET}=1",
+    f"rediss+sentinel://a/mymaster/0/{SECRET}",
+    f"redis+sentinel://a/mymaster/0?sentinel_db={SECRET}",
+    f"redis+other://a/{SECRET}",
     f"unix:///r.sock?socket_keepalive=1&password={SECRET}",
 ]
 

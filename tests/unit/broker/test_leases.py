@@ -61,6 +61,20 @@ def test_a_repeated_settle_is_recorded_once_and_refuses_the_same(any_client, han
     assert len(outbox.newest(any_client.session, count=10)) == 2
 
 
+def test_a_message_whose_settle_a_failover_has_lost_is_given_back(any_client, hand):
+    ids = any_client.send_messages("work", ["a", "b", "c"])
+    child = hand()
+    one, two = child.claim(2).deliveries
+    child.lease.in_hand.remove(one.message.id)  # as if Redis had acknowledged it and forgotten it
+    assert child.claim(1).deliveries == []
+    assert child.claim(1).deliveries == []
+    [again] = child.claim(1).deliveries
+    assert (again.message.id, again.message.rc, again.released) == (ids[0], 2, 1)
+    assert child.settle(ended(two, "done"), ended(again, "done")) == {}
+    [released, *_] = [o for o in outbox.newest(any_client.session, count=10) if o.event == "released"]
+    assert released.id == ids[0]
+
+
 def test_a_repeated_exchange_of_settle_and_claim_changes_nothing(any_client, hand):
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()

@@ -1,0 +1,132 @@
+"""Discovery: which of several servers has the queues now.
+
+Sentinels name the primary that they watch. The nodes of a cluster name the owner of a slot. A connection asks
+whenever it connects, so after a failover each process follows with its next try.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+from redis import exceptions as driver
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection
+from redis.retry import Retry
+
+#: Host and port.
+Address = tuple[str, int]
+#: Asks a connected server. Returns the address that it names, or ``None`` if it knows none.
+Question = Callable[[Any], Address | None]
+
+#: How long one server may take for its answer, if others can be asked.
+ASK_SECONDS = 0.5
+#: How long all of them may take, if the connection has no time-out of its own.
+ALL_SECONDS = 5.0
+
+
+class Discovery:
+    """Asks ``servers`` in turn, and one that was silent only after the others. Threads and forks share it.
+
+    The turn matters: a server that is cut off from the others may name the wrong address, and the next try
+    asks another one.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Address],
+        question: Question,
+        connection_class: type[Connection],
+        options: Mapping[str, Any],
+    ) -> None:
+        """``options`` are those of the connections to ``servers``."""
+        self._servers, self._question = tuple(servers), question
+        self._connection_class, self._options = connection_class, options
+        self._silent: frozenset[Address] = frozenset()
+
+    def find(self, seconds: float | None) -> Address:
+        """The server that has the queues. Raises ``redis.ConnectionError`` if nobody names it in time."""
+        end = monotonic() + (seconds or ALL_SECONDS)
+        reason = "they do not answer"
+        for server in self._servers:
+            left = end - monotonic()
+            if left <= 0:
+                break
+            try:
+                found = self._ask(server, min(left, ASK_SECONDS))
+            except (driver.RedisError, OSError) as error:
+                reason = str(error) or type(error).__name__
+                self._note(server, is_silent=True)
+                continue
+            self._note(server, is_silent=False)
+            if found:
+                return found
+            reason = "they do not know its name"
+        raise driver.ConnectionError(f"No server of {len(self._servers)} names the primary: {reason}")
+
+    def _ask(self, server: Address, seconds: float) -> Address | None:
+        host, port = server
+        options = {**self._options, "socket_timeout": seconds, "socket_connect_timeout": seconds}
+        connection: Any = self._connection_class(host=host, port=port, **options)
+        try:
+            connection.connect()
+            return self._question(connection)
+        finally:
+            connection.disconnect()
+
+    def _note(self, server: Address, *, is_silent: bool) -> None:
+        """Put ``server`` behind the others, and those that were silent last behind all."""
+        silent = self._silent | {server} if is_silent else self._silent - {server}
+        turn = [*(other for other in self._servers if other != server), server]
+        self._servers = tuple(sorted(turn, key=lambda each: each in silent))
+        self._silent = silent
+
+
+class FoundConnection(Connection):
+    """A connection to the server that ``discovery`` finds whenever it connects."""
+
+    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._discovery = discovery
+
+    def _connect(self) -> Any:
+        # Private, and the one method by which every version of the driver opens a socket.
+        self.host, self.port = self._discovery.find(self.socket_connect_timeout)
+        return super()._connect()  # type: ignore[no-untyped-call]
+
+
+class FoundSSLConnection(SSLConnection):
+    """The same with TLS."""
+
+    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
+        super().__init__(**options)
+        self._discovery = discovery
+
+    def _connect(self) -> Any:
+        self.host, self.port = self._discovery.find(self.socket_connect_timeout)
+        return super()._connect()  # type: ignore[no-untyped-call]
+
+
+def primary_named(name: str) -> Question:
+    """The question to a sentinel for the primary that it watches under ``name``."""
+
+    def ask(connection: Any) -> Address | None:
+        connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+        found = connection.read_response(disable_decoding=True)
+        return (found[0].decode(), int(found[1])) if found else None
+
+    return ask
+
+
+def discover(
+    servers: Sequence[Address], question: Question, options: Mapping[str, Any], **login: str
+) -> dict[str, Any]:
+    """The ``options`` of a connection, changed so that it goes where ``servers`` send it.
+
+    ``login`` has the user name and password for ``servers``, which may differ from those of Redis.
+    """
+    is_encrypted = options.get("connection_class") is SSLConnection
+    asking = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_"))}
+    asking |= {"protocol": 2, "retry": Retry(NoBackoff(), 0), **login}
+    found = Discovery(servers, question, SSLConnection if is_encrypted else Connection, asking)
+    connection_class = FoundSSLConnection if is_encrypted else FoundConnection
+    return {**options, "connection_class": connection_class, "discovery": found}

@@ -1,0 +1,35 @@
+-- Give back what a lane holds and its child does not have in hand: a failover has lost the settle. The messages
+-- run again.
+--
+-- KEYS and ARGV[1…5] as in lib/room.lua
+-- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that the child has in hand
+-- Returns the reply of a claim that took nothing although more is due
+--
+-- include clock
+-- include queue
+-- include room
+-- include drain
+-- include bury
+-- include head
+-- include abandon
+local lane, in_hand = ARGV[6], {}
+for i = 9, #ARGV do in_hand[ARGV[i]] = true end
+if not queue_exists then return { 'queueNotFound' } end
+-- Read it before the first write: a key of another type must fail here.
+redis.call('ZCARD', KEYS[2])
+local reply = { 'ok', whole(now_ms), whole(now_ms), '0' }
+local state, kept, surplus = read_lane(lane), {}, {}
+for i = 1, #state.held, 2 do
+  local group = in_hand[state.held[i]] and kept or surplus
+  group[#group + 1], group[#group + 2] = state.held[i], state.held[i + 1]
+end
+if #surplus == 0 then return reply end
+check_room()
+check_burial()
+local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
+state.held, state.taken = surplus, 0
+write_lane(lane, state, lease_end_ms)
+abandon(lane, {}, ARGV[7], tonumber(ARGV[8]))
+state.held = kept
+write_lane(lane, state, lease_end_ms)
+return reply
