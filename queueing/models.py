@@ -1,4 +1,4 @@
-"""The diary: what became of each message. Redis is the truth about the queue, this is its memory."""
+"""The history in the database: outcomes of processed messages. The queues themselves are in Redis."""
 
 from datetime import datetime, tzinfo
 from typing import Any
@@ -17,9 +17,9 @@ END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 
 
 class Written(models.Manager):
-    """Rows as the database for writing knows them, also for reads.
+    """A manager that also reads from the database for writing.
 
-    An outcome leaves the outbox once it is committed there. A replica that lags would know nothing of it.
+    An outcome leaves the outbox when that database has committed it. A replica that lags would lack it.
     """
 
     @property
@@ -32,10 +32,10 @@ class Written(models.Manager):
 
 
 class Moment(models.DateTimeField):
-    """A time that is aware in Python whatever USE_TZ says. Without it databases hold local times."""
+    """A time that is always aware in Python. With ``USE_TZ = False`` the database stores local times."""
 
     def deconstruct(self) -> Any:
-        """For migrations it is Django's field."""
+        """Migrations use Django's own field."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, kwargs
 
@@ -44,12 +44,12 @@ class Moment(models.DateTimeField):
         return [] if settings.USE_TZ else [_aware]
 
     def get_prep_value(self, value: Any) -> Any:
-        """A time as the database takes it."""
+        """Convert a time to the form that the database stores."""
         return stored(super().get_prep_value(value))
 
 
 def stored(at: datetime | None) -> datetime | None:
-    """A time as databases take it: a local one without USE_TZ."""
+    """Convert a time to the form that the database stores: a local time with ``USE_TZ = False``."""
     return timezone.make_naive(at, _zone()) if at and not settings.USE_TZ and timezone.is_aware(at) else at
 
 
@@ -62,7 +62,7 @@ def _zone() -> tzinfo:
 
 
 class Job(models.Model):
-    """One processed message: its newest outcome, whatever came before is in its attempts."""
+    """One processed message with its newest outcome. Its attempts have all outcomes."""
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=64)
@@ -78,13 +78,13 @@ class Job(models.Model):
     run_ms = models.FloatField(_("run (ms)"), null=True)
     worker = models.CharField(_("worker"), max_length=255, blank=True)
     body = models.TextField(_("payload"), blank=True)
-    #: Whether ``body`` is all that was sent: it may have been cut, escaped or not stored.
+    #: Whether ``body`` is the complete payload. It may be cut, escaped or not stored.
     body_is_whole = models.BooleanField(_("payload is whole"), default=False)
     error = models.TextField(_("error"), blank=True)
-    #: How the newest attempt failed: the class of its exception or the words for its crash; NULL where it did
-    #: not, because the indexes leave NULL out.
+    #: The failure of the newest attempt: the class of its exception, or a text for a crash. NULL without a
+    #: failure, because the indexes leave out NULL.
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
-    #: The JSON of what a task returned.
+    #: The return value of a task as JSON.
     result = models.TextField(_("result"), blank=True)
 
     objects = Written()
@@ -103,7 +103,7 @@ class Job(models.Model):
             models.Index(fields=["state", "-finished_at", "-id"], name="queueing_job_state"),
             models.Index(fields=["queue", "-finished_at", "-id"], name="queueing_job_queue"),
             models.Index(fields=["handler", "-finished_at", "-id"], name="queueing_job_handler"),
-            # Of what succeeded there is nothing in it, so it costs what succeeds nothing.
+            # The index has no rows of successful jobs, so it costs them nothing.
             models.Index(
                 fields=["exception", "-finished_at", "-id"],
                 name="queueing_job_exception",
@@ -114,7 +114,7 @@ class Job(models.Model):
                 name="queueing_job_failing",
                 condition=models.Q(exception__isnull=False),
             ),
-            # PostgreSQL looks up beginnings only in this kind of index; others pass over the option.
+            # PostgreSQL needs this kind of index for searches by prefix. Other databases ignore the option.
             models.Index(
                 fields=["message_id"], name="queueing_job_message_id", opclasses=["varchar_pattern_ops"]
             ),
@@ -125,13 +125,13 @@ class Job(models.Model):
 
     @property
     def runs_again(self) -> bool:
-        """Whether its newest delivery left the message in the queue."""
+        """Whether the message is still in the queue after its newest delivery."""
         end = ENDS.get(self.state)
         return end is not None and end.runs_again
 
 
 class Attempt(models.Model):
-    """What became of one delivery (one receipt) of a message."""
+    """The outcome of one delivery (one receipt) of a message."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="history", verbose_name=_("job"))
     rc = models.PositiveBigIntegerField(_("receive count"))
@@ -152,7 +152,7 @@ class Attempt(models.Model):
         ordering = ["rc"]
         constraints = [models.UniqueConstraint(fields=["job", "rc"], name="queueing_attempt_receipt")]
         indexes = [
-            # All that counting failures reads lies in it.
+            # The query that counts failures reads only this index.
             models.Index(
                 fields=["-finished_at", "-id", "exception", "handler"],
                 name="queueing_attempt_failures",
@@ -165,7 +165,7 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """One row that tells this database from those of other projects on the same Redis."""
+    """One row that identifies this database among those of other projects on the same Redis."""
 
     token = models.CharField(_("token"), max_length=32)
 
@@ -181,16 +181,16 @@ class Identity(models.Model):
 
 
 class NoRows(models.Manager):
-    """For a model without a table: whatever walks over all models finds it empty."""
+    """The manager of a model without a table. Code that reads all models finds it empty."""
 
     def get_queryset(self) -> models.QuerySet:
         return super().get_queryset().none()
 
 
 class InRedis(models.Model):
-    """What the admin shows and no table holds: only a name and the permissions.
+    """A model of the admin without a table. It has only a name and permissions.
 
-    The rest is read from Redis at each request.
+    The admin reads all other values from Redis at each request.
     """
 
     name = models.CharField(_("name"), max_length=160, primary_key=True)
@@ -202,13 +202,15 @@ class InRedis(models.Model):
         managed = False
 
     def __str__(self) -> str:
-        """The name, with what cannot be printed written out: foreign programs name things as they like."""
+        """The name with unprintable characters escaped, because other programs may use any name."""
         return printable(self.name)
 
 
 class Queue(InRedis):
-    """A queue. Created, set and deleted with Django's own three permissions; each other verb has one of
-    its own, and all of them need ``view_queue`` as well."""
+    """A queue. Django's permissions allow to add, change and delete it; each other action has its own.
+
+    All of them also require ``view_queue``.
+    """
 
     class Meta(InRedis.Meta):
         managed = False
@@ -224,7 +226,7 @@ class Queue(InRedis):
 
 
 class Worker(InRedis):
-    """A worker. Its verbs need ``view_worker`` as well."""
+    """A worker. Its actions also require ``view_worker``."""
 
     class Meta(InRedis.Meta):
         managed = False
@@ -238,7 +240,7 @@ class Worker(InRedis):
 
 
 class Schedule(InRedis):
-    """A schedule of somebody's code. Its verbs need ``view_schedule`` as well."""
+    """A schedule in the code of a project. Its actions also require ``view_schedule``."""
 
     class Meta(InRedis.Meta):
         managed = False

@@ -1,7 +1,7 @@
-"""The views for programs: probes, and the figures of the queues for scrapers and autoscalers.
+"""Views for programs: probes, and figures of the queues for scrapers and autoscalers.
 
-``/metrics`` and ``/queues.json`` ask for the token of the setting ``METRICS_TOKEN``. Without one they answer
-in development only, because names and numbers of queues are not public.
+``/metrics`` and ``/queues.json`` require the token of the setting ``METRICS_TOKEN``. Without a token they
+answer in development only, because names and figures of queues are not public.
 """
 
 import hmac
@@ -38,34 +38,34 @@ logger = logging.getLogger(__name__)
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponse])
 
-#: How long ``/readyz`` waits for all of its answers.
+#: ``/readyz`` waits for its answers for this long in all.
 PATIENCE_SECONDS = 1.5
 SILENT = "does not answer"
-#: The most queues in one answer, by name.
+#: One answer has at most this many queues, by name.
 MAX_QUEUES = 1000
 
 
 @dataclass(slots=True)
 class _Question:
-    """The last question of this process, and its answer to come."""
+    """The future answer to the last question of this process."""
 
     lock: Lock = field(default_factory=Lock)
     answer: "Future[str] | None" = None
 
 
 def for_machines(view: _View) -> _View:
-    """Ask for no log-in, and open no transaction in any database: the view answers while they are away."""
+    """Exempt a view from login and transactions, so that it answers while the database is away."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return login_not_required(view)
 
 
 class Probe:
-    """One thing that has to answer, asked in a thread of its own.
+    """A check of one service, in a thread of its own.
 
-    No time-out of a driver bounds everything (a name that does not resolve, say), so the request
-    waits for the thread and not for the driver. While a question is unanswered no second one is
-    asked: probes that come every few seconds cannot pile up threads or connections.
+    The timeouts of drivers do not limit everything, for example name resolution. So the request waits for
+    the thread with a limit of its own. A new check starts only after the last one has ended, so frequent
+    probes cannot accumulate threads or connections.
     """
 
     def __init__(self, name: str, ask: Callable[[], None]) -> None:
@@ -74,7 +74,7 @@ class Probe:
         self._question = ProcessState(_Question)
 
     def start(self) -> Future[str]:
-        """The answer to come: of a question asked now, or of one that is still open."""
+        """The future answer of a new check, or of the one that still runs."""
         question = self._question.get()
         with question.lock:
             if question.answer is None or question.answer.done():
@@ -89,7 +89,7 @@ class Probe:
         except QueueRefused as error:
             logger.warning("%s: %s", self.name, error)
             answer.set_result("refuses")
-        except Exception as error:  # The text of another error may hold a password.
+        except Exception as error:  # Its text may contain a password.
             logger.warning("%s does not answer: %s", self.name, type(error).__name__)
             answer.set_result(SILENT)
         else:
@@ -117,7 +117,7 @@ PROBES = (Probe("redis", _ask_redis), Probe("database", _ask_database))
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers at all; asks neither Redis nor the database."""
+    """200 as long as the process answers. It checks neither Redis nor the database."""
     return HttpResponse("ok", content_type="text/plain")
 
 
@@ -125,7 +125,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if Redis and the database answer, else 503. It names the one that does not, and never why."""
+    """200 if Redis and the database answer, else 503. The answer names the failing one without a reason."""
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
     said = {name: _said(answer, deadline - monotonic()) for name, answer in answers}
@@ -144,7 +144,7 @@ def _said(answer: "Future[str]", patience_seconds: float) -> str:
 
 
 def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Ask for the token. If Redis does not answer, answer with the status 503 and one line."""
+    """Require the token. If Redis does not answer, the response has the status 503 and one line."""
 
     @for_machines
     @wraps(view)
@@ -153,7 +153,7 @@ def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpR
     def answer(request: HttpRequest) -> HttpResponse:
         token = get_conf().METRICS_TOKEN
         if not token and not settings.DEBUG:
-            return _line('No token is set: QUEUEING["METRICS_TOKEN"] is the one to ask with.', 403)
+            return _line('No token is set. Set QUEUEING["METRICS_TOKEN"], and send it with the request.', 403)
         if token and not _has_token(request, token):
             refusal = _line("The token of METRICS_TOKEN is needed: Authorization: Bearer …", 401)
             refusal["WWW-Authenticate"] = 'Bearer realm="metrics"'
@@ -162,10 +162,10 @@ def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpR
             return view(request)
         except QueueError as error:
             if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
-                # Its text may hold an address, and the caller needs none.
+                # The text may contain an address, which the caller must not see.
                 return _line(f"Redis does not answer ({type(error).__name__}).", 503)
             logger.warning("a scrape cannot be answered: %s", error)
-            return _line("Redis refuses to show the queues; the log of this process says why.", 503)
+            return _line("Redis refuses to show the queues. The log of this process has the reason.", 503)
 
     return answer
 
@@ -177,7 +177,7 @@ def has_prometheus_client() -> bool:
 
 @for_programs
 def metrics_text(request: HttpRequest) -> HttpResponse:
-    """All queues and workers as metrics of Prometheus, or 501 without the library prometheus-client."""
+    """Prometheus metrics of all queues and workers, or 501 without the library prometheus-client."""
     if not has_prometheus_client():
         return _line("This page needs prometheus-client: pip install prometheus-client", 501)
     from .monitoring import prometheus
@@ -188,10 +188,10 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 
 @for_programs
 def queues_json(request: HttpRequest) -> JsonResponse:
-    """The figures of all queues, or of those named by ``?queue=``, and of all together.
+    """The figures of all queues, or of those in ``?queue=``, and their sums.
 
-    ``all`` leaves dead-letter queues out: nobody has to be started for them. ``truncated`` says that there
-    are more queues, which are in none of it. ``spoilt`` names keys of Redis that are not what they should be.
+    ``all`` has the sums without dead-letter queues, which need no workers. ``truncated`` is true if there are
+    more queues than the answer has. ``spoilt`` lists keys of Redis with a wrong type.
     """
     client = queueing.get_client()
     named = request.GET.getlist("queue")
@@ -221,7 +221,7 @@ def _line(text: str, status: int) -> HttpResponse:
 
 
 def _numbers(figures: Sequence[QueueFigures], rate: Rate) -> dict[str, Any]:
-    """One queue, or several together: of the latency the worst."""
+    """The figures of one queue, or the sums of several with their highest latency."""
     return {
         **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},
         "latency_seconds": max((queue.latency_seconds for queue in figures), default=0.0),

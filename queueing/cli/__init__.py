@@ -1,7 +1,7 @@
-"""The queues from a terminal: what ``manage.py queues`` does once its words are read.
+"""The verbs of ``manage.py queues``, in the order of its help.
 
-Every verb of the command is a class; here is their order in its help. A verb talks to the client and
-to a ``Screen``, which keeps hostile content from steering the terminal.
+Each verb is a class. It calls the client and writes to a ``Screen``, which escapes characters that could
+control the terminal.
 """
 
 from .base import Verb

@@ -1,7 +1,7 @@
 """The base class of the verbs of ``manage.py queues``, and the types of their arguments.
 
-A type reports what is wrong with a word in a sentence that says what to do. It is stricter than the client,
-which reads numbers as JavaScript does: nobody types ``5 apples`` on purpose.
+The error of a type is a sentence with the remedy. Types are stricter than the client, which reads numbers as
+JavaScript does: a typed ``5 apples`` is certainly a mistake.
 """
 
 import re
@@ -15,43 +15,43 @@ from queueing.text.printable import printable
 
 from .output import Screen
 
-#: What a Redis score holds exactly, in ms.
+#: The largest integer that a Redis score stores exactly, in ms.
 MAX_MS = 2**53
 
 
 class Verb:
-    """One verb: how it is called, what it says of itself and what it does.
+    """One verb: its name, its help, and its action.
 
-    ``run`` may raise any ``QueueError``; the command makes a sentence of it.
+    ``run`` may raise any ``QueueError``, which the command prints as a sentence.
     """
 
     name: str
     #: One line in the list of verbs.
     help: str
-    #: The page of documentation above the options, in lines of less than 80 characters.
+    #: The text above the options in the help of the verb, in lines of less than 80 characters.
     description: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The verb's arguments; most have a queue and nothing else."""
+        """Add the arguments of the verb. By default this is a queue."""
         add_queue(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        """Do it."""
+        """Run the verb. Raises any ``QueueError``."""
         raise NotImplementedError
 
 
 def add_queue(parser: ArgumentParser) -> None:
-    """The argument QUEUE."""
+    """Add the argument QUEUE."""
     parser.add_argument("queue", metavar="QUEUE", type=queue_name, help="name of the queue")
 
 
 def add_yes(parser: ArgumentParser) -> None:
-    """The option of all verbs that destroy."""
+    """Add the option ``--yes``, which all verbs have that delete something."""
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def add_json(parser: _ActionsContainer, what: str) -> None:
-    """The option of all verbs that print for people unless told otherwise."""
+    """Add the option ``--json``. ``what`` describes its output."""
     parser.add_argument("--json", action="store_true", help=f"print {what}, as plain ASCII")
 
 
@@ -60,7 +60,7 @@ def queue_name(text: str) -> str:
         return rsmq_values.qname(text)
     except QueueError:
         raise ArgumentTypeError(
-            f'"{printable(text)}" is no queue name: use 1 to 160 letters, digits, - and _, but not QUEUES'
+            f'"{printable(text)}" is not a queue name: use 1 to 160 letters, digits, - and _, but not QUEUES'
         ) from None
 
 
@@ -69,12 +69,12 @@ def message_id(text: str) -> str:
         return rsmq_values.message_id(text)
     except QueueError:
         raise ArgumentTypeError(
-            f'"{printable(text)}" is no message id: it has 32 letters and digits, as send and peek print it'
+            f'"{printable(text)}" is not a message id: an id has 32 letters and digits (see peek)'
         ) from None
 
 
 def whole(low: int, high: int, what: str) -> Callable[[str], int]:
-    """Takes a whole number between ``low`` and ``high``; ``what`` names it with its unit."""
+    """The type of a whole number from ``low`` to ``high``. ``what`` describes it with its unit."""
 
     def number(text: str) -> int:
         value = _integer(text)
@@ -90,20 +90,20 @@ def maxsize(text: str) -> int:
         return rsmq_values.maxsize(_integer(text))
     except QueueError:
         raise ArgumentTypeError(
-            f'"{printable(text)}" is no size: '
+            f'"{printable(text)}" is not a size: '
             f"use {rsmq_values.MIN_SIZE} to {rsmq_values.MAX_SIZE}, or -1 for any"
         ) from None
 
 
 def _integer(text: str) -> int | None:
-    """Python also reads ``1_000`` and the digits of other scripts, which nobody means to type here."""
+    """Parse an integer of ASCII digits. Python itself also accepts ``1_000`` and digits of other scripts."""
     return int(text) if re.fullmatch("-?[0-9]{1,16}", text) else None
 
 
 def header(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ArgumentTypeError(f'"{printable(text)}" is no header: write NAME=VALUE')
+        raise ArgumentTypeError(f'"{printable(text)}" is not a header: write NAME=VALUE')
     return name, value
 
 

@@ -18,7 +18,7 @@ from . import base
 from .base import Verb, add_json, add_queue, add_yes
 from .output import Refused, Screen, counted
 
-#: Messages that are received, printed and deleted at a time.
+#: Messages per step of receiving, printing and deleting.
 STEP = 100
 #: Why a message was not cancelled.
 LEFT_ALONE = {
@@ -33,12 +33,12 @@ class Send(Verb):
     help = "send a message and print its id"
     description = """\
 Send one message and print its id. With - as MESSAGE the body is read from
-stdin as it is, its last line break included:
+stdin unchanged, including its last line break:
 
   printf '{"to": 7}' | manage.py queues send emails -
 
-A MESSAGE that begins with a hyphen comes after --. A queue of the setting
-QUEUES that is missing is made first."""
+Write -- before a MESSAGE that begins with a hyphen. A missing queue that the
+setting QUEUES names is created first."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -58,7 +58,7 @@ QUEUES that is missing is made first."""
             default=[],
             dest="headers",
             metavar="NAME=VALUE",
-            help="a text beside the body, seen by receivers of this package; any number",
+            help="a header, which only receivers of this package see; may be repeated",
         )
         parser.add_argument(
             "--deduplication-id",
@@ -70,7 +70,7 @@ QUEUES that is missing is made first."""
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         headers = dict(options.headers)
         if len(headers) < len(options.headers):
-            raise Refused("Two headers have the same name: give each a name of its own.")
+            raise Refused("Two headers have the same name: give each its own name.")
         how = {
             "delay": options.delay,
             "delay_ms": options.delay_ms,
@@ -95,17 +95,17 @@ class Receive(Verb):
     name = "receive"
     help = "receive messages and print them as JSON lines"
     description = """\
-Receive messages that are due and print each as a line of JSON: id, body, rc
-(receives, this one included), fr (first receive, ms), sent (ms) and headers.
+Receive due messages and print each as a line of JSON: id, body, rc (number of
+receives including this one), fr (first receive in ms), sent (ms) and headers.
 
-A received message is hidden for the vt and comes back unless it is deleted:
-with --delete it is, as soon as it is printed. If it comes back before that, it
-is left alone and will be received again."""
+A received message is hidden for the vt and is then due again. With --delete
+it is deleted as soon as it is printed. If it is due again before that, it
+stays in the queue and will be received again."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
         parser.add_argument(
-            "--count", type=base.count, default=1, metavar="N", help="how many at the most (1)"
+            "--count", type=base.count, default=1, metavar="N", help="the most messages to receive (1)"
         )
         parser.add_argument(
             "--vt", type=base.seconds, metavar="SECONDS", help="how long they stay hidden (the queue's vt)"
@@ -130,7 +130,7 @@ is left alone and will be received again."""
         for messages in _received(client, options):
             for message in messages:
                 screen.json(dataclasses.asdict(message), indent=None)
-            # What nobody could read is not deleted.
+            # A message must not be deleted before its output has reached the reader.
             screen.flush()
             printed += len(messages)
             if options.delete:
@@ -162,18 +162,23 @@ def _received(client: QueueClient, options: Namespace) -> Iterator[list[Message]
 
 class Peek(Verb):
     name = "peek"
-    help = "look at messages without receiving them"
+    help = "show messages without receiving them"
     description = """\
-Messages in the order of their delivery with id, state, receive count (rc) and
-the beginning of the body. They are not received: nothing is hidden or counted.
-What is not printable is written out, as in \\n; --json has bodies in whole."""
+Show messages in the order of their delivery with id, state, receive count (rc)
+and the beginning of the body, without receiving them: none is hidden or
+counted. Unprintable characters are escaped, as in \\n. With --json bodies are
+whole."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
         parser.add_argument(
-            "--count", type=base.peeked, default=10, metavar="N", help="how many at the most, up to 1000 (10)"
+            "--count",
+            type=base.peeked,
+            default=10,
+            metavar="N",
+            help="the most messages to show, up to 1000 (10)",
         )
-        parser.add_argument("--newest", action="store_true", help="from the end of the queue")
+        parser.add_argument("--newest", action="store_true", help="show the end of the queue")
         add_json(parser, "an array with an object for each message")
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
@@ -189,11 +194,11 @@ What is not printable is written out, as in \\n; --json has bodies in whole."""
 
 class Cancel(Verb):
     name = "cancel"
-    help = "take back messages that nobody has begun"
+    help = "delete messages that have not started"
     description = """\
-Cancel messages by their ids, as peek prints them: each is deleted from its
-queue and recorded as cancelled among the processed jobs. What a worker or
-another receiver has is left alone. It asks first, with their number."""
+Cancel messages by their ids, as peek prints them. Each is deleted from its
+queue and recorded as cancelled in the history. Messages that a worker or
+another receiver has are left alone. The command asks first."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -215,8 +220,8 @@ class Purge(Verb):
     name = "purge"
     help = "delete the messages of a queue"
     description = """\
-Delete all messages of a queue, delayed and hidden ones included; those that a
-worker holds stay, and so does the queue. It asks first, with their number."""
+Delete all messages of a queue, including delayed and hidden ones. Messages
+that a worker holds stay, and so does the queue. The command asks first."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -245,7 +250,7 @@ def _may_purge(client: QueueClient, screen: Screen, name: str) -> bool:
 
 def _add_which(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--count", type=base.count, metavar="N", help="only the first so many")
+    which.add_argument("--count", type=base.count, metavar="N", help="only the first N messages")
     which.add_argument(
         "--id",
         type=base.message_id,
@@ -260,8 +265,8 @@ class Redrive(Verb):
     name = "redrive"
     help = "move dead letters back to their queue"
     description = """\
-Move the dead letters of QUEUE back to it, where they have all their attempts
-again. Ids, bodies, headers and receive counts stay as they are."""
+Move the dead letters of QUEUE back to it. They have all their attempts again,
+and keep their ids, bodies, headers and receive counts."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -281,13 +286,13 @@ class Move(Verb):
     name = "move"
     help = "move ready messages to another queue"
     description = """\
-Move ready messages from SOURCE to TARGET; ids, bodies, headers and receive
-counts stay as they are. What is delayed, hidden or running stays where it is.
-Both queues must be there."""
+Move ready messages from SOURCE to TARGET. They keep their ids, bodies, headers
+and receive counts. Delayed, hidden and running messages stay in SOURCE. Both
+queues must exist."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("source", metavar="SOURCE", type=base.queue_name, help="queue to take from")
-        parser.add_argument("target", metavar="TARGET", type=base.queue_name, help="queue to put into")
+        parser.add_argument("source", metavar="SOURCE", type=base.queue_name, help="queue to move from")
+        parser.add_argument("target", metavar="TARGET", type=base.queue_name, help="queue to move to")
         _add_which(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
@@ -300,7 +305,7 @@ Both queues must be there."""
 
 
 def _ids(options: Namespace) -> list[str] | None:
-    """Each once, in the order in which they are named."""
+    """The given ids without duplicates, in their order, or ``None`` without any."""
     return list(dict.fromkeys(options.ids)) if options.ids else None
 
 

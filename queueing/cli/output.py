@@ -1,7 +1,7 @@
-"""The output of a verb: its results, notes and questions, inert whatever they hold.
+"""The output of a verb: results, notes and questions, with control characters escaped.
 
-Bodies, queue names and error texts come from anyone who can reach Redis. Written to a terminal as they are,
-they could colour it, turn its lines around or type into it.
+Bodies, queue names and error texts come from anyone who can reach Redis. Unescaped, they could change the
+colours of a terminal, reverse its lines, or type into it.
 """
 
 import json
@@ -28,19 +28,19 @@ from queueing.messages import QueueFigures
 from queueing.monitoring import alerts
 from queueing.text.printable import printable
 
-#: Columns of a line that goes to a file or a program.
+#: The width of lines that go to a file or a program.
 FILE_COLUMNS = 160
 BAR_COLUMNS = 20
 
 
 class Refused(QueueError):
-    """What was asked for is not done, and the text says why and what to do."""
+    """The verb is not carried out. The text has the reason and the remedy."""
 
 
 class Screen:
-    """Results go to ``out``, everything said about them to ``err``; both are Django's wrappers.
+    """Writes results to ``out`` and notes about them to ``err``, which are Django's output wrappers.
 
-    Whatever passes through is made inert. ``so_far`` tells what a verb has done when it is stopped.
+    All text is escaped. ``so_far`` returns a sentence about the finished work, for a verb that is stopped.
     """
 
     def __init__(self, out: Any, err: Any) -> None:
@@ -52,41 +52,41 @@ class Screen:
     # --- writing ------------------------------------------------------------------------------
 
     def say(self, line: str) -> None:
-        """A line of the result."""
+        """Write a line of the result."""
         self._out.write(_encodable(printable(line), self._out))
 
     def note(self, line: str) -> None:
-        """A line about it, which is no part of the result."""
+        """Write a line to stderr. It is not part of the result."""
         self._err.write(_encodable(printable(line), self._err), str)
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
-        """ASCII: no character of it can do anything to a terminal, and nothing is lost."""
+        """Write a value as JSON in ASCII, which has no characters that control a terminal."""
         self._out.write(json.dumps(value, indent=indent))
 
     def table(self, rows: Sequence[Sequence[str]], *, right: bool = True) -> None:
-        """Rows of cells, one below the other."""
+        """Write rows of cells as aligned columns."""
         for line in aligned([[printable(cell) for cell in row] for row in rows], right=right):
             self.say(line)
 
     def row(self, beginning: str, content: str) -> None:
-        """A line that ends with as much of ``content`` as there is room for."""
+        """Write a line of ``beginning`` and as much of ``content`` as fits."""
         columns = self.columns if self._out.isatty() else FILE_COLUMNS
         room = max(20, columns - len(beginning))
-        # A line's worth is cut twice, so that a body of megabytes is never escaped in whole.
+        # The content is cut before and after the escapes, because a body may have megabytes.
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
-        """Say what was done until Ctrl-C, below the ^C of the terminal."""
+        """Report the work that was finished before Ctrl-C, in a line below the terminal's ^C."""
         if self.draws:
             self.draw("\n")
         self.note(f"Stopped: {self.so_far()}." if self.so_far() else "Stopped.")
 
     def flush(self) -> None:
-        """What was said is out, or ``BrokenPipeError`` says that nobody reads it."""
+        """Write out all results. Raises ``BrokenPipeError`` if no program reads them."""
         self._out.flush()
 
     def draw(self, text: str) -> None:
-        """Text without a line of its own, for a bar."""
+        """Write text to stderr without a line break, for a bar."""
         self._err.write(_encodable(text, self._err), str, ending="")
         self._err.flush()
 
@@ -97,9 +97,9 @@ class Screen:
     # --- asking -------------------------------------------------------------------------------
 
     def confirm(self, question: str) -> None:
-        """Ask before something is destroyed; ``Refused`` unless the answer is yes."""
+        """Ask before something is deleted. Raises ``Refused`` unless the answer is yes."""
         if not (sys.stdin and sys.stdin.isatty()):
-            raise Refused(f"{question} There is no terminal to ask on: say --yes to do it unasked.")
+            raise Refused(f"{question} There is no terminal for the answer: add --yes to skip the question.")
         self.so_far = lambda: "nothing is deleted"
         self.draw(f"{printable(question)} [y/N] ")
         answer = sys.stdin.readline()
@@ -110,26 +110,26 @@ class Screen:
             raise Refused("Nothing is deleted.")
 
     def read_all(self) -> str:
-        """Everything on stdin as it is; bytes that are no UTF-8 are sent on unchanged."""
+        """Read stdin to its end, unchanged. Bytes that are not UTF-8 become surrogate escapes."""
         stream = getattr(sys.stdin, "buffer", sys.stdin)
         content = stream.read()
         return decode.text(content) if isinstance(content, bytes) else content
 
 
 def _encodable(text: str, stream: Any) -> str:
-    """What the stream's encoding has no character for is written out, too."""
+    """Escape characters that the encoding of the stream does not have."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Tally:
-    """Counts along as the client's ``progress``; in a ``with`` it takes its bar away at the end.
+    """A progress bar on stderr, which is a ``progress`` callback of the client.
 
-    The bar stands on stderr, and only where that is a terminal.
+    It is drawn only on a terminal, and is removed at the end of its ``with`` block.
     """
 
     def __init__(self, screen: "Screen", doing: str, done: str, noun: str = "message") -> None:
-        """``doing`` stands before the bar; ``done`` and ``noun`` make ``3 of 12 messages deleted``."""
+        """``doing`` precedes the bar. ``done`` and ``noun`` give ``3 of 12 messages deleted``."""
         self.doing, self.participle, self.noun = doing, done, noun
         self.done = self.total = 0
         self._screen = screen
@@ -145,7 +145,7 @@ class Tally:
             self._screen.draw(f"\r{' ' * len(self._drawn)}\r")
 
     def __call__(self, done: int, total: int) -> None:
-        # What is sent meanwhile may be done, too.
+        # Messages that are sent meanwhile may be done, too.
         self.done, self.total = done, max(done, total)
         percent = self._percent()
         if self._screen.draws and percent != self._drawn_percent:
@@ -154,9 +154,9 @@ class Tally:
             self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """What is done, for one who stops it or whom an error stops; empty before the first step.
+        """The finished work, for a verb that is stopped or fails. It is ``""`` before the first step.
 
-        The step that was under way may have been done, too.
+        The step at the moment of the stop may be finished, too.
         """
         if not self.total:
             return ""
@@ -183,8 +183,8 @@ def _character_width(character: str) -> int:
 
 
 def cut(text: str, columns: int) -> str:
-    """The text in so many columns at the most; where something is missing it ends with ``…``."""
-    # Most characters take a column, so what lies far behind needs no look.
+    """Cut a text to ``columns``. A cut text ends with ``…``."""
+    # Most characters take one column, so a text that is much longer certainly does not fit.
     if len(text) <= columns * 2 and width(text) <= columns:
         return text
     kept, used = [], 1
@@ -197,7 +197,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, right: bool) -> list[str]:
-    """The rows as lines: the first column to the left, the others to the right where asked."""
+    """Format rows as lines. The first column is aligned to the left, the others to the right if ``right``."""
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -235,7 +235,7 @@ def size(amount_bytes: int) -> str:
 
 
 def moment(epoch_seconds: int) -> str:
-    """A time in UTC; the bare number where a foreign program wrote no possible one."""
+    """A time in UTC, or the number itself if another program has stored an impossible time."""
     try:
         return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -243,7 +243,7 @@ def moment(epoch_seconds: int) -> str:
 
 
 def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """What happened to the queues ``names``, without its full stop."""
+    """A sentence for an error of a verb on the queues ``names``, without its full stop."""
     name = names[0] if names else ""
     match error:
         case QueueNotFound():
@@ -256,7 +256,7 @@ def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> st
         case ReplyLost() | QueueRefused():
             return str(error)
         case QueueUnavailable():
-            return f'{error}: see that it runs and that QUEUEING["URL"] is its address'
+            return f'{error}: check that it runs and that QUEUEING["URL"] is its address'
     return str(error).removesuffix(".")
 
 
@@ -273,6 +273,6 @@ def warn(
     figures: Sequence[QueueFigures] = (),
     names: Sequence[str] | None = None,
 ) -> None:
-    """Report on stderr what there is to look after, about these queues and in general."""
+    """Write the alerts about these queues, and general ones, to stderr."""
     for alert in alerts.read(client, figures, names):
         screen.note(f"Warning: {alert.text}")

@@ -19,14 +19,14 @@ from .output import Refused, Screen, counted, duration, moment, warn
 COLUMNS = ("queue", *COUNTED, "latency", "paused")
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 
-#: What stands beside a figure of ``show``.
+#: The explanations of the figures of ``show``.
 MEANINGS = {
     State.READY: "can be received now",
     State.DELAYED: "due later, or hidden by a receive",
     State.RUNNING: "held by a worker",
     State.DEAD: "in its dead-letter queue",
     "latency": "age of the oldest ready message",
-    "paused": "whether it gives out messages",
+    "paused": "whether deliveries are stopped",
     "vt": "seconds a received message stays hidden",
     "delay": "seconds a new message stays hidden",
     "maxsize": "UTF-16 units of a message, -1: any",
@@ -36,7 +36,7 @@ MEANINGS = {
     "hiddenmsgs": "those not ready",
     "max_receive_count": "receives after which a message is dead",
     "dead_letter_queue": "where it goes then",
-    "retention_seconds": "a message ready for so long is dropped",
+    "retention_seconds": "age at which a ready message is deleted",
 }
 
 
@@ -44,9 +44,9 @@ class List(Verb):
     name = "list"
     help = "all queues with their figures"
     description = """\
-All queues by name, with how many messages are ready, delayed, running and
-dead, the age of the oldest ready message (latency) and whether the queue is
-paused. Autoscalers read --json, where the age is latency_seconds."""
+List all queues by name with the number of ready, delayed, running and dead
+messages, the age of the oldest ready message (latency), and whether the queue
+is paused. Autoscalers read --json, where the age is latency_seconds."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         form = parser.add_mutually_exclusive_group()
@@ -70,8 +70,8 @@ class Show(Verb):
     name = "show"
     help = "one queue: figures, attributes and policies"
     description = """\
-Everything about one queue: its figures, RSMQ's nine attributes by RSMQ's
-names, and what it has beyond them: redrive policy, retention, paused."""
+Show all about one queue: its figures, RSMQ's nine attributes by RSMQ's names,
+its redrive policy and its retention, and whether it is paused."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -83,7 +83,7 @@ names, and what it has beyond them: redrive policy, retention, paused."""
 
 def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> None:
     """Print everything about one queue. Raises ``QueueNotFound``."""
-    # The policy first: it knows where the dead letters are that the figures count.
+    # The policy comes first: it names the dead-letter queue, whose messages the figures count.
     policy = client.get_queue_policy(name)
     figures = client.figures_of_queue(name)
     if figures is None:
@@ -97,7 +97,7 @@ def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> 
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:
-    """One queue for programs: everything in one flat object, times with their unit in the name."""
+    """One queue as a flat object for programs. The names of times have their unit."""
     fields = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures)}
     name, attributes = fields.pop("name"), fields.pop("attributes")
     return {"queue": name, **fields, **dataclasses.asdict(attributes)}
@@ -144,10 +144,10 @@ def _add_attributes(parser: ArgumentParser, *, defaults: tuple[str, str, str] = 
 
 class Create(Verb):
     name = "create"
-    help = "make a queue"
+    help = "create a queue"
     description = """\
-Make a queue, as RSMQ's createQueue does: every RSMQ program can use it at
-once. Policies are given to it afterwards, with set."""
+Create a queue, as RSMQ's createQueue does. Every RSMQ program can use it.
+Policies are set afterwards with the verb set."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -162,12 +162,13 @@ class Set(Verb):
     name = "set"
     help = "change attributes and policies of a queue"
     description = """\
-Change what is named and leave the rest; then the queue is shown.
+Change the given attributes and policies only, then show the queue.
 
-With a redrive policy a message that was received --max-receive-count times
-and is due again goes to the dead-letter queue, whichever program received it:
-the next receive or sweep moves it. With a retention the next sweep drops what
-has been ready for so long; what is delayed, running or retried stays."""
+With a redrive policy, a message that was received --max-receive-count times
+and is due again goes to the dead-letter queue. Receives of all programs count.
+The next receive or sweep moves the message. With a retention, the next sweep
+deletes messages that have been ready for longer. Delayed, running and retried
+messages stay."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -176,21 +177,21 @@ has been ready for so long; what is delayed, running or retried stays."""
             "--max-receive-count",
             type=base.receive_count,
             metavar="N",
-            help="dead after so many receives, 1 to 1000",
+            help="receives after which a message is dead, 1 to 1000",
         )
         parser.add_argument(
             "--dead-letter-queue",
             type=base.queue_name,
             metavar="NAME",
-            help="where dead letters go (QUEUE-dead); it is made when it is needed",
+            help="queue for dead letters (QUEUE-dead), created with the first one",
         )
-        parser.add_argument("--no-redrive", action="store_true", help="take the redrive policy away")
+        parser.add_argument("--no-redrive", action="store_true", help="remove the redrive policy")
         retention = parser.add_mutually_exclusive_group()
         retention.add_argument(
             "--retention",
             type=base.retention,
             metavar="SECONDS",
-            help="drop what has been ready for so long",
+            help="delete messages that have been ready for longer",
         )
         retention.add_argument("--no-retention", action="store_true", help="drop nothing")
         add_json(parser, "the queue as an object")
@@ -202,7 +203,7 @@ has been ready for so long; what is delayed, running or retried stays."""
         changes_retention = options.retention or options.no_retention
         if not (changes_attributes or changes_redrive or changes_retention):
             raise Refused("Say what to set: --vt, --delay, --maxsize, --max-receive-count or --retention.")
-        # What can be refused comes first, so that nothing is half done.
+        # The change that Redis may refuse comes first, so that no command is half done.
         if changes_redrive:
             _set_redrive(client, options)
         if changes_retention:
@@ -215,24 +216,24 @@ has been ready for so long; what is delayed, running or retried stays."""
 def _set_redrive(client: QueueClient, options: Namespace) -> None:
     if options.no_redrive:
         if options.max_receive_count or options.dead_letter_queue:
-            raise Refused("--no-redrive takes the policy away: leave the other options of it out.")
+            raise Refused("--no-redrive removes the policy: leave out its other options.")
         client.delete_redrive_policy(options.queue)
         return
     policy = client.get_queue_policy(options.queue)
     count = options.max_receive_count or policy.max_receive_count
     if not count:
-        raise Refused("A dead-letter queue is for a redrive policy: say --max-receive-count, too.")
+        raise Refused("A dead-letter queue needs a redrive policy: add --max-receive-count.")
     dead = options.dead_letter_queue or policy.dead_letter_queue or None
     client.set_redrive_policy(options.queue, count, dead)
 
 
 class Pause(Verb):
     name = "pause"
-    help = "give out no more messages of a queue"
+    help = "stop the deliveries of a queue"
     description = """\
-Give out no more messages: workers and receivers of this package find none
-until the queue is resumed. Sends go on, and what runs is finished. Programs
-that use RSMQ itself do not know about it and go on receiving."""
+Stop deliveries: workers and receivers of this package get no messages until
+the queue is resumed. Sends continue, and running messages finish. Programs
+that use RSMQ itself ignore the pause and continue to receive."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.pause_queue(options.queue)
@@ -241,8 +242,8 @@ that use RSMQ itself do not know about it and go on receiving."""
 
 class Resume(Verb):
     name = "resume"
-    help = "give out messages of a paused queue again"
-    description = "Give out messages again. Workers and receivers who wait get them at once."
+    help = "resume the deliveries of a paused queue"
+    description = "Resume deliveries. Waiting workers and receivers get messages immediately."
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.resume_queue(options.queue)
@@ -253,8 +254,8 @@ class Delete(Verb):
     name = "delete"
     help = "delete a queue with all its messages"
     description = """\
-Delete a queue with all its messages, running ones included; its dead-letter
-queue is another queue and stays. It asks first, with the number of messages."""
+Delete a queue with all its messages, including running ones. Its dead-letter
+queue is another queue and stays. The command asks first."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -274,20 +275,21 @@ queue is another queue and stays. It asks first, with the number of messages."""
 
 class Sweep(Verb):
     name = "sweep"
-    help = "tidy up one queue, or all and what lost queues left"
+    help = "tidy up and repair one queue, or all queues"
     description = """\
-Delete what no message owns any more: ids without a body (phantoms) and fields
-without a message (orphans). Drop what has outlived the queue's retention, and
-bury what its redrive policy calls worn out. Without QUEUE all are swept, and
-what is left of queues that another program deleted goes, too.
+Delete data without a message: ids without a body (phantoms) and fields without
+a message (orphans). Delete messages beyond the queue's retention, and move
+messages that are worn out by its redrive policy to the dead letters. Without
+QUEUE all queues are swept, and keys of queues that another program has deleted
+are deleted, too.
 
-Mend what another program has spoilt: keys of another type are kept under the
-name KEY:unreadable, a message whose due time is no time becomes ready, and
-leases without end are dropped. If the order of the messages of a queue is
-lost, all are ready again in the order of their sending.
+Repair damage of other programs: keys of a wrong type are renamed to
+KEY:unreadable, a message whose due time is not a time becomes ready, and
+endless leases are dropped. If the order of a queue's messages is lost, all are
+ready again in the order of their sending.
 
-Workers do the same now and then, but for the two keys of RSMQ itself. It
-harms nothing at any time."""
+Workers do the same regularly, except for the two keys of RSMQ itself. A sweep
+is safe at any time."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -316,8 +318,8 @@ harms nothing at any time."""
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
-    """Set spoilt keys aside and name them; how many there were."""
-    # The client logs each key. Without LOGGING, Python would print that beside the lines below.
+    """Rename spoilt keys and print them. Returns their number."""
+    # The client logs each key. Without LOGGING, Python would print it in addition to the lines below.
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
     try:
@@ -332,7 +334,7 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Another program may have put anything into the index."""
+    """Whether a name is valid: another program may write any text into the index."""
     try:
         rsmq_values.qname(name)
     except QueueError:

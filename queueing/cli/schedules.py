@@ -1,4 +1,4 @@
-"""Verbs for scheduled work: schedules, run-schedule, pause-schedule, resume-schedule."""
+"""Verbs for schedules: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -20,11 +20,11 @@ COLUMNS = ("schedule", "times", "zone", "queue", "missed", "last tick", "next ti
 
 class Schedules(Verb):
     name = "schedules"
-    help = "scheduled work: what is due when"
+    help = "all schedules with their next tick"
     description = """\
-All schedules that workers have named in the last week, by name, with their
-last tick that sent a message and the next one, in UTC. A tick that is late has
-no worker that takes its queue."""
+List the schedules that workers have registered in the last week by name, with
+the last tick that sent a message and the next one, in UTC. A tick is late if
+no worker takes its queue."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser, "an array with an object for each schedule")
@@ -35,7 +35,7 @@ no worker that takes its queue."""
             screen.json([_as_json(state) for state in states])
             return
         if not states:
-            screen.say("There is no schedule: a worker names those of its queues when it starts.")
+            screen.say("There is no schedule: a worker registers those of its queues when it starts.")
         else:
             screen.table([COLUMNS, *map(_words, states)], right=False)
         warn(client, screen)
@@ -45,8 +45,8 @@ class RunSchedule(Verb):
     name = "run-schedule"
     help = "send the message of a schedule now"
     description = """\
-Send the message of a schedule of this project now and print its id. It comes
-beside the ticks: the next one is not moved. A queue that is missing is made."""
+Send the message of a schedule of this project now and print its id. The next
+tick does not change. A missing queue is created."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
@@ -62,10 +62,10 @@ beside the ticks: the next one is not moved. A queue that is missing is made."""
 
 class PauseSchedule(Verb):
     name = "pause-schedule"
-    help = "let the ticks of a schedule pass without a message"
+    help = "pause a schedule"
     description = """\
-Let the ticks of a schedule pass without a message until it is resumed. Workers
-heed it at once; messages that are sent already are not touched."""
+Pause a schedule: its ticks send no message until it is resumed. The pause
+applies immediately. Messages that were sent before stay in their queue."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
@@ -77,10 +77,10 @@ heed it at once; messages that are sent already are not touched."""
 
 class ResumeSchedule(Verb):
     name = "resume-schedule"
-    help = "let a schedule go on"
+    help = "resume a paused schedule"
     description = """\
-Let a paused schedule go on with its next tick. The ticks of the pause are not
-made up for."""
+Resume a paused schedule with its next tick. The ticks of the pause stay
+skipped."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
@@ -99,7 +99,7 @@ def _known(act: Callable[[Session, str], None], client: QueueClient, name: str) 
         act(client.session, name)
     except ScheduleNotFound:
         raise Refused(
-            f'No worker has named a schedule {name}: "manage.py queues schedules" shows those there are.'
+            f'No worker has registered a schedule {name}: "manage.py queues schedules" lists all schedules.'
         ) from None
 
 
@@ -119,6 +119,6 @@ def _words(state: ScheduleState) -> tuple[str, ...]:
 
 
 def _as_json(state: ScheduleState) -> dict[str, Any]:
-    """One schedule in a flat object."""
+    """One schedule as a flat object for programs."""
     fields = dataclasses.asdict(state)
     return {**fields.pop("timing"), **fields, "late_seconds": state.late_seconds}

@@ -1,4 +1,4 @@
-"""Verbs for workers and what they have recorded: workers, quiet-worker, resume-worker, take-note."""
+"""Verbs for workers and the outbox: workers, quiet-worker, resume-worker, take-note, take-outbox."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -19,15 +19,16 @@ COLUMNS = ("worker", "state", "host", "pid", "version", "up", "busy", "memory", 
 
 class Workers(Verb):
     name = "workers"
-    help = "who works, where, on what"
+    help = "all workers with their running messages"
     description = """\
-All workers by name: their state (idle, busy, quiet, stale if nothing was heard
-of one for 20 seconds, or lost if its supervisor was killed), for how long
-they are up, how many messages they run of how many they can (busy), the
-memory of their processes, the time of a round trip to Redis, the age of their
-last heartbeat and their queues. The lines below show what they run, and for
-how long. One that has died stays for an hour. Two of one name have a mark
-behind it, which tells them apart."""
+List all workers by name, with these columns: state, uptime, number of running
+messages and of those that can run at a time (busy), memory of all processes,
+time of a round trip to Redis, age of the last heartbeat, and queues.
+
+The state is idle, busy, quiet, stale (no heartbeat for 20 seconds) or lost
+(its supervisor was killed). The lines below a worker show its running messages
+and their run times. A dead worker stays for an hour. Workers that share a name
+have a mark after it."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser, "an array with an object for each worker")
@@ -50,11 +51,11 @@ behind it, which tells them apart."""
 
 class QuietWorker(Verb):
     name = "quiet-worker"
-    help = "let a worker claim nothing more"
+    help = "stop a worker from claiming messages"
     description = """\
-Let a worker claim nothing until it is resumed or ends; what it runs goes on.
-It hears of it with its next heartbeat, within some seconds. A worker that is
-started again under the same name works as usual."""
+Ask a worker to claim no messages until it is resumed or ends. Its running
+messages continue. It receives the request with its next heartbeat, within some
+seconds. A new worker of the same name is not affected."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_name(parser)
@@ -80,11 +81,11 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
 
 class TakeNote(Verb):
     name = "take-note"
-    help = "end the warning about outcomes that are lost by now"
+    help = "acknowledge lost outcomes, which ends their warning"
     description = """\
-Take note of the outcomes of jobs that are missing in the history, because they
-did not fit into the outbox or could not be read there. The warning about those
-that are lost by now goes away."""
+Acknowledge the outcomes of jobs that are missing in the history, because they
+did not fit into the outbox or could not be read there. This ends the warning
+about them. Outcomes that are lost later give a new one."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """None: there is one outbox."""
@@ -96,11 +97,11 @@ that are lost by now goes away."""
 
 class TakeOutbox(Verb):
     name = "take-outbox"
-    help = "let this project's database own the outbox"
+    help = "make this project's database the owner of the outbox"
     description = """\
-Let this project's database own the outbox, into which workers write outcomes
-on their way to the history. Do this when the project has a new database. Two
-projects on one Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
+Make this project's database the owner of the outbox, in which outcomes wait
+for the history. Do this if the project has a new database. Two projects on one
+Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """None: there is one outbox."""
@@ -117,13 +118,13 @@ def _add_name(parser: ArgumentParser) -> None:
     parser.add_argument(
         "worker",
         metavar="NAME",
-        help="name of the worker, as the verb workers prints it; all of a name without its mark",
+        help="name as the verb workers prints it; without its mark, all workers of that name",
     )
 
 
 def _known(is_there: bool, name: str) -> None:
     if not is_there:
-        raise Refused(f'There is no worker named {name}: "manage.py queues workers" shows those there are.')
+        raise Refused(f'There is no worker named {name}: "manage.py queues workers" lists all workers.')
 
 
 def _words(worker: Worker) -> tuple[str, ...]:
@@ -151,11 +152,11 @@ def _running(worker: Worker) -> list[str]:
 
 
 def _run_seconds(worker: Worker, started_ms: float) -> float:
-    """For how long it has run, as far as the last heartbeat tells."""
+    """The run time of a message in seconds, at the last heartbeat."""
     return max(0.0, worker.last_beat_ms - started_ms) / 1000
 
 
 def _as_json(worker: Worker) -> dict[str, Any]:
-    """One worker for programs, with what follows from its fields."""
+    """One worker as an object for programs, including its state and run times."""
     words = {"state": worker.state, "busy": worker.busy, "capacity": worker.capacity}
     return {"name": worker.name, **words, **dataclasses.asdict(worker)}

@@ -1,4 +1,4 @@
-"""``manage.py queues``: the queues from a terminal. Parses and hands over to ``queueing.cli``."""
+"""``manage.py queues``: parses the arguments of a verb and calls it (see ``queueing.cli``)."""
 
 import os
 import sys
@@ -20,8 +20,8 @@ INTERRUPTED, NOBODY_READS = 130, 141
 
 
 class Command(BaseCommand):
-    help = "See and steer the queues from a terminal."
-    # A broken urls.py is no reason not to pause a queue.
+    help = "Inspect and control the queues from a terminal."
+    # A broken urls.py must not prevent the pause of a queue.
     requires_system_checks = ["queueing"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         if argv[2:3] == ["work"]:
-            # The same command under a name that no other app takes.
+            # The verb is runworker under a name that no other app uses.
             from queueing.management.commands.runworker import Command as RunWorker
 
             RunWorker().run_from_argv([argv[0], "queues work", *argv[3:]])
@@ -80,11 +80,11 @@ class Command(BaseCommand):
         widest = max(len(name) for name, _ in verbs)
         lines = [f"  {name:{widest}}  {help}" for name, help in verbs]
         self.stdout.write("\n".join([f"{self.help}\n", "manage.py queues VERB …\n", *lines]))
-        self.stdout.write("\nmanage.py queues VERB --help tells all about a verb.")
+        self.stdout.write("\nmanage.py queues VERB --help shows the help of a verb.")
 
 
 def _add_common(page: ArgumentParser) -> None:
-    """Django's own options, after the verb, too; they are in the help of the command."""
+    """Accept Django's own options after the verb, too. The help of the command lists them."""
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
     for option in ("--settings", "--pythonpath"):
@@ -93,6 +93,6 @@ def _add_common(page: ArgumentParser) -> None:
 
 
 def _close_stdout() -> None:
-    """Python writes what is left when it ends, and would complain about it."""
+    """Close stdout after a broken pipe: Python flushes it at its exit, and would report an error."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""``manage.py runworker``: parses its options and hands over to the supervisor."""
+"""``manage.py runworker``: parses its options and runs the supervisor of a worker."""
 
 import logging
 import re
@@ -38,17 +38,17 @@ Process the messages of queues with the code that is registered for them.
   manage.py runworker --processes 2 --threads 8
   manage.py runworker --burst              what is due now, then exit
 
-SIGTERM, SIGHUP or Ctrl-C: nothing new is begun, what runs may finish within the grace time, and what does
-not is given back to the head of its queue without counting an attempt. A second Ctrl-C, or SIGQUIT, gives it
-back now. A worker that is killed loses nothing: another one runs its messages again as soon as its lease is
-over.
+After SIGTERM, SIGHUP or Ctrl-C the worker starts no new messages. Running messages may finish within the
+grace time. Messages that do not finish go back to the head of their queue without counting an attempt. A
+second Ctrl-C, or SIGQUIT, gives them back now. A killed worker loses no message: another worker runs its
+messages again when its leases have ended.
 
 The default of an option is a key of the setting QUEUEING. Key and value are in brackets.
 """
 
 
 class Layout(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Django's order of the options, and the description as it is written."""
+    """Help with Django's order of the options, and with the line breaks of the description."""
 
 
 class Command(BaseCommand):
@@ -70,12 +70,12 @@ class Command(BaseCommand):
             config = Config()
         parser.add_argument(
             "queues", nargs="*", metavar="QUEUE[:WEIGHT]",
-            help=f"queues, each with its turns in a round, 1 to {MAX_WEIGHT}; without one 1",
+            help=f"queues, each with its turns in a round, 1 to {MAX_WEIGHT} (1)",
         )  # fmt: skip
         parser.add_argument(
             "--strict",
             action="store_true",
-            help="take from a queue only if nothing is due in those before it, instead of by turns",
+            help="serve a queue only while no message is due in the queues before it, instead of by turns",
         )
         _add_capacity(parser, config)
         _add_ending(parser, config)
@@ -112,39 +112,41 @@ class Command(BaseCommand):
 
 
 def _add_capacity(parser: ArgumentParser, config: Config) -> None:
-    group = parser.add_argument_group("how much at a time")
+    group = parser.add_argument_group("capacity")
     group.add_argument(
         "--processes", dest="PROCESSES", type=_positive, default=config.PROCESSES, metavar="N",
         help="child processes in which messages run (PROCESSES: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--threads", dest="THREADS", type=_positive, default=config.THREADS, metavar="N",
-        help="messages at a time in each process (THREADS: %(default)s); async handlers share one event loop",
+        help="messages that run at a time in each process (THREADS: %(default)s); async handlers share one "
+        "event loop",
     )  # fmt: skip
     group.add_argument(
         "--max-jobs", dest="MAX_JOBS", type=_count, default=config.MAX_JOBS, metavar="N",
-        help="replace a child after so many messages; 0: never (MAX_JOBS: %(default)s)",
+        help="replace a child after this many messages; 0: never (MAX_JOBS: %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--max-memory", dest="MAX_MEMORY", type=_count, default=config.MAX_MEMORY, metavar="MB",
-        help="replace a child whose own memory is above that, between two messages; 0: never "
+        help="replace a child whose own memory exceeds this, between two messages; 0: never "
         "(MAX_MEMORY: %(default)s)",
     )  # fmt: skip
 
 
 def _add_ending(parser: ArgumentParser, config: Config) -> None:
-    group = parser.add_argument_group("beginning and ending")
+    group = parser.add_argument_group("start and stop")
     group.add_argument(
         "--burst", action="store_true", help="exit as soon as nothing is due and the history is written"
     )
     group.add_argument(
         "--grace", dest="GRACE", type=_seconds, default=config.GRACE, metavar="SECONDS",
-        help="how long what runs may go on after SIGTERM; keep it below the time after which your platform "
-        "kills (GRACE: %(default)g)",
+        help="time for running messages to finish after SIGTERM; keep it below the time after which your "
+        "platform kills the process (GRACE: %(default)g)",
     )  # fmt: skip
     group.add_argument(
         "--lease", dest="LEASE", type=_seconds, default=config.LEASE, metavar="SECONDS",
-        help="after so long others take over from a worker that is gone; at least 0.5 (LEASE: %(default)g)",
+        help="time after which others take over the messages of a dead worker; at least 0.5 "
+        "(LEASE: %(default)g)",
     )  # fmt: skip
     group.add_argument("--watch", action="store_true", help="restart when the code changes, for development")
     group.add_argument("--parent", type=_count, help=SUPPRESS)  # --watch gives it to the worker it starts
@@ -156,7 +158,7 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
         "--name",
         dest="WORKER_NAME",
         default=config.WORKER_NAME,
-        help="its name in console and log (WORKER_NAME: host and process)",
+        help="name of the worker in console and log (WORKER_NAME: host and process)",
     )
     group.add_argument("--log-jobs", dest="LOG_JOBS", action="store_true", default=config.LOG_JOBS,
         help="log a line for every message, however short (LOG_JOBS: %(default)s)",
@@ -167,13 +169,13 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
     )  # fmt: skip
     group.add_argument(
         "--health-file", dest="HEALTH_FILE", default=config.HEALTH_FILE, metavar="PATH",
-        help="touch this file every six seconds while the worker lives and Redis answers, for a probe that "
-        "looks at its age (HEALTH_FILE: none)",
+        help="touch this file every six seconds while the worker runs and Redis answers, for a probe that "
+        "checks its age (HEALTH_FILE: none)",
     )  # fmt: skip
 
 
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
-    """The queues that are named, with their weights. Raises ``CommandError``."""
+    """Parse the named queues: name -> weight. Raises ``CommandError``."""
     weights: dict[str, int] = {}
     for text in named:
         queue, has_weight, weight = text.partition(":")
@@ -188,7 +190,10 @@ def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
 
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
-    """The queues to take, and whether those that tasks are sent to later are taken, too."""
+    """The queues that the worker takes, and whether it also takes queues that receive their first task later.
+
+    Raises ``CommandError``.
+    """
     of_tasks, takes_new_queues = _add_tasks(named)
     known = handlers.queues()
     queues = list(dict.fromkeys(named)) or [queue for queue in known if not is_dead_letter_queue(queue)]
@@ -208,7 +213,7 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
-    """Let the worker run Django's tasks, if any: see ``queueing.tasks.worker_integration``."""
+    """Add Django's tasks to the worker, if the project has any (see ``tasks.worker_integration``)."""
     if not may_name_backend():
         return set(), False
     try:

@@ -83,7 +83,7 @@ def test_ctrl_c_ends_a_wait_quietly_with_130(process, client):
 def test_a_process_without_a_terminal_refuses_to_delete_with_1(process, client):
     client.create_queue("mail")
     refused = process("delete", "mail")
-    assert "say --yes" in refused.communicate("y\n", timeout=60)[1]
+    assert "add --yes" in refused.communicate("y\n", timeout=60)[1]
     assert refused.returncode == 1
     assert client.list_queues() == ["mail"]
 

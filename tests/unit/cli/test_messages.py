@@ -54,8 +54,8 @@ def test_a_repeated_deduplication_id_gives_the_first_id(queues, mail):
     ("args", "text"),
     [
         (["nowhere", "x"], "There is no queue named nowhere"),
-        (["mail", "x", "--header", "none"], '"none" is no header: write NAME=VALUE'),
-        (["mail", "x", "--header", "=value"], "is no header"),
+        (["mail", "x", "--header", "none"], '"none" is not a header: write NAME=VALUE'),
+        (["mail", "x", "--header", "=value"], "is not a header"),
         (["mail", "x", "--header", "a=1", "--header", "a=2"], "Two headers have the same name"),
         (["mail", "x", "--delay", "1", "--delay-ms", "1"], "not allowed with argument"),
         (["mail", "x", "--delay-ms", "1.5"], "is not a whole number of milliseconds"),

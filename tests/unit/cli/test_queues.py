@@ -21,7 +21,7 @@ def test_a_queue_is_not_created_twice(queues, mail):
 @pytest.mark.parametrize("name", ["a b", "a:b", "", "QUEUES", "x" * 161, "\x1b[31m", "é"])
 def test_a_name_that_is_none_is_refused_with_what_one_is(queues, name):
     with pytest.raises(
-        CommandError, match="is no queue name: use 1 to 160 letters, digits, - and _"
+        CommandError, match="is not a queue name: use 1 to 160 letters, digits, - and _"
     ) as refused:
         queues("create", name)
     assert str(refused.value).isprintable()
@@ -33,10 +33,10 @@ def test_a_name_that_is_none_is_refused_with_what_one_is(queues, name):
         ("--vt=-1", '"-1" is not a whole number of seconds from 0 to 9999999'),
         ("--vt=5s", '"5s" is not a whole number of seconds'),
         ("--delay=10000000", '"10000000" is not a whole number of seconds'),
-        ("--maxsize=1", '"1" is no size: use 1024 to 65536, or -1 for any'),
-        ("--maxsize=big", '"big" is no size'),
+        ("--maxsize=1", '"1" is not a size: use 1024 to 65536, or -1 for any'),
+        ("--maxsize=big", '"big" is not a size'),
         ("--vt=1_000", '"1_000" is not a whole number of seconds'),
-        ("--maxsize=2_048", '"2_048" is no size'),
+        ("--maxsize=2_048", '"2_048" is not a size'),
     ],
 )
 @pytest.mark.parametrize("verb", ["create", "set"])
@@ -73,8 +73,8 @@ def test_a_retention_is_set_and_taken_away(queues, mail):
     ("options", "text"),
     [
         ([], "Say what to set: --vt"),
-        (["--dead-letter-queue", "graves"], "say --max-receive-count, too"),
-        (["--no-redrive", "--max-receive-count", "3"], "leave the other options of it out"),
+        (["--dead-letter-queue", "graves"], "add --max-receive-count"),
+        (["--no-redrive", "--max-receive-count", "3"], "leave out its other options"),
         (["--max-receive-count", "3", "--dead-letter-queue", "mail"], "cannot be its own dead-letter queue"),
         (["--max-receive-count", "0"], "is not a number of receives from 1 to 1000"),
         (["--retention", "0"], "is not a whole number of seconds from 1 to"),
@@ -115,7 +115,7 @@ def test_any_answer_but_yes_deletes_nothing(queues, mail, typed, answer):
 
 
 def test_without_a_terminal_nothing_is_deleted_unless_told_to(queues, mail):
-    with pytest.raises(CommandError, match="There is no terminal to ask on: say --yes") as refused:
+    with pytest.raises(CommandError, match="There is no terminal for the answer: add --yes") as refused:
         queues("delete", "mail")
     assert refused.value.returncode == 1
     assert queues("delete", "mail", "--yes").out == "Deleted mail with its 0 messages.\n"

@@ -51,7 +51,7 @@ def test_programs_get_every_field(queues, nightly):
 def test_without_one_it_is_said_where_they_come_from(queues, shared_client):
     assert (
         queues("schedules").out
-        == "There is no schedule: a worker names those of its queues when it starts.\n"
+        == "There is no schedule: a worker registers those of its queues when it starts.\n"
     )
     assert queues("schedules", "--json").json == []
 
@@ -96,7 +96,9 @@ def test_a_schedule_is_paused_and_resumed(queues, nightly):
 
 @pytest.mark.parametrize("verb", ["pause-schedule", "resume-schedule"])
 def test_what_no_worker_has_named_cannot_be_paused(queues, shared_client, verb):
-    with pytest.raises(CommandError, match='No worker has named a schedule x: "manage.py queues schedules"'):
+    with pytest.raises(
+        CommandError, match='No worker has registered a schedule x: "manage.py queues schedules"'
+    ):
         queues(verb, "x")
 
 

@@ -46,7 +46,7 @@ def test_any_answer_but_yes_purges_nothing(queues, mail, typed, answer):
 
 def test_without_a_terminal_nothing_is_purged_unless_told_to(queues, mail):
     mail.send_message("mail", "x")
-    with pytest.raises(CommandError, match=r"Delete 1 message of mail\? There is no terminal .* say --yes"):
+    with pytest.raises(CommandError, match=r"Delete 1 message of mail\? There is no terminal .* add --yes"):
         queues("purge", "mail")
     assert mail.get_queue_attributes("mail").msgs == 1
     assert queues("purge", "mail", "--yes").out == "Deleted 1 message of mail.\n"
@@ -102,7 +102,7 @@ def test_ready_messages_are_moved_to_another_queue(queues, mail):
         (["move", "nowhere", "mail"], "There is no queue named nowhere:"),
         (["move", "here", "there"], "There is no queue named here and none named there:"),
         (["move", "mail", "mail"], r"cannot be moved to itself\.$"),
-        (["move", "mail", "mail", "--id", "x"], '"x" is no message id: it has 32 letters and digits'),
+        (["move", "mail", "mail", "--id", "x"], '"x" is not a message id: an id has 32 letters and digits'),
         (["redrive", "mail", "--count", "0"], "is not a number of messages"),
         (["redrive", "mail", "--count", "1", "--id", "x" * 32], "not allowed with argument"),
         (["purge", "nowhere"], "There is no queue named nowhere:"),
