@@ -15,7 +15,7 @@ from .conftest import Visit, fill_in
 from .test_page import overflow
 
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
-COUNTS = ("ready", "delayed", "running", "dead", "latency")
+COUNTS = ("ready", "delayed", "running", "dead", "oldest")
 PAGES = ("queueing/queue/", "queueing/queue/testqueue/change/", "queueing/job/")
 
 
@@ -34,6 +34,8 @@ def test_the_admin_shows_the_queue_with_its_attributes_and_the_processed_job(vis
     page = visit.page()
     fill_in(page)
     page.click("text=Queues")
+    page.click("text=Show the attributes of RSMQ")
+    page.wait_for_url("**/?attributes=1")
     headings = " ".join(page.locator("#result_list thead").inner_text().lower().split())
     for name in (*ATTRIBUTES, *COUNTS):
         assert re.search(rf"\b{name}\b", headings), f"{name} in {headings}"

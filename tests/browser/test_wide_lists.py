@@ -1,15 +1,16 @@
-"""Lists with many columns: the important ones are visible, the others can be scrolled to, and names stay."""
+"""Lists with many columns: the important ones are visible on a laptop, and a row is a card on a phone."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from queueing.client import QueueClient
 
 from .conftest import Visit
 from .test_jobs_live import record
+from .test_page import overflow
 
 #: The titles of columns that are completely visible.
 IN_SIGHT = """() => {
@@ -22,36 +23,93 @@ LEFT = """(scrolled) => {
     document.querySelector("#result_list").closest(".results").scrollLeft = scrolled;
     return document.querySelector("#result_list tbody th").getBoundingClientRect().left;
 }"""
-LISTS = {"queue": {"dead", "latency", "rate in", "rate out", "failure %"}, "job": {"state", "wait", "run"}}
+#: The number of pixels by which the list is wider than its place.
+HIDDEN = """() => {
+    const place = document.querySelector("#result_list").closest(".results");
+    return place.scrollWidth - place.clientWidth;
+}"""
+FIGURES = ("ready", "running", "delayed", "dead", "oldest", "in", "out", "failures")
+LISTS = {
+    "queue": ["name", "state", *FIGURES, "last hour", "actions"],
+    "job": ["job", "state", "queue", "finished", "wait", "run", "message id"],
+}
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_the_important_columns_are_visible_beside_the_sidebar_of_a_laptop(
-    visit: Visit, log_in: Callable[[Page], None], database: Path, name: str
-):
+@pytest.fixture
+def lists(database: Path, client: QueueClient) -> None:
+    """A job with a long URL in its call, a paused queue, and its dead letters."""
+    client.create_queue("reports-of-the-warehouse")
+    client.create_queue("reports-of-the-warehouse-dead")
+    client.send_messages("reports-of-the-warehouse", ["x"] * 1234)
+    client.pause_queue("reports-of-the-warehouse")
     record(database, "a" * 32, "done")
+
+
+@pytest.mark.usefixtures("lists")
+@pytest.mark.parametrize("name", LISTS)
+def test_all_columns_are_visible_beside_the_sidebar_of_a_laptop(
+    visit: Visit, log_in: Callable[[Page], None], name: str
+):
     page = visit.page(width=1280)
     log_in(page)
     page.goto(f"/admin/queueing/{name}/")
     assert page.locator("#nav-sidebar").is_visible()
-    assert set(page.evaluate(IN_SIGHT)) >= LISTS[name]
+    assert [title for title in page.evaluate(IN_SIGHT) if title in LISTS[name]] == LISTS[name]
+    assert page.evaluate(HIDDEN) <= 0
+    assert overflow(page) <= 0
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
-@pytest.mark.parametrize("name", LISTS)
-def test_a_name_stays_visible_when_its_row_is_scrolled(
-    visit: Visit,
-    log_in: Callable[[Page], None],
-    database: Path,
-    client: QueueClient,
-    name: str,
-    width: int,
-    dark: bool,
+@pytest.mark.usefixtures("lists")
+def test_names_stay_visible_when_the_attributes_of_queues_are_scrolled(
+    visit: Visit, log_in: Callable[[Page], None]
 ):
-    record(database, "a" * 32, "done")
-    page = visit.page(width=width, dark=dark)
+    page = visit.page(width=1280)
     log_in(page)
-    page.goto(f"/admin/queueing/{name}/")
+    page.goto("/admin/queueing/queue/")
+    page.click("text=Show the attributes of RSMQ")
+    expect(page.locator("#result_list thead .column-vt")).to_be_attached()
     edge = page.locator("#changelist .results").bounding_box()["x"]  # type: ignore[index]
     assert page.evaluate(LEFT, 200) == pytest.approx(edge, abs=1)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert overflow(page) <= 0
+    page.click("text=Hide the attributes of RSMQ")
+    expect(page.locator("#result_list thead .column-vt")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("lists")
+@pytest.mark.parametrize("name", LISTS)
+def test_a_row_is_a_card_on_a_phone(visit: Visit, log_in: Callable[[Page], None], name: str):
+    page = visit.page(width=390, dark=True)
+    log_in(page)
+    page.goto(f"/admin/queueing/{name}/")
+    assert overflow(page) <= 0
+    assert page.evaluate(HIDDEN) <= 0
+    for card in page.locator("#result_list tbody tr").all():
+        box = card.bounding_box()
+        assert box is not None
+        for cell in card.locator("td, th").all():
+            place = cell.bounding_box()
+            assert place is not None
+            assert place["x"] + place["width"] <= box["x"] + box["width"] + 1
+        expect(card.locator(".queueing-state")).to_be_visible()
+    labels = (
+        page.locator("#result_list tbody tr")
+        .first.locator("[data-label]")
+        .evaluate_all("cells => cells.map(cell => cell.dataset.label)")
+    )
+    assert set(labels) >= ({"ready", "running", "delayed", "dead", "oldest"} if name == "queue" else {"run"})
+
+
+@pytest.mark.usefixtures("lists")
+def test_a_paused_queue_is_marked_and_its_dead_letters_are_below_it(
+    visit: Visit, log_in: Callable[[Page], None]
+):
+    page = visit.page()
+    log_in(page)
+    page.goto("/admin/queueing/queue/")
+    rows = page.locator("#result_list tbody tr")
+    paused, below = rows.nth(0), rows.nth(1)
+    expect(paused.locator("[data-state=paused]")).to_be_visible()
+    colour = "cell => getComputedStyle(cell).backgroundColor"
+    assert paused.locator("td").first.evaluate(colour) != below.locator("td").first.evaluate(colour)
+    assert paused.locator("bdi").evaluate("name => getComputedStyle(name).paddingLeft") == "0px"
+    assert below.locator("bdi").evaluate("name => getComputedStyle(name).paddingLeft") != "0px"

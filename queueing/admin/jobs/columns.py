@@ -68,10 +68,14 @@ def shown_handler(job: Job) -> str:
 
 @admin.display(description=_("state"))
 def shown_state(job: Job) -> str:
-    """The newest outcome, coloured by what it means."""
-    return format_html(
+    """The newest outcome in its colour, and the number of attempts if there are more."""
+    badge = format_html(
         '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
     )
+    if job.attempts < 2:
+        return badge
+    attempts = gettext("attempts")
+    return format_html('{} <span class="quiet" title="{}">×{}</span>', badge, attempts, job.attempts)
 
 
 @labelled
@@ -131,13 +135,7 @@ def shown_body(job: Job) -> str:
     return format_html('<div class="queueing-cut">{}<p class="help">{}</p></div>', text, note)
 
 
-@labelled
-@admin.display(description=_("attempts"))
-def attempts(job: Job) -> str:
-    return str(job.attempts)
-
-
-LISTED = (shown_call, shown_state, shown_queue, finished, wait, run, attempts, shown_id)
+LISTED = (shown_call, shown_state, shown_queue, finished, wait, run, shown_id)
 READ_ONLY = (
     *(shown_queue, shown_handler, shown_state, wait, run, shown_worker, shown_id),
     *(shown_error, shown_reason, shown_result, shown_body),

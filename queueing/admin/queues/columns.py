@@ -41,7 +41,7 @@ def _time_attribute(name: str) -> Callable[[Queue], Any]:
     def shown(queue: Queue) -> Any:
         epoch_seconds = getattr(queue.figures.attributes, name)
         at = moment(epoch_seconds)
-        return day(at) if at else epoch_seconds
+        return format_html('<span data-label="{}">{}</span>', name, day(at) if at else epoch_seconds)
 
     shown.__name__ = name
     return shown

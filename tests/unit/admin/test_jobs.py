@@ -40,7 +40,7 @@ class TestList:
             "ValueError: no &lt;b&gt;",
         ):
             assert text in html
-        assert '<td class="field-attempts"><span data-label="attempts">5</span></td>' in html
+        assert '<span class="quiet" title="attempts">×5</span>' in html
 
     def test_long_texts_are_not_read_for_it(self, boss: Client, django_assert_max_num_queries: Any) -> None:
         for number in range(5):
