@@ -17,6 +17,9 @@ class Runtime(Protocol):
     def is_stopping(self) -> bool:
         """Whether the worker is stopping."""
 
+    def stop_reason(self, delivery: Delivery) -> str | None:
+        """Why somebody asked to stop this delivery, or ``None``."""
+
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Report the progress of a run to the console. It may be dropped, and raises nothing."""
 
@@ -73,6 +76,11 @@ class Context:
     def is_stopping(self) -> bool:
         """Whether the worker is stopping: a long job may end early, by raising, or continue."""
         return self._runtime.is_stopping
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to stop this run. A long job that is not async raises then, to end early."""
+        return self._runtime.stop_reason(self._delivery) is not None
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Show how far this run is: 0.0 to 1.0 and a few words. At most a few times a second are kept."""

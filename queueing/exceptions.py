@@ -189,7 +189,7 @@ class ResultRefused(QueueError):
 
 
 class TaskCancelled(QueueError):
-    """A task was cancelled before it ran. The errors of its result contain this one."""
+    """A task was cancelled before it ran, or stopped. The errors of its result contain this one."""
 
     name = "taskCancelled"
 

@@ -96,6 +96,7 @@ class Job(models.Model):
             ("rerun_job", _("Can run processed jobs again")),
             ("redrive_job", _("Can redrive dead jobs")),
             ("cancel_job", _("Can cancel jobs that have not started")),
+            ("stop_job", _("Can stop jobs that run")),
         ]
         constraints = [models.UniqueConstraint(fields=["queue", "message_id"], name="queueing_job_message")]
         indexes = [

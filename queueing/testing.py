@@ -32,11 +32,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from . import conf, get_client, handlers
 from .broker import task_queues
-from .broker.leases import Delivery, QueueLease
+from .broker.leases import Delivery, QueueLease, extend
 from .broker.outcomes import Outcome, State
 from .client import QueueClient
 from .client.default import use_client
-from .exceptions import QueueNotFound
+from .exceptions import QueueError, QueueNotFound
 from .worker.processor import Processor
 from .worker.shared_memory import SharedMemory
 
@@ -109,7 +109,8 @@ class _Taker:
         config = replace(conf.get_conf(), LEASE=3600.0)
         self._client, self._queue = client, queue
         self._lease = QueueLease(client.session, config, f"test-{time.monotonic_ns()}", queue)
-        self._processor = _Here(_Desk(), max_attempts=config.MAX_ATTEMPTS, now_ms=lambda: time.time() * 1000)
+        desk, now_ms = _Desk(self._lease, config), lambda: time.time() * 1000
+        self._processor = _Here(desk, max_attempts=config.MAX_ATTEMPTS, now_ms=now_ms)
         [slot] = SharedMemory(1, 1, (queue,)).slots
         [self._mark] = slot.marks
 
@@ -147,6 +148,16 @@ class _Desk:
 
     worker = "test"
     is_stopping = False
+
+    def __init__(self, lease: QueueLease, config: conf.Config) -> None:
+        self._lease, self._config = lease, config
+
+    def stop_reason(self, delivery: Delivery) -> str | None:
+        """Ask Redis, as the keeper of a worker does."""
+        queue, receipt = delivery.queue, (delivery.message.id, delivery.message.rc)
+        found = extend(self._lease.session, self._config, {queue: [self._lease.child]})[queue]
+        stops = [] if isinstance(found, QueueError) else found.stops
+        return next((stop.reason for stop in stops if (stop.id, stop.rc) == receipt), None)
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         message = delivery.message

@@ -39,7 +39,7 @@ METHODS = {
     ),
     "Operations": (
         *("redrive", "move_messages", "purge_queue", "cancel_message", "cancel_messages"),
-        *("sweep_queue",),
+        *("stop_message", "stop_messages", "sweep_queue"),
     ),
 }
 REST = "Used by workers, commands and the console"

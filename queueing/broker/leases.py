@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueNotFound
@@ -191,12 +191,34 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
     return Look(queue, False, False, max(0, due_ms - now_ms) / 1000 if due_ms else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The request to stop the delivery ``rc`` of ``id``. ``kills``: its process, which is ``child``, ends."""
+
+    child: str
+    queue: str
+    id: str
+    rc: int
+    kills: bool
+    reason: str
+
+
+class Extended(NamedTuple):
+    """Findings beside the extension of a queue's leases.
+
+    ``lost`` has the ids that another receiver has taken over.
+    """
+
+    lost: list[str]
+    stops: list[Stop]
+
+
 def extend(
     session: Session, conf: Config, held: Mapping[str, Iterable[str]]
-) -> dict[str, list[str] | QueueError]:
+) -> dict[str, Extended | QueueError]:
     """Extend the leases of children, in one round trip. ``held`` maps each queue to its children.
 
-    Returns for each queue the ids that another receiver has taken over, or the error of the queue.
+    Returns what was found of each queue, or the error of the queue.
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
@@ -207,9 +229,19 @@ def extend(
     ]
     replies = session.call_each(calls)
     return {
-        queue: reply if isinstance(reply, QueueError) else list(map(decode.text, reply[1:]))
+        queue: reply if isinstance(reply, QueueError) else _extended(queue, *reply[1:])
         for queue, reply in zip(held, replies, strict=True)
     }
+
+
+def _extended(queue: str, lost: list[bytes], stops: list[Any]) -> Extended:
+    rows = [stops[at : at + 5] for at in range(0, len(stops), 5)]
+    return Extended(list(map(decode.text, lost)), [_stop(queue, *row) for row in rows])
+
+
+def _stop(queue: str, lease: bytes, id: bytes, rc: int, kills: int, reason: bytes) -> Stop:
+    child = decode.text(lease).removesuffix(lease_name("", queue))
+    return Stop(child, queue, decode.text(id), rc, kills == 1, decode.text(reason))
 
 
 def abandon(

@@ -5,7 +5,7 @@ control the terminal.
 """
 
 from .base import Verb
-from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send
+from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send, Stop
 from .output import Screen
 from .queues import Create, Delete, List, Pause, Resume, Set, Show, Sweep
 from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
@@ -14,7 +14,8 @@ from .workers import QuietWorker, ResumeWorker, TakeNote, TakeOutbox, Workers
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
-    List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Purge, Redrive, Move, Sweep,
+    List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Stop, Purge, Redrive, Move,
+    Sweep,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
     TakeOutbox,
 )  # fmt: skip

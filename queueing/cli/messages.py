@@ -1,4 +1,4 @@
-"""Verbs for messages: send, receive, peek, cancel, purge, redrive, move."""
+"""Verbs for messages: send, receive, peek, cancel, stop, purge, redrive, move."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -214,6 +214,33 @@ another receiver has are left alone. The command asks first."""
         done = count.pop(State.CANCELLED, 0)
         rest = [f"{number} left alone: {LEFT_ALONE[word]}" for word, number in count.items()]
         screen.say("; ".join([f"Cancelled {counted(done)} of {options.queue}", *rest]) + ".")
+
+
+class Stop(Verb):
+    name = "stop"
+    help = "stop messages that run, or cancel them"
+    description = """\
+Ask the workers of messages to stop them, by their ids. An async function is
+cancelled, and another one sees context.is_cancelled, within a quarter of the
+lease. With --force its process is also ended; its other jobs may finish within
+the grace time, or run again. Waiting messages are cancelled."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_queue(parser)
+        parser.add_argument("ids", metavar="ID", nargs="+", type=base.message_id, help="id of a message")
+        parser.add_argument("--force", action="store_true", help="also end the process")
+        add_yes(parser)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        ids = list(dict.fromkeys(options.ids))
+        if not options.yes:
+            screen.confirm(f"Stop {counted(len(ids))} of {options.queue}?")
+        words = client.stop_messages(options.queue, ids, reason="stopped in a terminal", force=options.force)
+        count = Counter(words)
+        asked, done = count.pop(State.RUNNING, 0), count.pop(State.CANCELLED, 0)
+        rest = [f"cancelled {counted(done)}"] if done else []
+        rest += [f"{number} left alone: {LEFT_ALONE[word]}" for word, number in count.items()]
+        screen.say("; ".join([f"Asked to stop {counted(asked)} of {options.queue}", *rest]) + ".")
 
 
 class Purge(Verb):

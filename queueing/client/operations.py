@@ -11,6 +11,7 @@ from queueing.broker.session import checked
 from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.messages import PeekedMessage, Progress, QueueFigures, QueuePolicy, Swept
+from queueing.text.errors import cut
 
 from . import sweep
 from .drafts import BATCH
@@ -22,6 +23,9 @@ MAX_RECEIVE_COUNT = 1000
 MAX_RETENTION_SECONDS = 9_999_999
 #: Progress expires after this long, if no settle deletes it.
 PROGRESS_MS = 86_400_000
+
+#: Characters of the reason for a stop, which is stored with the lease of the message.
+REASON_CHARACTERS = 200
 
 #: A callback after each step, with the number of finished messages and the number at the start. It may raise
 #: an error to stop the operation.
@@ -242,11 +246,33 @@ class QueueClient(RSMQClient):
 
     def cancel_messages(self, qname: str, ids: Iterable[str], *, reason: str = "") -> list[str]:
         """Call ``cancel_message`` for many ids, in limited steps. Returns the word for each id."""
+        return self._cancel(qname, ids, reason, "leave")
+
+    def stop_message(self, qname: str, id: str, *, reason: str = "", force: bool = False) -> str:
+        """Cancel a message, and ask its worker to stop it if it runs.
+
+        An async function is cancelled, and another function sees ``context.is_cancelled``, both within a
+        quarter of the lease. With ``force`` its process is also ended, as at a time limit. A run that raises
+        after it was asked is recorded as ``cancelled`` with the reason. One that returns is ``done``.
+
+        Returns the word of ``cancel_message``. ``running`` means that the worker was asked. Raises
+        ``QueueNotFound``.
+        """
+        return self.stop_messages(qname, [id], reason=reason, force=force)[0]
+
+    def stop_messages(
+        self, qname: str, ids: Iterable[str], *, reason: str = "", force: bool = False
+    ) -> list[str]:
+        """Call ``stop_message`` for many ids, in limited steps. Returns the word for each id."""
+        reason = cut(reason or "stopped", REASON_CHARACTERS)
+        return self._cancel(qname, ids, reason, "kill" if force else "stop")
+
+    def _cancel(self, qname: str, ids: Iterable[str], reason: str, running: str) -> list[str]:
         qname = rsmq_values.qname(qname)
         wanted = [rsmq_values.message_id(id) for id in ids]
         words: list[str] = []
         for start in range(0, len(wanted), STEP):
-            args = self.keys.channel(qname), self.outbox_max, reason, *wanted[start : start + STEP]
+            args = self.keys.channel(qname), self.outbox_max, reason, running, *wanted[start : start + STEP]
             call = QueueCall("cancel", [qname], self.keys.of_room, *args)
             words += map(decode.text, checked(self.session.call(call)))
         return words

@@ -6,6 +6,7 @@ transaction, in any database of the project, it is sent at the commit.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -184,15 +185,28 @@ class RSMQBackend(BaseTaskBackend):
 
         ``False``: it runs, has ended, or is unknown.
         """
-        lookup, client = self.lookup(), get_client()
-        where, _ = lookup.find(result_id)
+        take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
+        return self._word(result_id, take_back) == State.CANCELLED
+
+    def stop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
+        """Take back a task, or ask its worker to stop it if it runs: see ``QueueClient.stop_message``.
+
+        ``False``: it has ended, or is unknown. A result that was stopped has failed with ``TaskCancelled``.
+        """
+        stop = partial(get_client().stop_message, reason=reason, force=force)
+        return self._word(result_id, stop) in (State.CANCELLED, State.RUNNING)
+
+    async def astop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
+        """See ``stop``."""
+        return await sync_to_async(self.stop, thread_sensitive=True)(result_id, reason=reason, force=force)
+
+    def _word(self, result_id: str, act: Callable[[str, str], str]) -> str:
+        where, _ = self.lookup().find(result_id)
         if not where.queue or not task_body.is_task(where.body):
-            return False
-        try:
-            word = client.cancel_message(where.queue, result_id, reason=reason or State.CANCELLED)
-        except QueueNotFound:
-            return False
-        return word == State.CANCELLED
+            return ""
+        with suppress(QueueNotFound):
+            return act(where.queue, result_id)
+        return ""
 
     async def acancel(self, result_id: str, *, reason: str = "") -> bool:
         """See ``cancel``."""

@@ -131,7 +131,8 @@ def result_of(
     """The result of a message that is somewhere: in the queue, or among its outcomes ``past``, by rc."""
     result = enqueued(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
-    runs = [outcome for outcome in past if outcome.event.was_claimed]
+    # A task that was stopped had begun.
+    runs = [outcome for outcome in past if outcome.event.was_claimed or _was_stopped(outcome)]
     starts = [outcome.started_ms for outcome in runs if outcome.started_ms]
     result.worker_ids.extend(outcome.worker for outcome in runs)
     result.errors.extend(error_of(outcome) for outcome in past if outcome.event in FAILURES)
@@ -149,6 +150,10 @@ def result_of(
     for name, value in changes.items():
         object.__setattr__(result, name, value)
     return result
+
+
+def _was_stopped(outcome: Outcome) -> bool:
+    return outcome.event == State.CANCELLED and outcome.started_ms is not None
 
 
 def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:

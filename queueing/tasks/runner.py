@@ -53,7 +53,8 @@ class TaskRun:
             text = self._text(value_of(self._task.func(*self._args(result), **self._body.kwargs)))
         except BaseException as error:
             max_attempts = get_conf().MAX_ATTEMPTS
-            if self.policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts):
+            is_last = self.policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts)
+            if is_last or context.is_cancelled:
                 # Within the handler of the exception: receivers may ask for it.
                 self._emit_failure(context, result, error)
             raise

@@ -21,6 +21,7 @@ from .logging import OutcomeLog
 from .polling import RedisOutage
 from .processes import RECYCLED, end_pools
 from .processor import Processor
+from .runtime import DeliveryKey
 from .server_clock import Clock, ServerClock
 from .shared_memory import Recycle, Slot
 from .thread_pool import ThreadPool
@@ -37,10 +38,12 @@ MEGABYTE = 1_000_000
 #: Between two notes of progress that are kept for one message, and the characters of a note.
 PROGRESS_SECONDS = 0.25
 NOTE_CHARACTERS = 200
+#: Requests to stop that are remembered.
+STOPS_MAX = 1000
 
 #: The reasons of orders, for the log.
 REASONS = {
-    Recycle.OVERDUE: "a message runs past its time limit",
+    Recycle.OVERDUE: "a message runs past its time limit or is to be stopped",
     Recycle.NEW_QUEUES: "its list of queues is longer now",
 }
 
@@ -75,6 +78,22 @@ class JobRuntime:
         self.is_stopping = False
         self._client = client
         self._reported_at: dict[str, float] = {}
+        #: Why deliveries are to be stopped.
+        self._stops: dict[DeliveryKey, str] = {}
+
+    def stop_reason(self, delivery: Delivery) -> str | None:
+        if not self._stops:
+            return None
+        return self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
+
+    def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
+        """Note what is to be stopped. Returns what was not known before."""
+        new = [delivery for delivery in stops if delivery not in self._stops]
+        if len(self._stops) > STOPS_MAX:
+            # Most have ended. The keeper orders the others again.
+            self._stops = {}
+        self._stops |= stops
+        return new
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         now, id = time.monotonic(), delivery.message.id
@@ -118,13 +137,13 @@ class Child:
 
     def _build(self, client: QueueClient, queues: list[str], *, logs: bool) -> Consumer:
         config, clock = self.config, ServerClock()
-        processor = Processor(self.runtime, max_attempts=config.MAX_ATTEMPTS, now_ms=clock.now_ms)
+        self.processor = Processor(self.runtime, max_attempts=config.MAX_ATTEMPTS, now_ms=clock.now_ms)
         return Consumer(
             client,
             config,
             child=self.name,
             queues=queues,
-            pool=ThreadPool(config.THREADS, processor, self.slot, self.waker),
+            pool=ThreadPool(config.THREADS, self.processor, self.slot, self.waker),
             slot=self.slot,
             listener=Listener(client.session, queues, logs_refusal=logs),
             server_clock=clock,
@@ -169,7 +188,8 @@ class Child:
 
     def _read_orders(self) -> None:
         """Follow the orders of the supervisor and the keeper."""
-        self.slot.waker.clear()
+        for delivery in self.runtime.stop(self.slot.read_stops()):
+            self.processor.stop(delivery)
         if (reason := self.slot.recycle_reason) and not self._is_recycled:
             self._recycle(REASONS[reason])
         self.consumer.pause(self.slot.is_quiet)

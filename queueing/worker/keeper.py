@@ -159,13 +159,15 @@ class Keeper:
         }
         if not held:
             return
-        for queue, lost in leases.extend(self.client.session, self.config, held).items():
-            if isinstance(lost, QueueError):
+        for queue, found in leases.extend(self.client.session, self.config, held).items():
+            if isinstance(found, QueueError):
                 # It is about this queue. The leases of the others are extended.
-                self._guard.report(lost)
+                self._guard.report(found)
                 continue
-            for id in lost:
+            for id in found.lost:
                 logger.warning("%s %s lease lost: another receiver has it", queue, id)
+            for stop in found.stops:
+                self.children[stop.child].slot.stop(stop)
 
     def _beat(self, now: float) -> None:
         self._heartbeat.may_claim = self._recorder.is_owner

@@ -1,7 +1,7 @@
 """Run one delivery to its outcome. It knows no thread, no signal and no Redis.
 
-``process`` is a sequence of named steps, and every way through it ends in one of four words:
-done, retrying, dead, or released: its code may come later, or it asked to run later.
+``process`` is a sequence of named steps, and every way through it ends in one of five words:
+done, retrying, dead, cancelled, or released: its code may come later, or it asked to run later.
 """
 
 import logging
@@ -20,8 +20,8 @@ from queueing.text.errors import class_path, sentence, trace
 
 from .database import tend_connections_of_run
 from .processes import end_if_fork
-from .retries import MayNotRunAgain, UnreadableMessage, Verdict, verdict
-from .runtime import CleanContext, EventLoop, awaited, is_pending, refuse_lazy
+from .retries import MayNotRunAgain, NotBegun, UnreadableMessage, Verdict, verdict
+from .runtime import CleanContext, DeliveryKey, EventLoop, awaited, is_pending, refuse_lazy
 from .shared_memory import Mark
 
 logger = logging.getLogger("queueing.worker")
@@ -38,6 +38,10 @@ class Processor:
         self.runtime, self.max_attempts, self.now_ms = runtime, max_attempts, now_ms
         self._loop = EventLoop()
         self._clean = CleanContext()
+
+    def stop(self, delivery: DeliveryKey) -> None:
+        """Cancel the run of a delivery if it is async. ``Runtime.stop_reason`` knows it already."""
+        self._loop.cancel(delivery)
 
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
         """Run the code of a delivery. Returns its outcome, also if the code raises anything.
@@ -72,6 +76,8 @@ class Processor:
         return self._outcome(delivery, context, runnable, started_ms, result, error)
 
     def _run(self, runnable: Runnable, context: Context, mark: Mark) -> str:
+        if context.is_cancelled:
+            raise NotBegun
         policy = runnable.policy
         if policy.max_attempts == 1 and context.crashes:
             raise MayNotRunAgain
@@ -119,9 +125,12 @@ class Processor:
             DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
         )
         is_snooze = isinstance(error, Snooze)
-        failure = None if is_snooze else error
+        failure = None if is_snooze or isinstance(error, NotBegun) else error
         # A released message has not begun, unless it snoozes. Neither is an attempt.
-        is_attempt = event is not State.RELEASED
+        is_attempt = event is not State.RELEASED and not isinstance(error, NotBegun)
+        text = "" if error is None else sentence(error)
+        if event is State.CANCELLED:
+            text = self.runtime.stop_reason(delivery) or text
         return delivery.ended(
             event,
             self.runtime.worker,
@@ -129,7 +138,7 @@ class Processor:
             started_ms=started_ms if is_attempt or is_snooze else None,
             finished_ms=self.now_ms(),
             attempts=delivery.failed + is_attempt,
-            error="" if error is None else sentence(error),
+            error=text,
             traceback=note if failure is None else trace(failure) + note,
             error_class="" if error is None else class_path(error),
             result=result,

@@ -109,6 +109,9 @@ class Late:
     def __init__(self, worker: str) -> None:
         self.worker = worker
 
+    def stop_reason(self, delivery: Delivery) -> None:
+        """The script that gives back what a dead child held knows what was to be stopped."""
+
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Do nothing: the run is over."""
 

@@ -21,6 +21,10 @@ class MayNotRunAgain(Exception):
         super().__init__("its process died while it ran, and it may be tried only once")
 
 
+class NotBegun(Exception):
+    """A job was stopped after its worker had claimed it, and before its code ran."""
+
+
 class UnreadableMessage(Exception):
     """A message cannot be run as it was sent, and a later attempt will not change that."""
 
@@ -48,6 +52,8 @@ def verdict(
     """How a run has ended that raised ``error``. It calls code of the project, and raises nothing."""
     if error is None:
         return Verdict(State.DONE)
+    if context.is_cancelled:
+        return Verdict(State.CANCELLED)
     if runnable is None and getattr(error, "may_come", False):
         if context.releases >= WAITS:
             return Verdict(State.DEAD)

@@ -110,6 +110,10 @@ BLOCKED_SECONDS, REPORT_SECONDS = 5.0, 60.0
 STACK_FRAMES = 5
 
 
+#: Queue, id and receive count.
+DeliveryKey = tuple[str, str, int]
+
+
 class LoopLost(Exception):
     """The event loop of the child was closed or broke while a function ran on it."""
 
@@ -129,6 +133,8 @@ class EventLoop:
         self._thread: threading.Thread | None = None
         #: The futures that threads wait for, with their loops: a new loop may begin before the old one ends.
         self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
+        #: The tasks of deliveries. Only the loop's thread changes it.
+        self._tasks: dict[DeliveryKey, asyncio.Task[Any]] = {}
         self._watching = threading.Lock()
         self._reported_at = -math.inf
 
@@ -191,7 +197,7 @@ class EventLoop:
         await self._tend_connections()
         result, error = None, None
         try:
-            result = await coroutine
+            result = await self._stoppable(coroutine)
             end_if_fork()
         except GeneratorExit:
             raise  # It ends no loop, and a coroutine that is thrown away with its loop must not await.
@@ -200,6 +206,31 @@ class EventLoop:
             error = raised
         await self._tend_connections()
         return result, error
+
+    async def _stoppable(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        context, task = current.get(), asyncio.current_task()
+        if context is None or task is None:
+            return await coroutine
+        key = (context.queue, *context.receipt)
+        self._tasks[key] = task
+        try:
+            if context.is_cancelled:
+                coroutine.close()
+                raise asyncio.CancelledError
+            return await coroutine
+        finally:
+            del self._tasks[key]
+
+    def cancel(self, delivery: DeliveryKey) -> None:
+        """Cancel the run of a delivery, if it is on the loop. Any thread may call it."""
+        loop = self._loop
+        with suppress(RuntimeError):  # The loop was closed a moment ago.
+            if loop is not None:
+                loop.call_soon_threadsafe(self._cancel, delivery)
+
+    def _cancel(self, delivery: DeliveryKey) -> None:
+        if task := self._tasks.get(delivery):
+            task.cancel()
 
     async def _tend_connections(self) -> None:
         try:

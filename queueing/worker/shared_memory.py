@@ -5,15 +5,18 @@ A message is marked before its code is called, so a message without a mark has c
 supervisor and the keeper write the orders.
 """
 
+import json
 import mmap
+import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
-from queueing.broker.leases import Delivery
+from queueing.broker.leases import Delivery, Stop
 
-from .waker import Waker
+from .waker import WAKE, Waker
 
 #: Bytes of an id that fit; RSMQ's have 32.
 ID_BYTES = 63
@@ -27,10 +30,15 @@ CELL = struct.Struct(f"=B{ID_BYTES}sdddqqqH")
 MORE_QUEUES = 64
 LIMIT = struct.Struct("=dd")
 _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
+#: The delivery that is to be stopped with its process: length of the id, id, rc.
+STOP = struct.Struct(f"=B{ID_BYTES}sq")
+CELL_SIZE = CELL.size + STOP.size
+#: Bytes of a line that a pipe takes whole or not at all.
+LINE_BYTES = 4096
 
 
 class Recycle(IntEnum):
-    """Why a child has to finish its jobs and end."""
+    """Why a child has to finish its jobs and end. ``OVERDUE``: it ends by force for one of its jobs."""
 
     NO = 0
     OVERDUE = 1
@@ -39,7 +47,10 @@ class Recycle(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A message that runs, as its child has marked it. ``queue`` is the number of its queue."""
+    """A message that runs, as its child has marked it. ``queue`` is the number of its queue.
+
+    ``is_stopped``: somebody asked to stop it with its process.
+    """
 
     id: str
     queue: int
@@ -49,6 +60,7 @@ class Running:
     started_ms: float
     deadline: float
     limit_seconds: float
+    is_stopped: bool = False
 
 
 class Mark:
@@ -77,6 +89,14 @@ class Mark:
         """Remove the mark."""
         self._memory[self._offset] = 0
 
+    def stop(self, id: str, rc: int) -> None:
+        """Mark a delivery, if it runs here, as to be stopped with its process. The keeper calls it.
+
+        The receipt is compared whenever the mark is read, so another delivery is never stopped.
+        """
+        name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
+        STOP.pack_into(self._memory, self._offset + CELL.size, len(name), name, rc)
+
     def read(self) -> Running | None:
         """The message that is marked."""
         length, id, started_ms, deadline, limit, rc, failed, crashed, queue = CELL.unpack_from(
@@ -85,7 +105,8 @@ class Mark:
         if not length:
             return None
         text = id[:length].decode("utf-8", "surrogateescape")
-        return Running(text, queue, rc, failed, crashed, started_ms, deadline, limit)
+        stopped = STOP.unpack_from(self._memory, self._offset + CELL.size) == (length, id, rc)
+        return Running(text, queue, rc, failed, crashed, started_ms, deadline, limit, stopped)
 
 
 class Slot:
@@ -102,13 +123,13 @@ class Slot:
         self._orders = offset + HEAD.size
         self._held_queues = self._orders + ORDERS.size
         cells = self._held_queues + _bytes(bits)
-        self.marks = [Mark(memory, cells + CELL.size * thread, queues) for thread in range(threads)]
-        #: Wakes the child for a new order.
+        self.marks = [Mark(memory, cells + CELL_SIZE * thread, queues) for thread in range(threads)]
+        #: Wakes the child for a new order. It also carries a line of JSON for each delivery to stop.
         self.waker = Waker()
 
     @staticmethod
     def size(threads: int, bits: int) -> int:
-        return HEAD.size + ORDERS.size + _bytes(bits) + CELL.size * threads
+        return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
         """Prepare it for a new child, which is quiet if the last one was."""
@@ -152,8 +173,8 @@ class Slot:
                 yield found
 
     def overdue(self, now: float) -> list[Running]:
-        """The messages that run past their time limit, by the monotonic clock."""
-        return [found for found in self.running() if 0 < found.deadline <= now]
+        """The messages that run past their time limit, by the monotonic clock, or are to be stopped."""
+        return [found for found in self.running() if found.is_stopped or 0 < found.deadline <= now]
 
     # --- orders -------------------------------------------------------------------------------
 
@@ -167,6 +188,23 @@ class Slot:
         if quiet != self.is_quiet:
             self._memory[self._orders] = quiet
             self.waker.wake()
+
+    def stop(self, stop: Stop) -> None:
+        """Order the child to stop a delivery."""
+        for mark in self.marks if stop.kills else ():
+            if (found := mark.read()) and (found.id, found.rc) == (stop.id, stop.rc):
+                mark.stop(stop.id, stop.rc)
+        line = json.dumps([stop.queue, stop.id, stop.rc, stop.reason]).encode() + b"\n"
+        if len(line) <= LINE_BYTES:
+            # A child that hangs reads nothing. The keeper writes the order again until the run has ended.
+            with suppress(BlockingIOError):
+                os.write(self.waker.write_end(), line)
+
+    def read_stops(self) -> dict[tuple[str, str, int], str]:
+        """Clear the waker. Returns the deliveries that the child has to stop, and why."""
+        lines = [line.lstrip(WAKE) for line in self.waker.read().splitlines()]
+        orders = [json.loads(line) for line in lines if line]
+        return {(queue, id, rc): reason for queue, id, rc, reason in orders}
 
     @property
     def recycle_reason(self) -> Recycle:

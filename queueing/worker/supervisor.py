@@ -238,14 +238,16 @@ class Supervisor:
         if not is_done:
             # They would run on beside the next attempt.
             kill_programs(child.pid)
-        ran, overdue = child.ended(), [] if self._was_killed else child.overdue
-        # Jobs that ran beside the one that timed out did not crash. Release them.
-        started = [] if self._was_killed or overdue else [running.id for running in ran]
+        ran, ended_by_force = child.ended(), [] if self._was_killed else child.overdue
+        # A job to stop is cancelled when the child's messages are given back.
+        overdue = [running for running in ended_by_force if not running.is_stopped]
+        # Jobs that ran beside the one that timed out or was stopped did not crash. Release them.
+        started = [] if self._was_killed or ended_by_force else [running.id for running in ran]
         why = f"its process {reason(code)}"
         if self._was_killed:
             why = "the worker had to stop now" if self._signals.stops_now else "the grace time was over"
-        elif overdue:
-            why = "another message of its process ran past its time limit"
+        elif ended_by_force:
+            why = f"another message of its process {'ran past its time limit' if overdue else 'was stopped'}"
         self._order_keeper(
             order="ended", child=child.name, started=started, reason=why,
             overdue=[asdict(running) for running in overdue],
@@ -254,13 +256,14 @@ class Supervisor:
             child.is_closed = self.config.burst and code != RECYCLED
             return
         child.count_failure()
-        self._log_death(child, reason(code), started, overdue)
+        self._log_death(child, reason(code), started, ended_by_force)
 
     def _log_death(self, child: ChildSlot, how: str, started: list[str], overdue: list[Running]) -> None:
         level = logging.WARNING if self._was_killed or overdue else logging.ERROR
         what = f" while running {', '.join(started)}" if started else ""
         if overdue:
-            what = f", as {', '.join(running.id for running in overdue)} ran past the time limit"
+            ids = ", ".join(running.id for running in overdue)
+            what = f", as {ids} ran past the time limit or was stopped"
         logger.log(level, "child %s %s%s", child.name, how, what)
 
     def _take_new_queues(self) -> None:

@@ -17,6 +17,10 @@ def readable(descriptors: Iterable[int], seconds: float) -> set[int]:
     return {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
 
 
+#: The byte that ``wake`` writes.
+WAKE = b"!"
+
+
 class Waker:
     """Readable from ``wake`` until ``clear``. Several calls of ``wake`` count as one."""
 
@@ -35,7 +39,7 @@ class Waker:
     def wake(self) -> None:
         # A full pipe is readable already.
         with suppress(BlockingIOError):
-            os.write(self._write, b"!")
+            os.write(self._write, WAKE)
 
     def clear(self) -> None:
         self.read()

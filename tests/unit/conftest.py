@@ -70,6 +70,11 @@ class Runtime:
 
     def __init__(self) -> None:
         self.reports: list[tuple[str, float, str]] = []
+        #: Why deliveries are to be stopped, by receipt.
+        self.stops: dict[tuple[str, int], str] = {}
+
+    def stop_reason(self, delivery: Delivery) -> str | None:
+        return self.stops.get((delivery.message.id, delivery.message.rc))
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         self.reports.append((delivery.message.id, fraction, note))
@@ -86,6 +91,7 @@ class Process:
         self._threads: dict[str, Threads] = {}
         [self.slot] = SharedMemory(1, 2, ("q",)).slots
         self.reports = self._processor.runtime.reports
+        self.stops, self.stop = self._processor.runtime.stops, self._processor.stop
 
     def __call__(self, function, *, within_seconds: float = 60, **more) -> Outcome:
         return self.start(function, **more).result(within_seconds)

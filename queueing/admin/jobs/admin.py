@@ -203,6 +203,9 @@ class JobAdmin(ConsoleAdmin):
             for verb in ACTIONS.values()
             if verb.name in (*found.verbs, "forget") and self.may(request, verb.permission)
         ]
+        if found.state == State.RUNNING and self.may(request, "stop_job"):
+            url = address(self.admin_site, "queue_stop", job.queue)
+            context["verbs"].insert(0, (_("Stop"), f"{url}?{urlencode({'ids': job.message_id})}"))
         context["show_delete"] = False
         sees_queues = request.user.has_perm(f"{self.opts.app_label}.view_queue")
         has_link = sees_queues and (found.state in ("unknown", "unreadable") or is_there(job.queue))

@@ -135,8 +135,8 @@ class MoveForm(SelectionForm):
         return self.cleaned_data["target"]
 
 
-class CancelForm(forms.Form):
-    """The messages to cancel."""
+class IdsForm(forms.Form):
+    """The messages of an action."""
 
     ids = IdsField()
 
@@ -145,3 +145,16 @@ class CancelForm(forms.Form):
         for error in self.errors.pop("ids", []):
             self.add_error(None, error)
         return self.cleaned_data
+
+
+class StopForm(IdsForm):
+    """Which messages, and whether their processes end."""
+
+    force = forms.BooleanField(
+        label=gettext_lazy("End its process"),
+        required=False,
+        help_text=gettext_lazy(
+            "For code that does not notice the request. Other jobs of the process may finish within the "
+            "grace time, or run again."
+        ),
+    )

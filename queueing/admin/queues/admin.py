@@ -33,7 +33,7 @@ from .actions import Pause, Purge, QueueAction, Resume, Send
 from .charts import chart_page
 from .forms import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm, is_actionable
 from .messages import ROW_BYTES, Messages, OneMessage, PayloadFile, message_rows
-from .moves import Cancel, Move, Redrive
+from .moves import Cancel, Move, Redrive, Stop
 
 #: Messages on a queue's page.
 PEEKED = 20
@@ -135,7 +135,7 @@ class QueueAdmin(ConsoleAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The charts, the address that an open page asks, and each action below its queue."""
         one = "<str:object_id>/messages/<str:message_id>/"
-        views = [(view, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel)]
+        views = [(view, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel, Stop)]
         views += [(OneMessage, one), (PayloadFile, f"{one}payload/")]
         return [
             self.page("charts/", self.charts_view, "charts_of_all"),

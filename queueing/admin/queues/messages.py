@@ -108,6 +108,8 @@ class Messages(QueueAction):
             buttons.append(
                 (_("Cancel selected messages …"), self.model_admin.action_url("cancel", self.queue.name))
             )
+        if self.model_admin.may(self.request, "stop_job"):
+            buttons.append((_("Stop the selected …"), self.model_admin.action_url("stop", self.queue.name)))
         return buttons
 
     @cached_property
@@ -168,7 +170,9 @@ class OneMessage(QueueAction):
             "messages_url": self.model_admin.action_url("messages", self.queue.name),
             "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),
         }
-        if found.state != State.RUNNING and self.model_admin.may(request, "cancel_job"):
-            cancel = self.model_admin.action_url("cancel", self.queue.name)
-            context["cancel_url"] = f"{cancel}?{urlencode({'ids': found.id})}"
+        end = "stop" if found.state == State.RUNNING else "cancel"
+        if self.model_admin.may(request, f"{end}_job"):
+            context[f"{end}_url"] = (
+                f"{self.model_admin.action_url(end, self.queue.name)}?{urlencode({'ids': found.id})}"
+            )
         return self.render("admin/queueing/queue/message.html", context)

@@ -1,8 +1,8 @@
-"""The actions on some messages of a queue: move, redrive, cancel."""
+"""The actions on some messages of a queue: move, redrive, cancel, stop."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -18,7 +18,7 @@ from queueing.broker.outcomes import State
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import QueueFigures
 
-from .action_forms import CancelForm, MoveForm, SelectionForm
+from .action_forms import IdsForm, MoveForm, SelectionForm, StopForm
 from .actions import QueueAction
 from .forms import is_actionable
 
@@ -167,14 +167,11 @@ class Redrive(QueueAction):
         return moved(work, self.source, self.queue.name)
 
 
-class Cancel(QueueAction):
-    """Delete messages that no receiver holds, and record each as cancelled."""
+class _Ending(QueueAction):
+    """Ends the messages that were ticked, or named in a link."""
 
-    name = "cancel"
-    permission = "cancel_job"
-    label = gettext_lazy("cancel messages")
-    form_class = CancelForm
     destroys = True
+    none_ticked: ClassVar[Any]
 
     @property
     def ids(self) -> list[str]:
@@ -189,8 +186,30 @@ class Cancel(QueueAction):
         """There is nothing to ask if nothing was ticked."""
         if self.ids:
             return super().page(form, **more)
-        self.model_admin.message_user(self.request, _("Select the messages to cancel first."), messages.ERROR)
+        self.model_admin.message_user(self.request, self.none_ticked, messages.ERROR)
         return HttpResponseRedirect(self.model_admin.action_url("messages", self.queue.name))
+
+    def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
+        """Answer with the number of those whose word is in ``done``, and why others were left alone."""
+        count = Counter(words)
+        number = sum(count.pop(word, 0) for word in done)
+        rest = [
+            _("%(count)d skipped: %(reason)s.") % {"count": number, "reason": REFUSALS[word]}
+            for word, number in count.items()
+        ]
+        if not number:
+            return self.refused(" ".join([nothing, *rest]))
+        return self.done(" ".join([text % {"count": number, "queue": self.queue.name}, *rest]))
+
+
+class Cancel(_Ending):
+    """Delete messages that no receiver holds, and record each as cancelled."""
+
+    name = "cancel"
+    permission = "cancel_job"
+    label = gettext_lazy("cancel messages")
+    form_class = IdsForm
+    none_ticked = gettext_lazy("Select the messages to cancel first.")
 
     def question(self) -> str:
         words = {"count": len(self.ids), "queue": self.queue.name}
@@ -210,15 +229,48 @@ class Cancel(QueueAction):
         words = queueing.get_client().cancel_messages(
             self.queue.name, form.cleaned_data["ids"], reason=reason
         )
-        count = Counter(words)
-        done = count.pop(State.CANCELLED, 0)
-        rest = [
-            _("%(count)d skipped: %(reason)s.") % {"count": number, "reason": REFUSALS[word]}
-            for word, number in count.items()
-        ]
-        if not done:
-            return self.refused(" ".join([_("Nothing was cancelled."), *rest]))
         text = ngettext(
-            "Cancelled %(count)d message of %(queue)s.", "Cancelled %(count)d messages of %(queue)s.", done
+            "Cancelled %(count)d message of %(queue)s.",
+            "Cancelled %(count)d messages of %(queue)s.",
+            words.count(State.CANCELLED),
         )
-        return self.done(" ".join([text % {"count": done, "queue": self.queue.name}, *rest]))
+        return self.end(words, {State.CANCELLED}, text, _("Nothing was cancelled."))
+
+
+class Stop(_Ending):
+    """Ask the workers of messages to stop them. Waiting messages are cancelled."""
+
+    name = "stop"
+    permission = "stop_job"
+    label = gettext_lazy("stop messages")
+    form_class = StopForm
+    none_ticked = gettext_lazy("Select the messages to stop first.")
+
+    def question(self) -> str:
+        words = {"count": len(self.ids), "queue": self.queue.name}
+        text = ngettext(
+            "Stop %(count)d message of %(queue)s?", "Stop %(count)d messages of %(queue)s?", len(self.ids)
+        )
+        return text % words
+
+    def notes(self) -> list[str]:
+        return [
+            _("An async function is cancelled. Any other function has to notice the request."),
+            _("It is recorded as cancelled when its run has ended, and does not run again."),
+            _("A waiting message is cancelled. A message of another receiver stays."),
+        ]
+
+    def act(self, form: forms.Form) -> HttpResponse:
+        words = queueing.get_client().stop_messages(
+            self.queue.name,
+            form.cleaned_data["ids"],
+            reason=f"stopped by {self.request.user.get_username()}",
+            force=form.cleaned_data["force"],
+        )
+        asked = {State.RUNNING, State.CANCELLED}
+        text = ngettext(
+            "Asked to stop %(count)d message of %(queue)s.",
+            "Asked to stop %(count)d messages of %(queue)s.",
+            sum(map(words.count, asked)),
+        )
+        return self.end(words, asked, text, _("Nothing was stopped."))

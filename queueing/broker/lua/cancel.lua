@@ -1,8 +1,9 @@
 -- Delete messages that no receiver holds, and record each as cancelled. A message stays if a worker holds it
--- under a valid lease, or if another receiver hides it.
+-- under a valid lease, or if another receiver hides it. The worker can be asked to stop what it holds.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
--- ARGV[6] reason, '' for none  ARGV[7…] ids
+-- ARGV[6] reason, '' for none  ARGV[7] 'stop' what workers hold, 'kill' it with its process, or 'leave' it
+-- ARGV[8…] ids
 -- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or the reply of
 -- lib/room.lua for wrong keys
 --
@@ -13,7 +14,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include drain
 -- include bury
 -- include lanes
-local running = running_ids()
+local running, _, lane_of = running_ids()
 
 -- The ends of a message count its settled deliveries. A higher receive count means that a delivery is not
 -- settled: another receiver has the message as long as it is hidden.
@@ -26,10 +27,26 @@ local function word_for(id, rc)
   return 'cancelled'
 end
 
+-- Ask the child that holds a message to stop it. The request is stored with what the child holds, so it ends
+-- with the delivery.
+local function ask_to_stop(id)
+  local lane = lane_of[id]
+  local state = read_lane(lane)
+  state.stops = state.stops or {}
+  for i = 1, #state.held, 2 do
+    if state.held[i] == id then
+      local old = stop_of(state, id, state.held[i + 1])
+      local kills = ARGV[7] == 'kill' or (old and old[2] == 1)
+      state.stops[id] = { state.held[i + 1], kills and 1 or 0, ARGV[6] }
+    end
+  end
+  redis.call('HSET', KEYS[10], lane, cjson.encode(state))
+end
+
 check_room()
 check_burial()
 local reply, endings, bodies = { 'ok' }, {}, {}
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   local id = ARGV[i]
   local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
   local word = word_for(id, rc)
@@ -39,6 +56,8 @@ for i = 7, #ARGV do
     endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
     add_body(bodies, id)
     forget(id)
+  elseif word == 'running' and ARGV[7] ~= 'leave' then
+    ask_to_stop(id)
   end
   reply[#reply + 1] = word
 end

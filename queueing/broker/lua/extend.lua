@@ -2,18 +2,24 @@
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] ms of the lease  ARGV[7…] lanes
--- Returns {'ok', ids that another receiver has taken over …}, or the reply of lib/room.lua for wrong keys
+-- Returns {'ok', {ids that another receiver has taken over}, {lane, id, rc, 1 to end its process or else 0, reason,
+-- …} of the messages to stop}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue
 -- include room
 -- include drain
-local reply = { 'ok' }
+local taken_over, stops = {}, {}
 for i = 7, #ARGV do
   local state = read_lane(ARGV[i])
   if #state.held > 0 then
     local _, lost = extend(ARGV[i], state, tonumber(ARGV[6]))
-    for _, id in ipairs(lost) do reply[#reply + 1] = id end
+    for _, id in ipairs(lost) do taken_over[#taken_over + 1] = id end
+    for id, stop in pairs(state.stops or {}) do
+      for _, value in ipairs({ ARGV[i], id, stop[1], stop[2] == 1 and 1 or 0, tostring(stop[3]) }) do
+        stops[#stops + 1] = value
+      end
+    end
   end
 end
-return reply
+return { 'ok', taken_over, stops }

@@ -1,5 +1,5 @@
--- Settle deliveries and record their outcomes, in one step. Each becomes done, retrying, dead or released, if
--- its receipt still fits and the lane still holds it. A refused outcome changes nothing in the queue. A
+-- Settle deliveries and record their outcomes, in one step. Each becomes done, cancelled, retrying, dead or
+-- released, if its receipt still fits and the lane still holds it. A refused outcome changes nothing in the queue. A
 -- repeated call with the same number returns the refusals of the first one.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
@@ -48,7 +48,7 @@ for i = 1, #settled_words do
   elseif now_rc ~= rc or held[id] ~= rc then
     word = 'lease lost'
     refused[#refused + 1], refused[#refused + 2] = id, word
-  elseif word == 'done' then
+  elseif word == 'done' or word == 'cancelled' then
     done[#done + 1] = id
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
     if rc > 1 then ended[#ended + 1] = id end
@@ -90,6 +90,7 @@ for i = 1, #state.held, 2 do
   if held[state.held[i]] then kept[#kept + 1], kept[#kept + 2] = state.held[i], state.held[i + 1] end
 end
 state.held, state.settle, state.refused = kept, number, refused
+if state.stops then keep_stops(state) end
 write_lane(lane, state, lease_end_ms)
 
 local tasks = {}

@@ -3,6 +3,7 @@
 An environment variable names the file, so that every process of a worker finds it.
 """
 
+import asyncio
 import ctypes
 import json
 import os
@@ -121,4 +122,26 @@ def choose(message: Message, context: Context) -> None:
         raise RetryIn(0.05, "once")
     if message.body.startswith("give up"):
         raise GiveUp("as it was told")
+    _note("end", message)
+
+
+@handler("stoppable")
+def work_until_stopped(message: Message, context: Context) -> None:
+    """``deaf N``: take N seconds; else work until it is asked to stop."""
+    _note("start", message)
+    word, _, seconds = message.body.partition(" ")
+    if word == "deaf":
+        _work_for(float(seconds))
+    else:
+        while not context.is_cancelled:
+            _work_for(0.02)
+        raise InterruptedError("it was asked to stop")
+    _note("end", message)
+
+
+@handler("stoppable-async")
+async def wait_until_cancelled(message: Message) -> None:
+    """Wait for a minute."""
+    _note("start", message)
+    await asyncio.sleep(60)
     _note("end", message)

@@ -24,6 +24,7 @@ ACTIONS = {
     "work/move/": ("move_messages", {"confirmed": 1, "target": "paused"}),
     "work/purge/": ("purge_queue", {"confirmed": 1}),
     f"work/cancel/?ids={KNOWN}": ("cancel_job", {"confirmed": 1, "ids": KNOWN}),
+    f"work/stop/?ids={KNOWN}": ("stop_job", {"confirmed": 1, "ids": KNOWN}),
 }
 #: What is only looked at.
 VIEWS = (

@@ -138,7 +138,7 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
     any_client.change_message_visibility("work", lost, 0)
     any_client.receive_message("work")
     before = any_client.peek_message("work", kept).due_ms
-    assert extend(any_client.session, conf, {"work": ["a"]}) == {"work": [lost]}
+    assert extend(any_client.session, conf, {"work": ["a"]}) == {"work": ([lost], [])}
 
     def moved():
         extend(any_client.session, conf, {"work": ["a"]})

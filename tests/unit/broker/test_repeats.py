@@ -116,7 +116,7 @@ def test_a_settle_with_the_next_claim_is_one_of_each(queue, cut, conf):
 def test_extending_and_giving_back_are_repeated_freely(queue, cut, conf):
     [id] = queue.send_messages("work", ["a"])
     Hand(cut, conf, "a").claim()
-    assert leases.extend(cut.session, conf, {"work": ["a"]}) == {"work": []}
+    assert leases.extend(cut.session, conf, {"work": ["a"]}) == {"work": ([], [])}
     leases.abandon(cut.session, conf, "work", "a", started=[id], reason="killed")
     assert queue.redis.hget("rsmq:work:ends", id) == b"0 1 0"
 

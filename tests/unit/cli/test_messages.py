@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 
 from queueing.broker import outbox
-from queueing.broker.leases import QueueLease
+from queueing.broker.leases import QueueLease, extend
 from queueing.client import QueueClient
 from queueing.conf import Config
 
@@ -190,3 +190,22 @@ class TestCancel:
     def test_what_cannot_be_is_said(self, queues, mail, args, text):
         with pytest.raises(CommandError, match=text):
             queues("cancel", *args, "--yes")
+
+
+class TestStop:
+    @pytest.fixture
+    def lease(self, mail):
+        return QueueLease(mail.session, Config(LEASE=60), "a", "mail")
+
+    @pytest.mark.parametrize("options", [[], ["--force"]])
+    def test_it_asks_and_tells_the_worker(self, queues, mail, lease, typed, options):
+        held, waiting = mail.send_messages("mail", ["a", "b"])
+        mail.session.call_each([lease.claim(1, suspects="take")])
+        typed("y\n")
+        stopped = queues("stop", "mail", held, waiting, "0" * 32, *options)
+        assert stopped.err == "Stop 3 messages of mail? [y/N] "
+        assert stopped.out == (
+            "Asked to stop 1 message of mail; cancelled 1 message; 1 left alone: it is not in its queue.\n"
+        )
+        [stop] = extend(mail.session, Config(), {"mail": ["a"]})["mail"].stops
+        assert (stop.id, stop.kills, stop.reason) == (held, bool(options), "stopped in a terminal")

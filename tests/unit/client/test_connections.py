@@ -121,7 +121,7 @@ def test_a_worker_works_on_a_cluster(clustered, conf):
     child = Hand(client, conf, "a")
     one, two, _ = child.claim().deliveries
     assert child.settle(ended(one, "done"), ended(two, "dead")) == {}
-    assert extend(client.session, conf, {"work": ["a"]}) == {"work": []}
+    assert extend(client.session, conf, {"work": ["a"]}) == {"work": ([], [])}
     assert abandon(client.session, conf, "work", "a", started=[], reason="left") == 1
     outbox.drop(client.session, outbox.read(client.session, "r", count=10))
     beat(client.session, "w", "{}", "token")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from time import monotonic
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from queueing import get_client
@@ -181,6 +182,22 @@ def test_what_was_cancelled_never_runs_and_says_so(queues, recorded):
     assert (result.status, result.attempts, result.args) == ("FAILED", 0, [1])
     assert (result.errors[0].exception_class, result.errors[0].traceback) == (TaskCancelled, "not wanted")
     assert task_backends["default"].cancel(result.id) is False
+
+
+def test_a_running_task_is_asked_to_stop_and_has_then_failed(queues):
+    result = tasks.stop_itself.enqueue()
+    assert [(o.event, o.error) for o in run_pending()] == [("cancelled", "not wanted")]
+    result.refresh()
+    assert (str(result.status), result.attempts) == ("FAILED", 1)
+    assert task_backends["default"].stop(result.id) is False
+
+
+def test_a_waiting_task_is_stopped_before_it_begins(queues):
+    result = tasks.add.enqueue(1)
+    assert async_to_sync(task_backends["default"].astop)(result.id, force=True) is True
+    assert run_pending() == []
+    result.refresh()
+    assert (str(result.status), result.attempts) == ("FAILED", 0)
 
 
 def test_only_what_nobody_has_can_be_cancelled(queues, lease):

@@ -1,6 +1,6 @@
 -- Give back the messages that a child held when it died. `started` has the ids that the child had started;
--- nil means that this is unknown, so all may have started. Only started messages count a crash. Returns the
--- number of messages.
+-- nil means that this is unknown, so all may have started. Only started messages count a crash. A message that
+-- somebody asked to stop is cancelled. Returns the number of messages.
 --
 -- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
@@ -12,11 +12,21 @@ local function abandon(lane, started, reason, max_crashes)
     check_burial()
   end
   local counts, endings, fields = receive_counts(state.held), {}, {}
+  local count = 0
   for i = 1, #state.held, 2 do
     local id, rc = state.held[i], state.held[i + 1]
     local now_rc = tonumber(counts[(i + 1) / 2] or nil)
     local mine = now_rc == rc
-    if now_rc then
+    local stop = mine and stop_of(state, id, rc)
+    if now_rc then count = count + 1 end
+    if stop then
+      local failed, crashed = read_ends(id)
+      local body = {}
+      add_body(body, id)
+      redis.call('HDEL', KEYS[13], id)
+      record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
+      forget(id)
+    elseif now_rc then
       local failed, crashed, released = read_ends(id)
       local word = 'released'
       if not started or started[id] or started[string.sub(id, 1, MARK_BYTES)] then
@@ -42,5 +52,5 @@ local function abandon(lane, started, reason, max_crashes)
     record_endings(lane, reason, endings, fields)
     announce(ARGV[4])
   end
-  return #endings
+  return count
 end

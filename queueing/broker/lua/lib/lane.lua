@@ -16,5 +16,7 @@ local function lane_in(text)
   local is_json, lane = pcall(cjson.decode, text or '')
   local is_lane = is_json and type(lane) == 'table' and are_receipts(lane.held) and type(lane.refused) == 'table'
     and is_count(lane.claim) and is_count(lane.settle) and is_count(lane.taken)
-  return is_lane and lane or { claim = 0, settle = 0, taken = 0, refused = {}, held = {} }
+  if not is_lane then return { claim = 0, settle = 0, taken = 0, refused = {}, held = {} } end
+  if type(lane.stops) ~= 'table' then lane.stops = nil end
+  return lane
 end

@@ -11,7 +11,8 @@
 -- rollback.
 --
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
--- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}.
+-- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}. If
+-- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
 -- include dead_letters
 
 local EMPTY_LANE_MS = 600000
@@ -26,6 +27,26 @@ local function write_lane(lane, state, lease_end_ms)
   redis.call('HSET', KEYS[10], lane, cjson.encode(state))
   if #state.held == 0 then lease_end_ms = now_ms + EMPTY_LANE_MS end
   redis.call('ZADD', KEYS[9], whole(lease_end_ms), lane)
+end
+
+-- The request to stop a delivery that a lane holds, or nil.
+local function stop_of(state, id, rc)
+  local stop = state.stops and state.stops[id]
+  return type(stop) == 'table' and stop[1] == rc and stop or nil
+end
+
+-- Forget the requests about deliveries that the lane does not hold any more.
+local function keep_stops(state)
+  local kept
+  for i = 1, #state.held, 2 do
+    local id = state.held[i]
+    local stop = stop_of(state, id, state.held[i + 1])
+    if stop then
+      kept = kept or {}
+      kept[id] = stop
+    end
+  end
+  state.stops = kept
 end
 
 local function drop_lane(lane)
@@ -168,6 +189,7 @@ local function extend(lane, state, lease_ms)
   end
   if #scores > 0 then redis.call('ZADD', KEYS[2], 'XX', unpack(scores)) end
   state.held = kept
+  if state.stops then keep_stops(state) end
   write_lane(lane, state, lease_end_ms)
   return lease_end_ms, lost
 end

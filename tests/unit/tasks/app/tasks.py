@@ -206,3 +206,12 @@ async def choose_async(word):
 @task
 def raise_one(name):
     raise getattr(builtins, name)
+
+
+@task
+def stop_itself():
+    context = current.get()
+    assert not context.is_cancelled
+    assert stop_itself.get_backend().stop(context.message.id, reason="not wanted")
+    assert context.is_cancelled
+    raise InterruptedError

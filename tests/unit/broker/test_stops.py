@@ -1,0 +1,99 @@
+"""The request to stop a message that a worker holds: it belongs to one delivery, and ends with it."""
+
+import pytest
+
+from queueing.broker.leases import Stop, abandon, extend
+from queueing.broker.outbox import newest
+from tests.unit.conftest import ended
+
+
+@pytest.fixture
+def queue(any_client, hand):
+    """The client, the hand of the child ``a``, and the delivery of the queue ``work`` that it holds."""
+    a = hand("a")
+    any_client.send_message("work", "text")
+    [delivery] = a.claim().deliveries
+    return any_client, a, delivery
+
+
+def stops(client, conf, *children):
+    return extend(client.session, conf, {"work": children or ["a"]})["work"].stops
+
+
+def test_the_keeper_learns_what_to_stop_until_it_is_settled(queue, conf):
+    client, a, delivery = queue
+    id = delivery.message.id
+    assert stops(client, conf) == []
+    assert client.stop_message("work", id, reason="wrong file") == "running"
+    asked = [Stop("a", "work", id, 1, False, "wrong file")]
+    assert stops(client, conf) == asked
+    assert stops(client, conf) == asked, "the first order may be lost"
+    assert a.settle(ended(delivery, "cancelled")) == {}
+    assert stops(client, conf) == []
+    assert client.peek_message("work", id) is None
+    assert client.queue_figures(["work"])[0].dead == 0
+
+
+def test_a_request_by_force_stays_one(queue, conf):
+    client, _, delivery = queue
+    client.stop_message("work", delivery.message.id, force=True)
+    client.stop_message("work", delivery.message.id, reason="please")
+    assert [(stop.kills, stop.reason) for stop in stops(client, conf)] == [(True, "please")]
+
+
+def test_a_request_never_reaches_the_next_attempt(queue, conf):
+    client, a, delivery = queue
+    client.stop_message("work", delivery.message.id)
+    a.settle(ended(delivery, "retrying"))
+    [again] = a.claim().deliveries
+    assert (again.message.id, again.message.rc) == (delivery.message.id, 2)
+    assert stops(client, conf) == []
+
+
+def test_another_receiver_s_delivery_is_not_stopped(queue, conf):
+    client, _, delivery = queue
+    client.stop_message("work", delivery.message.id)
+    client.change_message_visibility("work", delivery.message.id, 0)
+    client.receive_message("work")
+    assert extend(client.session, conf, {"work": ["a"]}) == {"work": ([delivery.message.id], [])}
+    assert stops(client, conf) == []
+
+
+def test_what_was_to_be_stopped_is_cancelled_if_its_process_dies(queue, conf):
+    client, a, delivery = queue
+    other = client.send_message("work", "other")
+    a.claim()
+    client.stop_message("work", delivery.message.id, reason="wrong file", force=True)
+    assert abandon(client.session, conf, "work", "a", started=[], reason="it was killed") == 2
+    assert client.peek_message("work", delivery.message.id) is None
+    assert client.peek_message("work", other).state == "ready"
+    ends = {o.id: o for o in newest(client.session, count=10)}
+    stopped, released = ends[delivery.message.id], ends[other]
+    assert (stopped.event, stopped.rc, stopped.error) == ("cancelled", 1, "wrong file")
+    assert stopped.started_ms
+    assert (released.event, released.crashes) == ("released", 0)
+
+
+def test_what_waits_is_cancelled_and_what_another_has_or_is_gone_is_left(queue):
+    client, _, delivery = queue
+    waiting, hidden = client.send_message("work", "1"), client.send_message("work", "2")
+    client.change_message_visibility("work", hidden, 60)
+    words = client.stop_messages("work", [waiting, delivery.message.id, "0" * 32])
+    assert words == ["cancelled", "running", "gone"]
+
+
+def test_a_cancel_still_leaves_what_runs(queue, conf):
+    client, _, delivery = queue
+    assert client.cancel_message("work", delivery.message.id) == "running"
+    assert stops(client, conf) == []
+
+
+@pytest.mark.parametrize("value", ["7", '"text"', "[]", '{"ID": 1}', '{"ID": [1]}', '{"ID": ["1", 1]}'])
+def test_a_spoilt_request_stops_nothing_or_what_it_names(queue, conf, value):
+    client, a, delivery = queue
+    key, field = client.keys.held(), a.lease.name
+    lane = client.redis.hget(key, field).decode()
+    spoilt = f'{lane[:-1]},"stops":{value.replace("ID", delivery.message.id)}' + "}"
+    client.redis.hset(key, field, spoilt)
+    assert {stop.rc for stop in stops(client, conf)} <= {1}
+    assert a.settle(ended(delivery, "done")) == {}
