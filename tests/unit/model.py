@@ -94,7 +94,7 @@ class Model:
         return 1
 
     def lose_queue(self, qname: str) -> None:
-        """Another program deletes the queue: it knows nothing of what lies beside it."""
+        """Another program deletes the queue. It does not know the keys beside it."""
         self.queues.pop(qname, None)
 
     def list_queues(self) -> list[str]:
@@ -246,7 +246,7 @@ class Model:
         kept = self.found(qname).messages.get(message.id)
         if kept is None or kept.rc != message.rc:
             return 0
-        # Where it is back already and was not hidden since, this is a repeat of the same release.
+        # If it is back already and was not hidden since, this is a repeat of the same release.
         if kept.due_ms != kept.head_ms:
             self.released[qname][kept.id] = self.released[qname].get(kept.id, 0) + 1
         kept.due_ms = kept.head_ms
@@ -382,7 +382,7 @@ def receipt(named: str | Message) -> tuple[str, int | None]:
 
 
 def outcome(call: Callable[[], object]) -> object:
-    """What a call returns, or the class of its error."""
+    """The result of a call, or the class of its error."""
     try:
         return call()
     except QueueError as error:

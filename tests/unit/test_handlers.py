@@ -28,7 +28,7 @@ def test_a_registered_function_is_found_by_its_queue():
     assert handlers.queues() == ["mail"]
 
 
-def test_a_queue_without_a_handler_is_told_how_to_get_one():
+def test_the_error_of_a_queue_without_a_handler_explains_how_to_add_one():
     with pytest.raises(NoHandler, match=r'No handler.*@handler\("mail"\)'):
         handlers.handler_of("mail")
 
@@ -58,7 +58,7 @@ def test_a_policy_holds_above_and_below_the_handler(policy_is_above):
     assert (found.max_attempts, found.delay_seconds(ValueError(), 1)) == (2, 7.0)
 
 
-def test_a_back_off_may_look_at_the_exception():
+def test_a_back_off_may_use_the_exception():
     def work(message): ...
 
     policy(backoff=lambda error, attempt: attempt * (60 if isinstance(error, OSError) else 1))(work)

@@ -42,7 +42,7 @@ def only() -> Schedule:
 @pytest.mark.parametrize(
     "decorate", [lambda f: every_minute(handler("work")(f)), lambda f: handler("work")(every_minute(f))]
 )
-def test_a_handler_has_a_schedule_whatever_the_order_of_the_decorators(decorate):
+def test_a_handler_has_a_schedule_in_any_order_of_the_decorators(decorate):
     assert decorate(write_report) is write_report
     name = f"{__name__}.write_report"
     assert only().timing == Timing(name, "* * * * *", "UTC", "work", "once")
@@ -62,7 +62,7 @@ def test_an_interval_is_seconds_or_a_timedelta(interval):
     assert only().timing == Timing(f"{__name__}.write_report", "every 90 s", "", "work", "once")
 
 
-def test_a_message_is_the_body_with_headers_that_tell_the_tick():
+def test_a_message_is_the_body_with_headers_for_the_tick():
     periodic.periodic(seconds=10, body="daily")(handler("work")(write_report))
     headers = {"schedule": f"{__name__}.write_report", "tick_ms": "1700000000000"}
     assert only().draft(1_700_000_000_000) == Draft(body="daily", headers=headers)
@@ -122,7 +122,7 @@ def test_a_worker_has_the_schedules_of_its_queues():
     assert periodic.of_queues(["mail"]) == []
 
 
-def test_a_module_that_is_imported_anew_says_the_same_once():
+def test_a_module_that_is_imported_again_registers_the_same_once():
     every_minute(handler("work")(write_report))
     again = wraps(write_report)(lambda message: None)
     every_minute(handler("work")(again))
@@ -133,7 +133,7 @@ def test_a_module_that_is_imported_anew_says_the_same_once():
 
 
 class Task:
-    """What a task looks like from here."""
+    """A stand-in for a task."""
 
     def __init__(self, function):
         self.func = function
@@ -153,7 +153,7 @@ def test_a_maker_gives_the_message_of_what_it_knows():
     assert only().draft(5000).body == "['eu'] {'n': 1} 5"
 
 
-def test_whoever_has_to_know_all_schedules_has_their_modules_imported():
+def test_modules_with_schedules_are_imported_before_all_schedules_are_read():
     periodic.add_maker(lambda *_: None, modules=lambda: periodic.periodic("* * * *"))
     [error] = check_schedules()
     assert '"* * * *" is not a cron expression' in error.msg
@@ -182,7 +182,7 @@ def test_a_task_of_another_backend_has_no_schedule():
         ({"seconds": 5, "name": "x" * 201}, "at most 200 printable characters"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_an_error_at_import(said, sentence):
+def test_an_invalid_schedule_is_an_error_at_import(said, sentence):
     with pytest.raises(ImproperlyConfigured, match=sentence):
         periodic.periodic(**said)
 
@@ -201,7 +201,7 @@ def test_a_function_that_nothing_runs_has_no_schedule():
         periodic.schedules()
 
 
-def test_the_handler_of_two_queues_is_told_to_choose():
+def test_a_schedule_of_a_handler_of_two_queues_must_name_one():
     every_minute(handler("a")(handler("b")(write_report)))
     with pytest.raises(ImproperlyConfigured, match="is the handler of a and b"):
         periodic.schedules()

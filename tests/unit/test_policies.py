@@ -79,7 +79,7 @@ def test_the_dead_letters_may_go_elsewhere(queue, hand):
     queue.send_message("work", "a")
     queue.receive_message("work", vt=0)
     queue.send_message("work", "b")
-    other = QueueClient(queue.redis)  # one that has not heard of it
+    other = QueueClient(queue.redis)  # a client that does not know it
     assert other.receive_message("work").body == "b"
     assert bodies(queue, "graveyard") == ["a"]
     assert "work-dead" not in queue.list_queues()
@@ -167,7 +167,7 @@ def test_many_are_moved_in_bounded_steps(queue):
     assert [queue.pop_message("other").id for _ in range(3)] == ids[:3]
 
 
-def test_what_is_held_or_delayed_is_not_moved(queue, hand):
+def test_held_and_delayed_messages_are_not_moved(queue, hand):
     queue.create_queue("other")
     queue.send_messages("work", ["held", "ready"])
     queue.send_message("work", "later", delay=60)
@@ -197,7 +197,7 @@ def test_a_paused_queue_takes_messages_and_gives_none(queue, hand):
     assert queue.receive_message("work").body == "a"
 
 
-def test_what_runs_in_a_paused_queue_is_settled(queue, hand):
+def test_running_messages_of_a_paused_queue_are_settled(queue, hand):
     queue.send_message("work", "a")
     child = hand()
     [delivery] = child.claim().deliveries
@@ -220,7 +220,7 @@ def test_a_purge_deletes_all_but_what_runs(queue, hand):
 # --- retention and the sweeper -------------------------------------------------------------------
 
 
-def test_what_has_been_ready_for_too_long_expires(queue):
+def test_a_message_that_has_been_ready_for_too_long_expires(queue):
     queue.set_retention("work", 3600)
     old = age(queue, "work", queue.send_message("work", "old"), OLD + "k")
     queue.send_message("work", "new")
@@ -229,7 +229,7 @@ def test_what_has_been_ready_for_too_long_expires(queue):
     assert queue.peek_message("work", old) is None
 
 
-def test_what_was_given_back_or_retried_or_runs_does_not_expire(queue, hand):
+def test_a_returned_or_retried_or_running_message_does_not_expire(queue, hand):
     queue.set_retention("work", 3600)
     for number in range(3):
         age(queue, "work", queue.send_message("work", str(number)), OLD + str(number))
@@ -277,7 +277,7 @@ def test_a_queue_of_many_is_swept_in_steps(queue):
     assert queue.get_queue_attributes("work").msgs == 550
 
 
-def test_what_a_foreign_deletion_left_beside_a_queue_is_swept(queue, hand):
+def test_leftovers_of_a_foreign_deletion_are_swept(queue, hand):
     queue.send_messages("work", ["a", "b"], delay=0)
     queue.send_message("work", "c", headers={"h": "1"})
     child = hand()
@@ -361,7 +361,7 @@ def test_a_count_and_ids_are_not_both_named(queue):
         ("totalsent", "many"),
     ],
 )
-def test_what_other_programs_leave_in_our_fields_is_survived(queue, hand, field, value):
+def test_values_of_other_programs_in_the_fields_are_survived(queue, hand, field, value):
     queue.redis.hset("rsmq:work:Q", field, value)
     queue.redis.zadd("rsmq:work", {"0" * 32: float("inf")})
     queue.redis.hset("rsmq:work:Q", "0" * 32, "never")

@@ -1,4 +1,4 @@
-"""The dict QUEUEING: read once, checked, and said what is wrong with it."""
+"""The dict QUEUEING: it is read once and checked, and its errors are named."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -31,7 +31,7 @@ OF_WORDS = ["no such word", None, 5]
 LISTED = [(field.name, value) for field in SETTINGS.values() for value in WRONG.get(field.type, OF_WORDS)]
 
 
-def test_defaults_stand_in_one_place():
+def test_defaults_are_in_one_place():
     assert read({}) == Config()
     assert read({"QUEUES": ["a", "b"]}).QUEUES == ("a", "b")
 
@@ -41,7 +41,7 @@ def test_an_unknown_setting_is_named_with_the_known_ones():
         read({"LEESE": 3})
 
 
-def test_a_changed_setting_is_read_anew(settings):
+def test_a_changed_setting_is_read_again(settings):
     settings.QUEUEING = {"LEASE": 3}
     assert get_conf().LEASE == 3
 
@@ -58,7 +58,7 @@ def test_a_changed_setting_is_read_anew(settings):
         ({"LOG_FORMAT": "xml"}, "queueing.E007"),
     ],
 )
-def test_what_is_wrong_is_found_by_the_system_check(settings, wrong, id):
+def test_the_system_check_finds_wrong_settings(settings, wrong, id):
     settings.QUEUEING = wrong
     assert [error.id for error in run_checks(tags=["queueing"])] == [id]
 
@@ -88,7 +88,7 @@ def test_a_value_of_a_wrong_type_is_named_in_one_sentence(settings, name, value)
         get_conf()
 
 
-def test_a_text_in_place_of_a_list_is_no_list_of_letters(settings):
+def test_a_text_in_place_of_a_list_is_not_a_list_of_letters(settings):
     settings.QUEUEING = {"QUEUES": "emails"}
 
     [error] = run_checks(tags=["queueing"])
@@ -136,7 +136,7 @@ def test_right_values_of_every_form_pass(settings, right):
     assert isinstance(get_conf().HEALTH_FILE, str)
 
 
-def test_a_worker_with_wrong_settings_says_so_before_it_starts(settings):
+def test_a_worker_with_wrong_settings_names_them_before_it_starts(settings):
     settings.QUEUEING = {"THREADS": "2"}
     with pytest.raises(SystemCheckError, match=r'"THREADS"\] must be a whole number from 1'):
         call_command("runworker", skip_checks=False)

@@ -18,7 +18,7 @@ from tests.support.threads import Threads
 from tests.support.worker_process import WorkerProcess
 
 PASSWORD = "p@ss:w/rd#%+ ü?&=[]"
-#: What stands for an address in the sentences of this file, and must be in no other.
+#: The password of the addresses in this file. No sentence may show it.
 SECRET = "tops3cret"
 
 

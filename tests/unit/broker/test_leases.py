@@ -99,7 +99,7 @@ def test_a_failed_message_comes_back_when_it_is_due_with_its_failure_counted(any
     assert (again.failed, again.crashed, again.message.rc) == (1, 0, 2)
 
 
-def test_a_dead_message_lies_in_the_dead_letter_queue_as_it_was(any_client, hand):
+def test_a_dead_message_is_unchanged_in_the_dead_letter_queue(any_client, hand):
     id = any_client.send_message("work", "a")
     child = hand()
     child.settle(ended(child.claim().deliveries[0], "dead"))
@@ -147,7 +147,7 @@ def test_extending_moves_the_lease_and_names_what_others_took(any_client, hand, 
     eventually(moved, what="a later end of the lease")
 
 
-def test_what_a_dead_child_had_started_counts_a_crash_the_rest_is_released(any_client, hand, conf):
+def test_a_dead_childs_started_messages_count_a_crash_and_the_others_are_released(any_client, hand, conf):
     ids = any_client.send_messages("work", ["a", "b", "c"])
     hand().claim(2)
     assert abandon(any_client.session, conf, "work", "a", started=[ids[0]], reason="killed") == 2
@@ -235,7 +235,7 @@ def test_a_claim_stops_at_a_megabyte(any_client, hand):
     assert len(hand().claim(10).deliveries) == 3
 
 
-def test_the_next_due_time_is_told(any_client, hand):
+def test_a_claim_returns_the_next_due_time(any_client, hand):
     any_client.send_message("work", "later", delay=60)
     batch = hand().claim()
     assert 59_000 < batch.next_due_ms - batch.now_ms <= 60_000
@@ -323,7 +323,7 @@ def test_a_crash_of_a_message_with_a_long_id_is_its_own(any_client, hand, conf):
 
 
 @pytest.mark.parametrize("rc", ["inf", "nan", "-5", "1e300", "9" * 30, "many"])
-def test_a_receive_count_that_is_none_is_counted_anew(any_client, hand, rc):
+def test_an_invalid_receive_count_is_counted_from_the_beginning(any_client, hand, rc):
     id = any_client.send_message("work", "a")
     any_client.redis.hset(KEYS.attributes("work"), f"{id}:rc", rc)
     child = hand()

@@ -18,7 +18,7 @@ def look(client: QueueClient, queues: list[str]) -> list[Look]:
     return leases.read_look(queues, client.session.call(leases.look(client.session, queues)))
 
 
-def test_it_tells_what_is_due_when_and_what_is_not_there(any_client: QueueClient):
+def test_it_finds_due_messages_due_times_and_missing_queues(any_client: QueueClient):
     for queue in ("empty", "due", "later"):
         any_client.create_queue(queue)
     any_client.send_message("due", "now")
@@ -31,7 +31,7 @@ def test_it_tells_what_is_due_when_and_what_is_not_there(any_client: QueueClient
     assert any_client.get_queue_attributes("due").totalrecv == 0
 
 
-def test_what_is_urgent_and_sleeps_is_due_when_it_wakes(any_client: QueueClient):
+def test_an_urgent_delayed_message_is_due_after_its_delay(any_client: QueueClient):
     any_client.create_queue("q")
     any_client.send_messages("q", [Draft(body="later", delay_ms=60_000, priority=5)])
     [found] = look(any_client, ["q"])

@@ -168,9 +168,7 @@ class TestEntries:
         assert peak_of_a_page < 20_000_000
         assert peak < 150_000_000
 
-    def test_one_of_another_format_that_is_no_format_does_not_wait_for_a_newer_release(
-        self, client, recorder
-    ):
+    def test_an_entry_of_an_invalid_format_does_not_wait_for_a_newer_release(self, client, recorder):
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "9" * 5000})
         client.redis.xadd(client.keys.outbox(), {"a": "b", "format": "1e999"})
         recorder.step(monotonic())

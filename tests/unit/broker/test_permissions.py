@@ -55,7 +55,7 @@ def user(server: RedisServer, admin: QueueClient):
 
 @pytest.fixture
 def _can_ask_for_permissions(server: RedisServer) -> None:
-    """A script can ask for its user's permissions from Redis 7 on; the page on Redis says so."""
+    """A script can ask for its user's permissions from Redis 7 on, as the page on Redis explains."""
     with server.connect() as connection:
         if int(connection.info("server")["redis_version"].split(".")[0]) < 7:
             pytest.skip("needs a Redis 7 or later: the tests run on an older one by REDIS_SERVER")
@@ -120,7 +120,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture, about: str) -> list[str]:
     return [record.message for record in caplog.records if about in record.message]
 
 
-def test_a_receive_that_may_not_listen_polls_and_says_so_once(user, admin, caplog, monkeypatch):
+def test_a_receive_that_may_not_listen_polls_and_logs_it_once(user, admin, caplog, monkeypatch):
     monkeypatch.setattr(rsmq, "POLL_SECONDS", 0.1)
     client = user("~*", "&*", "+@all", "-subscribe")
     for text in ("one", "two"):
@@ -131,7 +131,7 @@ def test_a_receive_that_may_not_listen_polls_and_says_so_once(user, admin, caplo
     assert "poll" in warning
 
 
-def test_a_listener_that_may_not_listen_says_so_once_and_tries_again_later(user, caplog, monkeypatch):
+def test_a_listener_that_may_not_listen_logs_it_once_and_tries_again_later(user, caplog, monkeypatch):
     listener = Listener(user("~*", "&*", "+@all", "-subscribe").session, ["q"])
     assert not listener.start()
     assert not listener.start()
@@ -142,7 +142,7 @@ def test_a_listener_that_may_not_listen_says_so_once_and_tries_again_later(user,
     listener.close()
 
 
-def test_a_sweep_without_scan_says_what_it_leaves_out(user, admin):
+def test_a_sweep_without_scan_names_the_part_that_it_leaves_out(user, admin):
     client = user("~*", "&*", "+@all", "-scan")
     assert client.sweep_queue("q").orphans == 0
     with pytest.raises(QueueError, match="SCAN.*not tidied up") as caught:

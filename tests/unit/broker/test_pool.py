@@ -31,7 +31,7 @@ def cut(client: QueueClient, redis_server) -> None:
             other.client_kill_filter(_id=number)
 
 
-def test_a_rested_connection_that_was_closed_is_made_anew_before_a_call_that_cannot_be_repeated(
+def test_a_closed_idle_connection_is_replaced_before_a_call_that_cannot_be_repeated(
     client, redis_server, monkeypatch
 ):
     monkeypatch.setattr(Pool, "FRESH_SECONDS", 0.0)
@@ -61,7 +61,7 @@ def test_a_connection_that_cannot_be_made_is_given_back(own_redis):
     client.redis.connection_pool.disconnect()
 
 
-def test_a_reply_that_nobody_read_is_no_reply_to_the_next_call(client, monkeypatch):
+def test_an_unread_reply_is_not_the_reply_to_the_next_call(client, monkeypatch):
     monkeypatch.setattr(Pool, "FRESH_SECONDS", 0.0)
     pool = client.redis.connection_pool
     connection = pool.get_connection()
@@ -92,7 +92,7 @@ def test_the_driver_s_own_client_uses_it_too(client):
     assert client.redis.pipeline().set("a", 1).get("a").execute() == [True, b"1"]
 
 
-def test_who_has_no_patience_left_is_refused_at_once_and_costs_no_connection(client):
+def test_a_request_without_time_left_is_refused_immediately_and_costs_no_connection(client):
     for seconds in (0.0, -0.1):  # a failed call may take a little longer than there was
         for _ in range(3):
             with within(seconds), pytest.raises(redis.ConnectionError, match="a moment ago"):

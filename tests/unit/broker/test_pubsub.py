@@ -28,7 +28,7 @@ def thread():
         yield pool
 
 
-#: What is found after so long was found by nothing but the end of the wait.
+#: A message that is found after this time was found at the end of the wait alone.
 LONG_SECONDS = 2 * HANG_SECONDS
 
 
@@ -50,7 +50,7 @@ def scripts_run(client: QueueClient) -> int:
 
 
 def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
-    """A receive that has begun to wait: it has looked, listened, and looked again."""
+    """A receive that has begun to wait: it has claimed, subscribed, and claimed again."""
     before = scripts_run(client)
     future = thread.submit(client.receive_messages, "q", wait_seconds=LONG_SECONDS, **arguments)
     eventually(lambda: listeners(client) == 1, what="a listener")
@@ -60,7 +60,7 @@ def waiting_receive(thread, client: QueueClient, **arguments) -> Future:
     return future
 
 
-def test_what_is_there_is_received_at_once(queue):
+def test_a_ready_message_is_received_immediately(queue):
     queue.send_message("q", "a")
     assert [message.body for message in queue.receive_messages("q", wait_seconds=LONG_SECONDS)] == ["a"]
     assert listeners(queue) == 0
@@ -142,7 +142,7 @@ def test_the_listener_leaves_when_nobody_waits(queue, thread, monkeypatch):
 
 
 @pytest.mark.usefixtures("slow_poll")
-def test_a_wait_goes_on_after_its_listener_was_cut_off(redis_server, queue, thread, monkeypatch):
+def test_a_wait_continues_after_its_listener_was_cut_off(redis_server, queue, thread, monkeypatch):
     monkeypatch.setattr(pubsub, "LOOK_SECONDS", 0.1)
     with CuttingProxy(redis_server.port) as proxy:
         client = QueueClient(redis.Redis.from_url(proxy.url))

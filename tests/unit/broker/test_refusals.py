@@ -1,4 +1,4 @@
-"""Error replies of a Redis that answers: nothing has changed, and the sentence says what is wrong."""
+"""Error replies of a Redis that answers: nothing has changed, and the sentence names the reason."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -154,7 +154,7 @@ def test_a_database_that_is_not_there_is_a_refusal(server: RedisServer):
         client.ping()
 
 
-# --- what goes on ---------------------------------------------------------------------------------------
+# --- what still works ---------------------------------------------------------------------------------------
 
 READS = {
     "attributes": lambda client: client.get_queue_attributes("q"),
@@ -170,7 +170,7 @@ READS = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_a_replica_can_be_looked_at(client: QueueClient, admin: redis.Redis, read):
+def test_a_replica_can_be_read(client: QueueClient, admin: redis.Redis, read):
     admin.execute_command("REPLICAOF", "127.0.0.1", "1")
     read(client)
 
@@ -248,7 +248,7 @@ def test_a_node_that_has_other_keys_names_the_one_that_has_them(nodes):
     QueueClient(right, ns="{rsmq}").create_queue("q")
 
 
-def test_a_namespace_without_a_hash_tag_is_told_to_take_one(nodes):
+def test_a_namespace_without_a_hash_tag_gets_the_advice_to_take_one(nodes):
     for node in nodes:
         with pytest.raises(QueueRefused, match=r'QUEUEING\["NAMESPACE"\].*\{rsmq\}'):
             QueueClient(node, ns="rsmq").create_queue("q")

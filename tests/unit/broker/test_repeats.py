@@ -35,7 +35,7 @@ def cut(redis_server, queue):
 
 @contextmanager
 def consumers(client: QueueClient, count: int = 2):
-    """Threads that pop whatever they see; yields the list of what they took."""
+    """Threads that pop all messages. Yields the list of the popped ones."""
     taken, stopping = [], []
 
     def consume() -> None:
@@ -127,7 +127,7 @@ def test_a_deletion_is_repeated_and_may_say_0_for_1(queue, cut):
     assert queue.get_queue_attributes("work").msgs == 0
 
 
-def test_a_pop_is_not_repeated_takes_one_at_most_and_says_so(queue, cut):
+def test_a_pop_is_not_repeated_takes_one_at_most_and_raises_reply_lost(queue, cut):
     queue.send_messages("work", ["a", "b"])
     with pytest.raises(ReplyLost, match="one message may have been taken"):
         cut.pop_message("work")
@@ -135,7 +135,7 @@ def test_a_pop_is_not_repeated_takes_one_at_most_and_says_so(queue, cut):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_receive_is_not_repeated_and_says_so(queue, cut, count):
+def test_a_receive_is_not_repeated_and_raises_reply_lost(queue, cut, count):
     queue.send_messages("work", ["a", "b", "c"])
     with pytest.raises(ReplyLost, match="may have been taken"):
         cut.receive_messages("work", count)

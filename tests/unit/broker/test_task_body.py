@@ -25,7 +25,7 @@ def body(**fields) -> str:
     ],
     ids=range(22),
 )
-def test_what_is_not_the_body_of_a_task_is_refused_with_a_short_reason(text):
+def test_a_text_that_is_not_the_body_of_a_task_is_refused_with_a_short_reason(text):
     with pytest.raises(BadTaskBody) as raised:
         read(text)
     assert len(str(raised.value)) < 400

@@ -12,12 +12,12 @@ from django.core.management import call_command
 
 from queueing.client import QueueClient
 
-#: Colours, an override that turns the line around, NUL, bytes that are no UTF-8, and two columns wide.
+#: Colours, an override that turns the line around, NUL, bytes that are not UTF-8, and two columns wide.
 HOSTILE = "a\x1b[31m\u202egnp\x00\r\n\x9b2J\udcff漢\U000e0041"
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one call printed."""
+    """The output of one call."""
 
     out: str
     err: str
@@ -40,7 +40,7 @@ class Ran:
 
 
 class Queues:
-    """``queues("list", "--json")``. What it printed before an error is in ``out`` and ``err``."""
+    """``queues("list", "--json")``. Its output before an error is in ``out`` and ``err``."""
 
     def __init__(self) -> None:
         self.out, self.err = io.StringIO(), io.StringIO()

@@ -42,7 +42,7 @@ def test_the_help_of_a_verb_is_a_page_of_80_columns(name, capsys, monkeypatch):
     assert len(verb.help) < 60
 
 
-def test_djangos_own_options_stand_after_the_verb_too(queues):
+def test_djangos_own_options_may_follow_the_verb(queues):
     assert queues("list", "--traceback", "--no-color", "--verbosity", "0", "--settings", "x").out
 
 
@@ -95,7 +95,7 @@ def test_a_body_passes_through_stdin_of_a_process(process, client):
     assert client.peek_message("mail", id).body == "é\n"
 
 
-def test_a_reader_who_has_enough_is_no_error(process, client):
+def test_a_reader_that_closes_its_pipe_is_not_an_error(process, client):
     client.create_queue("mail")
     client.send_messages("mail", ["x" * 60_000] * 20)
     reading, writing = os.pipe()
@@ -108,7 +108,7 @@ def test_a_reader_who_has_enough_is_no_error(process, client):
     assert client.get_queue_attributes("mail").msgs == 20
 
 
-def test_redis_that_is_away_is_told_in_one_sentence(process, redis_server, monkeypatch):
+def test_an_absent_redis_is_reported_in_one_sentence(process, redis_server, monkeypatch):
     monkeypatch.setattr(type(redis_server), "url", "redis://127.0.0.1:1/0")
     away = process("list")
     error = away.communicate(timeout=60)[1]

@@ -96,7 +96,7 @@ def test_peeking_takes_from_either_end(queues, mail):
     assert [m["id"] for m in queues("peek", "mail", "--newest", "--count", "1", "--json").json] == ids[2:]
 
 
-def test_peeking_into_an_empty_queue_says_so_beside_the_result(queues, mail):
+def test_peeking_into_an_empty_queue_prints_a_note_beside_the_result(queues, mail):
     assert queues("peek", "mail").err == "mail has no messages.\n"
     assert queues("peek", "mail").out == ""
     assert queues("peek", "mail", "--json").json == []
@@ -134,7 +134,7 @@ def test_peeking_is_bounded(queues, mail, count):
 
 
 @pytest.mark.parametrize("args", [["list"], ["show", "mail"]])
-def test_what_is_to_be_looked_after_stands_beneath(queues, mail, args):
+def test_warnings_are_printed_below(queues, mail, args):
     mail.redis.hset("rsmq:mail:Q", "0" * 32, "old")
     mail.redis.zadd("rsmq:mail", {"0" * 32: 0})
     mail.redis.hset(mail.keys.outbox_stats(), "lost", 1)

@@ -64,7 +64,7 @@ def test_a_repeated_deduplication_id_gives_the_first_id(queues, mail):
         (["mail", "x" * 65537], 'too long: "manage.py queues set mail --maxsize -1" takes any length'),
     ],
 )
-def test_what_cannot_be_sent_is_refused_with_what_to_do(queues, mail, args, text):
+def test_an_unsendable_message_is_refused_with_advice(queues, mail, args, text):
     with pytest.raises(CommandError, match=text):
         queues("send", *args)
     assert mail.get_queue_attributes("mail").msgs == 0
@@ -93,7 +93,7 @@ def test_received_messages_are_deleted_once_they_are_printed(queues, mail):
     assert ran.err == ""
 
 
-def test_what_came_due_again_before_its_deletion_is_said(queues, mail, monkeypatch):
+def test_a_message_that_came_due_again_before_its_deletion_is_reported(queues, mail, monkeypatch):
     mail.send_messages("mail", ["x", "y"])
     monkeypatch.setattr(QueueClient, "delete_messages", lambda self, qname, messages: [1, 0])
     ran = queues("receive", "mail", "--count", "2", "--delete")
@@ -130,7 +130,7 @@ def test_numbers_out_of_bounds_are_refused(queues, mail, option):
         queues("receive", "mail", option)
 
 
-def test_what_is_printed_but_not_read_is_not_deleted(queues, mail, monkeypatch):
+def test_an_unread_output_deletes_nothing(queues, mail, monkeypatch):
     mail.send_message("mail", "x")
 
     def nobody_reads(self):
@@ -159,7 +159,7 @@ class TestCancel:
         [outcome] = outbox.newest(mail.session, count=10)
         assert (outcome.id, outcome.event, outcome.error) == (id, "cancelled", "cancelled in a terminal")
 
-    def test_what_somebody_has_is_left_alone(self, queues, mail):
+    def test_a_received_message_is_left_alone(self, queues, mail):
         held, hidden = mail.send_messages("mail", ["a", "b"])
         mail.session.call_each(
             [QueueLease(mail.session, Config(LEASE=60), "a", "mail").claim(1, suspects="take")]
@@ -187,7 +187,7 @@ class TestCancel:
             (["mail"], "ID"),
         ],
     )
-    def test_what_cannot_be_is_said(self, queues, mail, args, text):
+    def test_an_impossible_cancellation_is_explained(self, queues, mail, args, text):
         with pytest.raises(CommandError, match=text):
             queues("cancel", *args, "--yes")
 

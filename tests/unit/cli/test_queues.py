@@ -114,7 +114,7 @@ def test_any_answer_but_yes_deletes_nothing(queues, mail, typed, answer):
     assert mail.list_queues() == ["mail"]
 
 
-def test_without_a_terminal_nothing_is_deleted_unless_told_to(queues, mail):
+def test_without_a_terminal_nothing_is_deleted_unless_yes_is_given(queues, mail):
     with pytest.raises(CommandError, match="There is no terminal for the answer: add --yes") as refused:
         queues("delete", "mail")
     assert refused.value.returncode == 1

@@ -15,7 +15,7 @@ from .conftest import HOSTILE, printable
 
 
 def write_report(message):
-    """What the schedules of these tests are of."""
+    """The body of the schedules of these tests."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_programs_get_every_field(queues, nightly):
     assert (found["paused"], found["late_seconds"]) == (False, 0.0)
 
 
-def test_without_one_it_is_said_where_they_come_from(queues, shared_client):
+def test_without_a_schedule_the_output_names_their_source(queues, shared_client):
     assert (
         queues("schedules").out
         == "There is no schedule: a worker registers those of its queues when it starts.\n"
@@ -69,7 +69,7 @@ def long_ago(client, ms):
     return settled_ms
 
 
-def test_a_schedule_that_is_late_says_so(queues, mail):
+def test_a_late_schedule_is_marked(queues, mail):
     long_ago(mail, 100_000)
     assert "(late by 1m" in queues("schedules").out
 
@@ -81,7 +81,7 @@ def test_a_schedule_is_sent_now(queues, nightly):
     assert store.schedules(nightly.session)[0].last_id == ""
 
 
-def test_what_no_code_names_is_not_sent(queues, nightly):
+def test_a_schedule_without_code_is_not_sent(queues, nightly):
     with pytest.raises(CommandError, match="no schedule named weekly. It has: nightly"):
         queues("run-schedule", "weekly")
 
@@ -95,7 +95,7 @@ def test_a_schedule_is_paused_and_resumed(queues, nightly):
 
 
 @pytest.mark.parametrize("verb", ["pause-schedule", "resume-schedule"])
-def test_what_no_worker_has_named_cannot_be_paused(queues, shared_client, verb):
+def test_a_schedule_without_a_worker_cannot_be_paused(queues, shared_client, verb):
     with pytest.raises(
         CommandError, match='No worker has registered a schedule x: "manage.py queues schedules"'
     ):
@@ -120,7 +120,7 @@ def test_a_message_that_was_ticked_is_the_last_one(queues, mail):
     assert (found["last_id"], found["last_tick_ms"]) == (ticked.id, settled_ms + 1000)
 
 
-def test_what_is_to_be_looked_after_stands_beneath(queues, mail):
+def test_warnings_are_printed_below(queues, mail):
     mail.redis.hset(mail.keys.outbox_stats(), "lost", 1)
     assert "Warning: 1 outcome is missing" in queues("schedules").err
     long_ago(mail, 0)

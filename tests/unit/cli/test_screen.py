@@ -1,4 +1,4 @@
-"""Bars, what is said of an interrupted work, and text that does nothing to a terminal."""
+"""Bars, the report of an interrupted work, and text that cannot control a terminal."""
 
 import io
 
@@ -66,7 +66,7 @@ def stops_after_a_step(monkeypatch, error):
     monkeypatch.setattr(QueueClient, "purge_queue", purge)
 
 
-def test_an_interrupted_work_says_what_was_done_and_exits_130(queues, mail, monkeypatch):
+def test_an_interrupted_work_reports_its_progress_and_exits_130(queues, mail, monkeypatch):
     stops_after_a_step(monkeypatch, KeyboardInterrupt())
     with pytest.raises(SystemExit) as stopped:
         queues("purge", "mail", "--yes")
@@ -74,7 +74,7 @@ def test_an_interrupted_work_says_what_was_done_and_exits_130(queues, mail, monk
     assert queues.err.getvalue() == "Stopped: at least 200 of 450 messages deleted.\n"
 
 
-def test_a_work_that_an_error_stops_says_what_was_done(queues, mail, monkeypatch):
+def test_a_work_that_an_error_stops_reports_its_progress(queues, mail, monkeypatch):
     stops_after_a_step(monkeypatch, QueueError("Redis refused a script: \x1b[31mx"))
     with pytest.raises(CommandError) as stopped:
         queues("purge", "mail", "--yes")
@@ -120,7 +120,7 @@ def test_an_output_that_knows_few_characters_gets_the_others_written_out(mail):
     assert out.buffer.getvalue() == b"\\xe9 \\u6f22\n"
 
 
-def test_whatever_is_not_printable_is_written_out():
+def test_unprintable_characters_are_escaped():
     assert printable(HOSTILE) == r"a\x1b[31m\u202egnp\x00\r\n\x9b2J\udcff漢\U000e0041"
     assert printable("é 漢 \U0001f600") == "é 漢 \U0001f600"
 

@@ -10,7 +10,7 @@ from queueing.conf import Config
 
 
 def hold(client, qname: str, count: int) -> None:
-    """A worker holds so many messages."""
+    """A worker holds ``count`` messages."""
     client.session.call_each(
         [QueueLease(client.session, Config(LEASE=60), "a", qname).claim(count, suspects="take")]
     )
@@ -44,7 +44,7 @@ def test_any_answer_but_yes_purges_nothing(queues, mail, typed, answer):
     assert mail.get_queue_attributes("mail").msgs == 1
 
 
-def test_without_a_terminal_nothing_is_purged_unless_told_to(queues, mail):
+def test_without_a_terminal_nothing_is_purged_unless_yes_is_given(queues, mail):
     mail.send_message("mail", "x")
     with pytest.raises(CommandError, match=r"Delete 1 message of mail\? There is no terminal .* add --yes"):
         queues("purge", "mail")
@@ -80,7 +80,7 @@ def test_without_dead_letters_nothing_is_moved_back(queues, mail):
     assert queues("redrive", "mail").out == "Moved 0 messages from mail-dead back to mail.\n"
 
 
-def test_redriving_a_dead_letter_queue_says_what_was_meant(queues, mail):
+def test_redriving_a_dead_letter_queue_suggests_its_queue(queues, mail):
     with pytest.raises(CommandError, match='"manage.py queues redrive mail"'):
         queues("redrive", "mail-dead")
 
@@ -111,7 +111,7 @@ def test_ready_messages_are_moved_to_another_queue(queues, mail):
         (["sweep", "nowhere"], "There is no queue named nowhere:"),
     ],
 )
-def test_what_is_refused_is_one_sentence_that_says_why(queues, mail, args, text):
+def test_a_refusal_is_one_sentence_with_its_reason(queues, mail, args, text):
     mail.send_message("mail", "x")
     with pytest.raises(CommandError, match=text):
         queues(*args)

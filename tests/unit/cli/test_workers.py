@@ -61,7 +61,7 @@ def test_a_worker_that_is_not_there_is_said_with_what_to_do(queues, mail, verb):
         queues(verb, "nobody")
 
 
-def test_what_a_worker_calls_itself_steers_no_terminal(queues, mail):
+def test_a_name_of_a_worker_cannot_control_the_terminal(queues, mail):
     name = HOSTILE.encode("utf-8", "surrogateescape")
     record = json.dumps(RECORD | {"host": HOSTILE, "queues": [HOSTILE]})
     mail.redis.hset("rsmq::workers", name, b"%d %b" % (mail.now_ms(), record.encode()))
@@ -79,7 +79,7 @@ def test_lost_outcomes_are_warned_of_until_note_is_taken(queues, shared_client):
     assert queues("take-note").out == "Took note of 0 lost outcomes.\n"
 
 
-def test_what_is_to_be_looked_after_stands_beneath_the_workers(queues, shared_client):
+def test_warnings_are_printed_below_the_workers(queues, shared_client):
     shared_client.redis.hset(shared_client.keys.outbox_stats(), "lost", 1)
     assert "Warning: 1 outcome is missing" in queues("workers").err
     beat(shared_client)

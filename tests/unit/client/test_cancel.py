@@ -1,4 +1,4 @@
-"""Cancelling: only what nobody has begun to work on, and the history says so."""
+"""Cancelling removes messages that no worker has begun, and the history shows it."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_a_message_that_waits_is_deleted_and_recorded(queue, delay):
     assert recorded(queue) == [(id, 1, "cancelled", 0, "cancelled by boss", "a")]
 
 
-def test_what_a_worker_holds_stays(queue, hand):
+def test_a_message_that_a_worker_holds_stays(queue, hand):
     id = queue.send_message("work", "a")
     worker = hand()
     [delivery] = worker.claim().deliveries
@@ -39,7 +39,7 @@ def test_what_a_worker_holds_stays(queue, hand):
     assert worker.settle(ended(delivery, "done")) == {}
 
 
-def test_what_is_being_retried_can_be_cancelled(queue, hand):
+def test_a_retrying_message_can_be_cancelled(queue, hand):
     id = queue.send_message("work", "a")
     worker = hand()
     [delivery] = worker.claim().deliveries
@@ -48,7 +48,7 @@ def test_what_is_being_retried_can_be_cancelled(queue, hand):
     assert recorded(queue)[-1] == (id, 2, "cancelled", 1, "", "a")
 
 
-def test_what_another_receiver_hides_stays_until_its_time_is_over(queue):
+def test_a_message_that_another_receiver_hides_stays_until_its_time_is_over(queue):
     id = queue.send_message("work", "a")
     queue.receive_message("work", vt=60)
     assert queue.cancel_message("work", id) == "hidden"
@@ -68,7 +68,7 @@ def test_a_message_that_was_redriven_or_given_back_hides_nobody(queue, hand):
     assert queue.cancel_message("work", id) == "cancelled"
 
 
-def test_what_is_not_there_is_gone(queue, hand):
+def test_an_absent_message_is_gone(queue, hand):
     [a, b] = queue.send_messages("work", ["a", "b"])
     queue.delete_message("work", a)
     assert queue.cancel_messages("work", [a, b, b]) == ["gone", "cancelled", "gone"]

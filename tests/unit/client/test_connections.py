@@ -1,4 +1,4 @@
-"""Ways to reach Redis, and what it says when it is not itself: TLS, users, roles, clusters, full."""
+"""Ways to reach Redis, and its unusual states: TLS, users, roles, clusters, full."""
 
 import threading
 from collections.abc import Iterator
@@ -188,7 +188,7 @@ def test_a_process_has_a_bounded_number_of_connections(redis_server):
     client.redis.connection_pool.disconnect()
 
 
-def test_a_thread_that_gets_no_connection_is_told_after_a_second(redis_server):
+def test_a_thread_that_gets_no_connection_has_an_error_after_a_second(redis_server):
     client = connect(Config(URL=redis_server.url, TIMEOUT=0.5), connections=1)
     taken = client.redis.connection_pool.get_connection()
     with pytest.raises(QueueUnavailable, match="No connection available"):

@@ -54,7 +54,7 @@ def bodies(client: QueueClient) -> list[str]:
     return sorted(message.body for message in client.receive_messages("q", 1000))
 
 
-def test_what_a_client_sends_in_four_forks_after_a_first_send_is_stored(client: QueueClient) -> None:
+def test_messages_from_four_forks_after_a_first_send_are_stored(client: QueueClient) -> None:
     client.send_message("q", "before")
 
     def send(number: int) -> list[str]:
@@ -196,7 +196,7 @@ def test_gunicorn_that_loads_the_project_before_it_forks(
 
 
 def held_in_a_thread(hold: Callable[[Callable[[], None]], object], forked: Callable[[], object]) -> object:
-    """What ``forked`` returns in a fork that is made while a thread is inside ``hold``."""
+    """The result of ``forked`` in a fork that is made while a thread is inside ``hold``."""
     inside, leave = threading.Event(), threading.Event()
 
     def stay() -> None:

@@ -27,14 +27,14 @@ def test_no_character_is_cut_in_two(queue, limit):
     assert limit - 4 < len(message.body.encode()) <= limit
 
 
-def test_bytes_that_are_no_text_stay_what_they_are(queue):
+def test_bytes_that_are_not_text_stay_unchanged(queue):
     id = queue.send_message("work", "x")
     queue.redis.hset("rsmq:work:Q", id, b"caf\xe9" + b"x" * 100)
     assert queue.peek_message("work", id, body_bytes=10).body == "caf\udce9xxxxxx"
     assert queue.peek_message("work", id).body.startswith("caf\udce9x")
 
 
-def test_of_many_long_messages_only_the_first_are_read(queue):
+def test_only_the_first_of_many_long_messages_are_read(queue):
     id, *_ = queue.send_messages("work", ["x" * 4_000_000] * 3 + ["short", "y" * 1_000])
     found = queue.peek_messages("work", body_bytes=100)
     assert [message.body for message in found] == ["x" * 100, "x" * 100, "", "short", "y" * 100]
@@ -63,7 +63,7 @@ def test_since_when_the_oldest_waits(any_client):
     assert 60 <= outbox.stats(any_client.session).oldest_seconds < 120
 
 
-def test_the_lost_are_taken_note_of_up_to_what_was_seen(any_client):
+def test_lost_outcomes_are_acknowledged_up_to_the_number_that_was_seen(any_client):
     any_client.redis.hset("rsmq::outbox:stats", mapping={"lost": 5})
     assert outbox.acknowledge(any_client.session, 3) == 3
     assert outbox.stats(any_client.session).unseen == 2

@@ -23,7 +23,7 @@ def claimed(client: QueueClient, lease: QueueLease) -> str:
     return id
 
 
-def test_what_was_told_last_is_shown_until_the_message_is_settled(client: QueueClient, lease: QueueLease):
+def test_the_last_report_is_shown_until_the_message_is_settled(client: QueueClient, lease: QueueLease):
     id = claimed(client, lease)
     assert client.progress_of("q", [id, "x" * 32]) == {}
     assert client.report_progress("q", id, 1, 0.25, "a quarter")
@@ -34,7 +34,7 @@ def test_what_was_told_last_is_shown_until_the_message_is_settled(client: QueueC
     assert not client.redis.exists("rsmq:q:progress")
 
 
-def test_a_delivery_that_is_over_tells_nothing_any_more(client: QueueClient, lease: QueueLease):
+def test_a_delivery_that_is_over_reports_nothing_any_more(client: QueueClient, lease: QueueLease):
     id = claimed(client, lease)
     client.report_progress("q", id, 1, 0.9, "")
     client.change_message_visibility("q", id, 0)

@@ -31,7 +31,7 @@ def test_many_are_received_in_order_and_counted(queue):
     assert queue.receive_messages("q", 1200) == []
 
 
-def test_a_receive_of_many_stops_at_a_megabyte_per_step_and_goes_on(queue):
+def test_a_receive_of_many_stops_at_a_megabyte_per_step_and_continues(queue):
     queue.set_queue_attributes("q", maxsize=-1)
     queue.send_messages("q", ["x" * 700_000] * 3)
     assert len(queue.receive_messages("q", 2)) == 2
@@ -94,6 +94,6 @@ def test_a_released_message_is_next_and_was_not_received(queue):
 
 
 @pytest.mark.parametrize(("name", "value"), [("count", 0), ("wait_seconds", -1)])
-def test_what_makes_no_sense_is_refused(queue, name, value):
+def test_invalid_values_are_refused(queue, name, value):
     with pytest.raises(QueueError, match=name):
         queue.receive_messages("q", **{name: value})

@@ -1,4 +1,4 @@
-"""What a sweep mends: keys of another type, due times that are no times, and leases without end."""
+"""A sweep mends keys of another type, invalid due times, and leases without end."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_keys_of_their_type_stay(queue):
 
 
 @pytest.mark.parametrize("score", [math.inf, 1e300, 2.0**63])
-def test_a_message_whose_due_time_is_no_time_becomes_ready(queue, score):
+def test_a_message_with_an_invalid_due_time_becomes_ready(queue, score):
     spoilt.put(queue, score=score)
     assert claimed(queue) == []
     assert queue.sweep_queue("ledger").mended == 1
@@ -72,7 +72,7 @@ def test_a_lease_without_end_is_dropped_with_its_lane(queue, text):
     assert not queue.redis.exists(queue.keys.held(), queue.keys.leases("ledger"))
 
 
-def test_figures_are_read_where_messages_lie_in_bands_that_are_not_theirs(queue):
+def test_figures_can_be_read_if_messages_are_in_wrong_bands(queue):
     band, now_ms = 10**10, queue.now_ms()
     for number, (place, priority) in enumerate([(9, 1), (5, 1), (1, 5), (3, 9), (4, 2)]):
         id = f"hol7zzzz{number:02}" + "q" * 22

@@ -38,14 +38,14 @@ def test_a_new_queue_has_rsmqs_defaults_and_nothing_else(queue):
     assert queue.list_queues() == ["q"]
 
 
-def test_creating_twice_says_so_and_repairs_the_index(queue):
+def test_creating_twice_raises_queue_exists_and_repairs_the_index(queue):
     queue.redis.srem("rsmq:QUEUES", "q")
     with pytest.raises(QueueExists, match="^Queue exists$"):
         queue.create_queue("q")
     assert queue.list_queues() == ["q"]
 
 
-def test_what_a_send_left_behind_is_not_delivered_by_a_new_queue(any_client):
+def test_a_new_queue_does_not_deliver_leftovers_of_a_send(any_client):
     any_client.redis.zadd("rsmq:q", {"0" * 32: 0})
     any_client.redis.hset("rsmq:q:Q", "0" * 32, "ghost")
     any_client.create_queue("q")
@@ -119,7 +119,7 @@ def test_a_message_just_sent_is_not_hidden(queue):
     assert queue.get_queue_attributes("q").hiddenmsgs == 0
 
 
-def test_deleting_tells_whether_there_was_something(queue):
+def test_deleting_returns_whether_there_was_something(queue):
     id = queue.send_message("q", "text")
     assert queue.delete_message("q", id) == 1
     assert queue.delete_message("q", id) == 0
@@ -147,7 +147,7 @@ def test_a_phantom_is_dropped_and_the_next_message_taken(queue):
 
 
 @pytest.mark.parametrize("left", ["30.0", "3e1", "not a number"])
-def test_what_other_clients_leave_in_attributes_is_read(queue, left):
+def test_attributes_that_other_clients_wrote_are_read(queue, left):
     queue.redis.hset("rsmq:q:Q", mapping={"vt": left, "maxsize": "65565.0"})
     queue.send_message("q", "text")
     assert queue.receive_message("q").body == "text"
@@ -247,7 +247,7 @@ def test_figures_add_up(queue):
     assert 0 <= figures.latency_seconds < 60
 
 
-def test_figures_leave_out_what_is_no_queue(queue):
+def test_figures_leave_out_keys_that_are_not_queues(queue):
     assert [figures.name for figures in queue.queue_figures(["q", "nowhere"])] == ["q"]
 
 
@@ -287,7 +287,7 @@ def test_a_full_redis_refuses_sends_and_drains(own_redis):
     client.redis.close()
 
 
-def test_redis_that_is_not_there_is_told_as_such():
+def test_an_absent_redis_raises_queue_unavailable():
     client = connect(Config(URL="redis://127.0.0.1:1", TIMEOUT=0.2))
     with pytest.raises(QueueUnavailable, match="Redis does not answer"):
         client.send_message("q", "x")

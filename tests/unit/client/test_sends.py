@@ -116,7 +116,7 @@ def test_nothing_is_sent_where_one_of_a_step_is_too_long(queue):
         (Draft(body="x", deduplication_id="a", deduplication_seconds=0), "deduplication_id must be"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_sent(queue, draft, text):
+def test_invalid_drafts_are_refused_before_anything_is_sent(queue, draft, text):
     with pytest.raises(QueueError, match=text):
         queue.send_messages("q", ["good", draft])
     assert queue.get_queue_attributes("q").msgs == 0
@@ -128,7 +128,7 @@ def test_only_texts_are_messages(queue, body):
         queue.send_messages("q", [body])
 
 
-def test_an_empty_batch_is_no_call(queue):
+def test_an_empty_batch_makes_no_call(queue):
     assert queue.send_messages("q", []) == []
 
 

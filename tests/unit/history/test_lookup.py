@@ -34,7 +34,7 @@ def test_a_message_is_followed_through_its_life(any_client, hand):
     assert seen() == "done"
 
 
-def test_a_retried_message_is_told_by_where_it_is_now(any_client, hand):
+def test_a_retried_message_is_found_by_its_present_place(any_client, hand):
     id = any_client.send_message("work", "text")
     child = hand()
     failed = {"attempts": 1, "error": "ValueError: no", "handler": "shop.say"}
@@ -47,7 +47,7 @@ def test_a_retried_message_is_told_by_where_it_is_now(any_client, hand):
     assert 50_000 < state.due_ms - state.sent_ms < 70_000
 
 
-def test_what_runs_tells_how_far_it_is(any_client, hand):
+def test_a_running_message_has_its_progress(any_client, hand):
     id = any_client.send_message("work", "text")
     [delivery] = hand().claim().deliveries
     assert lookup.state_of("work", id, client=any_client).progress is None
@@ -57,7 +57,7 @@ def test_what_runs_tells_how_far_it_is(any_client, hand):
     assert (state.state, state.progress, state.note, state.due_ms) == ("running", 0.25, "page 1 of 4", None)
 
 
-def test_what_is_only_ready_gives_way_to_what_runs_and_what_is_done(any_client, hand):
+def test_a_running_or_done_message_comes_before_a_ready_one(any_client, hand):
     done, running, *ready = any_client.send_messages("work", [str(number) for number in range(32)])
     child = hand()
     [delivery, _] = child.claim(2).deliveries
@@ -87,7 +87,7 @@ def test_an_unknown_message_is_nowhere(any_client, hand):
 
 
 @pytest.mark.parametrize("length", [16_384, 16_385])
-def test_of_a_long_text_in_the_history_the_beginning_is_read(any_client, hand, length):
+def test_only_the_beginning_of_a_long_text_in_the_history_is_read(any_client, hand, length):
     id = any_client.send_message("work", "a")
     child = hand()
     [delivery] = child.claim().deliveries

@@ -1,4 +1,4 @@
-"""One row per message, one attempt per receipt, whatever is told twice or out of order."""
+"""One row per message, one attempt per receipt, also if outcomes come twice or out of order."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -39,7 +39,7 @@ def travelled(*told):
     return unpack([b"packed", pack(told, with_bodies=True), b"refused", b"[]"])
 
 
-def test_a_wanted_delay_is_no_waiting():
+def test_a_wanted_delay_does_not_count_as_waiting():
     sent = int(ID[:10], 36) / 1000
     late = {"due_ms": sent + 60_000, "started_ms": sent + 60_250}
     writer.write(travelled(outcome(**late)))
@@ -47,7 +47,7 @@ def test_a_wanted_delay_is_no_waiting():
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_job_waited_until_its_first_start_and_what_comes_before_a_retry_is_no_waiting(together):
+def test_a_job_waits_until_its_first_start_and_not_between_its_retries(together):
     sent = int(ID[:10], 36) / 1000
     first = outcome(1, "retrying", started_ms=sent + 60_250, due_ms=sent + 60_000, error="E")
     batches = [[first, outcome(2)]] if together else [[first], [outcome(2)]]
@@ -58,17 +58,17 @@ def test_a_job_waited_until_its_first_start_and_what_comes_before_a_retry_is_no_
     assert job.wait_ms == pytest.approx(250)
 
 
-def test_what_was_given_back_before_it_began_waited_on():
+def test_a_job_that_was_given_back_before_its_start_still_waits():
     writer.write([outcome(1, "released", started_ms=None), outcome(2)])
     assert Job.objects.get().wait_ms == pytest.approx(NOW_MS + 2000 - int(ID[:10], 36) / 1000)
 
 
-def test_an_id_that_tells_no_time_tells_no_waiting():
+def test_an_id_without_a_time_has_no_waiting_time():
     writer.write([outcome(id="?" * 32)])
     assert Job.objects.get().wait_ms is None
 
 
-def test_telling_it_twice_changes_nothing():
+def test_recording_it_twice_changes_nothing():
     told = [outcome(1, "retrying", error="E"), outcome(2, "done")]
     writer.write(told)
     first = list(Job.objects.values()), list(Attempt.objects.values())
@@ -126,7 +126,7 @@ def test_a_row_that_is_refused_does_not_block_the_others(monkeypatch):
     assert sorted(Job.objects.values_list("body", flat=True)) == ["", "text"]
 
 
-def test_a_database_that_is_away_is_told_to_the_caller(monkeypatch):
+def test_an_absent_database_raises_an_error_in_the_caller(monkeypatch):
     def away(outcomes):
         raise OperationalError("away")
 
@@ -150,7 +150,7 @@ def test_old_rows_and_too_many_are_pruned():
     assert Attempt.objects.count() == 4
 
 
-def test_packing_keeps_what_is_told_and_cuts_what_is_long():
+def test_packing_keeps_values_and_cuts_long_ones():
     told = outcome(error="e" * 2000, traceback="t" * 9000 + "end", body="b" * 20_000)
     entry = [b"packed", pack([told], with_bodies=True), b"refused", b"[]"]
     [read] = unpack(entry)
@@ -228,7 +228,7 @@ def through_the_outbox(*outcomes, with_bodies=True):
     return job.body, job.body_is_whole
 
 
-def test_a_short_payload_is_kept_whole_and_a_long_one_says_that_it_is_cut():
+def test_a_short_payload_is_kept_whole_and_a_long_one_is_marked_as_cut():
     assert through_the_outbox(outcome(1, body="")) == ("", True)
     Job.objects.all().delete()
     assert through_the_outbox(outcome(1, body="x" * 16_384)) == ("x" * 16_384, True)
@@ -262,7 +262,7 @@ def test_a_later_outcome_brings_the_payload_that_an_earlier_one_lacked():
         (b"body", b"a\xff", "a\\udcff", False),
     ],
 )
-def test_what_the_scripts_record_of_a_payload(name, stored, kept, is_whole):
+def test_the_scripts_record_a_payload(name, stored, kept, is_whole):
     ended = b'{"queue":"q","lane":"c q","reason":"r","endings":[["%s",1,"dead",0,3]]}' % ID.encode()
     writer.write(unpack([b"count", b"1", b"ms", b"1000", b"ended", ended, name, stored]))
     job = Job.objects.get()

@@ -52,7 +52,7 @@ class TestWhoMay:
         assert response.status_code == 403
         assert "Only staff may do that." in response.content.decode()
 
-    def test_who_is_logged_in_and_not_of_the_staff_is_refused(self, staff: Client) -> None:
+    def test_a_user_who_is_not_staff_is_refused(self, staff: Client) -> None:
         User.objects.update(is_staff=False)
 
         assert staff.post("/demo/slow").status_code == 403
@@ -129,7 +129,7 @@ class TestMany:
 
         assert queue.get_queue_attributes("testqueue").msgs == sent
 
-    def test_what_does_not_fit_into_the_queue_is_refused_wholly(
+    def test_messages_that_do_not_fit_into_the_queue_are_all_refused(
         self, staff: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(limits, "MESSAGES_MAX", 10)
@@ -244,7 +244,7 @@ class TestTasks:
         assert re.search(r"ran [0-9.]+ s", html)
 
 
-def test_without_redis_a_demo_says_so(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_a_demo_shows_an_error(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(*_args: object) -> int:
         raise QueueUnavailable("away")
 

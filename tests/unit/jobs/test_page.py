@@ -75,7 +75,9 @@ def test_no_more_than_the_newest_twenty(browser: Client, queue: QueueClient) -> 
     assert [id for id, _ in rows(text_of(browser))] == ids[:-21:-1]
 
 
-def test_the_message_just_sent_stays_on_it_whatever_came_after(browser: Client, queue: QueueClient) -> None:
+def test_the_message_just_sent_stays_on_it_although_others_came_later(
+    browser: Client, queue: QueueClient
+) -> None:
     mine, *_ = queue.send_messages("testqueue", [str(number) for number in range(30)])
 
     html = text_of(browser, f"/?sent={mine}")
@@ -148,13 +150,13 @@ def test_markup_and_template_syntax_in_a_message_are_text(
     assert f"<bdi>{shown}</bdi>" in html
 
 
-def test_what_turns_or_hides_text_is_written_out(browser: Client, queue: QueueClient) -> None:
+def test_characters_that_turn_or_hide_text_are_escaped(browser: Client, queue: QueueClient) -> None:
     queue.send_message("testqueue", "safe\u202egpj.exe\0\x1b[31m\u2066")
 
     assert r"<bdi>safe\u202egpj.exe\u0000\u001b[31m\u2066</bdi>" in text_of(browser)
 
 
-def test_bytes_that_are_no_text_are_shown_all_the_same(browser: Client, queue: QueueClient) -> None:
+def test_bytes_that_are_not_text_are_shown(browser: Client, queue: QueueClient) -> None:
     sent = queue.send_message("testqueue", "x")
     queue.redis.hset("rsmq:testqueue:Q", sent, b"caf\xe9 \xff\xfe")
 

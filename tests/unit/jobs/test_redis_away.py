@@ -1,4 +1,4 @@
-"""The page while Redis is away: it comes, soon, and says so."""
+"""The page while Redis is away: it answers soon and names the reason."""
 
 import pytest
 from django.test import Client

@@ -25,7 +25,7 @@ def replica(own_redis) -> Iterator[QueueClient]:
 
 
 @pytest.mark.django_db
-def test_a_visitor_that_sends_is_told_that_nothing_was_sent_and_sees_the_queue(browser: Client) -> None:
+def test_a_visitor_that_sends_reads_that_nothing_was_sent_and_sees_the_queue(browser: Client) -> None:
     response = browser.post("/job")
     assert response.status_code == 503
     assert response["Retry-After"]
@@ -86,7 +86,7 @@ def test_a_page_that_may_not_read_names_the_refusal(
     assert "Redis does not answer" not in html.split("data-live-banner")[0]
 
 
-def test_a_scrape_that_may_not_read_says_that_redis_refuses(
+def test_a_scrape_that_may_not_read_answers_that_redis_refuses(
     browser: Client, replica: QueueClient, settings
 ) -> None:
     settings.DEBUG = True

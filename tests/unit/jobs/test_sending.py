@@ -38,7 +38,7 @@ def test_a_program_gets_the_id_as_json(browser: Client, queue: QueueClient) -> N
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html", "text/html, application/json;q=0.5", "image/png"])
-def test_who_prefers_no_json_gets_none(browser: Client, accept: str) -> None:
+def test_a_client_that_does_not_prefer_json_gets_none(browser: Client, accept: str) -> None:
     assert browser.post("/job", headers={"accept": accept}).status_code == 303
 
 
@@ -73,7 +73,7 @@ class TestWithoutToken:
     def browser(self) -> Client:
         return Client(enforce_csrf_checks=True)
 
-    def test_a_program_is_told_the_command_of_the_terminal(self, browser: Client, queue: QueueClient) -> None:
+    def test_a_program_gets_the_command_of_the_terminal(self, browser: Client, queue: QueueClient) -> None:
         response = browser.post("/job", headers=JSON)
 
         assert response.status_code == 403

@@ -30,7 +30,7 @@ def test_stumbling_fails_so_often_and_then_succeeds(queues):
     assert tasks.stumble.get_result(result.id).return_value == "done with attempt 3"
 
 
-def test_what_the_docstring_shows_runs_as_it_stands(queues, monkeypatch):
+def test_the_code_in_the_docstring_runs_unchanged(queues, monkeypatch):
     monkeypatch.setattr(tasks.time, "sleep", lambda seconds: None)
     first, then = re.findall(r"::\n\n((?:    .*\n)+)", tasks.__doc__)
     names: dict[str, Any] = {}

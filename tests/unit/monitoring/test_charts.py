@@ -30,7 +30,7 @@ def chart(*series: Sequence[float | None], shape: str = "lines", step_minutes: i
 
 
 def parsed(html: str) -> ElementTree.Element:
-    """The drawing; that it is XML also says that every tag is closed and every label escaped."""
+    """The drawing. It is valid XML only if every tag is closed and every label is escaped."""
     return ElementTree.fromstring(html)
 
 
@@ -39,7 +39,7 @@ def of_class(root: ElementTree.Element, word: str) -> list[ElementTree.Element]:
 
 
 class TestBars:
-    def test_they_stand_on_each_other(self) -> None:
+    def test_they_are_stacked(self) -> None:
         root = parsed(draw(chart([10, 5], [10, 0], shape="bars")))
 
         first, second, third = of_class(root, "bar")
@@ -92,7 +92,7 @@ class TestReading:
         rows = [["".join(cell.itertext()) for cell in row] for row in root.iter("tr")]
         assert rows == [["Time", "label a", "label b"], ["12:01", "–", "4"], ["12:00", "1", "3"]]
 
-    def test_the_description_tells_last_and_highest(self) -> None:
+    def test_the_description_has_the_last_and_the_highest_value(self) -> None:
         root = parsed(draw(chart([1, 9, 2, None])))
 
         [description] = root.iter("desc")
@@ -139,17 +139,17 @@ class TestReading:
 
 
 class TestSparkline:
-    def test_it_tells_what_it_is(self) -> None:
+    def test_it_has_a_title(self) -> None:
         root = parsed(sparkline([0, 5, None, 3], "done a minute"))
 
         assert root.find("title").text == "done a minute: last 3, highest 5"  # type: ignore[union-attr]
         assert len(of_class(root, "area")) == 2
 
     @pytest.mark.parametrize("values", [[], [None, None]])
-    def test_of_nothing_there_is_none(self, values: list[None]) -> None:
+    def test_no_values_have_no_peak(self, values: list[None]) -> None:
         assert sparkline(values, "x") == ""
 
-    def test_noughts_lie_at_the_bottom(self) -> None:
+    def test_zeros_are_at_the_bottom(self) -> None:
         [line] = of_class(parsed(sparkline([0, 0], "x")), "line")
 
         assert line.get("d") == "M0.5 160.00L1.5 160.00"

@@ -1,4 +1,4 @@
-"""What is counted when deliveries end: each once, as what it was, by the minute and longer."""
+"""Ended deliveries are counted once each, by their outcome, in minutes and longer spans."""
 
 import json
 
@@ -33,7 +33,7 @@ def run(delivery, event: str, *, ms: float = 3.0, waited_ms: float = 40.0, **mor
 
 
 def as_if_ago(client: QueueClient, minutes: int) -> None:
-    """What was counted in this minute was counted so many minutes ago."""
+    """Move the counts of this minute ``minutes`` into the past."""
     minute, _, sums = client.redis.hget(KEY, "now").partition(b" ")
     client.redis.hset(KEY, "now", b"%d %b" % (int(minute) - minutes, sums))
 
@@ -51,7 +51,7 @@ def test_each_word_is_counted(any_client, hand):
     assert point.failure_ratio == 0.5
 
 
-def test_what_is_repeated_is_counted_once(any_client, hand, conf):
+def test_a_repeated_call_is_counted_once(any_client, hand, conf):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     one, two = child.claim().deliveries
@@ -63,7 +63,7 @@ def test_what_is_repeated_is_counted_once(any_client, hand, conf):
     assert words(any_client) == {"done": 1, "abandoned": 1}
 
 
-def test_what_is_refused_is_counted_as_what_it_is(any_client, hand):
+def test_refused_outcomes_are_counted_by_their_refusal(any_client, hand):
     any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
     one, two, three = child.claim().deliveries
@@ -77,7 +77,7 @@ def test_what_is_refused_is_counted_as_what_it_is(any_client, hand):
     assert point.run.count == 3, "each of them ran"
 
 
-def test_endings_that_no_worker_tells_are_counted(any_client, hand, conf):
+def test_endings_that_no_worker_reports_are_counted(any_client, hand, conf):
     ids = any_client.send_messages("work", ["a", "b"])
     for child in ("one", "two", "three"):
         taken = [d.message.id for d in hand(child).claim().deliveries]
@@ -129,7 +129,7 @@ def test_a_delayed_message_has_waited_since_it_was_due(any_client, hand):
 
 
 def claimed(child, count: int):
-    """All of so many messages, in one claim, once they are due."""
+    """``count`` messages in one claim, once they are due."""
     if child.client.queue_figures(["work"])[0].ready < count:
         return None
     return {delivery.message.id: delivery for delivery in child.claim(count).deliveries}
@@ -159,7 +159,7 @@ def test_a_minute_that_is_over_is_kept_in_spans_of_each_length_and_for_ever(any_
     assert names == {b"m", b"t", b"h", b"e", b"n"}
 
 
-def test_what_is_old_is_dropped_with_a_later_count(any_client, hand):
+def test_old_counts_are_dropped_with_a_later_count(any_client, hand):
     seconds, _ = any_client.redis.time()
     minute = seconds // 60
     old = {f"m{minute - 100}", f"t{minute // 20 - 100}", f"h{minute // 120 - 100}", f"m{minute + 5000}"}
@@ -174,7 +174,7 @@ def test_what_is_old_is_dropped_with_a_later_count(any_client, hand):
     assert not old & names
 
 
-def test_a_clock_that_is_set_back_a_little_goes_on_with_its_minute(any_client, hand):
+def test_a_clock_that_is_set_back_a_little_continues_with_its_minute(any_client, hand):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     one, two = child.claim().deliveries
@@ -190,7 +190,7 @@ def test_a_clock_that_is_set_back_a_little_goes_on_with_its_minute(any_client, h
     "now",
     ["x", "5", "5 {", "5 []", '5 "x"', '5 {"done":"many","r1":null}', '5 {"done":1e999}', "9" * 40 + " {}"],
 )
-def test_a_hash_that_another_program_has_spoilt_stops_no_message_and_counts_anew(any_client, hand, now):
+def test_a_hash_that_another_program_has_spoilt_stops_no_message_and_counts_again(any_client, hand, now):
     any_client.redis.hset(KEY, mapping={"now": now, "total": "[[", "last": "{}", "since": "x"})
     any_client.send_message("work", "a")
     child = hand()
@@ -209,7 +209,7 @@ def test_a_key_of_another_type_stops_no_message(any_client, hand):
     sample_queues(any_client.session, ["work"])
 
 
-def test_what_was_counted_goes_with_the_queue(any_client, hand):
+def test_a_deleted_queue_deletes_its_counts(any_client, hand):
     any_client.send_messages("work", ["a", "b"])
     child = hand()
     one, two = child.claim().deliveries

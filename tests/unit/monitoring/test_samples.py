@@ -22,7 +22,7 @@ def mail(any_client: QueueClient) -> QueueClient:
 
 
 def pass_time(client: QueueClient, seconds: float, queue: str = "mail") -> None:
-    """What was noted so far was noted so many seconds earlier."""
+    """Move all samples ``seconds`` into the past."""
     key = KEYS.metrics(queue)
     samples = json.loads(client.redis.hget(key, "last"))
     moved = [[ms - seconds * 1000, *rest] for ms, *rest in samples]
@@ -39,7 +39,7 @@ def figures(client: QueueClient, queue: str = "mail") -> QueueFigures:
     return found
 
 
-def test_a_sample_tells_what_was_sent_and_left_and_what_is_there(mail):
+def test_a_sample_counts_sent_and_deleted_and_present_messages(mail):
     sample_queues(mail.session, ["mail"])
     pass_time(mail, 60)
     mail.send_messages("mail", ["x"] * 5)
@@ -53,7 +53,7 @@ def test_a_sample_tells_what_was_sent_and_left_and_what_is_there(mail):
     assert point.done == 0, "no worker of ours had a part in it"
 
 
-def test_what_is_sent_between_two_samples_is_counted_once(mail):
+def test_a_send_between_two_samples_is_counted_once(mail):
     sample_queues(mail.session, ["mail"])
     for _ in range(3):
         pass_time(mail, 60)
@@ -62,7 +62,7 @@ def test_what_is_sent_between_two_samples_is_counted_once(mail):
     assert sum(point.sent for point in read_points(mail, "mail", seconds=600)) == 30
 
 
-def test_a_queue_that_was_made_anew_has_sent_what_it_says(mail):
+def test_a_queue_that_was_made_again_has_sent_its_own_total(mail):
     mail.send_messages("mail", ["x"] * 10)
     sample_queues(mail.session, ["mail"])
     pass_time(mail, 60)
@@ -82,7 +82,7 @@ def test_a_queue_that_rests_empty_costs_no_field_and_reads_as_empty(mail):
     assert [(point.ready, point.latency_seconds) for point in points] == [(0, 0.0)] * 10
 
 
-def test_what_nobody_has_seen_is_none(mail):
+def test_an_unknown_rate_is_none(mail):
     mail.send_message("mail", "x")
     sample_queues(mail.session, ["mail"])
     pass_time(mail, 1800)
@@ -126,7 +126,7 @@ def test_a_spoilt_queue_hides_no_other(mail):
     assert len(json.loads(mail.redis.hget(KEYS.metrics("mail"), "last"))) == 1
 
 
-def test_rates_are_those_of_the_last_minutes_whoever_sends_and_takes(mail):
+def test_rates_are_those_of_the_last_minutes_with_any_senders_and_receivers(mail):
     sample_queues(mail.session, ["mail"])
     for _ in range(3):
         pass_time(mail, 60)
@@ -156,7 +156,7 @@ def test_the_time_to_drain_is_what_is_ready_by_the_rate_at_which_it_falls(mail):
     assert read_rates(mail, [figures(mail)])["mail"].drain_seconds == 0
 
 
-def test_where_no_worker_has_looked_there_is_no_rate(mail):
+def test_without_a_sample_of_a_worker_there_is_no_rate(mail):
     rate = read_rates(mail, [figures(mail)])["mail"]
     assert (rate.in_per_second, rate.out_per_second, rate.drain_seconds) == (None, None, None)
     sample_queues(mail.session, ["mail"])

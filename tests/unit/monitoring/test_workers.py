@@ -1,4 +1,4 @@
-"""Who works: heartbeats by the server's time, the dead that stay visible for a while, and quiet."""
+"""Workers: heartbeats by the server's time, dead ones that stay visible for a while, and quiet ones."""
 
 import json
 import os
@@ -26,7 +26,7 @@ KEYS = Keys("rsmq")
 
 
 def beat(client: QueueClient, name: str = "w", token: str = "t", **record) -> bool:
-    """One heartbeat. Returns whether the worker is told to be quiet."""
+    """One heartbeat. Returns whether the worker is to be quiet."""
     return workers.beat(client.session, name, json.dumps({"token": token, **record}), token).is_quiet
 
 
@@ -65,7 +65,7 @@ def test_a_dead_worker_stays_visible_for_an_hour_and_is_then_swept_by_any_beat(a
     assert not any_client.redis.exists(KEYS.quiet_workers())
 
 
-def test_a_worker_that_leaves_is_struck_with_what_it_was_told(any_client):
+def test_a_worker_that_leaves_is_removed_with_its_orders(any_client):
     beat(any_client)
     quiet_worker(any_client.session, "w")
     forget_worker(any_client.session, "w")
@@ -73,7 +73,7 @@ def test_a_worker_that_leaves_is_struck_with_what_it_was_told(any_client):
     assert not any_client.redis.exists(KEYS.workers(), KEYS.quiet_workers())
 
 
-def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_set_quiet(any_client):
+def test_a_worker_learns_with_its_next_heartbeat_that_it_is_to_be_quiet(any_client):
     assert not beat(any_client)
     assert quiet_worker(any_client.session, "w")
     assert (only(any_client).is_quiet, only(any_client).is_quiet_wanted) == (False, True)
@@ -85,13 +85,13 @@ def test_a_worker_hears_with_its_next_heartbeat_that_it_is_to_set_quiet(any_clie
     assert not only(any_client).is_quiet_wanted
 
 
-def test_nobody_can_be_told_who_is_not_there(any_client):
+def test_an_absent_worker_gets_no_order(any_client):
     assert not quiet_worker(any_client.session, "w")
     assert not resume_worker(any_client.session, "w")
     assert not any_client.redis.exists(KEYS.quiet_workers())
 
 
-def test_another_worker_of_the_same_name_was_told_nothing(any_client):
+def test_another_worker_of_the_same_name_gets_no_order(any_client):
     beat(any_client)
     quiet_worker(any_client.session, "w")
     assert not beat(any_client, token="another life")
@@ -99,7 +99,7 @@ def test_another_worker_of_the_same_name_was_told_nothing(any_client):
     assert not beat(any_client, token="t")
 
 
-def test_two_workers_of_one_name_are_told_apart_and_told_together(any_client):
+def test_two_workers_of_one_name_are_listed_apart_and_get_the_same_order(any_client):
     keys = [registration("w", token) for token in ("first0", "second")]
     for key in keys:
         workers.beat(any_client.session, key, json.dumps({"token": key[2:]}), key[2:])
@@ -159,7 +159,7 @@ def child_of(liveness: Heartbeat) -> ChildProcess:
     return ChildProcess("w.0-abc", psutil.Process(os.getpid()), liveness.memory.slots[0])
 
 
-def test_a_worker_tells_what_it_runs_and_how_much_memory_it_takes(any_client, liveness, hand):
+def test_a_worker_reports_its_running_jobs_and_its_memory(any_client, liveness, hand):
     any_client.send_message("work", "x")
     [delivery] = hand().claim().deliveries
     delivery = type(delivery)("post", delivery.message, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Whatever another program leaves in the key of the schedules costs one schedule at the most."""
+"""Values of another program in the key of the schedules cost one schedule at the most."""
 
 import json
 from time import monotonic

@@ -1,4 +1,4 @@
-"""Schedules in Redis: each tick sends once, whoever calls, however often."""
+"""Schedules in Redis: each tick sends once, for any number of callers and calls."""
 
 import json
 import threading
@@ -65,7 +65,7 @@ def test_a_new_schedule_begins_now_and_has_sent_nothing(work):
     assert bodies(work) == []
 
 
-def test_a_tick_sends_its_message_and_says_how_far_it_is(work):
+def test_a_tick_sends_its_message_and_returns_its_position(work):
     settled_ms = long_ago(work, 5000)
     ticked = store.tick(
         work.session, REPORT, settled_ms, settled_ms + 1000, [Draft(body="a", headers={"x": "y"})]
@@ -118,7 +118,7 @@ def test_a_tick_that_is_settled_is_not_sent_again(work):
     assert bodies(work) == ["a"]
 
 
-def test_whoever_counted_from_an_older_state_sends_nothing(work):
+def test_a_caller_with_an_older_state_sends_nothing(work):
     settled_ms = long_ago(work, 5000)
     store.tick(work.session, REPORT, settled_ms, settled_ms + 1000, [Draft(body="1")])
     late = store.tick(work.session, REPORT, settled_ms, settled_ms + 2000, [Draft(body="1"), Draft(body="2")])
@@ -126,7 +126,7 @@ def test_whoever_counted_from_an_older_state_sends_nothing(work):
     assert bodies(work) == ["1"]
 
 
-def test_what_is_settled_stays_so(work):
+def test_a_settled_tick_stays_settled(work):
     settled_ms = long_ago(work, 5000)
     ticked = store.tick(work.session, REPORT, settled_ms, settled_ms - 1000, [Draft(body="a")])
     assert (ticked.word, ticked.settled_ms) == ("settled", settled_ms)
@@ -225,7 +225,7 @@ def _tick_all(client: QueueClient, settled_ms: int, count: int, start: threading
     return words
 
 
-def test_of_many_clients_that_tick_at_once_each_tick_is_sent_by_one(any_client):
+def test_each_tick_is_sent_by_one_of_many_clients(any_client):
     clients, count = 8, 50
     any_client.create_queue("work")
     settled_ms = long_ago(any_client, count * 1000 + 5000)
@@ -265,7 +265,7 @@ def test_naming_again_changes_nothing(work):
     assert named(work, born_ms=0) == settled_ms
 
 
-def test_another_queue_or_policy_is_no_new_beginning(work):
+def test_another_queue_or_policy_does_not_restart_a_schedule(work):
     settled_ms = long_ago(work, 5000)
     moved = Timing("report", "every 1 s", "", "elsewhere", "all")
     assert named(work, moved) == settled_ms
@@ -298,7 +298,7 @@ def test_a_schedule_of_workers_that_have_left_is_taken_over_from_what_was_settle
     assert store.schedules(work.session)[0].timing == REPORT
 
 
-def test_a_release_that_is_deployed_again_goes_on_from_what_was_settled(work):
+def test_a_release_that_is_deployed_again_continues_from_the_last_settled_tick(work):
     named(work)
     left_ms = long_ago(work, 5000, NEWER)
     assert named(work) == left_ms
@@ -314,7 +314,7 @@ def test_a_youngest_worker_that_was_thought_to_have_left_has_its_way_again(work)
     assert named(work, born_ms=older_ms) is None
 
 
-def test_what_nobody_names_any_more_is_forgotten(work):
+def test_a_schedule_that_is_not_named_any_more_is_forgotten(work):
     long_ago(work, FORGOTTEN_MS + 1000, Timing("gone", "every 1 s", "", "work", "once"))
     long_ago(work, FORGOTTEN_MS - 60_000, Timing("quiet", "every 1 s", "", "work", "once"))
     named(work)
@@ -337,7 +337,7 @@ def test_a_paused_schedule_lets_its_ticks_pass(work):
     assert bodies(work) == []
 
 
-def test_a_resumed_schedule_goes_on_from_now(work):
+def test_a_resumed_schedule_continues_from_now(work):
     settled_ms = long_ago(work, 3_600_000)
     store.pause_schedule(work.session, "report")
     [state] = store.schedules(work.session)

@@ -85,7 +85,7 @@ def test_a_time_that_comes_twice_is_due_the_first_time():
     assert twice == [ms(f"{AUTUMN}T02:30", fold=0)]
 
 
-def test_text_with_a_star_goes_on_evenly():
+def test_text_with_a_star_continues_evenly():
     assert around(SPRING, "*/30 * * * *") == ["01:00", "01:30", "03:00", "03:30", "04:00", "04:30"]
     assert around(SPRING, "*/30 2 * * *") == []
     assert around(AUTUMN, "0 * * * *") == ["01:00", "02:00", "02:00", "03:00", "04:00"]
@@ -159,20 +159,20 @@ def test_an_interval_counts_from_the_epoch(seconds, now):
     "text",
     ["", "x", "* * *", "61 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "a b c d e", "*/0 * * * *"],
 )
-def test_what_is_no_cron_text_is_said_with_what_one_is(text):
+def test_an_invalid_cron_text_raises_an_error_that_explains_the_format(text):
     with pytest.raises(
         BadTimetable, match="is not a cron expression .*: write minute, hour, day of the month"
     ):
         Cron(text, "UTC")
 
 
-def test_a_day_that_never_comes_is_no_timetable():
+def test_a_day_that_never_comes_is_not_a_timetable():
     with pytest.raises(BadTimetable, match="30 2"):
         Cron("0 0 30 2 *", "UTC")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd", "Europe", "a\0b"])
-def test_what_is_no_time_zone_is_said(zone):
+def test_an_invalid_time_zone_is_named(zone):
     with pytest.raises(BadTimetable, match="There is no time zone"):
         Cron("* * * * *", zone)
 

@@ -1,4 +1,4 @@
-"""The settings of these tests in a project that says nothing about its log, or what ``TEST_LOGGING`` says."""
+"""The settings of these tests in a project without a setting for its log, or with ``TEST_LOGGING``."""
 
 import json
 import os

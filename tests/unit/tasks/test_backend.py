@@ -1,4 +1,4 @@
-"""Sending tasks: what is taken, what lies in the queue then, and when."""
+"""Sending tasks: accepted values, the message in the queue, and its time."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ def test_it_can_be_sent_and_asked_for_without_blocking(queues, backend):
     assert [message.id for message in queues.peek_messages("default")] == sent
 
 
-def test_what_is_asked_for_is_what_was_sent(queues):
+def test_a_result_equals_the_one_that_was_sent(queues):
     later = datetime.now(UTC) + timedelta(hours=1)
     task = tasks.add.using(priority=7, queue_name="mails", run_after=later)
     result = task.enqueue(1)
@@ -69,7 +69,7 @@ def test_a_number_that_json_does_not_know_is_refused(queues):
 
 
 @pytest.mark.parametrize("queue", ["a b", "q" * 200, "QUEUES", "mail-dead", "mail-low", ""])
-def test_a_queue_that_rsmq_would_refuse_is_no_queue_for_a_task(backend, queue):
+def test_a_queue_that_rsmq_would_refuse_cannot_have_tasks(backend, queue):
     with pytest.raises(InvalidTask, match=r"Queue .* is |Queue .* ends in"):
         tasks.add.using(queue_name=queue)
 
@@ -216,7 +216,7 @@ class TestTransactions:
         assert [message.id for message in client.peek_messages("default")] == [result.id]
 
 
-def test_a_message_that_is_too_long_says_how_to_raise_the_limit(queues):
+def test_the_error_of_a_long_message_explains_how_to_raise_the_limit(queues):
     with pytest.raises(
         MessageTooLong,
         match=r"makes 70,\d\d\d characters, and .* takes 65,536.* queues set default --maxsize -1",

@@ -51,7 +51,7 @@ BACKPORT = {
     },
 }
 IS_BACKPORT = django.VERSION < (6, 0)
-#: What the backport calls otherwise.
+#: Names that differ in the backport.
 BACKPORT_NAMES = {
     r"django\.tasks": "django_tasks",
     r"\bInvalidTask\b": "InvalidTaskError",

@@ -1,4 +1,4 @@
-"""Priorities: who comes first, whatever happens to a message on its way."""
+"""Priorities: the order of messages stays, also if they are retried, moved or given back."""
 
 from datetime import timedelta
 
@@ -164,7 +164,7 @@ def test_it_is_kept_when_messages_are_moved(queue):
     assert [message.body for message in queue.peek_messages("other")] == ["b", "a"]
 
 
-def test_latency_is_the_age_of_the_oldest_whatever_its_place(queue):
+def test_latency_is_the_age_of_the_oldest_at_any_place(queue):
     first = send(queue, old=0)["old"]
     eventually(lambda: queue.queue_figures(["work"])[0].latency_seconds > 0.3)
     second = send(queue, a=100, b=7)["a"]
@@ -175,7 +175,7 @@ def test_latency_is_the_age_of_the_oldest_whatever_its_place(queue):
     before_ms = queue.now_ms()
     [figures] = queue.queue_figures(["work"])
     ages_ms = (before_ms - sent_ms(second), queue.now_ms() - sent_ms(second))
-    # The clock tells whole milliseconds, the id a thousandth of one.
+    # The clock has whole milliseconds, the id microseconds.
     assert ages_ms[0] - 1 <= figures.latency_seconds * 1000 <= ages_ms[1] + 1
 
 
@@ -210,7 +210,7 @@ def test_a_queue_that_is_deleted_takes_it_along(queue):
 
 
 class TestTasks:
-    """What Django calls priority: -100 to 100."""
+    """Django's priorities, from -100 to 100."""
 
     def test_all_of_them_come_in_their_order(self, queue):
         sent = {}
@@ -218,14 +218,14 @@ class TestTasks:
             sent[tasks.note.using(priority=priority).enqueue(str(priority)).id] = priority
         assert [sent[outcome.id] for outcome in run_pending()] == [100, 7, 0, -1, -50, -100]
 
-    def test_those_below_zero_lie_in_a_sibling(self, queue):
+    def test_those_below_zero_are_in_a_sibling(self, queue):
         low = tasks.note.using(priority=-3).enqueue()
         assert [message.id for message in queue.peek_messages("default-low")] == [low.id]
         found = tasks.note.get_result(low.id)
         assert (found.task.priority, found.task.queue_name) == (-3, "default")
         assert found == low
 
-    def test_what_is_for_later_keeps_its_priority(self, queue):
+    def test_a_delayed_task_keeps_its_priority(self, queue):
         later = timezone.now() + timedelta(hours=1)
         sent = [tasks.note.using(priority=p, run_after=later).enqueue().id for p in (-1, 3, 0, 9)]
         outcomes = run_pending(delayed=True)

@@ -1,4 +1,4 @@
-"""What became of a task is right at every moment of its life, wherever its message is."""
+"""The result of a task is right at every moment of its life, wherever its message is."""
 
 import secrets
 import sys
@@ -76,7 +76,7 @@ def refreshed(result):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_succeeded_has_its_value(queues, recorded):
+def test_a_successful_task_has_its_value(queues, recorded):
     result = tasks.add.enqueue(1, b=2)
     before = timezone.now()
     run_pending()
@@ -90,13 +90,13 @@ def test_what_succeeded_has_its_value(queues, recorded):
     assert (result.args, result.kwargs) == ([1], {"b": 2})
 
 
-def test_what_returned_nothing_has_none_as_its_value(queues):
+def test_a_task_that_returned_nothing_has_none_as_its_value(queues):
     result = tasks.note.enqueue(None)
     run_pending()
     assert refreshed(result).return_value is None
 
 
-def test_what_is_claimed_is_running(queues, lease):
+def test_a_claimed_task_is_running(queues, lease):
     result = tasks.add.enqueue(1)
     delivery = claim(lease)
     result = refreshed(result)
@@ -106,7 +106,7 @@ def test_what_is_claimed_is_running(queues, lease):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_is_retried_has_its_errors_so_far(queues, lease, recorded):
+def test_a_retried_task_has_its_errors_so_far(queues, lease, recorded):
     result = tasks.succeed_at.enqueue(3)
     run_pending(limit=1)
     if recorded:
@@ -127,7 +127,7 @@ def test_what_is_retried_has_its_errors_so_far(queues, lease, recorded):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_failed_for_the_last_time_has_failed(queues, recorded):
+def test_a_task_that_failed_for_the_last_time_has_failed(queues, recorded):
     result = tasks.fail.enqueue("no")
     run_pending(delayed=True)
     if recorded:
@@ -140,7 +140,7 @@ def test_what_failed_for_the_last_time_has_failed(queues, recorded):
     assert result.finished_at >= result.last_attempted_at > result.started_at
 
 
-def test_what_was_redriven_is_ready_again_and_may_succeed(queues, lease):
+def test_a_redriven_task_is_ready_again_and_may_succeed(queues, lease):
     result = tasks.fail.enqueue("no")
     run_pending(delayed=True)
     queues.redrive("default")
@@ -164,7 +164,7 @@ def test_a_crash_is_an_attempt_with_an_error(queues, lease, recorded):
     assert result.started_at.timestamp() * 1000 == pytest.approx(delivery.message.fr, abs=1)
 
 
-def test_what_was_given_back_has_not_been_attempted(queues, lease):
+def test_a_task_that_was_given_back_has_not_been_attempted(queues, lease):
     result = tasks.add.enqueue(1)
     settle(lease, claim(lease), "released")
     result = refreshed(result)
@@ -172,7 +172,7 @@ def test_what_was_given_back_has_not_been_attempted(queues, lease):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_was_cancelled_never_runs_and_says_so(queues, recorded):
+def test_a_cancelled_task_never_runs_and_has_an_error(queues, recorded):
     result = tasks.add.enqueue(1)
     assert task_backends["default"].cancel(result.id, reason="not wanted") is True
     assert run_pending() == []
@@ -213,7 +213,7 @@ def test_only_what_nobody_has_can_be_cancelled(queues, lease):
     assert task_backends["default"].cancel(delayed.id) is True
 
 
-def test_what_was_purged_before_its_next_attempt_has_failed(queues):
+def test_a_task_that_was_purged_before_its_next_attempt_has_failed(queues):
     result = tasks.fail.enqueue("no")
     run_pending(limit=1)
     queues.purge_queue("default")
@@ -284,7 +284,7 @@ class TestUnrecorded:
         assert queues.redis.xlen(KEYS.outbox()) == 1
         assert queues.redis.exists(KEYS.unrecorded()) == 0
 
-    def test_what_falls_off_a_full_outbox_leaves_it(self, queues):
+    def test_an_outcome_that_a_full_outbox_drops_leaves_it(self, queues):
         lease = QueueLease(queues.session, Config(OUTBOX_MAX=1500), "child", "default")
         # Nothing that could be compressed to almost nothing.
         results = [tasks.note.enqueue(secrets.token_hex(400)) for _ in range(4)]
@@ -294,7 +294,7 @@ class TestUnrecorded:
         assert queues.redis.hlen(KEYS.unrecorded()) == left < 4
         assert refreshed(results[-1]).status == "SUCCESSFUL"
 
-    def test_a_body_of_another_program_may_look_like_one_of_ours(self, queues, lease):
+    def test_a_body_of_another_program_may_resemble_a_task(self, queues, lease):
         queues.create_queue("default")
         queues.redis.zadd(KEYS.schedule("default"), {"odd id": 0})
         queues.redis.hset(KEYS.attributes("default"), "odd id", task_body.BEGINNING)
@@ -349,7 +349,7 @@ def test_a_return_value_that_cannot_be_read_is_none(queues, text):
 @pytest.mark.parametrize(
     "entries", ["a b c", "- + *", "1-1 x 9999999999999999999999-1", "\x00", "1" * 100_000]
 )
-def test_what_is_not_a_list_of_entries_hides_no_task(queues, entries):
+def test_an_invalid_list_of_entries_hides_no_task(queues, entries):
     result = tasks.add.enqueue(1)
     queues.redis.hset(KEYS.unrecorded(), result.id, entries)
     assert refreshed(result).status == "READY"

@@ -24,7 +24,7 @@ def _sent_at_once(backend):
 
 @pytest.fixture
 def heard():
-    """What the signals of the worker said, in their order."""
+    """The signals of the worker, in their order."""
     said = []
 
     def started(task_result, **_):
@@ -160,7 +160,7 @@ def test_the_log_lines_of_django_follow(queues, caplog):
 
 @pytest.mark.parametrize("task", [tasks.return_nonsense, tasks.return_nonsense_async])
 @pytest.mark.parametrize("kind", tasks.NONSENSE)
-def test_a_task_that_returns_what_json_cannot_hold_fails_once_and_says_so(queues, heard, task, kind):
+def test_a_task_whose_value_json_cannot_hold_fails_once_with_the_reason(queues, heard, task, kind):
     result = task.enqueue(kind)
     outcomes = run_pending(delayed=True)
     assert [(outcome.event, outcome.attempts) for outcome in outcomes] == [("dead", 1)]
@@ -170,7 +170,7 @@ def test_a_task_that_returns_what_json_cannot_hold_fails_once_and_says_so(queues
     assert heard[-1] == ("finished", result.id, "FAILED", 1)
 
 
-def test_a_task_whose_code_has_not_run_has_failed_and_says_why(queues):
+def test_a_task_whose_code_has_not_run_has_failed_with_the_reason(queues):
     result = tasks.generate.enqueue()
     run_pending()
     assert refreshed(result).status == "FAILED"
@@ -261,7 +261,7 @@ def test_a_body_of_a_newer_version_waits_for_a_newer_worker(queues):
         '{"django_task": ' + "[" * 100_000,
     ],
 )
-def test_a_body_that_is_no_task_is_dead_at_once(queues, body):
+def test_a_body_that_is_not_a_task_is_dead_immediately(queues, body):
     send(queues, "x")
     queues.set_queue_attributes("default", maxsize=-1)
     queues.purge_queue("default")

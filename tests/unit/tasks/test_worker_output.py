@@ -1,4 +1,4 @@
-"""What a worker prints in a project with Django's default LOGGING, and in one with its own."""
+"""The output of a worker in a project with Django's default LOGGING, and in one with its own."""
 
 import json
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def test_a_log_of_the_project_that_goes_elsewhere_leaves_the_terminal_empty(
     assert "told once" in (tmp_path / "log").read_text()
 
 
-def test_what_the_project_lets_django_log_of_tasks_stays(run: Callable[..., WorkerProcess]) -> None:
+def test_djangos_log_of_tasks_stays_if_the_project_wants_it(run: Callable[..., WorkerProcess]) -> None:
     to_console = {"handlers": ["c"], "level": "ERROR"}
     loggers = {"django.tasks": to_console, "django_tasks": to_console}
 

@@ -49,7 +49,7 @@ def test_tasks_are_enqueued_here_and_run_there(task_worker: TaskWorker):
     assert results["low"].return_value["priority"] == -5
     assert results["progress"].return_value == "done"
     assert results["add"].worker_ids[0].partition(".")[0] in process.output
-    # What is retried was not due any more when the burst was over.
+    # The retries were not due before the end of the burst.
     with task_worker("default") as process:
         finished(results.values(), process)
     assert (results["retried"].return_value, results["retried"].attempts) == (3, 3)
@@ -96,7 +96,7 @@ def test_a_task_that_kills_its_process_has_failed_after_three_crashes(
     assert client.queue_figures(["default"])[0].dead == 1
 
 
-def test_an_end_that_the_task_could_not_tell_is_signalled_once(task_worker: TaskWorker, ledger: Ledger):
+def test_an_end_that_the_task_could_not_report_is_signalled_once(task_worker: TaskWorker, ledger: Ledger):
     sent = [
         (tasks.die.enqueue(), "TaskCrashed,TaskCrashed,TaskCrashed"),
         (tasks.die_once.enqueue(), "TaskCrashed,MayNotRunAgain"),
@@ -170,7 +170,7 @@ def test_with_any_queue_it_takes_what_is_named(task_worker: TaskWorker):
     assert result.return_value == 2
 
 
-def test_a_queue_that_is_no_task_s_and_has_no_handler_is_an_error(task_worker: TaskWorker):
+def test_a_queue_without_tasks_and_a_handler_is_an_error(task_worker: TaskWorker):
     with task_worker("nobody") as process:
         assert process.wait() == 1
     assert "No handler is registered" in process.output

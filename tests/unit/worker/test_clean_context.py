@@ -1,4 +1,4 @@
-"""What a job sets for itself is not there for the next job of its thread."""
+"""Settings that a job makes for itself do not reach the next job of its thread."""
 
 import asyncio
 import contextvars

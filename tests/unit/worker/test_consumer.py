@@ -188,7 +188,7 @@ def in_one_turn_each(ran: list[str]) -> list[str]:
 
 
 @pytest.mark.usefixtures("without_stalls")
-def test_queues_are_served_by_turns_whatever_their_lengths(child, client, ran):
+def test_queues_of_any_length_are_served_by_turns(child, client, ran):
     lengths = {"short": 3, "long": 300, "middle": 30}
     for queue in lengths:
         noting(ran, queue)
@@ -263,7 +263,7 @@ def test_the_first_queue_is_preferred(child, client, ran):
     assert [body.split()[0] for body in ran[:50]] == ["first"] * 50
 
 
-def test_what_waits_behind_a_long_job_is_given_back_once(child, client, ran, clock):
+def test_messages_behind_a_long_job_are_given_back_once(child, client, ran, clock):
     goes_on = threading.Event()
 
     @handler("q")
@@ -401,7 +401,7 @@ def test_a_suspect_does_not_wait_behind_nor_hold_up_a_long_job(child, client, ra
     one.turn_until(lambda: "suspect" in ran)
 
 
-def test_what_a_claim_took_is_marked_as_held_before_its_reply(child, client, ran):
+def test_messages_of_a_claim_are_marked_as_held_before_its_reply(child, client, ran):
     noting(ran, "q")
     one = child("q")
     seen = []
@@ -428,7 +428,7 @@ def test_a_busy_child_does_not_listen(child, client, ran):
     one.turn_until(lambda: one.consumer.listener.is_listening)
 
 
-def test_what_a_handler_sends_to_another_queue_is_found_in_a_burst(child, client, ran):
+def test_a_message_that_a_handler_sends_to_another_queue_is_found_in_a_burst(child, client, ran):
     @handler("first")
     def pass_on(message):
         client.send_message("second", message.body)

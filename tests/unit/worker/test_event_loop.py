@@ -1,4 +1,4 @@
-"""The event loop of a child outlives whatever its handlers do to it."""
+"""The event loop of a child outlives its handlers' errors."""
 
 import asyncio
 import sys
@@ -56,7 +56,7 @@ async def cancel_everything(message):
 async def close_the_loop(message):
     loop = asyncio.get_running_loop()
     loop.stop()
-    # As soon as the loop has stopped, before it goes on.
+    # As soon as the loop has stopped, before it continues.
     loop.run_forever = loop.close
     await asyncio.sleep(60)
 
@@ -78,7 +78,7 @@ async def fine(message):
 
 
 @pytest.mark.parametrize("function", FAILING, ids=lambda function: function.__name__)
-def test_whatever_ends_the_loop_fails_its_own_attempt_and_later_ones_run(process, function):
+def test_an_end_of_the_loop_fails_its_own_attempt_and_later_ones_run(process, function):
     outcome = process(function)
     assert (outcome.event, outcome.attempts) == ("retrying", 1)
     assert outcome.error
@@ -98,7 +98,7 @@ async def stop_the_loop(message):
 @pytest.mark.parametrize(
     "function", [exit_by_a_callback, stop_the_loop], ids=lambda function: function.__name__
 )
-def test_a_loop_that_is_stopped_goes_on(process, function):
+def test_a_loop_that_is_stopped_continues(process, function):
     assert process(function).event == "done"
     assert process(fine, queue="fine").event == "done"
 
@@ -118,7 +118,7 @@ def test_an_exit_in_one_handler_harms_no_other_that_runs_beside_it(process):
     assert beside.result(60).event == "done"
 
 
-def test_what_runs_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(process):
+def test_a_job_beside_it_on_a_loop_that_breaks_has_failed_with_the_reason(process):
     has_begun = threading.Event()
 
     async def stay(message):

@@ -32,7 +32,7 @@ from .test_scheduler import every
 
 pytestmark = pytest.mark.django_db
 
-#: What can come out of data, of the project's code, and of a machine that is short of memory.
+#: Errors that come from data, from the project's code, and from a machine that is short of memory.
 ERRORS = (ValueError, RecursionError, MemoryError, SystemExit, KeyboardInterrupt, QueueError, UnicodeError)
 
 

@@ -1,4 +1,4 @@
-"""What the worker writes into the log of an outcome, as text and as JSON."""
+"""The worker's log lines for outcomes, as text and as JSON."""
 
 import json
 import logging
@@ -132,7 +132,7 @@ def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
     assert found["level"] == "ERROR"
 
 
-def test_what_a_handler_logs_itself_carries_its_message(caplog):
+def test_a_handlers_own_log_lines_carry_its_message(caplog):
     context = Context(Delivery("q", Message("i" * 32, "text", 4, 0, 0.0), 1, 0, 0), None)  # type: ignore[arg-type]
     context.log(order="é\ud800")
     token = current.set(context)

@@ -86,7 +86,7 @@ def test_none_waits_for_more_than_one_turn_per_slot_of_each_other_queue(clock, w
         assert taken.count(queue) == 10 * weights.get(queue, 1)
 
 
-def test_turns_that_a_queue_did_not_need_are_no_credit(rotation):
+def test_turns_that_a_queue_did_not_need_do_not_become_a_credit(rotation):
     rotation.has_no_more("third")
     turns(rotation, 20)
     rotation.announce("third")
@@ -151,7 +151,7 @@ def test_a_rotation_of_one_queue_never_looks(clock):
 
 
 @pytest.mark.parametrize("announce", [QueueRotation.begin, lambda rotation: rotation.announce("second")])
-def test_what_is_announced_ends_the_idle_time(rotation, announce: Callable[[QueueRotation], None]):
+def test_an_announcement_ends_the_idle_time(rotation, announce: Callable[[QueueRotation], None]):
     end_round(rotation)
     announce(rotation)
     assert not rotation.is_idle
@@ -198,7 +198,7 @@ def test_the_queue_of_a_message_that_has_come_due_is_next(rotation, clock):
     assert rotation.idle_seconds == pytest.approx(POLL_SECONDS - 1)
 
 
-def test_a_retry_is_waited_for_though_its_queue_was_not_looked_at(rotation):
+def test_a_retry_is_waited_for_although_its_queue_was_not_polled(rotation):
     end_round(rotation)
     rotation.comes_due("second", 0.5)
     assert rotation.idle_seconds == 0.5

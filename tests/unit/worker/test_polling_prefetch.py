@@ -26,7 +26,7 @@ def test_one_slow_message_ends_the_batches():
     assert pace.room(0) == 2
 
 
-def test_what_is_in_hand_is_subtracted():
+def test_messages_in_hand_are_subtracted():
     pace = Prefetch(4)
     assert [pace.room(in_hand) for in_hand in (1, 4, 9)] == [3, 0, 0]
 
@@ -35,7 +35,7 @@ def test_more_threads_than_a_batch_are_all_kept_busy():
     assert Prefetch(500).room(0) == 500
 
 
-def test_what_takes_a_little_over_half_the_time_is_taken_two_per_thread():
+def test_jobs_of_a_little_over_half_the_time_are_taken_two_per_thread():
     pace = Prefetch(32)
     for _ in range(60):
         pace.ran(0.0505)

@@ -1,4 +1,4 @@
-"""One delivery to its outcome, whatever the handler does."""
+"""The processor brings one delivery to its outcome, for any behaviour of the handler."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def test_an_async_handler_runs_on_the_loop(process):
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ValueError("wrong")])
-def test_what_an_async_handler_raises_ends_its_own_attempt_only(process, error):
+def test_an_error_of_an_async_handler_ends_its_own_attempt_only(process, error):
     async def work(message):
         await asyncio.sleep(0)
         raise error
@@ -149,7 +149,7 @@ RAISED = [
 
 @pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__[:20] for error in RAISED])
 @pytest.mark.parametrize("is_async", [False, True])
-def test_whatever_a_handler_raises_is_a_failed_attempt_of_a_bounded_text(process, error, is_async):
+def test_any_error_of_a_handler_is_a_failed_attempt_with_a_bounded_text(process, error, is_async):
     def work(message):
         raise error
 
@@ -167,7 +167,7 @@ def test_whatever_a_handler_raises_is_a_failed_attempt_of_a_bounded_text(process
     assert len(outcome.error_class) <= 255
 
 
-def test_a_long_error_is_cut_and_tells_its_length(process):
+def test_a_long_error_is_cut_and_names_its_length(process):
     def work(message):
         raise ValueError("x" * 10_000_000)
 
@@ -178,7 +178,7 @@ def test_a_long_error_is_cut_and_tells_its_length(process):
     assert "characters)" in outcome.traceback
 
 
-def test_a_long_traceback_keeps_both_ends_and_tells_what_is_left_out(process):
+def test_a_long_traceback_keeps_both_ends_and_names_the_gap(process):
     def work(message):
         raise in_a_long_chain()
 
@@ -204,7 +204,7 @@ def test_the_last_attempt_that_fails_is_dead(process):
     assert (last.event, last.attempts, last.error) == ("dead", 3, "ValueError: wrong")
 
 
-def test_crashes_are_no_attempts(process):
+def test_crashes_do_not_count_as_attempts(process):
     def work(message):
         raise ValueError
 
@@ -347,7 +347,7 @@ def test_a_time_out_of_an_async_handlers_own_is_its_own(process):
     assert process(work).error == "TimeoutError"
 
 
-def test_a_resolver_finds_the_code_of_its_own_bodies_and_says_how_often_to_look(process, monkeypatch):
+def test_a_resolver_finds_the_code_of_its_own_bodies_and_its_polling_interval(process, monkeypatch):
     class Task:
         name, policy = "tasks.add", Policy(max_attempts=1)
 
@@ -374,7 +374,7 @@ def test_a_resolver_finds_the_code_of_its_own_bodies_and_says_how_often_to_look(
     assert process(None, failed=2).event == "dead"
 
 
-def test_what_may_run_only_once_does_not_run_again_after_a_crash(process):
+def test_a_job_that_may_run_only_once_does_not_run_again_after_a_crash(process):
     ran = []
 
     @policy(max_attempts=1)

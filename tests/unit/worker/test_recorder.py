@@ -1,4 +1,4 @@
-"""The recorder: from the outbox into the database, whatever fails on the way."""
+"""The recorder writes the outbox into the database, also after errors on the way."""
 
 from time import monotonic
 
@@ -56,7 +56,7 @@ def test_while_the_database_is_away_they_wait_and_nothing_is_lost(recorder, sett
     assert (Job.objects.count(), waiting(settled)) == (3, 0)
 
 
-def test_what_was_written_but_not_dropped_is_written_once(recorder, settled, monkeypatch):
+def test_an_outcome_that_was_written_but_not_dropped_is_written_once(recorder, settled, monkeypatch):
     drop = outbox.drop
     monkeypatch.setattr(outbox, "drop", lambda client, entries: None)
     recorder.step(monotonic())
@@ -164,14 +164,14 @@ def test_the_format_before_the_numbers_is_read(recorder, settled):
     assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (3, 0)
 
 
-def test_what_a_newer_release_wrote_stays_for_its_own_recorder(recorder, settled, hand, caplog):
+def test_entries_of_a_newer_release_stay_for_its_own_recorder(recorder, settled, hand, caplog):
     add_newer(settled, 70)
     settled.send_message("work", "d")
     child = hand("d")
     for delivery in child.claim().deliveries:
         child.settle(ended(delivery, "done", attempts=1))
     recorder.finish(0)
-    for _ in range(2):  # more entries than one turn looks at
+    for _ in range(2):  # more entries than one turn reads
         while recorder.step(monotonic()) != POLL_SECONDS:
             pass
     assert (Job.objects.count(), settled.redis.xlen("rsmq::outbox")) == (4, 70)
@@ -186,7 +186,7 @@ def test_a_recorder_gives_way_to_a_newer_one(recorder, settled):
     assert YIELD_SECONDS < recorder.step(monotonic()) <= GIVE_WAY_SECONDS
 
 
-def test_looks_at_newer_entries_find_no_outcomes_and_log_nothing(settled, caplog):
+def test_reads_of_newer_entries_find_no_outcomes_and_log_nothing(settled, caplog):
     add_newer(settled)
     assert len(outbox.newest(settled.session, count=100)) == 3
     assert not caplog.records

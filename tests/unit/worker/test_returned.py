@@ -95,13 +95,13 @@ LAZY = {
 
 
 @pytest.mark.parametrize("function", LAZY.values(), ids=LAZY.keys())
-def test_a_handler_whose_code_has_not_run_has_failed_and_says_why(process, function):
+def test_a_handler_whose_code_has_not_run_has_failed_with_the_reason(process, function):
     outcome = process(function)
     assert (outcome.event, ran) == ("retrying", [])
     assert "whose code has not run" in outcome.error
 
 
-def test_what_a_returned_coroutine_raises_is_a_failed_attempt(process):
+def test_an_error_of_a_returned_coroutine_is_a_failed_attempt(process):
     async def fail(message):
         raise LookupError("not there")
 

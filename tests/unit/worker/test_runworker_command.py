@@ -32,7 +32,7 @@ def test_an_option_that_makes_no_sense_is_refused_in_a_sentence(option, value):
         call_command("runworker", f"{option}={value}", "testqueue")
 
 
-def test_the_help_tells_what_a_signal_does_and_each_default(capsys):
+def test_the_help_explains_each_signal_and_each_default(capsys):
     with pytest.raises(SystemExit):
         call_command("runworker", "--help")
     text = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The worker's scheduler: what it sends, and when it looks again. Past ticks stand in for waiting."""
+"""The worker's scheduler: its messages and its pauses. Past ticks replace waiting."""
 
 import json
 import logging
@@ -74,7 +74,7 @@ def test_a_tick_that_was_missed_is_sent_when_a_worker_is_there_again(work):
     assert state.late_seconds == 0
 
 
-def test_of_many_missed_ticks_once_sends_the_last(work):
+def test_once_sends_the_last_of_many_missed_ticks(work):
     settled_ms = away(work, every(10), 95)
     waits(work, every(10))
     [body] = bodies(work)
@@ -119,7 +119,7 @@ def test_cron_text_is_sent_at_its_minute(work):
     assert minutes == [(settled_ms // 60_000 + 1) * 60 + 60 * number for number in range(len(minutes))]
 
 
-def test_what_another_worker_has_sent_is_not_sent_again(work):
+def test_a_tick_that_another_worker_has_sent_is_not_sent_again(work):
     schedule = every(3600)
     away(work, schedule, 3600)
     one, other = Scheduler(work, [schedule]), Scheduler(work, [schedule])
@@ -141,7 +141,7 @@ def test_a_worker_that_believes_it_is_an_hour_later_sends_nothing_early(work):
     scheduler = Scheduler(work, [every(3600)])
     scheduler.step(monotonic())
     scheduler._server_clock.set(scheduler._server_clock.now_ms() + 3_600_000)
-    assert scheduler.step(monotonic()) > 0  # it has been told the time
+    assert scheduler.step(monotonic()) > 0  # it has learnt the time
     assert bodies(work) == []
     assert store.schedules(work.session)[0].late_seconds == 0
 
@@ -152,7 +152,7 @@ def test_a_queue_that_is_missing_is_made(any_client):
     assert len(bodies(any_client)) == 1
 
 
-def test_what_redis_has_lost_begins_anew(work):
+def test_a_schedule_that_redis_has_lost_begins_again(work):
     scheduler = Scheduler(work, [every(1)])
     scheduler.step(monotonic())
     work.redis.delete(work.keys.schedules())
@@ -164,7 +164,7 @@ def test_what_redis_has_lost_begins_anew(work):
     assert bodies(work) == []
 
 
-def test_a_paused_schedule_goes_on_without_messages(work):
+def test_a_paused_schedule_continues_without_messages(work):
     away(work, every(10), 95)
     store.pause_schedule(work.session, "report")
     assert 0 < waits(work, every(10)) <= 10
@@ -272,7 +272,7 @@ def test_a_full_redis_gets_the_tick_when_there_is_room(own_redis):
         assert len(bodies(client)) == 1
 
 
-def test_while_redis_is_away_it_backs_off_and_then_goes_on(redis_server, client, caplog):
+def test_while_redis_is_away_it_backs_off_and_then_continues(redis_server, client, caplog):
     client.create_queue("work")
     away(client, every(3600), 3600)
     with CuttingProxy(redis_server.port) as proxy:

@@ -21,7 +21,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_what_can_be_read_or_has_ended_is_returned(many_files: None):
+def test_a_readable_or_ended_descriptor_is_returned(many_files: None):
     silent, rung = Waker(), Waker()
     rung.wake()
     read, write = os.pipe()

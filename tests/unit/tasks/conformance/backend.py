@@ -6,5 +6,5 @@ from queueing.tasks_backend import RSMQBackend
 
 class Backend(RSMQBackend):
     def clear(self) -> None:
-        """Begin anew, as each of the test cases does."""
+        """Begin again, as each of the test cases does."""
         get_client().redis.flushall()
