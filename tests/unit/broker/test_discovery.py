@@ -53,7 +53,7 @@ def test_a_sentinel_may_ask_for_a_password_of_its_own(sentinel):
     assert "tops3cret" not in str(caught.value)
 
 
-def test_a_send_that_no_replica_confirms_is_stored_once_and_says_so(redis_server):
+def test_a_send_that_no_replica_confirms_is_stored_once_and_raises_an_error(redis_server):
     client = connect(Config(URL=redis_server.url, TIMEOUT=1, DURABLE=1))
     client.create_queue("q")
     with pytest.raises(NotReplicated, match="0 of 1 replicas"):

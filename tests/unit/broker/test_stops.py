@@ -59,7 +59,7 @@ def test_another_receiver_s_delivery_is_not_stopped(queue, conf):
     assert stops(client, conf) == []
 
 
-def test_what_was_to_be_stopped_is_cancelled_if_its_process_dies(queue, conf):
+def test_a_job_with_a_stop_order_is_cancelled_if_its_process_dies(queue, conf):
     client, a, delivery = queue
     other = client.send_message("work", "other")
     a.claim()
@@ -74,7 +74,7 @@ def test_what_was_to_be_stopped_is_cancelled_if_its_process_dies(queue, conf):
     assert (released.event, released.crashes) == ("released", 0)
 
 
-def test_what_waits_is_cancelled_and_what_another_has_or_is_gone_is_left(queue):
+def test_waiting_jobs_are_cancelled_and_those_of_others_or_absent_ones_are_left(queue):
     client, _, delivery = queue
     waiting, hidden = client.send_message("work", "1"), client.send_message("work", "2")
     client.change_message_visibility("work", hidden, 60)

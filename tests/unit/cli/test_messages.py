@@ -198,7 +198,7 @@ class TestStop:
         return QueueLease(mail.session, Config(LEASE=60), "a", "mail")
 
     @pytest.mark.parametrize("options", [[], ["--force"]])
-    def test_it_asks_and_tells_the_worker(self, queues, mail, lease, typed, options):
+    def test_it_asks_and_orders_the_worker(self, queues, mail, lease, typed, options):
         held, waiting = mail.send_messages("mail", ["a", "b"])
         mail.session.call_each([lease.claim(1, suspects="take")])
         typed("y\n")

@@ -78,7 +78,7 @@ def test_the_order_stops_no_other_delivery(process):
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_what_was_claimed_and_not_begun_never_begins(process, is_async):
+def test_a_claimed_job_that_has_not_begun_never_begins(process, is_async):
     ran = []
 
     async def work_async(message):
