@@ -17,7 +17,7 @@ PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CA
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak lint format docs screenshots wheel clean always
+.PHONY: help run test engines soak lint format docs messages screenshots wheel clean always
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ format: $(STAMP) ## format the code and mend what ruff can
 
 docs: $(STAMP) ## the documentation, in build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+messages: $(STAMP) ## bring the translations in locale/ up to date with the code; needs gettext
+	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --add-location file \
+		$(foreach folder,.venv* build dist docs tests benchmarks var staticfiles,--ignore '$(folder)')
+	@cd queueing && ../$(BIN)/python -m django compilemessages
+	@cd jobs && ../$(BIN)/python -m django compilemessages
 
 screenshots: $(STAMP) ## make docs/pictures/ again, of a site that runs for them; needs Redis and Chromium
 	@$(BIN)/python -m docs.screenshots

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "mqsite.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -88,6 +89,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LANGUAGE_CODE = "en-us"
+# The catalogs of templates/ and mqsite/ are beside those of the page. The queue's are in its package.
+LOCALE_PATHS = [BASE_DIR / "jobs" / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -197,7 +197,7 @@ def test_the_wheel_contains_the_queue_and_its_data_files(wheel: Path):
     held = {line.split()[0] for line in names.splitlines()[1:]}
     tops = {name.split("/")[0] for name in held}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"queueing"}
-    for kind in ("lua", "templates", "static", "migrations"):
+    for kind in ("lua", "templates", "static", "migrations", "locale"):
         wanted = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / "queueing" / kind).rglob("*")
