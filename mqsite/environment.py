@@ -25,7 +25,7 @@ class Environment:
         return self._values.get(name, "").strip() or default
 
     def flag(self, name: str, default: bool) -> bool:
-        """1/true/yes/on or 0/false/no/off in any case."""
+        """A Boolean: 1, true, yes, on or 0, false, no, off, in upper or lower case."""
         value = self.text(name).lower()
         if not value or value in YES | NO:
             return value in YES if value else default

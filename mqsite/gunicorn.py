@@ -32,7 +32,7 @@ class ReadDeadlineWorker(ThreadWorker):
             del self._read_by[conn]
 
     def notify(self) -> None:
-        """End what is overdue. The main loop calls this at least once a second."""
+        """End overdue requests. The main loop calls this at least once a second."""
         super().notify()
         now = time.monotonic()
         for conn, read_by in list(self._read_by.items()):
@@ -59,7 +59,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def on_starting(server: object) -> None:
-    """Say once what is missing, before any worker process is started for it."""
+    """Report missing requirements once, before a worker process starts."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     from mqsite.startup import require_variables
 

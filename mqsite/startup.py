@@ -1,4 +1,4 @@
-"""The requirements of the site's start. A missing one is a sentence instead of a traceback."""
+"""Check the requirements of the site at its start. A missing one is reported as a sentence."""
 
 import logging
 import os

@@ -25,7 +25,7 @@ class Runtime(Protocol):
 
 
 class Context:
-    """One run of one message. A handler that takes a second parameter is given it."""
+    """One run of one message. A handler with a second parameter gets it."""
 
     __slots__ = ("_delivery", "_runtime", "log_fields")
 
@@ -44,7 +44,7 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """The number of this attempt, from 1: one more than runs of this message have failed."""
+        """The number of this attempt, from 1: the number of failed runs of this message, plus one."""
         return self._delivery.failed + 1
 
     @property
@@ -59,12 +59,12 @@ class Context:
 
     @property
     def receipt(self) -> tuple[str, int]:
-        """Id and receive count: what tells this delivery from any other."""
+        """The id and receive count, which identify this delivery."""
         return self.message.id, self.message.rc
 
     @property
     def due_ms(self) -> float:
-        """The moment (ms epoch) from which this message has waited; 0 unless it is its first delivery."""
+        """The time since which a first delivery has been due (ms since 1970), 0 for a later delivery."""
         return self._delivery.due_ms
 
     @property
@@ -83,7 +83,10 @@ class Context:
         return self._runtime.stop_reason(self._delivery) is not None
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Show how far this run is: 0.0 to 1.0 and a few words. At most a few times a second are kept."""
+        """Report the progress of this run: a fraction from 0.0 to 1.0, and a short note.
+
+        A few reports a second are stored; others are dropped.
+        """
         self._runtime.report(self._delivery, min(1.0, max(0.0, float(fraction))), as_text(note))
 
     def log(self, **fields: Any) -> None:
@@ -91,5 +94,5 @@ class Context:
         self.log_fields.update(fields)
 
 
-#: The run to which what is logged now belongs.
+#: The run to which new log records belong.
 current: ContextVar[Context | None] = ContextVar("queueing_context", default=None)

@@ -78,7 +78,7 @@ class QueueExists(QueueError):
 
 
 class ScheduleNotFound(QueueError):
-    """No worker has named a schedule of that name."""
+    """No worker has registered a schedule of that name."""
 
     name = "scheduleNotFound"
     text = "Schedule not found"
@@ -125,7 +125,7 @@ class NewerFormat(QueueRefused):
 
 
 class SpoiltKey(QueueError):
-    """Another program has replaced a key of a queue by a value of another Redis type.
+    """Another program has overwritten a key of a queue with a value of a wrong Redis type.
 
     ``key`` is its name, ``found`` and ``wanted`` are Redis types. The text names the repair.
     """

@@ -1,4 +1,4 @@
-"""The seam between queue and code: which function runs for a message, and by what policy.
+"""Handlers: the functions that run for the messages of queues, and their policies.
 
 A project registers its functions in any installed app's ``handlers.py``::
 
@@ -9,8 +9,8 @@ A project registers its functions in any installed app's ``handlers.py``::
     def greet(message):
         print(message.body)
 
-A function with a second parameter is given the ``Context`` of its run. A body never names code to
-import: only what is registered here runs.
+A function with a second parameter gets the ``Context`` of its run. A body never names code to import: only
+registered functions run.
 """
 
 import inspect
@@ -37,13 +37,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MAX_NAME = 160
 
 
-#: Turns what a function returned into its value: awaits what is awaitable. Raises what that raises, and
-#: ``NothingRan`` for a generator.
+#: A function that converts the return value of a handler: it awaits an awaitable. It raises the errors of the
+#: awaitable, and ``NothingRan`` for a generator.
 ValueOf = Callable[[Any], Any]
 
 
 class Runnable(Protocol):
-    """The code of a message: a handler or a task. It must not keep anything of one run."""
+    """The code of a message: a handler or a task. It must not keep state of a run."""
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Runnable(Protocol):
     def policy(self) -> Policy: ...
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run it, and return its result as JSON text (empty: it has none). May raise anything."""
+        """Run the code. Returns its result as JSON, ``""`` without a result. May raise any error."""
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
         """Seconds until the next attempt, after ``error`` has ended this one."""
@@ -121,9 +121,9 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
-    """Let ``resolver`` be asked first for the code of each message; ``queues`` names those it serves.
+    """Ask ``resolver`` first for the code of each message. ``queues`` returns the queues that it serves.
 
-    It may raise; that is a failed attempt with the policy of ``error.policy``, if it has one.
+    If it raises an error, the attempt fails, with the policy ``error.policy`` if the error has one.
     """
     if resolver not in _resolvers:
         _resolvers.append(resolver)
@@ -131,7 +131,7 @@ def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
 
 
 def remove_resolver(resolver: Resolver) -> None:
-    """Remove ``resolver`` again."""
+    """Remove a resolver that ``add_resolver`` has added."""
     index = _resolvers.index(resolver)
     del _resolvers[index], _resolved_queues[index]
 
@@ -142,7 +142,7 @@ def discover() -> None:
 
 
 def queues() -> list[str]:
-    """The queues for whose messages there is code here, by name."""
+    """The queues for whose messages this project has code, sorted by name."""
     return sorted({*_handlers, *(queue for names in _resolved_queues for queue in names())})
 
 
@@ -152,7 +152,7 @@ def queues_of(function: Any) -> list[str]:
 
 
 def find(queue: str, message: Message) -> Runnable:
-    """The code of a message. Raises ``NoHandler`` with a sentence about how to register some."""
+    """The code of a message. Raises ``NoHandler``, whose text shows how to register a handler."""
     for resolver in _resolvers:
         found = resolver(queue, message)
         if found is not None:
@@ -166,7 +166,7 @@ def has_handler(queue: str) -> bool:
 
 
 def handler_of(queue: str) -> Handler:
-    """The handler of ``queue``. Raises ``NoHandler`` with a sentence about how to register one."""
+    """The handler of ``queue``. Raises ``NoHandler``, whose text shows how to register one."""
     try:
         return _handlers[queue]
     except KeyError:
@@ -177,14 +177,14 @@ def handler_of(queue: str) -> Handler:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The dotted path of a function; of a partial that of its function, of an object that of its class."""
+    """The dotted path of a function, of the function of a partial, or of the class of an object."""
     function = getattr(function, "func", function)
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a function has to be called with two arguments. One that cannot be asked takes one."""
+    """Whether a function takes two arguments. A function whose signature is unknown takes one."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Scheduled work: a message is sent to a handler's queue, or a task enqueued, at certain times.
+"""Schedules: send a message to the queue of a handler, or enqueue a task, at certain times.
 
     from queueing.periodic import periodic
 
@@ -10,11 +10,11 @@
     @task
     def refresh(region): ...
 
-Every worker takes care of the schedules of the queues it consumes. However many do, a tick sends one
-message: the script that sends it notes in the same step that the tick is done, by Redis' clock. A
-schedule begins when a worker names it for the first time, and again when its times change; it does not
-run at once. If the change is taken back, the older times continue from the last tick that was settled.
-Ticks for which no worker was there are made up for as ``missed`` says.
+Every worker runs the schedules of its queues. A tick sends one message for any number of workers, because the
+script that sends it settles the tick in the same step, by Redis' clock. A schedule begins when a worker
+registers it for the first time, and again when its timetable changes. It first runs at its next tick. If the
+change is reverted, the older timetable continues from the last settled tick. ``missed`` is the policy for
+ticks at which no worker ran.
 """
 
 import inspect
@@ -34,7 +34,7 @@ from .scheduling.triggers import BadTimetable, Cron, Interval, Timetable
 __all__ = ["add_maker", "discover", "find", "of_queues", "periodic", "schedules"]
 
 Subject = TypeVar("Subject")
-#: The text of a message, or what makes it of its tick (an aware time in the schedule's zone).
+#: The text of a message, or a function that makes it from the tick (an aware time in the schedule's zone).
 Body = str | Callable[[datetime], str]
 
 MAX_NAME = 200
@@ -54,18 +54,18 @@ class _Registration:
 
     @property
     def label(self) -> str:
-        """The name of the function; a task carries its own."""
+        """The dotted path of the handler or task."""
         return handlers.name_of(self.subject)
 
     def is_replaced_by(self, other: "_Registration") -> bool:
         return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
 
 
-#: Makes the target of a subject that is not a handler, with its arguments; ``None``: another maker's.
+#: A function that makes the target of a subject that is not a handler, ``None`` for an unknown subject.
 Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
 
 _registered: list[_Registration] = []
-#: Each with what imports its modules.
+#: The makers, each with a function that imports its modules.
 _makers: dict[Maker, Callable[[], None] | None] = {}
 
 
@@ -80,19 +80,19 @@ def periodic(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
 ) -> Callable[[Subject], Subject]:
-    """Let a handler or a task run at certain times: above ``@handler`` or ``@task``.
+    """Decorator above ``@handler`` or ``@task``: run it at certain times.
 
-    ``when`` is cron text of five fields (six, with seconds first) on the clocks of ``time_zone`` (the setting
-    ``TIME_ZONE`` unless given; see ``scheduling/triggers.py``), or a ``timedelta``. That, or ``seconds``,
-    is an interval of whole seconds which counts from the epoch: every 30 is at :00 and :30 of a minute.
+    ``when`` is a cron expression with five fields, or six with seconds first, in ``time_zone`` (by default
+    the setting ``TIME_ZONE``; see ``scheduling/triggers.py``). A ``timedelta``, or ``seconds``, is an
+    interval of whole seconds that counts from 1970: 30 is due at :00 and :30 of each minute.
 
-    ``missed`` decides about ticks for which no worker was there: ``once`` sends a message for the last of
-    them, ``all`` one for each of the last hundred, ``skip`` none, unless the last is less than a minute late.
-    Several schedules of one function need different values of ``name``.
+    ``missed`` is the policy for ticks at which no worker ran. ``once`` sends a message for the last of them,
+    and ``all`` one for each of the last hundred. ``skip`` sends none, unless the last tick is less than a
+    minute late. Several schedules of one function need different values of ``name``.
 
-    The text of a handler's message is ``body``, or what ``body`` returns for its tick, an aware ``datetime``.
-    The keeper calls it, so it has to be quick. A task is given ``args`` and ``kwargs``. Both
-    messages have the headers ``schedule`` and ``tick_ms``.
+    ``body`` is the text of a handler's message, or a function of the tick (an aware ``datetime``) that
+    returns the text. The keeper calls this function, so it must be quick. A task gets ``args`` and
+    ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
 
     Raises ``ImproperlyConfigured`` at import for wrong arguments.
     """
@@ -136,8 +136,8 @@ def discover() -> None:
 def schedules() -> list[Schedule]:
     """All schedules of the modules that are imported, by name.
 
-    A task whose backend makes no messages has none. Raises ``ImproperlyConfigured`` with a sentence
-    for a function that is neither handler nor task, and for a name that two schedules have.
+    A task of another backend has none. Raises ``ImproperlyConfigured`` for a function that is neither a
+    handler nor a task, and for a name that two schedules have.
     """
     found: dict[str, Schedule] = {}
     for entry in _registered:

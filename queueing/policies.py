@@ -1,4 +1,4 @@
-"""How often a message is tried, how long between, and how long one run may take.
+"""Policies: the number of attempts, the back-off between them, and the time limit of a run.
 
 A function can also choose the end of its run: it raises ``GiveUp``, ``RetryIn`` or ``Snooze``.
 """
@@ -127,7 +127,7 @@ DEFAULT_POLICY = Policy()
 
 
 def seconds(value: Any) -> float:
-    """A back-off as a number, or ``TypeError`` or ``ValueError`` with a sentence."""
+    """Check a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
     return _seconds(value, "A back-off")
 
 
@@ -148,7 +148,7 @@ def policy(
     retry_on: Classes = (),
     give_up_on: Classes = (),
 ) -> Callable[[Function], Function]:
-    """Set how a function's messages are tried: above or below ``@handler``, or beside ``@task``.
+    """Decorator that sets the policy of a function, above or below ``@handler`` or ``@task``.
 
     With ``max_attempts=1`` a failure or a crash is the end. A job that the grace time cuts off runs again.
     ``timeout`` in seconds ends one run: an async function is cancelled, one in a thread ends with its
@@ -158,15 +158,15 @@ def policy(
     other exception makes the job dead at its first failure. An exception of ``give_up_on`` always does. If an
     exception belongs to both, the nearest of its bases decides. A run past its time limit is a
     ``TimeoutError``.
-    Raises ``ImproperlyConfigured`` for a number that makes no sense, for anything but classes of exceptions,
-    and for a class that is in both.
+    Raises ``ImproperlyConfigured`` for an invalid number, for a value that is not a class of exceptions, and
+    for a class that is in both.
     """
     retried, given_up = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
     said = Policy(max_attempts, backoff, timeout, retried, given_up)
     _check(said)
 
     def mark(function: Function) -> Function:
-        # A Django task is frozen and carries its function; the mark belongs to that.
+        # A Django task is frozen, so the policy is stored on its function.
         setattr(getattr(function, "func", function), MARK, said)
         return function
 
@@ -204,6 +204,6 @@ def policy_of(function: Callable[..., Any]) -> Policy:
 def exponential(attempt: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
     """Seconds after the given attempt (from 1): doubling, with jitter of half either way.
 
-    The jitter keeps what failed together from coming back together.
+    The jitter prevents that jobs which failed together run again together.
     """
     return min(cap, base * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

@@ -19,7 +19,7 @@ STOP_NOW_SECONDS = 8.0
 
 
 class Group:
-    """A process group: a program and all that it has started, as far as it stays in the group."""
+    """A process group: a program and those of its descendants that stay in the group."""
 
     #: The signal that lets it stop without waiting for what it does.
     stops_now_at = signal.SIGKILL

@@ -190,7 +190,7 @@ def _write(lock: IO[str], text: str) -> None:
 
 
 def without_password(url: str) -> str:
-    """``url`` as it may be shown."""
+    """The URL without its password, for output."""
     password = urlsplit(url).password
     return url.replace(f":{password}@", ":***@") if password else url
 

@@ -23,7 +23,7 @@ OPEN_SECONDS = 3.0
 
 @dataclass(slots=True)
 class _Circuit:
-    """Until when this process does not call the database; minus infinity while the circuit is closed."""
+    """The time until which this process does not call the database, minus infinity if it may call now."""
 
     lock: Lock = field(default_factory=Lock)
     open_until: float = -math.inf
@@ -42,7 +42,7 @@ class CircuitBreaker:
         open_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A failure within ``slow_seconds`` leaves the circuit closed, because it costs nobody any time."""
+        """A failure within ``slow_seconds`` leaves the circuit closed, because it costs no time."""
         self._slow_seconds, self._open_seconds, self._clock = slow_seconds, open_seconds, clock
         self._circuit = ProcessState(_Circuit)
 

@@ -1,4 +1,4 @@
-"""Django's tasks on our queue, for code that runs on Django 5.2 and 6 alike::
+"""Django's tasks on the queue, for code that runs on both Django 5.2 and Django 6::
 
     from queueing.tasks import policy, task
 
@@ -6,8 +6,8 @@
     @task
     def resize(picture_id): ...
 
-On Django 6 ``task`` is that of ``django.tasks``, on Django 5.2 that of the backport ``django_tasks``; on
-one Django alone its own import does as well. All of this is inert under any other backend.
+On Django 6 ``task`` is that of ``django.tasks``, on Django 5.2 that of the backport ``django_tasks``. A
+project on one version can use that import itself. Under any other backend nothing here has an effect.
 """
 
 from queueing.context import current
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def progress(fraction: float, note: str = "") -> None:
-    """Show in the console how far the running task is: 0.0 to 1.0, and a few words."""
+    """Report the progress of the running task: a fraction from 0.0 to 1.0, and a short note."""
     context = current.get()
     if context is not None:
         context.progress(fraction, note)

@@ -1,7 +1,7 @@
 """The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
 
-``enqueue`` sends one RSMQ message, whose id is that of the result; ``manage.py runworker`` runs it. In a
-transaction, in any database of the project, it is sent at the commit.
+``enqueue`` sends one RSMQ message, which has the id of the result; ``manage.py runworker`` runs it. In a
+transaction of any database of the project, the message is sent at the commit.
 """
 
 import time
@@ -37,12 +37,12 @@ MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))
 
 #: Positional and keyword arguments of one call.
 Arguments = tuple[Sequence[Any], Mapping[str, Any]]
-#: How long the limit of a queue is taken for known: a loop of many sends asks once.
+#: The limit of a queue is read again after this long, so that a loop of many sends reads it once.
 KNOWN_SECONDS = 1.0
 
 
 class Route:
-    """The target of a valid task as it is sent now (``using``). It is made once for a loop of sends."""
+    """The queue and options of a valid task (``using``), made once for a loop of sends."""
 
     __slots__ = ("_due_ms", "_is_plain", "_known", "_known_until", "_priority", "queue", "task", "write")
 
@@ -61,27 +61,27 @@ class Route:
         return body if self._is_plain else self.draft(body)
 
     def draft(self, body: str, id: str | None = None) -> Draft:
-        """The same with all that goes with it; under this ``id`` where it has one already."""
+        """The message for one body with all its options, and with ``id`` if it has one already."""
         return Draft(body=body, due_ms=self._due_ms, priority=self._priority, id=id)
 
     def send(self, messages: Sequence[str | Draft]) -> list[str]:
-        """Send them now: their ids. Raises what ``send_messages`` does."""
+        """Send messages now. Returns their ids. Raises the errors of ``send_messages``."""
         try:
             return send_tasks(shared_client(), self.task.queue_name, self.queue, messages)
         except MessageTooLong as error:
             raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
 
     def refuse_long(self, bodies: Sequence[str]) -> None:
-        """Raises ``MessageTooLong`` for bodies that the queue would refuse now.
+        """Raise ``MessageTooLong`` for bodies that the queue would refuse now.
 
-        If Redis cannot be asked, nothing is refused: the send comes later.
+        If Redis does not answer, no body is refused: the send follows later.
         """
         length = max(map(_length, bodies), default=0)
         if length > MIN_SIZE and 0 <= self._limit() < length:
             raise MessageTooLong(self._too_long(length))
 
     def _limit(self) -> int:
-        """The longest message that the queue takes, -1: any, or it is not known. Asked once for a loop."""
+        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown. A loop reads it once."""
         now = time.monotonic()
         if now > self._known_until:
             try:
@@ -108,7 +108,7 @@ def _length(message: str | Draft) -> int:
 
 
 class RSMQBackend(BaseTaskBackend):
-    """One entry of ``TASKS``. Making it touches neither Redis nor models: ``@task`` does so at import."""
+    """One entry of ``TASKS``. Its constructor uses neither Redis nor models: ``@task`` calls it at import."""
 
     supports_defer = True
     supports_async_task = True
@@ -118,7 +118,7 @@ class RSMQBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         self.task_options = options.read(self.options)
-        # Django makes a set of it: of a text, one of its letters.
+        # Django makes a set of QUEUES. From a text it would make a set of letters.
         self._given_queues = params.get("QUEUES")
         if isinstance(self._given_queues, str):
             self.queues = {self._given_queues}
@@ -137,11 +137,11 @@ class RSMQBackend(BaseTaskBackend):
         registry.declare(task)
 
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
-        """Send a task, within a transaction at its commit (``enqueue_on_commit``).
+        """Send a task. In a transaction it is sent at the commit (``enqueue_on_commit``).
 
-        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for what JSON cannot hold, and what
-        ``QueueClient.send_message`` does; at the commit ``EnqueueFailed`` with the id. A message that is
-        too long for its queue is refused here, not at the commit.
+        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for arguments that JSON cannot hold, and the
+        errors of ``QueueClient.send_message``. A failure at the commit raises ``EnqueueFailed`` with the id.
+        A message that is too long for its queue is refused here, not at the commit.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -155,7 +155,10 @@ class RSMQBackend(BaseTaskBackend):
         return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
-        """Send a task any number of times, each time with the args and kwargs of one call, in a batch."""
+        """Send a task once for each call (args, kwargs), in one batch. Returns the results in order.
+
+        Raises the errors of ``enqueue``.
+        """
         route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
         bodies = [route.write(result.args, result.kwargs) for result in sent]
@@ -171,7 +174,7 @@ class RSMQBackend(BaseTaskBackend):
         """See ``enqueue_many``."""
         return await sync_to_async(self.enqueue_many, thread_sensitive=True)(task, calls)
 
-    # --- asking and taking back ---------------------------------------------------------------
+    # --- results and cancellation -------------------------------------------------------------
 
     def get_result(self, result_id: str) -> TaskResult:
         """The result of a task at this moment.
@@ -181,9 +184,9 @@ class RSMQBackend(BaseTaskBackend):
         return self.lookup().result(result_id)
 
     def cancel(self, result_id: str, *, reason: str = "") -> bool:
-        """Take back a task that nobody has begun: it never runs.
+        """Cancel a task that has not started, so that it never runs.
 
-        ``False``: it runs, has ended, or is unknown.
+        Returns ``False`` if the task runs, has ended or is unknown.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED
@@ -213,7 +216,7 @@ class RSMQBackend(BaseTaskBackend):
         return await sync_to_async(self.cancel, thread_sensitive=True)(result_id, reason=reason)
 
     def draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
-        """The queue of a task and its message, which is not sent. Raises what ``enqueue`` does."""
+        """The queue and the message of a task, which is not sent. Raises the errors of ``enqueue``."""
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
         return route.queue, route.draft(route.write(result.args, result.kwargs))
@@ -224,7 +227,7 @@ class RSMQBackend(BaseTaskBackend):
         return TaskLookup(self.alias, sorted(self.queues), self.task_options)
 
     def check(self, **kwargs: Any) -> Iterator[CheckMessage]:  # type: ignore[override]  # as Django's own
-        """Wrong options and names of queues."""
+        """Check the options and the names of queues."""
         where = f'TASKS["{self.alias}"]'
         for name, problem in options.problems(self.options):
             yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")
@@ -273,30 +276,30 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """The problem with the name of a queue for tasks; empty if there is none."""
+    """The problem with the name of a queue for tasks, ``""`` if it is valid."""
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
-        return "is no name of a queue: it has letters, digits, - and _."
+        return "is not a queue name: use letters, digits, - and _."
     if len(queue) > MAX_NAME:
         return f"is too long: a queue of tasks has at most {MAX_NAME} characters."
     if is_dead_letter_queue(queue) or queue.endswith(low_priority_queue("")):
-        return "ends in -dead or -low, as queues do that are made beside others."
+        return "ends in -dead or -low, which the package adds to names of queues itself."
     return ""
 
 
 def open_transactions() -> list[str]:
-    """The aliases of the databases in a transaction of which this thread is."""
+    """The aliases of the databases in which this thread has an open transaction."""
     return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
 
 
 def _is_in(connection: BaseDatabaseWrapper) -> bool:
     if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
         return connection.in_atomic_block
-    # A TestCase opens one on each of its databases, and tests run the callbacks of the default one alone.
+    # A TestCase opens a transaction on each of its databases. Tests run the callbacks of the default only.
     return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
-    """Act once the transactions of all ``aliases`` are committed; never if one of them is rolled back."""
+    """Call ``act`` after the transactions of all ``aliases`` are committed, but not if one is rolled back."""
     waited_for = set(aliases)
 
     def committed(alias: str) -> None:

@@ -1,6 +1,6 @@
 """Django's tasks: ``django.tasks`` from Django 6.0, the backport ``django_tasks`` on Django 5.2.
 
-The two are the same design with a few other names. Nobody else here imports either.
+The two have the same design with a few different names. No other module imports either of them.
 """
 
 from django.core.exceptions import ImproperlyConfigured
@@ -24,7 +24,7 @@ except ImportError:
             "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."
         ) from error
 
-#: Importing ``checks`` and ``signals`` registers Django's check of all backends and its log lines.
+#: The import of ``checks`` and ``signals`` registers Django's check of all backends and its log lines.
 __all__ = [
     "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
     "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "normalize_json",

@@ -43,7 +43,7 @@ NAMES = tuple(field.name for field in fields(TaskOptions))
 
 
 def read(options: Mapping[str, Any]) -> TaskOptions:
-    """The known ones; what is unknown or wrong is the system check's to say (``problems``)."""
+    """Read the valid options. Unknown and wrong ones are left to the system check (``problems``)."""
     wrong = {name for name, _ in problems(options)}
     known = {name: value for name, value in options.items() if name in NAMES and name not in wrong}
     if "modules" in known:
@@ -52,7 +52,7 @@ def read(options: Mapping[str, Any]) -> TaskOptions:
 
 
 def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each wrong option, with a sentence about it."""
+    """The wrong options, each with a sentence."""
     for name, value in options.items():
         if name not in NAMES:
             yield name, f"is unknown. Known are: {', '.join(NAMES)}."
@@ -83,7 +83,7 @@ def _problem_of_backoff(value: Any) -> str:
         except ImportError as error:
             return f"cannot be imported: {error}."
         if not callable(value):
-            return "names something that is no function."
+            return "names something that is not a function."
     if value is None or callable(value):
         return ""
     with suppress(TypeError, ValueError):

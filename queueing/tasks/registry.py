@@ -1,4 +1,4 @@
-"""Which tasks this project has. A message names one, and never makes anything be imported."""
+"""The tasks of this project. A message names one of them, but never causes an import."""
 
 import sys
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _declared: dict[str, Task] = {}
 
 
 def declare(task: Task) -> None:
-    """A task of our backend was made: by ``@task``, or by ``using`` from one that was."""
+    """Register a task of the backend that ``@task`` or ``using`` has made."""
     _declared.setdefault(task.module_path, task)
 
 
@@ -37,7 +37,7 @@ def find(path: str) -> Task | None:
         module, _, parent = module.rpartition(".")
         name = f"{parent}.{name}"
     if module:
-        # It is here under its own name, or it is not: what was declared may have been replaced.
+        # Only the name counts, because a registered task may have been replaced in its module.
         found = reduce(_member, name.split("."), sys.modules[module])
         if isinstance(found, Task) and found.module_path == path:
             return found
@@ -45,5 +45,5 @@ def find(path: str) -> Task | None:
 
 
 def _member(owner: Any, name: str) -> Any:
-    """Only what is there already: a module may make up others when they are asked for."""
+    """Get an existing member. A module may create others on access, which must not happen here."""
     return vars(owner).get(name) if hasattr(owner, "__dict__") else None

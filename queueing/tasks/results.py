@@ -1,6 +1,6 @@
-"""``TaskResult``s, made of what queue, outbox and database know about a message.
+"""Make ``TaskResult`` objects from a message in the queue and its outcomes in outbox and database.
 
-The lookup asks queue and outbox first, in one step, then the database, so that it misses nothing.
+The lookup reads queue and outbox first, in one step, then the database, so that it misses nothing.
 """
 
 import sys
@@ -27,21 +27,21 @@ from . import registry
 from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 from .options import TaskOptions
 
-#: The ends that are among the errors of a result.
+#: The states that appear among the errors of a result.
 FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_failure)})
 
 
 def moment(ms: float | None) -> datetime | None:
-    """A ms epoch as Django has its times, ``None`` for none."""
+    """Convert ms since 1970 to a time in Django's form, ``None`` for ``None``."""
     return decode.moment(ms, UTC if settings.USE_TZ else None)
 
 
 def enqueued(
     task: Task, alias: str, args: Sequence[Any], kwargs: Mapping[str, Any], id: str = ""
 ) -> TaskResult:
-    """The result of a task that is on its way.
+    """The result of a task that is being sent.
 
-    Raises ``TypeError`` and ``ValueError`` for what JSON cannot hold.
+    Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot hold.
     """
     try:
         return TaskResult(
@@ -64,19 +64,19 @@ def enqueued(
 
 
 def identify(result: TaskResult, id: str) -> None:
-    """The result has been sent under this id."""
+    """Set the id of a result after its message was sent."""
     object.__setattr__(result, "id", id)
     object.__setattr__(result, "enqueued_at", moment(sent_ms(id)))
 
 
 def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
-    """The task as it was when it was sent: it may have been changed by ``using``."""
+    """The task with the options with which it was sent, which may differ from its own (``using``)."""
     run_after = _moment_in(body.run_after)
     if (task.priority, task.queue_name, task.backend, task.run_after) == (
         *(body.priority, queue, alias, run_after),
     ):
         return task
-    # From ``func`` and not by ``using``, which cannot take a priority or a time away again.
+    # Made from ``func`` and not by ``using``, which cannot remove a priority or a time.
     return type(task)(
         func=task.func,
         priority=body.priority,
@@ -88,9 +88,9 @@ def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
 
 
 class RecordedError(TaskError):
-    """An error as it is stored. Its class is found if this process has it, and never imported.
+    """A stored error. Its class is found only if this process has loaded it.
 
-    The name may be from another program, and to import a module runs its code.
+    The name may come from another program, and an import would run code.
     """
 
     @property
@@ -104,16 +104,16 @@ class RecordedError(TaskError):
 
 
 def error_of(outcome: Outcome) -> TaskError:
-    """How a run ended that failed, or was not to be."""
+    """The error of an outcome that failed, crashed or was cancelled."""
     missing = TaskCancelled if outcome.event == State.CANCELLED else TaskCrashed
     path = outcome.error_class or f"{missing.__module__}.{missing.__qualname__}"
     return RecordedError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
 
 
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
-    """The body, from wherever it is still whole; with nothing but the name where it was too long to be kept.
+    """The body of a task from the queue or from an outcome. Only its name is left if it was too long to keep.
 
-    ``None`` if the message is not a task.
+    Returns ``None`` if the message is not a task.
     """
     for text in (where.body, *(outcome.body for outcome in past)):
         if task_body.is_task(text):
@@ -128,7 +128,7 @@ def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
 def result_of(
     task: Task, id: str, alias: str, body: TaskBody, where: Whereabouts, past: Sequence[Outcome]
 ) -> TaskResult:
-    """The result of a message that is somewhere: in the queue, or among its outcomes ``past``, by rc."""
+    """The result of a message that is in the queue or has outcomes. ``past`` has them by receive count."""
     result = enqueued(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
     # A task that was stopped had begun.
@@ -158,7 +158,7 @@ def _was_stopped(outcome: Outcome) -> bool:
 
 def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:
     newest = past[-1] if past else None
-    # The database was read last, so it may have an end that came after the queue was read.
+    # The database was read last, so it may have an outcome that is newer than the state of the queue.
     has_moved_on = newest and (newest.rc > where.rc or (where.worker and newest.rc == where.rc))
     if where.queue and not has_moved_on:
         return TaskResultStatus.RUNNING if where.worker else TaskResultStatus.READY
@@ -166,7 +166,7 @@ def _status(where: Whereabouts, past: Sequence[Outcome]) -> TaskResultStatus:
         return TaskResultStatus.SUCCESSFUL
     if where.queue and newest and newest.event.runs_again:
         return TaskResultStatus.READY
-    # Dead, cancelled, or deleted by somebody before its next attempt.
+    # Dead, cancelled, or deleted before its next attempt.
     return TaskResultStatus.FAILED
 
 
@@ -184,7 +184,7 @@ def _moment_in(text: str | None) -> datetime | None:
 
 
 class TaskLookup:
-    """Finds the tasks of one backend. ``queues`` are the only ones that it sends to; empty means any."""
+    """Finds the tasks of one backend, in its ``queues``, or in any queue if these are empty."""
 
     def __init__(self, alias: str, queues: Sequence[str], options: TaskOptions) -> None:
         self.alias, self.options = alias, options
@@ -192,7 +192,10 @@ class TaskLookup:
         self._queues = queues
 
     def result(self, id: str) -> TaskResult:
-        """Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``."""
+        """The result with this id.
+
+        Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
+        """
         if not (isinstance(id, str) and ID.fullmatch(id)):
             raise TaskResultDoesNotExist(id)
         where, past = self.find(id)
@@ -227,11 +230,11 @@ class TaskLookup:
         return where, [by_rc[rc] for rc in sorted(by_rc)]
 
     def queues(self) -> list[str]:
-        """The queues that it sends to, and their siblings."""
+        """The queues of the backend, and their siblings for low priorities."""
         return task_queues.with_siblings(self._queues or task_queues.known(get_client().session))
 
     def sent_to(self, queue: str) -> str:
-        """The queue that the sender of a task in ``queue`` named."""
+        """The queue that the sender named for a task in ``queue``, which may be its sibling."""
         base = queue.removesuffix("-low")
         is_sibling = queue == low_priority_queue(base) and (self.is_open or base in self._queues)
         return base if is_sibling else queue

@@ -44,7 +44,7 @@ class TaskRun:
         self.name, self.policy = body.task, code.policy
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run it. Returns its return value as JSON. Raises what the task does, and ``ResultRefused``."""
+        """Run the task. Returns its return value as JSON. Raises the task's errors and ``ResultRefused``."""
         # A task of a few microseconds takes twice as long with a result that nobody receives.
         result = self._running(context) if self._task.takes_context or _is_observed() else None
         if result:
@@ -119,7 +119,7 @@ class TaskRun:
 
     @staticmethod
     def _text(value: Any) -> str:
-        """The returned value as JSON. Raises ``ResultRefused`` for what JSON cannot hold."""
+        """The returned value as JSON. Raises ``ResultRefused`` for a value that JSON cannot hold."""
         try:
             text = "" if value is None else _encode(normalize_json(value))
             if decode.is_deep(text):
@@ -152,7 +152,7 @@ class TaskRun:
 
 
 def _is_observed() -> bool:
-    """Whether the start or the success of a task has receivers, beside Django's own log below its level."""
+    """Whether the start or success of a task has receivers, other than Django's own log below its level."""
     for signal, log in (
         (signals.task_started, signals.log_task_started),
         (signals.task_finished, signals.log_task_finished),

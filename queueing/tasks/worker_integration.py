@@ -1,6 +1,6 @@
-"""How a worker runs tasks: it finds the task of a message, and the target of a schedule.
+"""Connect tasks with the worker: find the task of a message, and the target of a schedule.
 
-The command asks here if ``TASKS`` may name ``RSMQBackend``.
+The command ``runworker`` uses this module if ``TASKS`` may name ``RSMQBackend``.
 """
 
 import logging
@@ -31,7 +31,7 @@ from .runner import TaskCode, TaskRun
 
 logger = logging.getLogger("queueing.worker")
 
-#: A wrong body stays wrong.
+#: The policy for a wrong body, which no later attempt can change.
 BAD = Policy(max_attempts=1)
 
 
@@ -52,7 +52,7 @@ class TaskResolver:
         self.queues = sorted(set(queues))
 
     def __call__(self, queue: str, message: Message) -> TaskRun | None:
-        """The task that has to run, or ``None`` if the message is not a task.
+        """The code of the message's task, or ``None`` if the message is not a task.
 
         Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``.
         """
@@ -89,15 +89,15 @@ class TaskResolver:
         return TaskCode(task, self._lookup, self._sender)
 
 
-#: Between two calls of a Redis that does not answer yet.
+#: The pause between two calls while Redis does not answer yet.
 PAUSE_SECONDS = 2.0
 
 
 def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
-    """Let a worker of the queues ``named`` (none: of all) run the tasks of our backends.
+    """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
 
-    Waits for Redis where it has to be asked for the queues. Returns those that have tasks, and whether
-    the worker takes others, too, to which tasks are sent later.
+    Waits for Redis if it must read the queues there. Returns the queues with tasks, and whether the worker
+    also takes queues that receive their first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -107,14 +107,14 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
     job_dead.connect(partial(_emit_failed, found), weak=False)
-    # The process that asked becomes a supervisor, which has no connection.
+    # This process becomes the supervisor, which must not have a connection.
     get_client().redis.connection_pool.disconnect()
     use_client(None)
     return queues, takes_new_queues
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
-    """One for each of our backends, with its modules loaded. Raises ``QueueUnavailable``."""
+    """Make a resolver for each ``RSMQBackend``, and load its modules. Raises ``QueueUnavailable``."""
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
@@ -135,7 +135,7 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
 
 
 def _emit_failed(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
-    """Send Django's signal for a task whose code could not: its process was killed."""
+    """Send Django's signal for a task whose process was killed before it could send it."""
     if outcome.is_reported or not is_task(outcome.body):
         return
     for resolver in of_backends:
@@ -157,7 +157,7 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` find tasks, wherever schedules are shown or run."""
+    """Let ``@periodic`` find tasks, in all processes that show or run schedules."""
     periodic.add_maker(_schedule_target, modules=_import_modules)
 
 

@@ -1,4 +1,4 @@
-"""The process in which messages run: it builds its parts, and turns them until it is ordered to stop."""
+"""A child: the process in which messages run. It builds its parts, and runs them until an order to stop."""
 
 import logging
 import sys
@@ -107,7 +107,7 @@ class JobRuntime:
                 delivery.queue, id, delivery.message.rc, fraction, note[:NOTE_CHARACTERS]
             )
         except QueueError:
-            # A job matters more than a note about it.
+            # The progress is dropped, because the job must not fail for it.
             return
 
 
@@ -152,7 +152,7 @@ class Child:
         )
 
     def run(self) -> int:
-        """Work until an order to stop, or in a burst until nothing is due. Returns the exit code."""
+        """Work until an order to stop, or in a burst until no message is due. Returns the exit code."""
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
         emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)

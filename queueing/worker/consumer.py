@@ -35,11 +35,11 @@ logger = logging.getLogger("queueing.worker")
 
 #: Messages that wait behind a longer job are given back, so that another child can run them.
 STUCK_SECONDS = 0.2
-#: How often a child whose crew has messages waiting settles what it has finished.
+#: How often a child settles finished messages while others wait in its thread pool.
 SETTLE_SECONDS = 0.05
 #: Back-pressure: once the outbox is half full, the next claim is delayed by up to this time.
 FULL_SECONDS = 1.0
-#: A child that finds work without a pause for so long stops listening.
+#: A child that finds work without a pause for this long stops listening.
 BUSY_SECONDS = 1.0
 
 
@@ -100,22 +100,22 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Something has been sent: claim from the queues that were announced."""
+        """Claim from the queues that were announced, because messages were sent."""
         for queue in self.listener.drain():
             self.rotation.announce(queue)
 
     @property
     def is_drained(self) -> bool:
-        """Whether nothing is in hand any more."""
+        """Whether no message is held any more."""
         return not (self.pool.unfinished or self._unsettled or self._exchange)
 
     @property
     def found_all(self) -> bool:
-        """Whether nothing is in hand and no queue had anything due."""
+        """Whether no message is held and no queue had a due message."""
         return self.rotation.is_idle and self.is_drained
 
     def step(self, now: float) -> float:
-        """One turn. Returns the seconds after which, at the latest, the next one is wanted."""
+        """Do one turn. Returns the longest pause before the next one, in seconds."""
         self._collect()
         try:
             if self.outage.is_on:
@@ -141,7 +141,7 @@ class Consumer:
     # --- one turn -----------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Make the calls. Without any, check now and then that Redis still takes writes."""
+        """Make the calls. Without calls, check regularly that Redis still accepts writes."""
         if not calls and not self.outage.is_contact_due:
             return []
         replies = self.client.session.call_each(calls) if calls else []
@@ -151,7 +151,7 @@ class Consumer:
         return replies
 
     def _refuses(self, error: QueueError) -> float:
-        """A call that belongs to no single queue has failed, though Redis is there."""
+        """Handle the failure of a call that does not belong to one queue, while Redis answers."""
         if self.outage.is_on:
             return self.outage.continues(error)
         logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
@@ -237,7 +237,7 @@ class Consumer:
         self._emit_ended()
 
     def _show_held(self, exchange: Exchange | None = None) -> None:
-        """Show the keeper what is held, with all that the claim of ``exchange`` may take."""
+        """Show the keeper the held messages, including all that the claim of ``exchange`` may take."""
         queues = {queue for queue, count in self._held.items() if count}
         asked = 0
         if exchange and exchange.claiming:
@@ -302,7 +302,7 @@ class Consumer:
             self.rotation.has_no_more(lease.queue, batch.next_due_seconds)
 
     def _misses(self, queue: str) -> None:
-        """A queue is not there. Its sender makes one for low priorities, when there is something to send."""
+        """Handle a missing queue. A queue for low priorities is created by its first send."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:

@@ -12,7 +12,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
-    """Whether each thread may have a connection. To ask Django costs more than a tiny job does."""
+    """Whether a thread may have a database connection. Django's own check costs more than a tiny job."""
 
     may_be_connected = False
     #: Whether messages run in it. Any other thread that connects may be the one of async functions.
@@ -43,9 +43,9 @@ def close_database() -> None:
 
 
 def tend_connections(*, is_shared: bool = False) -> None:
-    """Let no transaction, no broken or aged connection and no query log of one run meet the next one.
+    """End what a run left on this thread's connections: transactions, broken or aged connections, query logs.
 
-    ``is_shared``: other runs are at work on the connections of this thread. Then none is closed for its age.
+    With ``is_shared`` other runs use the connections of this thread, so none is closed for its age.
     """
     if not _thread.may_be_connected:
         return
@@ -75,7 +75,7 @@ def _tend_shared(connection: BaseDatabaseWrapper) -> None:
 
 
 def tend_after_receivers() -> None:
-    """The same after receivers of signals have run in this thread. Raises nothing."""
+    """Call ``tend_connections`` after receivers of signals have run in this thread. Raises nothing."""
     try:
         tend_connections()
     except Exception:
@@ -83,13 +83,13 @@ def tend_after_receivers() -> None:
 
 
 def tend_connections_of_run() -> None:
-    """The same for the thread of a run: call it before and after."""
+    """Call ``tend_connections`` in the thread of a run, before and after the run."""
     _thread.runs_messages = True
     tend_connections()
 
 
 async def tend_connections_of_loop(*, is_shared: bool) -> None:
-    """The same for the one thread in which Django runs what async functions ask of a database."""
+    """Call ``tend_connections`` in the thread in which Django runs the database calls of async functions."""
     if _elsewhere_connected.is_set():
         _elsewhere_connected.clear()
         await sync_to_async(_tend_elsewhere)(is_shared)

@@ -137,7 +137,7 @@ class Keeper:
         try:
             create_configured_queues(self.client)
         except QueueUnavailable:
-            raise  # It is tried again.
+            raise  # The next turn tries again.
         except QueueError as error:
             logger.error("the configured queues could not be made: %s", error)
         warn_of_permissions(self.client)
@@ -161,7 +161,7 @@ class Keeper:
             return
         for queue, found in leases.extend(self.client.session, self.config, held).items():
             if isinstance(found, QueueError):
-                # It is about this queue. The leases of the others are extended.
+                # The error concerns this queue only. The leases of the others are extended.
                 self._guard.report(found)
                 continue
             for id in found.lost:

@@ -105,7 +105,7 @@ def _seconds(outcome: Outcome) -> float:
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message; of a run: queue, id, attempt and what its handler added."""
+    """Formats a record as JSON: time, level, logger and message, and for a run its queue, id and fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line for any record."""
@@ -128,7 +128,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def use_json() -> None:
-    """Give every handler of the log this form."""
+    """Let every log handler write JSON."""
     named = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
     for logger in [logging.root, *named]:
         for handler in logger.handlers:
@@ -215,9 +215,9 @@ class _Steady:
 
 
 class LogThread:
-    """A thread that prints what this process logs from now on.
+    """A thread that prints the log of this process.
 
-    A handler that hangs, as on a pipe that nobody reads, then costs lines of the log and nothing else.
+    If a handler hangs, for example on a full pipe, only lines of the log are lost.
     """
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ class LogThread:
         threading.Thread(target=self._print, name="log", daemon=True).start()
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has printed its records, for ``seconds`` at most."""
+        """Wait for at most ``seconds`` until all records are printed."""
         give_up = time.monotonic() + seconds
         while self._records.unfinished_tasks and time.monotonic() < give_up:
             time.sleep(0.01)
@@ -253,7 +253,7 @@ def _make_record(
     name: str, level: int, path: str, line: int, text: object, args: Any, exc_info: Any,
     function: str | None = None, extra: Mapping[str, object] | None = None, stack: str | None = None,
 ) -> logging.LogRecord:  # fmt: skip
-    """A logger's ``makeRecord``. The project may have set a factory of records, which may raise."""
+    """Make a log record without raising: the project may have set a record factory that fails."""
     try:
         return make(name, level, path, line, text, args, exc_info, function, extra, stack)
     except BaseException as error:

@@ -37,7 +37,7 @@ CONTACT = 0.45
 
 
 class QueueRotation:
-    """The order of the queues that have something due: by turns, or strictly by their place in the list.
+    """The order of the queues with due messages: by turns, or strictly by their place in the list.
 
     One claim is one turn. In a round each queue has as many turns as its weight. Siblings for low priorities
     have turns only while no other queue has anything due. If none has, the rotation is idle until a message
@@ -93,7 +93,7 @@ class QueueRotation:
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds until something may be due."""
+        """Seconds until a message may be due."""
         return max(0.0, min(self._poll_at, self._next_due_at) - self._clock()) if self.is_idle else 0.0
 
     @property
@@ -150,7 +150,7 @@ class QueueRotation:
             self._poll_at = now + POLL_SECONDS
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Learn from a look into all queues."""
+        """Update the order after a look into all queues."""
         now = self._clock()
         self._is_unknown, self._has_looked = False, True
         self._poll_at = now + POLL_SECONDS
@@ -163,12 +163,12 @@ class QueueRotation:
                 self._leave(found.queue, math.inf if due is None else now + due)
 
     def comes_due(self, queue: str, seconds: float) -> None:
-        """A message of ``queue`` comes due then, because it was settled so."""
+        """Remember that a settled message of ``queue`` is due again in ``seconds``."""
         at = self._clock() + seconds
         self._set_due(queue, min(at, self._due_at.get(queue, at)))
 
     def breaks(self, queue: str) -> None:
-        """Redis refuses calls on this queue: the others must not wait for it."""
+        """Leave out a queue for a while, because Redis refuses its calls: the others must not wait."""
         self._broken_until[queue] = self._clock() + BROKEN_SECONDS
 
     def is_broken(self, queue: str) -> bool:
@@ -249,7 +249,7 @@ class RedisOutage:
         self._accepted = self._clock()
 
     def continues(self, error: Exception) -> float:
-        """A call failed. Returns the seconds to wait before the next one."""
+        """Record a failed call. Returns the seconds to wait before the next one."""
         if self._since is None:
             self._since, self._pause_seconds = self._clock(), 0.05
             logger.log(self._level, "%s; waiting for it", error)

@@ -25,7 +25,7 @@ REFUSED = 3
 
 
 def refusal(config: Config) -> str:
-    """Why a worker must not start, empty if nothing is in its way."""
+    """The reason why a worker must not start, ``""`` if it may."""
     close_database()
     read, write = os.pipe()
     try:

@@ -26,9 +26,9 @@ from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
 logger = logging.getLogger("queueing.worker")
 
 
-#: The exit code of a child that makes room for a new one.
+#: The exit code of a child that is replaced by a new one.
 RECYCLED = 75
-#: In the place of an exit code: somebody else in the process has waited for this child.
+#: Replaces an exit code that other code in this process has already fetched.
 UNSEEN = 256
 
 
@@ -49,7 +49,7 @@ def fork(life: Callable[[], int | None]) -> int:
 
 
 def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) -> NoReturn:
-    """Nothing that is raised here may get back into the supervisor's code."""
+    """Run ``life`` and exit. No error may return to the supervisor's code."""
     code = 1
     try:
         # Signals to the group reach the supervisor alone, and the programs of a child are its session.
@@ -114,7 +114,7 @@ def kill_programs(pid: int) -> None:
 
 @dataclass
 class ChildProcess:
-    """A child as the keeper knows it."""
+    """The keeper's record of a child process."""
 
     name: str
     process: psutil.Process | None
@@ -171,14 +171,14 @@ _abandoned: list[object] = []
 
 
 def watch_forks() -> None:
-    """Take the forks of this process from now on for forks of the project's code."""
+    """From now on, treat each fork of this process as one of the project's code."""
     os.register_at_fork(
         before=_hold_signals_back, after_in_parent=_let_signals_through, after_in_child=_become_fork
     )
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """This thread turns ``loop``."""
+    """Remember that this thread runs ``loop``."""
     _thread.loop = loop
 
 
@@ -215,13 +215,13 @@ def end_pools(seconds: float) -> None:
 
 
 def _daemons() -> list[Any]:
-    """Without the other processes, for which the end would wait, and those of the supervisor."""
+    """The daemonic processes of this process. Others would be waited for, or belong to the supervisor."""
     processes = sys.modules["multiprocessing"].active_children()
     return [process for process in processes if process.daemon and process._parent_pid == os.getpid()]
 
 
 def _hold_signals_back() -> None:
-    """A signal that came before the fork has its own handlers would be lost."""
+    """Block signals around a fork: one that arrives before the fork has its handlers would be lost."""
     _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
 
 
@@ -256,7 +256,7 @@ def _abandon_connections() -> None:
 
 
 def _stop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run nothing of the parent's on the copy of its loop; a fork that awaits there ends."""
+    """Stop the copy of the parent's event loop, so that it runs no task. A fork that awaits ends."""
     for handle in list(getattr(loop, "_ready", ())):
         handle.cancel()
     loop.call_soon(_end, RuntimeError("A fork of an async function cannot await: the loop is its parent's."))

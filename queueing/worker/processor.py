@@ -46,7 +46,7 @@ class Processor:
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
         """Run the code of a delivery. Returns its outcome, also if the code raises anything.
 
-        ``mark`` is set for the others to see before anything of it begins; the caller takes it away.
+        ``mark`` shows other processes that the delivery has started. The caller removes it.
         """
         started_ms = self.now_ms()
         mark.start(delivery, started_ms)
@@ -109,7 +109,7 @@ class Processor:
         try:
             tend_connections_of_run()
         except BaseException:
-            # The run has ended all the same, with its result.
+            # The run has ended, and its result stays valid.
             logger.exception("the database connections of a run could not be left in order")
 
     def _outcome(

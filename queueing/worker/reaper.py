@@ -34,7 +34,7 @@ logger = logging.getLogger("queueing.worker")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A child that has ended: what counts a crash, why, and what ran past its time limit."""
+    """A child that has ended: the messages that count a crash, the reason, and the overdue messages."""
 
     child: str
     started: list[str]
@@ -43,7 +43,7 @@ class Death:
 
 
 class Reaper:
-    """The children whose messages are still to be given back. ``step`` gives back all it can."""
+    """The dead children whose messages are not given back yet. ``step`` gives them back."""
 
     def __init__(self, client: QueueClient, config: Config, queues: Sequence[str]) -> None:
         self.client, self.config, self.queues = client, config, queues
@@ -152,7 +152,7 @@ class _Bounded:
 def settle_overdue(
     client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
 ) -> list[Outcome]:
-    """Settle what ``child``, which is dead, ran of ``queue`` for too long. Returns the outcomes.
+    """Settle the messages of ``queue`` that the dead ``child`` ran for too long. Returns the outcomes.
 
     May be called again with the same after an error. Raises ``QueueError``.
     """

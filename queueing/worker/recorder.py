@@ -28,24 +28,24 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: Outbox entries that are read at once.
+#: Outbox entries per read.
 ENTRIES = 50
-#: A recorder that is not behind waits so long for more: a transaction for each tiny job would take more of
-#: the machine than the job.
+#: A recorder that is not behind waits this long for more outcomes. A transaction for each tiny job would cost
+#: more CPU time than the job.
 GATHER_SECONDS = 0.1
-#: Without a wake-up it looks this often, for what others have left.
+#: Without a wake-up the recorder checks the outbox this often, for outcomes of other workers.
 POLL_SECONDS = 30.0
 #: The pause if the recorder of another worker is at work.
 YIELD_SECONDS = 1.0
-#: A recorder that found entries of a newer release reads nothing for so long, so that a newer recorder, which
-#: tries again after YIELD_SECONDS, gets its turn.
+#: A recorder that found entries of a newer release pauses for this long. A newer recorder, which tries again
+#: after YIELD_SECONDS, then gets its turn.
 GIVE_WAY_SECONDS = outbox.GIVING_WAY_MS / 1000 + YIELD_SECONDS
 MAX_PAUSE_SECONDS = 15.0
 PRUNE_SECONDS = 60.0
 
 
 class Recorder:
-    """The recorder of one worker. ``step`` does one turn; ``run`` turns it in a thread."""
+    """The recorder of one worker. ``step`` does one turn; ``run`` calls it in a thread."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, name: str, clock: Clock = time.monotonic
@@ -67,18 +67,18 @@ class Recorder:
         self._next_prune = clock() + PRUNE_SECONDS
 
     def wake(self) -> None:
-        """There is something in the outbox."""
+        """Wake ``run``, because the outbox has a new entry."""
         self._wanted.set()
 
     def finish(self, seconds: float) -> None:
-        """Record what is left, for so long at the most, and end ``run``."""
+        """Record the remaining outcomes for at most ``seconds``, then end ``run``."""
         self._finish_by = self.clock() + seconds
         self._leaves.set()
         self._wanted.set()
         self._ended.wait(seconds)
 
     def run(self) -> None:
-        """Turn until ``finish`` is called and nothing is left."""
+        """Call ``step`` until ``finish`` is called and no outcome is left."""
         pause_seconds = 0.0
         while not self._is_over(pause_seconds):
             was_woken = self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
@@ -166,9 +166,9 @@ class Recorder:
             )
 
     def _allowed(self, outcome: Outcome) -> Outcome:
-        """Without its payload where none is to be stored: what the scripts record comes with it.
+        """The outcome without its payload if ``STORE_BODIES`` is false: scripts always record payloads.
 
-        In that of a task are the arguments of its result.
+        A task keeps its payload, because it has the arguments of the result.
         """
         if self.config.STORE_BODIES or is_task(outcome.body):
             return outcome

@@ -8,8 +8,8 @@ from queueing.handlers import Runnable
 from queueing.policies import DEFAULT_POLICY, Policy, RetryIn, Snooze
 from queueing.text.errors import sentence
 
-#: Code that is not here may be of a release that is on its way to this worker. A message is given back this
-#: many times, for about an hour in all. None of them counts as an attempt.
+#: If a worker lacks the code of a message, a newer release may have it. The message is given back this many
+#: times, for about an hour in all, and none of them counts as an attempt.
 WAITS = 10
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
 
@@ -39,7 +39,7 @@ class TimedOut(TimeoutError):
 
 
 class Verdict(NamedTuple):
-    """The word for an end, the ms until the next attempt, and what is to be added to the traceback."""
+    """The state of an outcome, the ms until the next attempt, and a note for the traceback."""
 
     event: State
     delay_ms: int = 0
@@ -49,7 +49,10 @@ class Verdict(NamedTuple):
 def verdict(
     runnable: Runnable | None, context: Context, error: BaseException | None, *, max_attempts: int
 ) -> Verdict:
-    """How a run has ended that raised ``error``. It calls code of the project, and raises nothing."""
+    """Decide the state of a run that raised ``error`` (``None``: it succeeded). Raises nothing.
+
+    It calls code of the project, such as a back-off function.
+    """
     if error is None:
         return Verdict(State.DONE)
     if context.is_cancelled:
@@ -81,6 +84,6 @@ def verdict(
 
 
 def _policy_of(error: BaseException) -> Policy:
-    """How often to try a message whose code was not found: the error may have a policy."""
+    """The policy for a message without its code: that of ``error``, if it has one."""
     policy = getattr(error, "policy", None)
     return policy if isinstance(policy, Policy) else DEFAULT_POLICY

@@ -87,12 +87,12 @@ class NothingRan(Exception):
 
 
 def is_pending(value: Any) -> bool:
-    """Whether a value has to be awaited."""
+    """Whether a value must be awaited."""
     return isawaitable(value) or isinstance(value, Future)
 
 
 async def awaited(value: Any) -> Any:
-    """The value behind any number of awaitables, as decorators nest them."""
+    """Await a value, repeatedly if decorators have nested awaitables."""
     while is_pending(value):
         value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
     return value

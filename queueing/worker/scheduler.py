@@ -1,8 +1,8 @@
-"""Sends the messages of schedules when they are due. Any number of workers do it for the same ones.
+"""Send the messages of schedules when they are due. Any number of workers may serve the same schedules.
 
-Which tick is due is reckoned from the server's time, and the script that sends decides who is first, so
-a worker that is late, frozen or has a wrong clock does no harm, and one that is killed leaves no gap:
-a tick that is not settled is due for every other worker.
+Ticks are due by Redis' clock, and the sending script decides which worker is first. A worker that is late,
+frozen or has a wrong clock therefore does no harm. If a worker is killed, no tick is lost: a tick that is
+not settled is due for every other worker.
 """
 
 import logging
@@ -28,8 +28,8 @@ from .server_clock import Clock, ServerClock
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often a worker names its schedules and asks how far they are. After three times without a word
-#: (``LEFT_MS``) the workers of another release have left.
+#: How often a worker registers its schedules and reads their state. If workers of another release have
+#: missed three registrations (``LEFT_MS``), they count as left.
 NAMING_SECONDS = 20.0
 #: The most ticks of one call, if some were missed.
 STEP = 10
@@ -39,7 +39,7 @@ MAX_RETRY_SECONDS = 60.0
 
 @dataclass
 class Plan:
-    """A schedule, and how far it is. ``retry_at`` is on this machine's monotonic clock."""
+    """A schedule and its state in this worker. ``retry_at`` is a time of the monotonic clock."""
 
     schedule: Schedule
     settled_ms: int | None = None
@@ -50,21 +50,21 @@ class Plan:
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """All ticks up to ``ms`` are done; ``None``: it is not known yet, or others see to them."""
+        """Remember that all ticks up to ``ms`` are settled. ``None``: unknown, or other workers send them."""
         if ms is not None and ms == self.settled_ms:
             return
         following = None if ms is None else self.schedule.timetable.after(ms)
         self.settled_ms, self.next_ms = ms, math.inf if following is None else following
 
     def give_way(self) -> None:
-        """Workers of a newer release have other times for it: they see to its ticks."""
+        """Leave the ticks to workers of a newer release, which have another timetable for the schedule."""
         if not self.yields:
             logger.warning("schedule %s: newer code has other times for it", self.schedule.name)
         self.yields = True
         self.settle(None)
 
     def take_over(self, ms: int) -> None:
-        """This worker sees to the ticks after ``ms``."""
+        """Let this worker send the ticks after ``ms``."""
         if self.yields:
             since = self.schedule.timetable.moment(ms).isoformat(timespec="seconds")
             logger.warning(
@@ -80,7 +80,7 @@ class Plan:
 
 
 class Scheduler:
-    """Sees to some schedules. ``step`` sends what is due; ``run`` turns it in a thread."""
+    """The scheduler of one worker. ``step`` sends due ticks; ``run`` calls it in a thread."""
 
     def __init__(
         self, client: QueueClient, schedules: Sequence[Schedule], clock: Clock = time.monotonic
@@ -89,7 +89,7 @@ class Scheduler:
         self.plans = [Plan(schedule) for schedule in schedules]
         self._server_clock = ServerClock(clock)
         self._name_at = 0.0
-        #: The server's ms epoch when it named its schedules for the first time.
+        #: The time of this worker's first registration of its schedules (ms since 1970, by Redis' clock).
         self._born_ms: int | None = None
         self._guard = Guard("scheduler")
 
@@ -104,7 +104,7 @@ class Scheduler:
             tend_connections()  # The code that makes a body may have asked the database.
 
     def step(self, now: float) -> float:
-        """Send what is due now. Returns the seconds until there is something to do again."""
+        """Send due ticks and register schedules. Returns the seconds until the next step."""
         return self._guard.turn(partial(self._turn, now))
 
     def _turn(self, now: float) -> float:
@@ -139,7 +139,7 @@ class Scheduler:
         try:
             self._tick(plan)
         except QueueUnavailable:
-            raise  # It is the same for all.
+            raise  # Redis is away for all schedules.
         except QueueError as error:
             plan.fail(self.clock())
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)

@@ -24,7 +24,7 @@ REPEAT_SECONDS = 0.5
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
-    """A handler, not SIG_IGN: programs that a handler starts would inherit that."""
+    """A signal handler in place of SIG_IGN, which programs that a handler starts would inherit."""
 
 
 def leave_immediately(number: int, frame: FrameType | None) -> None:
