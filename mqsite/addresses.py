@@ -14,7 +14,7 @@ def redis_url(env: Environment, default: str) -> str:
     """The address of Redis in ``REDIS_TLS_URL`` or ``REDIS_URL``; an encrypted one wins."""
     given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
     for name, url in given:
-        for problem in conf.problems({"URL": url}):
+        for problem in conf.problems({"URL": url, "NAMESPACE": "{any}"}):
             env.problems["REDIS_URL"] = f"{name} is not the address of a Redis. {problem.hint}"
     encrypted = [url for _, url in given if url.startswith("rediss")]
     plain = [url for name, url in given if name == "REDIS_URL"]

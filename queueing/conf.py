@@ -47,7 +47,7 @@ class Problem:
 class Config:
     """The settings of a project in capitals, then the facts of one run of a worker. Times are in seconds."""
 
-    #: Redis address: ``redis://``, ``rediss://``, ``unix://``, or ``redis+sentinel://`` with several hosts.
+    #: Redis address: ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``, ``redis+cluster://``.
     URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
     #: Whether the certificate of a ``rediss://`` server is checked.
     TLS_VERIFY: bool = True
@@ -143,6 +143,10 @@ def problems(values: Any) -> Iterator[Problem]:
     for name, value in values.items():
         if name in SETTINGS:
             yield from _of_value(SETTINGS[name], value)
+    namespace = values.get("NAMESPACE", Config().NAMESPACE)
+    if str(values.get("URL", "")).startswith(address.CLUSTERS) and not address.has_hash_tag(str(namespace)):
+        hint = 'Set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}.'
+        yield Problem("queueing.E006", "A cluster must store all keys of a namespace on one node.", hint)
 
 
 def raw() -> Any:

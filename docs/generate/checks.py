@@ -13,6 +13,7 @@ MEANINGS = {
     "queueing.E003": 'A name in `QUEUEING["QUEUES"]` is not a name of a queue.',
     "queueing.E004": 'A name in `QUEUEING["QUEUES"]` ends in `-dead`, as dead-letter queues do.',
     "queueing.E005": '`QUEUEING["URL"]` is not the address of a Redis.',
+    "queueing.E006": "The address is that of a cluster, and the namespace has no part in braces.",
     "queueing.E007": "A setting is not one of the words that it may be.",
     "queueing.E008": "A setting has a wrong type.",
     "queueing.E010": "An option of the backend in `TASKS` is unknown or has a wrong value.",

@@ -6,12 +6,14 @@ from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from redis import RedisError
 from redis.connection import Connection, parse_url
+from redis.crc import key_slot
 
-from .discovery import Address, discover, primary_named
+from .discovery import Address, discover, owner_of, primary_named
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 SENTINELS = ("redis+sentinel://", "rediss+sentinel://")
-SENTINEL_PORT = 26_379
+CLUSTERS = ("redis+cluster://", "rediss+cluster://")
+SENTINEL_PORT, NODE_PORT = 26_379, 6379
 #: Allowed options in the query of a URL: those of the pool, and all. Options of TLS are also allowed.
 POOL_OPTIONS = {"max_connections", "timeout"}
 OPTIONS = POOL_OPTIONS | {
@@ -24,12 +26,14 @@ SEVERAL = re.compile(r"(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?")
 ENCODE = "Write characters such as @ : / ? # and % in a user name or password percent-encoded (@ is %40)."
 
 
-def options_of(url: str, *, tls_verify: bool = True) -> dict[str, Any]:
+def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") -> dict[str, Any]:
     """Options for the driver's pool. Raises ``ValueError`` with a sentence for the user."""
+    if url.startswith(CLUSTERS):
+        return _by_nodes(url, tls_verify, namespace)
     if url.startswith(SENTINELS):
         return _by_sentinels(url, tls_verify)
     if not url.startswith(SCHEMES):
-        raise ValueError(f"It has to start with {', '.join((*SCHEMES, *SENTINELS))}.")
+        raise ValueError(f"It has to start with {', '.join((*SCHEMES, *SENTINELS, *CLUSTERS))}.")
     if re.search(r"\s", url):
         raise ValueError("It contains a blank or a line break.")
     _check(url)
@@ -63,6 +67,30 @@ def _by_sentinels(url: str, tls_verify: bool) -> dict[str, Any]:
     options = options_of(plain, tls_verify=tls_verify)
     for_sentinels = {key.removeprefix("sentinel_"): value for key, value in own.items()}
     return discover(servers, primary_named(unquote(name)), options, **for_sentinels)
+
+
+def _by_nodes(url: str, tls_verify: bool, namespace: str) -> dict[str, Any]:
+    """The options for ``redis+cluster://login@host,host?options``."""
+    scheme, login, hosts, path, query = _parts(url)
+    if path.removesuffix("/") not in ("", "0"):
+        raise ValueError("A cluster has only the database 0. Write redis+cluster://host:6379,host:6379.")
+    servers = _addresses(hosts, NODE_PORT)
+    options = options_of(
+        f"{scheme}://{login}{hosts.split(',')[0]}{query and '?'}{query}", tls_verify=tls_verify
+    )
+    if options.get("db"):
+        raise ValueError("A cluster has only the database 0.")
+    own = {name: options[name] for name in ("username", "password") if name in options}
+    slot = key_slot(f"{namespace}:".encode())
+    found = discover(servers, owner_of(slot), options, **own)
+    found["discovery"].is_cluster = True
+    return found
+
+
+def has_hash_tag(namespace: str) -> bool:
+    """Whether a cluster stores all keys of ``namespace`` on one node."""
+    _, brace, rest = namespace.partition("{")
+    return bool(brace) and rest.find("}") > 0
 
 
 def _parts(url: str) -> tuple[str, str, str, str, str]:

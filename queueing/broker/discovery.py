@@ -42,6 +42,8 @@ class Discovery:
         self._servers, self._question = tuple(servers), question
         self._connection_class, self._options = connection_class, options
         self._silent: frozenset[Address] = frozenset()
+        #: Whether the server that has the queues may answer that another one has them.
+        self.is_cluster = False
 
     def find(self, seconds: float | None) -> Address:
         """The server that has the queues. Raises ``redis.ConnectionError`` if nobody names it in time."""
@@ -60,7 +62,7 @@ class Discovery:
             self._note(server, is_silent=False)
             if found:
                 return found
-            reason = "they do not know its name"
+            reason = "they do not know it"
         raise driver.ConnectionError(f"No server of {len(self._servers)} names the primary: {reason}")
 
     def _ask(self, server: Address, seconds: float) -> Address | None:
@@ -113,6 +115,21 @@ def primary_named(name: str) -> Question:
         connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
         found = connection.read_response(disable_decoding=True)
         return (found[0].decode(), int(found[1])) if found else None
+
+    return ask
+
+
+def owner_of(slot: int) -> Question:
+    """The question to a node of a cluster for the primary that has ``slot``."""
+
+    def ask(connection: Any) -> Address | None:
+        connection.send_command("CLUSTER", "SLOTS")
+        for first, last, (host, port, *_), *_ in connection.read_response(disable_decoding=True):
+            if first <= slot <= last:
+                # A node that does not know its own address leaves it out.
+                name = (host or b"").decode()
+                return (connection.host if name in ("", "?") else name), port
+        return None
 
     return ask
 

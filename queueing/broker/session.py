@@ -68,6 +68,8 @@ class Session:
         self.redis, self.keys = redis, Keys(ns)
         self._pool: Any = redis.connection_pool
         use_in_forks(self._pool)
+        discovery = self._pool.connection_kwargs.get("discovery")
+        self._is_cluster: bool = discovery is not None and discovery.is_cluster
         self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
         self._failed_at = -math.inf  # when a request with a deadline gave up last
         self._dead_letter_queues: dict[str, str] = {}
@@ -159,15 +161,20 @@ class Session:
         return QueueCall(call.script, names[::2], call.keys, *call.args, repeatable=call.repeatable)
 
     def _made(self, call: Call | QueueCall) -> Call:
-        if isinstance(call, Call):
-            return call
-        keys: list[str | bytes] = []
-        args: list[Any] = []
-        for queue in call.queues:
-            dead = self.dead_letter_queue(queue)
-            keys += call.keys(queue, dead)
-            args += (queue, dead, DEAD_RETENTION_SECONDS)
-        return Call(call.script, keys, *args, *call.args, repeatable=call.repeatable)
+        if isinstance(call, QueueCall):
+            keys: list[str | bytes] = []
+            args: list[Any] = []
+            for queue in call.queues:
+                dead = self.dead_letter_queue(queue)
+                keys += call.keys(queue, dead)
+                args += (queue, dead, DEAD_RETENTION_SECONDS)
+            call = Call(call.script, keys, *args, *call.args, repeatable=call.repeatable)
+        if self._is_cluster:
+            # A key that is never there. While the slot moves, the node then refuses the whole call, and does
+            # not stop it halfway at a key that the call itself has deleted.
+            names = [*call.keys, self.keys.never()]
+            call = Call(call.script, names, *call.args, repeatable=call.repeatable)
+        return call
 
     # --- one round trip, repeated -------------------------------------------------------------
 
@@ -279,6 +286,8 @@ class Session:
             if not isinstance(reply, driver.ResponseError):
                 return reply
         error = refusals.translated(reply)
+        if self._is_cluster and isinstance(reply, driver.AskError):
+            error = QueueRefused("Redis refuses (MOVED): another node of its cluster has the queues now")
         if isinstance(error, QueueRefused):
             raise error from reply
         return (self._spoilt_key(connection, call) if "WRONGTYPE " in str(error) else None) or error

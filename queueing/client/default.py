@@ -44,7 +44,7 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
     ``ImproperlyConfigured`` if ``URL`` is not a valid address.
     """
     try:
-        address = options_of(conf.URL, tls_verify=conf.TLS_VERIFY)
+        address = options_of(conf.URL, tls_verify=conf.TLS_VERIFY, namespace=conf.NAMESPACE)
     except ValueError as error:
         raise ImproperlyConfigured(f'QUEUEING["URL"] is not the address of a Redis. {error}') from None
     options: dict[str, Any] = {

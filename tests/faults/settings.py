@@ -1,7 +1,7 @@
 """The site's settings with the handlers of the fault tests, tuned by environment variables.
 
 ``TEST_QUEUES`` and ``TEST_APPS`` (additional apps; both separated by spaces), ``TEST_LEASE`` and
-``TEST_TIMEOUT`` (seconds), ``TEST_OUTBOX_MAX`` (bytes).
+``TEST_TIMEOUT`` (seconds), ``TEST_NAMESPACE``, ``TEST_OUTBOX_MAX`` (bytes).
 """
 
 import os
@@ -15,6 +15,7 @@ INSTALLED_APPS = [*SITE_APPS, "tests.faults.app", *os.environ.get("TEST_APPS", "
 QUEUEING = {
     **SITE_QUEUEING,
     "QUEUES": os.environ.get("TEST_QUEUES", "ledger brisk slow raising flaky sending hard").split(),
+    "NAMESPACE": os.environ.get("TEST_NAMESPACE", "rsmq"),
     "LEASE": float(os.environ.get("TEST_LEASE", "2")),
     "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
     "OUTBOX_MAX": int(os.environ.get("TEST_OUTBOX_MAX", "8000000")),

@@ -51,9 +51,12 @@ def sentinels(tmp_path: Path, own_redis: Callable[..., RedisServer]) -> Iterator
 class Load:
     """A worker for ``brisk`` and a thread that sends to it, and what became of each message."""
 
-    def __init__(self, url: str, worker: WorkerProcess, ledger: Ledger, *, durable: int = 0) -> None:
+    def __init__(
+        self, url: str, worker: WorkerProcess, ledger: Ledger, *, durable: int = 0, namespace: str = "rsmq"
+    ) -> None:
         self.worker, self.ledger = worker, ledger
-        self.client = connect(Config(URL=url, TIMEOUT=1, DURABLE=durable), connections=1)
+        config = Config(URL=url, TIMEOUT=1, DURABLE=durable, NAMESPACE=namespace)
+        self.client = connect(config, connections=1)
         self.sent_at_ms: dict[str, float] = {}
         self.refused = 0
         self._traffic = Traffic("load", self._send, 0.002)

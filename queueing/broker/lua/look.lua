@@ -30,7 +30,7 @@ local function look(attributes, schedule, leases, waking)
 end
 
 local reply = { whole(now_ms) }
-for i = 2, #KEYS, 4 do
+for i = 2, #KEYS - 3, 4 do
   reply[#reply + 1] = look(KEYS[i], KEYS[i + 1], KEYS[i + 2], KEYS[i + 3])
 end
 return reply

@@ -26,7 +26,7 @@ for entry in string.gmatch(redis.call('HGET', KEYS[1], id) or '', '%S+') do
   local found = #entry < 42 and redis.pcall('XRANGE', KEYS[2], entry, entry) or {}
   entries[#entries + 1] = found[1]
 end
-for first = 4, #KEYS, 4 do
+for first = 4, #KEYS - 3, 4 do
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[first], id, id .. ':rc', id .. ':fr'))
   if body and redis.call('ZSCORE', KEYS[first + 1], id) then
     local ends = redis.call('HGET', KEYS[first + 2], id) or ''

@@ -131,13 +131,17 @@ MALFORMED = [
     f"rediss+sentinel://a/mymaster/0/{SECRET}",
     f"redis+sentinel://a/mymaster/0?sentinel_db={SECRET}",
     f"redis+other://a/{SECRET}",
+    f"redis+cluster://u:{SECRET}@a/1",
+    f"redis+cluster://u:{SECRET}@a,b:x",
+    f"redis+cluster://u:{SECRET}@b@a",
+    f"rediss+cluster://a?db=3&client_name={SECRET}",
     f"unix:///r.sock?socket_keepalive=1&password={SECRET}",
 ]
 
 
 @pytest.mark.parametrize("url", MALFORMED)
 def test_a_malformed_address_gets_a_sentence_without_a_part_of_it(settings, url: str):
-    settings.QUEUEING = {"URL": url}
+    settings.QUEUEING = {"URL": url, "NAMESPACE": "{rsmq}"}
     [error] = run_checks(tags=["queueing"])
     assert error.id == "queueing.E005"
     with pytest.raises(ImproperlyConfigured) as raised:
@@ -148,6 +152,15 @@ def test_a_malformed_address_gets_a_sentence_without_a_part_of_it(settings, url:
     assert not [text for text in texts if SECRET in text or "\n" in text]
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("namespace", [None, "rsmq", "{}rsmq", "}{rsmq"])
+def test_a_namespace_without_a_hash_tag_on_a_cluster_is_one_sentence(settings, namespace: str | None):
+    settings.QUEUEING = {"URL": "redis+cluster://a,b"} | ({"NAMESPACE": namespace} if namespace else {})
+    [error] = run_checks(tags=["queueing"])
+    assert (error.id, "{rsmq}" in error.hint) == ("queueing.E006", True)
+    settings.QUEUEING = {"URL": "redis+cluster://a,b", "NAMESPACE": "shop{1}"}
+    assert run_checks(tags=["queueing"]) == []
 
 
 @pytest.mark.parametrize("url", [MALFORMED[4], MALFORMED[-1]])

@@ -1,0 +1,89 @@
+"""A cluster: everything follows the queues to another node, under load, and nothing is lost by a move."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from queueing.client.default import connect
+from queueing.conf import Config
+from queueing.exceptions import QueueRefused
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.diary import Diary
+from tests.support.invariants import Invariants
+from tests.support.ledger import Ledger
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+from tests.support.worker_process import WorkerProcess
+
+from .test_sentinels import Load
+
+MOVES = 4
+
+
+@pytest.fixture(autouse=True)
+def _invariants_of_one_server_do_not_hold(invariants: Invariants) -> None:
+    invariants.do_not_hold("the data moves from node to node, and these tests count what is lost")
+
+
+@pytest.fixture
+def cluster(own_redis: Callable[..., RedisServer]) -> Cluster:
+    return Cluster(own_redis)
+
+
+@pytest.fixture
+def load(cluster: Cluster, worker: Callable[..., WorkerProcess], ledger: Ledger) -> Load:
+    env = {"TEST_NAMESPACE": NAMESPACE}
+    process = worker("brisk", "--threads", "4", redis_url=cluster.url, env=env)
+    return Load(cluster.url, process, ledger, namespace=NAMESPACE)
+
+
+def test_a_slot_that_moves_while_it_is_used_loses_and_repeats_nothing(
+    cluster: Cluster, load: Load, ledger: Ledger, diary: Diary, figure: Callable[[str], None]
+):
+    first, second, *_ = cluster.nodes
+    with load:
+        for _ in range(MOVES // 2):
+            for source, target in ((first, second), (second, first)):
+                cluster.move_slot(source, target)
+                load.ran_after(time.time() * 1000)
+        assert not load.lost()
+        eventually(lambda: set(load.sent_at_ms) <= diary.ids("done"), of=load.worker)
+    assert max(Counter(ledger.ids("start")).values()) == 1
+    assert "Traceback" not in load.worker.output
+    figure(f"{MOVES} moves of the slot: {len(load.sent_at_ms)} sends acknowledged, 0 lost, 0 run twice")
+
+
+def test_everything_follows_a_failover_in_a_cluster(
+    cluster: Cluster, load: Load, diary: Diary, figure: Callable[[str], None]
+):
+    old, *_, replica = cluster.nodes
+    with load:
+        old.kill()
+        eventually(lambda: cluster.owner(asked=1) == replica.port)
+        failover_ms = time.time() * 1000
+        gap_seconds = load.ran_after(failover_ms)
+        lost = load.lost()
+        later = {id for id, sent_ms in load.sent_at_ms.items() if sent_ms > failover_ms}
+        eventually(lambda: later <= diary.ids("done"), of=load.worker)
+    load.assert_repeats_are_explained(failover_ms)
+    assert "Traceback" not in load.worker.output
+    figure(
+        f"failover in a cluster: {len(load.sent_at_ms)} sends acknowledged, {len(lost)} lost, "
+        f"next run {gap_seconds:.1f} s after the new primary"
+    )
+
+
+def test_a_call_is_refused_at_the_door_while_its_slot_moves(cluster: Cluster):
+    first, second, *_ = cluster.nodes
+    client = connect(Config(URL=cluster.url, TIMEOUT=1, NAMESPACE=NAMESPACE))
+    client.create_queue("q")
+    with first.connect() as connection:
+        connection.execute_command("CLUSTER", "SETSLOT", cluster.slot, "MIGRATING", cluster.id_of(second))
+        with pytest.raises(QueueRefused, match=r"TRYAGAIN|MOVED") as caught:
+            client.list_queues()  # although its key is there
+        assert not caught.value.is_lasting
+        connection.execute_command("CLUSTER", "SETSLOT", cluster.slot, "STABLE")
+    assert client.list_queues() == ["q"]
+    client.redis.close()
