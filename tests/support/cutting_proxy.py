@@ -274,4 +274,7 @@ class _Pair:
         # A push, or a message on a RESP 2 subscription, does not answer a waiting command.
         if raw.startswith(b">") or not self.waiting:
             return Fate.PASS
-        return self.proxy.rule(self.waiting.popleft(), raw)
+        words = self.waiting.popleft()
+        # Each new client first reads the format of the keys. The rules count the calls of the test alone.
+        is_format = words[3:4] and words[3].endswith(b"::format")
+        return Fate.PASS if is_format else self.proxy.rule(words, raw)
