@@ -193,7 +193,7 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The request to stop the delivery ``rc`` of ``id``. ``kills``: its process, which is ``child``, ends."""
+    """A request to stop the delivery ``rc`` of ``id``. With ``kills`` the process ``child`` ends, too."""
 
     child: str
     queue: str
@@ -204,9 +204,9 @@ class Stop:
 
 
 class Extended(NamedTuple):
-    """Findings beside the extension of a queue's leases.
+    """The result of the extension of a queue's leases.
 
-    ``lost`` has the ids that another receiver has taken over.
+    ``lost`` has the ids that another receiver has taken over, ``stops`` the requests to stop deliveries.
     """
 
     lost: list[str]

@@ -87,7 +87,7 @@ class JobRuntime:
         return self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Note what is to be stopped. Returns what was not known before."""
+        """Remember deliveries that must stop. Returns those that were not known before."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.

@@ -42,17 +42,17 @@ class ThreadPool:
 
     @property
     def unfinished(self) -> int:
-        """How many deliveries wait or run."""
+        """The number of deliveries that wait or run."""
         return self._unfinished
 
     @property
     def waiting(self) -> int:
-        """How many deliveries have not begun."""
+        """The number of deliveries that have not begun."""
         return len(self._waiting)
 
     @property
     def longest_seconds(self) -> float:
-        """How long the longest delivery has been running."""
+        """The run time of the longest running delivery so far, in seconds."""
         return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:

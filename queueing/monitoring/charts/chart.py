@@ -40,7 +40,7 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known at any time."""
+        """Whether no series has a known value."""
         return all(value is None for series in self.series for value in series.values)
 
     @property
