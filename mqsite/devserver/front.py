@@ -1,7 +1,8 @@
 """The process in the terminal, and the signals that it passes on to the supervisor behind it.
 
 The supervisor leads a session of its own, so that Ctrl-C reaches it through the front only. If the front is
-killed, a pipe closes. The supervisor takes that for an order to stop.
+killed, a pipe closes. The supervisor takes that for an order to stop. If the supervisor is killed, the front
+stops its programs.
 """
 
 import os
@@ -10,6 +11,8 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+
+from . import programs
 
 #: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
@@ -55,9 +58,10 @@ class Signals:
             self._stopped_at = now
 
 
-def supervised(supervise: Callable[[Signals], int]) -> int:
+def supervised(supervise: Callable[[Signals, int], int]) -> int:
     """Call ``supervise`` in a process that survives this one, and return its exit code.
 
+    It gets its signals, and the pipe to which it writes a line with the group of each program that it starts.
     Returns in both processes. Both block the signals to stop then, so that none ends them on the way out.
     """
     signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
@@ -65,15 +69,21 @@ def supervised(supervise: Callable[[Signals], int]) -> int:
     for number in (*signals, signal.SIGCHLD):
         signal.signal(number, do_nothing)
     read_end, write_end = os.pipe()
+    started, report = os.pipe()
     if supervisor := os.fork():
         os.close(read_end)
-        return _pass_on(signals, supervisor)
+        os.close(report)
+        code = _pass_on(signals, supervisor)
+        if code < 0:
+            _stop_programs(started)
+        return code & 0xFF
     os.close(write_end)
+    os.close(started)
     os.setsid()
     received = Signals(read_end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals | {signal.SIGCHLD})
     try:
-        return supervise(received)
+        return supervise(received, report)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
@@ -83,7 +93,7 @@ def do_nothing(number: int, frame: FrameType | None) -> None:
 
 
 def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
-    """Pass signals on until the supervisor has ended; its exit code."""
+    """Pass signals on until the supervisor has ended; its exit code, negative if a signal has killed it."""
     while True:
         number = signal.sigwait(signals | {signal.SIGCHLD})
         if number != signal.SIGCHLD:
@@ -92,4 +102,10 @@ def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
         # As process 1 of a container it also has the children of others.
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             if found[0] == supervisor:
-                return os.waitstatus_to_exitcode(found[1]) & 0xFF
+                return os.waitstatus_to_exitcode(found[1])
+
+
+def _stop_programs(started: int) -> None:
+    """Stop the programs of a supervisor that was killed, in the opposite order of their start."""
+    for number in reversed(os.read(started, 4096).split()):
+        programs.stop([programs.Group(int(number))])

@@ -83,8 +83,12 @@ def start(
     stdout: IO[bytes] | None = None,
     stderr: IO[bytes] | None = None,
     keeps: Sequence[int] = (),
+    report: int | None = None,
 ) -> Program:
-    """Start a program in the folder of the project. It keeps the descriptors in ``keeps``."""
+    """Start a program in the folder of the project. It keeps the descriptors in ``keeps``.
+
+    A line with its group goes to ``report``, if there is one.
+    """
     process = subprocess.Popen(
         command,
         cwd=BASE_DIR,
@@ -95,6 +99,8 @@ def start(
         start_new_session=True,
         pass_fds=keeps,
     )
+    if report is not None:
+        os.write(report, f"{process.pid}\n".encode())
     return Program(name, process)
 
 

@@ -33,14 +33,17 @@ class EmbeddedRedis:
     def in_memory(self) -> bool:
         return self.name == FAKE
 
-    def start(self, lock: int, pause: Callable[[float], bool]) -> None:
+    def start(self, lock: int, report: int, pause: Callable[[float], bool]) -> None:
         """Start it, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
-        It keeps ``lock`` open, because two of them must not write one append-only file.
+        It keeps ``lock`` open, because two of them must not write one append-only file. A line with its group
+        goes to ``report``.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
-            program = programs.start(self.name, self._command(), stdout=log, stderr=log, keeps=[lock])
+            program = programs.start(
+                self.name, self._command(), stdout=log, stderr=log, keeps=[lock], report=report
+            )
         self.program = program
         give_up = time.monotonic() + START_SECONDS
         while asked(self.port, PING) != b"+PONG\r\n" and not pause(0.02):

@@ -30,11 +30,11 @@ class LaunchFailed(Exception):
     """A reason not to start or not to continue; the text is for the developer."""
 
 
-def run(signals: Signals) -> int:
-    """Run page, worker and Redis until a signal arrives; the exit code."""
+def run(signals: Signals, report: int) -> int:
+    """Run page, worker and Redis until a signal arrives; the exit code. Their groups go to ``report``."""
     try:
         with ExitStack() as last:
-            supervisor = Supervisor(dict(os.environ), signals, last.enter_context(_only_one(signals)))
+            supervisor = Supervisor(dict(os.environ), signals, last.enter_context(_only_one(signals)), report)
             last.callback(supervisor.stop)
             supervisor.run()
     except (LaunchFailed, RedisFailed) as error:
@@ -46,8 +46,8 @@ def run(signals: Signals) -> int:
 class Supervisor:
     """Starts the programs in order, watches them, and stops them in the opposite order."""
 
-    def __init__(self, environ: dict[str, str], signals: Signals, lock: IO[str]) -> None:
-        self.environ, self.signals, self.lock = environ, signals, lock
+    def __init__(self, environ: dict[str, str], signals: Signals, lock: IO[str], report: int) -> None:
+        self.environ, self.signals, self.lock, self.report = environ, signals, lock, report
         self.port = _free_port(environ.get("PORT") or "8000")
         self.redis: EmbeddedRedis | None = None
         self.programs: list[Program] = []
@@ -80,7 +80,7 @@ class Supervisor:
             return
         self.redis = EmbeddedRedis(VAR_DIR / "redis", fake=self.environ.get("EMBEDDED_REDIS") == "fake")
         self.environ["REDIS_URL"] = self.redis.url
-        self.redis.start(self.lock.fileno(), self.signals.stops)
+        self.redis.start(self.lock.fileno(), self.report, self.signals.stops)
 
     def _write_variables(self) -> None:
         lines = DEVELOPMENT_FILE.read_text().splitlines() if DEVELOPMENT_FILE.is_file() else []
@@ -109,11 +109,11 @@ class Supervisor:
     def _start(self) -> None:
         manage = [sys.executable, str(BASE_DIR / "manage.py")]
         env = self.environ | {"PYTHONUNBUFFERED": "1", "DJANGO_RUNSERVER_HIDE_WARNING": "true"}
-        worker = programs.start("worker", [*manage, "runworker", "--watch"], env=env)
+        worker = programs.start("worker", [*manage, "runworker", "--watch"], env=env, report=self.report)
         worker.stops_now_at = signal.SIGQUIT
         self.programs.append(worker)
         page = [*manage, "runserver", f"127.0.0.1:{self.port}"]
-        self.programs.append(programs.start("web server", page, env=env))
+        self.programs.append(programs.start("web server", page, env=env, report=self.report))
         while asked(self.port) is None and not self.signals.stops(0.1):
             self._check_programs()
         if not self.signals.stops():

@@ -138,8 +138,10 @@ def _adopt(client: RSMQClient, queue: str, target: str) -> None:
 
 
 def create_configured_queues(client: RSMQClient) -> list[str]:
-    """Create the missing queues that the settings name, and log each of them. Returns the created names."""
-    created = [qname for qname in get_conf().QUEUES if ensure_queue(client, qname)]
+    """Create the missing queues that the settings name, and log each of them. Returns their names."""
+    created = []
     for qname in get_conf().QUEUES:
-        logger.info("queue %s %s", qname, "created" if qname in created else "exists")
+        if ensure_queue(client, qname):
+            logger.info("queue %s created", qname)
+            created.append(qname)
     return created

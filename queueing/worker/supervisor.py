@@ -123,7 +123,7 @@ class Supervisor:
         close_database()
         gc.freeze()
         logger.info(
-            "worker %s: %s, %d processes of %d threads", self.config.WORKER_NAME,
+            "worker %s: %s; processes: %d, threads of each: %d", self.config.WORKER_NAME,
             queues_in_words(self.config), self.config.PROCESSES, self.config.THREADS,
         )  # fmt: skip
         emit(worker_started, Supervisor, worker=self.config.WORKER_NAME, queues=list(self.config.queues))

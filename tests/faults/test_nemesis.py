@@ -110,7 +110,7 @@ def _drain(stage: Stage) -> str:
 
 def _had_begun(process: WorkerProcess) -> bool:
     """Whether the process had finished its imports: before that, it has nothing to lose."""
-    return "processes of" in process.output
+    return "threads of each" in process.output
 
 
 def _left(stage: Stage) -> dict[str, int]:

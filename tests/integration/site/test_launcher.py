@@ -140,6 +140,21 @@ def test_the_programs_of_a_killed_launcher_end_by_themselves(launch: Launch, pro
     end_by_ctrl_c(site)
 
 
+@pytest.mark.parametrize("program", ["redis-server", "fake"])
+def test_the_programs_of_a_killed_supervisor_are_stopped(launch: Launch, program: str):
+    if program == "redis-server":
+        require("redis-server", HINT)
+    variables = {"EMBEDDED_REDIS": "fake"} if program == "fake" else {}
+    site = launch(**variables).start_and_wait()
+    left = site.everything()
+    [supervisor] = site.children()
+    supervisor.kill()
+    assert site.wait() != 0
+    assert not living(left)
+    again = launch(PORT=str(site.port), **variables).start_and_wait()
+    end_by_ctrl_c(again)
+
+
 @pytest.mark.parametrize("signals", [1, 2, 8])
 def test_sigterms_to_the_group_stop_it_in_order(launch: Launch, signals: int):
     site = launch(EMBEDDED_REDIS="fake").start_and_wait()
