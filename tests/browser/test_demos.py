@@ -53,7 +53,7 @@ def test_each_demo_button_shows_its_effect(
 
         press(page, "100 messages")
         expect(page.locator("#notice")).to_have_text(re.compile(r"Sent 100 messages|now \w+"))
-        expect(page.locator(".more")).to_contain_text("more that are ready")
+        expect(page.locator(".more")).to_contain_text("more ready messages")
         expect(page.locator(".message[data-state=done]").first).to_be_visible()
 
 
@@ -72,7 +72,7 @@ def test_the_demo_buttons_work_on_a_phone_by_keyboard_and_without_javascript(
     expect(page.locator(f"{MINE} .task")).to_have_text("jobs.tasks.count")
     press(page, "1,000 messages")
     expect(page.locator("#notice")).to_contain_text("Sent 1000 messages. The last one is")
-    expect(page.locator(".more")).to_contain_text(re.compile(r"and \d+ more that are ready"))
+    expect(page.locator(".more")).to_contain_text(re.compile(r"and \d+ more ready messages"))
     press(page, "one for later")
     expect(page.locator(f"{MINE}[data-state=delayed]")).to_be_visible()
     assert overflow(page) <= 0

@@ -67,7 +67,7 @@ def test_a_job_is_followed_to_its_end_and_no_longer(
     expect(page.locator('[data-live="job"] .queueing-state')).to_have_text("done")
     expect(page.locator('[data-live="now"]')).to_contain_text("The message has left its queue.")
     expect(page.locator(".object-tools >> text=Cancel")).to_have_count(0)
-    expect(page.locator(AGE)).to_contain_text("It has ended")
+    expect(page.locator(AGE)).to_contain_text("The job has ended")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(4000)

@@ -100,7 +100,7 @@ def test_a_page_is_complete_without_javascript(
     log_in(page)
     page.goto(QUEUES)
     expect(page.locator(READY)).to_have_text("1")
-    expect(page.locator(AGE)).to_contain_text("reload the page for newer figures")
+    expect(page.locator(AGE)).to_contain_text("Reload the page for newer figures")
     expect(page.get_by_role("button", name="Pause updates")).to_be_hidden()
     page.goto(WORKERS)
     page.get_by_role("button", name="Quiet").click()

@@ -112,7 +112,7 @@ class TestMany:
         assert response["Location"] == f"/?sent={newest.id}&count=100"
         html = page(staff, response["Location"])
         assert f"Sent 100 messages. The last one is {newest.id}." in html
-        assert "and 80 more that are ready" in html
+        assert "and 80 more ready messages" in html
         assert len(rows(html)) == 20
 
     def test_a_program_gets_the_number_too(self, staff: Client) -> None:
