@@ -88,6 +88,10 @@ class Keys:
         """PUB/SUB channel: receives the number of messages (ZCARD) after each send."""
         return f"{self.ns}:rt:{queue}"
 
+    def ended(self, id: str) -> str:
+        """PUB/SUB channel: receives an empty message after each delivery of a task has ended."""
+        return f"{self.ns}:rt:{id}"
+
     # --- beyond RSMQ, per queue ---------------------------------------------------------------
 
     def ends(self, queue: str) -> str:

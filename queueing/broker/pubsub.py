@@ -4,6 +4,7 @@ An announcement carries no data. If one is lost, the waiting reader finds the me
 Redis refuses the subscription, polls find new messages, and the subscription is tried again later.
 """
 
+import asyncio
 import logging
 import math
 import threading
@@ -158,13 +159,31 @@ class WakeUp:
         return rang
 
 
+class AsyncWakeUp:
+    """An event for one coroutine of a running event loop. Any thread may ring it."""
+
+    def __init__(self) -> None:
+        self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+
+    def ring(self) -> None:
+        with suppress(RuntimeError):  # The loop was closed a moment ago.
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait up to ``seconds`` for a ring, and reset it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        self._event.clear()
+
+
 class WakeUps:
     """The channels for which threads of this process wait, and the one thread that listens to all of them."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._lock = threading.Lock()
-        self._waiting: dict[str, set[WakeUp]] = defaultdict(set)
+        self._waiting: dict[str, set[WakeUp | AsyncWakeUp]] = defaultdict(set)
         self._subscription: Subscription | None = None
         self._is_listening = False
         self._idle_since = 0.0
@@ -177,13 +196,19 @@ class WakeUps:
         Announcements before the subscription are lost, so the caller must check for messages at that ring.
         """
         wakeup = WakeUp()
+        with self.ringing(channel, wakeup):
+            yield wakeup
+
+    @contextmanager
+    def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
+        """Ring ``wakeup`` as ``of`` does."""
         self._add(channel, wakeup)
         try:
-            yield wakeup
+            yield
         finally:
             self._remove(channel, wakeup)
 
-    def _add(self, channel: str, wakeup: WakeUp) -> None:
+    def _add(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> None:
         with self._lock:
             is_first = not self._waiting[channel]
             self._waiting[channel].add(wakeup)
@@ -195,7 +220,7 @@ class WakeUps:
             else:
                 wakeup.ring()
 
-    def _remove(self, channel: str, wakeup: WakeUp) -> None:
+    def _remove(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> None:
         with self._lock:
             self._waiting[channel].discard(wakeup)
             if not self._waiting[channel]:

@@ -13,10 +13,10 @@ project on one version can use that import itself. Under any other backend nothi
 from queueing.context import current
 from queueing.policies import GiveUp, RetryIn, Snooze, policy
 
-from .compat import TaskContext, TaskResult, TaskResultStatus, task
+from .compat import TaskContext, TaskResult, TaskResultDoesNotExist, TaskResultStatus, task
 
 __all__ = [
-    "GiveUp", "RetryIn", "Snooze", "TaskContext", "TaskResult", "TaskResultStatus",
+    "GiveUp", "RetryIn", "Snooze", "TaskContext", "TaskResult", "TaskResultDoesNotExist", "TaskResultStatus",
     "policy", "progress", "task",
 ]  # fmt: skip
 

@@ -21,6 +21,7 @@ from queueing.broker import task_body, task_queues
 from queueing.broker.idempotency import whole_id
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
 from queueing.broker.outcomes import State
+from queueing.broker.pubsub import AsyncWakeUp
 from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, QNAME, RESERVED_NAME, utf16_units
 from queueing.broker.task_body import BodyWriter
 from queueing.client.default import send_tasks, shared_client
@@ -28,7 +29,7 @@ from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueError, Queue
 from queueing.messages import Draft
 from queueing.signals import emit
 
-from . import options, registry, results
+from . import options, registry, results, waiting
 from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
 from .results import TaskLookup
 
@@ -182,6 +183,27 @@ class RSMQBackend(BaseTaskBackend):
         Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
         """
         return self.lookup().result(result_id)
+
+    def wait_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
+        """Wait until a task has ended, at most ``timeout`` seconds. Returns what ``get_result`` does.
+
+        The end of the task wakes the caller. Raises ``TimeoutError``, and what ``get_result`` does:
+        ``TaskResultDoesNotExist`` also for a task whose transaction is still open.
+        """
+        patience, client = waiting.Patience(result_id, timeout), get_client()
+        with client.wakeups.of(client.keys.ended(result_id)) as wakeup:
+            while not (result := self.get_result(result_id)).is_finished:
+                wakeup.wait(patience.seconds())
+        return result
+
+    async def await_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
+        """See ``wait_result``. It holds no thread while it waits."""
+        patience, client = waiting.Patience(result_id, timeout), get_client()
+        wakeup = AsyncWakeUp()
+        with client.wakeups.ringing(client.keys.ended(result_id), wakeup):
+            while not (result := await self.aget_result(result_id)).is_finished:
+                await wakeup.wait(patience.seconds())
+        return result
 
     def cancel(self, result_id: str, *, reason: str = "") -> bool:
         """Cancel a task that has not started, so that it never runs.

@@ -117,7 +117,10 @@ local function record(count, fields, tasks)
   for _, value in ipairs(fields) do entry[#entry + 1] = value end
   entry[#entry + 1], entry[#entry + 2] = 'format', FORMAT
   local number = add_entry(entry)
-  if #tasks > 0 then remember_tasks(KEYS[15], tasks, number) end
+  if #tasks > 0 then
+    remember_tasks(KEYS[15], tasks, number)
+    announce_tasks(ARGV[4], tasks)
+  end
   local waiting = count_up(KEYS[12], 'bytes', size)
   -- The outbox is never that full: another program has changed the counter.
   if waiting > 2 * limit or waiting < size then waiting = recount_bytes() end

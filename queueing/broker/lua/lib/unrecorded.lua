@@ -9,6 +9,13 @@ local function remember_tasks(key, ids, entry)
   redis.call('HSET', key, unpack(fields))
 end
 
+-- Wake the readers that wait for the end of a task. `channel` is that of the queue ARGV[1]: the channel of a
+-- task has its id in place of the queue. A Redis user without permission for the channel cannot publish.
+local function announce_tasks(channel, ids)
+  local prefix = string.sub(channel, 1, #channel - #ARGV[1])
+  for _, id in ipairs(ids) do redis.pcall('PUBLISH', prefix .. id, '') end
+end
+
 -- Remove an entry of the outbox from the index. The entry has the ids of its tasks.
 local function forget_tasks(key, entry, fields)
   if fields[7] ~= 'tasks' then return end
