@@ -8,6 +8,7 @@ from queueing.broker.keys import FORMAT
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import NewerFormat, QueueRefused
+from queueing.worker import preflight
 from queueing.worker.preflight import refusal
 
 
@@ -84,7 +85,8 @@ def test_after_the_newer_format_is_gone_the_same_client_works(fresh: QueueClient
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_does_not_start(fresh: QueueClient, redis_server, settings):
+def test_a_worker_does_not_start(fresh: QueueClient, redis_server, settings, monkeypatch):
+    monkeypatch.setattr(preflight, "PATIENCE_SECONDS", 60.0)  # for a busy machine
     settings.QUEUEING = {**settings.QUEUEING, "URL": redis_server.url}
     assert refusal(get_conf()) == ""
     assert noted(fresh) == str(FORMAT).encode()
