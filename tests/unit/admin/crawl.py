@@ -28,7 +28,7 @@ from .test_workers import beat
 BIG_ID = 901_902
 #: Queries with which the walk asks for one page.
 QUERIES_MAX = 3
-#: What a link or a form leads to.
+#: The target of a link or a form.
 _ADDRESS = re.compile(r'(?:href|action|formaction|data-live-url|data-steps-end)="([^"#]*)"')
 
 
@@ -96,7 +96,7 @@ def crawl(browser: Client, *starts: str, within: str) -> Iterator[tuple[str, Htt
 
 
 def addresses(url: str, response: Any) -> list[str]:
-    """Where a page or a redirection leads to, on this site."""
+    """The targets of a page or a redirection on this site."""
     if "Location" in response:
         return [urljoin(url, response["Location"])]
     if "html" not in response["Content-Type"]:
@@ -106,6 +106,6 @@ def addresses(url: str, response: Any) -> list[str]:
 
 
 def text_of(response: Any) -> str:
-    """What it answers, a stream read to its end."""
+    """The text of the answer. A stream is read to its end."""
     body = b"".join(response.streaming_content) if response.streaming else response.content
     return body.decode()

@@ -1,4 +1,4 @@
-"""What is warned of, and where."""
+"""The alerts and the pages that show them."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def age_worker(client: QueueClient, name: str, seconds: float) -> None:
     client.redis.hset("rsmq::workers", name, aged)
 
 
-def test_where_all_is_well_there_is_none(queue: QueueClient):
+def test_without_a_problem_there_is_no_alert(queue: QueueClient):
     queue.send_message("work", "x")
     beat(queue.session, "w", json.dumps({"queues": ["work"]}), "t")
     assert found(queue) == []
@@ -105,7 +105,7 @@ class TestUnattended:
         assert found(queue) == []
 
 
-def test_a_worker_that_has_been_dead_for_long_is_no_news(queue: QueueClient):
+def test_a_worker_that_has_been_dead_for_long_is_not_reported(queue: QueueClient):
     beat(queue.session, "w", "{}", "t")
     age_worker(queue, "w", 2 * 3600)
     queue.redis.delete(queue.keys.sampled())  # as if a minute had passed: the dead are looked for then
@@ -121,7 +121,7 @@ def test_a_redis_that_evicts(queue: QueueClient):
     queue.redis.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_redis_that_does_not_tell(fake_client: QueueClient):
+def test_a_redis_that_does_not_report_its_policy(fake_client: QueueClient):
     assert alerts.read(fake_client, []) == []
 
 
@@ -134,13 +134,13 @@ class TestOutbox:
         queue.redis.hset("rsmq::outbox:stats", "bytes", size_bytes)
         assert kinds(queue) == ([("outbox full", "")] if is_full else [])
 
-    def test_what_was_lost_is_told(self, queue: QueueClient):
+    def test_lost_outcomes_are_reported(self, queue: QueueClient):
         queue.redis.hset("rsmq::outbox:stats", "lost", 12)
         [alert] = found(queue)
         assert alert.kind == "outcomes lost"
         assert alert.text.startswith("12 outcomes are missing in the history")
 
-    def test_until_somebody_has_taken_note(self, queue: QueueClient):
+    def test_it_stays_until_somebody_has_acknowledged_it(self, queue: QueueClient):
         queue.redis.hset("rsmq::outbox:stats", "lost", 12)
         outbox.acknowledge(queue.session, 12)
         assert found(queue) == []
@@ -192,7 +192,7 @@ def test_so_do_all_the_others(boss: Client, waiting: QueueClient, path: str):
 @pytest.mark.parametrize(
     ("path", "right"), [("worker/", "view_worker"), ("schedule/", "view_schedule"), ("job/", "view_job")]
 )
-def test_who_may_not_see_queues_is_not_told_of_them(
+def test_a_user_who_may_not_see_queues_gets_no_alert_about_them(
     staff: Callable[..., Client], waiting: QueueClient, path: str, right: str
 ):
     waiting.redis.hset("rsmq::outbox:stats", "lost", 1)
@@ -201,7 +201,7 @@ def test_who_may_not_see_queues_is_not_told_of_them(
     assert "No worker takes" not in html
 
 
-def test_of_many_queues_a_few_are_told_and_the_others_counted(boss: Client, queue: QueueClient):
+def test_a_few_of_many_queues_are_named_and_the_others_counted(boss: Client, queue: QueueClient):
     for number in range(alerts.TOLD + 2):
         queue.create_queue(f"q{number}")
         put_old(queue, f"q{number}")
@@ -210,7 +210,7 @@ def test_of_many_queues_a_few_are_told_and_the_others_counted(boss: Client, queu
     assert "There are 2 more queues that no worker takes." in html
 
 
-def test_what_was_done_about_it_shows_at_once(boss: Client, queue: QueueClient):
+def test_an_action_shows_immediately(boss: Client, queue: QueueClient):
     queue.redis.hset("rsmq::outbox:stats", "lost", 3)
     alert = "3 outcomes are missing in the history: they did not fit"
     assert alert in boss.get(console("worker/")).content.decode()

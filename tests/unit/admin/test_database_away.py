@@ -1,4 +1,4 @@
-"""The jobs' pages while the database is away: one that says so, soon, and without a traceback."""
+"""The jobs' pages while the database is away: a page that explains it, soon, and without a traceback."""
 
 import socket
 import sys
@@ -36,7 +36,7 @@ PAGES = (
 )
 
 
-#: Those of ours that have pages in the admin.
+#: The models of this package that have pages in the admin.
 SHOWN = [model for model in apps.get_app_config("queueing").get_models() if admin.site.is_registered(model)]
 
 
@@ -58,7 +58,7 @@ def _away(request: HttpRequest) -> bool:
     raise OperationalError("could not connect to server")
 
 
-def test_what_fails_while_it_is_rendered_is_caught_too() -> None:
+def test_an_error_while_a_page_is_rendered_is_caught_too() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         return TemplateResponse(request, "admin/base_site.html", {"title": Failing()})
 
@@ -73,7 +73,7 @@ class Failing:
         raise OperationalError("could not connect to server at secret-host")
 
 
-def test_a_missing_table_is_no_absence() -> None:
+def test_a_missing_table_is_not_an_absent_database() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         raise OperationalError("no such table: queueing_job")
 
@@ -120,7 +120,7 @@ def test_a_postgresql_that_is_gone_is_said_within_two_seconds(collected_static: 
             assert Visitor(web.port).get(LIST).status == 302
 
 
-def test_who_has_waited_for_a_database_that_hangs_tells_the_others(collected_static: None) -> None:
+def test_a_request_that_has_waited_for_a_hanging_database_spares_the_others(collected_static: None) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:  # connects, and never says a word
         url = f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres"
         with WebProcess(redis_url="redis://127.0.0.1:1/0", database_url=url) as web:

@@ -178,7 +178,7 @@ class TestPage:
         assert "login(token=&#x27;[redacted]&#x27;)" in html
         assert "geheim" not in text_of(boss, LIST)
 
-    def test_a_payload_that_was_cut_says_so_and_shows_no_secret(self, boss: Client) -> None:
+    def test_a_cut_payload_is_marked_and_shows_no_secret(self, boss: Client) -> None:
         row = job(body='{"user": "ada", "password": "gehei', body_is_whole=False)
 
         html = self.page(boss, row)
@@ -240,7 +240,7 @@ class TestPage:
         assert answer["Content-Disposition"] == f'attachment; filename="result-{row.message_id}.txt"'
         assert b"".join(answer.streaming_content).decode() == result.replace('"geheim"', '"[redacted]"')
 
-    def test_what_a_job_does_not_have_has_no_row(self, boss: Client) -> None:
+    def test_an_absent_value_of_a_job_has_no_row(self, boss: Client) -> None:
         labels = re.compile(r"<label>(\w[^<]*):</label>")
 
         assert {"Error", "Result"}.isdisjoint(labels.findall(self.page(boss, job())))
@@ -249,7 +249,7 @@ class TestPage:
         assert re.search(r"Task or handler:</label>\s*<div class=\"readonly\">-</div>", html)
         assert re.search(r"Worker:</label>\s*<div class=\"readonly\">-</div>", html)
 
-    def test_why_a_job_was_cancelled_is_no_error(self, boss: Client) -> None:
+    def test_the_reason_of_a_cancellation_is_not_an_error(self, boss: Client) -> None:
         html = self.page(boss, job(state="cancelled", error="cancelled by boss"))
 
         assert re.search(
@@ -258,7 +258,7 @@ class TestPage:
         assert "<label>Error:</label>" not in html
 
     @pytest.mark.parametrize("file", ["payload", "result"])
-    def test_who_may_not_look_gets_no_payload(
+    def test_a_user_without_the_right_to_view_gets_no_payload(
         self, boss: Client, staff: Callable[..., Client], file: str
     ) -> None:
         row = job()
@@ -266,7 +266,7 @@ class TestPage:
         assert Client().get(f"{LIST}{row.pk}/change/{file}/").status_code == 302
         assert boss.get(f"{LIST}{row.pk + 1}/change/{file}/").status_code == 404
 
-    def test_what_is_related_is_linked(self, boss: Client) -> None:
+    def test_related_objects_are_linked(self, boss: Client) -> None:
         html = self.page(boss, job(queue="a&b", handler="h<1>", exception="Some Error", state="dead"))
 
         assert f'href="{LIST}?queue=a%26b"' in html
@@ -325,7 +325,7 @@ class TestRights:
         for path in (LIST, f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/history/"):
             assert browser.get(path).status_code == 403
 
-    def test_who_may_look_cannot_delete(self, staff: Callable[..., Client]) -> None:
+    def test_a_user_with_the_right_to_view_cannot_delete(self, staff: Callable[..., Client]) -> None:
         row, viewer = job(), staff("view_job")
 
         assert listed(text_of(viewer, LIST)) == [row.message_id]
@@ -335,7 +335,9 @@ class TestRights:
         assert Job.objects.count() == 1
 
     @pytest.mark.usefixtures("redis_away")
-    def test_who_may_delete_is_asked_in_one_way_whatever_the_link(self, staff: Callable[..., Client]) -> None:
+    def test_a_user_who_may_delete_is_asked_in_one_way_for_any_link(
+        self, staff: Callable[..., Client]
+    ) -> None:
         row, deleter = job(body="secret text"), staff("view_job", "delete_job")
         Attempt.objects.create(job=row, rc=1, outcome="done", finished_at=NOON, traceback="T" * 9000)
         question = f"{LIST}all/forget/?ids={row.pk}"

@@ -1,4 +1,4 @@
-"""The list as CSV: complete or says that it is not, and inert in a spreadsheet."""
+"""The list as CSV: complete or marked as incomplete, and inert in a spreadsheet."""
 
 import csv
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_secrets_in_errors_are_struck_out(boss: Client) -> None:
     assert line[titles.index("error")] == "login(password='[redacted]')"
 
 
-def test_of_a_long_error_the_beginning_is_read(boss: Client) -> None:
+def test_only_the_beginning_of_a_long_error_is_read(boss: Client) -> None:
     job(error="E" * 9_000)
     [titles, line] = read(boss)
     assert line[titles.index("error")] == "E" * export.ERROR_MAX
@@ -67,7 +67,7 @@ def test_it_reads_in_bounded_steps_and_never_a_payload(
     assert not any('"body"' in query["sql"] for query in queries)
 
 
-def test_one_that_ends_early_says_so(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_ends_early_is_marked(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "ROWS_MAX", 7)
     for number in range(8):
         job(number)
@@ -118,7 +118,7 @@ def test_hostile_rows_stay_on_their_line(boss: Client) -> None:
     assert len(line) == len(COLUMNS)
 
 
-def test_who_may_have_it(staff: Callable[..., Client]) -> None:
+def test_the_rights_to_export(staff: Callable[..., Client]) -> None:
     assert Client().get(PAGE)["Location"].startswith("/admin/login/")
     assert staff("view_job").get(PAGE).status_code == 200
 

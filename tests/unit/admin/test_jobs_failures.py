@@ -119,7 +119,7 @@ def test_nothing_failed(boss: Client) -> None:
     assert "No attempt failed in this period." in text_of(boss, PAGE)
 
 
-def test_who_may_see_it(staff: Callable[..., Client]) -> None:
+def test_the_rights_to_see_it(staff: Callable[..., Client]) -> None:
     assert Client().get(PAGE)["Location"].startswith("/admin/login/")
     assert staff("view_job").get(PAGE).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Open pages of the history: they say how old they are, hear of what is new, and follow what goes on."""
+"""Open pages of the history: they show their age, learn of new jobs, and follow running ones."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,12 +24,12 @@ def _nothing_known() -> Iterator[None]:
 
 
 def asks(html: str) -> str:
-    """Where an open page asks for what is new."""
+    """The address at which an open page asks for new jobs."""
     return re.search(r'data-live-url="([^"]*)"', html)[1].replace("&amp;", "&")  # type: ignore[index]
 
 
 def told(browser: Client, url: str) -> str:
-    """What it hears there."""
+    """The answer at that address."""
     changelist.newest.forget()  # as if a second had passed
     html = text_of(browser, url)
     assert "data-live-answer" in html
@@ -40,9 +40,7 @@ def told(browser: Client, url: str) -> str:
 
 class TestNews:
     @pytest.mark.parametrize("path", [LIST, LIST + "?state=dead", FAILURES])
-    def test_a_page_says_how_old_it_is_and_hears_of_what_came_after(
-        self, boss: Client, queue: QueueClient, path: str
-    ):
+    def test_a_page_shows_its_age_and_learns_of_newer_jobs(self, boss: Client, queue: QueueClient, path: str):
         job(0)
         html = text_of(boss, path)
         assert re.search(r"Updated \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", html)
@@ -54,7 +52,7 @@ class TestNews:
         assert told(boss, url) == "2 new jobs were processed. Reload"
         assert told(boss, asks(text_of(boss, path))) == ""
 
-    def test_an_empty_history_hears_of_its_first_job(self, boss: Client, queue: QueueClient):
+    def test_an_empty_history_learns_of_its_first_job(self, boss: Client, queue: QueueClient):
         url = asks(text_of(boss, LIST))
         assert told(boss, url) == ""
         job(0)
@@ -82,7 +80,7 @@ class TestNews:
         assert len([one for one in asked if '"queueing_job"' in one["sql"]]) == 1
 
     @pytest.mark.parametrize(("rights", "status"), [(("view_job",), 200), (("view_queue",), 403), ((), 403)])
-    def test_who_may_ask(
+    def test_the_rights_to_ask(
         self, staff: Callable[..., Client], queue: QueueClient, rights: tuple[str, ...], status: int
     ):
         assert staff(*rights).get(LIST + "live/").status_code == status
@@ -92,7 +90,7 @@ class TestNews:
 
 
 class TestOneJob:
-    def test_what_waits_to_be_retried_is_followed(self, boss: Client, queue: QueueClient):
+    def test_a_retrying_job_is_followed(self, boss: Client, queue: QueueClient):
         id = queue.send_message("testqueue", "x", delay=60)
         row = job(message_id=id, state="retrying", body="the payload")
         page = f"{LIST}{row.pk}/change/"
@@ -115,17 +113,19 @@ class TestOneJob:
         assert set(places) == set(re.findall(r'<div data-live="([^"]*)"', html))
 
     @pytest.mark.parametrize("state", ["retrying", "released", "abandoned"])
-    def test_it_goes_on_until_the_history_knows_the_end(self, boss: Client, queue: QueueClient, state: str):
+    def test_it_continues_until_the_history_knows_the_end(self, boss: Client, queue: QueueClient, state: str):
         row = job(state=state)
         assert "data-ended" not in text_of(boss, f"{LIST}{row.pk}/change/?part=live")
 
-    def test_what_was_redriven_elsewhere_is_followed_again(self, boss: Client, queue: QueueClient):
+    def test_a_job_that_was_redriven_elsewhere_is_followed_again(self, boss: Client, queue: QueueClient):
         id = queue.send_message("testqueue", "x")
         assert "data-live-url" in text_of(boss, f"{LIST}{job(message_id=id, state='dead').pk}/change/")
 
     @pytest.mark.parametrize("state", ["done", "dead", "cancelled"])
-    def test_what_has_ended_asks_for_nothing(self, boss: Client, queue: QueueClient, state: str):
+    def test_an_ended_job_asks_for_nothing(self, boss: Client, queue: QueueClient, state: str):
         assert "data-live-url" not in text_of(boss, f"{LIST}{job(state=state).pk}/change/")
 
-    def test_who_may_not_look_may_not_follow(self, staff: Callable[..., Client], queue: QueueClient):
+    def test_a_user_without_the_right_to_view_may_not_follow(
+        self, staff: Callable[..., Client], queue: QueueClient
+    ):
         assert staff("view_queue").get(f"{LIST}{job().pk}/change/?part=live").status_code == 403

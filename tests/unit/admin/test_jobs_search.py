@@ -94,7 +94,7 @@ def test_its_pages_are_those_of_a_plain_query(
     assert ids(**params) == plainly(Job.objects.filter(**conditions))
 
 
-def test_a_search_whose_time_is_up_says_how_far_it_came_and_goes_on_from_there(
+def test_a_search_whose_time_is_up_shows_its_progress_and_continues_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(search, "TEXT_STEP", 50)
@@ -112,7 +112,7 @@ def test_a_selection_is_searched_by_its_keys() -> None:
     assert ids(ids="0") == []
 
 
-def test_what_is_struck_out_cannot_be_found() -> None:
+def test_redacted_text_cannot_be_found() -> None:
     secret = {"password": "geheim", "name": "Ada"}
     job(1, body=json.dumps(secret))
     job(2, body=json.dumps({"body": json.dumps(secret)}))
@@ -132,7 +132,7 @@ def test_an_id_is_looked_up_and_a_word_that_is_none_is_searched_for() -> None:
     assert ids(q="x" * 32) == [f"id{20:030}"]
 
 
-def test_of_a_long_text_the_beginning_is_searched() -> None:
+def test_only_the_beginning_of_a_long_text_is_searched() -> None:
     within, beyond = SEARCHED_CHARACTERS - 4, SEARCHED_CHARACTERS - 3
     job(1, body="x" * within + "word")
     job(2, body="x" * beyond + "word")
@@ -142,7 +142,7 @@ def test_of_a_long_text_the_beginning_is_searched() -> None:
 
 
 @pytest.mark.parametrize("tail", ["", "\\", "\\u", "\\u00e", r"\"", '"'])
-def test_what_is_struck_out_cannot_be_found_where_it_is_cut(tail: str) -> None:
+def test_redacted_text_cannot_be_found_at_a_cut(tail: str) -> None:
     inner = json.dumps({"password": "geheim"})[:-1] + ', "name": "'
     start = json.dumps({"body": inner})[:-2]
     filler = "x" * (SEARCHED_CHARACTERS - len(start) - len(tail))
@@ -212,7 +212,7 @@ class TestCriteria:
         assert JobSearch(Criteria.read(criteria.params())).find(None, limit=5).jobs == []
 
     @pytest.mark.parametrize("text", ["", "x", "1-", "-", "9" * 40 + "-1", "1-" + "9" * 40, "1-1-1"])
-    def test_a_place_that_is_none_begins_anew_or_finds_nothing(self, text: str) -> None:
+    def test_an_invalid_place_begins_again_or_finds_nothing(self, text: str) -> None:
         job()
         assert JobSearch(Criteria()).find(Place.read(text), limit=5) is not None
 
@@ -257,12 +257,12 @@ class TestList:
         html = text_of(boss, LIST + "?before=1895000000000000-1&way=%22%3E x")
         assert 'rel="prev"' not in html
 
-    def test_it_says_how_many_there_are(self, boss: Client) -> None:
+    def test_it_shows_the_number_of_jobs(self, boss: Client) -> None:
         make(120)
         assert "120 processed jobs" in text_of(boss, LIST)
         assert "All 40 jobs of this list" in text_of(boss, LIST + "?state=dead")
 
-    def test_a_search_says_what_it_has_looked_at(self, boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_search_shows_its_extent(self, boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(search, "TEXT_STEP", 50)
         monkeypatch.setattr(search, "BUDGET_SECONDS", -1)
         make(120)
@@ -296,7 +296,7 @@ class TestList:
                     or '"id" IN' in sql
                     or 'finished_at" >=' in sql
                 ), sql
-                if "LIKE" not in sql:  # of what a text search finds it looks at the payload
+                if "LIKE" not in sql:  # a text search reads the payload of its hits
                     assert not re.search(r'SELECT[^()]*"(body|error|traceback)"[^()]*FROM', sql), sql
 
 
@@ -341,7 +341,7 @@ def test_sqlite_looks_up_the_beginning_of_an_id() -> None:
     assert ["queueing_job_message_id" in plan and "SEARCH" in plan for plan in seen] == [True]
 
 
-def test_sqlite_reads_no_index_to_its_end_to_tell_how_many_rows_there_are() -> None:
+def test_sqlite_reads_no_index_to_its_end_to_count_the_rows() -> None:
     make(40)
     seen = []
 

@@ -40,7 +40,7 @@ def signed(page: Any) -> str:
 
 
 def question(browser: Client, verb: str, query: str) -> str:
-    """What the page asks, in its own words."""
+    """The question of the page."""
     found = re.search(r"<strong>([^<]*\?)</strong>", text_of(browser, url(verb, query)))
     return found[1] if found else ""
 
@@ -89,7 +89,7 @@ def record(client: QueueClient) -> None:
 
 
 class TestRunAgain:
-    def test_the_same_payload_is_sent_anew_and_the_new_id_is_shown(
+    def test_the_same_payload_is_sent_again_and_the_new_id_is_shown(
         self, boss: Client, queue: QueueClient
     ) -> None:
         row = job(body="Hello <b>")
@@ -105,13 +105,13 @@ class TestRunAgain:
         assert (entry.object_id, entry.action_flag, entry.user.username) == (str(row.pk), CHANGE, "boss")
         assert entry.change_message == f"Sent again as {message.id}."
 
-    def test_it_says_that_headers_are_not_known(self, boss: Client, queue: QueueClient) -> None:
+    def test_it_warns_that_headers_are_not_known(self, boss: Client, queue: QueueClient) -> None:
         assert "Headers are not stored" in text_of(boss, url("rerun", f"ids={job().pk}"))
 
     @pytest.mark.parametrize(
         "values", [{"body": "Hel", "body_is_whole": False}, {"body": "", "body_is_whole": False}]
     )
-    def test_what_is_not_stored_whole_is_refused(
+    def test_a_payload_that_is_not_stored_whole_is_refused(
         self, boss: Client, queue: QueueClient, values: dict[str, Any]
     ) -> None:
         row = job(**values)
@@ -141,7 +141,7 @@ class TestRunAgain:
             do(boss, "rerun", f"ids={row.pk}")
         assert len(queue.peek_messages("testqueue")) == 2
 
-    def test_what_is_still_under_way_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
+    def test_a_job_that_is_still_under_way_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "retrying", delay_ms=60_000)
 
@@ -185,7 +185,7 @@ class TestRedrive:
         assert LogEntry.objects.get().change_message == "Redriven."
         assert "State of the message in its queue" in page.content.decode()
 
-    def test_only_what_is_dead_and_lies_there(self, boss: Client, queue: QueueClient) -> None:
+    def test_only_dead_letters_that_are_present_are_redriven(self, boss: Client, queue: QueueClient) -> None:
         [first, second] = died(queue, "a", "b")
         queue.delete_message("testqueue-dead", first.message_id)
         job(9)
@@ -207,7 +207,7 @@ class TestRedrive:
 
 
 class TestCancel:
-    def test_what_is_being_retried_is_taken_back(self, boss: Client, queue: QueueClient) -> None:
+    def test_a_retrying_job_is_cancelled(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "retrying", delay_ms=60_000)
         row = Job.objects.get()
@@ -223,7 +223,7 @@ class TestCancel:
         assert (row.state, row.error) == ("cancelled", "cancelled by boss")
         assert "delivery 2" not in text_of(boss, f"{LIST}{row.pk}/change/")
 
-    def test_what_runs_or_is_gone_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
+    def test_a_running_or_absent_job_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.send_message("testqueue", "Hello")
         settle(queue, "released")
         lease = QueueLease(queue.session, Config(), "host:2.1", "testqueue")
@@ -254,7 +254,7 @@ class TestDelete:
             (rows[2].message_id, DELETION),
         }
 
-    def test_of_a_whole_filter_the_log_says_how_many(self, boss: Client, redis_away: None) -> None:
+    def test_the_log_counts_the_jobs_of_a_whole_filter(self, boss: Client, redis_away: None) -> None:
         for number in range(5):
             job(number, state="dead" if number % 2 else "done")
 
@@ -303,7 +303,9 @@ class TestMany:
             "9 jobs were sent again. 1 skipped: the history does not have the whole payload."
         )
 
-    def test_what_finishes_after_the_question_is_not_part_of_it(self, boss: Client, redis_away: None) -> None:
+    def test_a_job_that_finishes_after_the_question_is_not_part_of_it(
+        self, boss: Client, redis_away: None
+    ) -> None:
         job(1)
         asked = signed(boss.get(url("forget")))
         job(2)
@@ -324,7 +326,7 @@ class TestMany:
         assert Job.objects.filter(error="boom").count() == 2
         assert Job.objects.count() == 18
 
-    def test_a_search_whose_time_is_up_says_how_far_it_came_and_can_be_gone_through(
+    def test_a_search_whose_time_is_up_shows_its_progress_and_can_be_gone_through(
         self, boss: Client, redis_away: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("queueing.admin.jobs.search.TEXT_STEP", 3)
@@ -349,7 +351,7 @@ class TestMany:
         do(boss, "forget", "q=boom")
         assert Job.objects.count() == 18
 
-    def test_redis_away_in_the_middle_stops_it_and_it_goes_on_later(
+    def test_redis_away_in_the_middle_stops_it_and_it_continues_later(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(job_action, "CHUNK", 2)
@@ -379,7 +381,7 @@ class TestMany:
         assert "secret" not in page.content.decode()
 
     @pytest.mark.parametrize("progress", ["", "x", "e30:1abc:xyz"])
-    def test_what_this_site_did_not_ask_is_not_done(
+    def test_an_action_without_a_question_of_this_site_is_not_done(
         self, boss: Client, redis_away: None, progress: str
     ) -> None:
         job()
@@ -412,7 +414,7 @@ class TestMany:
             ),
         ],
     )
-    def test_what_cannot_be_read_does_not_become_all_jobs(
+    def test_an_unreadable_filter_does_not_become_all_jobs(
         self, boss: Client, redis_away: None, verb: str, query: str, named: str
     ) -> None:
         query = query.format(pk=job().pk)
@@ -435,7 +437,7 @@ class TestMany:
             "handler=jobs.handlers.say",
         ],
     )
-    def test_what_can_be_read_is_asked(self, boss: Client, redis_away: None, query: str) -> None:
+    def test_a_readable_filter_is_asked(self, boss: Client, redis_away: None, query: str) -> None:
         job(finished_at=timezone.now())
         assert question(boss, "forget", query) == "Delete 1 job from the history?"
 
@@ -481,7 +483,7 @@ class TestRights:
             assert browser.get(url(verb, f"ids={row.pk}")).status_code == 403
             assert browser.post(url(verb), {"work": "x"}).status_code == 403
 
-    def test_who_may_look_sees_no_way_to_change_anything(
+    def test_a_user_with_the_right_to_view_sees_no_way_to_change_anything(
         self, staff: Callable[..., Client], queue: QueueClient
     ) -> None:
         [row] = died(queue, "Hello")

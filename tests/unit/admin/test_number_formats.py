@@ -85,9 +85,7 @@ def console(queue: QueueClient, boss: Client) -> Job:
     return fill(queue, user=User.objects.get())
 
 
-def test_what_programs_read_of_a_page_has_no_grouped_numbers(
-    odd_separators: None, console: Job, boss: Client
-) -> None:
+def test_numbers_for_programs_are_not_grouped(odd_separators: None, console: Job, boss: Client) -> None:
     pages = dict(crawl(boss, CONSOLE, within=CONSOLE))
     pages |= {address: boss.get(address) for address in SITE}
     texts = {address: text_of(page) for address, page in pages.items()}
@@ -133,7 +131,7 @@ def test_deleting_a_job_deletes_no_other(language: str, console: Job, boss: Clie
     assert set(Job.objects.values_list("pk", flat=True)) == {901, 902}
 
 
-def test_work_on_more_than_a_thousand_messages_goes_on_from_page_to_page(
+def test_work_on_more_than_a_thousand_messages_continues_from_page_to_page(
     odd_separators: None, console: Job, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(long_actions, "SLICE_SECONDS", 0.0)
@@ -149,7 +147,7 @@ def test_work_on_more_than_a_thousand_messages_goes_on_from_page_to_page(
     assert queue.queue_figures(["testqueue"])[0].attributes.msgs == 1200
 
 
-def test_a_verb_over_more_than_a_thousand_jobs_goes_on_from_page_to_page(
+def test_a_verb_over_more_than_a_thousand_jobs_continues_from_page_to_page(
     odd_separators: None, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Job.objects.bulk_create(Job(**values(number)) for number in range(1200))

@@ -71,7 +71,7 @@ class TestCharts:
         spans = {minutes * 60: count for _, minutes, count in LEVELS}
         assert spans[one.seconds // one.points] >= one.points + 1
 
-    def test_of_too_many_queues_the_first_are_shown_and_it_says_so(
+    def test_the_first_of_too_many_queues_are_shown_with_a_note(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("a", "b"):
@@ -122,24 +122,24 @@ class TestCharts:
         assert '<a href="?range=hour" aria-current="page">' in html
         assert "range=hour&amp;part=live" in html
 
-    def test_before_anything_was_measured_they_say_so(self, boss: Client, queue: QueueClient) -> None:
+    def test_before_any_measurement_they_show_a_note(self, boss: Client, queue: QueueClient) -> None:
         assert "Nothing was measured in this time." in text_of(boss, ONE)
 
-    def test_dead_letters_are_no_work(self, boss: Client, queue: QueueClient) -> None:
+    def test_dead_letters_do_not_count_as_work(self, boss: Client, queue: QueueClient) -> None:
         queue.create_queue("testqueue-dead")
         counted(queue, done=1, max_ready=3)
         counted(queue, "testqueue-dead", max_ready=1000)
 
         assert "ready: last 0, highest 3 at" in text_of(boss, ALL)
 
-    def test_the_open_page_asks_for_the_charts_alone(self, boss: Client, queue: QueueClient) -> None:
+    def test_the_open_page_asks_for_the_charts_only(self, boss: Client, queue: QueueClient) -> None:
         html = text_of(boss, ONE, part="live")
 
         assert "<html" not in html
         assert 'data-live="charts"' in html
         assert "data-live-answer" in html
 
-    def test_of_a_queue_that_does_not_exist(self, boss: Client, queue: QueueClient) -> None:
+    def test_the_charts_of_a_queue_that_does_not_exist(self, boss: Client, queue: QueueClient) -> None:
         html = boss.get(LIST + "nothere/charts/", follow=True).content.decode()
 
         assert "doesn’t exist" in html
@@ -176,7 +176,7 @@ class TestRates:
         assert shown["failures testqueue"] == "10%"
         assert shown["drain testqueue"] == "never"
 
-    def test_what_nobody_knows_is_a_dash(self, boss: Client, queue: QueueClient) -> None:
+    def test_an_unknown_value_is_a_dash(self, boss: Client, queue: QueueClient) -> None:
         shown = cells(text_of(boss, LIST, attributes="1"))
 
         assert [shown[f"{name} testqueue"] for name in ("rate_in", "rate_out", "failures", "drain")] == [
@@ -216,7 +216,9 @@ class TestLive:
         assert places >= {"ready", "latency", "rate_in", "rate_out", "failures", "drain", "state"}
         assert {f"{name} testqueue" for name in places} == set(cells(text_of(boss, LIVE, name="testqueue")))
 
-    def test_it_shows_what_the_list_does_and_hears_of_a_pause(self, boss: Client, queue: QueueClient) -> None:
+    def test_it_shows_the_values_of_the_list_and_learns_of_a_pause(
+        self, boss: Client, queue: QueueClient
+    ) -> None:
         queue.send_messages("testqueue", ["x"] * 60)
         looked(queue, "testqueue", 60, totalsent=0, msgs=60)
         counted(queue, ago=1, done=9, dead=1, left=10)
@@ -233,7 +235,7 @@ class TestLive:
         queue.pause_queue("testqueue")
         assert 'data-state="paused">paused<' in text_of(boss, LIVE, name="testqueue")
 
-    def test_only_what_is_looked_at_is_read(self, boss: Client, queue: QueueClient) -> None:
+    def test_only_values_that_are_shown_are_read(self, boss: Client, queue: QueueClient) -> None:
         for number in range(120):
             queue.create_queue(f"q{number:03}")
 
@@ -273,7 +275,7 @@ class TestLive:
         assert "No worker takes testqueue" in text_of(boss, LIVE)
 
 
-#: Who -> status of looking.
+#: Role -> status of the page.
 ROLES = [
     (None, 302),
     ((), 403),
@@ -285,7 +287,7 @@ ROLES = [
 
 @pytest.mark.parametrize("path", [ALL, ONE, ONE + "?part=live", LIVE, LIVE + "?name=testqueue"])
 @pytest.mark.parametrize(("rights", "status"), ROLES)
-def test_who_may_look(
+def test_the_rights_to_view(
     staff: Callable[..., Client], queue: QueueClient, path: str, rights: tuple[str, ...] | None, status: int
 ) -> None:
     browser = Client() if rights is None else staff(*rights)
@@ -314,7 +316,7 @@ def test_a_foreign_name_is_text(boss: Client, queue: QueueClient, name: str) -> 
     assert not set(link) & set("<>?#&\n\0 ")
 
 
-def test_a_name_that_is_no_text_hides_no_other(boss: Client, queue: QueueClient) -> None:
+def test_a_name_that_is_not_text_hides_no_other(boss: Client, queue: QueueClient) -> None:
     queue.redis.sadd("rsmq:QUEUES", b"caf\xe9")
     queue.redis.hset(b"rsmq:caf\xe9:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
     counted(queue, "caf\udce9", done=1)
@@ -326,7 +328,7 @@ def test_a_name_that_is_no_text_hides_no_other(boss: Client, queue: QueueClient)
 @pytest.mark.parametrize(
     "junk", [b"\xff", b"[]", b'{"done": "x", "r5": -1}', b'{"done": 1e400}', b"{" * 5000]
 )
-def test_whatever_lies_where_the_past_should_be(boss: Client, queue: QueueClient, junk: bytes) -> None:
+def test_any_value_in_the_place_of_the_past(boss: Client, queue: QueueClient, junk: bytes) -> None:
     counted(queue, done=3)
     key, minute = queue.keys.metrics("testqueue"), queue.now_ms() // 60_000
     queue.redis.hset(key, mapping={f"m{minute - 2}": junk, "last": junk, "now": junk})
@@ -338,7 +340,7 @@ def test_whatever_lies_where_the_past_should_be(boss: Client, queue: QueueClient
 @pytest.mark.usefixtures("redis_away")
 class TestRedisAway:
     @pytest.mark.parametrize("path", [ALL, ONE, LIVE, f"{ONE}?part=live", f"{LIST}{quote('a b')}/charts/"])
-    def test_each_says_so_at_once(self, boss: Client, path: str, redis_away: Clock) -> None:
+    def test_each_shows_it_immediately(self, boss: Client, path: str, redis_away: Clock) -> None:
         html = text_of(boss, path)
 
         assert redis_away.passed_seconds < 2

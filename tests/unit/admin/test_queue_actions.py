@@ -1,4 +1,4 @@
-"""What each action on a queue asks, does, says and logs."""
+"""Each action on a queue: its question, effect, message and log entry."""
 
 import re
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class TestCreate:
         ("field", "value"),
         [("name", ""), ("name", "a b"), ("name", "QUEUES"), ("name", "a" * 161), ("vt", -1), ("maxsize", 5)],
     )
-    def test_what_rsmq_refuses_is_refused_on_its_field(
+    def test_a_value_that_rsmq_refuses_is_refused_on_its_field(
         self, boss: Client, queue: QueueClient, field: str, value: object
     ):
         answer = boss.post(LIST + "add/", {**self.form, field: value})
@@ -125,7 +125,7 @@ class TestPolicies:
         self.post(boss, **before, **{"initial-retention_seconds": 60})
         assert queue.get_queue_policy("work") == QueuePolicy()
 
-    def test_what_was_not_edited_stays(self, boss: Client, queue: QueueClient):
+    def test_an_unedited_value_stays(self, boss: Client, queue: QueueClient):
         queue.set_redrive_policy("work", 3, "morgue")
         self.post(boss, vt=60)
         assert queue.get_queue_policy("work").dead_letter_queue == "morgue"
@@ -141,14 +141,14 @@ class TestPolicies:
             ("dead_letter_queue", "work"),
         ],
     )
-    def test_what_is_out_of_bounds_is_refused_on_its_field(
+    def test_a_value_out_of_bounds_is_refused_on_its_field(
         self, boss: Client, queue: QueueClient, field: str, value: object
     ):
         answer = self.post(boss, **{"max_receive_count": 3, field: value})
         assert field in answer.context["adminform"].form.errors
         assert queue.get_queue_policy("work") == QueuePolicy()
 
-    def test_a_dead_letter_queue_alone_is_no_policy(self, boss: Client, queue: QueueClient):
+    def test_a_dead_letter_queue_alone_is_not_a_policy(self, boss: Client, queue: QueueClient):
         answer = self.post(boss, dead_letter_queue="morgue")
         assert "max_receive_count" in answer.context["adminform"].form.errors
 
@@ -168,7 +168,7 @@ class TestPause:
         assert not queue.get_queue_policy("work").paused
         assert logged() == ["Paused work: it accepts messages and gives none out.", "Resumed work."]
 
-    def test_list_and_page_say_so(self, boss: Client, queue: QueueClient):
+    def test_list_and_page_show_it(self, boss: Client, queue: QueueClient):
         queue.pause_queue("work")
         for html in (text(boss.get(LIST)), text(boss.get(WORK + "change/"))):
             assert 'data-state="paused">paused<' in html
@@ -202,7 +202,7 @@ class TestSend:
             ("body", "é" * 65_537),
         ],
     )
-    def test_what_cannot_be_sent_is_refused_on_its_field(
+    def test_an_unsendable_value_is_refused_on_its_field(
         self, boss: Client, queue: QueueClient, field: str, value: object
     ):
         answer = boss.post(WORK + "send/", {"confirmed": 1, "body": "x", field: value})
@@ -236,7 +236,7 @@ class TestLongWork:
     def signed(self, html: str) -> str:
         return re.findall(r'name="work" value="([^"]+)"', html)[0]
 
-    def test_each_request_does_a_part_and_one_entry_tells_of_all(
+    def test_each_request_does_a_part_and_one_entry_logs_all(
         self, boss: Client, press: Callable[..., str], queue: QueueClient
     ):
         queue.send_messages("work", ["x"] * 450)
@@ -263,7 +263,7 @@ class TestLongWork:
         assert "Moved 450 messages from work to other." in html
         assert [queue.get_queue_attributes(name).msgs for name in ("work", "other")] == [250, 450]
 
-    def test_nobody_else_can_go_on_with_it_nor_elsewhere(
+    def test_nobody_else_can_continue_it_nor_elsewhere(
         self, boss: Client, press: Callable[..., str], queue: QueueClient, staff: Callable[..., Client]
     ):
         queue.create_queue("other")
@@ -275,7 +275,7 @@ class TestLongWork:
         assert "too old to continue" in text(boss.post(WORK + "purge/", {"work": "forged"}, follow=True))
         assert [queue.get_queue_attributes(name).msgs for name in ("work", "other")] == [100, 300]
 
-    def test_what_breaks_off_is_logged_with_what_was_done(
+    def test_an_interrupted_work_is_logged_with_its_progress(
         self, press: Callable[..., str], queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(long_actions, "SLICE_SECONDS", 60.0)
@@ -305,7 +305,9 @@ class TestRedrive:
         assert bodies(queue, "work") == ["a", "b", "c"]
         assert logged() == ["Moved 3 messages from work-dead to work."]
 
-    def test_the_first_so_many_come_back(self, press: Callable[..., str], queue: QueueClient, ids: list[str]):
+    def test_a_given_number_of_the_first_come_back(
+        self, press: Callable[..., str], queue: QueueClient, ids: list[str]
+    ):
         assert "Moved 2 messages" in press("redrive", count=2)
         assert bodies(queue, "work") == ["a", "b"]
 
@@ -323,7 +325,7 @@ class TestRedrive:
         press("redrive", ids=[ids[1], ids[2]])
         assert bodies(queue, "work") == ["b", "c"]
 
-    def test_what_is_not_there_any_more_is_told(
+    def test_an_absent_message_is_reported(
         self, press: Callable[..., str], queue: QueueClient, ids: list[str]
     ):
         queue.delete_message("work-dead", ids[0])
@@ -332,7 +334,7 @@ class TestRedrive:
         )
 
     @pytest.mark.parametrize("id", ["x", "<script>", "a" * 33, "' OR 1"])
-    def test_what_is_no_id_is_refused(self, boss: Client, queue: QueueClient, ids: list[str], id: str):
+    def test_an_invalid_id_is_refused(self, boss: Client, queue: QueueClient, ids: list[str], id: str):
         html = text(boss.post(WORK + "redrive/", {"confirmed": 1, "ids": [id]}))
         assert "The id of a selected message is not valid" in html
         assert bodies(queue, "work") == []
@@ -401,7 +403,7 @@ class TestNothingToDo:
         lease = QueueLease(queue.session, Config(), "host:1.1", "work")
         assert lease.read_claim(queue.session.call_each([lease.claim(1, suspects="take")])[0]).deliveries
 
-    def test_it_says_so_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:
+    def test_it_explains_this_and_has_no_button(self, boss: Client, action: str, sentence: str) -> None:
         for answer in (boss.get(f"{WORK}{action}/"), boss.post(f"{WORK}{action}/", {"ids": "d" * 32})):
             html = text(answer)
             assert sentence in html
@@ -439,7 +441,7 @@ class TestNoSuchQueue:
 
 @pytest.mark.usefixtures("redis_away")
 @pytest.mark.parametrize("action", ["pause", "send", "purge", "redrive", "move", "delete", "messages"])
-def test_without_redis_each_page_says_so_and_does_nothing(boss: Client, action: str):
+def test_without_redis_each_page_shows_an_error_and_does_nothing(boss: Client, action: str):
     html = text(boss.get(f"{WORK}{action}/"))
     assert "Redis does not answer" in html
     assert "secret" not in html

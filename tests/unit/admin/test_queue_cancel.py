@@ -25,7 +25,7 @@ def queue(shared_client: QueueClient) -> QueueClient:
 
 
 def confirmed(browser: Client, *ids: str) -> str:
-    """What is said after it was confirmed."""
+    """The messages after the confirmation."""
     page = browser.post(CANCEL, {"ids": ids, "confirmed": 1}, follow=True).content.decode()
     return html.unescape(" ".join(re.findall(r'<li class="(?:success|error)">(.*?)</li>', page)))
 
@@ -56,7 +56,7 @@ def test_ticked_ones_are_asked_about_with_their_number(boss: Client, queue: Queu
     assert waiting(queue) == ids[2:]
 
 
-def test_the_history_and_the_log_say_who_it_was(boss: Client, queue: QueueClient):
+def test_the_history_and_the_log_name_the_user(boss: Client, queue: QueueClient):
     id = queue.send_message("work", "x")
     confirmed(boss, id)
     writer.write(outbox.newest(queue.session, count=10))
@@ -65,7 +65,7 @@ def test_the_history_and_the_log_say_who_it_was(boss: Client, queue: QueueClient
     assert LogEntry.objects.get().get_change_message() == "Cancelled 1 message of work."
 
 
-def test_what_somebody_has_is_left_alone_and_told(boss: Client, queue: QueueClient):
+def test_a_received_message_is_left_alone_and_reported(boss: Client, queue: QueueClient):
     held, hidden, free = queue.send_messages("work", ["a", "b", "c"])
     queue.session.call_each(
         [QueueLease(queue.session, Config(LEASE=60), "a", "work").claim(1, suspects="take")]

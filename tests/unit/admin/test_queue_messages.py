@@ -1,4 +1,4 @@
-"""Looking at messages: bounded, inert, and without receiving any."""
+"""Pages that show messages: bounded, inert, and without receiving any."""
 
 import re
 
@@ -81,7 +81,7 @@ class TestMessages:
         assert "48.8\xa0KB" in html
         assert queue.get_queue_attributes("work").totalrecv == 0
 
-    def test_of_many_long_ones_the_first_are_shown_by_their_beginnings_the_others_by_their_sizes(
+    def test_the_first_of_many_long_ones_are_shown_by_their_beginnings_the_others_by_their_sizes(
         self, boss: Client, queue: QueueClient
     ):
         queue.send_messages("work", ["x" * 4_000_000] * 3 + ["short"])
@@ -91,7 +91,7 @@ class TestMessages:
         assert html.count("too long for the list") == 1
 
     @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-    def test_what_they_hold_is_text(self, boss: Client, queue: QueueClient, body: str):
+    def test_their_content_is_text(self, boss: Client, queue: QueueClient, body: str):
         id = queue.send_message("work", body, headers={body: body})
         for path in ("messages/", "change/", f"messages/{id}/"):
             assert is_inert(text(boss, path))
@@ -135,7 +135,7 @@ class TestOneMessage:
         assert whole == body.replace('"geheim"', '"[redacted]"')
         assert queue.get_queue_attributes("work").totalrecv == 0
 
-    def test_bytes_that_are_no_text_come_as_they_are(self, boss: Client, queue: QueueClient):
+    def test_bytes_that_are_not_text_come_unchanged(self, boss: Client, queue: QueueClient):
         id = queue.send_message("work", "x")
         queue.redis.hset("rsmq:work:Q", id, b"caf\xe9\0")
         answer = boss.get(f"{WORK}messages/{id}/payload/")
@@ -147,7 +147,7 @@ class TestOneMessage:
         assert not answer.streaming
         assert re.search("This is not the id of a message|has left this queue", answer.content.decode())
 
-    def test_a_huge_one_is_shown_in_part_and_says_so(self, boss: Client, queue: QueueClient):
+    def test_a_huge_one_is_shown_in_part_with_a_note(self, boss: Client, queue: QueueClient):
         id = queue.send_message("work", "漢" * 3_000_000)
         html = text(boss, f"messages/{id}/")
         assert html.count("漢") == 100_000

@@ -1,4 +1,4 @@
-"""Who may see and do what to queues: every page and action, for everybody there is."""
+"""The rights for queues: every page and action, for each kind of user."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ ACTIONS = {
     f"work/cancel/?ids={KNOWN}": ("cancel_job", {"confirmed": 1, "ids": KNOWN}),
     f"work/stop/?ids={KNOWN}": ("stop_job", {"confirmed": 1, "ids": KNOWN}),
 }
-#: What is only looked at.
+#: Pages that change nothing.
 VIEWS = (
     *("", "work/change/", "work/history/", "work/messages/", "work/messages/{id}/"),
     "work/messages/{id}/payload/",
@@ -64,7 +64,7 @@ def test_nobody_gets_anywhere_without_logging_in(shared_client: QueueClient, mes
 
 
 @pytest.mark.parametrize("path", [*VIEWS, *ACTIONS])
-def test_who_has_no_right_gets_nowhere(
+def test_a_user_without_a_right_gets_nowhere(
     staff: Callable[..., Client], shared_client: QueueClient, message_id: str, path: str
 ):
     browser = staff("view_job")
@@ -75,7 +75,7 @@ def test_who_has_no_right_gets_nowhere(
 
 
 @pytest.mark.parametrize("path", VIEWS)
-def test_who_may_look_sees_all_there_is_to_see(
+def test_a_user_with_the_right_to_view_sees_everything(
     staff: Callable[..., Client], shared_client: QueueClient, message_id: str, path: str
 ):
     answer = staff("view_queue").get(LIST + path.format(id=message_id))
@@ -88,7 +88,7 @@ def test_who_may_look_sees_all_there_is_to_see(
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-def test_who_may_only_look_changes_nothing(
+def test_a_user_with_the_right_to_view_alone_changes_nothing(
     staff: Callable[..., Client], shared_client: QueueClient, message_id: str, path: str
 ):
     viewer, (_codename, form), before = staff("view_queue"), ACTIONS[path], state(shared_client)
@@ -145,9 +145,7 @@ def test_no_action_works_without_a_token(
 
 
 @pytest.mark.parametrize("path", [path for path in ACTIONS if "confirmed" in ACTIONS[path][1]])
-def test_what_was_not_confirmed_is_asked(
-    boss: Client, shared_client: QueueClient, message_id: str, path: str
-):
+def test_an_unconfirmed_action_is_asked(boss: Client, shared_client: QueueClient, message_id: str, path: str):
     before = state(shared_client)
     form = {name: value for name, value in ACTIONS[path][1].items() if name != "confirmed"}
     answer = boss.post(LIST + path, form)

@@ -59,7 +59,9 @@ def test_by_force(boss: Client, shared_client: QueueClient, held: str):
     assert asked(shared_client) == [(held, True, "stopped by boss")]
 
 
-def test_what_waits_is_cancelled_and_the_rest_told(boss: Client, shared_client: QueueClient, held: str):
+def test_waiting_jobs_are_cancelled_and_the_others_reported(
+    boss: Client, shared_client: QueueClient, held: str
+):
     waiting = shared_client.send_message("work", "y")
     assert f'formaction="{STOP}"' in boss.get(f"{WORK}messages/").content.decode()
     assert confirmed(boss, held, waiting, "0" * 32) == (

@@ -25,7 +25,7 @@ def text_of(browser: Client, path: str) -> str:
 
 
 def posted(**changes: object) -> dict[str, object]:
-    """What a browser sends that loaded the page of a new queue and edited these fields."""
+    """The form of a browser that loaded the page of a new queue and edited these fields."""
     loaded = {"vt": 30, "delay": 0, "maxsize": 65536}
     return {**loaded, **{f"initial-{name}": value for name, value in loaded.items()}, **changes}
 
@@ -94,7 +94,7 @@ class TestList:
     def test_a_page_that_is_none_is_the_first(self, boss: Client, queue: QueueClient, page: str) -> None:
         assert "testqueue" in text_of(boss, f"{LIST}?p={page}")
 
-    def test_without_a_queue_it_says_what_makes_one(self, boss: Client, queue: QueueClient) -> None:
+    def test_without_a_queue_it_explains_how_to_make_one(self, boss: Client, queue: QueueClient) -> None:
         queue.delete_queue("testqueue")
 
         assert "There is no queue yet" in text_of(boss, LIST)
@@ -119,7 +119,7 @@ class TestPage:
         assert ids[20] not in html
         assert queue.get_queue_attributes("testqueue").totalrecv == 0
 
-    def test_what_was_edited_is_set_and_logged(self, boss: Client, queue: QueueClient) -> None:
+    def test_an_edited_value_is_set_and_logged(self, boss: Client, queue: QueueClient) -> None:
         response = boss.post(PAGE, posted(vt=60, maxsize=-1))
 
         assert response.status_code == 302
@@ -130,7 +130,7 @@ class TestPage:
         assert entry.get_change_message() == "vt 30 → 60, maxsize 65536 → -1"
         assert "vt 30 → 60" in text_of(boss, LIST + "testqueue/history/")
 
-    def test_what_was_not_edited_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
+    def test_an_unedited_value_is_left_alone(self, boss: Client, queue: QueueClient) -> None:
         queue.set_queue_attributes("testqueue", delay=9)  # by someone else, since the page was loaded
 
         boss.post(PAGE, posted(vt=60))
@@ -209,7 +209,9 @@ class TestRights:
     ) -> None:
         assert staff("view_job").get(path).status_code == 403
 
-    def test_who_may_look_cannot_change(self, staff: Callable[..., Client], queue: QueueClient) -> None:
+    def test_a_user_with_the_right_to_view_cannot_change(
+        self, staff: Callable[..., Client], queue: QueueClient
+    ) -> None:
         viewer = staff("view_queue")
 
         html = text_of(viewer, PAGE)
@@ -221,7 +223,9 @@ class TestRights:
         assert viewer.post(PAGE, posted(vt=60)).status_code == 403
         assert queue.get_queue_attributes("testqueue").vt == 30
 
-    def test_who_may_change_can(self, staff: Callable[..., Client], queue: QueueClient) -> None:
+    def test_a_user_with_the_right_to_change_can(
+        self, staff: Callable[..., Client], queue: QueueClient
+    ) -> None:
         changer = staff("change_queue")
 
         assert 'name="vt"' in text_of(changer, PAGE)
@@ -260,7 +264,7 @@ class TestHostileContent:
         assert not set(link) & set("<>/?#&\n\0 ")
         assert boss.get(f"{LIST}{link}/change/").status_code in (200, 302)
 
-    def test_a_name_that_is_no_text(self, boss: Client, queue: QueueClient) -> None:
+    def test_a_name_that_is_not_text(self, boss: Client, queue: QueueClient) -> None:
         queue.redis.sadd("rsmq:QUEUES", b"caf\xe9")
         queue.redis.hset(b"rsmq:caf\xe9:Q", mapping={"vt": 30, "delay": 0, "maxsize": 65536})
 
@@ -300,14 +304,14 @@ class TestHostileContent:
 @pytest.mark.usefixtures("redis_away")
 class TestRedisAway:
     @pytest.mark.parametrize("path", [LIST, PAGE, LIST + "testqueue/history/"])
-    def test_each_page_stays_up_and_says_so(self, boss: Client, path: str, redis_away: Clock) -> None:
+    def test_each_page_stays_up_and_shows_an_error(self, boss: Client, path: str, redis_away: Clock) -> None:
         html = text_of(boss, path)
 
         assert redis_away.passed_seconds < 2
         assert "Redis does not answer" in html
         assert "secret" not in html
 
-    def test_a_change_says_that_nobody_knows(self, boss: Client) -> None:
+    def test_a_change_shows_that_its_effect_is_unknown(self, boss: Client) -> None:
         response = boss.post(PAGE, posted(vt=60))
 
         assert "It is not known whether your change was saved" in response.content.decode()
@@ -316,5 +320,7 @@ class TestRedisAway:
     def test_rights_hold_all_the_same(self, staff: Callable[..., Client], path: str) -> None:
         assert staff().get(path).status_code == 403
 
-    def test_who_may_only_look_is_not_told_about_changes(self, staff: Callable[..., Client]) -> None:
+    def test_a_user_with_the_right_to_view_alone_learns_nothing_about_changes(
+        self, staff: Callable[..., Client]
+    ) -> None:
         assert staff("view_queue").post(PAGE, posted(vt=60)).status_code == 403

@@ -32,7 +32,7 @@ def named(client: QueueClient, name: str = NAME, **changes: str) -> None:
 
 
 def shifted(client: QueueClient, name: str, **ms: int) -> None:
-    """What is known of a schedule, with these times moved into the past."""
+    """Move these times of a schedule into the past."""
     known = json.loads(client.redis.hget("rsmq::schedules", name))
     known |= {field: str(int(known[field]) - back) for field, back in ms.items()}
     client.redis.hset("rsmq::schedules", name, json.dumps(known))
@@ -59,7 +59,7 @@ def code(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 class TestPage:
-    def test_it_tells_all_of_a_schedule(self, boss: Client, queue: QueueClient) -> None:
+    def test_it_shows_all_of_a_schedule(self, boss: Client, queue: QueueClient) -> None:
         named(queue)
 
         html = text_of(boss)
@@ -69,7 +69,7 @@ class TestPage:
         assert ">on time</span>" in html
         assert '<span class="quiet">in ' in html
 
-    def test_what_was_sent_last_leads_to_its_job(self, boss: Client, queue: QueueClient) -> None:
+    def test_the_last_message_links_to_its_job(self, boss: Client, queue: QueueClient) -> None:
         named(queue)
         known = json.loads(queue.redis.hget("rsmq::schedules", NAME))
         sent = known | {"tick": known["settled"], "id": "hofnoo4h3u" + "a" * 22}
@@ -104,7 +104,7 @@ class TestPage:
         assert "/schedule/run/" in html
         assert "/schedule/pause/" not in html
 
-    def test_without_one_it_says_what_makes_one(self, boss: Client, queue: QueueClient) -> None:
+    def test_without_one_it_explains_how_to_make_one(self, boss: Client, queue: QueueClient) -> None:
         assert "@periodic" in text_of(boss)
 
     def test_the_open_page_asks_for_the_rows_alone(self, boss: Client, queue: QueueClient) -> None:
@@ -172,7 +172,7 @@ class TestVerbs:
         assert not store.schedules(queue.session)[0].paused
 
 
-#: Who -> status of looking, of the part for open pages, of run, pause and resume.
+#: Role -> status of the page, of the part for open pages, of run, pause and resume.
 ROLES = [
     (None, (302, 302, 302, 302, 302)),
     ((), (403, 403, 403, 403, 403)),
@@ -185,7 +185,7 @@ ROLES = [
 
 
 @pytest.mark.parametrize(("rights", "expected"), ROLES)
-def test_who_may_do_what(
+def test_the_rights_for_each_action(
     staff: Callable[..., Client],
     queue: QueueClient,
     code: str,
@@ -212,7 +212,7 @@ def test_neither_made_nor_deleted_here(boss: Client, queue: QueueClient, verb: s
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_whatever_is_known_of_it_is_text(boss: Client, queue: QueueClient, text: str) -> None:
+def test_each_of_its_values_is_text(boss: Client, queue: QueueClient, text: str) -> None:
     named(queue, name=text, expression=text, time_zone=text, queue=text, missed=text)
 
     html = text_of(boss) + text_of(boss, LIVE)
@@ -224,14 +224,14 @@ def test_whatever_is_known_of_it_is_text(boss: Client, queue: QueueClient, text:
 
 @pytest.mark.usefixtures("redis_away")
 class TestRedisAway:
-    def test_the_page_says_so_at_once(self, boss: Client, redis_away: Clock) -> None:
+    def test_the_page_shows_it_immediately(self, boss: Client, redis_away: Clock) -> None:
         html = text_of(boss)
 
         assert redis_away.passed_seconds < 2
         assert "Redis does not answer" in html
 
     @pytest.mark.parametrize("verb", ["pause", "resume"])
-    def test_a_verb_says_that_nobody_knows(self, boss: Client, verb: str) -> None:
+    def test_a_verb_shows_that_its_effect_is_unknown(self, boss: Client, verb: str) -> None:
         html = boss.post(f"{PAGE}{verb}/", {"name": NAME}, follow=True).content.decode()
 
         assert "Check the state before you repeat this action" in html

@@ -1,4 +1,4 @@
-"""/metrics and /queues.json: what scrapers and autoscalers ask, with a token, and of whatever queues."""
+"""/metrics and /queues.json: answers for scrapers and autoscalers, with a token, for queues of any name."""
 
 import sys
 from collections.abc import Callable
@@ -102,7 +102,7 @@ def test_nothing_is_changed_by_them_and_nothing_is_kept(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_redis_that_is_away_is_told_at_once_without_its_address(
+def test_an_absent_redis_is_reported_immediately_without_its_address(
     redis_away: Clock, ask: Callable[..., HttpResponse], path: str
 ) -> None:
     response = ask(path)
@@ -180,7 +180,7 @@ def test_an_autoscaler_reads_each_queue_and_all_of_them(
     assert set(ask("/queues.json?queue=mail&queue=none").json()["queues"]) == {"mail"}
 
 
-def test_more_queues_than_are_told_of_are_no_secret(
+def test_the_number_of_left_out_queues_is_shown(
     queue: QueueClient, ask: Callable[..., HttpResponse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "MAX_QUEUES", 2)
@@ -214,7 +214,7 @@ def test_numbers_are_exact(queue: QueueClient, ask: Callable[..., HttpResponse])
     assert of(scraped(ask("/metrics")), "queueing_queue_sent_total", queue="testqueue") == 2**53 - 1
 
 
-def test_without_the_library_metrics_and_a_check_say_what_to_install(
+def test_without_the_library_metrics_and_a_check_name_the_package_to_install(
     queue: QueueClient, ask: Callable[..., HttpResponse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert checks.check_prometheus() == []

@@ -81,7 +81,7 @@ def boss() -> Client:
 
 
 def text_of(browser: Client, path: str, **options) -> str:
-    """What a page shows in the end, however it leads there."""
+    """The last page of a chain of redirections."""
     for _ in range(4):
         response = browser.get(path, **options)
         if response.status_code not in (301, 302):
@@ -93,7 +93,7 @@ def text_of(browser: Client, path: str, **options) -> str:
 
 
 def said_by(verb: tuple[str, ...]) -> str:
-    """What a verb prints, with the sentence of its error."""
+    """The output of a verb, with the sentence of its error."""
     out, err = io.StringIO(), io.StringIO()
     error = ""
     try:
@@ -225,7 +225,7 @@ class TestGarbage:
     "command",
     ["xrange", "hgetall", "smembers", "zrange", "zrevrange", "hmget", "type", "xrevrange", "scan", "info"],
 )
-def test_a_user_of_redis_without_a_command_gets_pages_that_say_so(own_redis, boss, command):
+def test_a_user_of_redis_without_a_command_gets_pages_that_name_it(own_redis, boss, command):
     """The refusal names the command, and the page with the permissions that are needed."""
     server = own_redis()
     with server.connect() as admin:

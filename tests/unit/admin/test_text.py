@@ -27,7 +27,7 @@ from queueing.templatetags.queueing_text import (
         ("\ufeff\U000e0041", r"\ufeff\ue0041"),
     ],
 )
-def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert visible(text) == shown
     visible(text).encode()
 

@@ -12,7 +12,7 @@ IN_THE_TERMINAL = {verb.name for verb in VERBS}
 
 
 @pytest.mark.parametrize("action", [*ACTIONS, Cancel])
-def test_what_is_done_to_a_queue(action: type):
+def test_the_words_for_actions_on_a_queue(action: type):
     verb, *_rest = str(action.label).split()  # "send a message"
     assert verb in IN_THE_TERMINAL
 
@@ -20,11 +20,11 @@ def test_what_is_done_to_a_queue(action: type):
 @pytest.mark.parametrize(
     ("admin", "noun"), [(ScheduleAdmin, "schedule"), (WorkerAdmin, "worker")], ids=["schedule", "worker"]
 )
-def test_what_is_done_to_a_row(admin: type, noun: str):
+def test_the_words_for_actions_on_a_row(admin: type, noun: str):
     of_rows = [verb for verb in admin.verbs if verb is not Acknowledge]
     for verb in of_rows:
         assert f"{verb.label} {noun}".lower().replace(" ", "-") in IN_THE_TERMINAL
 
 
-def test_what_is_done_about_lost_outcomes():
+def test_the_words_for_actions_on_lost_outcomes():
     assert str(Acknowledge.label).lower().replace(" ", "-") in IN_THE_TERMINAL

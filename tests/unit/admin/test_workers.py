@@ -43,7 +43,7 @@ def running(id: str, queue: str = "testqueue") -> dict[str, object]:
 
 
 def let_pass(client: QueueClient, name: str, seconds: int) -> None:
-    """Nothing was heard of the worker for so long."""
+    """The worker has sent no heartbeat for ``seconds``."""
     beat_ms, _, record = client.redis.hget("rsmq::workers", name).partition(b" ")
     client.redis.hset("rsmq::workers", name, b"%d %s" % (int(beat_ms) - seconds * 1000, record))
 
@@ -55,7 +55,7 @@ def text_of(browser: Client, path: str = PAGE) -> str:
 
 
 class TestPage:
-    def test_it_tells_all_of_a_worker(self, boss: Client, queue: QueueClient) -> None:
+    def test_it_shows_all_of_a_worker(self, boss: Client, queue: QueueClient) -> None:
         id = queue.send_message("testqueue", "text")
         beat(queue, "w1", children=[running(id)])
 
@@ -79,7 +79,7 @@ class TestPage:
         assert "page 1 of 4" in html
 
     @pytest.mark.parametrize(("seconds", "word"), [(5, "idle"), (30, "silent"), (120, "dead")])
-    def test_one_that_is_not_heard_of_is_marked_and_stays(
+    def test_a_silent_worker_is_marked_and_stays(
         self, boss: Client, queue: QueueClient, seconds: int, word: str
     ) -> None:
         beat(queue, "w1")
@@ -91,7 +91,7 @@ class TestPage:
         assert ("queueing-gone" in html) == (seconds > 20)
         assert ("/worker/quiet/" in html) == (seconds <= 20)
 
-    def test_the_dead_stand_at_the_end(self, boss: Client, queue: QueueClient) -> None:
+    def test_dead_workers_are_at_the_end(self, boss: Client, queue: QueueClient) -> None:
         for name in "abc":
             beat(queue, name)
         let_pass(queue, "a", 100)
@@ -100,7 +100,7 @@ class TestPage:
 
         assert html.index('data-key="b"') < html.index('data-key="c"') < html.index('data-key="a"')
 
-    def test_without_a_worker_it_says_how_to_start_one(self, boss: Client, queue: QueueClient) -> None:
+    def test_without_a_worker_it_explains_how_to_start_one(self, boss: Client, queue: QueueClient) -> None:
         assert "manage.py runworker" in text_of(boss)
 
     def test_the_open_page_asks_for_the_rows_alone(self, boss: Client, queue: QueueClient) -> None:
@@ -130,7 +130,7 @@ class TestPage:
 
 
 class TestQuiet:
-    def test_a_worker_is_told_and_it_is_logged(self, boss: Client, queue: QueueClient) -> None:
+    def test_a_worker_gets_the_order_and_it_is_logged(self, boss: Client, queue: QueueClient) -> None:
         beat(queue, "w1")
 
         html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
@@ -144,7 +144,7 @@ class TestQuiet:
         assert (entry.object_id, entry.content_type.model) == ("w1", "worker")
         assert "quiet" in entry.get_change_message()
 
-    def test_and_told_to_work_again(self, boss: Client, queue: QueueClient) -> None:
+    def test_it_gets_the_order_to_work_again(self, boss: Client, queue: QueueClient) -> None:
         beat(queue, "w1")
         quiet_worker(queue.session, "w1")
 
@@ -191,7 +191,9 @@ class TestOutbox:
         assert "1 batch of outcomes waits for the recorder: 4.0\xa0KB of 7.6\xa0MB, for 2 min" in html
         assert "acknowledge/" not in html
 
-    def test_the_lost_are_warned_of_until_somebody_takes_note(self, boss: Client, queue: QueueClient) -> None:
+    def test_lost_outcomes_cause_a_warning_until_somebody_acknowledges_them(
+        self, boss: Client, queue: QueueClient
+    ) -> None:
         queue.redis.hset("rsmq::outbox:stats", "lost", 3)
         html = text_of(boss)
         assert "3 outcomes are missing in the history." in html
@@ -219,7 +221,7 @@ class TestOutbox:
         assert browser.post(PAGE + "acknowledge/", {"name": "3"}).status_code == 403
         assert outbox.stats(queue.session).unseen == 3
 
-    def test_whoever_has_it_may(self, staff: Callable[..., Client], queue: QueueClient) -> None:
+    def test_a_user_with_the_right_may(self, staff: Callable[..., Client], queue: QueueClient) -> None:
         queue.redis.hset("rsmq::outbox:stats", "lost", 3)
         assert (
             staff("view_worker", "acknowledge_lost").post(PAGE + "acknowledge/", {"name": "3"}).status_code
@@ -228,7 +230,7 @@ class TestOutbox:
         assert outbox.stats(queue.session).unseen == 0
 
 
-#: Who -> status of looking, of the part for open pages, of quieting and of resuming.
+#: Role -> status of the page, of the part for open pages, of quieting and of resuming.
 ROLES = [
     (None, (302, 302, 302, 302)),
     ((), (403, 403, 403, 403)),
@@ -240,7 +242,7 @@ ROLES = [
 
 
 @pytest.mark.parametrize(("rights", "expected"), ROLES)
-def test_who_may_do_what(
+def test_the_rights_for_each_action(
     staff: Callable[..., Client],
     queue: QueueClient,
     rights: tuple[str, ...] | None,
@@ -269,7 +271,9 @@ def test_neither_made_nor_deleted_here(boss: Client, queue: QueueClient, verb: s
     assert boss.post(PAGE + verb, {"post": "yes"}).status_code == 403
 
 
-def test_who_sees_no_queues_is_led_to_none(staff: Callable[..., Client], queue: QueueClient) -> None:
+def test_a_user_who_sees_no_queues_gets_no_link_to_one(
+    staff: Callable[..., Client], queue: QueueClient
+) -> None:
     id = queue.send_message("testqueue", "text")
     beat(queue, "w1", children=[running(id)])
 
@@ -281,7 +285,7 @@ def test_who_sees_no_queues_is_led_to_none(staff: Callable[..., Client], queue: 
 
 class TestHostileContent:
     @pytest.mark.parametrize("text", HOSTILE)
-    def test_whatever_a_record_says_is_text(self, boss: Client, queue: QueueClient, text: str) -> None:
+    def test_each_value_of_a_record_is_text(self, boss: Client, queue: QueueClient, text: str) -> None:
         run = {"id": text, "queue": text, "started_ms": 1}
         child = {"name": text, "pid": 1, "running": [run]}
         beat(queue, text, host=text, version=text, queues=[text], children=[child])
@@ -304,20 +308,20 @@ class TestHostileContent:
 
 @pytest.mark.usefixtures("redis_away")
 class TestRedisAway:
-    def test_the_page_says_so_at_once(self, boss: Client, redis_away: Clock) -> None:
+    def test_the_page_shows_it_immediately(self, boss: Client, redis_away: Clock) -> None:
         html = text_of(boss)
 
         assert redis_away.passed_seconds < 2
         assert "Redis does not answer" in html
         assert "secret" not in html
 
-    def test_the_open_page_is_told(self, boss: Client) -> None:
+    def test_the_open_page_learns_it(self, boss: Client) -> None:
         html = text_of(boss, LIVE)
 
         assert "data-unavailable" in html
         assert 'data-live="rows"' not in html
 
-    def test_a_verb_says_that_nobody_knows(self, boss: Client) -> None:
+    def test_a_verb_shows_that_its_effect_is_unknown(self, boss: Client) -> None:
         html = boss.post(PAGE + "quiet/", {"name": "w1"}, follow=True).content.decode()
 
         assert "Check the state before you repeat this action" in html

@@ -49,7 +49,7 @@ def main() -> None:
 
     with fake_queues() as client:
         fill(client, user=user)
-        # First: a worker that is not heard of for a while has no verbs.
+        # First: a worker without a heartbeat for a while has no verbs.
         for page, parts in PARTS.items():
             text = browser.get(f"{console}{page}").content.decode()
             for part in (*parts, "queueing/admin.css"):
