@@ -7,6 +7,7 @@ from pathlib import Path
 
 import redis
 
+from .certificates import Certificate
 from .program import Program
 from .programs import require
 from .redis_server import HINT, SERVER_VARIABLE, RedisServer
@@ -21,9 +22,9 @@ INSIDER = "insider"
 
 
 class Sentinel:
-    """One sentinel in a folder of its own."""
+    """One sentinel in a folder of its own. With a certificate it accepts TLS alone."""
 
-    def __init__(self, folder: Path, primary: int) -> None:
+    def __init__(self, folder: Path, primary: int, *, certificate: Certificate | None = None) -> None:
         self.folder, self.port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "sentinel.conf"
@@ -38,6 +39,10 @@ class Sentinel:
             f"sentinel auth-user {NAME} {INSIDER}",
             f"sentinel auth-pass {NAME} {INSIDER}",
         ]
+        if certificate:
+            lines[0] = f"port 0\ntls-port {self.port}\ntls-replication yes\ntls-auth-clients no"
+            lines += [f"tls-{use}-file {certificate.certificate}" for use in ("cert", "ca-cert")]
+            lines.append(f"tls-key-file {certificate.key}")
         self._file.write_text("\n".join(lines) + "\n")
         server = os.environ.get(SERVER_VARIABLE) or require("redis-server", HINT)
         self.program = Program([server, self._file, "--sentinel"], name="sentinel", cwd=folder)

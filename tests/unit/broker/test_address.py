@@ -13,6 +13,8 @@ from mqsite.environment import Environment
 from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
+from queueing.exceptions import QueueUnavailable
+from tests.support.certificates import self_signed
 from tests.support.redis_server import RedisServer
 from tests.support.threads import Threads
 from tests.support.worker_process import WorkerProcess
@@ -66,6 +68,17 @@ def test_tls(log_in, user: str, rest: str):
     server = log_in(tls=True)
     conf = Config(URL=f"rediss://{user}127.0.0.1:{server.port}{rest}", TLS_VERIFY="?" in rest)
     assert works(connect(conf))
+
+
+def test_tls_with_a_certification_authority_and_a_certificate_of_the_client(log_in):
+    server = log_in(tls=True)
+    made = self_signed(server.folder)
+    with server.connect() as admin:
+        admin.config_set("tls-auth-clients", "yes")
+    trusting = f"rediss://{USER}127.0.0.1:{server.port}/0?ssl_ca_certs={made.certificate}"
+    assert works(connect(Config(URL=f"{trusting}&ssl_certfile={made.certificate}&ssl_keyfile={made.key}")))
+    with pytest.raises(QueueUnavailable):
+        connect(Config(URL=trusting)).ping()
 
 
 @pytest.mark.parametrize("user", ["", USER])

@@ -9,6 +9,7 @@ import pytest
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import NotReplicated, QueueUnavailable
+from tests.support.certificates import self_signed
 from tests.support.sentinel import NAME, Sentinel
 from tests.support.waiting import accepts, eventually, free_port
 
@@ -40,6 +41,18 @@ def test_a_name_that_no_sentinel_knows_is_a_sentence(sentinel):
     client = connect(Config(URL=f"redis+sentinel://127.0.0.1:{sentinel.port}/other", TIMEOUT=1))
     with pytest.raises(QueueUnavailable, match="they do not know it"):
         client.ping()
+
+
+def test_tls_reaches_sentinel_and_primary(own_redis, tmp_path: Path):
+    server = own_redis(tls=True)
+    made = self_signed(server.folder)
+    encrypted = Sentinel(tmp_path / "sentinel", server.port, certificate=made)
+    with encrypted.program:
+        eventually(lambda: accepts(encrypted.port), of=encrypted.program)
+        url = f"rediss+sentinel://127.0.0.1:{encrypted.port}/{NAME}/0"
+        assert sends(f"{url}?ssl_ca_certs={made.certificate}")
+        with pytest.raises(QueueUnavailable):
+            sends(url)
 
 
 def test_a_sentinel_may_ask_for_a_password_of_its_own(sentinel):
