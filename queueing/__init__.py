@@ -16,7 +16,7 @@ Each imports only what is below it: ``pyproject.toml`` has the layers.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from .client import QueueClient
@@ -51,11 +51,22 @@ def send_message(
     headers: Mapping[str, str] | None = None,
     deduplication_id: str | None = None,
     deduplication_seconds: int = 300,
+    via: Literal["database"] | None = None,
 ) -> str:
     """Send ``message`` and return its id; a configured queue that is missing is created first.
 
-    The parameters and errors are those of ``QueueClient.send_message``.
+    The parameters and errors are those of ``QueueClient.send_message``. ``via="database"`` writes the message
+    into a database of ``RELAY_DATABASES``, in the transaction of the caller, and sends it after the commit.
+    Then Redis may be away, ``deduplication_id`` is not possible, and the errors are ``ImproperlyConfigured``
+    and ``DatabaseError``. A delay counts from this call.
     """
+    if via is not None:
+        from .transactional import staging
+
+        return staging.stage_message(
+            qname, message, via=via, delay=delay, delay_ms=delay_ms, due_ms=due_ms, headers=headers,
+            deduplication_id=deduplication_id,
+        )  # fmt: skip
     from .client import default
 
     client = default.shared_client()

@@ -94,6 +94,9 @@ class Config:
     OUTBOX_MAX: int = 8_000_000
     #: Replicas that must confirm a send before it is acknowledged; 0: none.
     DURABLE: int = 0
+    #: Databases in which transactions stage messages, and from which workers relay them. If a backend in
+    #: ``TASKS`` has ``"enqueue": "transaction"``, it is by default the one of the app's models.
+    RELAY_DATABASES: tuple[str, ...] = ()
     #: How long connecting to Redis, or one answer of it, may take.
     TIMEOUT: float = 5.0
     #: Connections one process may have open to Redis, apart from the one that listens.
@@ -114,6 +117,7 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "QUEUES", tuple(self.QUEUES))
+        object.__setattr__(self, "RELAY_DATABASES", tuple(self.RELAY_DATABASES))
         object.__setattr__(self, "HEALTH_FILE", os.fspath(self.HEALTH_FILE))
         object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
 
@@ -178,10 +182,20 @@ def names_backend() -> bool:
     return BACKEND in _backends()
 
 
+def stages_tasks() -> bool:
+    """Whether some backend of ``TASKS`` has the option ``"enqueue": "transaction"``."""
+    options = [params.get("OPTIONS") for params in _entries()]
+    return any(isinstance(one, Mapping) and one.get("enqueue") == "transaction" for one in options)
+
+
 def _backends() -> Iterator[str]:
+    return (str(params.get("BACKEND", "")) for params in _entries())
+
+
+def _entries() -> Iterator[dict[str, Any]]:
     tasks: Any = getattr(settings, "TASKS", None)
     for params in tasks.values() if isinstance(tasks, dict) else ():
-        yield str(params.get("BACKEND", "")) if isinstance(params, dict) else ""
+        yield params if isinstance(params, dict) else {}
 
 
 def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """The history in the database: outcomes of processed messages. The queues themselves are in Redis."""
 
+import json
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from queueing.text.printable import printable
 
+from .broker import decode
 from .broker.outcomes import ENDS
+from .messages import Draft
 
 END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 
@@ -179,6 +182,50 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+
+class StagedMessage(models.Model):
+    """A message that was written with a transaction, and that Redis has not acknowledged yet."""
+
+    queue = models.CharField(_("queue"), max_length=160)
+    message_id = models.CharField(_("message id"), max_length=32, unique=True)
+    #: The send of this message, by which Redis recognises its repeat: token, number and count of messages.
+    sender = models.CharField(_("sender"), max_length=32)
+    number = models.PositiveBigIntegerField(_("number of the send"))
+    size = models.PositiveIntegerField(_("messages of the send"))
+    #: The queue that a task names, empty for another kind of message.
+    task_queue = models.CharField(_("queue of the task"), max_length=160, blank=True)
+    #: Bytes, because a database cannot hold every text that a queue can.
+    body = models.BinaryField(_("payload"))
+    #: JSON as text: Django checks a JSONField by a query.
+    headers = models.TextField(_("headers"), blank=True)
+    priority = models.PositiveSmallIntegerField(_("priority"), default=0)
+    due_ms = models.BigIntegerField(_("due (ms)"), null=True)
+    staged_at = Moment(_("staged"), default=timezone.now)
+    is_refused = models.BooleanField(_("refused"), default=False)
+    refusal = models.CharField(_("reason"), max_length=255, blank=True)
+
+    objects = Written()
+
+    class Meta:
+        verbose_name = _("staged message")
+        verbose_name_plural = _("staged messages")
+        default_permissions = ("view", "delete")
+        permissions = [("retry_stagedmessage", _("Can send refused messages again"))]
+        indexes = [models.Index(fields=["is_refused", "id"], name="queueing_staged_waiting")]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+    def draft(self) -> Draft:
+        """The message as it is sent."""
+        return Draft(
+            body=decode.text(bytes(self.body)),
+            due_ms=self.due_ms,
+            headers=json.loads(self.headers or "{}"),
+            priority=self.priority,
+            id=self.message_id,
+        )
 
 
 class NoRows(models.Manager):

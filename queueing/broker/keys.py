@@ -25,6 +25,7 @@ NAMESPACE_TYPES = {
     "unrecorded": "hash",
     "task_queues": "set",
     "recorder": "string",
+    "relay": "string",
     "owner": "string",
     "never": "hash",
     "format": "string",
@@ -206,6 +207,10 @@ class Keys:
     def format(self) -> str:
         """STRING: the newest format of keys (``FORMAT``) of all workers that have run in the namespace."""
         return f"{self.ns}::format"
+
+    def relay(self) -> str:
+        """STRING with a TTL: the relay that sends staged messages now."""
+        return f"{self.ns}::relay"
 
     def owner(self) -> str:
         """STRING: identity of the database to which the outcomes are written."""

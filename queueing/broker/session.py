@@ -90,12 +90,12 @@ class Session:
             raise reply
         return reply
 
-    def call_each(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
+    def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
         """Run scripts in order, in one round trip. If Redis refuses a script, its reply is the error.
 
-        Raises ``QueueUnavailable`` and ``ReplyLost`` for all of them.
+        Raises ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` for all of them.
         """
-        replies = self._exchange([self._made(call) for call in calls])
+        replies = self._exchange([self._made(call) for call in calls], replicas)
         while moved := {
             index: self._follow(call, reply)
             for index, (call, reply) in enumerate(zip(calls, replies, strict=True))

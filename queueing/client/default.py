@@ -125,13 +125,14 @@ def send_tasks(client: RSMQClient, queue: str, target: str, messages: Sequence[s
 
     Returns the message ids. Raises the errors of ``send_messages``.
     """
-    adopt = partial(_adopt, client, queue, target)
+    adopt = partial(adopt_task_queue, client, queue, target)
     if not task_queues.is_noted(client.session, target):
         adopt()
     return send_ensuring(partial(client.send_messages, target, messages), adopt)
 
 
-def _adopt(client: RSMQClient, queue: str, target: str) -> None:
+def adopt_task_queue(client: RSMQClient, queue: str, target: str) -> None:
+    """Create a queue of tasks and its sibling ``target``, and note that tasks are sent to it."""
     for missing in {queue, target}:
         ensure_queue(client, missing)
     task_queues.note(client.session, queue, target)

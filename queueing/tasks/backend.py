@@ -1,7 +1,8 @@
 """The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
 
 ``enqueue`` sends one RSMQ message, which has the id of the result; ``manage.py runworker`` runs it. In a
-transaction of any database of the project, the message is sent at the commit.
+transaction of any database, the message is sent at the commit. With ``"enqueue": "transaction"`` it is also a
+row of that transaction until it is sent.
 """
 
 import time
@@ -13,8 +14,6 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage, Error
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from queueing import get_client
 from queueing.broker import task_body, task_queues
@@ -28,6 +27,7 @@ from queueing.client.default import send_tasks, shared_client
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueError, QueueNotFound
 from queueing.messages import Draft
 from queueing.signals import emit
+from queueing.transactional.transactions import at_commit, open_transactions
 
 from . import options, registry, results, waiting
 from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, signals
@@ -147,7 +147,9 @@ class RSMQBackend(BaseTaskBackend):
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
         body = route.write(result.args, result.kwargs)
-        if aliases := self._to_be_committed():
+        if self.task_options.enqueue:
+            self._stage(route, [result], [body])
+        elif aliases := self._to_be_committed():
             self._send_at_commit(aliases, route, [result], [body])
         else:
             [id] = route.send([route.message(body)])
@@ -163,7 +165,9 @@ class RSMQBackend(BaseTaskBackend):
         route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
         bodies = [route.write(result.args, result.kwargs) for result in sent]
-        if aliases := self._to_be_committed():
+        if self.task_options.enqueue:
+            self._stage(route, sent, bodies)
+        elif aliases := self._to_be_committed():
             self._send_at_commit(aliases, route, sent, bodies)
         else:
             for result, id in zip(sent, route.send(list(map(route.message, bodies))), strict=True):
@@ -277,11 +281,7 @@ class RSMQBackend(BaseTaskBackend):
     def _send_at_commit(
         self, aliases: list[str], route: Route, sent: list[TaskResult], bodies: list[str]
     ) -> None:
-        # At the commit it would be too late: what the transaction has changed stays.
-        route.refuse_long(bodies)
-        for result in sent:
-            results.identify(result, whole_id())
-        drafts = [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
+        drafts = self._drafts(route, sent, bodies)
 
         def send() -> None:
             try:
@@ -291,6 +291,21 @@ class RSMQBackend(BaseTaskBackend):
             self._emit_enqueued(sent)
 
         at_commit(aliases, send)
+
+    def _stage(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
+        # It imports models, and this module is imported before they are ready.
+        from queueing.transactional.staging import stage
+
+        drafts = self._drafts(route, sent, bodies)
+        stage(route.queue, drafts, task_queue=route.task.queue_name, then=partial(self._emit_enqueued, sent))
+
+    def _drafts(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> list[Draft]:
+        """The messages to be sent after the commit, with the ids of their results."""
+        # At the commit it would be too late: what the transaction has changed stays.
+        route.refuse_long(bodies)
+        for result in sent:
+            results.identify(result, whole_id())
+        return [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
 
     def _emit_enqueued(self, sent: list[TaskResult]) -> None:
         for result in sent:
@@ -306,28 +321,3 @@ def _problem_of_name(queue: Any) -> str:
     if is_dead_letter_queue(queue) or queue.endswith(low_priority_queue("")):
         return "ends in -dead or -low, which the package adds to names of queues itself."
     return ""
-
-
-def open_transactions() -> list[str]:
-    """The aliases of the databases in which this thread has an open transaction."""
-    return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
-
-
-def _is_in(connection: BaseDatabaseWrapper) -> bool:
-    if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
-        return connection.in_atomic_block
-    # A TestCase opens a transaction on each of its databases. Tests run the callbacks of the default only.
-    return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
-
-
-def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
-    """Call ``act`` after the transactions of all ``aliases`` are committed, but not if one is rolled back."""
-    waited_for = set(aliases)
-
-    def committed(alias: str) -> None:
-        waited_for.discard(alias)
-        if not waited_for:
-            act()
-
-    for alias in aliases:
-        transaction.on_commit(partial(committed, alias), using=alias)

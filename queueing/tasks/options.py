@@ -22,6 +22,8 @@ class TaskOptions:
     timeout: float | None = None
     #: Whether a task of a transaction is sent at its commit.
     enqueue_on_commit: bool = True
+    #: ``transaction``: a task is written to the database with its transaction, and sent after the commit.
+    enqueue: str | None = None
     #: How long after its end a result can be asked for; ``None``: as long as the history keeps it.
     result_ttl: float | None = None
     #: Modules with tasks that workers import, beyond ``tasks`` of every installed app.
@@ -62,6 +64,8 @@ def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "must be a whole number from 1, or None."
         elif name == "enqueue_on_commit" and not isinstance(value, bool):
             yield name, "must be True or False."
+        elif name == "enqueue" and value not in (None, "transaction"):
+            yield name, 'must be "transaction" or None.'
         elif name == "modules" and not _are_names(value):
             yield name, "must be a list of names of modules."
         elif name == "backoff" and (problem := _problem_of_backoff(value)):

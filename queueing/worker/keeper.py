@@ -1,8 +1,8 @@
 """Extends the leases of a worker's children, gives back what a dead one held, and writes the heartbeat.
 
 It is a process of its own, because a thread beside the handlers starves while C code holds the interpreter
-lock. Recorder, sweeper and scheduler have threads of their own, so a database that hangs, or a large queue,
-never delays a lease.
+lock. Recorder, relay, sweeper and scheduler have threads of their own, so a database that hangs, or a large
+queue, never delays a lease.
 """
 
 import json
@@ -25,6 +25,7 @@ from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.monitoring.store import sample_queues
 from queueing.monitoring.workers import Heard
+from queueing.transactional import databases
 
 from .guard import Guard
 from .heartbeat import Birth, Heartbeat
@@ -32,6 +33,7 @@ from .logging import LogThread
 from .processes import ChildProcess
 from .reaper import Death, Reaper
 from .recorder import Recorder
+from .relay import Relay
 from .scheduler import Scheduler
 from .server_clock import Clock
 from .shared_memory import Running, SharedMemory
@@ -93,6 +95,7 @@ class Keeper:
             on_reply=self._read_reply, clock=clock,
         )  # fmt: skip
         self._scheduler = Scheduler(self.client, periodic.of_queues(config.queues))
+        self._relay = Relay(self.client, databases.relayed(), name=name)
         # Each has its own guard: an error in one must not stop the others.
         acts = (self._end_orphans, self._prepare, self._extend, self._give_back, self._beat)
         pause_seconds = min(RETRY_SECONDS, self.turn_seconds)
@@ -107,6 +110,8 @@ class Keeper:
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
         if self._scheduler.plans and not self.config.burst:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
+        if self._relay.aliases:
+            threading.Thread(target=self._relay.run, name="relay", daemon=True).start()
         pause_seconds = self.step(self.clock())
         while not self._is_over():
             if self._guard.attempt(partial(self._wait, pause_seconds)) < math.inf:

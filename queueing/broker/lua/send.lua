@@ -10,6 +10,11 @@
 -- include clock
 local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
+-- A repeat succeeds even if its queue has gone since, or takes only shorter messages now.
+if is_repeat and not KEYS[6] then
+  redis.pcall('SET', KEYS[3], number .. ' ' .. first_us, 'PX', ARGV[4])
+  return { 'ok', whole(tonumber(first_us)) }
+end
 local base_us = is_repeat and tonumber(first_us) or now_us
 -- include put
 if reply[1] == 'ok' then

@@ -1,0 +1,131 @@
+"""Transactional enqueue: the cost of a task in a transaction, and the rate of the relay with a backlog."""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from statistics import median
+
+import django
+
+from tests.support.worker_process import site_environment
+
+from .history import database
+from .server import empty_server, versions
+from .table import note, say, show_table
+
+BACKEND = "queueing.tasks_backend.RSMQBackend"
+#: Transactions of one turn, and tasks of the long one.
+COUNT, MANY = 300, 300
+
+
+def timed(act: Callable[[], object], count: int) -> float:
+    """µs for each of ``count``."""
+    start = time.perf_counter()
+    act()
+    return (time.perf_counter() - start) * 1e6 / count
+
+
+def ways() -> dict[str, tuple[Callable[[], object], int, dict[str, str]]]:
+    """Each way to commit: the code of a turn, its number of tasks or transactions, and the options."""
+    from django.contrib.auth.models import Group
+    from django.db import transaction
+
+    from .task_app.tasks import nothing
+
+    def short(send: Callable[[int], object]) -> None:
+        for number in range(COUNT):
+            with transaction.atomic():
+                Group.objects.create(name=f"{time.time_ns()}")
+                send(number)
+
+    def long() -> None:
+        with transaction.atomic():
+            for number in range(MANY):
+                nothing.enqueue(number)
+
+    staged = {"enqueue": "transaction"}
+    return {
+        "a transaction with one row": (lambda: short(lambda number: None), COUNT, {}),
+        "the same, and a task at its commit": (lambda: short(nothing.enqueue), COUNT, {}),
+        "the same, and a staged task": (lambda: short(nothing.enqueue), COUNT, staged),
+        f"{MANY} tasks of one transaction at its commit, each": (long, MANY, {}),
+        f"{MANY} staged tasks of one transaction, each": (long, MANY, staged),
+    }
+
+
+def use(options: dict[str, str]) -> None:
+    """Set ``TASKS``, and let the task find its new backend."""
+    from django.conf import settings
+    from django.test.signals import setting_changed
+
+    settings.TASKS = {"default": {"BACKEND": BACKEND, "QUEUES": [], "OPTIONS": options}}
+    setting_changed.send(None, setting="TASKS", value=settings.TASKS, enter=True)
+
+
+def costs(turns: int) -> None:
+    found: dict[str, list[float]] = {}
+    for turn in range(turns + 1):
+        for name, (act, count, options) in ways().items():
+            use(options)
+            cost = timed(act, count)
+            # The first turn is a warm-up.
+            if turn:
+                found.setdefault(name, []).append(cost)
+    show_table(("", "µs"), [(name, f"{median(values):,.0f}") for name, values in found.items()])
+
+
+def relay(rows: int) -> None:
+    from queueing import get_client
+    from queueing.messages import Draft
+    from queueing.models import StagedMessage
+    from queueing.transactional import staging
+    from queueing.worker.relay import Relay
+
+    use({"enqueue": "transaction"})
+    body = '{"django_task":1,"task":"benchmarks.task_app.tasks.nothing","args":[1],"kwargs":{}}'
+    staging._send = lambda *_: None
+    note(f"staging {rows:,} rows")
+    from django.db import transaction
+
+    for _ in range(rows // 100):
+        with transaction.atomic():
+            for _ in range(100):
+                staging.stage("default", [Draft(body=body)], task_queue="default")
+    one = Relay(get_client(), ["default"], name="benchmark")
+    one.step()
+    start, process = time.perf_counter(), time.process_time()
+    while StagedMessage.objects.exists():
+        one.step()
+    seconds = time.perf_counter() - start
+    assert get_client().get_queue_attributes("default").msgs >= rows
+    cpu = time.process_time() - process
+    per_minute = f"{rows / seconds * 60:,.0f} a minute"
+    say()
+    say(f"The relay: {rows:,} rows in {seconds:.1f} s, CPU {cpu:.1f} s, {per_minute}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.staged")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each way (%(default)s)")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows for the relay (%(default)s)")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
+    options = parser.parse_args()
+    with empty_server() as server, database(options.postgres) as url:
+        for name, value in site_environment(server.url, url).items():
+            if value is not None:
+                os.environ[name] = value
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        say(f"{'PostgreSQL' if options.postgres else 'SQLite'}, {versions(server)}\n")
+        costs(options.turns)
+        relay(options.rows)
+        from django.db import connections
+
+        connections.close_all()
+
+
+if __name__ == "__main__":
+    main()

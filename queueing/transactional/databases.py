@@ -1,0 +1,39 @@
+"""The databases in which messages are staged. It imports models in its functions only."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from queueing.conf import get_conf, stages_tasks
+
+from .transactions import open_transactions
+
+
+def relayed() -> tuple[str, ...]:
+    """The aliases of the databases from which workers relay staged messages; empty if none are staged."""
+    named = get_conf().RELAY_DATABASES
+    return named if named or not stages_tasks() else (_home(),)
+
+
+def of_this_call() -> str:
+    """The alias of the database in which a message is staged now.
+
+    It is the first of ``relayed`` that is in a transaction. Outside transactions it is the first one. Raises
+    ``ImproperlyConfigured`` if messages are not staged, or not in the database of the transaction.
+    """
+    aliases, begun = relayed(), open_transactions()
+    if not aliases:
+        raise ImproperlyConfigured(
+            'A message is staged only in a database that QUEUEING["RELAY_DATABASES"] names, as ["default"].'
+        )
+    if begun and not set(begun) & set(aliases):
+        raise ImproperlyConfigured(
+            f"The transaction is in the database {begun[0]}, and no message can be staged there. "
+            f'Name {begun[0]} in QUEUEING["RELAY_DATABASES"], and run '
+            f'"manage.py migrate queueing --database {begun[0]}".'
+        )
+    return next((alias for alias in aliases if alias in begun), aliases[0])
+
+
+def _home() -> str:
+    from queueing.models import StagedMessage
+
+    return StagedMessage.objects.db

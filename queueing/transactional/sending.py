@@ -1,0 +1,163 @@
+"""Sends staged messages and deletes their rows. The process of the transaction and the relay both do so.
+
+A row is deleted after Redis has acknowledged its message. A process that is killed between the two leaves the
+row, and the send script recognises the repeat.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+from django.db import transaction
+
+from queueing.broker import task_queues
+from queueing.broker.scripts import Call
+from queueing.broker.session import checked
+from queueing.client import QueueClient, drafts
+from queueing.client.default import adopt_task_queue, ensure_configured
+from queueing.exceptions import QueueError, QueueFull, QueueNotFound, QueueUnavailable
+from queueing.models import StagedMessage
+from queueing.signals import emit, message_sent
+
+#: How long Redis remembers a send whose row is not deleted yet.
+REMEMBERED_MS = 7 * 86_400_000
+#: And for how long after its row was deleted by a relay: a frozen process may still send it.
+FORGOTTEN_MS = 600_000
+#: Bytes of bodies in one exchange.
+EXCHANGE_BYTES = 1_000_000
+
+#: The token and the number of one send, which has one or more messages.
+Sender = tuple[str, int]
+#: The rows of one send, in the order of its messages.
+Group = list[StagedMessage]
+
+
+def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[Sender]:
+    """Send messages in the order of their rows, with all rows of each send. Returns the acknowledged sends.
+
+    A message that Redis refuses for good stays in the table with the reason. Raises ``QueueUnavailable``,
+    ``QueueFull`` and ``DatabaseError``: the rows of which nothing is known yet stay as they are.
+    """
+    sent: set[Sender] = set()
+    for groups in _exchanges(_grouped(rows)):
+        sent |= _exchange(client, alias, groups)
+    return sent
+
+
+def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
+    """Let Redis forget sends soon whose rows are deleted. Only for senders that send nothing more."""
+    if sent:
+        senders = sorted(sent)
+        keys = [client.keys.sender(token) for token, _ in senders]
+        client.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *(number for _, number in senders)))
+
+
+def fresh_sender() -> str:
+    """A token that no send has had."""
+    return secrets.token_hex(8)
+
+
+def _grouped(rows: Sequence[StagedMessage]) -> list[Group]:
+    groups: dict[Sender, Group] = {}
+    for row in rows:
+        groups.setdefault((row.sender, row.number), []).append(row)
+    return list(groups.values())
+
+
+def _exchanges(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    together: list[Group] = []
+    size = 0
+    for group in groups:
+        length = sum(len(row.body) for row in group)
+        if together and size + length > EXCHANGE_BYTES:
+            yield together
+            together, size = [], 0
+        together.append(group)
+        size += length
+    if together:
+        yield together
+
+
+def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[Sender]:
+    """Send in one round trip, and settle the rows. Raises the error after which nothing may follow."""
+    for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
+        if task_queue and not task_queues.is_noted(client.session, queue):
+            adopt_task_queue(client, task_queue, queue)
+    calls = [_call(client, group) for group in groups]
+    replies = client.session.call_each(calls, replicas=client.durable)
+    sent: list[Group] = []
+    outage: QueueError | None = None
+    for group, reply in zip(groups, replies, strict=True):
+        error = _error_of(reply)
+        if isinstance(error, QueueNotFound):
+            error = _send_to_missing(client, group)
+        if error is None:
+            sent.append(group)
+        elif isinstance(error, QueueUnavailable | QueueFull):
+            outage = outage or error
+        else:
+            _refuse(alias, group, error)
+    _delete(alias, [row.pk for group in sent for row in group])
+    _report(sent)
+    if outage:
+        raise outage
+    return {(group[0].sender, group[0].number) for group in sent}
+
+
+def _call(client: QueueClient, group: Group) -> Call:
+    first = group[0]
+    return drafts.put(
+        "send", client.keys, first.queue, [row.draft() for row in group],
+        tails=[row.message_id for row in group], key=client.keys.sender(first.sender),
+        own=(first.number, REMEMBERED_MS),
+    )  # fmt: skip
+
+
+def _error_of(reply: object) -> QueueError | None:
+    if isinstance(reply, QueueError):
+        return reply
+    try:
+        checked(reply)  # type: ignore[arg-type]
+    except QueueError as error:
+        return error
+    return None
+
+
+def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
+    """Create the queue if it may be created, and send again. Returns the error that remains."""
+    first = group[0]
+    try:
+        if first.task_queue:
+            adopt_task_queue(client, first.task_queue, first.queue)
+        else:
+            ensure_configured(client, first.queue)
+    except QueueNotFound as error:
+        return error
+    [reply] = client.session.call_each([_call(client, group)], replicas=client.durable)
+    return _error_of(reply)
+
+
+def _refuse(alias: str, group: Group, error: QueueError) -> None:
+    """Keep a refused message with the reason. Several that were sent together are tried one by one first.
+
+    Each gets a new sender: Redis has stored nothing, and must not take the next try for a repeat.
+    """
+    rows = StagedMessage.objects.using(alias)
+    with transaction.atomic(using=alias):
+        for row in group:
+            refusal = str(error)[:255] if len(group) == 1 else ""
+            rows.filter(pk=row.pk).update(
+                sender=fresh_sender(), number=1, size=1, refusal=refusal, is_refused=bool(refusal)
+            )
+
+
+def _delete(alias: str, ids: Sequence[int]) -> None:
+    if ids:
+        rows = StagedMessage.objects.using(alias).filter(pk__in=ids)
+        rows._raw_delete(using=alias)
+
+
+def _report(sent: Sequence[Group]) -> None:
+    if message_sent.receivers:
+        for group in sent:
+            ids, messages = [row.message_id for row in group], [row.draft() for row in group]
+            emit(message_sent, QueueClient, queue=group[0].queue, ids=ids, messages=messages)

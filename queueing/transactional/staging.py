@@ -1,0 +1,160 @@
+"""Writes messages into the table of staged messages, and sends them after the commit.
+
+A row has the token and the number of its send. Redis remembers them, so a repeat by another process stores
+nothing: see ``queueing/broker/idempotency.py``.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from django.db import DatabaseError, connections, transaction
+
+from queueing.broker import rsmq_values
+from queueing.broker.idempotency import SendCall, Senders, whole_id
+from queueing.client import drafts
+from queueing.client.default import shared_client
+from queueing.exceptions import QueueError
+from queueing.messages import Draft
+from queueing.models import StagedMessage
+from queueing.resilience.process_state import ProcessState
+
+from . import databases, sending
+
+logger = logging.getLogger("queueing")
+
+#: Rows that are read and deleted in one statement.
+ROWS = 1000
+#: After Redis did not answer, transactions leave their messages to the relay for so long.
+AWAY_SECONDS = 2.0
+
+_senders = Senders()
+_away_until: ProcessState[list[float]] = ProcessState(lambda: [0.0])
+
+
+def stage(
+    queue: str, messages: Sequence[Draft], *, task_queue: str = "", then: Callable[[], None] | None = None
+) -> list[str]:
+    """Write messages in the transaction of the caller, and send them after its commit. Returns their ids.
+
+    ``task_queue`` is the queue that a task names, if they are tasks. ``then`` is called after the commit.
+    Raises ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
+    """
+    alias = databases.of_this_call()
+    queue = rsmq_values.qname(queue)
+    for message in messages:
+        drafts.check(message)
+    ids = [message.id or whole_id() for message in messages]
+    named = [replace(message, id=id) for id, message in zip(ids, messages, strict=True)]
+    steps = [(_senders.next_call(0), step) for step in _cut_messages(named)]
+    with transaction.atomic(using=alias, savepoint=False):
+        for call, step in steps:
+            rows = [_row(call, len(step), queue, task_queue, message) for message in step]
+            StagedMessage.objects.using(alias).bulk_create(rows)
+        sends = [(call, [str(message.id) for message in step]) for call, step in steps]
+        transaction.on_commit(_AtCommit(alias, sends, then), using=alias)
+    return ids
+
+
+def stage_message(
+    queue: str, message: str, *,
+    via: str, delay: int | None, delay_ms: int | None, due_ms: int | None,
+    headers: Mapping[str, str] | None, deduplication_id: str | None,
+) -> str:  # fmt: skip
+    """``queueing.send_message`` with ``via="database"``: the id."""
+    if via != "database":
+        raise QueueError('via must be "database" or None.')
+    if deduplication_id is not None:
+        raise QueueError('A message with a deduplication_id cannot be sent with via="database".')
+    if delay is not None and delay_ms is None and due_ms is None:
+        delay_ms = rsmq_values.seconds(delay, "delay") * 1000
+    draft = Draft(body=message, delay_ms=delay_ms, due_ms=due_ms, headers=headers or {})
+    return stage(queue, [draft])[0]
+
+
+def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft) -> StagedMessage:
+    due_ms = message.due_ms
+    if message.delay_ms is not None:
+        # The delay counts from the call, however long Redis is away.
+        due_ms = int(time.time() * 1000) + message.delay_ms
+    headers = json.dumps(dict(message.headers)) if message.headers else ""
+    return StagedMessage(
+        queue=queue, message_id=str(message.id), sender=call.token, number=call.number, size=size,
+        task_queue=task_queue, body=rsmq_values.encode(message.body), headers=headers,
+        priority=message.priority, due_ms=due_ms,
+    )  # fmt: skip
+
+
+def _cut_messages(messages: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
+    return cast("Iterator[Sequence[Draft]]", drafts.steps(messages))
+
+
+class _AtCommit:
+    """One call of ``stage``, as a callback of its transaction.
+
+    The first callback that runs sends the calls that follow it, too: one exchange for a whole transaction.
+    It reads the rows, because a savepoint may have been rolled back by hand.
+    """
+
+    def __init__(
+        self, alias: str, steps: list[tuple[SendCall, list[str]]], then: Callable[[], None] | None
+    ) -> None:
+        self._alias, self._steps, self._then = alias, steps, then
+        self._is_done = False
+        self._calls = _calls_of_transaction(alias)
+        self._position = len(self._calls)
+        self._calls.append(self)
+
+    def __call__(self) -> None:
+        if self._is_done:
+            return
+        calls = [call for call in self._calls[self._position :] if not call._is_done]
+        for call in calls:
+            call._is_done = True
+        _send(self._alias, [step for call in calls for step in call._steps])
+        for call in calls:
+            if call._then:
+                call._then()
+
+
+def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
+    """The calls that the transaction has made so far: its newest callback knows them."""
+    # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.
+    callbacks: list[Any] = connections[alias].run_on_commit
+    for _, callback, _ in reversed(callbacks):
+        if isinstance(callback, _AtCommit):
+            return callback._calls
+    return []
+
+
+def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
+    """Send what was committed. The relay sends it later if Redis or the database does not answer."""
+    if time.monotonic() < _away_until.get()[0]:
+        return
+    try:
+        for together in _cut(steps):
+            ids = [id for _, ids in together for id in ids]
+            rows = StagedMessage.objects.using(alias).filter(message_id__in=ids).order_by("id")
+            sent = sending.send(shared_client(), alias, list(rows))
+            for call, _ in together:
+                if (call.token, call.number) in sent:
+                    _senders.answered(call)
+    except (QueueError, DatabaseError) as error:
+        _away_until.get()[0] = time.monotonic() + AWAY_SECONDS
+        logger.warning("staged messages wait for the relay of a worker: %s", error)
+
+
+def _cut(steps: list[tuple[SendCall, list[str]]]) -> Iterator[list[tuple[SendCall, list[str]]]]:
+    together: list[tuple[SendCall, list[str]]] = []
+    count = 0
+    for step in steps:
+        if together and count + len(step[1]) > ROWS:
+            yield together
+            together, count = [], 0
+        together.append(step)
+        count += len(step[1])
+    if together:
+        yield together

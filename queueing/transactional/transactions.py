@@ -1,0 +1,32 @@
+"""The transactions in which this thread is. It imports no model."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+def open_transactions() -> list[str]:
+    """The aliases of the databases in which this thread has an open transaction."""
+    return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
+
+
+def _is_in(connection: BaseDatabaseWrapper) -> bool:
+    if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
+        return connection.in_atomic_block
+    # A TestCase opens a transaction on each of its databases. Tests run the callbacks of the default only.
+    return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
+    """Call ``act`` after the transactions of all ``aliases`` are committed, but not if one is rolled back."""
+    waited_for = set(aliases)
+
+    def committed(alias: str) -> None:
+        waited_for.discard(alias)
+        if not waited_for:
+            act()
+
+    for alias in aliases:
+        transaction.on_commit(partial(committed, alias), using=alias)

@@ -1,0 +1,126 @@
+"""Sends the staged messages that the processes of their transactions have not sent.
+
+Such a process has died after its commit, or Redis was away. A row that a second look finds again is taken for
+one of those. No clock decides: if its process is only slow, the send script recognises the second send.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+
+from django.db import connections, reset_queries
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+
+from queueing.broker.scripts import Call
+from queueing.client import QueueClient
+from queueing.exceptions import QueueFull, QueueUnavailable
+from queueing.models import StagedMessage
+from queueing.transactional import sending
+
+from .database import tend_connections
+from .guard import Guard, run_until
+
+logger = logging.getLogger("queueing.worker")
+
+#: The time between two looks.
+LOOK_SECONDS = 3.0
+#: Rows that are sent in one turn, unless the messages of one call are more, and bytes of their bodies.
+ROWS = 1000
+BYTES = 8_000_000
+#: How long one relay keeps the others from working. One alone keeps the order of the messages.
+LEAD_MS = 10_000
+
+
+class Relay:
+    """The relay of one worker, for some databases. ``step`` does one turn."""
+
+    def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
+        self.client, self.aliases, self.name = client, aliases, name
+        #: The newest row that the last look has seen, by database.
+        self._seen: dict[str, int] = {}
+        self._is_leading = False
+        self._guard = Guard("relay")
+
+    def run(self) -> None:
+        """Relay in a thread that ends with its process."""
+        run_until(threading.Event(), self.step)
+
+    def step(self) -> float:
+        """One turn. Returns the seconds to wait, 0 if there is more to do."""
+        return self._guard.turn(self._turn)
+
+    def _turn(self) -> float:
+        try:
+            return min(map(self._relay, self.aliases))
+        except (QueueUnavailable, QueueFull) as error:
+            logger.debug("staged messages wait: %s", error)
+            return LOOK_SECONDS
+        except BaseException:
+            connections.close_all()
+            raise
+        finally:
+            reset_queries()  # With DEBUG each query is kept.
+            tend_connections()
+
+    def _relay(self, alias: str) -> float:
+        if seen := self._seen.get(alias, 0):
+            if rows := _next_rows(alias, seen):
+                if not self._lead(LEAD_MS):
+                    return LOOK_SECONDS
+                sending.acknowledge(self.client, sending.send(self.client, alias, rows))
+                return 0.0
+            if self._is_leading:
+                self._lead(0)
+        newest = _waiting(alias).order_by("-id").values_list("id", flat=True).first()
+        self._seen[alias] = newest or 0
+        return LOOK_SECONDS
+
+    def _lead(self, ms: int) -> bool:
+        """Lead for so long, or stop leading (0). Returns ``False`` if another relay leads."""
+        is_alone = bool(self.client.session.call(Call("lead", [self.client.keys.relay()], self.name, ms)))
+        self._is_leading = is_alone and ms > 0
+        return is_alone
+
+
+def _waiting(alias: str) -> "QuerySet[StagedMessage]":
+    return StagedMessage.objects.using(alias).filter(is_refused=False)
+
+
+def _next_rows(alias: str, seen: int) -> list[StagedMessage]:
+    """The oldest rows, if the last look has seen them: a bounded number, and all rows of each send."""
+    limit = ROWS
+    while True:
+        found = list(
+            _waiting(alias)
+            .order_by("id")
+            .values_list("id", "sender", "number", "size", Length("body"))[:limit]
+        )
+        ids = list(_of_whole_sends(found, seen, has_all=len(found) < limit))
+        if ids:
+            return list(StagedMessage.objects.using(alias).filter(pk__in=ids).order_by("id"))
+        if len(found) < limit or found[0][0] > seen:
+            return []
+        limit *= 2
+
+
+def _of_whole_sends(
+    found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
+) -> Iterator[int]:
+    """The ids of the rows of whole sends, up to the first send that is not whole or was not seen.
+
+    Rows of one send need not be neighbours, and Redis would take the second part of one for a repeat.
+    """
+    sends: dict[tuple[str, int], list[int]] = {}
+    sizes: dict[tuple[str, int], tuple[int, int]] = {}
+    for id, sender, number, size, length in found:
+        sends.setdefault((sender, number), []).append(id)
+        sizes[sender, number] = (size, sizes.get((sender, number), (0, 0))[1] + length)
+    total = 0
+    for send, ids in sends.items():
+        size, length = sizes[send]
+        is_whole = has_all or len(ids) >= size
+        if ids[0] > seen or not is_whole or (total and total + length > BYTES):
+            return
+        total += length
+        yield from ids
