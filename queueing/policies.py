@@ -201,9 +201,9 @@ def policy_of(function: Callable[..., Any]) -> Policy:
     return getattr(getattr(function, "func", function), MARK, DEFAULT_POLICY)
 
 
-def exponential(attempt: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
+def exponential(attempt: int) -> float:
     """Seconds after the given attempt (from 1): doubling, with jitter of half either way.
 
     The jitter prevents that jobs which failed together run again together.
     """
-    return min(cap, base * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)
+    return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

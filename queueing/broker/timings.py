@@ -75,10 +75,6 @@ class Histogram:
     def count(self) -> int:
         return sum(self.counts)
 
-    @property
-    def mean_seconds(self) -> float | None:
-        return self.sum_seconds / self.count if self.count else None
-
     def percentile(self, percent: float) -> float | None:
         """The time in seconds that ``percent`` of the values do not exceed, ``None`` without values.
 
