@@ -109,7 +109,7 @@ def test_a_policy_is_shown_and_taken_away(queue):
     [
         ("work", 0, None, "between 1 and 1000"),
         ("work", 5, "work", "its own"),
-        ("work-dead", 5, None, "none of its own"),
+        ("work-dead", 5, None, "cannot have one itself"),
         ("work", 5, "a b", "Invalid qname format"),
         ("q" * 160, 5, None, "Invalid qname format"),
     ],
