@@ -82,6 +82,8 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "beat": lambda client: beat(client.session, "worker", "{}", "token"),
     "cancel_message": lambda client: client.cancel_message("q", IDS[0]),
     "cancel_messages": lambda client: client.cancel_messages("q", IDS),
+    "stop_message": lambda client: client.stop_message("q", IDS[0]),
+    "stop_messages": lambda client: client.stop_messages("q", IDS),
     "change_message_visibility": lambda client: client.change_message_visibility("q", IDS[0], 0),
     "change_visibilities": lambda client: client.change_visibilities("q", [IDS[0], received(client)], 5),
     "count_hit": lambda client: client.count_hit("page", 60),

@@ -43,12 +43,12 @@ class CursedSession(Session):
     error: type[BaseException] | None = None
     calls = 0
 
-    def call(self, call):
+    def call(self, call, **options):
         if call.script in self.scripts:
             self.calls += 1
             if self.error:
                 raise self.error("cursed")
-        return super().call(call)
+        return super().call(call, **options)
 
 
 class Raising(logging.Handler):

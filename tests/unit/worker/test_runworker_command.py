@@ -36,8 +36,8 @@ def test_the_help_explains_each_signal_and_each_default(capsys):
     with pytest.raises(SystemExit):
         call_command("runworker", "--help")
     text = capsys.readouterr().out
-    assert "SIGTERM, SIGHUP or Ctrl-C: nothing new is begun" in text
-    assert "A second Ctrl-C, or SIGQUIT, gives it\nback now" in text
+    assert "After SIGTERM, SIGHUP or Ctrl-C the worker starts no new messages" in text
+    assert "A\nsecond Ctrl-C, or SIGQUIT, gives them back now" in text
     for name in (
         "PROCESSES: 1",
         "GRACE: 25",
@@ -61,7 +61,7 @@ def test_the_help_explains_each_signal_and_each_default(capsys):
         (["urgent:4", "mail", "urgent:2"], "urgent is named with the weights 4 and 2."),
         (
             ["--strict", "urgent:4"],
-            "urgent:4: with --strict a queue has no weight, only its place in the list.",
+            "urgent:4: with --strict a queue has no weight, only its place.",
         ),
     ],
 )
