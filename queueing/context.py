@@ -18,7 +18,7 @@ class Runtime(Protocol):
         """Whether the worker is stopping."""
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """The reason of a request to stop this delivery, ``None`` without a request."""
+        """Why somebody asked to stop this delivery, or ``None``."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Report the progress of a run to the console. It may be dropped, and raises nothing."""
@@ -79,7 +79,7 @@ class Context:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether this run is asked to stop. A long job that is not async can raise to end early."""
+        """Whether somebody asked to stop this run. A long job that is not async raises then, to end early."""
         return self._runtime.stop_reason(self._delivery) is not None
 
     def progress(self, fraction: float, note: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Discovery: find the one of several servers that has the queues now.
+"""Discovery: which of several servers has the queues now.
 
 Sentinels name the primary that they watch. The nodes of a cluster name the owner of a slot. A connection asks
 whenever it connects, so after a failover each process follows with its next try.
@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 #: Host and port.
 Address = tuple[str, int]
-#: A function that asks a connected server. It returns the address that the server names, or ``None``.
+#: Asks a connected server. Returns the address that it names, or ``None`` if it knows none.
 Question = Callable[[Any], Address | None]
 
 #: How long one server may take for its answer, if others can be asked.
@@ -25,10 +25,10 @@ ALL_SECONDS = 5.0
 
 
 class Discovery:
-    """Asks ``servers`` in turn, silent ones after the others. Threads and forks may share it.
+    """Asks ``servers`` in turn, and one that was silent only after the others. Threads and forks share it.
 
-    The turn matters because a server that is cut off from the others may name a wrong address. The next try
-    then asks another one.
+    The turn matters: a server that is cut off from the others may name the wrong address, and the next try
+    asks another one.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Discovery:
             connection.disconnect()
 
     def _note(self, server: Address, *, is_silent: bool) -> None:
-        """Move ``server`` behind the others. A silent server stays behind all that answer."""
+        """Put ``server`` behind the others, and those that were silent last behind all."""
         silent = self._silent | {server} if is_silent else self._silent - {server}
         turn = [*(other for other in self._servers if other != server), server]
         self._servers = tuple(sorted(turn, key=lambda each: each in silent))
@@ -97,7 +97,7 @@ class FoundConnection(Connection):
 
 
 class FoundSSLConnection(SSLConnection):
-    """A ``FoundConnection`` with TLS."""
+    """The same with TLS."""
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)

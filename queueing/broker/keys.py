@@ -27,6 +27,9 @@ NAMESPACE_TYPES = {
     "recorder": "string",
     "relay": "string",
     "owner": "string",
+    "served": "hash",
+    "idle": "zset",
+    "hints": "zset",
     "never": "hash",
     "format": "string",
     "workers": "hash",
@@ -92,6 +95,10 @@ class Keys:
     def ended(self, id: str) -> str:
         """PUB/SUB channel: receives an empty message after each delivery of a task has ended."""
         return f"{self.ns}:rt:{id}"
+
+    def channel_of_child(self, child: str) -> str:
+        """PUB/SUB channel of one child: the queue for which an idle child is woken."""
+        return f"{self.ns}:rt::{child}"
 
     # --- beyond RSMQ, per queue ---------------------------------------------------------------
 
@@ -168,7 +175,12 @@ class Keys:
             self.metrics(queue),
             self.unrecorded(),
             self.waking(queue),
+            *self.of_idle(),
         ]
+
+    def of_idle(self) -> list[str]:
+        """The keys of ``lua/lib/idle.lua``, in its order."""
+        return [self.served(), self.idle(), self.hints()]
 
     # --- beyond RSMQ, per namespace -----------------------------------------------------------
 
@@ -179,6 +191,18 @@ class Keys:
     def held(self) -> str:
         """HASH: lane (``<child> <queue>``) -> JSON of the messages that the child holds of the queue."""
         return f"{self.ns}::held"
+
+    def served(self) -> str:
+        """HASH: queue -> numbers of the sets of workers that take it (see ``lua/lib/idle.lua``)."""
+        return f"{self.ns}::served"
+
+    def idle(self) -> str:
+        """ZSET: channel of an idle child -> its place among those of its set."""
+        return f"{self.ns}::idle"
+
+    def hints(self) -> str:
+        """ZSET: number of a set and queue -> since when a message waits that found no idle child."""
+        return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
         """STRING with a TTL: "<last number> <first µs>" of one sender, to recognise its repeats."""

@@ -26,6 +26,10 @@ CLAIM_BYTES = 1_000_000
 FRESH = b"0 0 0"
 #: Why a message that was settled runs again.
 SETTLE_LOST = "a failover of Redis lost its settle"
+#: The channel of a child, the digest of its queues, and how many of its threads are free.
+StandBy = tuple[str, str, int]
+#: A child that is not woken.
+NEVER: StandBy = ("", "", 0)
 #: The number of the last settle of a lease, higher than that of any settle before it.
 LAST_SETTLE = 10**12
 
@@ -65,11 +69,13 @@ class Batch:
     """The reply of a claim. Times are ms since 1970.
 
     ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due now.
+    ``standing`` is the word of ``lua/lib/stand_by.lua``, empty if the child was not entered as idle.
     """
 
     now_ms: int
     next_due_ms: int
     wants_idle_child: bool
+    standing: str
     deliveries: list[Delivery]
 
     @property
@@ -103,12 +109,12 @@ class QueueLease:
         #: Whether Redis counts more of them as held: a failover has lost a settle.
         self._has_surplus = False
 
-    def claim(self, count: int, *, suspects: str, settling: int = 0) -> QueueCall:
+    def claim(self, count: int, *, suspects: str, settling: int = 0, stand_by: StandBy = NEVER) -> QueueCall:
         """Claim up to ``count`` messages, or give back a surplus. The call may be sent again unchanged.
 
         ``settling`` messages are settled before it in the same round trip. ``suspects`` is what to do with a
         message that crashed twice and must run alone. ``take`` it if the child is idle, ``await`` an idle
-        child, or ``pass`` it over.
+        child, or ``pass`` it over. ``stand_by`` enters the child as idle if it has a free thread then.
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
@@ -117,7 +123,7 @@ class QueueLease:
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
         args = (self.name, self._claims, count, CLAIM_BYTES, lease_ms, suspects, max_crashes)
         in_hand = len(self.in_hand) - settling
-        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand)
+        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
         """Settle deliveries of this lease. The call may be sent again unchanged."""
@@ -141,9 +147,10 @@ class QueueLease:
         self._has_surplus = reply[0] == b"surplus"
         if reply[0] not in (b"ok", b"surplus"):
             raise QueueNotFound
-        deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(4, len(reply), 6)]
+        deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(5, len(reply), 6)]
         self.in_hand.update(delivery.message.id for delivery in deliveries)
-        return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", deliveries)
+        standing = decode.text(reply[4])
+        return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", standing, deliveries)
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
@@ -193,7 +200,7 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A request to stop the delivery ``rc`` of ``id``. With ``kills`` the process ``child`` ends, too."""
+    """The request to stop the delivery ``rc`` of ``id``. ``kills``: its process, which is ``child``, ends."""
 
     child: str
     queue: str
@@ -204,9 +211,9 @@ class Stop:
 
 
 class Extended(NamedTuple):
-    """The result of the extension of a queue's leases.
+    """Findings beside the extension of a queue's leases.
 
-    ``lost`` has the ids that another receiver has taken over, ``stops`` the requests to stop deliveries.
+    ``lost`` has the ids that another receiver has taken over.
     """
 
     lost: list[str]

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -56,76 +56,98 @@ class Subscription:
         """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``. Redis confirms each channel with a message to ``read``."""
         self._connection.send_command(verb, *channels)
 
-    def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str] | None:
-        """Read the kind (``message``, ``subscribe`` …) and the channel of the next message.
+    def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str, str] | None:
+        """Read the kind (``message``, ``subscribe`` …), the channel and the text of the next message.
 
         Returns ``None`` if none arrives within ``timeout_seconds``, by default the connection's timeout.
         """
         if timeout_seconds is not None and not self._connection.can_read(timeout=timeout_seconds):
             return None
-        kind, channel, _ = self._connection.read_response(disable_decoding=True)
-        return kind.decode(), (channel or b"").decode()
+        kind, channel, text = self._connection.read_response(disable_decoding=True)
+        text = text.decode(errors="replace") if isinstance(text, bytes) else ""
+        return kind.decode(), (channel or b"").decode(), text
 
     def close(self) -> None:
         self._connection.disconnect()
 
 
 class Listener:
-    """Listens to the channels of a child's queues while the child is idle.
+    """Listens for a child: to its own channel, and while it is asked to, to the channels of its queues.
 
-    A busy child does not listen, because unread announcements fill Redis' memory. With ``logs_refusal`` the
-    listener logs a refused subscription. One listener of a worker does this.
+    A busy child does not listen to its queues, because unread announcements fill Redis' memory. With
+    ``logs_refusal`` the listener logs a refused subscription. One listener of a worker does this.
     """
 
-    def __init__(self, session: Session, queues: Sequence[str], *, logs_refusal: bool = True) -> None:
+    def __init__(
+        self, session: Session, queues: Sequence[str], *, own: str = "", logs_refusal: bool = True
+    ) -> None:
         self._logs_refusal, self._refused_until = logs_refusal, -math.inf
         self._redis = session.redis
-        self._queues = {session.keys.channel(queue): queue for queue in queues}
+        self._queues, self.own = {session.keys.channel(queue): queue for queue in queues}, own
         self._subscription: Subscription | None = None
-        self.is_listening = False
+        self._woken: set[str] = set()
+        self._announced: set[str] = set()
+        #: Whether it listens to its own channel, and to those of the queues.
+        self.is_open = self.is_listening = False
 
     def fileno(self) -> int:
         """The file descriptor of the socket for ``select``, -1 if it does not listen."""
         return self._subscription.fileno() if self._subscription else -1
 
+    def open(self) -> bool:
+        """Subscribe to the channel of the child. Returns whether a new subscription began, so that the caller
+        must check for messages.
+        """
+        if self.is_open or not self.own or time.monotonic() < self._refused_until:
+            return False
+        self.is_open = self._send("SUBSCRIBE", [self.own])
+        return self.is_open
+
     def start(self) -> bool:
-        """Subscribe. Returns whether a new subscription began, so that the caller must check for messages."""
+        """Subscribe to the queues. Returns whether a new subscription began, as ``open`` does."""
         if self.is_listening or time.monotonic() < self._refused_until:
             return False
-        return self._send("SUBSCRIBE")
+        self.is_listening = self._send("SUBSCRIBE", self._queues)
+        return self.is_listening
 
     def stop(self) -> None:
-        """Unsubscribe, but keep the connection."""
+        """Unsubscribe from the queues, but keep the connection."""
         if self.is_listening:
-            self._send("UNSUBSCRIBE")
+            self.is_listening = False
+            self._send("UNSUBSCRIBE", self._queues)
 
-    def drain(self) -> set[str]:
-        """Read the announcements that have arrived. Returns their queues."""
-        announced = set()
+    def drain(self) -> tuple[set[str], set[str]]:
+        """Read what has arrived. Returns the queues for which the child is woken, and those announced."""
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
-                kind, channel = heard
-                if kind == "message" and channel in self._queues:
-                    announced.add(self._queues[channel])
+                self._keep(*heard)
         except AWAY:
             self.close()
-        return announced
+        woken, self._woken = self._woken, set()
+        announced, self._announced = self._announced, set()
+        return woken, announced
+
+    def _keep(self, kind: str, channel: str, text: str) -> None:
+        if kind == "message" and channel == self.own:
+            self._woken.add(text)
+        elif kind == "message" and channel in self._queues:
+            self._announced.add(self._queues[channel])
 
     def close(self) -> None:
-        self.is_listening = False
+        self.is_listening = self.is_open = False
         if self._subscription:
             self._subscription.close()
             self._subscription = None
 
-    def _send(self, verb: str) -> bool:
+    def _send(self, verb: str, channels: Collection[str]) -> bool:
         try:
             self._subscription = self._subscription or Subscription(self._redis)
-            self._subscription.send(verb, *self._queues)
+            self._subscription.send(verb, *channels)
             confirmed = 0
-            while confirmed < len(self._queues):
-                heard = self._subscription.read()
-                confirmed += heard is not None and heard[0] == verb.lower()
-            self.is_listening = verb == "SUBSCRIBE"
+            while confirmed < len(channels):
+                if heard := self._subscription.read():
+                    confirmed += heard[0] == verb.lower()
+                    self._keep(*heard)
             return True
         except driver.NoPermissionError as error:
             self._is_refused(error)

@@ -218,12 +218,12 @@ another receiver has are left alone. The command asks first."""
 
 class Stop(Verb):
     name = "stop"
-    help = "stop running messages, and cancel waiting ones"
+    help = "stop messages that run, or cancel them"
     description = """\
-Ask workers to stop messages, by their ids. An async function is cancelled, and
-another function sees context.is_cancelled, both within a quarter of the lease.
-With --force its process also ends. Other jobs of that process may finish
-within the grace time, or run again. Waiting messages are cancelled."""
+Ask the workers of messages to stop them, by their ids. An async function is
+cancelled, and another one sees context.is_cancelled, within a quarter of the
+lease. With --force its process is also ended; its other jobs may finish within
+the grace time, or run again. Waiting messages are cancelled."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)

@@ -38,6 +38,7 @@ def put(
     ``key`` is the third key. ``own`` are the first and the fourth argument.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
+    names += keys.of_idle()
     args = [own[0], keys.channel(qname), delay, own[1], len(messages)]
     extras: list[Any] = []
     for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
@@ -62,7 +63,7 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
         yield from (index, "priority", draft.priority)
     if draft.deduplication_id is not None:
         names.append(keys.deduplication(qname, draft.deduplication_id))
-        yield from (index, "once", f"{len(names) - 5} {draft.deduplication_seconds * 1000}")
+        yield from (index, "once", f"{len(names) - 8} {draft.deduplication_seconds * 1000}")
 
 
 def check(message: Any) -> None:

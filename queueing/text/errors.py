@@ -15,7 +15,7 @@ TAIL_CHARACTERS = TRACEBACK_CHARACTERS - HEAD_CHARACTERS - 100
 
 
 def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
-    """The text if it is short enough, else its beginning with a note of its whole length."""
+    """``text``, or its beginning with the length of the whole."""
     if len(text) <= limit:
         return text
     mark = f"… ({len(text):,} characters)"
@@ -23,7 +23,7 @@ def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
 
 
 def as_text(value: Any) -> str:
-    """``str(value)``, or a note if that raises an error."""
+    """``str(value)``, or a word for why there is none."""
     try:
         return str(value)
     except BaseException as broken:
@@ -42,7 +42,7 @@ def class_path(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback of an error. A long one lacks its middle, and long lines are cut."""
+    """The traceback of an error, without the middle of a long one, and with the beginning of long lines."""
     try:
         return _bounded(TracebackException.from_exception(error, compact=True).format())
     except BaseException as broken:
@@ -68,5 +68,5 @@ def _bounded(pieces: Iterable[str]) -> str:
 
 
 def _cut_piece(piece: str) -> str:
-    """Cut one piece of a traceback, but keep the line break at its end."""
+    """A frame, a text or a note: what ends it stays its end."""
     return piece if len(piece) <= ERROR_CHARACTERS else cut(piece.rstrip("\n"), ERROR_CHARACTERS - 1) + "\n"

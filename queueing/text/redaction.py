@@ -5,8 +5,8 @@ A value is struck out if its name contains one of the setting ``REDACT``. Names 
 not recognised: a positional argument, the value of a ``{"name": "password", "value": …}`` pair, a sentence
 such as ``invalid password 'x'``.
 
-Redaction changes only the display. The queue and the history keep the whole payload, because a message could
-not run (again) without it. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
+Redaction is about showing. The queue and the history keep the whole payload, or a message could neither be
+processed nor run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
 
 Anybody may send a text, so each character is read a bounded number of times.
 """
@@ -114,7 +114,7 @@ def _content(token: str, *repaired: str) -> str:
 
 
 def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
-    """A string token. If the string contains JSON, secrets in that JSON are struck out."""
+    """A string, and if it holds JSON with a secret, without that."""
     if not depth or not any(mark in token[1:20] for mark in "{["):
         return token
     inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
@@ -164,7 +164,7 @@ def _pieces(text: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _value(text: str, at: int) -> tuple[int, int]:
-    """The start and end of the value that begins at ``at``."""
+    """From where to where the value goes that begins here."""
     if quoted := _QUOTED.match(text, at):
         return quoted.end(), _end_of_string(text, quoted.end(), quoted[2], len(quoted[1]))
     if text[at : at + 1] in {"[", "{", "("}:

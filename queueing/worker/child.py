@@ -24,6 +24,7 @@ from .processor import Processor
 from .runtime import DeliveryKey
 from .server_clock import Clock, ServerClock
 from .shared_memory import Recycle, Slot
+from .standby import Standby
 from .thread_pool import ThreadPool
 from .waker import Waker, readable
 
@@ -87,7 +88,7 @@ class JobRuntime:
         return self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Remember deliveries that must stop. Returns those that were not known before."""
+        """Note what is to be stopped. Returns what was not known before."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.
@@ -137,6 +138,9 @@ class Child:
 
     def _build(self, client: QueueClient, queues: list[str], *, logs: bool) -> Consumer:
         config, clock = self.config, ServerClock()
+        # A burst does not wait.
+        own = "" if config.burst else client.keys.channel_of_child(self.name)
+        listener = Listener(client.session, queues, own=own, logs_refusal=logs)
         self.processor = Processor(self.runtime, max_attempts=config.MAX_ATTEMPTS, now_ms=clock.now_ms)
         return Consumer(
             client,
@@ -145,7 +149,7 @@ class Child:
             queues=queues,
             pool=ThreadPool(config.THREADS, self.processor, self.slot, self.waker),
             slot=self.slot,
-            listener=Listener(client.session, queues, logs_refusal=logs),
+            standby=Standby(client.session, queues, listener),
             server_clock=clock,
             log=OutcomeLog(log_jobs=config.LOG_JOBS),
             outage=RedisOutage(config.LEASE, logs=logs),
@@ -199,8 +203,9 @@ class Child:
         if consumer.pool.want_wake_up():
             return
         sources = [self.waker.fileno(), self.slot.waker.fileno()]
-        if consumer.wants_announcements and consumer.listener.fileno() >= 0:
-            sources.append(consumer.listener.fileno())
+        listener = consumer.standby.listener
+        if consumer.wants_announcements and listener.fileno() >= 0:
+            sources.append(listener.fileno())
         if self._stop_by is None:
             sources.append(self.orders)
         ready = readable(sources, seconds)
@@ -212,5 +217,5 @@ class Child:
             self._stop_by = time.monotonic() + self.config.GRACE + 1
             self.runtime.is_stopping = True
             consumer.quiet()
-        if consumer.listener.fileno() in ready:
+        if listener.fileno() in ready:
             consumer.wake()

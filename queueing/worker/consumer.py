@@ -7,15 +7,15 @@ share one round trip. A call that failed is kept as it was and repeated, so a lo
 import logging
 import math
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from queueing.broker.leases import Delivery, QueueLease, look, read_look
-from queueing.broker.outcomes import Outcome, State, parts
-from queueing.broker.pubsub import POLL_SECONDS, Listener
+from queueing.broker.leases import Delivery, QueueLease, read_look
+from queueing.broker.outcomes import Outcome, State
+from queueing.broker.pubsub import POLL_SECONDS
 from queueing.broker.scripts import Call, QueueCall
 from queueing.client import QueueClient, sweep
 from queueing.client.default import ensure_queue
@@ -24,11 +24,13 @@ from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.signals import emit_finished
 
 from .database import tend_after_receivers
+from .exchange import Exchange, Held
 from .logging import OutcomeLog
 from .polling import BROKEN_SECONDS, Prefetch, QueueRotation, RedisOutage
 from .processes import end_if_fork
 from .server_clock import Clock, ServerClock
 from .shared_memory import Slot
+from .standby import Standby
 from .thread_pool import ThreadPool
 
 logger = logging.getLogger("queueing.worker")
@@ -39,19 +41,6 @@ STUCK_SECONDS = 0.2
 SETTLE_SECONDS = 0.05
 #: Back-pressure: once the outbox is half full, the next claim is delayed by up to this time.
 FULL_SECONDS = 1.0
-#: A child that finds work without a pause for this long stops listening.
-BUSY_SECONDS = 1.0
-
-
-@dataclass
-class Exchange:
-    """One round trip: what is settled, lease by lease, then a look, or the lease on which is claimed."""
-
-    calls: list[Call | QueueCall] = field(default_factory=list)
-    settled: list[tuple[QueueLease, Sequence[Outcome]]] = field(default_factory=list)
-    looks: bool = False
-    claiming: QueueLease | None = None
-    asked: int = 0
 
 
 class Consumer:
@@ -59,10 +48,10 @@ class Consumer:
 
     def __init__(
         self, client: QueueClient, config: Config, *, child: str, queues: Sequence[str], pool: ThreadPool,
-        slot: Slot, listener: Listener, server_clock: ServerClock, log: OutcomeLog, outage: RedisOutage,
+        slot: Slot, standby: Standby, server_clock: ServerClock, log: OutcomeLog, outage: RedisOutage,
         clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
-        self.client, self.pool, self.slot, self.listener = client, pool, slot, listener
+        self.client, self.pool, self.slot, self.standby = client, pool, slot, standby
         self.server_clock, self.clock, self.log, self.outage = server_clock, clock, log, outage
         self.leases = {queue: QueueLease(client.session, config, child, queue) for queue in queues}
         self.child = child
@@ -80,14 +69,13 @@ class Consumer:
         self._missing: str | None = None
         #: The last error of each queue that does not work.
         self._faults: dict[str, str] = {}
-        #: How many messages it holds of each queue.
-        self._held: Counter[str] = Counter()
-        self._claims = 0
+        self._held = Held(slot)
         self._runs_alone = self._awaits_idle = False
         #: While the history is behind it claims nothing, until then.
         self._resume_at = 0.0
+        #: Announced queues of which it is unknown whether another child has taken the message.
+        self._announced: set[str] = set()
         self.wants_announcements = False
-        self._wanted_at = self.clock()
 
     def quiet(self) -> None:
         """Claim no more, and give back what has not begun."""
@@ -100,9 +88,15 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Claim from the queues that were announced, because messages were sent."""
-        for queue in self.listener.drain():
+        """Something has been sent: claim from the queues for which this child is woken."""
+        woken, announced = self.standby.listener.drain()
+        if woken:
+            self.standby.is_entered = False
+        for queue in woken:
             self.rotation.announce(queue)
+        self._announced |= announced - woken
+        if len(self.leases) == 1 and self._announced:
+            self.rotation.begin()
 
     @property
     def is_drained(self) -> bool:
@@ -125,9 +119,10 @@ class Consumer:
                 # The exchange that failed may hold a claim, and is repeated as it was or not at all.
                 return self.outage.courtesy_seconds
             self._create_missing()
+            self._stand_by()
             self._exchange = self._exchange or self._next_exchange()
             # Until the reply arrives, the claim may have taken all of these: the keeper extends their leases.
-            self._show_held(self._exchange)
+            self._held.show(self._exchange)
             replies = self._run(self._exchange.calls)
         except QueueUnavailable as error:
             return self.outage.continues(error)
@@ -164,6 +159,13 @@ class Consumer:
         if self.is_quiet or self.pool.is_stuck(STUCK_SECONDS):
             self._unsettled += [self._released(delivery) for delivery in self.pool.take_back()]
 
+    def _stand_by(self) -> None:
+        is_entered_in_vain = self.standby.is_entered and not self._room()
+        if is_entered_in_vain or self.standby.is_overdue or self.is_quiet or self.is_paused:
+            self.standby.leave()
+        elif self.rotation.is_idle and self.standby.enter_queues():
+            self.rotation.begin()
+
     def _create_missing(self) -> None:
         if self._missing:
             queue, self._missing = self._missing, None
@@ -184,30 +186,28 @@ class Consumer:
             if self.rotation.is_broken(queue):
                 self._unsettled += outcomes
             else:
-                for part in parts(outcomes):
-                    exchange.settled.append((self.leases[queue], part))
-                    exchange.calls.append(self.leases[queue].settle(part))
+                exchange.settle(self.leases[queue], outcomes)
         self.rotation.begin_if_due()
-        if self.rotation.is_look_due and self._room():
-            exchange.looks = True
-            exchange.calls.append(look(self.client.session, list(self.leases)))
+        if self._room() and (self.rotation.is_look_due or (self.rotation.is_idle and self._announced)):
+            queues = self.leases if self.rotation.is_look_due else self._announced
+            exchange.look(self.client.session, list(queues))
+            self._announced = set()
         else:
             self._add_claim(exchange)
         return exchange
 
     def _add_claim(self, exchange: Exchange) -> None:
-        room = self._room()
+        room, queue = self._room(), self.rotation.claimable
         # Beside a settle that is sent anyway, a claim costs next to nothing.
-        is_wanted = not self.rotation.is_idle or exchange.calls
-        if not room or not is_wanted or self.rotation.is_broken(self.rotation.queue):
+        is_wanted = not self.rotation.is_idle or exchange.calls or self._wants_entry
+        if not room or not is_wanted or queue is None:
             return
         suspects = "take" if not self.pool.unfinished else "await"
         if suspects == "await" and self.pool.longest_seconds > STUCK_SECONDS:
             # Nobody knows when this child will be idle.
             suspects = "pass"
-        exchange.claiming, exchange.asked = self.leases[self.rotation.queue], room
-        settling = sum(len(part) for lease, part in exchange.settled if lease is exchange.claiming)
-        exchange.calls.append(exchange.claiming.claim(room, suspects=suspects, settling=settling))
+        stand_by = self.standby.terms(self.pool.threads - self.pool.unfinished)
+        exchange.claim(self.leases[queue], room, suspects=suspects, stand_by=stand_by)
 
     def _room(self) -> int:
         """How many messages to claim now."""
@@ -230,20 +230,11 @@ class Consumer:
                 self._faults.pop(lease.queue, None)
                 self._read_settle(lease, outcomes, reply)
         if exchange.looks:
-            self._read_look(replies[-1])
+            self._read_look(exchange.looks, replies[-1])
         if exchange.claiming:
             self._read_claim(exchange.claiming, exchange.asked, replies[-1])
-        self._show_held()
+        self._held.show()
         self._emit_ended()
-
-    def _show_held(self, exchange: Exchange | None = None) -> None:
-        """Show the keeper the held messages, including all that the claim of ``exchange`` may take."""
-        queues = {queue for queue, count in self._held.items() if count}
-        asked = 0
-        if exchange and exchange.claiming:
-            queues.add(exchange.claiming.queue)
-            asked = exchange.asked
-        self.slot.hold(self._held.total() + asked, self._claims, queues)
 
     def _emit_ended(self) -> None:
         """Send the signals for settled deliveries, after the claim is in hand: a receiver may be slow."""
@@ -254,19 +245,19 @@ class Consumer:
         end_if_fork()
         tend_after_receivers()
 
-    def _read_look(self, reply: list[Any] | QueueError) -> None:
+    def _read_look(self, queues: Sequence[str], reply: list[Any] | QueueError) -> None:
         self._has_settled_since_look = False
         if isinstance(reply, QueueError):
             # The claims find out which queue it is about.
             logger.debug("the look failed: %s", reply)
             self.rotation.looked([])
         else:
-            self.rotation.looked(read_look(list(self.leases), reply))
+            self.rotation.looked(read_look(queues, reply))
 
     def _read_settle(self, lease: QueueLease, outcomes: Sequence[Outcome], reply: list[Any]) -> None:
         refused = lease.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lease.read_fullness(reply) - 1)
-        self._held[lease.queue] -= len(outcomes)
+        self._held.add(lease.queue, -len(outcomes))
         lease.in_hand.difference_update(outcome.id for outcome in outcomes)
         self.has_settled = self._has_settled_since_look = True
         for outcome in outcomes:
@@ -283,23 +274,25 @@ class Consumer:
             self.rotation.has_no_more(lease.queue)
             return
         self._faults.pop(lease.queue, None)
-        self._claims += 1
+        self._held.claims += 1
         try:
             batch = lease.read_claim(reply)
         except QueueNotFound:
             self._misses(lease.queue)
             return
         self.server_clock.set(batch.now_ms)
-        self._held[lease.queue] += len(batch.deliveries)
+        self._held.add(lease.queue, len(batch.deliveries))
         self.taken += len(batch.deliveries)
-        self._show_held()
+        self._held.show()
         self.pool.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
-        if len(batch.deliveries) == asked or (batch.has_more and (batch.deliveries or self.pool.unfinished)):
+        if batch.has_more and (batch.deliveries or self.pool.unfinished):
             self.rotation.has_more(lease.queue)
         else:
             self.rotation.has_no_more(lease.queue, batch.next_due_seconds)
+        if queue := self.standby.entered(batch.standing):
+            self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
         """Handle a missing queue. A queue for low priorities is created by its first send."""
@@ -325,6 +318,14 @@ class Consumer:
 
     # --- between turns ------------------------------------------------------------------------
 
+    @property
+    def _has_free_thread(self) -> bool:
+        return self.pool.unfinished < self.pool.threads
+
+    @property
+    def _wants_entry(self) -> bool:
+        return self._has_free_thread and self.standby.wants_entry and self.rotation.claimable is not None
+
     def _pause(self) -> float:
         now = self.clock()
         has_room = bool(self._room())
@@ -332,15 +333,11 @@ class Consumer:
             # The jobs may have sent to any queue.
             self.rotation.begin()
             self._has_settled_since_look = False
-        self.wants_announcements = has_room and self.rotation.is_idle
-        if self.wants_announcements:
-            self._wanted_at = now
-            if self.listener.start():
-                # Announcements between the claim and the subscription were lost.
-                self.rotation.begin()
-        elif self.listener.is_listening and now - self._wanted_at > BUSY_SECONDS:
-            self.listener.stop()
-        if has_room and (self._missing or not self.rotation.is_idle):
+        self.wants_announcements = has_room and self._has_free_thread and self.rotation.is_idle
+        if self.standby.listen(self.wants_announcements):
+            # Announcements between the claim and the subscription were lost.
+            self.rotation.begin()
+        if has_room and (self._missing or not self.rotation.is_idle or self._wants_entry):
             return 0.0
         if self.pool.waiting:
             return SETTLE_SECONDS

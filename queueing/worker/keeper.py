@@ -87,6 +87,7 @@ class Keeper:
         self._give_up_at = math.inf
         #: The beginning of an order whose end is still to be read.
         self._unread = b""
+        self._next_extension = 0.0
         name = f"{config.WORKER_NAME}-{birth.token}-{os.getpid()}"
         self._recorder = Recorder(self.client, config, name=name)
         self._sweeper = Sweeper(self.client, memory.queues)
@@ -132,7 +133,8 @@ class Keeper:
         *waits, beat_seconds = [guard.attempt(partial(act, now)) for guard, act in self._acts]
         if beat_seconds == math.inf:
             beat_seconds = self._heartbeat.due_at - self.clock()
-        return max(0.0, min(self.turn_seconds, beat_seconds, *waits))
+        extension_seconds = self._next_extension - self.clock()
+        return max(0.0, min(self.turn_seconds, beat_seconds, *waits, max(RETRY_SECONDS, extension_seconds)))
 
     # --- one turn -----------------------------------------------------------------------------
 
@@ -156,15 +158,18 @@ class Keeper:
             self._recorder.wake()
 
     def _extend(self, now: float) -> None:
+        # A settle wakes the keeper to record, and needs no extension.
+        if now < self._next_extension:
+            return
         holding = [child for child in self.children.values() if child.slot.held and not child.is_stopped]
         held = {
             queue: names
             for queue in self.memory.queues
             if (names := [child.name for child in holding if child.slot.holds_of(queue)])
         }
-        if not held:
-            return
-        for queue, found in leases.extend(self.client.session, self.config, held).items():
+        extended = leases.extend(self.client.session, self.config, held) if held else {}
+        self._next_extension = now + self.turn_seconds
+        for queue, found in extended.items():
             if isinstance(found, QueueError):
                 # The error concerns this queue only. The leases of the others are extended.
                 self._guard.report(found)

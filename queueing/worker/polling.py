@@ -81,6 +81,14 @@ class QueueRotation:
             self._last_paid = max(self._last_paid, self._paid[self._queue])
         return self._queue
 
+    @property
+    def claimable(self) -> str | None:
+        """The queue to claim from now. While the rotation is idle, it is any queue that works."""
+        if not self.is_idle:
+            return None if self.is_broken(self.queue) else self.queue
+        fit = [queue for queue in (self._queue, *self._queues) if queue not in self.siblings]
+        return next((queue for queue in fit if not self.is_broken(queue)), None)
+
     def _rank(self, queue: str) -> tuple[int, ...]:
         is_last = queue in self.siblings
         if self._is_strict:
@@ -121,7 +129,7 @@ class QueueRotation:
             for queue in [queue for queue, at in self._due_at.items() if at <= now]:
                 self.announce(queue)
         while not self.is_idle and self.is_broken(self.queue):
-            self._leave(self.queue, math.inf)
+            self._leave(self.queue)
 
     def announce(self, queue: str) -> None:
         """A message may be due in ``queue``."""
@@ -144,23 +152,22 @@ class QueueRotation:
     def has_no_more(self, queue: str, next_due_seconds: float | None = None) -> None:
         """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds."""
         self._pay(queue)
-        now = self._clock()
-        self._leave(queue, math.inf if next_due_seconds is None else now + next_due_seconds)
+        self._leave(queue, next_due_seconds)
         if len(self._queues) == 1:
-            self._poll_at = now + POLL_SECONDS
+            self._poll_at = self._clock() + POLL_SECONDS
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the order after a look into all queues."""
+        """Update the order after a look into all queues, or into some."""
         now = self._clock()
-        self._is_unknown, self._has_looked = False, True
-        self._poll_at = now + POLL_SECONDS
-        self._look_later()
+        if len(looks) == len(self._queues) or not looks:
+            self._is_unknown, self._has_looked = False, True
+            self._poll_at = now + POLL_SECONDS
+            self._look_later()
         for found in looks:
             if found.is_due or (found.is_missing and found.queue not in self.siblings):
                 self.announce(found.queue)
             else:
-                due = found.next_due_seconds
-                self._leave(found.queue, math.inf if due is None else now + due)
+                self._leave(found.queue, found.next_due_seconds)
 
     def comes_due(self, queue: str, seconds: float) -> None:
         """Remember that a settled message of ``queue`` is due again in ``seconds``."""
@@ -180,10 +187,12 @@ class QueueRotation:
         self._paid[queue] = max(self._paid[queue], self._last_paid) + self._strides[queue]
         self._is_chosen = self._has_looked = False
 
-    def _leave(self, queue: str, due_at: float) -> None:
+    def _leave(self, queue: str, due_seconds: float | None = None) -> None:
         self._ready.discard(queue)
         self._is_chosen = False
-        self._set_due(queue, due_at)
+        # The poll learns of later ones. Most of them are the ends of leases that are extended before.
+        is_soon = due_seconds is not None and due_seconds < POLL_SECONDS
+        self._set_due(queue, self._clock() + due_seconds if is_soon else math.inf)
 
     def _look_later(self) -> None:
         self._look_at = self._clock() + LOOK_SECONDS + len(self._queues) * LOOK_SECONDS_EACH

@@ -113,7 +113,7 @@ class Late:
         """The script that gives back what a dead child held knows what was to be stopped."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
-        """Drop the progress, because the run is over."""
+        """Do nothing: the run is over."""
 
 
 class _Bounded:

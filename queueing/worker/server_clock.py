@@ -14,7 +14,7 @@ SLEW = 0.001
 
 
 class ServerClock:
-    """Estimates Redis' time in ms since 1970. It never uses the wall clock of this machine.
+    """Milliseconds of Redis' TIME. The wall clock of this machine is never asked.
 
     A reply is older than its arrival, by an unknown time. So the best reading is the one that is furthest
     ahead, and a slow reply does not turn the clock back: no job ends before it has begun.

@@ -38,7 +38,7 @@ LINE_BYTES = 4096
 
 
 class Recycle(IntEnum):
-    """The reason why a child is replaced. With ``OVERDUE`` it is killed because of one of its jobs."""
+    """Why a child has to finish its jobs and end. ``OVERDUE``: it ends by force for one of its jobs."""
 
     NO = 0
     OVERDUE = 1
@@ -47,9 +47,9 @@ class Recycle(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running message that its child has marked. ``queue`` is the number of its queue.
+    """A message that runs, as its child has marked it. ``queue`` is the number of its queue.
 
-    ``is_stopped`` is true if a request asks to stop it with its process.
+    ``is_stopped``: somebody asked to stop it with its process.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Mark:
         self._memory[self._offset] = len(id)
 
     def limit(self, deadline: float, seconds: float) -> None:
-        """Mark the end of the time limit (monotonic clock). The limit is ``seconds`` from the start."""
+        """Mark the end of its time limit, by the monotonic clock, which is ``seconds`` after its start."""
         LIMIT.pack_into(self._memory, self._offset + _LIMIT_AT, deadline, seconds)
 
     def finish(self) -> None:
@@ -90,7 +90,7 @@ class Mark:
         self._memory[self._offset] = 0
 
     def stop(self, id: str, rc: int) -> None:
-        """Mark the running delivery ``id``, ``rc`` for a stop with its process. The keeper calls this.
+        """Mark a delivery, if it runs here, as to be stopped with its process. The keeper calls it.
 
         The receipt is compared whenever the mark is read, so another delivery is never stopped.
         """
@@ -98,7 +98,7 @@ class Mark:
         STOP.pack_into(self._memory, self._offset + CELL.size, len(name), name, rc)
 
     def read(self) -> Running | None:
-        """The marked message, ``None`` without a mark."""
+        """The message that is marked."""
         length, id, started_ms, deadline, limit, rc, failed, crashed, queue = CELL.unpack_from(
             self._memory, self._offset
         )
@@ -132,7 +132,7 @@ class Slot:
         return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
-        """Reset the slot for a new child. The child is quiet if the last one was."""
+        """Prepare it for a new child, which is quiet if the last one was."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet
@@ -167,7 +167,7 @@ class Slot:
         return claims
 
     def running(self) -> Iterator[Running]:
-        """The marked messages."""
+        """The messages that are marked."""
         for mark in self.marks:
             if found := mark.read():
                 yield found
@@ -201,14 +201,14 @@ class Slot:
                 os.write(self.waker.write_end(), line)
 
     def read_stops(self) -> dict[tuple[str, str, int], str]:
-        """Clear the waker. Returns the deliveries that the child must stop, with the reasons."""
+        """Clear the waker. Returns the deliveries that the child has to stop, and why."""
         lines = [line.lstrip(WAKE) for line in self.waker.read().splitlines()]
         orders = [json.loads(line) for line in lines if line]
         return {(queue, id, rc): reason for queue, id, rc, reason in orders}
 
     @property
     def recycle_reason(self) -> Recycle:
-        """The reason why the child must finish its jobs and end, if it must."""
+        """Why the child has to finish its jobs and end, if it has to."""
         return Recycle(self._memory[self._orders + 1])
 
     def recycle(self, reason: Recycle) -> None:

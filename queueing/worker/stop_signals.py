@@ -33,14 +33,14 @@ def leave_immediately(number: int, frame: FrameType | None) -> None:
 
 
 def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SIGNALS) -> None:
-    """Set ``handler`` for these signals. SIGHUP stays ignored if nohup has ignored it."""
+    """Let ``handler`` have these signals. SIGHUP stays ignored if nohup has ignored it."""
     for number in numbers:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 class StopSignals:
-    """Collects the signals of this process. ``read`` processes those that have arrived.
+    """The signals of this process from now on. ``read`` takes in those that have arrived.
 
     ``parent`` is the read end of a pipe, if there is one. Its end means that the process which has started
     this one is gone, and is an order to stop.
@@ -75,7 +75,7 @@ class StopSignals:
             self._stopped_at = time.monotonic()
 
     def read(self) -> None:
-        """Process the signals that have arrived."""
+        """Take in the signals that have arrived."""
         numbers = self._waker.read()
         self.unknown = [signal.Signals(number).name for number in numbers if number in UNUSED_SIGNALS]
         now = time.monotonic()
@@ -87,7 +87,7 @@ class StopSignals:
 
 
 def bury_orphans(own: Collection[int]) -> None:
-    """Reap orphans as process 1 of a container: dead children other than ``own``, left by ended parents."""
+    """As process 1 of a container: wait for the dead children but ``own``, whose parents have ended."""
     if os.getpid() != 1:
         return
     with suppress(ChildProcessError):

@@ -1,7 +1,4 @@
-"""The supervisor forks, watches and kills the other processes of a worker.
-
-It has one thread and no connection, so it can always fork, and no call can block it.
-"""
+"""Forks, watches and kills. It has one thread and no connection, so it can always fork and decide."""
 
 import gc
 import json
@@ -79,13 +76,13 @@ class ChildSlot:
         return now >= self.kill_by or self.slot.held <= len(self.overdue)
 
     def ended(self) -> list[Running]:
-        """Clear the slot of an ended child. Returns the messages that it ran, without the overdue ones."""
+        """The child has ended. Returns what it ran beside the overdue messages."""
         self.pid = 0
         late = {running.id for running in self.overdue}
         return [running for running in self.slot.running() if running.id not in late]
 
     def count_failure(self) -> None:
-        """Count the death of a child. If it had never claimed, the next one starts after a pause."""
+        """The child died. If it had never claimed, the next one waits."""
         if self.slot.claims:
             self.failures = 0
             return
@@ -239,7 +236,7 @@ class Supervisor:
     def _child_ended(self, child: ChildSlot, code: int) -> None:
         is_done = code in (0, RECYCLED, UNSEEN) and not child.slot.held
         if not is_done:
-            # The programs would run at the same time as the next attempt.
+            # They would run on beside the next attempt.
             kill_programs(child.pid)
         ran, ended_by_force = child.ended(), [] if self._was_killed else child.overdue
         # A job to stop is cancelled when the child's messages are given back.
@@ -283,7 +280,7 @@ class Supervisor:
     def _replace_keeper(self) -> None:
         if self.keeper_pid or self.clock() < self._keeper_not_before:
             return
-        # A keeper that dies at its start must not be replaced without a pause.
+        # One that cannot live is not replaced without a pause.
         self._keeper_not_before = self.clock() + RESTART_SECONDS
         # The next keeper has to number the queues as the children do.
         self._take_new_queues()

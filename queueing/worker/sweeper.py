@@ -1,4 +1,4 @@
-"""Sweep the queues of a worker regularly, in small steps."""
+"""Tidies up behind the programs that share a queue, now and then and a little at a time."""
 
 import logging
 import random
@@ -15,9 +15,9 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: The pause between two sweeps, varied by up to a fifth so that workers do not sweep at the same time.
+#: How long after one sweep the next one begins, give or take a fifth: workers begin apart.
 EVERY_SECONDS = 300.0
-#: The pause between the steps of a sweep, so that other clients do not wait for it.
+#: Between the steps of one sweep, so that nobody notices it.
 STEP_SECONDS = 0.05
 
 

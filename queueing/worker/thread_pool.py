@@ -42,17 +42,17 @@ class ThreadPool:
 
     @property
     def unfinished(self) -> int:
-        """The number of deliveries that wait or run."""
+        """How many deliveries wait or run."""
         return self._unfinished
 
     @property
     def waiting(self) -> int:
-        """The number of deliveries that have not begun."""
+        """How many deliveries have not begun."""
         return len(self._waiting)
 
     @property
     def longest_seconds(self) -> float:
-        """The run time of the longest running delivery so far, in seconds."""
+        """How long the longest delivery has been running."""
         return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:

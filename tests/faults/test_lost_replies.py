@@ -29,11 +29,9 @@ def test_a_send_with_a_lost_reply_runs_once_even_if_a_worker_is_faster_than_its_
     redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
 ):
     client.create_queue("ledger")
-    with worker("ledger") as idle, CuttingProxy(redis_server.port) as proxy:
+    with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
         first = warmed_up(idle, client, ledger)
         sender = connect(replace(get_conf(), URL=proxy.url), connections=16)
-        sender.ping()  # the first call of a client reads the format, too
-        proxy.rule = CutEachOnce()
         with Threads(16) as threads:
             ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
         assert proxy.rule.cut == SENDS

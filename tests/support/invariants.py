@@ -30,6 +30,7 @@ BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules(), KEYS.format()),
+    *KEYS.of_idle(),
 }
 #: The number of examples in an error.
 SHOWN = 5

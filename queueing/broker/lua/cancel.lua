@@ -1,9 +1,8 @@
 -- Delete messages that no receiver holds, and record each as cancelled. A message stays if a worker holds it
--- under a valid lease, or if another receiver hides it. The worker can be asked to stop messages it holds.
+-- under a valid lease, or if another receiver hides it. The worker can be asked to stop what it holds.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
--- ARGV[6] reason, '' for none  ARGV[7] how to treat a message that a worker holds: 'leave' it, 'stop' it, or
--- 'kill' it with its process
+-- ARGV[6] reason, '' for none  ARGV[7] 'stop' what workers hold, 'kill' it with its process, or 'leave' it
 -- ARGV[8…] ids
 -- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or the reply of
 -- lib/room.lua for wrong keys

@@ -4,12 +4,14 @@
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
 -- ARGV[10] ms of the lease  ARGV[11] how to treat a message that must run alone: 'take' it if the child holds
 -- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes  ARGV[13] how many messages of the
--- lane the child has in hand
+-- lane the child has in hand  ARGV[14] channel of the child, '' if it is not woken
+-- ARGV[15] digest of its queues  ARGV[16] how many of its threads are free: with one left after the claim it is
+-- entered as idle
 -- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, else
--- '0', then id, body, rc, fr, "failed crashed released", headers or '' for each}, {'queueNotFound'},
--- {'surplus', now ms, now ms, '0'} if the lane holds more than the child (keep.lua), or the reply of
--- lib/room.lua for wrong keys. The counters of a first delivery are followed by the ms at which it
--- was due, if that was later than its sending.
+-- '0', the word of lib/stand_by.lua or '', then id, body, rc, fr, "failed crashed released", headers or '' for
+-- each}, {'queueNotFound'}, {'surplus', now ms, now ms, '0', ''} if the lane holds more than the child
+-- (keep.lua), or the reply of lib/room.lua for wrong keys. The counters of a first delivery are followed by
+-- the ms at which it was due, if that was later than its sending.
 --
 -- include clock
 -- include queue
@@ -21,6 +23,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include abandon
 -- include due
 -- include late
+-- include stand_by
 local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -42,7 +45,7 @@ elseif lease_end_ms < now_ms + lease_ms / 2 then
 end
 
 local function deliver(first)
-  local reply = { 'ok', whole(now_ms), 0, '0' }
+  local reply = { 'ok', whole(now_ms), 0, '0', '' }
   local ids, fields = {}, {}
   for i = first, #state.held, 2 do
     local id = state.held[i]
@@ -56,7 +59,7 @@ local function deliver(first)
     local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
     if rc > 1 then ends = string.format('%d %d %d', read_ends(id)) end
-    local at = 4 + 6 * (i - 1)
+    local at = 5 + 6 * (i - 1)
     reply[at + 1], reply[at + 2], reply[at + 3] = id, texts[2 * i - 1] or '', rc
     reply[at + 4], reply[at + 5], reply[at + 6] = texts[2 * i] or whole(now_ms), ends, headers[i] or ''
   end
@@ -69,9 +72,15 @@ end
 -- Workers of an earlier release send no such number.
 if ARGV[13] and #state.held > 2 * ARGV[13] then
   redis.call('ZCARD', KEYS[2])  -- a key of another type fails here
-  return { 'surplus', whole(now_ms), whole(now_ms), '0' }
+  return { 'surplus', whole(now_ms), whole(now_ms), '0', '' }
 end
-if is_paused then return { 'ok', whole(now_ms), 0, '0' } end
+if ARGV[14] ~= '' then redis.pcall('ZREM', idle, ARGV[14]) end
+
+-- Enter the child as idle if it has a free thread.
+local function stand_by_after(taken)
+  return ARGV[14] ~= '' and taken < tonumber(ARGV[16]) and stand_by(ARGV[14], ARGV[15]) or ''
+end
+if is_paused then return { 'ok', whole(now_ms), 0, '0', stand_by_after(0) } end
 
 wake(KEYS[16])
 local WORN_OUT_MAX = 500
@@ -148,10 +157,17 @@ end
 
 local reply = deliver(first)
 reply[4] = alone
-if taken < count then
+-- The claim may have stopped early, although more messages are due.
+local has_more = taken < count and (not goes_on or #worn_out >= WORN_OUT_MAX)
+if taken == count then
+  has_more = #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
+end
+if has_more then
+  reply[3] = whole(now_ms)
+  rouse(ARGV[1], 1)
+else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   reply[3] = next_due[2] and whole(tonumber(next_due[2])) or 0
-  -- The claim stopped early, although more messages may be due.
-  if not goes_on or #worn_out >= WORN_OUT_MAX then reply[3] = whole(now_ms) end
 end
+reply[5] = stand_by_after(taken)
 return reply

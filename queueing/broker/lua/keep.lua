@@ -17,7 +17,7 @@ for i = 9, #ARGV do in_hand[ARGV[i]] = true end
 if not queue_exists then return { 'queueNotFound' } end
 -- Read it before the first write: a key of another type must fail here.
 redis.call('ZCARD', KEYS[2])
-local reply = { 'ok', whole(now_ms), whole(now_ms), '0' }
+local reply = { 'ok', whole(now_ms), whole(now_ms), '0', '' }
 local state, kept, surplus = read_lane(lane), {}, {}
 for i = 1, #state.held, 2 do
   local group = in_hand[state.held[i]] and kept or surplus

@@ -2,7 +2,7 @@
 -- returns the reply of the first one. This holds even if a worker has finished the messages long ago.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] sender  KEYS[4] headers  KEYS[5] waking
--- KEYS[6…] deduplication
+-- KEYS[6] served  KEYS[7] idle  KEYS[8] hints  KEYS[9…] deduplication
 -- ARGV[1] number of the call  ARGV[4] ms for which a sender is remembered  the others as in lib/put.lua
 -- Returns {'ok', µs of the first id, then for each message that had been sent before: its number, its first
 -- id} or {RSMQ's error name}

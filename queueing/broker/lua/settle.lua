@@ -83,7 +83,10 @@ if redis.call('EXISTS', KEYS[13]) == 1 then
   for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
 end
 if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
-if back then announce(ARGV[4]) end
+if back then
+  announce(ARGV[4])
+  rouse(ARGV[1], 1)
+end
 
 local kept = {}
 for i = 1, #state.held, 2 do

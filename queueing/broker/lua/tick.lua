@@ -2,6 +2,7 @@
 -- call repeated after a lost reply, finds them settled. Without messages the ticks are skipped.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[3] schedules  KEYS[4] headers  KEYS[5] waking
+-- KEYS[6] served  KEYS[7] idle  KEYS[8] hints
 -- ARGV[1] ms of the last tick  ARGV[4] JSON: name, expression, time_zone, and the ms up to which the ticks
 -- were settled when the caller counted these  the others as in lib/put.lua
 -- Returns {'ok', word, now ms, ms up to which ticks are settled, id of the last message} or {error name};

@@ -40,7 +40,7 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no series has a known value."""
+        """Whether nothing is known at any time."""
         return all(value is None for series in self.series for value in series.values)
 
     @property

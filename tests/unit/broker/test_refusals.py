@@ -205,10 +205,8 @@ class CutAndDemote:
 
 
 def test_a_refusal_after_a_lost_reply_does_not_claim_that_nothing_was_sent(client, server, admin):
-    with CuttingProxy(server.port) as proxy:
+    with CuttingProxy(server.port, CutAndDemote(admin)) as proxy:
         other = connect(Config(URL=proxy.url))
-        other.ping()  # the first call of a client reads the format, too
-        proxy.rule = CutAndDemote(admin)
         with pytest.raises(ReplyLost, match="MASTERDOWN.*earlier try"):
             other.send_message("q", "stored")
         other.redis.close()

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,72 +11,13 @@ import pytest
 from queueing import handlers
 from queueing.broker import outbox
 from queueing.broker.leases import abandon
-from queueing.broker.pubsub import Listener
 from queueing.client import QueueClient
 from queueing.conf import Config
 from queueing.handlers import handler, policy
 from queueing.worker import consumer as consuming
 from queueing.worker import polling as looking
-from queueing.worker.child import JobRuntime
-from queueing.worker.consumer import Consumer
-from queueing.worker.logging import OutcomeLog
-from queueing.worker.polling import RedisOutage
-from queueing.worker.processor import Processor
-from queueing.worker.server_clock import ServerClock
-from queueing.worker.shared_memory import SharedMemory
-from queueing.worker.thread_pool import ThreadPool
-from queueing.worker.waker import Waker, readable
 from tests.support.clock import Clock
-from tests.support.waiting import eventually
-
-
-class Child:
-    """The parts of a child on some queues."""
-
-    def __init__(
-        self, client: QueueClient, *queues: str, threads: int = 1, clock=time.monotonic, **config: Any
-    ) -> None:
-        server_clock = ServerClock()
-        self.clock = clock
-        self.slot = SharedMemory(1, threads, queues).slots[0]
-        processor = Processor(JobRuntime(client, "child"), max_attempts=5, now_ms=server_clock.now_ms)
-        self.pool = ThreadPool(threads, processor, self.slot, Waker(), clock)
-        self.consumer = Consumer(
-            client,
-            Config(LEASE=30, **config),
-            child="child",
-            queues=queues,
-            pool=self.pool,
-            slot=self.slot,
-            listener=Listener(client.session, queues),
-            server_clock=server_clock,
-            log=OutcomeLog(log_jobs=False),
-            outage=RedisOutage(30, logs=True, clock=clock),
-            clock=clock,
-        )
-
-    def turn_until(self, check: Callable[[], bool]) -> None:
-        """Turn it as its process does, but without sleeping for longer than a moment."""
-
-        def turned() -> bool:
-            pause_seconds = self.consumer.step(self.clock())
-            listener = self.consumer.listener
-            if self.consumer.wants_announcements and readable([listener.fileno()], min(pause_seconds, 0.02)):
-                self.consumer.wake()
-            else:
-                threading.Event().wait(min(pause_seconds, 0.02))
-            return check()
-
-        eventually(turned, every_seconds=0.0)
-
-    def turn(self, times: int) -> float:
-        """Turn it a number of times. Returns how long it would wait then."""
-        return [self.consumer.step(self.clock()) for _ in range(times)][-1]
-
-    def finish(self) -> None:
-        self.consumer.quiet()
-        self.turn_until(lambda: self.consumer.is_drained)
-        self.consumer.listener.close()
+from tests.unit.worker.parts import Child
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +110,7 @@ def test_one_that_is_woken_for_the_last_of_many_queues_claims_of_that_one_alone(
     for queue in queues:
         noting(ran, queue)
     one = child(*queues)
-    one.turn_until(lambda: one.consumer.found_all)
+    one.turn_until(lambda: one.consumer.standby.is_entered)
 
     def calls() -> int:
         return client.redis.info("commandstats")["cmdstat_evalsha"]["calls"]
@@ -420,12 +360,12 @@ def test_a_busy_child_does_not_listen(child, client, ran):
         goes_on.wait(60)
 
     one = child("q")
-    one.turn_until(lambda: one.consumer.listener.is_listening)
+    one.turn_until(lambda: one.listener.is_listening)
     client.send_message("q", "a")
-    one.turn_until(partial(lambda c: not c.listener.is_listening, one.consumer))
+    one.turn_until(partial(lambda c: not c.listener.is_listening, one))
     assert client.redis.pubsub_numsub("rsmq:rt:q")[0][1] == 0
     goes_on.set()
-    one.turn_until(lambda: one.consumer.listener.is_listening)
+    one.turn_until(lambda: one.listener.is_listening)
 
 
 def test_a_message_that_a_handler_sends_to_another_queue_is_found_in_a_burst(child, client, ran):

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from itertools import count
 from time import monotonic
 
 import pytest
@@ -52,43 +53,62 @@ def lease_end(connection: redis.Redis) -> float:
     return connection.zscore("rsmq:work:leases", "child work")
 
 
+#: Each turn is so late that leases are extended again.
+_times = count(monotonic() + 3600.0, 60.0)
+
+
+def turn(keeper: Keeper) -> float:
+    return keeper.step(next(_times))
+
+
 def test_an_extension_that_is_refused_is_soon_repeated(keeper: Keeper, own_connection: redis.Redis):
-    assert keeper.step(monotonic()) > RETRY_SECONDS
+    assert turn(keeper) > RETRY_SECONDS
     before = lease_end(own_connection)
     own_connection.config_set("min-replicas-to-write", 1)
-    assert keeper.step(monotonic()) <= RETRY_SECONDS
+    assert turn(keeper) <= RETRY_SECONDS
     assert lease_end(own_connection) == before
     own_connection.config_set("min-replicas-to-write", 0)
-    eventually(lambda: keeper.step(monotonic()) > RETRY_SECONDS)
+    eventually(lambda: turn(keeper) > RETRY_SECONDS)
     assert lease_end(own_connection) > before
 
 
 def test_a_queue_that_cannot_be_extended_is_reported_once(
     keeper: Keeper, own_connection: redis.Redis, caplog
 ):
-    keeper.step(monotonic())
+    turn(keeper)
     own_connection.rename("rsmq:work:Q", "elsewhere")
     own_connection.set("rsmq:work:Q", "a string")
     for _ in range(3):
-        keeper.step(monotonic())
+        turn(keeper)
     own_connection.rename("elsewhere", "rsmq:work:Q")
-    keeper.step(monotonic())
+    turn(keeper)
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1
 
 
 def test_one_turn_extends_only_what_is_held_in_one_round_trip(keeper: Keeper, own_connection: redis.Redis):
     keeper.memory.add_queues(f"empty{number}" for number in range(200))
-    keeper.step(monotonic())
+    turn(keeper)
     trips: list[list[str]] = []
     call_each = keeper.client.session.call_each
     keeper.client.session.call_each = lambda calls: (
         trips.append([queue for call in calls for queue in call.queues]) or call_each(calls)
     )
     before = lease_end(own_connection)
-    eventually(lambda: keeper.step(monotonic()) and lease_end(own_connection) > before)
+    eventually(lambda: turn(keeper) and lease_end(own_connection) > before)
     assert trips == [["work"]] * len(trips)
     keeper.memory.slots[0].hold(0, 1)
     trips.clear()
-    keeper.step(monotonic())
+    turn(keeper)
     assert trips == []
+
+
+def test_settles_that_wake_the_keeper_do_not_make_it_extend(keeper: Keeper, own_connection: redis.Redis):
+    now = next(_times)
+    keeper.step(now)
+    before = lease_end(own_connection)
+    for _ in range(5):
+        keeper.waker.wake()
+        keeper.step(now + keeper.turn_seconds / 2)
+    assert lease_end(own_connection) == before
+    eventually(lambda: turn(keeper) and lease_end(own_connection) > before)

@@ -51,6 +51,7 @@ local function abandon(lane, started, reason, max_crashes)
   if #endings > 0 then
     record_endings(lane, reason, endings, fields)
     announce(ARGV[4])
+    rouse(ARGV[1], 1)
   end
   return count
 end

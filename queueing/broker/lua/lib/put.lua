@@ -1,7 +1,8 @@
 -- Put new messages into a queue: the common part of send and tick. `reply` is the reply so far, `bodies` has
 -- {id, body, …} of the new messages.
 --
--- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6…] deduplication
+-- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6] served  KEYS[7] idle
+-- KEYS[8] hints  KEYS[9…] deduplication
 -- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
 -- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
 -- and then, for each option that is set: number of the message, name, value
@@ -11,6 +12,8 @@
 -- The including script sets `base_us`, the time of the first message, and `is_repeat`, true if the messages
 -- were sent before.
 -- include bands
+local served, idle, hints = KEYS[6], KEYS[7], KEYS[8]
+-- include idle
 local WHOLE_ID = 32
 local attributes = redis.call('HMGET', KEYS[1], 'vt', 'delay', 'maxsize')
 if not (attributes[1] and attributes[2] and attributes[3]) then return { 'queueNotFound' } end
@@ -72,7 +75,7 @@ for index = 1, count do
   local is_new = not is_repeat and not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
   if once[index] then
     local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
-    key = KEYS[5 + key]
+    key = KEYS[8 + key]
     local sent = windows[key] and windows[key][1] or redis.call('GET', key)
     if sent and sent ~= id then
       reply[#reply + 1], reply[#reply + 2] = index, sent
@@ -117,6 +120,7 @@ if #bodies > 0 then
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])
   end
+  rouse(string.match(ARGV[2], '[^:]*$'), #bodies / 2)
   -- Publish once per message, for Node readers that receive once per event.
   local card = redis.call('ZCARD', KEYS[2])
   for i = #bodies / 2 - 1, 0, -1 do

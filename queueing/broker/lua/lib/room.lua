@@ -3,6 +3,7 @@
 -- KEYS[1…8] as in lib/queue.lua
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
 -- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
+-- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
 -- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
@@ -14,6 +15,8 @@
 -- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}. If
 -- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
 -- include dead_letters
+local served, idle, hints = KEYS[17], KEYS[18], KEYS[19]
+-- include idle
 
 local EMPTY_LANE_MS = 600000
 

@@ -1,0 +1,19 @@
+"""A handler for each queue of the fleet: it writes how long its message has waited, and sleeps."""
+
+import os
+import time
+
+from queueing.handlers import handler
+from queueing.messages import Message
+
+FILE = os.open(os.environ.get("STAMPS", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+JOB_SECONDS = float(os.environ.get("JOB_MS", "20")) / 1000
+
+
+def run(message: Message) -> None:
+    os.write(FILE, b"%d\n" % (time.monotonic_ns() - int(message.body)))
+    time.sleep(JOB_SECONDS)
+
+
+for number in range(int(os.environ.get("FLEET_QUEUES", "0"))):
+    handler(f"queue{number}")(run)

@@ -1,0 +1,120 @@
+"""How an idle child waits to be woken.
+
+The claim after which it has a free thread enters it as idle in Redis. A send takes one idle child out of that
+list and wakes it on its channel, so that one message wakes one child. Other senders publish on the channel of
+the queue alone. One of all children with the same queues, their ear, listens to those channels while it is
+idle. A wake-up that is lost costs at most the poll of another child.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+
+from queueing.broker.leases import NEVER, StandBy
+from queueing.broker.pubsub import Listener
+from queueing.broker.scripts import Call
+from queueing.broker.session import Session
+from queueing.exceptions import QueueError, QueueUnavailable
+
+from .server_clock import Clock
+
+logger = logging.getLogger("queueing.worker")
+
+#: A child that finds work without a pause for so long listens to its queues no more.
+BUSY_SECONDS = 1.0
+#: An idle child enters itself again after this time, because Redis may have lost the entry. Its queues, which
+#: Redis keeps for an hour, are entered again after ten minutes.
+ENTRY_SECONDS, QUEUES_SECONDS = 60.0, 600.0
+
+
+class Standby:
+    """One child's entry among the idle children."""
+
+    def __init__(
+        self, session: Session, queues: Sequence[str], listener: Listener, clock: Clock = time.monotonic
+    ) -> None:
+        self.session, self.queues, self.listener, self.clock = session, list(queues), listener, clock
+        text = "\n".join(sorted(queues)).encode()
+        self._digest = hashlib.sha256(text).hexdigest()[:16]
+        self.is_entered = self.is_ear = False
+        self._entry_until = self._queues_until = self._off_until = 0.0
+        self._busy_since: float | None = None
+
+    @property
+    def wants_entry(self) -> bool:
+        """Whether the child could be woken, but is not entered as idle."""
+        return self._is_on and not (self.is_entered and self.clock() < self._entry_until)
+
+    @property
+    def _is_on(self) -> bool:
+        return self.listener.is_open and self.clock() >= self._off_until
+
+    def terms(self, free_threads: int) -> StandBy:
+        """How a claim enters the child as idle."""
+        return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
+
+    def entered(self, word: str) -> str | None:
+        """Read the word of a claim's reply. Returns the queue in which a message waits, if one does."""
+        self.is_entered = word in ("idle", "ear")
+        if self.is_entered:
+            self.is_ear = word == "ear"
+            self._entry_until = self.clock() + ENTRY_SECONDS
+        if word == "unknown":
+            self._queues_until = 0.0
+        return word[1:] if word.startswith("=") else None
+
+    def enter_queues(self) -> bool:
+        """Enter the queues of the child if it is time to. Returns whether they were: then earlier messages
+        must be looked for. Raises ``QueueUnavailable``.
+        """
+        if not self._is_on or self.clock() < self._queues_until:
+            return False
+        self._queues_until = self.clock() + QUEUES_SECONDS
+        return self._call("serve", self._digest, *self.queues)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the child listens and is busy for so long that another one has to listen."""
+        is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
+        return is_long and self.listener.is_listening
+
+    def leave(self) -> None:
+        """Be woken no more, and let others do what the child was woken for. Raises ``QueueUnavailable``."""
+        if self.is_entered or self.is_ear:
+            self._hand_on()
+            self.is_entered = self.is_ear = False
+            if woken := self.listener.drain()[0]:
+                self._hand_on(*woken)
+        self.listener.stop()
+
+    def _hand_on(self, *queues: str) -> None:
+        self._call("hand_on", self.listener.own, self._digest, *queues)
+
+    def _call(self, script: str, *args: str) -> bool:
+        try:
+            self.session.call(Call(script, self.session.keys.of_idle(), *args))
+            return True
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            # Another program may have spoilt a key.
+            logger.error("%s; until it works, a poll finds the messages", error)
+            self._off_until = self.clock() + ENTRY_SECONDS
+            return False
+
+    def listen(self, is_idle: bool) -> bool:
+        """Subscribe to the channels that an idle child needs. Returns whether a new subscription began, so
+        that the caller must check for messages.
+        """
+        if not is_idle:
+            self._busy_since = self._busy_since or self.clock()
+            return False
+        self._busy_since = None
+        if self.listener.open():
+            self.is_entered = False
+            return True
+        if self.is_ear or not self._is_on:
+            return self.listener.start()
+        self.listener.stop()
+        return False
