@@ -61,7 +61,7 @@ def test_dead_letters_are_redriven(page: Page, jobs: None, client: QueueClient):
     assert len(client.peek_messages("testqueue-dead")) == 2
 
     select(page, DEAD, "redrive", range(2))
-    sure(page, "Redrive 2 jobs?", "1 job was redriven. 1 skipped: it does not lie ready")
+    sure(page, "Redrive 2 jobs?", "1 job was redriven. 1 skipped: the message is not ready")
     page.goto(DEAD)
     page.click(".queueing-whole >> text=Redrive")
     sure(page, "Redrive 3 jobs?", "1 job was redriven. 2 skipped")
@@ -80,7 +80,7 @@ def test_messages_that_wait_for_a_retry_are_cancelled(page: Page, jobs: None, cl
     assert client.get_queue_attributes("testqueue").msgs == 2
 
     select(page, RETRYING, "cancel", range(2))
-    sure(page, "Cancel 2 jobs?", "1 job was cancelled. 1 skipped: it is not in its queue")
+    sure(page, "Cancel 2 jobs?", "1 job was cancelled. 1 skipped: the message is not in its queue")
     page.goto(RETRYING)
     page.click(".queueing-whole >> text=Cancel")
     sure(page, "Cancel 3 jobs?", "1 job was cancelled. 2 skipped")
