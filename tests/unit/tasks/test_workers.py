@@ -115,7 +115,7 @@ def test_an_end_that_the_task_could_not_report_is_signalled_once(task_worker: Ta
 def test_a_worker_without_names_takes_the_queues_of_the_setting(task_worker: TaskWorker, client: QueueClient):
     with task_worker(TEST_QUEUES="ledger", TEST_TASK_QUEUES="default mails") as process:
         line = process.wait_for_line("worker .* processes")
-    taken = line.partition(": ")[2].split(", ")
+    taken = line.partition(";")[0].partition(": ")[2].split(", ")
     assert {"default", "mails", "default-low", "mails-low"} <= set(taken)
     assert taken.index("default-low") > taken.index("testqueue")
     assert "default-low" not in client.list_queues()
