@@ -258,10 +258,14 @@ class Session:
     def _check_format(self, connection: Any) -> None:
         """Raise ``NewerFormat`` before the first call if a newer release has changed the keys."""
         call = Call("format", [self.keys.format()], "")
-        connection.send_packed_command(_packed([call.command(whole=False)]))
-        reply = _read(connection)
-        if isinstance(reply, driver.ResponseError):
-            reply = self._settled(connection, call, reply)
+        try:
+            connection.send_packed_command(_packed([call.command(whole=False)]))
+            reply = _read(connection)
+            if isinstance(reply, driver.ResponseError):
+                reply = self._settled(connection, call, reply)
+        except LOSSES as error:
+            # The call of the caller was not sent, so its reply is not lost.
+            raise refusals.unanswered(error) from error
         if isinstance(reply, int) and reply > FORMAT:
             raise NewerFormat(self.keys.ns, reply, FORMAT)
         self._knows_format = True

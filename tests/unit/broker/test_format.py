@@ -1,15 +1,22 @@
 """The format of the namespace's keys is noted once, and an older release refuses a newer one."""
 
+import re
+import socket
+from contextlib import suppress
+from functools import partial
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from redis import Redis
 
 from queueing.broker.keys import FORMAT
 from queueing.client import QueueClient
 from queueing.conf import get_conf
-from queueing.exceptions import NewerFormat, QueueRefused
+from queueing.exceptions import NewerFormat, QueueRefused, QueueUnavailable, ReplyLost
 from queueing.worker import preflight
 from queueing.worker.preflight import refusal
+from tests.support.threads import in_thread
 
 
 @pytest.fixture
@@ -112,3 +119,25 @@ def test_the_page_sends_nothing_and_the_probe_reports_it(shared_client: QueueCli
     shared_client.redis.set(shared_client.keys.format(), FORMAT + 1)
     assert Client().get("/readyz").status_code == 503
     assert Client().post("/job", headers={"accept": "application/json"}).status_code == 503
+
+
+def hang_up_on_scripts(server: socket.socket) -> None:
+    """Answer the greetings of clients, and close their connections at their first script."""
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                while b"EVALSHA" not in (data := connection.recv(4096)) and data:
+                    connection.sendall(b"+OK\r\n" * len(re.findall(rb"\*\d+\r\n", data)))
+
+
+def test_a_lost_reply_of_the_check_is_none_of_the_call_behind_it():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        in_thread(partial(hang_up_on_scripts, server), end=lambda: server.shutdown(socket.SHUT_RDWR)),
+    ):
+        client = QueueClient(Redis(port=server.getsockname()[1], socket_timeout=5, protocol=2))
+        with pytest.raises(QueueUnavailable) as caught:
+            client.pop_message("q")
+        client.redis.close()
+    assert not isinstance(caught.value, ReplyLost)
