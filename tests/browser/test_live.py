@@ -142,7 +142,7 @@ def greyed(page: Page) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(
-    ("path", "action"), [(QUEUES, "send a message testqueue"), (QUEUE, "pause"), (QUEUE, "Save")]
+    ("path", "action"), [(QUEUES, "pause testqueue"), (QUEUE, "pause"), (QUEUE, "Save")]
 )
 def test_actions_are_disabled_while_redis_is_away(
     visit: Visit,
