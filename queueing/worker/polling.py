@@ -191,8 +191,8 @@ class QueueRotation:
         self._ready.discard(queue)
         self._is_chosen = False
         # The poll learns of later ones. Most of them are the ends of leases that are extended before.
-        is_soon = due_seconds is not None and due_seconds < POLL_SECONDS
-        self._set_due(queue, self._clock() + due_seconds if is_soon else math.inf)
+        seconds = math.inf if due_seconds is None or due_seconds >= POLL_SECONDS else due_seconds
+        self._set_due(queue, self._clock() + seconds)
 
     def _look_later(self) -> None:
         self._look_at = self._clock() + LOOK_SECONDS + len(self._queues) * LOOK_SECONDS_EACH
