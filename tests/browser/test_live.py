@@ -141,9 +141,7 @@ def greyed(page: Page) -> dict[str, bool]:
     return {" ".join(words.split()): bool(is_greyed) for words, is_greyed in found}
 
 
-@pytest.mark.parametrize(
-    ("path", "action"), [(QUEUES, "pause testqueue"), (QUEUE, "pause"), (QUEUE, "Save")]
-)
+@pytest.mark.parametrize(("path", "action"), [(QUEUES, "pause testqueue"), (QUEUE, "pause"), (QUEUE, "Save")])
 def test_actions_are_disabled_while_redis_is_away(
     visit: Visit,
     log_in: Callable[[Page], None],
