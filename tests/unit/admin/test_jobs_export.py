@@ -73,7 +73,7 @@ def test_an_export_that_ends_early_is_marked(boss: Client, monkeypatch: pytest.M
         job(number)
     lines = read(boss)
     assert len(lines) == 1 + 7 + 1
-    assert lines[-1] == ["There is more: this file ends after 7 rows."]
+    assert lines[-1] == ["There are more rows: this file ends after 7."]
     Job.objects.earliest("pk").delete()
     assert len(read(boss)) == 1 + 7
 

@@ -268,7 +268,7 @@ class TestList:
         make(120)
         html = text_of(boss, LIST + "?q=number 7 50%25")
         assert "Searched 50 of about 120 jobs." in html
-        assert "Search on" in html
+        assert "Continue the search" in html
 
     def test_the_filters_keep_each_other_and_begin_at_the_first_page(self, boss: Client) -> None:
         make(120)
