@@ -10,8 +10,16 @@
 -- include clock
 local number, first_us = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+)$')
 local is_repeat = number and tonumber(number) >= tonumber(ARGV[1])
+
+local function has_deduplication()
+  for i = 7 + 3 * ARGV[5], #ARGV, 3 do
+    if ARGV[i] == 'once' then return true end
+  end
+  return false
+end
+
 -- A repeat succeeds even if its queue has gone since, or takes only shorter messages now.
-if is_repeat and not KEYS[6] then
+if is_repeat and not has_deduplication() then
   redis.pcall('SET', KEYS[3], number .. ' ' .. first_us, 'PX', ARGV[4])
   return { 'ok', whole(tonumber(first_us)) }
 end
