@@ -31,8 +31,9 @@ def watch(argv: Sequence[str]) -> None:
     while not signals.stops:
         seen = _times()
         process = subprocess.Popen([sys.executable, *argv, "--parent", str(parent)], pass_fds=[parent])
-        # A command that ends by itself (a mistake in the code) waits for the next change, too.
-        while not signals.stops and _times() == seen:
+        # A command that ends by itself (a mistake in the code) waits for the next change. One that was killed
+        # is started again.
+        while not signals.stops and _times() == seen and (process.returncode or 0) >= 0:
             signals.wait(LOOK_SECONDS)
             process.poll()
             bury_orphans({process.pid})

@@ -144,6 +144,16 @@ def test_a_watched_worker_stops_in_order_with_its_watcher(scene: Scene, number: 
     assert scene.diary.outcomes(message_id) == [(1, "done")]
 
 
+def test_a_watched_worker_that_was_killed_is_started_again(scene: Scene):
+    message_id = scene.send("0 running")
+    with scene.worker("slow", "--watch") as process:
+        scene.done(process, message_id)
+        [supervisor] = process.children()
+        supervisor.kill()
+        supervisor.wait(60)
+        scene.done(process, scene.send("0 later"))
+
+
 def test_a_second_ctrl_c_reaches_a_watched_worker(scene: Scene):
     message_id = scene.send("60 too long to wait for")
     with scene.worker("slow", "--watch") as process:
