@@ -19,6 +19,16 @@ SOURCES = {"queueing": ("queueing",), "jobs": ("jobs", "mqsite", "templates")}
 CATALOGS = [(app, language) for app in SOURCES for language in LANGUAGES]
 #: Names of values in a text, of both kinds that Django has, and tags.
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}|</?\w+|&\w+;")
+#: The parts of a template that show no text, or text that is marked for translation.
+NOT_SHOWN = re.compile(
+    r"\{% blocktranslate.*?endblocktranslate %\}|\{% block (?:bodyclass|coltype) %\}.*?\{% endblock %\}|\{%.*?%\}"
+    r"|\{\{.*?\}\}|\{#.*?#\}|<(script|style)\b.*?</\1>",
+    re.DOTALL,
+)
+SHOWN_ATTRIBUTE = re.compile(r'\b(?:title|alt|placeholder|aria-label)="([^"]*)"')
+WORD = re.compile(r"[^\W\d_]{2,}")
+#: A unit and the name of a queue are the same in every language.
+SAME_EVERYWHERE = {"ms", "testqueue"}
 
 
 def catalog(app: str, language: str) -> Path:
@@ -92,3 +102,18 @@ def test_the_catalogs_have_the_texts_of_the_code(extracted: Path, app: str, lang
     wanted = {key(entry) for entry in polib.pofile(str(extracted / app / "locale/de/LC_MESSAGES/django.po"))}
     held = {key(entry) for entry in polib.pofile(str(catalog(app, language)))}
     assert (wanted - held, held - wanted) == (set(), set()), "run `make messages`"
+
+
+def unmarked(template: str) -> set[str]:
+    """The words of a template that no translation reaches."""
+    source = NOT_SHOWN.sub(" ", template)
+    shown = [re.sub(r"<[^>]*>", " ", source), *SHOWN_ATTRIBUTE.findall(source)]
+    return {word for text in shown for word in WORD.findall(text)} - SAME_EVERYWHERE
+
+
+def test_each_text_of_a_template_is_marked_for_translation():
+    assert unmarked('<p title="Left">{% translate "Right" %} over</p>') == {"Left", "over"}
+    templates = [path for app in ("queueing", "jobs", "templates") for path in (ROOT / app).rglob("*.html")]
+    assert len(templates) > 40
+    found = {str(path.relative_to(ROOT)): unmarked(path.read_text(encoding="utf-8")) for path in templates}
+    assert {path: words for path, words in found.items() if words} == {}
