@@ -107,7 +107,7 @@ def state_word(state: str) -> str:
 
 @register.filter
 def moment(epoch_seconds: float | None) -> datetime | None:
-    """The time of an epoch in seconds, ``None`` where a foreign program wrote no possible one."""
+    """Convert seconds since 1970 to a time. Returns ``None`` for an impossible time."""
     if epoch_seconds is None or epoch_seconds <= 0:
         return None
     try:
@@ -118,7 +118,7 @@ def moment(epoch_seconds: float | None) -> datetime | None:
 
 @register.filter
 def moment_ms(epoch_ms: float | None) -> datetime | None:
-    """The time of an epoch in ms, ``None`` where there is no possible one."""
+    """Convert milliseconds since 1970 to a time, as ``moment`` does."""
     return None if epoch_ms is None else moment(epoch_ms / 1000)
 
 

@@ -154,7 +154,7 @@ def settle_overdue(
 ) -> list[Outcome]:
     """Settle the messages of ``queue`` that the dead ``child`` ran for too long. Returns the outcomes.
 
-    May be called again with the same after an error. Raises ``QueueError``.
+    It may be called again with the same arguments after an error. Raises ``QueueError``.
     """
     lease = QueueLease(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]

@@ -173,7 +173,7 @@ class Slot:
                 yield found
 
     def overdue(self, now: float) -> list[Running]:
-        """The messages that run past their time limit, by the monotonic clock, or are to be stopped."""
+        """The messages that run past their time limit (monotonic clock), or that are to be stopped."""
         return [found for found in self.running() if found.is_stopped or 0 < found.deadline <= now]
 
     # --- orders -------------------------------------------------------------------------------

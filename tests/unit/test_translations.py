@@ -21,8 +21,8 @@ CATALOGS = [(app, language) for app in SOURCES for language in LANGUAGES]
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}|</?\w+|&\w+;")
 #: The parts of a template that show no text, or text that is marked for translation.
 NOT_SHOWN = re.compile(
-    r"\{% blocktranslate.*?endblocktranslate %\}|\{% block (?:bodyclass|coltype) %\}.*?\{% endblock %\}|\{%.*?%\}"
-    r"|\{\{.*?\}\}|\{#.*?#\}|<(script|style)\b.*?</\1>",
+    r"\{% blocktranslate.*?endblocktranslate %\}|\{% block (?:bodyclass|coltype) %\}.*?\{% endblock %\}"
+    r"|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<(script|style)\b.*?</\1>",
     re.DOTALL,
 )
 SHOWN_ATTRIBUTE = re.compile(r'\b(?:title|alt|placeholder|aria-label)="([^"]*)"')

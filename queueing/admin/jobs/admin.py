@@ -130,7 +130,7 @@ class JobAdmin(ConsoleAdmin):
         return self.may(request, ACTIONS["rerun"].permission)
 
     def has_redrive_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may redrive."""
+        """Whether this user has the permission to redrive jobs."""
         return self.may(request, ACTIONS["redrive"].permission)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
@@ -184,7 +184,7 @@ class JobAdmin(ConsoleAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's address of a deletion leads to the one question about it that there is."""
+        """Redirect Django's page for a deletion to the console's own question."""
         return HttpResponseRedirect(self.verb_url("forget", ids=unquote(object_id)))
 
     def render_change_form(

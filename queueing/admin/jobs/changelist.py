@@ -103,7 +103,7 @@ class JobList(ChangeList):
 
     @property
     def whole_filter(self) -> str:
-        """The query string of all that this list goes through."""
+        """The query string that selects all jobs of this list."""
         return self.criteria.query_string()
 
 

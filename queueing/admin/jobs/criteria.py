@@ -126,7 +126,7 @@ def _period(word: str) -> datetime | None:
 
 
 def _moment(value: str, *, is_end: bool = False) -> datetime | None:
-    """A moment, or the beginning of a day; as an end the end of that day."""
+    """Read a time. A date alone is the beginning of its day, as the end of a range its end."""
     try:
         day = parse_date(value)
         at = datetime(day.year, day.month, day.day) if day else parse_datetime(value)

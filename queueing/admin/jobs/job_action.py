@@ -81,7 +81,7 @@ class JobAction(Action):
     reads_body: ClassVar[bool] = False
 
     def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-        """Do it to these jobs. May raise ``QueueUnavailable``; then they are tried again later."""
+        """Act on these jobs. It may raise ``QueueUnavailable``: then they are tried again later."""
         raise NotImplementedError
 
     # --- asking --------------------------------------------------------------------------------

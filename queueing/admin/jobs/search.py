@@ -126,7 +126,7 @@ class JobSearch:
         return Count(min(number, COUNT_MAX), number <= COUNT_MAX)
 
     def count_on(self, found: Found, *, budget_seconds: float) -> Count:
-        """How many there are, found ones included, as far as a search comes in that time."""
+        """Count the matching jobs, including those already found, for at most ``budget_seconds``."""
         if found.following is None:
             return Count(len(found.jobs), True, found.searched)
         looked = self._look(found.following, COUNT_MAX, budget_seconds)
@@ -134,7 +134,7 @@ class JobSearch:
         return Count(number, looked.following is None, searched)
 
     def index_rows(self) -> QuerySet[Job]:
-        """The rows of the index that is walked along."""
+        """The rows in the order of the index that the search reads."""
         return Job.objects.filter(self.index)
 
     # --- inside --------------------------------------------------------------------------------

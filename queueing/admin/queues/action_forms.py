@@ -56,7 +56,7 @@ class SendForm(forms.Form):
         return self.cleaned_data["body"].replace("\r\n", "\n")
 
     def clean_headers(self) -> dict[str, str]:
-        """Each line a pair, and each name once."""
+        """Read one header per line. Each name may occur once."""
         lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         pairs = [line.partition("=") for line in lines]
         if len(pairs) > HEADERS_MAX:

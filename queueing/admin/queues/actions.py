@@ -49,15 +49,15 @@ class QueueAction(Action):
         return []
 
     def nothing(self) -> str:
-        """Why it is not offered; empty: it can be asked all the same."""
+        """The reason why the action is not offered now, ``""`` if its question can be asked all the same."""
         return ""
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Do it, and answer with ``done`` or ``start``."""
+        """Do the action. Returns the response of ``done`` or ``start``."""
         raise NotImplementedError
 
     def do(self, work: Work, progress: Slice) -> int:
-        """Do the rest of ``work``, and return how many were done now."""
+        """Do the rest of ``work``. Returns how many messages this call changed."""
         raise NotImplementedError
 
     def said(self, work: Work) -> str:
@@ -117,11 +117,11 @@ class QueueAction(Action):
 
     @property
     def nothing_to_do(self) -> str:
-        """``nothing`` if it is not offered."""
+        """The reason why the action is not offered now, ``""`` if it is offered."""
         return "" if self.is_offered(self.figures) else self.nothing()
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """The question with its form, or why there is none."""
+        """Render the question with its form, or the reason why the action is not offered."""
         if nothing := self.nothing_to_do:
             return self.render("admin/queueing/queue/action.html", {"nothing": nothing})
         names = [name for name, field in form.fields.items() if not field.widget.is_hidden]

@@ -22,7 +22,7 @@ ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "mo
 
 
 def _title(name: str) -> str:
-    """As code, because Django capitalizes other titles. Its words may be on two lines."""
+    """The title of a column as ``<code>``, because Django capitalizes other titles. Its words may wrap."""
     words = re.sub("^(total|hidden)", r"\1 ", name).split()
     return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
 
@@ -173,7 +173,7 @@ LIVE = (
 
 
 def _rate(per_second: float | None) -> str:
-    """Per second where that is one or more, else per minute."""
+    """A rate as text: per second if that is at least one, otherwise per minute."""
     if per_second is None:
         return "–"
     if per_second >= 1:

@@ -1,4 +1,4 @@
-"""The forms of a queue: RSMQ's three attributes and the policies, checked by the rules there are for them."""
+"""The forms of a queue: RSMQ's three attributes and the policies, checked by the rules of the client."""
 
 import re
 from typing import Any

@@ -78,7 +78,7 @@ class Messages(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Read no more than it shows."""
+        """Show one end of the queue. Only the part of each payload that is shown is read."""
         which = request.GET.get("which")
         which = which if which in ENDS else ENDS[0]
         count = clamped(request.GET.get("count"))
@@ -114,7 +114,7 @@ class Messages(QueueAction):
 
     @cached_property
     def _alive(self) -> str:
-        """The queue whose dead letters these are: by its name, or by the link that was followed."""
+        """The queue that these dead letters come from: by the name of this queue, or named by the link."""
         client = queueing.get_client()
         named = self.request.GET.get("of", "")
         if not named and is_dead_letter_queue(self.queue.name):

@@ -96,13 +96,13 @@ class Move(QueueAction):
         ]
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """With the names of the other queues to choose from."""
+        """Render the question, with the names of other queues as suggestions."""
         names = sorted(filter(is_actionable, queueing.get_client().list_queues()))
         others = [name for name in names if name != self.queue.name]
         return super().page(form, suggested=others[:SUGGESTED_MAX], **more)
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """An error of the target is shown beside it."""
+        """Start the move. An error that the target causes is shown beside its field."""
         try:
             return self.start(total(form.cleaned_data, self.available), form.cleaned_data)
         except QueueUnavailable:
@@ -140,7 +140,7 @@ class Redrive(QueueAction):
 
     @cached_property
     def source(self) -> str:
-        """The queue of its dead letters, which the figures have just read."""
+        """The name of the dead-letter queue, from which messages are moved."""
         return queueing.get_client().dead_letter_queue(self.queue.name)
 
     def nothing(self) -> str:
@@ -183,7 +183,7 @@ class _Ending(QueueAction):
         return {"ids": self.ids}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """There is nothing to ask if nothing was ticked."""
+        """Render the question, or return to the messages if none was ticked."""
         if self.ids:
             return super().page(form, **more)
         self.model_admin.message_user(self.request, self.none_ticked, messages.ERROR)
