@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError, connections
+from django.test.utils import CaptureQueriesContext
 
 from queueing.broker.outcomes import Outcome, State, pack, unpack
 from queueing.history import writer
@@ -111,9 +112,67 @@ def test_more_than_a_statement_holds_is_written_whole():
     assert (Job.objects.count(), Attempt.objects.count()) == (1700, 1700)
 
 
-def test_a_row_that_is_refused_does_not_block_the_others(monkeypatch):
-    from django.db import DataError
+def test_new_messages_are_written_without_a_query_of_earlier_rows():
+    with CaptureQueriesContext(connections[Job.objects.db]) as queries:
+        writer.write([outcome(id=f"hofnoo4h3u{number:022d}") for number in range(1000)])
+    assert [query["sql"] for query in queries if query["sql"].startswith("SELECT")] == []
+    assert len(queries) < 10
 
+
+def test_a_batch_may_mix_new_messages_with_known_and_repeated_ones():
+    known, new, twice = (f"hofnoo4h3u{number:022d}" for number in range(3))
+    writer.write([outcome(id=known, event="retrying", error="E")])
+    writer.write([outcome(id=new), outcome(id=known), outcome(id=known, rc=2)])
+    writer.write([outcome(id=new), outcome(id=twice, event="retrying"), outcome(id=twice, rc=2)])
+    rows = Job.objects.order_by("message_id").values_list("message_id", "state", "rc")
+    assert list(rows) == [(known, "done", 2), (new, "done", 1), (twice, "done", 2)]
+    assert [job.history.count() for job in Job.objects.order_by("message_id")] == [2, 1, 2]
+
+
+def test_new_messages_keep_errors_tracebacks_and_results():
+    failed = {"event": "dead", "error": "E: no", "error_class": "shop.E", "traceback": 'in "f"\n\\t'}
+    texts = ["a", "b", "c"]
+    writer.write([outcome(id="a" * 32, **failed), outcome(id="b" * 32, result="[1]"), outcome(id="c" * 32)])
+    jobs = Job.objects.order_by("message_id").values_list("error", "exception", "result")
+    assert list(jobs) == [("E: no", "shop.E", ""), ("", None, "[1]"), ("", None, "")]
+    kept = [Attempt.objects.get(job__message_id=text * 32).traceback for text in texts]
+    assert kept == [failed["traceback"], "", ""]
+
+
+def test_times_of_new_messages_are_those_of_looked_up_ones():
+    exact = {"started_ms": NOW_MS + 0.123456, "finished_ms": NOW_MS + 1000}
+    writer.write([outcome(id="a" * 32, **exact)])
+    writer.write([outcome(2, id="b" * 32, **exact)])
+    one, other = Job.objects.order_by("message_id").values("started_at", "finished_at", "run_ms")
+    assert one == other
+    assert one["started_at"] == datetime.fromtimestamp((NOW_MS + 0.123456) / 1000, UTC)
+    attempts = Attempt.objects.values("started_at", "finished_at")
+    assert attempts[0] == attempts[1]
+
+
+def test_ids_that_are_cut_to_the_same_one_are_one_job():
+    writer.write([outcome(id="x" * 64 + "a"), outcome(id="x" * 64 + "b")])
+    assert (Job.objects.count(), Attempt.objects.count()) == (1, 1)
+
+
+def test_a_row_that_is_refused_costs_a_large_batch_few_transactions(monkeypatch):
+    good, batches = writer._write_together, []
+
+    def picky(outcomes):
+        batches.append(len(outcomes))
+        if any(one.body == "refused" for one in outcomes):
+            raise DataError("no")
+        good(outcomes)
+
+    monkeypatch.setattr(writer, "_write_together", picky)
+    new = [outcome(id=f"hofnoo4h3u{number:022d}") for number in range(1000)]
+    new[700].body = "refused"
+    writer.write(new)
+    assert (Job.objects.count(), Job.objects.filter(body="text").count()) == (1000, 999)
+    assert len(batches) < 30
+
+
+def test_a_row_that_is_refused_does_not_block_the_others(monkeypatch):
     good = writer._write_together
 
     def picky(outcomes):
