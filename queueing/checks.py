@@ -47,10 +47,11 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
 @register("queueing")
 def check_prometheus(**_: Any) -> list[CheckMessage]:
     """A token for ``/metrics`` is set, and the library that this page needs is installed."""
+    if any(conf.problems(conf.raw())) or not conf.get_conf().METRICS_TOKEN:
+        return []
     from .views import has_prometheus_client
 
-    has_problems = any(conf.problems(conf.raw()))
-    if has_problems or not conf.get_conf().METRICS_TOKEN or has_prometheus_client():
+    if has_prometheus_client():
         return []
     return [
         Info(

@@ -1,8 +1,47 @@
-"""The console in Django's admin: one file per noun, its templates under ``admin/queueing``."""
+"""The console in Django's admin: one file per noun, its templates under ``admin/queueing``.
 
-from .jobs.admin import JobAdmin
-from .queues.admin import QueueAdmin
-from .schedules import ScheduleAdmin
-from .workers import WorkerAdmin
+Django imports this package at the start of every process. The pages are imported with the first use of the
+admin, so that a worker starts without them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.utils.functional import SimpleLazyObject
+
+from queueing import models
+
+if TYPE_CHECKING:
+    from .jobs.admin import JobAdmin
+    from .queues.admin import QueueAdmin
+    from .schedules import ScheduleAdmin
+    from .workers import WorkerAdmin
 
 __all__ = ["JobAdmin", "QueueAdmin", "ScheduleAdmin", "WorkerAdmin"]
+
+#: The module of each page, and its model.
+PAGES: dict[str, tuple[str, type[Model]]] = {
+    "JobAdmin": ("jobs.admin", models.Job),
+    "QueueAdmin": ("queues.admin", models.Queue),
+    "ScheduleAdmin": ("schedules", models.Schedule),
+    "WorkerAdmin": ("workers", models.Worker),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PAGES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{PAGES[name][0]}", __name__), name)
+
+
+def _register(name: str, model: type[Model]) -> None:
+    def page(model: type[Model], site: admin.AdminSite) -> SimpleLazyObject:
+        return SimpleLazyObject(lambda: __getattr__(name)(model, site))
+
+    admin.site.register(model, page)  # type: ignore[arg-type]
+
+
+for _name, (_, _model) in PAGES.items():
+    _register(_name, _model)

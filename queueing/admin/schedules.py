@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -14,7 +13,6 @@ from queueing import periodic
 from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 from queueing.messages import ScheduleState, Timing
-from queueing.models import Schedule as ScheduleModel
 from queueing.scheduling import store
 from queueing.scheduling.schedule import Schedule, send_now
 from queueing.templatetags.queueing_text import visible
@@ -141,7 +139,6 @@ class Row:
         return max(0.0, (self.next_ms - self.known.now_ms) / 1000) if self.known and self.next_ms else 0.0
 
 
-@admin.register(ScheduleModel)
 class ScheduleAdmin(RowPage):
     """The schedules that workers have announced, and the others of this project's code."""
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -15,7 +14,6 @@ from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Progress
-from queueing.models import Worker as WorkerModel
 from queueing.monitoring.workers import RunningMessage, Worker, quiet_worker, read_workers, resume_worker
 from queueing.templatetags.queueing_text import visible
 
@@ -151,7 +149,6 @@ class Known:
     outbox: outbox.Stats
 
 
-@admin.register(WorkerModel)
 class WorkerAdmin(RowPage):
     """Every worker of the namespace, the dead of the last hour at the end."""
 

@@ -59,7 +59,6 @@ def _in_menu(action: type[JobAction]) -> Any:
     return ask
 
 
-@admin.register(Job)
 class JobAdmin(ConsoleAdmin):
     """Newest first, read-only. Each action has a permission of its own."""
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django.contrib.admin.utils as admin_utils
-from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -53,7 +52,6 @@ class Tool:
     url: str = ""
 
 
-@admin.register(Queue)
 class QueueAdmin(ConsoleAdmin):
     """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
 

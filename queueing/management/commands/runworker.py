@@ -10,6 +10,8 @@ from os import W_OK, access, getpid
 from pathlib import Path
 from typing import Any
 
+from django.core.checks import Tags, register
+from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 
@@ -25,6 +27,15 @@ from queueing.worker.supervisor import Supervisor
 
 logger = logging.getLogger("queueing.worker")
 
+#: Checks with these tags are not for a worker. They import the URLs, views and middleware of the website, or
+#: ask a database, which may hang. So does Django's check of the middleware for logins.
+OTHER_TAGS = {
+    "admin", Tags.commands, Tags.database, Tags.security, Tags.staticfiles, Tags.templates, Tags.translation,
+    Tags.urls,
+}  # fmt: skip
+OTHER_CHECKS = {"django.contrib.auth.checks.check_middleware"}
+#: The tag of the checks that a worker runs.
+WORKER_TAG = "worker"
 #: The most turns of one queue in a round.
 MAX_WEIGHT = 100
 
@@ -58,6 +69,13 @@ class Command(BaseCommand):
         # Process 1 of a container has no default handlers: a signal during the start would be lost.
         stop_signals.handle(stop_signals.leave_immediately)
         super().run_from_argv(argv)
+
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        """Select the system checks that concern a worker."""
+        for check in registry.get_checks():
+            if OTHER_TAGS.isdisjoint(check.tags) and handlers.name_of(check) not in OTHER_CHECKS:
+                register(check, WORKER_TAG, *check.tags)
+        return {"tags": [WORKER_TAG]}
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs["formatter_class"] = Layout
