@@ -84,6 +84,20 @@ class ScheduleNotFound(QueueError):
     text = "Schedule not found"
 
 
+class BatchNotFound(QueueError):
+    """No batch has that id, or it ended more than a week ago."""
+
+    name = "batchNotFound"
+    text = "Batch not found"
+
+
+class BatchClosed(QueueError):
+    """A batch cannot be changed: its sender was silent for a minute, or it has ended or was cancelled."""
+
+    name = "batchClosed"
+    text = "The batch is closed"
+
+
 class QueueFull(QueueError):
     """Redis has reached its ``maxmemory``. It takes no new messages, and workers drain the queues."""
 

@@ -221,6 +221,44 @@ class Ticked:
     id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """A batch and the counts of its members. Times are ms epochs: ``started_ms`` by the clock of its sender.
+
+    ``total`` is ``None`` while its members are being sent, and -1 if their sender died before the end.
+    ``failed`` members are dead; one that is run again and succeeds becomes ``done``. ``callback`` is
+    ``on_success`` or ``on_failure`` once that message was sent. ``title`` is the code of its first member.
+    ``parent`` is the batch that it is a member of, or ``""``.
+    """
+
+    id: str
+    title: str
+    parent: str
+    queues: tuple[str, ...]
+    total: int | None
+    done: int
+    failed: int
+    cancelled: int
+    started_ms: int
+    ended_ms: int
+    callback: str
+    is_cancelled: bool
+
+    @property
+    def waiting(self) -> int:
+        """The members that have not ended, as far as they are counted yet."""
+        return max(0, (self.total or 0) - self.done - self.failed - self.cancelled)
+
+    @property
+    def state(self) -> str:
+        """``running``, ``done``, ``dead`` or ``cancelled``."""
+        if self.is_cancelled:
+            return "cancelled"
+        if self.total is None or self.waiting:
+            return "running"
+        return "dead" if self.failed else "cancelled" if self.cancelled else "done"
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """The counts of one sweep.

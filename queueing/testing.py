@@ -34,10 +34,11 @@ from . import conf, get_client, handlers
 from .broker import task_queues
 from .broker.leases import Delivery, QueueLease, extend
 from .broker.outcomes import Outcome, State
-from .client import QueueClient
+from .client import QueueClient, follow_ups
 from .client.default import use_client
 from .exceptions import QueueError, QueueNotFound
 from .worker.processor import Processor
+from .worker.recalls import Recalls
 from .worker.shared_memory import SharedMemory
 
 __all__ = ["fake_queues", "run_pending"]
@@ -78,6 +79,7 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
     with _code_of_tasks(queues):
         names = queues or handlers.queues()
         takers = [_Taker(get_client(), queue) for queue in task_queues.with_siblings(names)]
+        follow_ups.send_due(get_client())
         while len(outcomes) < limit:
             # A worker, too, begins with the preferred queue again after each message.
             ran = next(filter(None, (taker.run_next(delayed=delayed) for taker in takers)), None)
@@ -123,7 +125,8 @@ class _Taker:
             for delivery in self._lease.read_claim(reply).deliveries:
                 outcome = self._processor.process(delivery, self._mark)
                 self._mark.finish()
-                self._client.session.call(self._lease.settle([outcome]))
+                settled = self._client.session.call(self._lease.settle([outcome]))
+                follow_ups.send(self._client, self._lease.read_follow_ups(settled))
                 return outcome
         return None
 
@@ -154,6 +157,8 @@ class _Desk:
 
     def stop_reason(self, delivery: Delivery) -> str | None:
         """Ask Redis, as the keeper of a worker does."""
+        if recalled := Recalls(self._lease.session).reason(delivery):
+            return recalled
         queue, receipt = delivery.queue, (delivery.message.id, delivery.message.rc)
         found = extend(self._lease.session, self._config, {queue: [self._lease.child]})[queue]
         stops = [] if isinstance(found, QueueError) else found.stops

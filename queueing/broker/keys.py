@@ -36,6 +36,11 @@ NAMESPACE_TYPES = {
     "workers:quiet": "hash",
     "sampled": "string",
     "schedules": "hash",
+    "batches": "hash",
+    "batches:order": "zset",
+    "batches:failed": "zset",
+    "batches:opening": "zset",
+    "follow_ups": "hash",
 }
 #: Prefixes of the keys of a namespace that are strings.
 STRINGS = ("sender:", "hits:")
@@ -176,7 +181,20 @@ class Keys:
             self.unrecorded(),
             self.waking(queue),
             *self.of_idle(),
+            *self.of_batches(),
         ]
+
+    def of_receive(self, queue: str, dead: str) -> list[str]:
+        """The keys of ``of_waking``, then ``of_batches``."""
+        return [*self.of_waking(queue, dead), *self.of_batches()]
+
+    def of_removal(self, queue: str, dead: str) -> list[str]:
+        """The keys of ``of_lanes``, then ``of_batches``."""
+        return [*self.of_lanes(queue, dead), *self.of_batches()]
+
+    def of_batches(self) -> list[str]:
+        """The keys of ``lua/lib/members.lua``, in its order."""
+        return [self.batches(), self.batch_order(), self.failed_members(), self.follow_ups()]
 
     def of_idle(self) -> list[str]:
         """The keys of ``lua/lib/idle.lua``, in its order."""
@@ -255,6 +273,26 @@ class Keys:
     def schedules(self) -> str:
         """HASH: name of a schedule -> JSON of its state (see ``lua/lib/schedules.lua``)."""
         return f"{self.ns}::schedules"
+
+    def batches(self) -> str:
+        """HASH: id of a batch -> JSON, and its counts (see ``lua/lib/members.lua``)."""
+        return f"{self.ns}::batches"
+
+    def batch_order(self) -> str:
+        """ZSET: id of a batch -> ms since 1970 of its beginning, then of its end."""
+        return f"{self.ns}::batches:order"
+
+    def failed_members(self) -> str:
+        """ZSET: "<batch> <member>", with equal scores, for members that have failed."""
+        return f"{self.ns}::batches:failed"
+
+    def opening_batches(self) -> str:
+        """ZSET: id of a batch whose members are being sent -> ms since 1970 of its last step."""
+        return f"{self.ns}::batches:opening"
+
+    def follow_ups(self) -> str:
+        """HASH: id of a message that a settled one has brought about -> JSON of it, until it is sent."""
+        return f"{self.ns}::follow_ups"
 
     def hits(self, counted: str) -> str:
         """STRING with a TTL: the count of a rate limit in the current window."""

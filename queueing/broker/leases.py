@@ -4,6 +4,7 @@ Every call of a lease has a number. A call that is repeated with its number retu
 lost reply neither orphans a message nor runs it twice.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -136,7 +137,8 @@ class QueueLease:
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:
         args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
-        args += [tally(outcomes), task_numbers(outcomes)]
+        next_steps = {outcome.id: outcome.next_step for outcome in outcomes if outcome.next_step}
+        args += [tally(outcomes), task_numbers(outcomes), json.dumps(next_steps) if next_steps else ""]
         for (rc, event, delay_ms), alike in groupby(outcomes, _SETTLED):
             ids = [outcome.id for outcome in alike]
             args += [rc, event, delay_ms, len(ids), *ids]
@@ -157,6 +159,11 @@ class QueueLease:
         """The refused outcomes in a settle's reply: message id -> ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
+
+    @staticmethod
+    def read_follow_ups(reply: list[Any]) -> list[bytes]:
+        """The messages in a settle's reply that are to be sent: see ``queueing.client.follow_ups``."""
+        return reply[3:]
 
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:

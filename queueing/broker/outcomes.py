@@ -133,6 +133,7 @@ class Outcome:
     - ``delay_ms``: the back-off before the next attempt.
     - ``due_ms``: the ms epoch from which a first delivery has waited, or 0.
     - ``is_reported``: whether the process that ran the code reports the end. It cannot if it has died.
+    - ``next_step``: the id and the JSON of the message that follows in its chain, or ``None``.
     - ``log_fields``, ``exception``: for the log. They stay in the process that ran the code.
     """
 
@@ -155,6 +156,7 @@ class Outcome:
     body_is_whole: bool = True
     is_reported: bool = True
     due_ms: float = 0.0
+    next_step: tuple[str, str] | None = None
     log_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     exception: BaseException | None = field(default=None, hash=False, compare=False)
 

@@ -168,7 +168,8 @@ class QueueClient(RSMQClient):
         while deleted + held < total:
             # Messages that workers hold stay, so the next step must read past them.
             passed = held
-            call = Call("purge", self._lane_keys(qname), STEP + passed)
+            keys = self.keys.of_removal(qname, self.session.dead_letter_queue(qname))
+            call = Call("purge", keys, STEP + passed)
             found, held = checked(self.session.call(call))
             deleted += found
             if progress:

@@ -275,7 +275,7 @@ class RSMQClient:
 
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> tuple[list[Message], float]:
         """The received messages, and the seconds until the next one is due if there are none."""
-        call = QueueCall(script, [qname], self.keys.of_waking, vt, count, BATCH_BYTES, repeatable=False)
+        call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
                 now_ms, next_due_ms, *fields = checked(self.session.call(call))

@@ -122,7 +122,7 @@ def _list_again(session: Session) -> None:
 def _sweep_schedule(session: Session, qname: str) -> Iterator[Swept]:
     passed, looked = 0, STEP
     while looked == STEP:
-        call = QueueCall("sweep_schedule", [qname], session.keys.of_lanes, STEP, passed)
+        call = QueueCall("sweep_schedule", [qname], session.keys.of_removal, STEP, passed)
         looked, phantoms, expired, buried, mended = checked(session.call(call))
         yield Swept(phantoms, expired, buried, mended=mended)
         passed += looked - phantoms - expired - buried

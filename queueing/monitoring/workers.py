@@ -118,6 +118,8 @@ class Heard:
     is_quiet: bool
     queues: list[str] | None
     task_queues: list[str]
+    #: Whether messages of chains and batches may wait for a keeper.
+    has_follow_ups: bool = False
 
 
 def read_workers(session: Session) -> list[Worker]:
@@ -154,10 +156,11 @@ def beat(session: Session, worker: str, record: str, token: str, *, asks_task_qu
     ``token`` is unique for each start of a worker, and is part of the record.
     """
     keys = [*_keys(session), session.keys.sampled(), session.keys.queues(), session.keys.task_queues()]
+    keys += [session.keys.follow_ups(), session.keys.opening_batches()]
     call = Call("beat", keys, worker, record, token, int(asks_task_queues))
-    is_quiet, is_its_turn, sent_to, *names = session.call(call)
+    is_quiet, is_its_turn, sent_to, left, *names = session.call(call)
     queues = list(map(decode.text, names)) if is_its_turn else None
-    return Heard(bool(is_quiet), queues, sorted(map(decode.text, sent_to)))
+    return Heard(bool(is_quiet), queues, sorted(map(decode.text, sent_to)), bool(left))
 
 
 def forget_worker(session: Session, worker: str) -> None:

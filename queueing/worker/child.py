@@ -21,6 +21,7 @@ from .logging import OutcomeLog
 from .polling import RedisOutage
 from .processes import RECYCLED, end_pools
 from .processor import Processor
+from .recalls import Recalls
 from .runtime import DeliveryKey
 from .server_clock import Clock, ServerClock
 from .shared_memory import Recycle, Slot
@@ -78,14 +79,16 @@ class JobRuntime:
         self.worker = worker
         self.is_stopping = False
         self._client = client
+        self._recalls = Recalls(client.session)
         self._reported_at: dict[str, float] = {}
         #: Why deliveries are to be stopped.
         self._stops: dict[DeliveryKey, str] = {}
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        if not self._stops:
-            return None
-        return self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
+        reason = None
+        if self._stops:
+            reason = self._stops.get((delivery.queue, delivery.message.id, delivery.message.rc))
+        return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
         """Note what is to be stopped. Returns what was not known before."""

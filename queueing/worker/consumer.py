@@ -17,7 +17,7 @@ from queueing.broker.leases import Delivery, QueueLease, read_look
 from queueing.broker.outcomes import Outcome, State
 from queueing.broker.pubsub import POLL_SECONDS
 from queueing.broker.scripts import Call, QueueCall
-from queueing.client import QueueClient, sweep
+from queueing.client import QueueClient, follow_ups, sweep
 from queueing.client.default import ensure_queue
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
@@ -130,6 +130,7 @@ class Consumer:
             return self._refuses(error)
         exchange, self._exchange = self._exchange, None
         self._read(exchange, replies)
+        follow_ups.send_soon(self.client, exchange.follow_ups(replies))
         self.log.flush()
         return min(self._pause(), self.outage.contact_seconds)
 

@@ -27,6 +27,7 @@ from queueing.monitoring.store import sample_queues
 from queueing.monitoring.workers import Heard
 from queueing.transactional import databases
 
+from .forwarder import Forwarder
 from .guard import Guard
 from .heartbeat import Birth, Heartbeat
 from .logging import LogThread
@@ -96,6 +97,7 @@ class Keeper:
             on_reply=self._read_reply, clock=clock,
         )  # fmt: skip
         self._scheduler = Scheduler(self.client, periodic.of_queues(config.queues))
+        self._forwarder = Forwarder(self.client)
         self._relay = Relay(self.client, databases.relayed(), name=name)
         # Each has its own guard: an error in one must not stop the others.
         acts = (self._end_orphans, self._prepare, self._extend, self._give_back, self._beat)
@@ -111,6 +113,7 @@ class Keeper:
         threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True).start()
         if self._scheduler.plans and not self.config.burst:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
+        threading.Thread(target=self._forwarder.run, name="forwarder", daemon=True).start()
         if self._relay.aliases:
             threading.Thread(target=self._relay.run, name="relay", daemon=True).start()
         pause_seconds = self.step(self.clock())
@@ -156,6 +159,7 @@ class Keeper:
         if self._reaper.has_recorded:
             self._reaper.has_recorded = False
             self._recorder.wake()
+            self._forwarder.wake()
 
     def _extend(self, now: float) -> None:
         # A settle wakes the keeper to record, and needs no extension.
@@ -185,6 +189,8 @@ class Keeper:
 
     def _read_reply(self, heard: Heard) -> None:
         self._take(heard.task_queues)
+        if heard.has_follow_ups:
+            self._forwarder.wake()
         if heard.queues is not None:
             sample = partial(sample_queues, self.client.session, heard.queues, first=self.memory.queues)
             self._sampling.attempt(sample)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from queueing import handlers
+from queueing.broker.batches import next_step
 from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome, State
 from queueing.context import Context, Runtime, current
@@ -145,6 +146,7 @@ class Processor:
             delay_ms=delay_ms,
             is_reported=not isinstance(error, MayNotRunAgain),
             due_ms=delivery.due_ms,
+            next_step=next_step(delivery.message.headers, result) if event is State.DONE else None,
             log_fields=context.log_fields,
             exception=failure,
         )

@@ -31,6 +31,7 @@ PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules(), KEYS.format()),
     *KEYS.of_idle(),
+    *KEYS.of_batches(),
 }
 #: The number of examples in an error.
 SHOWN = 5

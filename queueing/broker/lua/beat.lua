@@ -2,10 +2,11 @@
 -- one of all workers gets the turn to sample the queues.
 --
 -- KEYS[1] workers  KEYS[2] quiet workers  KEYS[3] sampled  KEYS[4] QUEUES  KEYS[5] task queues
+-- KEYS[6] follow-ups  KEYS[7] opening batches
 -- ARGV[1] field of the worker  ARGV[2] JSON  ARGV[3] token of this life of the worker
 -- ARGV[4] '1' to ask for the task queues
--- Returns {1 to be quiet, else 0; 1 for the turn, else 0; {existing queues to which tasks were sent}; then,
--- with the turn, the names of all queues}
+-- Returns {1 to be quiet, else 0; 1 for the turn, else 0; {existing queues to which tasks were sent}; how many
+-- messages and batches of dead senders may wait; then, with the turn, the names of all queues}
 --
 -- include clock
 local VISIBLE_MS = 3600000
@@ -28,7 +29,13 @@ local function members(command, ...)
 end
 
 local sent_to = ARGV[4] == '1' and members('SINTER', KEYS[5], KEYS[4]) or {}
-local reply = { asked and 1 or 0, is_its_turn and 1 or 0, sent_to }
+local function size(command, key)
+  local found = redis.pcall(command, key)
+  return type(found) == 'number' and found or 0
+end
+
+local left = size('HLEN', KEYS[6]) + size('ZCARD', KEYS[7])
+local reply = { asked and 1 or 0, is_its_turn and 1 or 0, sent_to, left }
 if not is_its_turn then return reply end
 
 redis.call('SET', KEYS[3], turn, 'PX', 120000)

@@ -45,6 +45,7 @@ end
 
 check_room()
 check_burial()
+check_members()
 local reply, endings, bodies = { 'ok' }, {}, {}
 for i = 8, #ARGV do
   local id = ARGV[i]
@@ -55,6 +56,7 @@ for i = 8, #ARGV do
     -- The receipt of the delivery that would come next: the history keeps the newest receipt of a message.
     endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
     add_body(bodies, id)
+    if has_headers then member_left(redis.call('HGET', KEYS[4], id), id, word) end
     forget(id)
   elseif word == 'running' and ARGV[7] ~= 'leave' then
     ask_to_stop(id)

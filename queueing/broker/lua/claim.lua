@@ -35,7 +35,7 @@ end
 
 local state = read_lane(lane)
 -- Read both before the first write: a key of another type must fail here.
-local has_headers = redis.call('HLEN', KEYS[4]) > 0
+has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then

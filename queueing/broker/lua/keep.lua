@@ -26,6 +26,7 @@ end
 if #surplus == 0 then return reply end
 check_room()
 check_burial()
+check_members()
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 state.held, state.taken = surplus, 0
 write_lane(lane, state, lease_end_ms)

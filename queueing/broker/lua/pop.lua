@@ -10,6 +10,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
+local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 -- include drain
 -- include bury
 -- include due

@@ -1,7 +1,7 @@
 -- Receive due messages as RSMQ does: each is hidden for vt and counted. A message that is worn out by the
 -- queue's redrive policy goes to the dead-letter queue instead.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking  KEYS[10…13] as in lib/members.lua
 -- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] vt in seconds, '' for the queue's own  ARGV[5] how many
 -- ARGV[6] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
@@ -13,6 +13,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
+local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 -- include drain
 -- include bury
 -- include due

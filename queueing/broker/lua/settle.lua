@@ -5,9 +5,10 @@
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
 -- ARGV[9] their times, summed for the metrics  ARGV[10] numbers of the outcomes of tasks, '*' for all
--- ARGV[11…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
+-- ARGV[11] JSON: id -> {id of the next message of its chain, that message as in lib/members.lua}, or ''
+-- ARGV[12…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of the refused ones, fill level of the outbox in per mille
--- or 0 if no recorder empties it}, or the reply of lib/room.lua for wrong keys
+-- or 0 if no recorder empties it, then messages that are to be sent}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue
@@ -22,7 +23,7 @@ if number <= state.settle then return { 'ok', state.refused, 0 } end
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
 local settled_words, delays_ms = {}, {}
-local at = 11
+local at = 12
 while at <= #ARGV do
   local rc, ids_end = tonumber(ARGV[at]), at + 3 + ARGV[at + 3]
   for i = at + 4, ids_end do
@@ -33,11 +34,14 @@ while at <= #ARGV do
 end
 local counts = receive_counts(given)
 check_room()
+local next_steps = ARGV[11] ~= '' and cjson.decode(ARGV[11]) or {}
+if has_headers then check_members() end
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 for _, word in ipairs(settled_words) do
   if word == 'dead' then check_burial() end
 end
 
+local done_words = {}
 local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
 for i = 1, #settled_words do
   local id, rc, word = given[2 * i - 1], given[2 * i], settled_words[i]
@@ -50,6 +54,7 @@ for i = 1, #settled_words do
     refused[#refused + 1], refused[#refused + 2] = id, word
   elseif word == 'done' or word == 'cancelled' then
     done[#done + 1] = id
+    done_words[#done] = word
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
     if rc > 1 then ended[#ended + 1] = id end
   elseif word == 'dead' then
@@ -73,6 +78,13 @@ for i = 1, #settled_words do
   end
   words[word] = (words[word] or 0) + 1
   held[id] = nil
+end
+if #done > 0 and has_headers then
+  for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
+    local following = next_steps[done[i]]
+    if following then follow_with(following[1], following[2]) end
+    member_left(headers, done[i], following and 'continued' or done_words[i])
+  end
 end
 if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))
@@ -110,4 +122,5 @@ count_words(words, ARGV[9])
 local RECORDED_MS = 10000
 local waiting, recorded = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
 local is_emptied = now_ms - (stored_int(recorded) or 0) < RECORDED_MS
-return { 'ok', refused, is_emptied and math.floor(1000 * (stored_int(waiting) or 0) / ARGV[5]) or 0 }
+local fill = is_emptied and math.floor(1000 * (stored_int(waiting) or 0) / ARGV[5]) or 0
+return { 'ok', refused, fill, unpack(new_follow_ups) }

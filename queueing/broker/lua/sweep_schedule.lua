@@ -3,7 +3,7 @@
 -- given back stay. A message that timed out under another program returns to the band of its priority,
 -- because that program does not know the bands.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…14] as in lib/members.lua
 -- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] how many to read  ARGV[5] how many due messages to skip
 -- Returns {'ok', read, phantoms, expired, buried, mended}, {'queueNotFound'}, or the reply of
 -- lib/dead_letters.lua
@@ -12,6 +12,7 @@
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
+local batches, batch_order, failed_members, follow_ups = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 -- include drain
 -- include bury
 -- include head
@@ -65,6 +66,7 @@ for i = 1, #found, 2 do
       bury(id)
       buried = buried + 1
     elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, score) then
+      member_left(redis.call('HGET', KEYS[4], id), id, 'cancelled')
       forget(id)
       expired = expired + 1
     elseif is_outside then

@@ -10,6 +10,7 @@ local function abandon(lane, started, reason, max_crashes)
   if #state.held > 0 then
     check_room()
     check_burial()
+    check_members()
   end
   local counts, endings, fields = receive_counts(state.held), {}, {}
   local count = 0
@@ -25,6 +26,7 @@ local function abandon(lane, started, reason, max_crashes)
       add_body(body, id)
       redis.call('HDEL', KEYS[13], id)
       record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
+      member_left(redis.call('HGET', KEYS[4], id), id, 'cancelled')
       forget(id)
     elseif now_rc then
       local failed, crashed, released = read_ends(id)

@@ -1,4 +1,6 @@
--- Dead letters. KEYS as in lib/queue.lua, ARGV[1…3] as in lib/dead_letters.lua.
+-- Dead letters. KEYS as in lib/queue.lua, ARGV[1…3] as in lib/dead_letters.lua. A script that buries sets the
+-- keys of lib/members.lua.
+-- include members
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
   local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
@@ -50,6 +52,7 @@ local function bury(id)
   count_up(KEYS[5], 'totalsent', 1)
   redis.call('ZADD', KEYS[6], whole(now_ms), id)
   forget(id)
+  member_left(headers, id, 'failed')
 end
 
 -- Whether the queue's redrive policy counts a message as received often enough.

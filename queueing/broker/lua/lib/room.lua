@@ -4,6 +4,8 @@
 -- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
 -- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
 -- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
+-- KEYS[20] batches (hash)    KEYS[21] batch order (zset)    KEYS[22] failed members (zset)
+-- KEYS[23] follow-ups (hash)
 -- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
@@ -16,6 +18,7 @@
 -- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
 -- include dead_letters
 local served, idle, hints = KEYS[17], KEYS[18], KEYS[19]
+local batches, batch_order, failed_members, follow_ups = KEYS[20], KEYS[21], KEYS[22], KEYS[23]
 -- include idle
 
 local EMPTY_LANE_MS = 600000
@@ -68,11 +71,14 @@ end
 -- include entries
 -- include unrecorded
 local is_room_checked
+-- Whether a message of the queue has headers, known after check_room.
+local has_headers
 
 -- Read before the first write, so that a key of another type fails here.
 local function check_room()
   if is_room_checked then return end
-  for _, i in ipairs({ 3, 4, 12, 13, 15 }) do redis.call('HLEN', KEYS[i]) end
+  for _, i in ipairs({ 3, 12, 13, 15 }) do redis.call('HLEN', KEYS[i]) end
+  has_headers = redis.call('HLEN', KEYS[4]) > 0
   redis.call('XLEN', KEYS[11])
   redis.call('ZCARD', KEYS[16])
   is_room_checked = true

@@ -33,6 +33,16 @@ async def add_async(a, b=1):
     return a + b
 
 
+@task
+def lengthen():
+    return "x" * 5000
+
+
+@task
+def measure(text):
+    return len(text)
+
+
 @task(takes_context=True)
 def tell(context, word="?"):
     result = context.task_result

@@ -1,0 +1,186 @@
+"""Batches and chains in Redis: their headers, the messages that follow a settled one, and the scripts.
+
+The script that settles a message counts it in its batch, and stores the message that follows. See
+``lua/lib/members.lua``.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from queueing.messages import BatchState, Draft, sent_ms
+
+from . import decode
+from .rsmq_values import ID, QNAME
+from .scripts import Call
+from .session import Session
+
+logger = logging.getLogger("queueing")
+
+#: The header of a member: the id of its batch (also in ``lua/lib/members.lua``).
+BATCH = "queueing-batch"
+#: The header of a step in a chain: JSON of the steps that follow.
+CHAIN = "queueing-chain"
+#: A batch is closed if its sender has sent nothing for so long, and not all members.
+SENDER_MS = 60_000
+#: Messages that are read in one call.
+STEP = 100
+#: The longest JSON of a message that follows another: a result with its arguments.
+FOLLOW_UP_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A message of a chain or batch. ``task_queue`` is the queue that its task names, ``""`` for a message.
+
+    ``takes_result``: the result of the step before becomes its first argument, or its body.
+    """
+
+    id: str
+    queue: str
+    body: str
+    task_queue: str = ""
+    takes_result: bool = False
+    due_ms: int | None = None
+    priority: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def draft(self) -> Draft:
+        return Draft(
+            body=self.body, due_ms=self.due_ms, priority=self.priority, headers=self.headers,
+            id=self.id or None,
+        )  # fmt: skip
+
+    def fields(self) -> dict[str, Any]:
+        """The values for JSON, without those that are not set."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value or name == "body"}
+
+    def with_result(self, result: str) -> "FollowUp":
+        """This message with the result (JSON, ``""`` for ``None``) of the step before."""
+        if not self.takes_result:
+            return self
+        if not self.task_queue:
+            return replace(self, body=result or "null")
+        fields = decode.message_json(self.body)
+        fields["args"] = [decode.message_json(result or "null"), *fields.get("args", [])]
+        return replace(self, body=json.dumps(fields, separators=(",", ":")))
+
+
+def read_follow_up(values: Any) -> FollowUp:
+    """Make a message of the values of its JSON. Raises ``Unreadable``."""
+    record = decode.Record(values if isinstance(values, dict) else {})
+    due_ms = record.integer("due_ms") if "due_ms" in record else None
+    headers = values.get("headers", {}) if isinstance(values, dict) else {}
+    read = FollowUp(
+        id=record.text("id"), queue=record.text("queue"), body=record.text("body"),
+        task_queue=record.text("task_queue"), takes_result=record.is_true("takes_result"), due_ms=due_ms,
+        priority=min(100, record.integer("priority")),
+        headers=decode.Record(headers if isinstance(headers, dict) else {}).all_texts(),
+    )  # fmt: skip
+    if not (ID.fullmatch(read.id) and QNAME.fullmatch(read.queue)):
+        raise decode.Unreadable("it is not a message with an id and a queue")
+    return read
+
+
+def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None:
+    """The id and the JSON of the message that follows a step with these headers and this result.
+
+    Returns ``None`` after the last step of a chain, and if the headers do not have the right form.
+    """
+    if CHAIN not in headers:
+        return None
+    try:
+        first, *rest = decode.message_json(headers[CHAIN])
+        step = read_follow_up(first).with_result(result)
+    except (ValueError, TypeError, AttributeError) as error:
+        logger.error("the next step of a chain cannot be read: %s", error)
+        return None
+    following = {name: value for name, value in headers.items() if name == BATCH}
+    if rest:
+        following[CHAIN] = json.dumps(rest)
+    return step.id, json.dumps(replace(step, headers=following).fields())
+
+
+# --- scripts ----------------------------------------------------------------------------------
+
+
+def open_batch(session: Session, id: str, record: str, on_success: str, on_failure: str) -> bool:
+    """Open a batch, or confirm that its sender lives. Returns ``False`` if the batch was closed meanwhile."""
+    return bool(session.call(Call("open_batch", _keys(session), id, record, on_success, on_failure)))
+
+
+def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]]:
+    """Store the number of members, after all are sent.
+
+    Returns ``False`` if the batch was closed meanwhile, and the messages to send now.
+    """
+    is_sealed, *texts = session.call(Call("seal_batch", _keys(session), id, total))
+    return bool(is_sealed), texts
+
+
+def due_follow_ups(session: Session) -> list[bytes]:
+    """Close the batches whose senders have died, and read messages that are to be sent."""
+    found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP))
+    return found
+
+
+def cancel_batch(session: Session, id: str) -> str:
+    """Cancel a batch. Returns ``ok``, ``ended`` or ``unknown``."""
+    return decode.text(session.call(Call("cancel_batch", [session.keys.batches()], id)))
+
+
+def is_recalled(session: Session, id: str) -> bool:
+    """Whether a batch, or one that it is part of, is cancelled."""
+    return bool(session.call(Call("is_recalled", [session.keys.batches()], id)))
+
+
+def failed_members(session: Session, id: str) -> Iterator[list[str]]:
+    """The ids of the members that have failed, in slices."""
+    last = ""
+    while found := session.call(Call("failed_members", [session.keys.failed_members()], id, last, STEP)):
+        yield (members := list(map(decode.text, found)))
+        last = members[-1]
+
+
+def newest(session: Session, first: int, count: int) -> tuple[int, list[BatchState]]:
+    """How many batches there are, and ``count`` of them from the place ``first`` (0: the newest)."""
+    return _read(session, first, first + count - 1)
+
+
+def find(session: Session, ids: Sequence[str]) -> list[BatchState]:
+    """Those of these batches that exist, in the same order."""
+    return _read(session, "", "", *ids)[1]
+
+
+def _read(session: Session, *args: Any) -> tuple[int, list[BatchState]]:
+    keys = [session.keys.batches(), session.keys.batch_order()]
+    total, *rows = session.call(Call("read_batches", keys, *args))
+    return int(total), [_state(*row) for row in rows]
+
+
+def _state(
+    id: bytes, changed_ms: bytes, record: bytes, done: bytes, failed: bytes, cancelled: bytes, total: bytes,
+    ended: bytes, callback: bytes, recalled: bytes,
+) -> BatchState:  # fmt: skip
+    known = decode.record_or_empty(record)
+    return BatchState(
+        id=decode.text(id),
+        title=known.text("title"),
+        parent=known.text("parent"),
+        queues=tuple(known.texts("queues")),
+        total=decode.integer(total) if total else None,
+        done=max(0, decode.integer(done)),
+        failed=max(0, decode.integer(failed)),
+        cancelled=max(0, decode.integer(cancelled)),
+        started_ms=int(sent_ms(decode.text(id))),
+        ended_ms=decode.integer(ended),
+        callback={"done": "on_success", "": ""}.get(decode.text(callback), "on_failure"),
+        is_cancelled=bool(recalled),
+    )
+
+
+def _keys(session: Session) -> list[str]:
+    return [*session.keys.of_batches(), session.keys.opening_batches()]

@@ -1,0 +1,91 @@
+-- Members of batches. The headers of a message name its batch, so a plain message costs nothing.
+--
+-- The including script sets these keys:
+--   batches (hash)         id of a batch -> JSON: parent, queues; then, after the id and a space:
+--     done, failed, cancelled   how many members have ended so
+--     total                     how many members there are, once all are sent; -1 if their sender was cut off
+--     on_success, on_failure    the message that is sent at the end, as in `follow_ups`
+--     callback                  the end for which that message was sent: there is one in all
+--     recalled, ended           ms of the request to cancel it, and of its end
+--   batch_order (zset)     id of a batch -> ms of its beginning or of its end
+--   failed_members (zset)  "<batch> <member>", all with the score 0. A member that runs again leaves it.
+--   follow_ups (hash)      id of a message that is to be sent -> JSON: id, queue, body, headers and options
+-- include numbers
+
+-- Another program could write a batch that contains itself.
+local MAX_NESTING = 20
+
+-- The messages that are to be sent, for the caller to send at once. The keeper sends what a caller does not.
+local new_follow_ups = {}
+
+local function follow_with(id, text)
+  redis.call('HSET', follow_ups, id, text)
+  new_follow_ups[#new_follow_ups + 1] = text
+end
+
+-- Read before the first write, so that a key of another type fails here.
+local function check_members()
+  redis.call('HLEN', batches)
+  redis.call('ZCARD', batch_order)
+  redis.call('ZCARD', failed_members)
+  redis.call('HLEN', follow_ups)
+end
+
+-- The batch that a value of the headers names, or nil.
+local function batch_in(headers)
+  if not headers or not string.find(headers, '"queueing-batch"', 1, true) then return nil end
+  local is_json, fields = pcall(cjson.decode, string.match(headers, '{.*'))
+  local batch = is_json and type(fields) == 'table' and fields['queueing-batch']
+  return type(batch) == 'string' and batch or nil
+end
+
+local function parent_of(batch)
+  local is_json, record = pcall(cjson.decode, redis.call('HGET', batches, batch) or '')
+  local parent = is_json and type(record) == 'table' and record.parent
+  return type(parent) == 'string' and parent or nil
+end
+
+-- All members of a batch have ended. Send its callback, unless one was sent when it ended before.
+local function end_batch(batch, word)
+  redis.call('HSET', batches, batch .. ' ended', whole(now_ms))
+  redis.call('ZADD', batch_order, 'XX', whole(now_ms), batch)
+  local name = batch .. (word == 'done' and ' on_success' or ' on_failure')
+  local text = redis.call('HGET', batches, name)
+  local is_json, message = pcall(cjson.decode, text or '')
+  if not (is_json and type(message) == 'table' and type(message.id) == 'string') then return end
+  if redis.call('HSETNX', batches, batch .. ' callback', word) == 1 then follow_with(message.id, text) end
+end
+
+-- Count the end of a member: 'done', 'failed' or 'cancelled', or 'continued' if its chain continues. A batch that
+-- ends is a member of its parent.
+local function count_member(batch, member, word)
+  for _ = 1, MAX_NESTING do
+    if not batch then return end
+    local done, failed, cancelled, total = unpack(redis.call('HMGET', batches, batch .. ' done', batch .. ' failed',
+      batch .. ' cancelled', batch .. ' total'))
+    if not done then return end
+    local counts = {
+      done = stored_int(done) or 0, failed = stored_int(failed) or 0, cancelled = stored_int(cancelled) or 0,
+    }
+    local name = batch .. ' ' .. member
+    if counts.failed > 0 and redis.call('ZREM', failed_members, name) == 1 then
+      counts.failed = count_up(batches, batch .. ' failed', -1)
+    end
+    if word == 'continued' then return end
+    if word == 'failed' then redis.call('ZADD', failed_members, 0, name) end
+    counts[word] = count_up(batches, batch .. ' ' .. word, 1)
+    if counts.done + counts.failed + counts.cancelled ~= stored_int(total) then return end
+    word = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
+    end_batch(batch, word)
+    batch, member = parent_of(batch), batch
+  end
+end
+
+-- Count a message that leaves its queue. `headers` is its value in the headers of the queue.
+local function member_left(headers, id, word)
+  local batch = batch_in(headers)
+  if batch then
+    check_members()
+    count_member(batch, id, word)
+  end
+end

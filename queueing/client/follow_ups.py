@@ -1,0 +1,67 @@
+"""Sends the messages that settled ones have brought about: next steps of chains, and callbacks of batches.
+
+The process that has settled sends them, and the keeper of a worker sends what is left after a kill. The
+script sends each once.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+
+from queueing.broker import batches, task_queues
+from queueing.broker.session import checked
+from queueing.exceptions import QueueError, QueueUnavailable
+
+from . import drafts
+from .default import adopt_task_queue, ensure_queue, send_ensuring
+from .rsmq import RSMQClient
+
+logger = logging.getLogger("queueing")
+
+
+def send(client: RSMQClient, texts: Iterable[bytes]) -> int:
+    """Send messages, given as JSON. Returns how many were sent.
+
+    A message that cannot be sent stays, and does not keep the others. Raises ``QueueUnavailable``.
+    """
+    sent = 0
+    for text in texts:
+        try:
+            sent += _send(client, batches.read_follow_up(json.loads(text)))
+        except QueueUnavailable:
+            raise
+        except (QueueError, ValueError) as error:
+            logger.error("a message of a chain or batch is not sent yet: %s", error)
+    return sent
+
+
+def send_soon(client: RSMQClient, texts: Iterable[bytes]) -> None:
+    """Call ``send``, and leave the messages to the keeper if Redis does not answer."""
+    try:
+        send(client, texts)
+    except QueueUnavailable as error:
+        logger.debug("messages of chains and batches wait: %s", error)
+
+
+def send_due(client: RSMQClient) -> int:
+    """Send what other processes have left. Returns how many were sent. Raises ``QueueUnavailable``."""
+    return send(client, batches.due_follow_ups(client.session))
+
+
+def _send(client: RSMQClient, message: batches.FollowUp) -> int:
+    call = drafts.put(
+        "follow_up", client.keys, message.queue, [message.draft()],
+        tails=[message.id], key=client.keys.follow_ups(), own=(message.id, ""),
+    )  # fmt: skip
+
+    def create() -> None:
+        if message.task_queue:
+            adopt_task_queue(client, message.task_queue, message.queue)
+        else:
+            # It existed when the chain or batch was sent.
+            ensure_queue(client, message.queue)
+
+    if message.task_queue and not task_queues.is_noted(client.session, message.queue):
+        create()
+    [sent] = send_ensuring(lambda: checked(client.session.call(call, replicas=client.durable)), create)
+    return int(sent)

@@ -1,0 +1,131 @@
+"""Sends batches, and finds, cancels and redrives those that were sent."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from queueing.broker import batches, task_queues
+from queueing.exceptions import BatchClosed, BatchNotFound, QueueNotFound
+from queueing.messages import BatchState, Draft
+
+from . import drafts, follow_ups
+from .default import adopt_task_queue, ensure_configured
+from .operations import QueueClient
+
+#: How often the sender of a batch confirms that it lives.
+ALIVE_SECONDS = 10.0
+SILENT = "The batch was closed, because its sender was silent for a minute."
+
+
+@dataclass
+class Plan:
+    """A batch to send: its messages by queue, the batches in it, and the JSON of its callbacks by name.
+
+    ``queues`` has each queue of tasks as it is named, ``""`` for messages, and its queue.
+    """
+
+    id: str
+    total: int
+    record: str = ""
+    drafts: dict[str, list[Draft]] = field(default_factory=dict)
+    inner: "list[Plan]" = field(default_factory=list)
+    queues: set[tuple[str, str]] = field(default_factory=set)
+    callbacks: dict[str, str] = field(default_factory=dict)
+
+
+def send(client: QueueClient, plan: Plan) -> None:
+    """Send a batch and the batches in it. If it does not come to the end, a keeper closes them.
+
+    Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
+    """
+    _Sender(client).send(plan)
+
+
+def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
+    """Create the queues of tasks, and configured ones. Raises ``QueueNotFound`` if another is missing."""
+    for task_queue, queue in sorted(queues):
+        if not task_queue:
+            try:
+                client.get_queue_attributes(queue)
+            except QueueNotFound:
+                ensure_configured(client, queue)
+        elif not task_queues.is_noted(client.session, queue):
+            adopt_task_queue(client, task_queue, queue)
+
+
+class _Sender:
+    """The sender of one batch and of the batches in it."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+        self._open: list[Plan] = []
+        self._confirm_at = 0.0
+
+    def send(self, plan: Plan) -> None:
+        ensure_queues(self._client, plan.queues)
+        self._open.append(plan)
+        self._confirm([plan])
+        for queue, messages in plan.drafts.items():
+            for part in drafts.steps(messages):
+                self._confirm_if_due()
+                self._client.send_messages(queue, part)
+        for inner in plan.inner:
+            self._confirm_if_due()
+            self.send(inner)
+        self._open.pop()
+        is_sealed, texts = batches.seal_batch(self._client.session, plan.id, plan.total)
+        follow_ups.send_soon(self._client, texts)
+        if not is_sealed:
+            raise BatchClosed(SILENT)
+
+    def _confirm_if_due(self) -> None:
+        if time.monotonic() >= self._confirm_at:
+            self._confirm(self._open)
+            self._confirm_at = time.monotonic() + ALIVE_SECONDS
+
+    def _confirm(self, plans: Sequence[Plan]) -> None:
+        for plan in plans:
+            texts = (plan.callbacks.get("on_success", ""), plan.callbacks.get("on_failure", ""))
+            if not batches.open_batch(self._client.session, plan.id, plan.record, *texts):
+                raise BatchClosed(SILENT)
+
+
+# --- batches that were sent -------------------------------------------------------------------
+
+
+def find(client: QueueClient, id: str) -> BatchState:
+    """The state of a batch. Raises ``BatchNotFound``."""
+    found = batches.find(client.session, [id])
+    if not found:
+        raise BatchNotFound
+    return found[0]
+
+
+def cancel(client: QueueClient, id: str) -> None:
+    """Cancel a batch and the batches in it. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
+    word = batches.cancel_batch(client.session, id)
+    if word == "unknown":
+        raise BatchNotFound
+    if word == "ended":
+        raise BatchClosed("The batch has ended.")
+
+
+def retry(client: QueueClient, id: str) -> int:
+    """Redrive the dead members of a batch and of the batches in it. Returns how many messages run again.
+
+    Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
+    """
+    state = find(client, id)
+    if state.is_cancelled:
+        raise BatchClosed("The batch was cancelled.")
+    moved = 0
+    for members in batches.failed_members(client.session, id):
+        inner = {found.id: found for found in batches.find(client.session, members)}
+        moved += sum(retry(client, other) for other, found in inner.items() if not found.is_cancelled)
+        ids = [member for member in members if member not in inner]
+        for queue in state.queues if ids else ():
+            try:
+                moved += client.redrive(queue, ids=ids)
+            except QueueNotFound:
+                continue
+    return moved

@@ -1,0 +1,282 @@
+"""Chains and batches: work that follows other work, of Django tasks and of messages for handlers.
+
+::
+
+    from queueing.composition import batch, chain, step
+
+    chain(step(fetch, url), step(resize, width=80), step("mails")).enqueue()
+
+    members = [step(resize, id) for id in ids]
+    batch(members, on_success=step(publish, album), on_failure=step(complain, album)).enqueue()
+
+A step is a task with arguments, or the name of a queue with a body.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+
+from . import get_client
+from .broker import batches, rsmq_values
+from .broker.batches import FollowUp
+from .broker.idempotency import whole_id
+from .client import sent_batches
+from .client.sent_batches import Plan
+from .exceptions import EnqueueFailed, MessageNotString, QueueError
+from .messages import BatchState
+from .transactional.transactions import at_commit, open_transactions
+
+__all__ = ["Batch", "BatchState", "Chain", "Step", "batch", "cancel_batch", "chain", "get_batch",
+           "retry_batch", "step"]  # fmt: skip
+
+#: How deep batches may be nested.
+MAX_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One piece of work: see ``step``."""
+
+    target: Any
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_task(self) -> bool:
+        return not isinstance(self.target, str)
+
+    @property
+    def title(self) -> str:
+        return str(getattr(self.target, "module_path", self.target))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps that run one after the other: see ``chain``."""
+
+    steps: tuple[Step, ...]
+
+    def enqueue(self) -> list[str]:
+        """Send the first step. Returns the ids of all steps.
+
+        In a transaction it is sent at the commit if its first step is a task, as that task would be. Raises
+        the errors of ``Task.enqueue`` and ``send_message``, and ``EnqueueFailed`` at the commit.
+        """
+        messages = _messages(iter(self.steps))
+        first, options = _linked(messages), _task_options(self.steps[0])
+        if getattr(options, "enqueue", None):
+            from .transactional.staging import stage
+
+            stage(first.queue, [first.draft()], task_queue=first.task_queue)
+        else:
+            _at_commit(options, first.id, self.steps[0], partial(_send_chain, messages, first))
+        return [message.id for message in messages]
+
+    async def aenqueue(self) -> list[str]:
+        """See ``enqueue``."""
+        return await sync_to_async(self.enqueue, thread_sensitive=True)()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Members that run side by side, and what follows them: see ``batch``."""
+
+    members: "tuple[Step | Chain | Batch, ...]"
+    on_success: Step | Chain | None = None
+    on_failure: Step | Chain | None = None
+
+    def enqueue(self) -> str:
+        """Send all members. Returns the id of the batch.
+
+        In a transaction they are sent at the commit if the first step is a task. Raises the errors of
+        ``Chain.enqueue``, and ``QueueError`` for batches that are nested too deep. If a process ends before
+        it has sent all members, the batch is cancelled a minute later, and ``on_failure`` follows.
+        """
+        plan = _plan(self, parent="", depth=1)
+        first = next(_steps(self), None)
+        options = _task_options(first) if first else None
+        _at_commit(options, plan.id, first, lambda: sent_batches.send(get_client(), plan))
+        return plan.id
+
+    async def aenqueue(self) -> str:
+        """See ``enqueue``."""
+        return await sync_to_async(self.enqueue, thread_sensitive=True)()
+
+
+def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
+    """A task with the arguments of one call, or a queue with the body of one message.
+
+    ``step(resize.using(priority=5), 7, width=80)`` is a task of an ``RSMQBackend``. ``step("mails", "text")``
+    is a message for the handler of that queue. Without a body, the message gets the result before it as JSON.
+    """
+    if isinstance(target, str) and (kwargs or len(args) > 1):
+        raise TypeError("A step of a queue has one body.")
+    return Step(target, args, kwargs)
+
+
+def chain(*steps: Step) -> Chain:
+    """Steps that run one after the other, each when the one before is done.
+
+    The value that a task returns is the first argument of the next task. The handler of a queue returns
+    nothing, so the step after it gets only its own arguments. If a step is dead or cancelled, the chain
+    stops. It continues if the dead step is redriven and succeeds.
+    """
+    if not steps or not all(isinstance(one, Step) for one in steps):
+        raise TypeError("A chain has one or more steps: chain(step(…), step(…)).")
+    return Chain(steps)
+
+
+def batch(
+    members: "Iterable[Step | Chain | Batch]",
+    *,
+    on_success: Step | Chain | None = None,
+    on_failure: Step | Chain | None = None,
+) -> Batch:
+    """Steps, chains and batches that run side by side.
+
+    When all members are done, ``on_success`` is sent. When all have ended and some are dead or cancelled,
+    ``on_failure`` is sent. One of the two is sent, once. A batch without ``on_failure`` sends ``on_success``
+    after its dead members were redriven and are done. The first argument of a callback is the id of the
+    batch.
+    """
+    members = tuple(members)
+    if not all(isinstance(one, Step | Chain | Batch) for one in members):
+        raise TypeError("The members of a batch are steps, chains and batches.")
+    return Batch(members, on_success, on_failure)
+
+
+# --- batches that were sent -------------------------------------------------------------------
+
+
+def get_batch(id: str) -> BatchState:
+    """The state of a batch. Raises ``BatchNotFound`` and ``QueueUnavailable``."""
+    return sent_batches.find(get_client(), id)
+
+
+def cancel_batch(id: str) -> None:
+    """Cancel a batch and the batches in it: members that wait do not run any more.
+
+    A member that runs sees ``context.is_cancelled``. Each is counted as cancelled when a worker comes to it.
+    After the last one ``on_failure`` is sent. Raises ``BatchNotFound``, and ``BatchClosed`` if it has ended.
+    """
+    sent_batches.cancel(get_client(), id)
+
+
+def retry_batch(id: str) -> int:
+    """Redrive the dead members of a batch and of the batches in it. Returns how many messages run again.
+
+    Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
+    """
+    return sent_batches.retry(get_client(), id)
+
+
+# --- messages of steps ------------------------------------------------------------------------
+
+
+def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
+    """The messages of a chain. ``given`` are arguments that its first step gets before its own."""
+    before: Step | None = None
+    messages = []
+    for one in steps:
+        messages.append(_message(one, before=before, given=given if before is None else ()))
+        before = one
+    return messages
+
+
+def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> FollowUp:
+    takes_result = before is not None and before.is_task
+    if one.is_task:
+        queue, draft = _backend(one).draft(one.target, [*given, *one.args], one.kwargs)
+        return FollowUp(
+            id=whole_id(), queue=queue, body=draft.body, task_queue=one.target.queue_name,
+            takes_result=takes_result, due_ms=draft.due_ms, priority=draft.priority,
+        )  # fmt: skip
+    queue, [body] = rsmq_values.qname(one.target), one.args or given or [""]
+    if not isinstance(body, str):
+        raise MessageNotString
+    if not (one.args or given or takes_result):
+        raise QueueError(f"The message for {queue} needs a body: no result comes before it.")
+    return FollowUp(id=whole_id(), queue=queue, body=body, takes_result=takes_result and not one.args)
+
+
+def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
+    """The first message, with the others in its headers."""
+    headers = {batches.BATCH: batch_id} if batch_id else {}
+    if len(messages) > 1:
+        headers[batches.CHAIN] = json.dumps([message.fields() for message in messages[1:]])
+    return replace(messages[0], headers=headers)
+
+
+def _backend(one: Step) -> Any:
+    backend = one.target.get_backend()
+    if not hasattr(backend, "draft"):
+        raise ImproperlyConfigured(f"{one.title} is a task of another backend: chains need RSMQBackend.")
+    return backend
+
+
+def _task_options(one: Step) -> Any:
+    return _backend(one).task_options if one.is_task else None
+
+
+def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
+    if isinstance(one, Step):
+        yield one
+    else:
+        for part in one.steps if isinstance(one, Chain) else one.members:
+            yield from _steps(part)
+
+
+def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], None]) -> None:
+    """Send now, or at the commit if the first step is a task whose backend sends at the commit."""
+    aliases = open_transactions() if getattr(options, "enqueue_on_commit", False) else []
+    if not aliases:
+        send()
+        return
+
+    def committed() -> None:
+        try:
+            send()
+        except QueueError as error:
+            raise EnqueueFailed(id, first.title if first else "", error) from error
+
+    at_commit(aliases, committed)
+
+
+def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:
+    client = get_client()
+    sent_batches.ensure_queues(client, _queues(messages))
+    client.send_messages(first.queue, [first.draft()])
+
+
+def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
+    """Make all messages of a batch, so that an argument that is wrong fails before anything is sent."""
+    if depth > MAX_DEPTH:
+        raise QueueError(f"Batches may be nested {MAX_DEPTH} deep.")
+    plan, title = Plan(whole_id(), len(whole.members)), next(_steps(whole), None)
+    own: set[str] = set()
+    for member in whole.members:
+        if isinstance(member, Batch):
+            plan.inner.append(_plan(member, parent=plan.id, depth=depth + 1))
+            continue
+        messages = _messages(_steps(member))
+        first = _linked(messages, plan.id)
+        plan.drafts.setdefault(first.queue, []).append(first.draft())
+        plan.queues |= _queues(messages)
+        own |= {message.queue for message in messages}
+    for name, callback in (("on_success", whole.on_success), ("on_failure", whole.on_failure)):
+        if callback is not None:
+            messages = _messages(_steps(callback), plan.id)
+            plan.queues |= _queues(messages)
+            plan.callbacks[name] = json.dumps(_linked(messages).fields())
+    record = {"title": title.title if title else "", "parent": parent, "queues": sorted(own)}
+    plan.record = json.dumps(record)
+    return plan
+
+
+def _queues(messages: list[FollowUp]) -> set[tuple[str, str]]:
+    return {(message.task_queue, message.queue) for message in messages}
