@@ -14,6 +14,7 @@ registered functions run.
 """
 
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -21,7 +22,9 @@ from typing import Any, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
+from . import unique
 from .broker.keys import dead_letter_queue
+from .broker.task_body import is_task
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
@@ -30,6 +33,8 @@ from .policies import GiveUp, Policy, RetryIn, Snooze, policy, policy_of
 __all__ = [
     "GiveUp", "Handler", "RetryIn", "Runnable", "Snooze", "discover", "find", "handler", "policy", "queues",
 ]  # fmt: skip
+
+logger = logging.getLogger("queueing")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,6 +96,8 @@ class Handler:
 Resolver = Callable[[str, Message], Runnable | None]
 
 _handlers: dict[str, Handler] = {}
+#: Whether this process has imported the handlers of the project.
+_is_discovered = False
 _resolvers: list[Resolver] = []
 _resolved_queues: list[Callable[[], list[str]]] = []
 
@@ -138,6 +145,8 @@ def remove_resolver(resolver: Resolver) -> None:
 
 def discover() -> None:
     """Import ``handlers.py`` of every installed app. An error in one of them is not hidden."""
+    global _is_discovered
+    _is_discovered = True
     autodiscover_modules("handlers")
 
 
@@ -158,6 +167,19 @@ def find(queue: str, message: Message) -> Runnable:
         if found is not None:
             return found
     return handler_of(queue)
+
+
+def unique_of(queue: str) -> unique.HeadersOf | None:
+    """A ``unique.Finder``. The first call imports the handlers, because a page may not have done so."""
+    if not _is_discovered:
+        try:
+            discover()
+        except Exception:
+            logger.exception("not all handlers can be imported here: no message of the others is unique")
+    known = _handlers.get(queue)
+    if known is None or known.policy.unique is None:
+        return None
+    return lambda body: {} if is_task(body) else unique.headers(known.policy, known.name, [body], {})
 
 
 def has_handler(queue: str) -> bool:

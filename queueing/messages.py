@@ -28,8 +28,9 @@ class Draft:
     ``delay_ms`` counts from now. ``due_ms`` is a ms epoch of the server's clock; a moment in the past means
     now. Give one of them at most. ``headers`` are texts that only receivers of this package see.
 
-    Only the first message with the same ``deduplication_id`` is sent in ``deduplication_seconds``. The others
-    get its id, also if the queue was deleted and created again meanwhile.
+    Only the first message with the same ``deduplication_id`` is sent in ``deduplication_seconds`` from its
+    send. The others get its id, also if that message is done, or the queue was deleted and created again. It
+    recognises an event that is sent twice. For work that may be asked for again, use ``@policy(unique=…)``.
 
     ``priority`` is 1 to 100, and 0 for none. Due messages with a higher priority come first. ``id`` is an id
     in RSMQ's form, if it must be known before the send. Otherwise the script makes one.

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -21,6 +21,13 @@ Function = TypeVar("Function")
 Backoff = float | Callable[[BaseException, Any], float]
 #: A class of exceptions, or several of them.
 Classes = type[BaseException] | tuple[type[BaseException], ...]
+
+#: How long a job keeps its key: until a worker starts it, or until it is done, dead or cancelled.
+Until = Literal["until_started", "until_done"]
+#: The effect of a request if an earlier job has its key.
+OnConflict = Literal["skip", "replace", "reschedule"]
+#: A function of the arguments of a task, or of the body of a handler's message, that returns a value of JSON.
+Key = Callable[..., Any]
 
 #: The attribute of a function that holds its policy.
 MARK = "queueing_policy"
@@ -78,7 +85,8 @@ class Policy:
 
     ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
     is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
-    ``retry_on`` and ``give_up_on`` are classes of exceptions.
+    ``retry_on`` and ``give_up_on`` are classes of exceptions. ``unique`` is ``None`` for a job that is not
+    unique.
     """
 
     max_attempts: int | None = None
@@ -86,6 +94,9 @@ class Policy:
     timeout: float | None = None
     retry_on: tuple[type[BaseException], ...] = ()
     give_up_on: tuple[type[BaseException], ...] = ()
+    unique: Until | None = None
+    key: Key | None = None
+    on_conflict: OnConflict = "reschedule"
 
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
         """Whether no attempt follows the given one (from 1), which failed with ``error``.
@@ -147,6 +158,9 @@ def policy(
     timeout: float | None = None,
     retry_on: Classes = (),
     give_up_on: Classes = (),
+    unique: Until | None = None,
+    key: Key | None = None,
+    on_conflict: OnConflict = "reschedule",
 ) -> Callable[[Function], Function]:
     """Decorator that sets the policy of a function, above or below ``@handler`` or ``@task``.
 
@@ -158,11 +172,13 @@ def policy(
     other exception makes the job dead at its first failure. An exception of ``give_up_on`` always does. If an
     exception belongs to both, the nearest of its bases decides. A run past its time limit is a
     ``TimeoutError``.
-    Raises ``ImproperlyConfigured`` for an invalid number, for a value that is not a class of exceptions, and
+
+    ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``queueing.unique``.
+    Raises ``ImproperlyConfigured`` for an invalid value, for a value that is not a class of exceptions, and
     for a class that is in both.
     """
     retried, given_up = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
-    said = Policy(max_attempts, backoff, timeout, retried, given_up)
+    said = Policy(max_attempts, backoff, timeout, retried, given_up, unique, key, on_conflict)
     _check(said)
 
     def mark(function: Function) -> Function:
@@ -183,6 +199,12 @@ def _check(said: Policy) -> None:
             seconds(said.backoff)
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
+    if said.unique not in (None, *get_args(Until)):
+        raise ImproperlyConfigured('unique must be "until_started", "until_done" or None.')
+    if said.on_conflict not in get_args(OnConflict):
+        raise ImproperlyConfigured('on_conflict must be "skip", "replace" or "reschedule".')
+    if said.key is not None and not callable(said.key):
+        raise ImproperlyConfigured("key must be a function that returns the key.")
     for kind in said.retry_on:
         if kind in said.give_up_on:
             raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")

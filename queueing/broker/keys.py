@@ -16,6 +16,7 @@ QUEUE_TYPES = {
     "progress": "hash",
     "metrics": "hash",
     "waking": "zset",
+    "unique": "hash",
 }
 #: Redis types of the keys of a namespace, by the part after ``::``.
 NAMESPACE_TYPES = {
@@ -141,6 +142,10 @@ class Keys:
         """STRING with a TTL: the id of the message that was sent with this deduplication id."""
         return f"{self.ns}:{queue}:once:{deduplication_id}"
 
+    def unique(self, queue: str) -> str:
+        """HASH: digest of a key -> id of a message, and id -> its record (see ``lua/lib/unique.lua``)."""
+        return f"{self.ns}:{queue}:unique"
+
     def of_queue(self, queue: str, dead: str) -> list[str]:
         """The keys of a queue and of its dead-letter queue, in the order of ``lua/lib/queue.lua``."""
         return [
@@ -167,8 +172,8 @@ class Keys:
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_sample``, then ``progress`` and ``waking``."""
-        return [*self.of_sample(queue, dead), self.progress(queue), self.waking(queue)]
+        """The keys of ``of_sample``, then ``progress``, ``waking`` and ``unique``."""
+        return [*self.of_sample(queue, dead), self.progress(queue), self.waking(queue), self.unique(queue)]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
         """The keys of ``lua/lib/room.lua``, in its order."""
@@ -182,11 +187,12 @@ class Keys:
             self.waking(queue),
             *self.of_idle(),
             *self.of_batches(),
+            self.unique(queue),
         ]
 
     def of_receive(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_waking``, then ``of_batches``."""
-        return [*self.of_waking(queue, dead), *self.of_batches()]
+        """The keys of ``of_waking``, then ``of_batches`` and ``unique``."""
+        return [*self.of_waking(queue, dead), *self.of_batches(), self.unique(queue)]
 
     def of_removal(self, queue: str, dead: str) -> list[str]:
         """The keys of ``of_lanes``, then ``of_batches``."""

@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from queueing import unique
 from queueing.broker import decode, rsmq_values
 from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call
@@ -19,6 +21,8 @@ BATCH_BYTES = 1_000_000
 MAX_DUE_MS = 2**53
 MAX_WINDOW_SECONDS = 9_999_999
 MAX_PRIORITY = 100
+#: The beginning of the names of headers that this package sets.
+OWN_HEADERS = "queueing-"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -59,6 +63,10 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
         if len(headers) > decode.RECORD_BYTES:
             raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
         yield from (index, "headers", headers)
+    if words := unique.option(draft.headers):
+        if keys.unique(qname) not in names:
+            names += keys.unique(qname), keys.ends(qname)
+        yield from (index, "unique", f"{names.index(keys.unique(qname)) - 7} {words}")
     if draft.priority:
         yield from (index, "priority", draft.priority)
     if draft.deduplication_id is not None:
@@ -89,6 +97,23 @@ def check(message: Any) -> None:
         and 1 <= message.deduplication_seconds <= MAX_WINDOW_SECONDS
     ):
         raise QueueError("A deduplication_id must be a text, for a window of whole seconds from 1.")
+
+
+def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:
+    """Add the header of unique messages, if those of the queue's handler are unique.
+
+    Raises the errors of ``unique.headers``.
+    """
+    headers_of = unique.of_queue(qname)
+    return messages if headers_of is None else [_completed(message, headers_of) for message in messages]
+
+
+def _completed(message: str | Draft, headers_of: unique.HeadersOf) -> Draft:
+    draft = Draft(body=message) if isinstance(message, str) else message
+    # Members of batches and steps of chains are not merged: something follows the end of each.
+    if any(name.startswith(OWN_HEADERS) for name in draft.headers):
+        return draft
+    return replace(draft, headers={**draft.headers, **headers_of(draft.body)})
 
 
 def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:

@@ -182,7 +182,7 @@ class RSMQClient:
             # RSMQ checks the queue before it checks the other parameters.
             self._attributes(qname)
             raise
-        return qname, messages, seconds
+        return qname, drafts.complete(qname, messages), seconds
 
     def _send(self, qname: str, messages: Sequence[str | Draft], delay: int | str) -> list[str]:
         sending = self._senders.next_call(len(messages))

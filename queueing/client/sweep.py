@@ -22,7 +22,7 @@ STEP = 200
 #: The suffix for the name of a key that is set aside.
 ASIDE = ":unreadable"
 #: The last part of the keys of a queue that RSMQ does not know.
-KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "waking"}
+KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "unique", "waking"}
 
 
 def sweep(session: Session, qname: str) -> Iterator[Swept]:
@@ -31,7 +31,7 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
         yield from _sweep_schedule(session, qname)
-    for which in ("attributes", "ends", "headers"):
+    for which in ("attributes", "ends", "headers", "unique"):
         yield from _sweep_fields(session, qname, which)
 
 
@@ -131,7 +131,8 @@ def _sweep_schedule(session: Session, qname: str) -> Iterator[Swept]:
 def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
     cursor, is_over = b"0", False
     while not is_over:
-        call = Call("sweep_fields", session.queue_keys(qname), which, cursor, STEP)
+        keys = [*session.queue_keys(qname), session.keys.unique(qname)]
+        call = Call("sweep_fields", keys, which, cursor, STEP)
         cursor, orphans = session.call(call)
         yield Swept(orphans=orphans)
         is_over = cursor == b"0"

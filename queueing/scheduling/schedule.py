@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import Literal
 
-from queueing.client import QueueClient
+from queueing.client import QueueClient, drafts
 from queueing.client.default import ensure_queue, send_ensuring
 from queueing.messages import Draft, Timing
 
@@ -51,7 +51,8 @@ class Schedule:
 
     def draft(self, tick_ms: int) -> Draft:
         """The message of a tick. Its headers name the schedule and the tick."""
-        draft = self.target.draft(self.timetable.moment(tick_ms))
+        [draft] = drafts.complete(self.target.queue, [self.target.draft(self.timetable.moment(tick_ms))])
+        assert isinstance(draft, Draft)
         return replace(draft, headers={**draft.headers, "schedule": self.name, "tick_ms": str(tick_ms)})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage, Error
 
-from queueing import get_client
+from queueing import get_client, unique
 from queueing.broker import task_body, task_queues
 from queueing.broker.idempotency import whole_id
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
@@ -26,6 +26,7 @@ from queueing.broker.task_body import BodyWriter
 from queueing.client.default import send_tasks, shared_client
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueError, QueueNotFound
 from queueing.messages import Draft
+from queueing.policies import policy_of
 from queueing.signals import emit
 from queueing.transactional.transactions import at_commit, open_transactions
 
@@ -45,25 +46,38 @@ KNOWN_SECONDS = 1.0
 class Route:
     """The queue and options of a valid task (``using``), made once for a loop of sends."""
 
-    __slots__ = ("_due_ms", "_is_plain", "_known", "_known_until", "_priority", "queue", "task", "write")
+    __slots__ = (
+        "_due_ms", "_is_plain", "_known", "_known_until", "_policy", "_priority", "queue", "task", "write",
+    )  # fmt: skip
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.queue, self._priority = task_queues.place(task.queue_name, task.priority)
         self._due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
-        self._is_plain = not self._priority and self._due_ms is None
+        self._policy = policy_of(task.func)
+        self._is_plain = not self._priority and self._due_ms is None and not self._policy.unique
         self._known, self._known_until = -1, 0.0
         run_after = None if task.run_after is None else task.run_after.isoformat()
         #: Makes the body of args and kwargs; see ``BodyWriter.write``.
         self.write = BodyWriter(task.module_path, task.priority, run_after).write
 
-    def message(self, body: str) -> str | Draft:
-        """The message for one body: the body alone if there is nothing else to send."""
-        return body if self._is_plain else self.draft(body)
+    def messages(self, sent: Sequence[TaskResult], bodies: Sequence[str]) -> list[str | Draft]:
+        """The messages for the bodies of ``sent``: bodies alone if there is nothing else to send."""
+        if self._is_plain:
+            return list(bodies)
+        return [self.draft(body, of=result) for result, body in zip(sent, bodies, strict=True)]
 
-    def draft(self, body: str, id: str | None = None) -> Draft:
+    def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
         """The message for one body with all its options, and with ``id`` if it has one already."""
-        return Draft(body=body, due_ms=self._due_ms, priority=self._priority, id=id)
+        headers = {}
+        if of and self._policy.unique:
+            headers = unique.headers(
+                self._policy, self.task.module_path, of.args, of.kwargs, self._function()
+            )
+        return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
+
+    def _function(self) -> Callable[..., Any]:
+        return partial(self.task.func, None) if self.task.takes_context else self.task.func
 
     def send(self, messages: Sequence[str | Draft]) -> list[str]:
         """Send messages now. Returns their ids. Raises the errors of ``send_messages``."""
@@ -152,7 +166,7 @@ class RSMQBackend(BaseTaskBackend):
         elif aliases := self._to_be_committed():
             self._send_at_commit(aliases, route, [result], [body])
         else:
-            [id] = route.send([route.message(body)])
+            [id] = route.send(route.messages([result], [body]))
             results.identify(result, id)
             self._emit_enqueued([result])
         return result
@@ -170,7 +184,7 @@ class RSMQBackend(BaseTaskBackend):
         elif aliases := self._to_be_committed():
             self._send_at_commit(aliases, route, sent, bodies)
         else:
-            for result, id in zip(sent, route.send(list(map(route.message, bodies))), strict=True):
+            for result, id in zip(sent, route.send(route.messages(sent, bodies)), strict=True):
                 results.identify(result, id)
             self._emit_enqueued(sent)
         return sent
@@ -245,7 +259,7 @@ class RSMQBackend(BaseTaskBackend):
         """The queue and the message of a task, which is not sent. Raises the errors of ``enqueue``."""
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
-        return route.queue, route.draft(route.write(result.args, result.kwargs))
+        return route.queue, route.draft(route.write(result.args, result.kwargs), of=result)
 
     # --- for the worker and the checks --------------------------------------------------------
 
@@ -285,9 +299,12 @@ class RSMQBackend(BaseTaskBackend):
 
         def send() -> None:
             try:
-                route.send(drafts)
+                ids = route.send(drafts)
             except QueueError as error:
                 raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
+            # An earlier task may have taken a request: see ``queueing.unique``.
+            for result, id in zip(sent, ids, strict=True):
+                results.identify(result, id)
             self._emit_enqueued(sent)
 
         at_commit(aliases, send)
@@ -305,7 +322,7 @@ class RSMQBackend(BaseTaskBackend):
         route.refuse_long(bodies)
         for result in sent:
             results.identify(result, whole_id())
-        return [route.draft(body, result.id) for body, result in zip(bodies, sent, strict=True)]
+        return [route.draft(body, result.id, of=result) for body, result in zip(bodies, sent, strict=True)]
 
     def _emit_enqueued(self, sent: list[TaskResult]) -> None:
         for result in sent:

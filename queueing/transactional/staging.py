@@ -47,8 +47,9 @@ def stage(
     queue = rsmq_values.qname(queue)
     for message in messages:
         drafts.check(message)
+    completed = cast("Sequence[Draft]", drafts.complete(queue, messages))
     ids = [message.id or whole_id() for message in messages]
-    named = [replace(message, id=id) for id, message in zip(ids, messages, strict=True)]
+    named = [replace(message, id=id) for id, message in zip(ids, completed, strict=True)]
     steps = [(_senders.next_call(0), step) for step in _cut_messages(named)]
     with transaction.atomic(using=alias, savepoint=False):
         for call, step in steps:

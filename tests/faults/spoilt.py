@@ -136,7 +136,7 @@ def beside() -> Iterator[tuple[str, Spoil]]:
 
 def keys_of_another_type() -> Iterator[tuple[str, Spoil]]:
     """A key beyond RSMQ's that has another type."""
-    for name in ("ends", "leases", "headers", "progress", "metrics", "waking"):
+    for name in ("ends", "leases", "headers", "progress", "metrics", "waking", "unique"):
         yield from _of_other_types(name, lambda client, name=name: getattr(client.keys, name)(QUEUE))
     for name in ("held", "outbox", "outbox_stats", "unrecorded", "task_queues", "workers", "quiet_workers"):
         yield from _of_other_types(name, lambda client, name=name: getattr(client.keys, name)())

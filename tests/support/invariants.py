@@ -25,7 +25,7 @@ OF_THE_QUEUE = {
 }
 #: Hashes with a field for some messages of a queue, and the other keys of a queue.
 BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress)
-BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking)
+BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking, KEYS.unique)
 #: Keys that remain when all queues are drained. Other remaining keys expire.
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
@@ -211,6 +211,11 @@ class Invariants:
         yield from _each(f"{queue}: messages without a body", messages - fields)
         for key in (of(queue) for of in BY_MESSAGE):
             yield from _each(f"{key}: fields without a message", set(redis.hkeys(key)) - messages)
+        ids = {
+            value if field.startswith(b"k:") else field
+            for field, value in redis.hgetall(KEYS.unique(queue)).items()
+        }
+        yield from _each(f"{KEYS.unique(queue)}: no such message", ids - messages)
         waking = set(redis.zrange(KEYS.waking(queue), 0, -1))
         yield from _each(f"{KEYS.waking(queue)}: no such message", waking - messages)
 

@@ -10,6 +10,7 @@
 -- include drain
 -- include bury
 -- include head
+-- include let_go
 -- include abandon
 local started = {}
 for i = 9, #ARGV do started[ARGV[i]] = true end

@@ -14,6 +14,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include drain
 -- include bury
 -- include lanes
+-- include let_go
 local running, _, lane_of = running_ids()
 
 -- The ends of a message count its settled deliveries. A higher receive count means that a delivery is not

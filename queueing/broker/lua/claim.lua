@@ -24,6 +24,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include due
 -- include late
 -- include stand_by
+-- include let_go
 local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -82,7 +83,7 @@ local function stand_by_after(taken)
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0', stand_by_after(0) } end
 
-wake(KEYS[16])
+wake(KEYS[16], KEYS[24])
 local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1

@@ -10,7 +10,7 @@
 if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 0 then return { 'ok', 0 } end
 -- Its length includes a result, for which the sender cannot answer.
 ARGV[7] = '0'
-local base_us, is_repeat = now_us, false
+local base_us = now_us
 -- include put
 redis.call('HDEL', KEYS[3], ARGV[1])
 return { 'ok', 1 }

@@ -11,6 +11,7 @@
 -- include drain
 -- include bury
 -- include head
+-- include let_go
 -- include abandon
 local lane, in_hand = ARGV[6], {}
 for i = 9, #ARGV do in_hand[ARGV[i]] = true end

@@ -16,7 +16,7 @@ local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEY
 -- include due
 -- include bands
 
-wake(KEYS[9])
+wake(KEYS[9], KEYS[14])
 for _ = 1, 500 do
   local id = due_ids(1)[1]
   if not id then return reply end

@@ -1,7 +1,7 @@
 -- Receive due messages as RSMQ does: each is hidden for vt and counted. A message that is worn out by the
 -- queue's redrive policy goes to the dead-letter queue instead.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking  KEYS[10…13] as in lib/members.lua
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking  KEYS[10…13] as in lib/members.lua  KEYS[14] unique
 -- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] vt in seconds, '' for the queue's own  ARGV[5] how many
 -- ARGV[6] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
@@ -19,7 +19,7 @@ local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEY
 -- include due
 -- include bands
 
-wake(KEYS[9])
+wake(KEYS[9], KEYS[14])
 local vt = tonumber(ARGV[4]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[5]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)

@@ -16,6 +16,7 @@
 -- include drain
 -- include bury
 -- include head
+-- include let_go
 local lane, number = ARGV[6], tonumber(ARGV[7])
 local state = read_lane(lane)
 if number <= state.settle then return { 'ok', state.refused, 0 } end
@@ -89,13 +90,16 @@ end
 if #done > 0 then
   redis.call('ZREM', KEYS[2], unpack(done))
   redis.call('HDEL', KEYS[1], unpack(fields))
-  redis.call('HDEL', KEYS[4], unpack(done))
+  -- Only messages with headers have a key.
+  if redis.call('HDEL', KEYS[4], unpack(done)) > 0 then
+    for _, id in ipairs(done) do let_go(id) end
+  end
 end
 if redis.call('EXISTS', KEYS[13]) == 1 then
   for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
 end
 if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
-if back then
+if back or is_next_due then
   announce(ARGV[4])
   rouse(ARGV[1], 1)
 end

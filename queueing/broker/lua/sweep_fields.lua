@@ -2,18 +2,30 @@
 -- in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a phantom leaves its
 -- count.
 --
--- KEYS as in lib/queue.lua
--- ARGV[1] 'attributes', 'ends' or 'headers'  ARGV[2] cursor  ARGV[3] how many fields to read
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique
+-- ARGV[1] 'attributes', 'ends', 'headers' or 'unique'  ARGV[2] cursor  ARGV[3] how many fields to read
 -- Returns {next cursor, how many fields were deleted}
-local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4] })[ARGV[1]]
+-- include unique
+local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[9] })[ARGV[1]]
+
+-- A key whose newest message is gone belongs to the one before it.
+local function exists(id)
+  if key == KEYS[9] and redis.call('HEXISTS', KEYS[1], id) == 0 then
+    local _, before = unique_of(key, id)
+    id = before or id
+  end
+  return redis.call('HEXISTS', KEYS[1], id) == 1
+end
+
 local cursor, found = unpack(redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3]))
 local orphans = {}
 for i = 1, #found, 2 do
   local owner = found[i]
   if key == KEYS[1] then owner = string.match(owner, '^(.+):rc$') or string.match(owner, '^(.+):fr$') end
+  if key == KEYS[9] and string.sub(owner, 1, 2) == 'k:' then owner = found[i + 1] end
   -- An id may itself end in :rc, so a field that is a message does not belong to another one.
   local is_message = key == KEYS[1] and redis.call('ZSCORE', KEYS[2], found[i])
-  if owner and not is_message and redis.call('HEXISTS', KEYS[1], owner) == 0 then orphans[#orphans + 1] = found[i] end
+  if owner and not is_message and not exists(owner) then orphans[#orphans + 1] = found[i] end
 end
 for _, field in ipairs(orphans) do redis.call('HDEL', key, field) end
 return { cursor, #orphans }

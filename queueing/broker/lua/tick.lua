@@ -26,8 +26,9 @@ if state.paused ~= '' then
   write_schedule(wanted.name, state)
   return told('paused')
 end
-local base_us, is_repeat = now_us, false
+local base_us = now_us
 -- include put
-if #bodies > 0 then state.tick, state.id = ARGV[1], bodies[#bodies - 1] end
+-- An earlier message may have taken the tick's: see lib/request.lua.
+if count > 0 then state.tick, state.id = ARGV[1], reply[#reply - 1] == count and reply[#reply] or bodies[#bodies - 1] end
 write_schedule(wanted.name, state)
 return told('sent')

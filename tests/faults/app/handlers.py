@@ -125,6 +125,15 @@ def choose(message: Message, context: Context) -> None:
     _note("end", message)
 
 
+@handler("unique")
+@policy(unique="until_done", key=lambda body: body.split()[0])
+def rebuild(message: Message) -> None:
+    """Take a moment. The first word of the body is the key."""
+    _note("start", message)
+    _work_for(0.03)
+    _note("end", message)
+
+
 @handler("stoppable")
 def work_until_stopped(message: Message, context: Context) -> None:
     """``deaf N``: take N seconds; else work until it is asked to stop."""

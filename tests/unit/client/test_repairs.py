@@ -13,7 +13,7 @@ from queueing.monitoring.workers import beat
 from tests.faults import spoilt
 from tests.unit.conftest import ended
 
-OF_THE_QUEUE = ("ends", "leases", "headers", "progress", "metrics", "waking")
+OF_THE_QUEUE = ("ends", "leases", "headers", "progress", "metrics", "waking", "unique")
 OF_THE_NAMESPACE = ("held", "outbox", "outbox_stats", "unrecorded", "task_queues", "workers", "quiet_workers")
 
 

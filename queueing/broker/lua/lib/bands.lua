@@ -19,12 +19,17 @@ local function sleep_in(key, id, due_ms)
   redis.call('ZADD', key, whole(due_ms), id)
 end
 
--- Put messages that have come due into their bands.
-local function wake(key)
+-- include unique
+-- Put messages that have come due into their bands. A unique message that waits for another one sleeps again.
+local function wake(key, unique)
   if redis.call('EXISTS', key) == 0 then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', whole(now_ms), 'LIMIT', 0, 1000)) do
     local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
-    if score and score > now_ms then
+    local parked_ms = score and score <= now_ms and parked_until(unique, id)
+    if parked_ms then
+      redis.call('ZADD', KEYS[2], whole(parked_ms), id)
+      sleep_in(key, id, parked_ms)
+    elseif score and score > now_ms then
       sleep_in(key, id, score)
     else
       local is_outside = score and now_ms - score < BAND_MS

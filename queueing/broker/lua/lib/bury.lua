@@ -17,11 +17,14 @@ local function write_ends(id, failed, crashed, released)
   redis.call('HSET', KEYS[3], id, string.format('%d %d %d', failed, crashed, released))
 end
 
+-- A function of the id of a message that leaves its queue, set by let_go.lua.
+local on_end
+
 local function forget(id)
   redis.call('ZREM', KEYS[2], id)
   redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
   redis.call('HDEL', KEYS[3], id)
-  redis.call('HDEL', KEYS[4], id)
+  if redis.call('HDEL', KEYS[4], id) == 1 and on_end then on_end(id) end
 end
 
 -- Lua has no rollback: a key of another type must fail before the first write.

@@ -2,16 +2,16 @@
 -- {id, body, …} of the new messages.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6] served  KEYS[7] idle
--- KEYS[8] hints  KEYS[9…] deduplication
+-- KEYS[8] hints  KEYS[9…] deduplication, or unique and ends
 -- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
 -- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
 -- and then, for each option that is set: number of the message, name, value
 --   'delay' ms from now, 'due' ms since 1970, 'headers' JSON, 'priority' 1 to 100,
---   'once' "<number of its key> <ms of the window>"
+--   'once' "<number of its key> <ms of the window>", 'unique' as in lib/request.lua
 --
--- The including script sets `base_us`, the time of the first message, and `is_repeat`, true if the messages
--- were sent before.
+-- The including script sets `base_us`, the time of the first message.
 -- include bands
+-- include request
 local served, idle, hints = KEYS[6], KEYS[7], KEYS[8]
 -- include idle
 local WHOLE_ID = 32
@@ -46,7 +46,7 @@ local function id_time(us)
   return high_digits .. string.sub(DIGITS, low + 1, low + 1)
 end
 
-local due, headers, priorities, once = {}, {}, {}, {}
+local due, headers, priorities, once, uniques = {}, {}, {}, {}, {}
 for i = last + 1, #ARGV, 3 do
   local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   if name == 'delay' then
@@ -58,6 +58,8 @@ for i = last + 1, #ARGV, 3 do
     headers[index] = value
   elseif name == 'priority' then
     priorities[index] = value
+  elseif name == 'unique' then
+    uniques[index] = value
   else
     once[index] = value
   end
@@ -66,13 +68,42 @@ end
 local reply = { 'ok', whole(base_us) }
 local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
 local bodies, scores, kept_headers, asleep, windows = {}, {}, {}, {}, {}
+local replaced, sent_priorities = 0, {}
+
+local function place(id, score, priority, is_parked)
+  if (priority or is_parked) and score > now_ms then
+    asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
+  elseif priority then
+    score = score - priority * BAND_MS
+  end
+  scores[#scores + 1], scores[#scores + 2] = whole(score), id
+end
+
+local function keep_headers(id, text, priority)
+  local kept = priority and ('p' .. priority .. ' ' .. (text or '')) or text
+  if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
+end
+
+-- An earlier message takes the request of a unique one. If its body is replaced, it keeps place and priority.
+local function take_over(index, id, body, is_replaced, due_ms)
+  reply[#reply + 1], reply[#reply + 2] = index, id
+  if not is_replaced then return end
+  local stored = priority_in(redis.call('HGET', KEYS[4], id))
+  local priority = sent_priorities[id] or stored > 0 and stored or nil
+  replaced = replaced + 1
+  bodies[#bodies + 1], bodies[#bodies + 2] = id, body
+  keep_headers(id, headers[index], priority)
+  if due_ms then place(id, due_ms, priority, replace_due(id, due_ms)) end
+end
+
 for index = 1, count do
   local i = 3 + 3 * index
   local us = base_us + index - 1
   local is_whole = #ARGV[i] == WHOLE_ID
   local id = is_whole and ARGV[i] or id_time(us) .. ARGV[i]
   -- The sender of a whole id may send it again in another call.
-  local is_new = not is_repeat and not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
+  local is_new = not (is_whole and redis.call('HEXISTS', KEYS[1], id) == 1)
+  local due_ms, window = due[index] or math.floor(us / 1000) + delay_ms, nil
   if once[index] then
     local key, window_ms = string.match(once[index], '^(%d+) (%d+)$')
     key = KEYS[8 + key]
@@ -81,20 +112,26 @@ for index = 1, count do
       reply[#reply + 1], reply[#reply + 2] = index, sent
       is_new = false
     elseif is_new then
-      windows[key] = { id, window_ms }
+      window = { id, window_ms }
+      windows[key] = window
     end
+  end
+  local priority, parked_ms = priorities[index], nil
+  if is_new and uniques[index] then
+    local taker, is_replaced
+    taker, is_replaced, parked_ms = request(uniques[index], id, due_ms)
+    is_new = taker == id
+    if is_new then
+      sent_priorities[id] = priority
+    else
+      take_over(index, taker, ARGV[i + 2], is_replaced, (due[index] or ARGV[3] ~= '') and due_ms)
+    end
+    if window then window[1] = taker end
   end
   if is_new then
     bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
-    local score, priority = due[index] or math.floor(us / 1000) + delay_ms, priorities[index]
-    if priority and score > now_ms then
-      asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
-    elseif priority then
-      score = score - priority * BAND_MS
-    end
-    scores[#scores + 1], scores[#scores + 2] = whole(score), id
-    local kept = priority and ('p' .. priority .. ' ' .. (headers[index] or '')) or headers[index]
-    if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
+    place(id, parked_ms or due_ms, priority, parked_ms)
+    keep_headers(id, headers[index], priority)
   end
 end
 if #bodies > 0 then
@@ -113,10 +150,11 @@ if #bodies > 0 then
   end
   -- The bodies come first: over maxmemory Redis refuses this write, before anything else has changed.
   redis.call('HSET', KEYS[1], unpack(bodies))
-  redis.call('ZADD', KEYS[2], unpack(scores))
-  count_up(KEYS[1], 'totalsent', #bodies / 2)
+  if #scores > 0 then redis.call('ZADD', KEYS[2], unpack(scores)) end
+  if #bodies / 2 > replaced then count_up(KEYS[1], 'totalsent', #bodies / 2 - replaced) end
   if #asleep > 0 then redis.call('ZADD', KEYS[5], unpack(asleep)) end
   if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
+  if unique then write_requests() end
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])
   end

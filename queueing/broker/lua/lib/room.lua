@@ -5,7 +5,7 @@
 -- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
 -- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
 -- KEYS[20] batches (hash)    KEYS[21] batch order (zset)    KEYS[22] failed members (zset)
--- KEYS[23] follow-ups (hash)
+-- KEYS[23] follow-ups (hash)    KEYS[24] unique (hash)
 -- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.

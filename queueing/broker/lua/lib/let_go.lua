@@ -1,0 +1,40 @@
+-- Let go of the keys of messages that end. KEYS as in lib/room.lua
+-- include bands
+local is_next_due = false
+
+-- Make a parked message due, or let it wait for the message `before`.
+local function unpark(id, before)
+  local digest, _, after, due_text = unique_of(KEYS[24], id)
+  if not digest then return end
+  redis.call('HSET', KEYS[24], id, unique_text(digest, before, after, due_text))
+  if before ~= '-' or not redis.call('ZSCORE', KEYS[2], id) then return end
+  local due_ms = tonumber(due_text)
+  if due_ms > now_ms then
+    redis.call('ZADD', KEYS[2], due_text, id)
+    sleep_in(KEYS[16], id, due_ms)
+  else
+    redis.call('ZADD', KEYS[2], whole(now_ms - band_of(id)), id)
+    redis.call('ZREM', KEYS[16], id)
+    is_next_due = true
+  end
+end
+
+-- `id` has ended: the message that waits for it follows.
+local function let_go(id)
+  -- A key of another type has no records. Something was written before.
+  if type(redis.pcall('HEXISTS', KEYS[24], id)) ~= 'number' then return end
+  local digest, before, after = unique_of(KEYS[24], id)
+  if not digest then return end
+  redis.call('HDEL', KEYS[24], id)
+  local before_digest, earlier, _, due_text = unique_of(KEYS[24], before)
+  if before_digest then redis.call('HSET', KEYS[24], before, unique_text(before_digest, earlier, after, due_text)) end
+  if redis.call('HGET', KEYS[24], 'k:' .. digest) == id then
+    if before_digest then
+      redis.call('HSET', KEYS[24], 'k:' .. digest, before)
+    else
+      redis.call('HDEL', KEYS[24], 'k:' .. digest)
+    end
+  end
+  if after ~= '-' then unpark(after, before_digest and before or '-') end
+end
+on_end = let_go
