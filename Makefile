@@ -51,8 +51,8 @@ docs: $(STAMP) ## the documentation, in build/docs; a warning is an error
 messages: $(STAMP) ## bring the translations in locale/ up to date with the code; needs gettext
 	@$(BIN)/python manage.py makemessages --all --no-obsolete --no-wrap --add-location file \
 		$(foreach folder,.venv* build dist docs tests benchmarks var staticfiles,--ignore '$(folder)')
-	@cd queueing && ../$(BIN)/python -m django compilemessages
-	@cd jobs && ../$(BIN)/python -m django compilemessages
+	@cd queueing && $(abspath $(BIN))/python -P -m django compilemessages
+	@cd jobs && $(abspath $(BIN))/python -P -m django compilemessages
 
 screenshots: $(STAMP) ## make docs/pictures/ again, of a site that runs for them; needs Redis and Chromium
 	@$(BIN)/python -m docs.screenshots
