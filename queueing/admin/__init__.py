@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from .jobs.admin import JobAdmin
     from .queues.admin import QueueAdmin
     from .schedules import ScheduleAdmin
+    from .staged.admin import StagedMessageAdmin
     from .workers import WorkerAdmin
 
-__all__ = ["JobAdmin", "QueueAdmin", "ScheduleAdmin", "WorkerAdmin"]
+__all__ = ["JobAdmin", "QueueAdmin", "ScheduleAdmin", "StagedMessageAdmin", "WorkerAdmin"]
 
 #: The module of each page, and its model.
 PAGES: dict[str, tuple[str, type[Model]]] = {
     "JobAdmin": ("jobs.admin", models.Job),
     "QueueAdmin": ("queues.admin", models.Queue),
     "ScheduleAdmin": ("schedules", models.Schedule),
+    "StagedMessageAdmin": ("staged.admin", models.StagedMessage),
     "WorkerAdmin": ("workers", models.Worker),
 }
 

@@ -1,6 +1,9 @@
 """Lists with many columns: the important ones are visible on a laptop, and a row is a card on a phone."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,17 +35,39 @@ FIGURES = ("ready", "running", "delayed", "dead", "oldest", "in", "out", "failur
 LISTS = {
     "queue": ["name", "state", *FIGURES, "last hour", "actions"],
     "job": ["job", "state", "queue", "finished", "wait", "run", "message id"],
+    "stagedmessage": ["message", "state", "queue", "staged", "due", "message id"],
 }
+#: Labels on cards.
+LABELS = {
+    "queue": {"ready", "running", "delayed", "dead", "oldest"}, "job": {"run"}, "stagedmessage": {"staged"},
+}  # fmt: skip
+
+
+def stage(database: Path, message_id: str, *, refusal: str = "") -> None:
+    """Write the row of a staged message with a long URL in its call."""
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    url = "https://example.com/a/very/long/path/to/the/hook/of/a/customer/who/likes/long/names"
+    body = f'{{"django_task":1,"task":"shop.tasks.call_webhook","args":["{url}"],"kwargs":{{}}}}'
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            """INSERT INTO queueing_stagedmessage
+            (queue, message_id, sender, number, size, task_queue, body, headers, priority, due_ms, staged_at,
+            is_refused, refusal) VALUES ('webhooks-of-customers', ?, 's', 1, 1, '', ?, '', 0, 4102444800000,
+            ?, ?, ?)""",
+            (message_id, body.encode(), at, bool(refusal), refusal),
+        )
 
 
 @pytest.fixture
 def lists(database: Path, client: QueueClient) -> None:
-    """A job with a long URL in its call, a paused queue, and its dead letters."""
+    """A job with a long URL in its call, a paused queue, its dead letters, and two staged messages."""
     client.create_queue("reports-of-the-warehouse")
     client.create_queue("reports-of-the-warehouse-dead")
     client.send_messages("reports-of-the-warehouse", ["x"] * 1234)
     client.pause_queue("reports-of-the-warehouse")
     record(database, "a" * 32, "done")
+    stage(database, "a" * 32)
+    stage(database, "b" * 32, refusal="Message too long: 70,000 characters, and the queue takes 65,536")
 
 
 @pytest.mark.usefixtures("lists")
@@ -96,7 +121,7 @@ def test_a_row_is_a_card_on_a_phone(visit: Visit, log_in: Callable[[Page], None]
         .first.locator("[data-label]")
         .evaluate_all("cells => cells.map(cell => cell.dataset.label)")
     )
-    assert set(labels) >= ({"ready", "running", "delayed", "dead", "oldest"} if name == "queue" else {"run"})
+    assert set(labels) >= LABELS[name]
 
 
 @pytest.mark.usefixtures("lists")

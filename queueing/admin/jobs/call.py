@@ -25,16 +25,23 @@ def call(job: Job, characters: int) -> str:
 
     A message that is not a task is the argument of its handler. A job without both is its message id.
     """
-    start = job.body_start[:READ_CHARACTERS]
+    start = job.body_start
+    text = call_in(start, job.handler, characters, is_known=bool(start or job.body_is_whole))
+    return text or visible(job.message_id)
+
+
+def call_in(start: str, handler: str, characters: int, *, is_known: bool = True) -> str:
+    """The call in the beginning of a payload, or ``""``. ``is_known`` is false if none is stored."""
+    start = start[:READ_CHARACTERS]
     text = redacted(start)
     if start.startswith(task_body.BEGINNING):
-        name = task_body.name_in(start) or job.handler
+        name = task_body.name_in(start) or handler
         arguments = _task_arguments(text)
     else:
-        name, arguments = job.handler, _message_argument(text) if start or job.body_is_whole else "…"
+        name, arguments = handler, _message_argument(text) if is_known else "…"
     short = name.rpartition(".")[2]
     if not short:
-        return visible(_cut(arguments, characters)) or visible(job.message_id)
+        return visible(_cut(arguments, characters))
     return visible(f"{short}({_cut(arguments, max(1, characters - len(short) - 2))})")
 
 

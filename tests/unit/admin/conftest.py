@@ -38,8 +38,9 @@ def staff(db: Any) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def boss(db: Any) -> Client:
-    """Logged in with every right."""
+def boss(db: Any, settings: Any) -> Client:
+    """Logged in with every right, on a console that offers all of its pages."""
+    settings.QUEUEING = {**settings.QUEUEING, "RELAY_DATABASES": ["default"]}
     browser = Client()
     browser.force_login(User.objects.create_superuser("boss"))
     return browser

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from queueing.client import QueueClient
 from queueing.messages import Timing
-from queueing.models import Attempt, Job
+from queueing.models import Attempt, Job, StagedMessage
 from queueing.scheduling import store
 
 from .jobs import values
@@ -49,6 +49,14 @@ def fill(client: QueueClient, *, user: User | None = None) -> Job:
     client.redis.hset("rsmq::outbox:stats", mapping={"lost": 12_345})
     counted(client, "mail", done=40_000, dead=2000, retried=3, r5=42_000, run_ms=100_000, wait_ms=90_000,
             max_ready=17_000, max_latency_ms=5_000_000)  # fmt: skip
+    StagedMessage.objects.bulk_create(
+        StagedMessage(
+            id=BIG_ID + number, queue="mail", message_id=f"{number:032}", sender="s", number=number, size=1,
+            body=b"x" * 120_000, headers='{"a": "b"}', due_ms=4_102_444_800_000, is_refused=number == 1,
+            refusal="Queue not found" if number == 1 else "",
+        )
+        for number in range(1100)
+    )  # fmt: skip
     return _jobs(user)
 
 

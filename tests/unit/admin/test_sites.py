@@ -13,16 +13,19 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import path
 
-from queueing.admin import JobAdmin, QueueAdmin, ScheduleAdmin, WorkerAdmin
+from queueing.admin import JobAdmin, QueueAdmin, ScheduleAdmin, StagedMessageAdmin, WorkerAdmin
 from queueing.client import QueueClient
-from queueing.models import Job, Queue, Schedule, Worker
+from queueing.models import Job, Queue, Schedule, StagedMessage, Worker
 
 from .crawl import BIG_ID, addresses, crawl, fill
 from .test_jobs_verbs import signed
 
 pytestmark = pytest.mark.django_db
 
-CONSOLE = {Job: JobAdmin, Queue: QueueAdmin, Worker: WorkerAdmin, Schedule: ScheduleAdmin}
+CONSOLE = {
+    Job: JobAdmin, Queue: QueueAdmin, Worker: WorkerAdmin, Schedule: ScheduleAdmin,
+    StagedMessage: StagedMessageAdmin,
+}  # fmt: skip
 OPS = "/ops/queueing/"
 
 

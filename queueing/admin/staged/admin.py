@@ -1,0 +1,184 @@
+"""Staged messages: those that a transaction has written, and that Redis has not acknowledged yet."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
+
+from queueing.admin.base import ConsoleAdmin, address, console_alerts, queue_url
+from queueing.admin.jobs.call import HEADING_CHARACTERS
+from queueing.admin.jobs.detail import is_there
+from queueing.models import StagedMessage
+from queueing.transactional.databases import relayed
+
+from . import columns
+from .actions import ACTIONS, StagedAction, listed
+from .choice import IDS_MAX, Choice, alias_of
+
+
+def _in_menu(action: type[StagedAction]) -> Any:
+    """The action in the list's menu: it asks about the selected rows."""
+
+    @admin.action(description=action.label, permissions=[action.name])
+    def ask(model_admin: Any, request: HttpRequest, queryset: "QuerySet[StagedMessage]") -> HttpResponse:
+        selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX]
+        choice = Choice.read({**request.GET.dict(), "ids": ",".join(selected)})
+        return HttpResponseRedirect(model_admin.verb_url(action.name, choice))
+
+    # It takes the place of Django's own deletion, which has no bound.
+    ask.__name__ = "delete_selected" if action.name == "delete" else action.name
+    return ask
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Waiting or refused."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
+        return list(columns.WORDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """The index of the relay serves it."""
+        is_known = self.value() in columns.WORDS
+        return queryset.filter(is_refused=self.value() == columns.REFUSED) if is_known else queryset
+
+
+class DatabaseFilter(admin.SimpleListFilter):
+    """The database of the rows, if there are several. ``get_queryset`` reads it."""
+
+    title = gettext_lazy("database")
+    parameter_name = "database"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        aliases = relayed()
+        return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
+
+    def choices(self, changelist: ChangeList) -> Any:
+        """Without *All*: a list shows one database."""
+        for choice in list(super().choices(changelist))[1:]:
+            yield {**choice, "selected": choice["display"] == changelist.root_queryset.db}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset
+
+
+class StagedMessageAdmin(ConsoleAdmin):
+    """Oldest first, read-only. It is offered only if messages are staged."""
+
+    actions = tuple(map(_in_menu, ACTIONS.values()))
+    list_display = columns.LISTED
+    list_display_links = (columns.shown_call, columns.shown_id)
+    list_filter = (StateFilter, DatabaseFilter)
+    list_per_page = 50
+    ordering = ("id",)
+    search_fields = ("=message_id",)
+    search_help_text = gettext_lazy("A message id.")
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    readonly_fields = columns.READ_ONLY
+    change_form_template = "admin/queueing/staged/change_form.html"
+    change_list_template = "admin/queueing/staged/change_list.html"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[StagedMessage]":
+        """The rows of one database, in the list with the beginning of their payload only."""
+        rows = super().get_queryset(request).using(alias_of(request))
+        match = request.resolver_match
+        is_list = match is not None and match.url_name == "queueing_stagedmessage_changelist"
+        return listed(rows) if is_list else rows
+
+    def get_fieldsets(self, request: HttpRequest, obj: StagedMessage | None = None) -> Any:
+        """The fields of this message, with the reason if it was refused."""
+        rows = (
+            (columns.shown_state, columns.shown_queue, "priority"),
+            (columns.staged, columns.due, columns.shown_id),
+            *((columns.shown_refusal,) if obj and obj.refusal else ()),
+            *((columns.shown_headers,) if obj and obj.headers else ()),
+            columns.shown_body,
+        )
+        return ((None, {"fields": rows}),)
+
+    # --- permissions ---------------------------------------------------------------------------
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the menu offers the list: a project that stages no messages has no use for it."""
+        return bool(relayed()) and super().has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: StagedMessage | None = None) -> bool:
+        """There is no form: each action has its own permission."""
+        return False
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may send rows now."""
+        return self.may(request, ACTIONS["retry"].permission)
+
+    # --- pages ---------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        """The page of the actions, then those of Django."""
+        return [
+            self.page("all/<slug:verb>/", self.verb_view, "verb", "view_stagedmessage"),
+            *super().get_urls(),
+        ]
+
+    def verb_url(self, verb: str, choice: Choice) -> str:
+        """The address of the question about these rows."""
+        url = address(self.admin_site, "stagedmessage_verb", verb)
+        return f"{url}?{choice.query_string()}"
+
+    def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Ask about something to do to rows, and do it in steps."""
+        if verb not in ACTIONS:
+            raise Http404
+        self.require(request, ACTIONS[verb].permission)
+        return ACTIONS[verb].as_view(model_admin=self)(request)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with the actions of this user on all of its rows."""
+        choice = Choice.read({name: request.GET.get(name, "") for name in ("state", "database")})
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "alerts": console_alerts(request),
+            "verbs": self._verbs(request, choice),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's address of a deletion leads to the one question about it that there is."""
+        choice = Choice.read({"database": alias_of(request), "ids": unquote(object_id)})
+        return HttpResponseRedirect(self.verb_url("delete", choice))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the possible actions."""
+        row = context["original"]
+        row.body_start = row.body
+        context["title"], context["subtitle"] = columns.call_of(row, HEADING_CHARACTERS), None
+        choice = Choice(database=alias_of(request), ids=(row.pk,))
+        context["verbs"] = self._verbs(request, choice)
+        context["show_delete"] = False
+        has_link = self.sees_queues(request) and is_there(row.queue)
+        context["queue_url"] = queue_url(self.admin_site, row.queue) if has_link else ""
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _verbs(self, request: HttpRequest, choice: Choice) -> list[tuple[Any, str]]:
+        return [
+            (verb.label, self.verb_url(verb.name, choice))
+            for verb in ACTIONS.values()
+            if self.may(request, verb.permission)
+        ]

@@ -1,0 +1,69 @@
+"""The staged messages that an action is about, read from a query string."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from queueing.models import StagedMessage
+from queueing.transactional.databases import relayed
+
+from .columns import REFUSED, WORDS
+
+#: The most rows that a selection names.
+IDS_MAX = 500
+
+
+def alias_in(params: Mapping[str, str]) -> str:
+    """The database that is named, if it is one with staged messages, else the one of the app's models."""
+    named = params.get("database", "")
+    return named if named in relayed() else str(StagedMessage.objects.db)
+
+
+def alias_of(request: HttpRequest) -> str:
+    """The database that a page of the admin is about."""
+    # Django hands the filters of the list to other pages.
+    kept = parse_qs(request.GET.get("_changelist_filters", ""))
+    return alias_in({**{name: values[0] for name, values in kept.items()}, **request.GET.dict()})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rows of one database: a selection, or all of a state. ``ids`` is ``None`` if it is not a selection."""
+
+    database: str
+    state: str = ""
+    ids: tuple[int, ...] | None = None
+
+    @classmethod
+    def read(cls, params: Mapping[str, str]) -> "Choice":
+        """The choice of a query string. An unknown state is none, an unreadable selection is empty."""
+        state = params.get("state", "")
+        ids = params.get("ids")
+        digits = [part for part in (ids or "").split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
+        return cls(
+            database=alias_in(params),
+            state=state if state in WORDS else "",
+            ids=None if ids is None else tuple(int(part) for part in digits if len(part) < 19),
+        )
+
+    def params(self, *, with_ids: bool = True) -> dict[str, str]:
+        """The same as parameters."""
+        found = {"database": self.database if len(relayed()) > 1 else "", "state": self.state}
+        if with_ids and self.ids is not None:
+            found["ids"] = ",".join(map(str, self.ids))
+        return {name: text for name, text in found.items() if text or name == "ids"}
+
+    def query_string(self, **options: Any) -> str:
+        """The same as a query string."""
+        return urlencode(self.params(**options))
+
+    def rows(self) -> "QuerySet[StagedMessage]":
+        """The rows, oldest first."""
+        found = StagedMessage.objects.using(self.database).order_by("id")
+        if self.state:
+            found = found.filter(is_refused=self.state == REFUSED)
+        return found if self.ids is None else found.filter(pk__in=self.ids)

@@ -1,0 +1,87 @@
+"""Staged messages as people see them: their figures, another try to send them, and their deletion."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+
+from queueing.client import QueueClient
+from queueing.models import StagedMessage
+
+from . import sending
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The rows of one database. ``oldest_seconds`` is the age of the oldest waiting one, 0 without any."""
+
+    waiting: int
+    refused: int
+    oldest_seconds: float
+
+
+def figures(alias: str) -> Figures:
+    """The figures of this moment. Raises ``DatabaseError``."""
+    rows = StagedMessage.objects.using(alias)
+    waiting = rows.filter(is_refused=False)
+    oldest = waiting.order_by("id").values_list("staged_at", flat=True).first()
+    return Figures(
+        waiting=waiting.count(),
+        refused=rows.filter(is_refused=True).count(),
+        oldest_seconds=max(0.0, time.time() - oldest.timestamp()) if oldest else 0.0,
+    )
+
+
+def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:
+    """Send rows now, refused ones too, with the other rows of their sends. Returns the sent ones of ``ids``.
+
+    A row that Redis refuses again keeps the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and
+    ``DatabaseError``: the rows that were not sent stay as they are.
+    """
+    rows = _with_their_sends(alias, ids)
+    sent = _send(client, alias, rows)
+    # A send of several messages that was refused is taken apart: each of them is a send of its own now.
+    single = {row.pk for row in rows if row.pk not in sent and row.size > 1}
+    if single:
+        again = StagedMessage.objects.using(alias).filter(pk__in=single).order_by("id")
+        sent |= _send(client, alias, list(again))
+    return [row for row in rows if row.pk in sent and row.pk in ids]
+
+
+def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
+    """Delete rows, so that their messages are never sent by a relay. Returns the deleted ones.
+
+    Raises ``DatabaseError``.
+    """
+    rows = StagedMessage.objects.using(alias)
+    with transaction.atomic(using=alias):
+        found = list(rows.filter(pk__in=ids).defer("body", "headers").order_by("id"))
+        rows.filter(pk__in=[row.pk for row in found]).delete()
+        # A relay waits for all rows of a send, so the others of this one must not count the deleted row.
+        for row in found:
+            if row.size > 1:
+                rows.filter(sender=row.sender, number=row.number).update(size=F("size") - 1)
+    return found
+
+
+def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
+    """Send whole sends. Returns the keys of the sent rows."""
+    sent = sending.send(client, alias, rows)
+    sending.acknowledge(client, sent)
+    return {row.pk for row in rows if (row.sender, row.number) in sent}
+
+
+def _with_their_sends(alias: str, ids: Collection[int]) -> list[StagedMessage]:
+    rows = StagedMessage.objects.using(alias)
+    found = list(rows.filter(pk__in=ids).order_by("id"))
+    sends = {(row.sender, row.number) for row in found if row.size > 1}
+    if not sends:
+        return found
+    # Redis would take a later part of a send for its repeat.
+    others = rows.filter(
+        sender__in={sender for sender, _ in sends}, number__in={number for _, number in sends}
+    )
+    more = [row for row in others.exclude(pk__in=ids) if (row.sender, row.number) in sends]
+    return sorted([*found, *more], key=lambda row: row.pk)
