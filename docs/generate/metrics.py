@@ -1,6 +1,7 @@
 """The metrics, from an answer of ``/metrics`` about a queue in memory."""
 
 import re
+from unittest.mock import patch
 
 from . import text
 
@@ -40,8 +41,14 @@ def _scrape() -> str:
 
     from queueing.handlers import handler
     from queueing.testing import fake_queues, run_pending
+    from queueing.transactional.backlog import Figures
 
-    with fake_queues() as client, override_settings(QUEUEING={"METRICS_TOKEN": "x"}, ALLOWED_HOSTS=["*"]):
+    settings = {"METRICS_TOKEN": "x", "RELAY_DATABASES": ["default"]}
+    with (
+        fake_queues() as client,
+        patch("queueing.transactional.backlog.figures", return_value=Figures(1, 1, 1.0)),
+        override_settings(QUEUEING=settings, ALLOWED_HOSTS=["*"]),
+    ):
         client.create_queue("metrics-of-the-docs")
         client.send_message("metrics-of-the-docs", "x")
         handler("metrics-of-the-docs")(lambda message: None)

@@ -9,13 +9,14 @@ from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send, Stop
 from .output import Screen
 from .queues import Create, Delete, List, Pause, Resume, Set, Show, Sweep
 from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
+from .staged import DeleteStaged, SendStaged, Staged
 from .workers import QuietWorker, ResumeWorker, TakeNote, TakeOutbox, Workers
 
 __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Stop, Purge, Redrive, Move,
-    Sweep,
+    Sweep, Staged, SendStaged, DeleteStaged,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
     TakeOutbox,
 )  # fmt: skip

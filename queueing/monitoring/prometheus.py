@@ -4,8 +4,10 @@ This module needs the library prometheus-client, which the extra ``prometheus`` 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import accumulate
 
+from django.db import DatabaseError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import (
@@ -21,7 +23,10 @@ from queueing.broker.outcomes import State
 from queueing.broker.timings import BOUNDS_SECONDS, Histogram
 from queueing.client import QueueClient
 from queueing.messages import QueueFigures
+from queueing.resilience import database_guard
 from queueing.text.printable import printable
+from queueing.transactional import backlog
+from queueing.transactional.databases import relayed
 
 from . import alerts
 from .store import totals
@@ -70,6 +75,7 @@ class _Queues(Collector):
         shown = {printable(queue.name): queue for queue in reversed(figures)}
         yield from _of_queues(shown)
         yield from self._counted(shown)
+        yield from _staged()
         for part in (self._workers, self._outbox):
             with alerts.incomplete_if_refused():
                 yield from list(part())
@@ -117,6 +123,24 @@ class _Queues(Collector):
         yield _gauge("queueing_outbox_oldest_seconds", help, [({}, stats.oldest_seconds)])
         help = "Outcomes missing in the history: they did not fit into the outbox or could not be read there."
         yield _counter("queueing_outbox_lost_total", help, [({}, stats.lost)])
+
+
+def _staged() -> Iterator[Metric]:
+    """The messages that transactions have staged. A database that does not answer is left out."""
+    found: dict[str, backlog.Figures] = {}
+    for alias in relayed():
+        with suppress(DatabaseError), database_guard():
+            found[alias] = backlog.figures(alias)
+    if not found:
+        return
+    counts = [
+        ({"database": alias, "state": state}, count)
+        for alias, figures in found.items()
+        for state, count in (("waiting", figures.waiting), ("refused", figures.refused))
+    ]
+    yield _gauge("queueing_staged_messages", "Messages of transactions that are not sent yet.", counts)
+    ages = [({"database": alias}, figures.oldest_seconds) for alias, figures in found.items()]
+    yield _gauge("queueing_staged_oldest_seconds", "Age of the oldest message that waits to be sent.", ages)
 
 
 def _of_queues(queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:

@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from queueing import checks, views
@@ -14,6 +17,7 @@ from queueing.broker.leases import QueueLease
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
+from queueing.models import StagedMessage
 from queueing.monitoring.workers import beat
 from tests.support.clock import Clock
 
@@ -224,3 +228,39 @@ def test_without_the_library_metrics_and_a_check_name_the_package_to_install(
     assert b"pip install" in response.content
     assert ask("/queues.json").status_code == 200
     assert [one.id for one in checks.check_prometheus()] == ["queueing.I001"]
+
+
+class TestStaged:
+    @pytest.mark.django_db
+    def test_the_metrics_have_the_waiting_and_the_refused_messages_of_transactions(
+        self, ask: Callable[[str], HttpResponse], queue: QueueClient, settings: Any
+    ) -> None:
+        settings.QUEUEING = {**settings.QUEUEING, "RELAY_DATABASES": ["default"]}
+        at = timezone.now() - timedelta(minutes=1)
+        for number in range(3):
+            StagedMessage.objects.create(
+                queue="testqueue", message_id=str(number), sender="s", number=number, size=1, body=b"",
+                is_refused=number == 2, staged_at=at,
+            )  # fmt: skip
+
+        samples = scraped(ask("/metrics"))
+
+        assert of(samples, "queueing_staged_messages", database="default", state="waiting") == 2
+        assert of(samples, "queueing_staged_messages", database="default", state="refused") == 1
+        assert 60 <= of(samples, "queueing_staged_oldest_seconds", database="default") < 90
+
+    def test_a_database_that_does_not_answer_is_left_out(
+        self, ask: Callable[[str], HttpResponse], queue: QueueClient, settings: Any, monkeypatch: Any
+    ) -> None:
+        def away(alias: str) -> None:
+            raise OperationalError(alias)
+
+        settings.QUEUEING = {**settings.QUEUEING, "RELAY_DATABASES": ["default"]}
+        monkeypatch.setattr("queueing.transactional.backlog.figures", away)
+
+        assert "queueing_staged" not in ask("/metrics").content.decode()
+
+    def test_without_the_option_the_database_is_not_asked(
+        self, ask: Callable[[str], HttpResponse], queue: QueueClient
+    ) -> None:
+        assert "queueing_staged" not in ask("/metrics").content.decode()

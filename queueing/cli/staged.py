@@ -1,0 +1,170 @@
+"""Verbs for messages that a transaction has staged: staged, send-staged, delete-staged."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.models import QuerySet
+
+from queueing.client import QueueClient
+from queueing.history import writer
+from queueing.models import StagedMessage
+from queueing.transactional import backlog
+from queueing.transactional.databases import relayed
+
+from .base import Verb, add_json, add_yes, message_id, peeked
+from .output import Refused, Screen, counted, moment
+
+COLUMNS = ("message", "queue", "database", "staged", "state", "reason")
+#: Rows of one step.
+CHUNK = 100
+
+
+class Staged(Verb):
+    name = "staged"
+    help = "messages of transactions that are not sent yet"
+    description = """\
+List the oldest messages that a transaction has staged and Redis has not
+acknowledged. Waiting ones are sent by a worker. Refused ones stay with the
+reason: see send-staged and delete-staged."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_choice(parser, "list")
+        parser.add_argument("--count", type=peeked, default=100, metavar="N", help="most rows (default: 100)")
+        add_json(parser, "an array with an object for each message")
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        with _refused():
+            rows = [row for _, chosen in _chosen(options) for row in _shown(chosen, options.count)]
+            left = sum(chosen.count() for _, chosen in _chosen(options)) - len(rows)
+        if options.json:
+            screen.json([_as_json(row) for row in rows])
+            return
+        if not rows:
+            screen.say("No message is staged.")
+            return
+        screen.table([COLUMNS, *map(_words, rows)], right=False)
+        if left > 0:
+            screen.note(f"{left} more.")
+
+
+class SendStaged(Verb):
+    name = "send-staged"
+    help = "send staged messages now"
+    description = """\
+Send staged messages now, all of them or those of the given ids. A message that
+was sent meanwhile is not sent again. One that is refused keeps the new reason."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_ids(parser, "send")
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        sent, tried = _in_steps(screen, options, "sent", lambda alias, ids: backlog.retry(client, alias, ids))
+        screen.say(f"Sent {counted(sent)}.")
+        if tried > sent:
+            screen.note(
+                f'{counted(tried - sent)} not sent: "manage.py queues staged --refused" has the reasons.'
+            )
+
+
+class DeleteStaged(Verb):
+    name = "delete-staged"
+    help = "delete staged messages, which are not sent then"
+    description = """\
+Delete staged messages, all of them or those of the given ids. They are lost.
+What their transactions have changed stays."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        _add_ids(parser, "delete")
+        add_yes(parser)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        if not options.yes:
+            with _refused():
+                count = sum(rows.count() for _, rows in _chosen(options))
+            if count:
+                screen.confirm(f"Delete {counted(count, 'staged message')}? No worker sends them then.")
+        deleted, _ = _in_steps(screen, options, "deleted", backlog.delete)
+        screen.say(f"Deleted {counted(deleted, 'staged message')}.")
+
+
+def _add_choice(parser: ArgumentParser, verb: str) -> None:
+    parser.add_argument("--refused", action="store_true", help=f"{verb} only those that Redis has refused")
+    parser.add_argument("--database", metavar="ALIAS", help="only those of one database (default: all)")
+
+
+def _add_ids(parser: ArgumentParser, verb: str) -> None:
+    help = f"the messages to {verb} (default: all)"
+    parser.add_argument("ids", metavar="ID", nargs="*", type=message_id, help=help)
+    _add_choice(parser, verb)
+
+
+def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
+    """The chosen rows of each database, oldest first."""
+    aliases = relayed()
+    if not aliases:
+        raise Refused('No message is staged in this project: see QUEUEING["RELAY_DATABASES"].')
+    if options.database and options.database not in aliases:
+        raise Refused(f"No message is staged in {options.database}. The databases are: {', '.join(aliases)}.")
+    only: dict[str, Any] = {"is_refused": True} if options.refused else {}
+    if ids := getattr(options, "ids", None):
+        only["message_id__in"] = ids
+    return [
+        (alias, StagedMessage.objects.using(alias).filter(**only).order_by("id"))
+        for alias in ([options.database] if options.database else aliases)
+    ]
+
+
+def _in_steps(
+    screen: Screen, options: Namespace, done: str, act: Callable[[str, list[int]], list[StagedMessage]]
+) -> tuple[int, int]:
+    """Do it to all rows of now. Returns the number of those to which it was done, and of all."""
+    count = tried = 0
+    screen.so_far = lambda: f"{counted(count)} {done} so far"
+    with _refused():
+        for alias, rows in _chosen(options):
+            after, until = 0, rows.reverse().values_list("id", flat=True).first() or 0
+            while ids := list(rows.filter(id__gt=after, id__lte=until).values_list("id", flat=True)[:CHUNK]):
+                count += len(act(alias, ids))
+                tried += len(ids)
+                after = ids[-1]
+    screen.so_far = lambda: ""
+    return count, tried
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise Refused(f"The database refused it: {writer.sentence(error)}.") from error
+
+
+def _shown(rows: "QuerySet[StagedMessage]", count: int) -> "QuerySet[StagedMessage]":
+    return rows.defer("body", "headers")[:count]
+
+
+def _words(row: StagedMessage) -> tuple[str, ...]:
+    return (
+        row.message_id,
+        row.queue,
+        str(row._state.db),
+        moment(int(row.staged_at.timestamp())),
+        "refused" if row.is_refused else "waiting",
+        row.refusal or "-",
+    )
+
+
+def _as_json(row: StagedMessage) -> dict[str, Any]:
+    """One message as a flat object for programs."""
+    return {
+        "id": row.message_id,
+        "queue": row.queue,
+        "database": row._state.db,
+        "staged_ms": int(row.staged_at.timestamp() * 1000),
+        "due_ms": row.due_ms,
+        "state": "refused" if row.is_refused else "waiting",
+        "reason": row.refusal,
+    }
