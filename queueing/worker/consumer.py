@@ -288,6 +288,7 @@ class Consumer:
         self.pool.put(batch.deliveries)
         self._runs_alone = any(delivery.runs_alone for delivery in batch.deliveries)
         self._awaits_idle = batch.wants_idle_child
+        self.rotation.took(lease.queue, len(batch.deliveries))
         if batch.has_more and (batch.deliveries or self.pool.unfinished):
             self.rotation.has_more(lease.queue)
         else:

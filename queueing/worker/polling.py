@@ -21,6 +21,10 @@ BROKEN_SECONDS = 5.0
 #: look takes a small part of Redis' time at any number of queues.
 LOOK_SECONDS, LOOK_SECONDS_EACH = 0.1, 0.002
 
+#: After a poll has found a message that nobody announced, the pause before the next one is this part of the
+#: time since then, but at least the shortest pause. So regular messages wait for a part of their distance.
+FAST_POLL_PART, FAST_POLL_SECONDS = 0.05, 0.2
+
 #: Prefetched messages are a fraction of a second of work.
 PREFETCH_SECONDS = 0.1
 MAX_IN_HAND = 200
@@ -71,6 +75,9 @@ class QueueRotation:
         self._queue, self._is_chosen = self._queues[0], False
         self._look_at = 0.0
         self._has_looked = False
+        self._pace = PollPace(clock)
+        #: The queues that are ready for the poll alone: nobody has announced a message of theirs.
+        self._polled: set[str] = set()
         self.begin()
 
     @property
@@ -118,13 +125,14 @@ class QueueRotation:
         for queue in self._queues:
             self.announce(queue)
         self._is_unknown = True
-        self._poll_at = self._clock() + POLL_SECONDS
+        self._poll_later()
 
     def begin_if_due(self) -> None:
         """Take the queues in which a message comes due, begin if it is time for it, and leave broken ones."""
         now = self._clock()
         if self.is_idle and now >= self._poll_at:
             self.begin()
+            self._polled = set(self._queues)
         if now >= self._next_due_at:
             for queue in [queue for queue, at in self._due_at.items() if at <= now]:
                 self.announce(queue)
@@ -133,6 +141,17 @@ class QueueRotation:
 
     def announce(self, queue: str) -> None:
         """A message may be due in ``queue``."""
+        self._polled.discard(queue)
+        self._enter(queue)
+
+    def took(self, queue: str, count: int) -> None:
+        """A claim has taken ``count`` messages of ``queue``."""
+        if count and queue in self._polled:
+            self._polled.discard(queue)
+            self._pace.found()
+            self._poll_later()
+
+    def _enter(self, queue: str) -> None:
         if queue not in self._paid:
             return
         if self.is_idle:
@@ -147,25 +166,24 @@ class QueueRotation:
     def has_more(self, queue: str) -> None:
         """A claim has taken its turn, and more is due in ``queue``."""
         self._pay(queue)
-        self.announce(queue)
+        self._enter(queue)
 
     def has_no_more(self, queue: str, next_due_seconds: float | None = None) -> None:
         """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds."""
         self._pay(queue)
         self._leave(queue, next_due_seconds)
         if len(self._queues) == 1:
-            self._poll_at = self._clock() + POLL_SECONDS
+            self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
         """Update the order after a look into all queues, or into some."""
-        now = self._clock()
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
-            self._poll_at = now + POLL_SECONDS
+            self._poll_later()
             self._look_later()
         for found in looks:
             if found.is_due or (found.is_missing and found.queue not in self.siblings):
-                self.announce(found.queue)
+                self._enter(found.queue)
             else:
                 self._leave(found.queue, found.next_due_seconds)
 
@@ -189,10 +207,14 @@ class QueueRotation:
 
     def _leave(self, queue: str, due_seconds: float | None = None) -> None:
         self._ready.discard(queue)
+        self._polled.discard(queue)
         self._is_chosen = False
         # The poll learns of later ones. Most of them are the ends of leases that are extended before.
         seconds = math.inf if due_seconds is None or due_seconds >= POLL_SECONDS else due_seconds
         self._set_due(queue, self._clock() + seconds)
+
+    def _poll_later(self) -> None:
+        self._poll_at = self._clock() + self._pace.seconds
 
     def _look_later(self) -> None:
         self._look_at = self._clock() + LOOK_SECONDS + len(self._queues) * LOOK_SECONDS_EACH
@@ -202,6 +224,27 @@ class QueueRotation:
         if at != before:
             self._due_at[queue] = at
             self._next_due_at = at if at < self._next_due_at else min(self._due_at.values())
+
+
+class PollPace:
+    """How often an idle child polls: more often for a while after a poll has found what nobody announced.
+
+    The channels announce most messages, and then the polls are rare. RSMQ's own senders announce nothing by
+    default.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock, self._found_at = clock, -math.inf
+
+    def found(self) -> None:
+        """A poll has found a message that nobody announced."""
+        self._found_at = self._clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds between this poll and the next."""
+        since_seconds = self._clock() - self._found_at
+        return min(POLL_SECONDS, max(FAST_POLL_SECONDS, FAST_POLL_PART * since_seconds))
 
 
 class Prefetch:

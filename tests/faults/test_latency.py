@@ -4,31 +4,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-import redis
-
 from queueing.broker.pubsub import POLL_SECONDS
 from queueing.client import QueueClient
 from tests.support.ledger import Ledger
+from tests.support.unannounced import send_unannounced
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
-
-
-def sent_by_rsmq(connection: redis.Redis, queue: str, body: str) -> str:
-    """Send as npm's rsmq does without ``realtime``: nothing is published."""
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    seconds, micros = connection.time()
-    now_us, text = seconds * 1_000_000 + micros, ""
-    rest = now_us
-    while rest:
-        rest, digit = divmod(rest, 36)
-        text = digits[digit] + text
-    message_id = text + f"{now_us:022d}"
-    pipeline = connection.pipeline()
-    pipeline.zadd(f"rsmq:{queue}", {message_id: now_us // 1000})
-    pipeline.hset(f"rsmq:{queue}:Q", message_id, body)
-    pipeline.hincrby(f"rsmq:{queue}:Q", "totalsent", 1)
-    pipeline.execute()
-    return message_id
 
 
 def started_ms(ledger: Ledger, message_id: str, process: WorkerProcess) -> float:
@@ -70,11 +51,31 @@ def test_a_message_without_a_notification_starts_within_five_seconds(
         took_ms = []
         for number in range(2):  # the first may find a worker that has only just become idle
             before_ms = time.time() * 1000
-            message_id = sent_by_rsmq(client.redis, "ledger", f"unannounced {number}")
+            message_id = send_unannounced(client.redis, "ledger", f"unannounced {number}")
             took_ms.append(started_ms(ledger, message_id, process) - before_ms)
     figure(f"unannounced sends were found after {', '.join(f'{ms / 1000:.1f} s' for ms in took_ms)}")
     assert POLL_SECONDS < 5
     assert max(took_ms) < 2 * POLL_SECONDS * 1000, "the next poll finds it"
+
+
+def test_a_worker_that_has_found_an_unannounced_message_looks_for_the_next_ones_earlier(
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    figure: Callable[[str], None],
+):
+    client.create_queue("ledger")
+    with worker("ledger") as process:
+        started_ms(ledger, client.send_message("ledger", "warm up"), process)
+        started_ms(ledger, send_unannounced(client.redis, "ledger", "the first one"), process)
+        took_ms = []
+        for number in range(21):
+            before_ms = time.time() * 1000
+            message_id = send_unannounced(client.redis, "ledger", f"unannounced {number}")
+            took_ms.append(started_ms(ledger, message_id, process) - before_ms)
+    median = statistics.median(took_ms)
+    figure(f"unannounced sends after the first one: median {median:.0f} ms")
+    assert median < POLL_SECONDS * 1000 / 4, "half of the pause between two rare polls is their median"
 
 
 def test_a_delayed_message_starts_when_it_is_due(

@@ -214,3 +214,67 @@ def test_a_broken_queue_is_passed_over(rotation):
     rotation.breaks("third")
     rotation.begin_if_due()
     assert rotation.is_idle
+
+
+def polls(rotation: QueueRotation, clock: Clock, seconds: float) -> int:
+    """The number of polls of an idle rotation in that time, all of which find nothing."""
+    ends, count = clock.monotonic() + seconds, 0
+    while clock.monotonic() + rotation.idle_seconds <= ends:
+        clock.sleep(rotation.idle_seconds)
+        rotation.begin_if_due()
+        rotation.looked([Look(queue, False, False, None) for queue in rotation._queues])
+        count += 1
+    clock.sleep(ends - clock.monotonic())
+    return count
+
+
+def find_by_poll(rotation: QueueRotation, clock: Clock, queue: str) -> None:
+    """A message that nobody announces arrives now, and the next poll finds it."""
+    clock.sleep(rotation.idle_seconds)
+    rotation.begin_if_due()
+    if len(rotation._queues) > 1:
+        looked_into(rotation, [queue])
+    rotation.took(queue, 1)
+    rotation.has_no_more(queue)
+
+
+@pytest.mark.parametrize("queues", [["only"], QUEUES])
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 10.0])
+def test_messages_that_nobody_announces_wait_for_a_twentieth_of_their_distance(clock, queues, seconds):
+    rotation = looked_into(QueueRotation(queues, clock.monotonic), [])
+    find_by_poll(rotation, clock, queues[0])
+    for _ in range(5):
+        polls(rotation, clock, seconds)
+        assert rotation.idle_seconds <= max(polling.FAST_POLL_SECONDS, seconds / 20)
+        find_by_poll(rotation, clock, queues[0])
+
+
+def test_a_worker_that_finds_no_more_of_them_polls_as_rarely_as_before_after_two_minutes(rotation, clock):
+    end_round(rotation)
+    find_by_poll(rotation, clock, "second")
+    assert 60 < polls(rotation, clock, 90) < 120
+    assert polls(rotation, clock, 30) <= 30 / POLL_SECONDS + 1
+    assert rotation.idle_seconds > POLL_SECONDS / 20
+
+
+def test_announced_messages_and_those_that_come_due_make_no_poll_earlier(rotation, clock):
+    end_round(rotation, {"first": 1.0})
+    rotation.announce("second")
+    rotation.took("second", 1)
+    rotation.has_no_more("second")
+    clock.sleep(1.0)
+    rotation.begin_if_due()
+    rotation.took("first", 1)
+    rotation.has_no_more("first")
+    assert rotation.idle_seconds == pytest.approx(POLL_SECONDS - 1)
+
+
+def test_a_message_that_was_announced_during_the_poll_makes_no_poll_earlier(rotation, clock):
+    end_round(rotation)
+    clock.sleep(POLL_SECONDS)
+    rotation.begin_if_due()
+    rotation.announce("second")
+    looked_into(rotation, ["second"])
+    rotation.took("second", 1)
+    rotation.has_no_more("second")
+    assert rotation.idle_seconds == POLL_SECONDS
