@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
+    from .limits import Limit
     from .unique import HeadersOf
 
 
@@ -17,9 +18,10 @@ class QueueingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, conf, unique  # noqa: F401
+        from . import checks, conf, limits, unique  # noqa: F401
 
         unique.add_finder(_unique_of)
+        limits.add_finder(_HandlerLimits())
         if conf.names_backend():
             # The import registers Django's check of TASKS. ``check_tasks`` reports an import that fails.
             with suppress(ImproperlyConfigured):
@@ -32,3 +34,17 @@ def _unique_of(queue: str) -> "HeadersOf | None":
     from . import handlers
 
     return handlers.unique_of(queue)
+
+
+class _HandlerLimits:
+    """Imports the module of the handlers late: it needs the apps."""
+
+    def headers_of(self, queue: str) -> "HeadersOf | None":
+        from . import handlers
+
+        return handlers.limits_of(queue)
+
+    def limit_of(self, queue: str) -> "Limit":
+        from . import handlers
+
+        return handlers.limit_of(queue)

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from . import limits
 from .broker import address, rsmq_values
 from .broker.keys import is_dead_letter_queue
 from .exceptions import QueueError
@@ -55,6 +56,8 @@ class Config:
     NAMESPACE: str = "rsmq"
     #: Queues that are created where they are missing.
     QUEUES: tuple[str, ...] = ()
+    #: Limits of queues over all workers, such as ``{"emails": {"rate": "10/s", "concurrency": 3}}``.
+    LIMITS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: How long a worker's claim lasts without being extended.
     LEASE: float = 10.0
     #: How long a stopping worker lets its running jobs finish.
@@ -218,6 +221,8 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
             yield Problem("queueing.E007", f"{where} must be {' or '.join(words)}, not {_shown(value)}.")
     elif field.type == tuple[str, ...]:
         yield from _of_list(field.name, where, value)
+    elif field.name == "LIMITS":
+        yield from _of_limits(where, value)
 
 
 def _unmet_bounds(field: Field[Any], value: Any) -> str:
@@ -251,6 +256,18 @@ def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:
         yield Problem("queueing.E008", f"{where} must be a list of texts: {_shown(wrong[0])} is not a text.")
     elif name == "QUEUES":
         yield from filter(None, map(_of_queue, value))
+
+
+def _of_limits(where: str, value: Any) -> Iterator[Problem]:
+    if not isinstance(value, Mapping):
+        yield Problem("queueing.E014", f"{where} must be a dict of queues, not {_shown(value)}.")
+        return
+    for queue, limit in value.items():
+        if not isinstance(limit, Mapping) or not limit or set(limit) - set(limits.NAMES):
+            hint = 'Write {"emails": {"rate": "10/s", "concurrency": 3}}, or one of the two.'
+            yield Problem("queueing.E014", f"{where} has no limit for {_shown(queue)}.", hint)
+        elif wrong := limits.problem(limit.get("rate"), limit.get("concurrency")):
+            yield Problem("queueing.E014", f"{where}: {_shown(queue)}: {wrong}")
 
 
 def _of_queue(queue: str) -> Problem | None:

@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
-from . import unique
+from . import limits, unique
 from .broker.keys import dead_letter_queue
 from .broker.task_body import is_task
 from .context import Context
@@ -169,17 +169,37 @@ def find(queue: str, message: Message) -> Runnable:
     return handler_of(queue)
 
 
-def unique_of(queue: str) -> unique.HeadersOf | None:
-    """A ``unique.Finder``. The first call imports the handlers, because a page may not have done so."""
+def _known_to_sender(queue: str) -> Handler | None:
+    """The handler of a queue. The first call imports the handlers, because a page may not have done so."""
     if not _is_discovered:
         try:
             discover()
         except Exception:
-            logger.exception("not all handlers can be imported here: no message of the others is unique")
-    known = _handlers.get(queue)
+            logger.exception("not all handlers can be imported here: policies of the others do not apply")
+    return _handlers.get(queue)
+
+
+def unique_of(queue: str) -> unique.HeadersOf | None:
+    """A ``unique.Finder``."""
+    known = _known_to_sender(queue)
     if known is None or known.policy.unique is None:
         return None
     return lambda body: {} if is_task(body) else unique.headers(known.policy, known.name, [body], {})
+
+
+def limits_of(queue: str) -> limits.HeadersOf | None:
+    """The headers of the limit per key: see ``limits.Finder``."""
+    known = _known_to_sender(queue)
+    if known is None or not (known.policy.limit and known.policy.key):
+        return None
+    limit, key, name = known.policy.limit, known.policy.key, known.name
+    return lambda body: {} if is_task(body) else limits.headers(limit, name, key(body))
+
+
+def limit_of(queue: str) -> limits.Limit:
+    """The limit of a queue's handler for all its messages. A limit with a key does not count."""
+    known = _handlers.get(queue)
+    return known.policy.limit if known and not known.policy.key else limits.Limit()
 
 
 def has_handler(queue: str) -> bool:

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .broker.rsmq_values import MAX_SECONDS
 from .exceptions import ResultRefused
+from .limits import Limit, problem
 
 #: A function, or a Django task, which is not callable.
 Function = TypeVar("Function")
@@ -86,7 +87,7 @@ class Policy:
     ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
     is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
     ``retry_on`` and ``give_up_on`` are classes of exceptions. ``unique`` is ``None`` for a job that is not
-    unique.
+    unique. ``limit`` holds for each value of ``key``.
     """
 
     max_attempts: int | None = None
@@ -97,6 +98,7 @@ class Policy:
     unique: Until | None = None
     key: Key | None = None
     on_conflict: OnConflict = "reschedule"
+    limit: Limit = Limit()
 
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
         """Whether no attempt follows the given one (from 1), which failed with ``error``.
@@ -161,6 +163,8 @@ def policy(
     unique: Until | None = None,
     key: Key | None = None,
     on_conflict: OnConflict = "reschedule",
+    rate: str | None = None,
+    concurrency: int | None = None,
 ) -> Callable[[Function], Function]:
     """Decorator that sets the policy of a function, above or below ``@handler`` or ``@task``.
 
@@ -174,11 +178,13 @@ def policy(
     ``TimeoutError``.
 
     ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``queueing.unique``.
+    ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``queueing.limits``.
     Raises ``ImproperlyConfigured`` for an invalid value, for a value that is not a class of exceptions, and
     for a class that is in both.
     """
-    retried, given_up = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
-    said = Policy(max_attempts, backoff, timeout, retried, given_up, unique, key, on_conflict)
+    classes = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
+    limit = _limit(rate, concurrency)
+    said = Policy(max_attempts, backoff, timeout, *classes, unique, key, on_conflict, limit)
     _check(said)
 
     def mark(function: Function) -> Function:
@@ -208,6 +214,12 @@ def _check(said: Policy) -> None:
     for kind in said.retry_on:
         if kind in said.give_up_on:
             raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")
+
+
+def _limit(rate: str | None, concurrency: int | None) -> Limit:
+    if wrong := problem(rate, concurrency):
+        raise ImproperlyConfigured(wrong)
+    return Limit(rate or "", concurrency or 0)
 
 
 def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:

@@ -70,7 +70,8 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
     """Run the due messages of ``queues`` in this thread, and return their outcomes in order.
 
     Without ``queues``, it runs those of all queues that have code here. Messages that a job sends run, too.
-    ``delayed`` also runs messages that are not due yet, such as retries. ``limit`` is the most messages.
+    ``delayed`` also runs messages that are not due yet, such as retries, and those that wait for a rate.
+    ``limit`` is the most messages.
 
     Handlers and tasks run with their policies, but time limits are not applied. A job that fails is retried
     or dead: see ``event``, ``error``, ``traceback`` and ``exception`` of its ``Outcome``.
@@ -134,6 +135,8 @@ class _Taker:
         waiting = self._client.peek_messages(self._queue, count=1000)
         ids = [message.id for message in waiting if State(message.state).is_due_later]
         self._client.change_visibilities(self._queue, ids, 0)
+        # The time until the next start by a rate passes, too.
+        self._client.redis.delete(self._client.keys.rates())
 
 
 class _Here(Processor):

@@ -20,6 +20,7 @@ MEANINGS = {
     "queueing.E011": 'A name in the `QUEUES` of `TASKS` is not a name for a queue of tasks.',
     "queueing.E012": "`TASKS` names the backend, and Django's tasks cannot be imported.",
     "queueing.E013": "`QUEUES` in `TASKS` is a text and not a list.",
+    "queueing.E014": 'A limit in `QUEUEING["LIMITS"]` is wrong.',
     "queueing.E030": "A `@periodic` cannot be used. Run it with `manage.py check --tag schedules`.",
     "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
     "queueing.W002": "The tables of the history differ from those of the migrations. "

@@ -17,6 +17,7 @@ QUEUE_TYPES = {
     "metrics": "hash",
     "waking": "zset",
     "unique": "hash",
+    "line": "zset",
 }
 #: Redis types of the keys of a namespace, by the part after ``::``.
 NAMESPACE_TYPES = {
@@ -42,6 +43,8 @@ NAMESPACE_TYPES = {
     "batches:failed": "zset",
     "batches:opening": "zset",
     "follow_ups": "hash",
+    "slots": "zset",
+    "rates": "zset",
 }
 #: Prefixes of the keys of a namespace that are strings.
 STRINGS = ("sender:", "hits:")
@@ -138,6 +141,10 @@ class Keys:
         """ZSET: id of a message with a priority that is not due yet -> ms since 1970 at which it is due."""
         return f"{self.ns}:{queue}:waking"
 
+    def line(self, queue: str) -> str:
+        """ZSET: key, priority and id of each message that waits for a limit (see ``lua/lib/limits.lua``)."""
+        return f"{self.ns}:{queue}:line"
+
     def deduplication(self, queue: str, deduplication_id: str) -> str:
         """STRING with a TTL: the id of the message that was sent with this deduplication id."""
         return f"{self.ns}:{queue}:once:{deduplication_id}"
@@ -172,8 +179,9 @@ class Keys:
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_sample``, then ``progress``, ``waking`` and ``unique``."""
-        return [*self.of_sample(queue, dead), self.progress(queue), self.waking(queue), self.unique(queue)]
+        """The keys of ``of_sample``, then ``progress``, ``waking``, ``unique``, ``line`` and ``slots``."""
+        beside = [self.progress(queue), self.waking(queue), self.unique(queue), self.line(queue)]
+        return [*self.of_sample(queue, dead), *beside, self.slots()]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
         """The keys of ``lua/lib/room.lua``, in its order."""
@@ -188,6 +196,7 @@ class Keys:
             *self.of_idle(),
             *self.of_batches(),
             self.unique(queue),
+            *self.of_limits(queue),
         ]
 
     def of_receive(self, queue: str, dead: str) -> list[str]:
@@ -201,6 +210,10 @@ class Keys:
     def of_batches(self) -> list[str]:
         """The keys of ``lua/lib/members.lua``, in its order."""
         return [self.batches(), self.batch_order(), self.failed_members(), self.follow_ups()]
+
+    def of_limits(self, queue: str) -> list[str]:
+        """The keys of ``lua/lib/limits.lua``, in its order."""
+        return [self.slots(), self.rates(), self.line(queue)]
 
     def of_idle(self) -> list[str]:
         """The keys of ``lua/lib/idle.lua``, in its order."""
@@ -299,6 +312,14 @@ class Keys:
     def follow_ups(self) -> str:
         """HASH: id of a message that a settled one has brought about -> JSON of it, until it is sent."""
         return f"{self.ns}::follow_ups"
+
+    def slots(self) -> str:
+        """ZSET: key, id and receive count of each running message with a limit of concurrency."""
+        return f"{self.ns}::slots"
+
+    def rates(self) -> str:
+        """ZSET: key of a limit -> µs since 1970 from which its next message may start."""
+        return f"{self.ns}::rates"
 
     def hits(self, counted: str) -> str:
         """STRING with a TTL: the count of a rate limit in the current window."""

@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from queueing import limits
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import Message
@@ -104,6 +105,8 @@ class QueueLease:
     def __init__(self, session: Session, conf: Config, child: str, queue: str) -> None:
         self.session, self.conf, self.queue = session, conf, queue
         self.child, self.name = child, lease_name(child, queue)
+        #: The limit of the whole queue, as ``lua/lib/limits.lua`` reads it.
+        self.limit = limits.text_of_queue(conf.LIMITS, queue)
         self._claims = self._settles = 0
         #: The ids that the child has claimed, and has not settled yet.
         self.in_hand: set[str] = set()
@@ -124,7 +127,7 @@ class QueueLease:
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
         args = (self.name, self._claims, count, CLAIM_BYTES, lease_ms, suspects, max_crashes)
         in_hand = len(self.in_hand) - settling
-        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by)
+        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by, self.limit)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
         """Settle deliveries of this lease. The call may be sent again unchanged."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from queueing import unique
+from queueing import limits, unique
 from queueing.broker import decode, rsmq_values
 from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call
@@ -100,20 +100,25 @@ def check(message: Any) -> None:
 
 
 def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:
-    """Add the header of unique messages, if those of the queue's handler are unique.
+    """Add the headers of unique and of limited messages, if the policy of the queue's handler has these.
 
-    Raises the errors of ``unique.headers``.
+    Raises the errors of ``unique.headers`` and ``limits.headers``.
     """
-    headers_of = unique.of_queue(qname)
-    return messages if headers_of is None else [_completed(message, headers_of) for message in messages]
+    makers = unique.of_queue(qname), limits.headers_of(qname)
+    return [_completed(message, *makers) for message in messages] if any(makers) else messages
 
 
-def _completed(message: str | Draft, headers_of: unique.HeadersOf) -> Draft:
+def _completed(
+    message: str | Draft, unique_of: unique.HeadersOf | None, limit_of: limits.HeadersOf | None
+) -> Draft:
     draft = Draft(body=message) if isinstance(message, str) else message
+    headers = dict(draft.headers)
+    if limit_of:
+        headers = {**limit_of(draft.body), **headers}
     # Members of batches and steps of chains are not merged: something follows the end of each.
-    if any(name.startswith(OWN_HEADERS) for name in draft.headers):
-        return draft
-    return replace(draft, headers={**draft.headers, **headers_of(draft.body)})
+    if unique_of and not any(name.startswith(OWN_HEADERS) for name in draft.headers if name != limits.HEADER):
+        headers.update(unique_of(draft.body))
+    return replace(draft, headers=headers)
 
 
 def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:

@@ -22,7 +22,7 @@ STEP = 200
 #: The suffix for the name of a key that is set aside.
 ASIDE = ":unreadable"
 #: The last part of the keys of a queue that RSMQ does not know.
-KINDS_BESIDE = {"ends", "headers", "leases", "metrics", "progress", "unique", "waking"}
+KINDS_BESIDE = {"ends", "headers", "leases", "line", "metrics", "progress", "unique", "waking"}
 
 
 def sweep(session: Session, qname: str) -> Iterator[Swept]:
@@ -38,12 +38,13 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 def sweep_lost_queues(session: Session) -> int:
     """Delete the keys that are left of queues that another program has deleted.
 
-    Returns the number of deleted keys and lanes.
+    Also free the slots that no worker holds. Returns the number of deleted keys, lanes and slots.
     """
-    deleted = 0
+    keys = session.keys
+    deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))
     for name in set(_names_beside(session)):
-        keys = session.keys.of_whole_queue(name, session.dead_letter_queue(name))
-        deleted += session.call(Call("sweep_lost_queue", keys))
+        names = keys.of_whole_queue(name, session.dead_letter_queue(name))
+        deleted += session.call(Call("sweep_lost_queue", names))
     return deleted
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage, Error
 
-from queueing import get_client, unique
+from queueing import get_client, limits, unique
 from queueing.broker import task_body, task_queues
 from queueing.broker.idempotency import whole_id
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_priority_queue
@@ -55,7 +55,8 @@ class Route:
         self.queue, self._priority = task_queues.place(task.queue_name, task.priority)
         self._due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
         self._policy = policy_of(task.func)
-        self._is_plain = not self._priority and self._due_ms is None and not self._policy.unique
+        has_headers = self._policy.unique or self._policy.limit
+        self._is_plain = not (self._priority or has_headers) and self._due_ms is None
         self._known, self._known_until = -1, 0.0
         run_after = None if task.run_after is None else task.run_after.isoformat()
         #: Makes the body of args and kwargs; see ``BodyWriter.write``.
@@ -69,15 +70,20 @@ class Route:
 
     def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
         """The message for one body with all its options, and with ``id`` if it has one already."""
-        headers = {}
-        if of and self._policy.unique:
-            headers = unique.headers(
-                self._policy, self.task.module_path, of.args, of.kwargs, self._function()
-            )
+        headers = self._headers(of) if of else {}
         return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
 
     def _function(self) -> Callable[..., Any]:
         return partial(self.task.func, None) if self.task.takes_context else self.task.func
+
+    def _headers(self, of: TaskResult) -> dict[str, str]:
+        policy, name, headers = self._policy, self.task.module_path, {}
+        if policy.unique:
+            headers.update(unique.headers(policy, name, of.args, of.kwargs, self._function()))
+        if policy.limit:
+            key = policy.key(*of.args, **of.kwargs) if policy.key else None
+            headers.update(limits.headers(policy.limit, name, key))
+        return headers
 
     def send(self, messages: Sequence[str | Draft]) -> list[str]:
         """Send messages now. Returns their ids. Raises the errors of ``send_messages``."""

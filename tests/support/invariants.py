@@ -4,6 +4,7 @@ The handlers' ledger shows which runs there were. The append-only file of Redis 
 were and how each delivery ended. Redis shows which messages and keys are left.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -25,13 +26,14 @@ OF_THE_QUEUE = {
 }
 #: Hashes with a field for some messages of a queue, and the other keys of a queue.
 BY_MESSAGE = (KEYS.ends, KEYS.headers, KEYS.progress)
-BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking, KEYS.unique)
+BESIDE = (KEYS.attributes, KEYS.schedule, KEYS.leases, KEYS.metrics, KEYS.waking, KEYS.unique, KEYS.line)
 #: Keys that remain when all queues are drained. Other remaining keys expire.
 PERMANENT = {
     *(KEYS.queues(), KEYS.held(), KEYS.outbox(), KEYS.outbox_stats(), KEYS.owner(), KEYS.unrecorded()),
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules(), KEYS.format()),
     *KEYS.of_idle(),
     *KEYS.of_batches(),
+    *(KEYS.slots(), KEYS.rates()),
 }
 #: The number of examples in an error.
 SHOWN = 5
@@ -201,6 +203,7 @@ class Invariants:
             if key.decode() not in allowed and redis.ttl(key) == -1:
                 yield f"nobody owns the key {key.decode()}"
         yield from self._lanes_without_lease(queues)
+        yield from self._slots_without_lane()
 
     def _fields_without_owner(self, queue: str) -> Iterator[str]:
         redis, messages = self.client.redis, self._queued_bytes(queue)
@@ -227,6 +230,16 @@ class Invariants:
         held = set(self.client.redis.hkeys(KEYS.held()))
         yield from _each("held without a lease", held - leased)
         yield from _each("a lease on nothing", leased - held)
+
+    def _slots_without_lane(self) -> Iterator[str]:
+        """Each slot of a limit belongs to a message that a lane holds, and the reverse."""
+        lanes = [json.loads(text) for text in self.client.redis.hvals(KEYS.held())]
+        held = {slot for lane in lanes for slots in lane.get("slots", {}).values() for slot in slots}
+        kept = {slot.decode() for slot in self.client.redis.zrange(KEYS.slots(), 0, -1)}
+        yield from _each("slots without a message", kept - held)
+        yield from _each("messages without their slots", held - kept)
+        stray = [id for lane in lanes for id in lane.get("slots", {}) if id not in lane["held"]]
+        yield from _each("slots of messages that the lane does not hold", stray)
 
     def _queued(self, queue: str) -> set[str]:
         return {id.decode() for id in self._queued_bytes(queue)}

@@ -6,7 +6,7 @@
 -- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes  ARGV[13] how many messages of the
 -- lane the child has in hand  ARGV[14] channel of the child, '' if it is not woken
 -- ARGV[15] digest of its queues  ARGV[16] how many of its threads are free: with one left after the claim it is
--- entered as idle
+-- entered as idle  ARGV[17] limit of the queue as in lib/limits.lua, '' for none
 -- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, else
 -- '0', the word of lib/stand_by.lua or '', then id, body, rc, fr, "failed crashed released", headers or '' for
 -- each}, {'queueNotFound'}, {'surplus', now ms, now ms, '0', ''} if the lane holds more than the child
@@ -34,15 +34,30 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms
   if ended ~= lane then abandon(ended, nil, 'its worker stopped extending the lease', tonumber(ARGV[12])) end
 end
 
+local queue_limit = limit_in(ARGV[17] or '')
 local state = read_lane(lane)
 -- Read both before the first write: a key of another type must fail here.
 has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
+if has_headers or queue_limit then check_limits() end
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
 elseif lease_end_ms < now_ms + lease_ms / 2 then
   lease_end_ms = extend(lane, state, lease_ms)
+end
+
+-- The headers by id, false if a message has none, as far as they are read.
+local headers_of = {}
+
+local function read_headers(ids)
+  if not has_headers then return end
+  local unread = {}
+  for _, id in ipairs(ids) do
+    if headers_of[id] == nil then unread[#unread + 1] = id end
+  end
+  if #unread == 0 then return end
+  for i, text in ipairs(redis.call('HMGET', KEYS[4], unpack(unread))) do headers_of[unread[i]] = text end
 end
 
 local function deliver(first)
@@ -55,14 +70,14 @@ local function deliver(first)
   end
   if #ids == 0 then return reply end
   local texts = redis.call('HMGET', KEYS[1], unpack(fields))
-  local headers = has_headers and redis.call('HMGET', KEYS[4], unpack(ids)) or {}
+  read_headers(ids)
   for i, id in ipairs(ids) do
     local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
     if rc > 1 then ends = string.format('%d %d %d', read_ends(id)) end
     local at = 5 + 6 * (i - 1)
     reply[at + 1], reply[at + 2], reply[at + 3] = id, texts[2 * i - 1] or '', rc
-    reply[at + 4], reply[at + 5], reply[at + 6] = texts[2 * i] or whole(now_ms), ends, headers[i] or ''
+    reply[at + 4], reply[at + 5], reply[at + 6] = texts[2 * i] or whole(now_ms), ends, headers_of[id] or ''
   end
   return reply
 end
@@ -90,6 +105,10 @@ local first = #state.held + 1
 local scores, fields, ends, bytes, taken = {}, {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
+local queue_room = queue_limit and room_of(queue_limit) or count
+local is_held_back = queue_room < count
+count = math.min(count, queue_room)
+local limited_count, started_keys = 0, {}
 
 -- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
@@ -116,7 +135,18 @@ local function take(id, rc)
     end
     return ARGV[11] == 'pass'
   end
+  local limit = limit_of(headers_of[id])
+  if limit and not may_start(id, limit, headers_of[id]) then
+    limited_count = limited_count + 1
+    return true
+  end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
+  if limit then
+    start(state, id, rc + 1, limit)
+    leave_line(id, limit, headers_of[id])
+    started_keys[limit.key] = true
+  end
+  if queue_limit then start(state, id, rc + 1, queue_limit) end
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
   if rc == 0 then
@@ -130,18 +160,19 @@ local function take(id, rc)
   return crashed == 0 and bytes < max_bytes
 end
 
--- Worn-out and passed-over messages make room for others, so read again, up to a limit.
+-- Worn-out, passed-over and limited messages make room for others, so read again, up to a limit.
 local goes_on, more = true, true
-while goes_on and more and taken == 0 and #worn_out + passed_count < WORN_OUT_MAX do
-  local before = #worn_out + passed_count
+while goes_on and more and taken == 0 and #worn_out + passed_count + limited_count < WORN_OUT_MAX do
+  local before = #worn_out + passed_count + limited_count
   local ids, rc_fields = due_ids(count + passed_count), {}
   for i, id in ipairs(ids) do rc_fields[i] = id .. ':rc' end
+  read_headers(ids)
   local counts = #ids > 0 and redis.call('HMGET', KEYS[1], unpack(rc_fields))
   for i, id in ipairs(ids) do
     goes_on = taken < count and take(id, receive_count(counts[i]))
     if not goes_on then break end
   end
-  more = #worn_out + passed_count > before
+  more = #worn_out + passed_count + limited_count > before
 end
 
 if #worn_out > 0 then
@@ -156,19 +187,33 @@ if taken > 0 then
   write_lane(lane, state, lease_end_ms)
 end
 
+for key in pairs(started_keys) do advance(key) end
+local is_limited = limited_count > 0 or next(started_keys) ~= nil or is_held_back
+
 local reply = deliver(first)
 reply[4] = alone
 -- The claim may have stopped early, although more messages are due.
 local has_more = taken < count and (not goes_on or #worn_out >= WORN_OUT_MAX)
-if taken == count then
+if taken == count or is_limited then
   has_more = #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
+end
+-- Due messages of a limited queue wait for its next start, or for a slot: that one is announced.
+local next_start_ms
+if is_held_back and taken == count then
+  has_more = false
+  next_start_ms = free_count(queue_limit) > 0 and math.ceil(next_start_us(queue_limit) / 1000) or 0
 end
 if has_more then
   reply[3] = whole(now_ms)
   rouse(ARGV[1], 1)
+elseif next_start_ms then
+  reply[3] = whole(next_start_ms)
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   reply[3] = next_due[2] and whole(tonumber(next_due[2])) or 0
 end
+-- Another child must know of the next start if this one will be busy then. All children poll after 4.5 s.
+local is_soon = tonumber(reply[3]) > now_ms and tonumber(reply[3]) < now_ms + 4500
+if is_limited and is_soon and taken > 0 and taken >= tonumber(ARGV[16] or 0) then rouse(ARGV[1], 1) end
 reply[5] = stand_by_after(taken)
 return reply

@@ -33,5 +33,6 @@ state.held, state.taken = surplus, 0
 write_lane(lane, state, lease_end_ms)
 abandon(lane, {}, ARGV[7], tonumber(ARGV[8]))
 state.held = kept
+for i = 1, #surplus, 2 do free_slots(state, surplus[i]) end
 write_lane(lane, state, lease_end_ms)
 return reply

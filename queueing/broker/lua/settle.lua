@@ -17,6 +17,7 @@
 -- include bury
 -- include head
 -- include let_go
+-- include limits
 local lane, number = ARGV[6], tonumber(ARGV[7])
 local state = read_lane(lane)
 if number <= state.settle then return { 'ok', state.refused, 0 } end
@@ -37,6 +38,7 @@ local counts = receive_counts(given)
 check_room()
 local next_steps = ARGV[11] ~= '' and cjson.decode(ARGV[11]) or {}
 if has_headers then check_members() end
+if state.slots then check_limits() end
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 for _, word in ipairs(settled_words) do
   if word == 'dead' then check_burial() end
@@ -79,6 +81,7 @@ for i = 1, #settled_words do
   end
   words[word] = (words[word] or 0) + 1
   held[id] = nil
+  if state.slots then free_slots(state, id) end
 end
 if #done > 0 and has_headers then
   for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
@@ -111,6 +114,7 @@ end
 state.held, state.settle, state.refused = kept, number, refused
 if state.stops then keep_stops(state) end
 write_lane(lane, state, lease_end_ms)
+advance_freed()
 
 local tasks = {}
 if ARGV[10] == '*' then

@@ -154,3 +154,24 @@ async def wait_until_cancelled(message: Message) -> None:
     _note("start", message)
     await asyncio.sleep(60)
     _note("end", message)
+
+
+@handler("keyed")
+@policy(concurrency=2, key=lambda body: body.split()[1])
+def work_beside_one_other(message: Message) -> None:
+    """Take the seconds in the first word of the body. The second word is the key."""
+    wait(message)
+
+
+@handler("narrow")
+@policy(concurrency=2)
+def work_in_a_narrow_queue(message: Message) -> None:
+    """Take the seconds in the first word of the body."""
+    wait(message)
+
+
+@handler("paced")
+@policy(rate="10/s")
+def start_at_a_pace(message: Message) -> None:
+    """Take the seconds in the first word of the body."""
+    wait(message)

@@ -2,6 +2,7 @@
 -- nil means that this is unknown, so all may have started. Only started messages count a crash. A message that
 -- somebody asked to stop is cancelled. Returns the number of messages.
 --
+-- include limits
 -- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
 
@@ -12,6 +13,7 @@ local function abandon(lane, started, reason, max_crashes)
     check_burial()
     check_members()
   end
+  if state.slots then check_limits() end
   local counts, endings, fields = receive_counts(state.held), {}, {}
   local count = 0
   for i = 1, #state.held, 2 do
@@ -20,6 +22,7 @@ local function abandon(lane, started, reason, max_crashes)
     local mine = now_rc == rc
     local stop = mine and stop_of(state, id, rc)
     if now_rc then count = count + 1 end
+    if state.slots then free_slots(state, id) end
     if stop then
       local failed, crashed = read_ends(id)
       local body = {}
@@ -50,6 +53,7 @@ local function abandon(lane, started, reason, max_crashes)
     end
   end
   drop_lane(lane)
+  advance_freed()
   if #endings > 0 then
     record_endings(lane, reason, endings, fields)
     announce(ARGV[4])

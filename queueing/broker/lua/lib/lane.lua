@@ -18,5 +18,6 @@ local function lane_in(text)
     and is_count(lane.claim) and is_count(lane.settle) and is_count(lane.taken)
   if not is_lane then return { claim = 0, settle = 0, taken = 0, refused = {}, held = {} } end
   if type(lane.stops) ~= 'table' then lane.stops = nil end
+  if type(lane.slots) ~= 'table' then lane.slots = nil end
   return lane
 end

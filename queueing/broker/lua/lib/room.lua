@@ -6,6 +6,7 @@
 -- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
 -- KEYS[20] batches (hash)    KEYS[21] batch order (zset)    KEYS[22] failed members (zset)
 -- KEYS[23] follow-ups (hash)    KEYS[24] unique (hash)
+-- KEYS[25] slots (zset)    KEYS[26] rates (zset)    KEYS[27] line (zset)
 -- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
@@ -16,10 +17,13 @@
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
 -- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}. If
 -- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
+-- If messages that it holds are limited, `slots` has the list of their slots by id (see lib/slots.lua).
 -- include dead_letters
 local served, idle, hints = KEYS[17], KEYS[18], KEYS[19]
 local batches, batch_order, failed_members, follow_ups = KEYS[20], KEYS[21], KEYS[22], KEYS[23]
 -- include idle
+local slots, rates, line, waking = KEYS[25], KEYS[26], KEYS[27], KEYS[16]
+-- include slots
 
 local EMPTY_LANE_MS = 600000
 
@@ -195,6 +199,7 @@ local function extend(lane, state, lease_ms)
       scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
     else
       lost[#lost + 1] = id
+      if state.slots then free_slots(state, id) end
       -- A repeated claim returns the end of the list.
       if i >= last_claim then state.taken = state.taken - 1 end
     end

@@ -225,3 +225,15 @@ def stop_itself():
     assert stop_itself.get_backend().stop(context.message.id, reason="not wanted")
     assert context.is_cancelled
     raise InterruptedError
+
+
+@policy(concurrency=2, rate="5/min", key=lambda customer, **rest: customer)
+@task
+def call_api(customer, path="/"):
+    return path
+
+
+@policy(concurrency=1)
+@task
+def rebuild():
+    return "rebuilt"

@@ -1,0 +1,33 @@
+-- Slots: the running messages of each limited key, over all workers. Keys as in lib/limits.lua.
+--
+-- A lane lists the slots of the messages that it holds, so a slot ends with the delivery, or with its lease.
+
+-- The keys that have lost a slot in this call.
+local freed_keys = {}
+
+local function slot_of(key, id, rc)
+  return key .. '\1' .. id .. ' ' .. whole(rc)
+end
+
+-- Read before the first write, so that a key of another type fails here.
+local function check_limits()
+  for _, key in ipairs({ slots, rates, line }) do redis.call('ZCARD', key) end
+end
+
+-- The range of the members of a key in `slots` and in `line`.
+local function range_of(key)
+  return '[' .. key .. '\1', '(' .. key .. '\2'
+end
+
+-- Free the slots of a message that the lane does not hold any more.
+local function free_slots(state, id)
+  local held = state.slots and state.slots[id]
+  if type(held) ~= 'table' then return end
+  for _, slot in ipairs(held) do
+    redis.call('ZREM', slots, slot)
+    local key = string.match(slot, '^([^\1]+)\1')
+    if key then freed_keys[key] = true end
+  end
+  state.slots[id] = nil
+  if not next(state.slots) then state.slots = nil end
+end

@@ -1,0 +1,17 @@
+-- Free the slots that no lane holds, because another program has damaged the lanes.
+--
+-- KEYS[1] slots  KEYS[2] held
+-- Returns how many were freed
+--
+-- include lane
+local held, freed = {}, 0
+local fields = redis.call('HGETALL', KEYS[2])
+for i = 2, #fields, 2 do
+  for _, of_message in pairs(lane_in(fields[i]).slots or {}) do
+    for _, slot in ipairs(type(of_message) == 'table' and of_message or {}) do held[slot] = true end
+  end
+end
+for _, slot in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if not held[slot] then freed = freed + redis.call('ZREM', KEYS[1], slot) end
+end
+return freed

@@ -1,0 +1,124 @@
+"""Limits over all workers: how many messages run at a time, and how often one starts.
+
+The limit of a task, and that of a handler with a ``key``, is in the header ``queueing-limit`` of messages.
+The limit of a queue is that of its handler without a ``key``, and of the setting ``LIMITS``. The claims of
+workers apply both: see ``broker/lua/lib/limits.lua``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+HEADER = "queueing-limit"
+#: The longest key that is stored as it is.
+KEY_CHARACTERS = 200
+#: The most messages at a time.
+MAX_CONCURRENCY = 100_000
+#: The names of a limit in the settings.
+#: The ending of the queue for low priorities, which shares the limit of its sibling.
+SIBLING = "-low"
+NAMES = ("rate", "concurrency")
+
+_RATE = re.compile(r"([1-9]\d{0,5})/(s|min|h|d)")
+_UNIT_US = {"s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
+_VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``concurrency`` messages at a time, and starts at a ``rate`` such as ``10/s``."""
+
+    rate: str = ""
+    concurrency: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.rate or self.concurrency)
+
+    @property
+    def interval_us(self) -> int:
+        """The µs between two starts, 0 without a rate."""
+        found = _RATE.fullmatch(self.rate)
+        return max(1, _UNIT_US[found[2]] // int(found[1])) if found else 0
+
+    def of_key(self, key: str) -> str:
+        """The limit and its key, as the scripts read them."""
+        return f"{self.concurrency} {self.interval_us} {key}"
+
+    def with_strictest(self, other: "Limit") -> "Limit":
+        """The limit that keeps both."""
+        concurrency = min(filter(None, (self.concurrency, other.concurrency)), default=0)
+        return Limit(max(self, other, key=lambda one: one.interval_us).rate, concurrency)
+
+
+def problem(rate: Any, concurrency: Any) -> str:
+    """The problem with the two values of a limit, ``""`` if they are valid. ``None`` means no such limit."""
+    if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
+        return 'rate must be a text such as "10/s": a whole number, and s, min, h or d.'
+    is_count = type(concurrency) is int and 1 <= concurrency <= MAX_CONCURRENCY
+    if concurrency is not None and not is_count:
+        return f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
+    return ""
+
+
+def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
+    """The header of a message with a limit. ``name`` separates the keys of several functions.
+
+    ``key`` is a value of JSON. Raises ``TypeError`` for another value.
+    """
+    text = name if key is None else f"{name} {json.dumps(key, sort_keys=True, ensure_ascii=False)}"
+    if len(text) > KEY_CHARACTERS or not text.isprintable():
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        text = f"{name[:KEY_CHARACTERS]} {digest}"
+    return {HEADER: limit.of_key(text)}
+
+
+#: Makes the headers of a body; empty if it has no limit.
+HeadersOf = Callable[[str], Mapping[str, str]]
+
+
+class Finder(Protocol):
+    """Finds the limits of handlers. This module is below them."""
+
+    def headers_of(self, queue: str) -> HeadersOf | None:
+        """The function that makes the headers of a message, ``None`` if the handler has no limit per key."""
+
+    def limit_of(self, queue: str) -> Limit:
+        """The limit of all messages of the handler."""
+
+
+_finders: list[Finder] = []
+
+
+def add_finder(finder: Finder) -> None:
+    """Let ``finder`` find the limits of the queues of handlers."""
+    _finders.append(finder)
+
+
+def headers_of(queue: str) -> HeadersOf | None:
+    """The function that makes the headers of a body in ``queue``, ``None`` if it has no limit per key."""
+    return next(filter(None, (finder.headers_of(queue) for finder in _finders)), None)
+
+
+def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
+    """The limit of all messages of a queue: that of the setting ``LIMITS``, and that of its handler."""
+    base = queue.removesuffix(SIBLING)
+    said = settings.get(base, {})
+    limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)
+    for finder in _finders:
+        limit = limit.with_strictest(finder.limit_of(base))
+    return limit
+
+
+def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:
+    """The limit of a queue and its key as the scripts read them, ``""`` without a limit."""
+    limit = of_queue(settings, queue)
+    return limit.of_key(f"queue:{queue.removesuffix(SIBLING)}") if limit else ""
+
+
+def shown_key(headers: Mapping[str, str]) -> str:
+    """The key of a message's limit, ``""`` if the message has none."""
+    found = _VALUE.fullmatch(headers.get(HEADER, ""))
+    return found[3] if found else ""

@@ -1,0 +1,301 @@
+"""Limits over all workers: what is limited waits in the queue, and the end of a run starts the next one."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from queueing.broker.leases import abandon, extend
+from queueing.limits import Limit, headers
+from queueing.messages import Draft
+from tests.support.waiting import eventually
+from tests.unit.conftest import ended
+
+ONE = Limit(concurrency=1)
+
+
+class Limited:
+    """The queue ``work``, and messages with a limit per key."""
+
+    def __init__(self, client, conf):
+        self.client, self.conf = client, conf
+
+    def send(self, *keys, limit=ONE, **options):
+        return [
+            self.client.send_message("work", key, headers=headers(limit, "test.job", key), **options)
+            for key in keys
+        ]
+
+    def running(self):
+        """How many messages of each key workers hold, by their leases."""
+        held = [one for one in self.client.peek_messages("work", count=1000) if one.state == "running"]
+        return Counter(one.body for one in held)
+
+    def counts(self):
+        keys = self.client.keys
+        return self.client.redis.zcard(keys.slots()), self.client.redis.zcard(keys.line("work"))
+
+    def dies(self, child):
+        return abandon(self.client.session, self.conf, "work", child, started=[], reason="it was killed")
+
+
+@pytest.fixture
+def limited(any_client, hand, conf):
+    hand("a")  # creates the queue
+    return Limited(any_client, conf)
+
+
+def ids(batch):
+    return [delivery.message.id for delivery in batch.deliveries]
+
+
+def bodies(batch):
+    return [delivery.message.body for delivery in batch.deliveries]
+
+
+def test_one_message_of_a_key_runs_at_a_time_and_other_keys_run_beside_it(limited, hand):
+    a, b = hand("a"), hand("b")
+    limited.send("x", "x", "y", "x")
+    assert bodies(a.claim()) == ["x", "y"]
+    assert bodies(b.claim()) == []
+    assert limited.running() == {"x": 1, "y": 1}
+    assert limited.counts() == (2, 2)
+
+
+def test_the_end_of_a_run_starts_the_oldest_that_waits(limited, hand):
+    a, b = hand("a"), hand("b")
+    first, second, third = limited.send("x", "x", "x")
+    [delivery] = a.claim().deliveries
+    assert delivery.message.id == first
+    a.settle(ended(delivery, "done"))
+    [delivery] = b.claim().deliveries
+    assert delivery.message.id == second
+    b.settle(ended(delivery, "dead"))
+    [delivery] = a.claim().deliveries
+    assert delivery.message.id == third
+    a.settle(ended(delivery, "done"))
+    assert limited.counts() == (0, 0)
+
+
+def test_a_newer_message_does_not_overtake_one_that_waits(limited, hand):
+    a = hand("a")
+    first, second = limited.send("x", "x")
+    [delivery] = a.claim().deliveries
+    a.settle(ended(delivery, "done"))
+    [third] = limited.send("x")
+    [delivery] = a.claim(1).deliveries
+    assert delivery.message.id == second
+    a.settle(ended(delivery, "done"))
+    assert ids(a.claim()) == [third]
+
+
+def test_a_higher_priority_comes_first_among_those_that_wait(limited, hand):
+    a = hand("a")
+    limited.send("x")
+    [delivery] = a.claim().deliveries
+    plain = limited.send("x")
+    draft = Draft(body="x", headers=headers(ONE, "test.job", "x"), priority=50)
+    urgent = limited.client.send_messages("work", [draft])
+    assert ids(a.claim()) == []
+    a.settle(ended(delivery, "done"))
+    [delivery] = a.claim().deliveries
+    assert [delivery.message.id] == urgent
+    a.settle(ended(delivery, "done"))
+    assert ids(a.claim()) == plain
+
+
+def test_several_slots_are_filled_after_one_settle(limited, hand):
+    a, b = hand("a"), hand("b")
+    three = Limit(concurrency=3)
+    limited.send(*"xxxxxxx", limit=three)
+    batch = a.claim()
+    assert len(batch.deliveries) == 3
+    assert not b.claim().deliveries
+    a.settle(*(ended(delivery, "done") for delivery in batch.deliveries))
+    batch = b.claim()
+    assert len(batch.deliveries) == 3
+    assert limited.counts() == (3, 1)
+    assert limited.dies("b") == 3
+    taken = [*a.claim().deliveries]
+    taken += a.claim().deliveries
+    assert len(taken) == 3
+    assert limited.running() == {"x": 3}
+
+
+@pytest.mark.parametrize("event", ["retrying", "released", "done", "dead", "cancelled"])
+def test_every_end_of_a_delivery_frees_its_slot(limited, hand, event):
+    a = hand("a")
+    limited.send("x", "x")
+    [delivery] = a.claim().deliveries
+    a.settle(ended(delivery, event, delay_ms=60000))
+    assert limited.counts()[0] == 0
+    assert bodies(a.claim()) == ["x"]
+
+
+def test_a_killed_child_gives_its_slots_back_with_its_lease(limited, hand):
+    a, b = hand("a"), hand("b")
+    limited.send("x", "x")
+    assert len(a.claim().deliveries) == 1
+    assert not b.claim().deliveries
+    # Its lease ends after two seconds, and nobody reports its death.
+    eventually(lambda: len(b.claim().deliveries) == 1)
+    assert limited.running() == {"x": 1}
+    assert limited.counts() == (1, 1)
+
+
+def test_a_message_that_another_receiver_takes_over_frees_its_slot_at_the_next_extension(limited, hand, conf):
+    a = hand("a")
+    [id, _] = limited.send("x", "x")
+    a.claim()
+    limited.client.change_message_visibility("work", id, 0)
+    assert limited.client.receive_message("work").id == id
+    assert extend(limited.client.session, conf, {"work": ["a"]})["work"].lost == [id]
+    assert limited.counts()[0] == 0
+
+
+def test_a_repeated_claim_takes_no_second_slot(limited, hand):
+    a = hand("a")
+    limited.send("x", "x", limit=Limit(concurrency=2, rate="100/s"))
+    call = a.lease.claim(1, suspects="take")
+    assert ids(a.lease.read_claim(a.run(call))) == ids(a.lease.read_claim(a.run(call)))
+    assert limited.counts()[0] == 1
+
+
+def test_those_that_wait_stay_waiting_if_the_first_of_them_is_deleted_in_rsmq_s_way(limited, hand):
+    a = hand("a")
+    _, second, third = limited.send("x", "x", "x")
+    [delivery] = a.claim().deliveries
+    a.claim()
+    a.settle(ended(delivery, "done"))
+    limited.client.delete_message("work", second)
+    batch = a.claim()
+    # The next one comes due by itself, at most ten seconds later.
+    assert not batch.deliveries
+    assert 0 < batch.next_due_seconds <= 10
+    limited.client.change_message_visibility("work", third, 0)
+    assert ids(a.claim()) == [third]
+
+
+def test_a_message_that_waits_is_not_read_by_each_claim(limited, hand):
+    a = hand("a")
+    limited.send(*["x"] * 60)
+    other = limited.client.send_message("work", "other")
+    assert bodies(a.claim(10)) == ["x"]
+    assert ids(a.claim(10)) == [other]
+    waiting = [
+        one.due_ms for one in limited.client.peek_messages("work", count=100) if one.state == "delayed"
+    ]
+    assert (len(waiting), len(set(waiting))) == (59, 59)
+    assert 5000 < min(waiting) - limited.client.now_ms() <= 10_000
+
+
+def test_ten_thousand_keys_cost_no_scan(limited, hand, request):
+    if "fakeredis" in request.node.name:
+        pytest.skip("fakeredis has no slow log")
+    redis = limited.client.redis
+    redis.zadd(limited.client.keys.slots(), {f"test.job {key}\1id 1": 0 for key in range(10_000)})
+    redis.zadd(limited.client.keys.line("work"), {f"test.job {key}\1100\1id": 0 for key in range(10_000)})
+    a = hand("a")
+    limited.send(*map(str, range(500)), limit=Limit(concurrency=2))
+    redis.config_resetstat()
+    a.claim(100)
+    stats = redis.info("commandstats")
+    assert {name for name in stats if "scan" in name or name == "cmdstat_zrange"} == set()
+
+
+def test_a_rate_moves_a_message_to_the_time_of_its_start(limited, hand):
+    a = hand("a")
+    limited.send("x", "x", "x", limit=Limit(rate="1/min"))
+    [delivery] = a.claim(1).deliveries
+    a.settle(ended(delivery, "done"))
+    batch = a.claim()
+    assert not batch.deliveries
+    assert 55 < batch.next_due_seconds <= 60
+    second, third = [one for one in limited.client.peek_messages("work") if one.state == "delayed"]
+    assert 55_000 < third.due_ms - second.due_ms <= 61_000
+
+
+def test_a_rate_is_kept_and_used_up(limited, hand):
+    a = hand("a")
+    limited.send(*["x"] * 30, limit=Limit(rate="20/s"))
+    starts = []
+    until = time.monotonic() + 60
+    while len(starts) < 30 and time.monotonic() < until:
+        batch = a.claim()
+        starts += [batch.now_ms] * len(batch.deliveries)
+        if batch.deliveries:
+            a.settle(*(ended(delivery, "done") for delivery in batch.deliveries))
+        elif batch.next_due_seconds:
+            time.sleep(min(batch.next_due_seconds, 1))
+    assert len(starts) == 30
+    for start in starts:
+        assert sum(start <= other < start + 1000 for other in starts) <= 22
+    assert starts[-1] - starts[0] >= 1300
+    assert limited.counts() == (0, 0)
+
+
+def test_a_backlog_that_is_deleted_leaves_no_debt_of_its_rate(limited, hand):
+    a = hand("a")
+    limited.send(*["x"] * 50, limit=Limit(rate="1/s"))
+    a.claim()
+    a.claim()
+    limited.client.purge_queue("work")
+    limited.send("x", limit=Limit(rate="1/s"))
+    eventually(lambda: a.claim().deliveries)
+
+
+def test_a_queue_has_a_limit_for_messages_of_all_programs(limited, hand):
+    a, b = hand("a"), hand("b")
+    for child in (a, b):
+        child.lease.limit = Limit(concurrency=2).of_key("queue:work")
+    for _ in range(5):
+        limited.client.send_message("work", "plain")
+    batch = a.claim()
+    assert len(batch.deliveries) == 2
+    held_back = b.claim()
+    assert (held_back.deliveries, held_back.has_more) == ([], False)
+    a.settle(ended(batch.deliveries[0], "done"))
+    assert len(b.claim().deliveries) == 1
+    limited.dies("a")
+    assert len(b.claim().deliveries) == 1
+    assert limited.running() == {"plain": 2}
+
+
+def test_a_queue_with_a_rate_reports_when_the_next_message_may_start(limited, hand):
+    a = hand("a")
+    a.lease.limit = Limit(rate="1/min").of_key("queue:work")
+    for _ in range(3):
+        limited.client.send_message("work", "plain")
+    assert len(a.claim().deliveries) == 1
+    batch = a.claim()
+    assert not batch.deliveries
+    assert 55 < batch.next_due_seconds <= 60
+
+
+def test_a_deleted_queue_leaves_no_slots(limited, hand):
+    a = hand("a")
+    limited.send("x", "x")
+    a.claim()
+    a.claim()
+    limited.client.delete_queue("work")
+    assert limited.counts() == (0, 0)
+
+
+def test_a_plain_queue_has_none_of_the_keys(limited, hand):
+    a = hand("a")
+    limited.client.send_message("work", "plain")
+    [delivery] = a.claim().deliveries
+    assert b"slots" not in limited.client.redis.hget(limited.client.keys.held(), a.lease.name)
+    a.settle(ended(delivery, "done"))
+    keys = limited.client.keys
+    assert limited.client.redis.exists(keys.slots(), keys.rates(), keys.line("work")) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "x y z", "1 0 ", "99999999999 0 key", "1 0 ke\1y", "-1 -1 key", "1.5 0 key"]
+)
+def test_a_header_of_another_program_that_is_not_a_limit_limits_nothing(limited, hand, text):
+    a = hand("a")
+    for _ in range(3):
+        limited.client.send_message("work", "text", headers={"queueing-limit": text})
+    assert len(a.claim().deliveries) == 3
