@@ -160,12 +160,12 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
     The clock counts the pauses of the client between its tries. A refusal itself takes no time.
     """
-    from queueing.broker import session
+    from queueing.broker import session, session_base
     from queueing.client.default import connect, use_client
     from queueing.conf import Config
 
     use_client(connect(Config(URL="redis://user:secret@127.0.0.1:1/0", TIMEOUT=0.3)))
-    yield Clock().rules(monkeypatch, session)
+    yield Clock().rules(monkeypatch, session, session_base)
     use_client(None)
 
 

@@ -1,79 +1,56 @@
 """A session: one namespace on one Redis, with its connections, its keys and the rules for repeated calls.
 
 A call whose reply was lost is repeated if that is safe. If the dead-letter queue of a queue has changed, the
-call is repeated with the keys of the new one.
+call is repeated with the keys of the new one. ``session_base.py`` has the rules.
 """
 
-import math
-import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hiredis import pack_command
 from redis import VERSION, Redis
 from redis import exceptions as driver
 
-from queueing.exceptions import (
-    MessageTooLong,
-    NewerFormat,
-    NotReplicated,
-    QueueError,
-    QueueExists,
-    QueueNotFound,
-    QueueRefused,
-    QueueUnavailable,
-    ReplyLost,
-    ScheduleNotFound,
-    SpoiltKey,
-)
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
 from queueing.resilience import deadline
 
 from . import decode, refusals
-from .keys import FORMAT, Keys, dead_letter_queue
+from .keys import FORMAT
 from .pool import use_in_forks
-from .rsmq_values import encode
 from .scripts import Call, QueueCall, commands
+from .session_base import (
+    AWAY,
+    LOSSES,
+    USUAL_SECONDS,
+    Dialogue,
+    SessionBase,
+    Tries,
+    checked,
+    has_moved,
+    packed_commands,
+)
+
+__all__ = ["AWAY", "Session", "checked"]
 
 #: redis-py before 5.3 requires the name of a command when it lends a connection.
 LENDING = () if VERSION >= (5, 3) else ("EVALSHA",)
-#: The retention of a new dead-letter queue: its messages are deleted after this long.
-DEAD_RETENTION_SECONDS = 30 * 86_400
 #: The number of keys that Redis checks in one step of a scan.
 SCAN_STEP = 1000
 SCAN_REFUSED = "Redis refuses SCAN to its user, so the keys that deleted queues left are not tidied up"
-#: The reply of a script if its keys do not belong to the queue's present dead-letter queue.
-MOVED = b"deadLetterQueue"
-#: After these errors it is unknown whether a call has run.
-LOSSES = (driver.ConnectionError, driver.TimeoutError, OSError)
-#: Errors that any command can raise while Redis is away.
-AWAY = (driver.RedisError, OSError)
-
-_BY_NAME = {
-    error.name.encode(): error for error in (QueueNotFound, QueueExists, MessageTooLong, ScheduleNotFound)
-}
 
 
-class Session:
+class Session(SessionBase):
     """Runs scripts on the connections of a ``redis.Redis``. Threads and forks may share it.
 
     It does not use the driver's retries, which repeat every failed call. One pop whose replies were cut has
     deleted eleven messages that way.
     """
 
-    #: The number of tries for a call, if its time allows them.
-    TRIES = 5
-
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
-        self.redis, self.keys = redis, Keys(ns)
+        self.redis = redis
         self._pool: Any = redis.connection_pool
+        super().__init__(ns, self._pool.connection_kwargs)
         use_in_forks(self._pool)
-        discovery = self._pool.connection_kwargs.get("discovery")
-        self._is_cluster: bool = discovery is not None and discovery.is_cluster
-        self._timeout_seconds: float = self._pool.connection_kwargs.get("socket_timeout") or 5.0
-        self._failed_at = -math.inf  # when a request with a deadline gave up last
-        self._dead_letter_queues: dict[str, str] = {}
-        self._knows_format = False
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -84,7 +61,7 @@ class Session:
         not repeatable, ``NotReplicated`` if fewer replicas confirm it, ``QueueFull`` over ``maxmemory``.
         """
         [reply] = self._exchange([self._made(call)], replicas)
-        if isinstance(call, QueueCall) and _has_moved(reply):
+        if isinstance(call, QueueCall) and has_moved(reply):
             [reply] = self.call_each([self._follow(call, reply)])
         if isinstance(reply, QueueError):
             raise reply
@@ -96,11 +73,7 @@ class Session:
         Raises ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` for all of them.
         """
         replies = self._exchange([self._made(call) for call in calls], replicas)
-        while moved := {
-            index: self._follow(call, reply)
-            for index, (call, reply) in enumerate(zip(calls, replies, strict=True))
-            if isinstance(call, QueueCall) and _has_moved(reply)
-        }:
+        while moved := self._moved(calls, replies):
             calls = [moved.get(index, call) for index, call in enumerate(calls)]
             again = self._exchange([self._made(call) for call in moved.values()])
             for index, reply in zip(moved, again, strict=True):
@@ -139,90 +112,20 @@ class Session:
                 return None
             raise refusal from error
 
-    # --- dead-letter queues -------------------------------------------------------------------
-
-    def dead_letter_queue(self, queue: str) -> str:
-        """The name of the dead-letter queue of ``queue`` that this process knows."""
-        return self._dead_letter_queues.get(queue) or dead_letter_queue(queue)
-
-    def learn_dead_letter_queue(self, queue: str, name: str) -> None:
-        """Remember that the dead letters of ``queue`` go to ``name``."""
-        self._dead_letter_queues[queue] = name
-
-    def queue_keys(self, queue: str) -> list[str]:
-        """The first eight keys of most scripts (``lua/lib/queue.lua``)."""
-        return self.keys.of_queue(queue, self.dead_letter_queue(queue))
-
-    def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Remember the new dead-letter queues in ``reply``. Returns the call for their queues."""
-        names = list(map(decode.text, reply[1:]))
-        for queue, dead in zip(names[::2], names[1::2], strict=True):
-            self.learn_dead_letter_queue(queue, dead)
-        return QueueCall(call.script, names[::2], call.keys, *call.args, repeatable=call.repeatable)
-
-    def _made(self, call: Call | QueueCall) -> Call:
-        if isinstance(call, QueueCall):
-            keys: list[str | bytes] = []
-            args: list[Any] = []
-            for queue in call.queues:
-                dead = self.dead_letter_queue(queue)
-                keys += call.keys(queue, dead)
-                args += (queue, dead, DEAD_RETENTION_SECONDS)
-            call = Call(call.script, keys, *args, *call.args, repeatable=call.repeatable)
-        if self._is_cluster:
-            # A key that is never there. While the slot moves, the node then refuses the whole call, and does
-            # not stop it halfway at a key that the call itself has deleted.
-            names = [*call.keys, self.keys.never()]
-            call = Call(call.script, names, *call.args, repeatable=call.repeatable)
-        return call
-
     # --- one round trip, repeated -------------------------------------------------------------
 
     def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
         """Try until Redis replies. A failed try is repeated only if it had no effect or is repeatable."""
-        packed = _packed([call.command(whole=False) for call in calls])
-        repeatable = all(call.repeatable for call in calls)
-        waiting = deadline.current()
+        packed = packed_commands([call.command(whole=False) for call in calls])
         began = time.monotonic()
-        give_up = began + self._seconds_left(waiting, began)
-        tried, was_lost = 0, False
+        give_up = began + self._seconds_left(deadline.current(), began)
+        tries: Tries | None = None
         while True:
-            tried += 1
             try:
                 return self._try_once(calls, packed, replicas)
             except QueueUnavailable as error:
-                was_lost |= isinstance(error, ReplyLost)
-                pause = random.uniform(0.01, 0.05) * 2**tried
-                if (
-                    tried < self.TRIES
-                    and time.monotonic() + pause <= give_up
-                    and (repeatable or not isinstance(error, ReplyLost))
-                    and not (isinstance(error, QueueRefused) and error.is_lasting)
-                ):
-                    time.sleep(pause)
-                    continue
-                self._give_up(waiting, began, error)
-                if was_lost and not isinstance(error, ReplyLost):
-                    # An earlier try may have run, so this error must not report that nothing changed.
-                    raise ReplyLost(f"{error} (the reply of an earlier try was lost)") from error
-                raise
-
-    def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
-        """The seconds left for tries. Raises ``QueueUnavailable`` if the request has no time left."""
-        if waiting is None:
-            return self._timeout_seconds
-        is_known = waiting.is_read and now - self._failed_at < deadline.BELIEVED_SECONDS
-        if is_known or waiting.seconds_left <= 0:
-            raise QueueUnavailable("Redis does not answer (it did not a moment ago)")
-        return min(self._timeout_seconds, waiting.seconds_left)
-
-    def _give_up(self, waiting: deadline.Deadline | None, began: float, error: QueueUnavailable) -> None:
-        if waiting is None:
-            return
-        now = time.monotonic()
-        waiting.seconds_left -= now - began
-        if not isinstance(error, QueueRefused):
-            self._failed_at = now  # not after a refusal: Redis answers, so other requests may succeed
+                tries = tries or Tries(self, calls, began, give_up)
+                time.sleep(tries.pause_after(error))
 
     def _try_once(self, calls: Sequence[Call], packed: list[bytes], replicas: int) -> list[Any]:
         try:
@@ -231,15 +134,13 @@ class Session:
             raise refusals.unanswered(error) from error
         try:
             if not self._knows_format:
-                self._check_format(connection)
+                _say(connection, self._check_format())
             connection.send_packed_command(packed)
             replies = [_read(connection) for _ in calls]
-            replies = [
-                self._settled(connection, call, reply) if isinstance(reply, driver.ResponseError) else reply
-                for call, reply in zip(calls, replies, strict=True)
-            ]
-            if replicas:
-                self._wait_for(replicas, connection)
+            refused = [reply for reply in replies if isinstance(reply, driver.ResponseError)]
+            if refused or replicas:
+                seconds = connection.socket_timeout or USUAL_SECONDS
+                return _say(connection, self._conclude(calls, replies, replicas, seconds))
             return replies
         except QueueRefused:
             # Another connection may lead to another server, such as the new primary.
@@ -255,84 +156,22 @@ class Session:
         finally:
             self._pool.release(connection)
 
-    def _check_format(self, connection: Any) -> None:
-        """Raise ``NewerFormat`` before the first call if a newer release has changed the keys."""
-        call = Call("format", [self.keys.format()], "")
-        try:
-            connection.send_packed_command(_packed([call.command(whole=False)]))
-            reply = _read(connection)
-            if isinstance(reply, driver.ResponseError):
-                reply = self._settled(connection, call, reply)
-        except LOSSES as error:
-            # The call of the caller was not sent, so its reply is not lost.
-            raise refusals.unanswered(error) from error
-        if isinstance(reply, int) and reply > FORMAT:
-            raise NewerFormat(self.keys.ns, reply, FORMAT)
-        self._knows_format = True
 
-    def _wait_for(self, replicas: int, connection: Any) -> None:
-        """Wait until the replicas have everything that was written on the connection."""
-        seconds = (connection.socket_timeout or self._timeout_seconds) / 2
-        connection.send_packed_command(_packed([("WAIT", replicas, int(seconds * 1000))]))
-        confirmed = _read(connection)
-        if isinstance(confirmed, driver.ResponseError):
-            raise ReplyLost(f"The messages are stored, and WAIT is refused: {refusals.translated(confirmed)}")
-        if confirmed < replicas:
-            raise NotReplicated(confirmed, replicas)
-
-    # --- error replies ------------------------------------------------------------------------
-
-    def _settled(self, connection: Any, call: Call, reply: driver.ResponseError) -> Any:
-        """The reply of a script, which is loaded if Redis lacks it, or an error. Raises ``QueueRefused``."""
-        if isinstance(reply, driver.NoScriptError):
-            connection.send_packed_command(_packed([call.command(whole=True)]))
-            reply = _read(connection)
-            if not isinstance(reply, driver.ResponseError):
-                return reply
-        error = refusals.translated(reply)
-        if self._is_cluster and isinstance(reply, driver.AskError):
-            error = QueueRefused("Redis refuses (MOVED): another node of its cluster has the queues now")
-        if isinstance(error, QueueRefused):
-            raise error from reply
-        return (self._spoilt_key(connection, call) if "WRONGTYPE " in str(error) else None) or error
-
-    def _spoilt_key(self, connection: Any, call: Call) -> SpoiltKey | None:
-        """The error for the first key of a call with a wrong type, which Redis' own error does not name."""
-        connection.send_packed_command(_packed([("TYPE", key) for key in call.keys]))
-        types = [_read(connection) for _ in call.keys]
-        for key, found in zip(call.keys, types, strict=True):
-            name = decode.text(key) if isinstance(key, bytes) else key
-            wanted = self.keys.type_of(name)
-            if isinstance(found, bytes) and wanted and found.decode() not in (wanted, "none"):
-                return SpoiltKey(name, found.decode(), wanted)
-        return None
-
-
-def checked(reply: list[Any]) -> list[Any]:
-    """The reply without its leading ``ok``. Raises the error that a reply names in place of ``ok``."""
-    if reply[0] == b"ok":
-        return reply[1:]
-    raise _BY_NAME[reply[0]]()
-
-
-def _has_moved(reply: Any) -> bool:
-    return isinstance(reply, list) and reply[0] == MOVED
-
-
-def _packed(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """Encode commands in Redis' protocol as one piece, so that they are sent with one write."""
-    pieces = [_packed_command(command) for command in commands]
-    return pieces if len(pieces) == 1 else [b"".join(pieces)]
-
-
-def _packed_command(command: tuple[Any, ...]) -> bytes:
+def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
+    """Say on a connection what the dialogue yields. Returns what it returns."""
     try:
-        packed: bytes = pack_command(command)
-    except UnicodeEncodeError:
-        # Names and ids of other programs need not be UTF-8.
-        command = tuple(encode(part) if isinstance(part, str) else part for part in command)
-        packed = pack_command(command)
-    return packed
+        packed, count = next(dialogue)
+        while True:
+            try:
+                connection.send_packed_command(packed)
+                replies = [_read(connection) for _ in range(count)]
+            except LOSSES as error:
+                packed, count = dialogue.throw(error)
+            else:
+                packed, count = dialogue.send(replies)
+    except StopIteration as end:
+        said: list[Any] = end.value
+        return said
 
 
 def _read(connection: Any) -> Any:

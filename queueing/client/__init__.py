@@ -5,7 +5,7 @@ package ``rsmq`` 0.12.4. The client avoids RSMQ's defects without a change of th
 after a deletion, a message that is sent twice, and a phantom that is delivered for ever.
 """
 
-from .operations import QueueClient
-from .rsmq import RSMQClient
+from .async_client import AsyncQueueClient
+from .queue_client import QueueClient
 
-__all__ = ["QueueClient", "RSMQClient"]
+__all__ = ["AsyncQueueClient", "QueueClient"]

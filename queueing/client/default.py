@@ -22,8 +22,7 @@ from queueing.conf import Config, get_conf
 from queueing.exceptions import QueueExists, QueueNotFound
 from queueing.messages import Draft
 
-from .operations import QueueClient
-from .rsmq import RSMQClient
+from .queue_client import QueueClient
 
 logger = logging.getLogger("queueing")
 
@@ -95,7 +94,7 @@ setting_changed.connect(_follow_settings)
 # --- creation of missing queues ---------------------------------------------------------------
 
 
-def ensure_queue(client: RSMQClient, qname: str) -> bool:
+def ensure_queue(client: QueueClient, qname: str) -> bool:
     """Create a queue if it does not exist. Returns whether it was created."""
     try:
         client.create_queue(qname)
@@ -113,14 +112,14 @@ def send_ensuring(send: Callable[[], Sent], create: Callable[[], object]) -> Sen
         return send()
 
 
-def ensure_configured(client: RSMQClient, qname: str) -> None:
+def ensure_configured(client: QueueClient, qname: str) -> None:
     """Create a missing queue that the settings name. Raises ``QueueNotFound`` for other names."""
     if qname not in get_conf().QUEUES:
         raise QueueNotFound
     ensure_queue(client, qname)
 
 
-def send_tasks(client: RSMQClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
+def send_tasks(client: QueueClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
     """Send to ``target``, which is a queue of tasks or its sibling. Creates both if they are missing.
 
     Returns the message ids. Raises the errors of ``send_messages``.
@@ -131,14 +130,14 @@ def send_tasks(client: RSMQClient, queue: str, target: str, messages: Sequence[s
     return send_ensuring(partial(client.send_messages, target, messages), adopt)
 
 
-def adopt_task_queue(client: RSMQClient, queue: str, target: str) -> None:
+def adopt_task_queue(client: QueueClient, queue: str, target: str) -> None:
     """Create a queue of tasks and its sibling ``target``, and note that tasks are sent to it."""
     for missing in {queue, target}:
         ensure_queue(client, missing)
     task_queues.note(client.session, queue, target)
 
 
-def create_configured_queues(client: RSMQClient) -> list[str]:
+def create_configured_queues(client: QueueClient) -> list[str]:
     """Create the missing queues that the settings name, and log each of them. Returns their names."""
     created = []
     for qname in get_conf().QUEUES:

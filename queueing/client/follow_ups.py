@@ -14,12 +14,12 @@ from queueing.exceptions import QueueError, QueueUnavailable
 
 from . import drafts
 from .default import adopt_task_queue, ensure_queue, send_ensuring
-from .rsmq import RSMQClient
+from .queue_client import QueueClient
 
 logger = logging.getLogger("queueing")
 
 
-def send(client: RSMQClient, texts: Iterable[bytes]) -> int:
+def send(client: QueueClient, texts: Iterable[bytes]) -> int:
     """Send messages, given as JSON. Returns how many were sent.
 
     A message that cannot be sent stays, and does not keep the others. Raises ``QueueUnavailable``.
@@ -35,7 +35,7 @@ def send(client: RSMQClient, texts: Iterable[bytes]) -> int:
     return sent
 
 
-def send_soon(client: RSMQClient, texts: Iterable[bytes]) -> None:
+def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
     """Call ``send``, and leave the messages to the keeper if Redis does not answer."""
     try:
         send(client, texts)
@@ -43,12 +43,12 @@ def send_soon(client: RSMQClient, texts: Iterable[bytes]) -> None:
         logger.debug("messages of chains and batches wait: %s", error)
 
 
-def send_due(client: RSMQClient) -> int:
+def send_due(client: QueueClient) -> int:
     """Send what other processes have left. Returns how many were sent. Raises ``QueueUnavailable``."""
     return send(client, batches.due_follow_ups(client.session))
 
 
-def _send(client: RSMQClient, message: batches.FollowUp) -> int:
+def _send(client: QueueClient, message: batches.FollowUp) -> int:
     call = drafts.put(
         "follow_up", client.keys, message.queue, [message.draft()],
         tails=[message.id], key=client.keys.follow_ups(), own=(message.id, ""),

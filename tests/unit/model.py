@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from queueing.broker.session import DEAD_RETENTION_SECONDS
+from queueing.broker.session_base import DEAD_RETENTION_SECONDS
 from queueing.exceptions import MessageTooLong, NoAttributeSupplied, QueueError, QueueExists, QueueNotFound
 from queueing.messages import Draft, Message, PeekedMessage, QueueAttributes, QueueFigures, QueuePolicy, Swept
 

@@ -1,0 +1,159 @@
+"""The connections of one event loop to Redis, each lent to one coroutine at a time. The loop closes them."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from redis import Connection, SSLConnection, UnixDomainSocketConnection
+from redis import exceptions as driver
+from redis.asyncio import Connection as AsyncConnection
+from redis.asyncio import SSLConnection as AsyncSSLConnection
+from redis.asyncio import UnixDomainSocketConnection as AsyncUnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from .discovery import Discovery, FoundConnection, FoundSSLConnection
+from .pool import Pool
+from .session_base import USUAL_SECONDS
+
+
+class AsyncFoundConnection(AsyncConnection):
+    """See ``FoundConnection``. A connection to the server that ``discovery`` finds whenever it connects."""
+
+    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
+        super().__init__(**options)
+        self._discovery = discovery
+
+    async def _connect(self) -> None:
+        self.host, self.port = await _find(self._discovery, self.socket_connect_timeout)
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+
+class AsyncFoundSSLConnection(AsyncSSLConnection):
+    """The same with TLS."""
+
+    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
+        super().__init__(**options)
+        self._discovery = discovery
+
+    async def _connect(self) -> None:
+        self.host, self.port = await _find(self._discovery, self.socket_connect_timeout)
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+
+async def _find(discovery: Discovery, seconds: float | None) -> tuple[str, int]:
+    # The servers are asked one after the other, in a thread: only a new connection needs it.
+    return await asyncio.to_thread(discovery.find, seconds)
+
+
+#: The connection of an event loop for that of a thread.
+COUNTERPARTS: dict[type, type[Any]] = {
+    Connection: AsyncConnection,
+    SSLConnection: AsyncSSLConnection,
+    UnixDomainSocketConnection: AsyncUnixDomainSocketConnection,
+    FoundConnection: AsyncFoundConnection,
+    FoundSSLConnection: AsyncFoundSSLConnection,
+}
+#: The options of redis-py that describe the server and the login. Those of TLS follow a prefix.
+OPTIONS = {
+    "client_name", "credential_provider", "db", "discovery", "health_check_interval", "host", "password",
+    "path", "port", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options",
+    "socket_read_size", "socket_timeout", "username",
+}  # fmt: skip
+
+
+def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[], Any] | None:
+    """Makes connections to the server of ``connection_class``, ``None`` if it is not one of redis-py.
+
+    Raises ``ValueError`` for an option of TLS that redis-py has for threads only.
+    """
+    counterpart = COUNTERPARTS.get(connection_class)
+    if counterpart is None:
+        return None
+    known: set[str] = set()
+    for base in counterpart.__mro__:
+        known |= set(inspect.signature(base).parameters) if base is not object else set()
+    given = {
+        name: value
+        for name, value in options.items()
+        if value is not None and (name in OPTIONS or name.startswith("ssl_"))
+    }
+    if unknown := sorted(name for name in given if name.startswith("ssl_") and name not in known):
+        raise ValueError(f"The async client does not have the option {unknown[0]} of its connections.")
+    given = {name: value for name, value in given.items() if name in known}
+    return lambda: counterpart(**given, protocol=2, retry=Retry(NoBackoff(), 0))
+
+
+class AsyncPool:
+    """At most ``size`` connections. A coroutine waits for a free one as long as for an answer of Redis."""
+
+    def __init__(self, connect: Callable[[], Any], size: int, closed: Callable[[], object]) -> None:
+        """``closed`` is called when the loop ends."""
+        self._connect, self._closed = connect, closed
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Any] = []
+        self._lent: set[Any] = set()
+        self._end: AsyncGenerator[None, None] | None = None
+
+    async def lend(self) -> Any:
+        """Lend a connected connection. Raises ``ConnectionError`` and what connecting raises."""
+        if self._end is None:
+            self._end = self._closing_with_loop()
+            await anext(self._end)
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(USUAL_SECONDS):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise driver.ConnectionError("No connection available.") from None
+        else:
+            await self._free.acquire()
+        try:
+            connection = self._idle.pop() if self._idle else self._new()
+            self._lent.add(connection)
+        except BaseException:
+            self._free.release()
+            raise
+        try:
+            if time.monotonic() - connection.used_at > Pool.FRESH_SECONDS:
+                await _look_after(connection)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            self.take_back(connection)
+            raise
+        return connection
+
+    def take_back(self, connection: Any) -> None:
+        connection.used_at = time.monotonic() if connection.is_connected else 0.0
+        self._lent.discard(connection)
+        self._idle.append(connection)
+        self._free.release()
+
+    def _new(self) -> Any:
+        connection = self._connect()
+        connection.used_at = 0.0
+        return connection
+
+    async def _closing_with_loop(self) -> AsyncGenerator[None, None]:
+        # asyncio.run and the servers end the async generators of a loop before they close it.
+        try:
+            yield
+        finally:
+            self._closed()
+            for connection in [*self._idle, *self._lent]:
+                await connection.disconnect()
+
+
+async def _look_after(connection: Any) -> None:
+    """Connect, and reconnect if the server has closed the connection or an unread reply is left on it."""
+    await connection.connect()
+    look = getattr(connection, "can_read", None) or connection.can_read_destructive
+    try:
+        is_usable = not await look()
+    except (driver.ConnectionError, driver.TimeoutError, OSError):
+        is_usable = False
+    if not is_usable:
+        await connection.disconnect(nowait=True)
+        await connection.connect()

@@ -1,0 +1,149 @@
+"""The session of event loops. It runs scripts as ``session.py`` does, and needs no thread."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from redis import exceptions as driver
+
+from queueing.exceptions import QueueError, QueueUnavailable, ReplyLost
+from queueing.resilience import deadline
+
+from . import refusals
+from .async_pool import AsyncPool, connector
+from .scripts import Call, QueueCall
+from .session import Session
+from .session_base import (
+    AWAY,
+    LOSSES,
+    USUAL_SECONDS,
+    Dialogue,
+    SessionBase,
+    Tries,
+    has_moved,
+    packed_commands,
+)
+
+
+class AsyncSession(SessionBase):
+    """Runs scripts on connections of the running loop. Loops, threads and forks may share it.
+
+    It connects as a ``Session`` does, with connections of its own: one pool for each loop.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Raises ``ValueError`` for an option of the connections that redis-py has for threads only."""
+        pool = session.redis.connection_pool
+        super().__init__(session.keys.ns, pool.connection_kwargs)
+        self._size: int = pool.max_connections
+        self._connect = connector(pool.connection_class, pool.connection_kwargs)
+        self._session = session
+        # A fork keeps the pools of its parent: to close them would stop the parent's loop from listening.
+        self._pools: dict[tuple[int, asyncio.AbstractEventLoop], AsyncPool] = {}
+
+    async def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
+        """See ``Session.call``."""
+        [reply] = await self._exchange([self._made(call)], replicas)
+        if isinstance(call, QueueCall) and has_moved(reply):
+            [reply] = await self.call_each([self._follow(call, reply)])
+        if isinstance(reply, QueueError):
+            raise reply
+        return reply
+
+    async def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
+        """See ``Session.call_each``."""
+        replies = await self._exchange([self._made(call) for call in calls], replicas)
+        while moved := self._moved(calls, replies):
+            calls = [moved.get(index, call) for index, call in enumerate(calls)]
+            again = await self._exchange([self._made(call) for call in moved.values()])
+            for index, reply in zip(moved, again, strict=True):
+                replies[index] = reply
+        return replies
+
+    async def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
+        if self._connect is None:
+            # Connections that are not redis-py's, such as fakeredis in tests.
+            replies: list[Any] = await asyncio.to_thread(self._session._exchange, calls, replicas)
+            return replies
+        packed = packed_commands([call.command(whole=False) for call in calls])
+        waiting = deadline.current()
+        began = time.monotonic()
+        give_up = began + self._seconds_left(waiting, began)
+        tries: Tries | None = None
+        while True:
+            try:
+                left = give_up - time.monotonic() if waiting else None
+                return await self._try_once(calls, packed, replicas, left)
+            except QueueUnavailable as error:
+                tries = tries or Tries(self, calls, began, give_up)
+                await asyncio.sleep(tries.pause_after(error))
+
+    async def _try_once(
+        self, calls: Sequence[Call], packed: list[bytes], replicas: int, limit: float | None
+    ) -> list[Any]:
+        """One try. ``limit``: the seconds that are left of the deadline of a request."""
+        pool = self._pool()
+        try:
+            connection = await _within(limit, pool.lend())
+        except AWAY as error:
+            raise refusals.unanswered(error) from error
+        try:
+            dialogue = self._dialogue(calls, packed, replicas, connection.socket_timeout or USUAL_SECONDS)
+            replies: list[Any] = await _within(limit, _say(connection, dialogue))
+            return replies
+        except LOSSES as error:
+            await connection.disconnect(nowait=True)
+            raise refusals.unanswered(error, ReplyLost) from error
+        except BaseException:
+            # A cancellation, too: the next call would take the rest of a half-read reply for its own.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            pool.take_back(connection)
+
+    def _pool(self) -> AsyncPool:
+        """The pool of the running loop."""
+        key = os.getpid(), asyncio.get_running_loop()
+        try:
+            return self._pools[key]
+        except KeyError:
+            for pid, loop in list(self._pools):
+                if pid == key[0] and loop.is_closed():
+                    self._pools.pop((pid, loop), None)
+            assert self._connect is not None
+            pool = AsyncPool(self._connect, self._size, lambda: self._pools.pop(key, None))
+            return self._pools.setdefault(key, pool)
+
+
+async def _within(seconds: float | None, awaitable: Awaitable[Any]) -> Any:
+    if seconds is None:
+        return await awaitable
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
+async def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
+    """See ``session._say``."""
+    try:
+        packed, count = next(dialogue)
+        while True:
+            try:
+                await connection.send_packed_command(packed)
+                replies = [await _read(connection) for _ in range(count)]
+            except LOSSES as error:
+                packed, count = dialogue.throw(error)
+            else:
+                packed, count = dialogue.send(replies)
+    except StopIteration as end:
+        said: list[Any] = end.value
+        return said
+
+
+async def _read(connection: Any) -> Any:
+    """Read the next reply. An error reply is returned, not raised."""
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except driver.ResponseError as error:
+        return error

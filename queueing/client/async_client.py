@@ -1,0 +1,57 @@
+"""The client of event loops."""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from queueing.broker.async_session import AsyncSession
+from queueing.broker.pubsub import AsyncWakeUp
+from queueing.broker.session import Session
+from queueing.signals import emit
+
+from .bulk import BulkOperations
+from .queue_client import QueueClient
+from .steps import in_loop, runs_operations
+
+
+@runs_operations(in_loop)
+class AsyncQueueClient(BulkOperations):
+    """The methods of a ``QueueClient`` as coroutine functions, on connections of the running event loop.
+
+    Loops, threads and forks may share it. Each loop has its own connections, and closes them at its end. No
+    call needs a thread, except ``sweep_queue``, and ``list_queues`` after another program has spoilt the
+    index. A cancelled call leaves the client usable. As after a lost reply, its effect is unknown.
+    """
+
+    session: AsyncSession
+
+    def __init__(self, client: QueueClient) -> None:
+        """Use the Redis and the queues of ``client``.
+
+        Raises ``ValueError`` for an option of its connections that redis-py has for threads only.
+        """
+        self.session, self._client = AsyncSession(client.session), client
+        self.outbox_max, self.durable, self.keys = client.outbox_max, client.durable, client.keys
+        self._senders = client._senders
+
+    def __await__(self) -> Generator[Any, None, "AsyncQueueClient"]:
+        """So that ``await queueing.aget_client()`` is the client, too."""
+        return self
+        yield
+
+    @contextmanager
+    def _wakeup(self, channel: str) -> Iterator[AsyncWakeUp]:
+        wakeup = AsyncWakeUp()
+        # One thread of the process listens for all that wait, here and in threads.
+        with self._client.wakeups.ringing(channel, wakeup):
+            yield wakeup
+
+    async def _maintain(self, function: Callable[[Session], Any]) -> Any:
+        return await asyncio.to_thread(function, self._client.session)
+
+    async def _emit(self, *args: Any, **arguments: Any) -> None:
+        # A receiver may use the database, which event loops may not.
+        await sync_to_async(emit)(*args, **arguments)

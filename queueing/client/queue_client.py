@@ -1,0 +1,55 @@
+"""The client of threads."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from redis import Redis
+
+from queueing.broker.idempotency import Senders
+from queueing.broker.pubsub import WakeUp, WakeUps
+from queueing.broker.session import Session
+from queueing.conf import Config
+from queueing.resilience.process_state import ProcessState
+from queueing.signals import emit
+
+from .bulk import BulkOperations
+from .steps import in_thread, runs_operations
+
+
+@runs_operations(in_thread)
+class QueueClient(BulkOperations):
+    """A client for the queues of one namespace on one Redis, with the methods of RSMQ and further ones.
+
+    Threads and forks may share a client, before and after its first call. Each process has its own
+    connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis is away.
+
+    A receipt is the id and the receive count of one delivery. It is invalid after another receiver has
+    received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
+    """
+
+    session: Session
+
+    def __init__(
+        self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX, durable: int = 0
+    ) -> None:
+        """``outbox_max`` is the limit of the outbox in bytes (the setting ``OUTBOX_MAX``).
+
+        ``durable`` is the number of replicas that must confirm a send (the setting ``DURABLE``).
+        """
+        self.session, self.outbox_max, self.durable = Session(redis, ns), outbox_max, durable
+        self.redis, self.keys = redis, self.session.keys
+        self._senders = Senders()
+        self._wakeups = ProcessState(lambda: WakeUps(redis))
+        self._emit = emit
+
+    @property
+    def wakeups(self) -> WakeUps:
+        """The listener for the waiting threads of this process."""
+        return self._wakeups.get()
+
+    def _wakeup(self, channel: str) -> AbstractContextManager[WakeUp]:
+        return self.wakeups.of(channel)
+
+    def _maintain(self, function: Callable[[Session], Any]) -> Any:
+        return function(self.session)

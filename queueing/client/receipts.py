@@ -1,0 +1,97 @@
+"""Deletion and visibility of messages, by id or by receipt."""
+
+from collections.abc import Iterable, Sequence
+
+from queueing.broker import rsmq_values
+from queueing.broker.scripts import Call
+from queueing.broker.session import checked
+from queueing.messages import Message
+
+from .drafts import BATCH
+from .steps import OperationsBase, Steps, operation
+
+#: A message by its id, or a received message. The latter is changed only if its receipt is still valid.
+Named = str | Message
+#: The id and the receive count of one delivery. ``None`` stands for any delivery.
+Receipt = tuple[str, int | None]
+
+
+class ReceiptOperations(OperationsBase):
+    """Operations on messages that were received.
+
+    A receipt is the id and the receive count of one delivery. It is invalid after another receiver has
+    received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
+    """
+
+    @operation
+    def delete_message(self, qname: str, id: str, *, rc: int | None = None) -> Steps[int]:
+        """Delete a message, as RSMQ's deleteMessage. With ``rc``, only if the receipt is still valid.
+
+        Returns 1, or 0 if nothing was deleted. After a lost reply the call is repeated, so 0 can also mean
+        that the first try deleted the message.
+        """
+        [done] = yield from self._delete(rsmq_values.qname(qname), [(rsmq_values.message_id(id), rc)])
+        return done
+
+    @operation
+    def delete_messages(self, qname: str, messages: Iterable[Named]) -> Steps[list[int]]:
+        """Delete messages by id, or by receipt if a ``Message`` is given. Returns 1 or 0 for each."""
+        qname = rsmq_values.qname(qname)
+        done: list[int] = []
+        for step in _steps(messages):
+            done += yield from self._delete(qname, step)
+        return done
+
+    @operation
+    def change_message_visibility(self, qname: str, id: str, vt: int, *, rc: int | None = None) -> Steps[int]:
+        """Make a message due in ``vt`` seconds from now, as RSMQ's changeMessageVisibility.
+
+        With ``rc``, only if the receipt is still valid. Returns 1, or 0 if nothing was changed. Raises
+        ``QueueNotFound``, ``InvalidValue``.
+        """
+        qname, id = rsmq_values.qname(qname), rsmq_values.message_id(id)
+        [done] = yield from self._change(qname, [(id, rc)], rsmq_values.seconds(vt, "vt"))
+        return done
+
+    @operation
+    def change_visibilities(self, qname: str, messages: Iterable[Named], vt: int) -> Steps[list[int]]:
+        """Make messages due in ``vt`` seconds, by id or by receipt. Returns 1 or 0 for each.
+
+        Raises ``QueueNotFound``, ``InvalidValue``.
+        """
+        qname, vt = rsmq_values.qname(qname), rsmq_values.seconds(vt, "vt")
+        done: list[int] = []
+        for step in _steps(messages):
+            done += yield from self._change(qname, step, vt)
+        return done
+
+    @operation
+    def release_message(self, qname: str, message: Message) -> Steps[int]:
+        """Return a received message to the head of its queue, ready now and not counted as received.
+
+        Returns 1, or 0 if its receipt is not valid any more. Raises ``QueueNotFound``.
+        """
+        [done] = yield from self._change(rsmq_values.qname(qname), [(message.id, message.rc)], "release")
+        return done
+
+    def _delete(self, qname: str, receipts: Sequence[Receipt]) -> Steps[list[int]]:
+        call = Call("delete", self.session.queue_keys(qname), *_flat(receipts))
+        done: list[int] = yield self.session.call(call)
+        return done
+
+    def _change(self, qname: str, receipts: Sequence[Receipt], vt: int | str) -> Steps[list[int]]:
+        keys = self.keys.of_waking(qname, self.session.dead_letter_queue(qname))
+        call = Call("change_visibility", keys, vt, self.keys.channel(qname), *_flat(receipts))
+        return checked((yield self.session.call(call)))
+
+
+def _steps(messages: Iterable[Named]) -> list[list[Receipt]]:
+    receipts: list[Receipt] = [
+        (message.id, message.rc) if isinstance(message, Message) else (rsmq_values.message_id(message), None)
+        for message in messages
+    ]
+    return [receipts[start : start + BATCH] for start in range(0, len(receipts), BATCH)]
+
+
+def _flat(receipts: Sequence[Receipt]) -> list[str | int]:
+    return [part for id, rc in receipts for part in (id, "" if rc is None else rc)]

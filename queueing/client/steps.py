@@ -1,0 +1,150 @@
+"""Operations that are written once, for the client of threads and for the client of event loops.
+
+An operation is a generator. It yields each call of its session and continues with the reply::
+
+    reply = yield self.session.call(call)
+
+The session of a ``QueueClient`` returns the reply itself. That of an ``AsyncQueueClient`` returns an
+awaitable of it. In both cases the generator receives the reply.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_args, overload
+
+from queueing.broker.async_session import AsyncSession
+from queueing.broker.idempotency import Senders
+from queueing.broker.keys import Keys
+from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.session import Session
+
+Client = TypeVar("Client", bound=type)
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+
+#: Yields calls of a session, and returns the result of the operation.
+Steps = Generator[Any, Any, Result]
+
+
+class InThreads(Protocol):
+    """A client whose operations return their results."""
+
+    @property
+    def session(self) -> Session: ...
+
+
+class InLoops(Protocol):
+    """A client whose operations are coroutine functions."""
+
+    @property
+    def session(self) -> AsyncSession: ...
+
+
+class AnySession(Protocol):
+    """What operations use of a session. A call returns its reply, or an awaitable of it."""
+
+    def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any: ...
+    def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> Any: ...
+    def dead_letter_queue(self, queue: str) -> str: ...
+    def learn_dead_letter_queue(self, queue: str, name: str) -> None: ...
+    def queue_keys(self, queue: str) -> list[str]: ...
+
+
+class OperationsBase:
+    """What operations need of their client. Each raises ``QueueUnavailable`` if Redis is away."""
+
+    session: AnySession
+    keys: Keys
+    #: Replicas that must confirm a send (the setting ``DURABLE``).
+    durable: int
+    #: The limit of the outbox in bytes (the setting ``OUTBOX_MAX``).
+    outbox_max: int
+    _senders: Senders
+    #: A context manager for the wake-up of one channel.
+    _wakeup: Callable[[str], AbstractContextManager[Any]]
+    #: Calls a function of a ``Session`` that takes long. Yield what it returns.
+    _maintain: Callable[[Callable[[Session], Any]], Any]
+    #: Sends a signal of this package. Yield what it returns.
+    _emit: Callable[..., Any]
+
+
+class operation(Generic[Parameters, Result]):
+    """Decorator for a method that yields ``Steps``. The clients have it as a method that runs them.
+
+    Steps run other steps with ``yield from``, so what two operations share is a private method.
+    """
+
+    def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
+        self.steps = steps
+
+    @overload
+    def __get__(self, client: InThreads, owner: Any) -> Callable[Parameters, Result]: ...
+    @overload
+    def __get__(self, client: InLoops, owner: Any) -> Callable[Parameters, Coroutine[Any, Any, Result]]: ...
+    @overload
+    def __get__(self, client: None, owner: Any) -> Callable[..., Any]: ...
+    def __get__(self, client: Any, owner: Any) -> Any:
+        # Each client replaces it (see ``runs_operations``), so that a call pays for no descriptor.
+        return self.steps if client is None else self.steps.__get__(client)
+
+
+def runs_operations(
+    driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]],
+) -> Callable[[Client], Client]:
+    """Decorator for a client: it has the operations of its bases as methods that ``driver`` makes."""
+
+    def equip(client: Client) -> Client:
+        for base in client.__mro__:
+            for name, found in vars(base).items():
+                if isinstance(found, operation) and name not in vars(client):
+                    method = wraps(found.steps)(driver(found.steps))
+                    method.__signature__ = _signature(found.steps)  # type: ignore[attr-defined]
+                    setattr(client, name, method)
+        return client
+
+    return equip
+
+
+def _signature(steps: Callable[..., Any]) -> inspect.Signature:
+    found = inspect.signature(steps)
+    return found.replace(return_annotation=get_args(found.return_annotation)[-1])
+
+
+def in_thread(steps: Callable[..., Steps[Result]]) -> Callable[..., Result]:
+    """Make a function that runs the steps, whose session returns replies."""
+
+    def run(*args: Any, **kwargs: Any) -> Result:
+        running = steps(*args, **kwargs)
+        try:
+            reply = next(running)
+            while True:
+                reply = running.send(reply)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    return run
+
+
+def in_loop(steps: Callable[..., Steps[Result]]) -> Callable[..., Coroutine[Any, Any, Result]]:
+    """Make a coroutine function that runs the steps, whose session returns awaitables."""
+
+    async def run(*args: Any, **kwargs: Any) -> Result:
+        running = steps(*args, **kwargs)
+        try:
+            awaitable = next(running)
+            while True:
+                try:
+                    reply = await awaitable
+                except BaseException as error:
+                    # Also a cancellation: the steps leave their context managers.
+                    awaitable = running.throw(error)
+                else:
+                    awaitable = running.send(reply)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    return run
