@@ -19,11 +19,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from .client import QueueClient
+    from .client import AsyncQueueClient, QueueClient
     from .messages import MessageState
 
 __all__ = [
     "__version__",
+    "aget_client",
+    "asend_message",
     "create_queues",
     "get_client",
     "message_state",
@@ -39,6 +41,16 @@ def get_client() -> "QueueClient":
     from .client.default import shared_client
 
     return shared_client()
+
+
+def aget_client() -> "AsyncQueueClient":
+    """The client of this process for event loops: the methods of ``QueueClient`` as coroutine functions.
+
+    It needs no ``await``, but ``await queueing.aget_client()`` works, too.
+    """
+    from .client.default import shared_async_client
+
+    return shared_async_client()
 
 
 def send_message(
@@ -69,13 +81,29 @@ def send_message(
         )  # fmt: skip
     from .client import default
 
-    client = default.shared_client()
-    return default.send_ensuring(
-        lambda: client.send_message(
-            qname, message, delay=delay, delay_ms=delay_ms, due_ms=due_ms, headers=headers,
-            deduplication_id=deduplication_id, deduplication_seconds=deduplication_seconds,
-        ),
-        lambda: default.ensure_configured(client, qname),
+    return default.send(
+        default.shared_client(), qname, message, delay=delay, delay_ms=delay_ms, due_ms=due_ms,
+        headers=headers, deduplication_id=deduplication_id, deduplication_seconds=deduplication_seconds,
+    )  # fmt: skip
+
+
+async def asend_message(
+    qname: str,
+    message: str,
+    *,
+    delay: int | None = None,
+    delay_ms: int | None = None,
+    due_ms: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    deduplication_id: str | None = None,
+    deduplication_seconds: int = 300,
+) -> str:
+    """See ``send_message``. It needs no thread, and knows no transaction."""
+    from .client import default
+
+    return await default.asend(
+        default.shared_async_client(), qname, message, delay=delay, delay_ms=delay_ms, due_ms=due_ms,
+        headers=headers, deduplication_id=deduplication_id, deduplication_seconds=deduplication_seconds,
     )  # fmt: skip
 
 

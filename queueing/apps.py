@@ -19,6 +19,7 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, conf, limits, unique  # noqa: F401
+        from .transactional import transactions  # noqa: F401
 
         unique.add_finder(_unique_of)
         limits.add_finder(_HandlerLimits())

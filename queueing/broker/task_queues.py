@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from . import decode
-from .keys import low_priority_queue
+from .keys import Keys, low_priority_queue
 from .outbox import read_entry
 from .outcomes import Outcome
 from .scripts import Call
 from .session import Session
+from .session_base import SessionBase
 
 #: For each session, the queues that it has already stored in Redis as queues of tasks.
-_noted: WeakKeyDictionary[Session, set[str]] = WeakKeyDictionary()
+_noted: WeakKeyDictionary[SessionBase, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,17 @@ def place(queue: str, priority: int) -> tuple[str, int]:
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
-def note(session: Session, queue: str, target: str) -> None:
-    """Store in Redis that ``queue`` receives tasks. This process remembers it for ``target``."""
-    session.call(Call("note_task_queue", [session.keys.task_queues()], queue))
+def note(keys: Keys, queue: str) -> Call:
+    """Store in Redis that ``queue`` receives tasks."""
+    return Call("note_task_queue", [keys.task_queues()], queue)
+
+
+def is_now_noted(session: SessionBase, target: str) -> None:
+    """Remember that the queue of ``target`` is stored."""
     _noted.setdefault(session, set()).add(target)
 
 
-def is_noted(session: Session, target: str) -> bool:
+def is_noted(session: SessionBase, target: str) -> bool:
     """Whether this process has already stored that the queue of ``target`` receives tasks."""
     return target in _noted.get(session, ())
 

@@ -33,7 +33,7 @@ class AsyncQueueClient(BulkOperations):
 
         Raises ``ValueError`` for an option of its connections that redis-py has for threads only.
         """
-        self.session, self._client = AsyncSession(client.session), client
+        self.session, self.of = AsyncSession(client.session), client
         self.outbox_max, self.durable, self.keys = client.outbox_max, client.durable, client.keys
         self._senders = client._senders
 
@@ -46,11 +46,11 @@ class AsyncQueueClient(BulkOperations):
     def _wakeup(self, channel: str) -> Iterator[AsyncWakeUp]:
         wakeup = AsyncWakeUp()
         # One thread of the process listens for all that wait, here and in threads.
-        with self._client.wakeups.ringing(channel, wakeup):
+        with self.of.wakeups.ringing(channel, wakeup):
             yield wakeup
 
     async def _maintain(self, function: Callable[[Session], Any]) -> Any:
-        return await asyncio.to_thread(function, self._client.session)
+        return await asyncio.to_thread(function, self.of.session)
 
     async def _emit(self, *args: Any, **arguments: Any) -> None:
         # A receiver may use the database, which event loops may not.

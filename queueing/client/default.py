@@ -6,7 +6,7 @@ processes run at the same time. A thread waits up to a second for a connection, 
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import wraps
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,11 +22,14 @@ from queueing.conf import Config, get_conf
 from queueing.exceptions import QueueExists, QueueNotFound
 from queueing.messages import Draft
 
+from .async_client import AsyncQueueClient
 from .queue_client import QueueClient
+from .steps import Steps, in_loop, in_thread
 
 logger = logging.getLogger("queueing")
 
 Sent = TypeVar("Sent")
+AnyClient = QueueClient | AsyncQueueClient
 
 #: Seconds a thread waits for a free connection of the pool.
 POOL_PATIENCE_SECONDS = 1.0
@@ -34,6 +37,8 @@ POOL_PATIENCE_SECONDS = 1.0
 #: ``client`` is the client that ``get_client`` returns. ``built`` is the same client if it was made from the
 #: settings. It is made without a lock, because a fork could inherit a locked one.
 _shared: dict[str, QueueClient] = {}
+#: The client of event loops that belongs to ``client``.
+_shared_async: dict[str, AsyncQueueClient] = {}
 
 
 def connect(conf: Config, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
@@ -72,6 +77,22 @@ def shared_client() -> QueueClient:
         return _shared.setdefault("client", _shared.setdefault("built", connect(get_conf())))
 
 
+def shared_async_client() -> AsyncQueueClient:
+    """The client that this process shares among its event loops. It has the Redis of ``shared_client``.
+
+    Raises ``ImproperlyConfigured`` for an option of TLS that only a client of threads has.
+    """
+    client = shared_client()
+    found = _shared_async.get("client")
+    if found is None or found.of is not client:
+        try:
+            found = AsyncQueueClient(client)
+        except ValueError as error:
+            raise ImproperlyConfigured(f'QUEUEING["URL"]: {error}') from None
+        _shared_async["client"] = found
+    return found
+
+
 def use_client(client: QueueClient | None) -> None:
     """Make ``get_client`` return ``client``. ``None`` restores a client that is made from the settings.
 
@@ -94,10 +115,10 @@ setting_changed.connect(_follow_settings)
 # --- creation of missing queues ---------------------------------------------------------------
 
 
-def ensure_queue(client: QueueClient, qname: str) -> bool:
+def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
     """Create a queue if it does not exist. Returns whether it was created."""
     try:
-        client.create_queue(qname)
+        yield client.create_queue(qname)
     except QueueExists:
         return False
     return True
@@ -119,22 +140,41 @@ def ensure_configured(client: QueueClient, qname: str) -> None:
     ensure_queue(client, qname)
 
 
-def send_tasks(client: QueueClient, queue: str, target: str, messages: Sequence[str | Draft]) -> list[str]:
+def _send(client: AnyClient, qname: str, message: str, **options: Any) -> Steps[str]:
+    """Send a message. A configured queue that is missing is created first."""
+    try:
+        sent: str = yield client.send_message(qname, message, **options)
+    except QueueNotFound:
+        if qname not in get_conf().QUEUES:
+            raise
+        yield from _ensure_queue(client, qname)
+        sent = yield client.send_message(qname, message, **options)
+    return sent
+
+
+def _send_tasks(
+    client: AnyClient, queue: str, target: str, messages: Sequence[str | Draft]
+) -> Steps[list[str]]:
     """Send to ``target``, which is a queue of tasks or its sibling. Creates both if they are missing.
 
     Returns the message ids. Raises the errors of ``send_messages``.
     """
-    adopt = partial(adopt_task_queue, client, queue, target)
     if not task_queues.is_noted(client.session, target):
-        adopt()
-    return send_ensuring(partial(client.send_messages, target, messages), adopt)
+        yield from _adopt_task_queue(client, queue, target)
+    try:
+        ids: list[str] = yield client.send_messages(target, messages)
+    except QueueNotFound:
+        yield from _adopt_task_queue(client, queue, target)
+        ids = yield client.send_messages(target, messages)
+    return ids
 
 
-def adopt_task_queue(client: QueueClient, queue: str, target: str) -> None:
+def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
     """Create a queue of tasks and its sibling ``target``, and note that tasks are sent to it."""
     for missing in {queue, target}:
-        ensure_queue(client, missing)
-    task_queues.note(client.session, queue, target)
+        yield from _ensure_queue(client, missing)
+    yield client.session.call(task_queues.note(client.keys, queue))
+    task_queues.is_now_noted(client.session, target)
 
 
 def create_configured_queues(client: QueueClient) -> list[str]:
@@ -145,3 +185,9 @@ def create_configured_queues(client: QueueClient) -> list[str]:
             logger.info("queue %s created", qname)
             created.append(qname)
     return created
+
+
+ensure_queue = wraps(_ensure_queue)(in_thread(_ensure_queue))
+adopt_task_queue = wraps(_adopt_task_queue)(in_thread(_adopt_task_queue))
+send, asend = wraps(_send)(in_thread(_send)), wraps(_send)(in_loop(_send))
+send_tasks, asend_tasks = wraps(_send_tasks)(in_thread(_send_tasks)), wraps(_send_tasks)(in_loop(_send_tasks))

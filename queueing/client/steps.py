@@ -112,10 +112,10 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
     return found.replace(return_annotation=get_args(found.return_annotation)[-1])
 
 
-def in_thread(steps: Callable[..., Steps[Result]]) -> Callable[..., Result]:
+def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
     """Make a function that runs the steps, whose session returns replies."""
 
-    def run(*args: Any, **kwargs: Any) -> Result:
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)
         try:
             reply = next(running)
@@ -128,10 +128,10 @@ def in_thread(steps: Callable[..., Steps[Result]]) -> Callable[..., Result]:
     return run
 
 
-def in_loop(steps: Callable[..., Steps[Result]]) -> Callable[..., Coroutine[Any, Any, Result]]:
+def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
     """Make a coroutine function that runs the steps, whose session returns awaitables."""
 
-    async def run(*args: Any, **kwargs: Any) -> Result:
+    async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)
         try:
             awaitable = next(running)

@@ -27,6 +27,12 @@ except ImportError:
 #: The import of ``checks`` and ``signals`` registers Django's check of all backends and its log lines.
 __all__ = [
     "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
-    "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "normalize_json",
-    "signals", "task", "task_backends",
+    "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "has_own_receivers",
+    "normalize_json", "signals", "task", "task_backends",
 ]  # fmt: skip
+
+
+def has_own_receivers() -> bool:
+    """Whether the project listens to ``task_enqueued``, to which Django itself listens for its log."""
+    djangos = id(signals.log_task_enqueued)
+    return any(receiver != djangos for (receiver, _), *_ in signals.task_enqueued.receivers)

@@ -1,10 +1,30 @@
-"""The transactions in which this thread is. It imports no model."""
+"""The transactions in which this thread is, and whether the process has any. It imports no model."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+#: The connections of all threads of this process that have been opened.
+_opened: WeakValueDictionary[int, BaseDatabaseWrapper] = WeakValueDictionary()
+
+
+def _note_opened(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    _opened[id(connection)] = connection
+
+
+connection_created.connect(_note_opened)
+
+
+def has_open_transaction() -> bool:
+    """Whether any thread of this process has an open transaction on any database."""
+    # The list is made in one step, so that no thread changes the dictionary meanwhile.
+    connections_of_threads = [reference() for reference in list(_opened.valuerefs())]
+    return any(connection.in_atomic_block for connection in connections_of_threads if connection)
 
 
 def open_transactions() -> list[str]:

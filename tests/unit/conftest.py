@@ -16,12 +16,21 @@ from queueing.exceptions import QueueExists
 from queueing.messages import Message
 from queueing.worker.processor import Processor
 from queueing.worker.shared_memory import SharedMemory
+from tests.support.looped_client import LoopedClient
 from tests.support.threads import Threads
 
 
 @pytest.fixture(params=["client", "fake_client"], ids=["redis", "fakeredis"])
 def any_client(request: pytest.FixtureRequest) -> QueueClient:
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def looped_client(client: QueueClient) -> Iterator[LoopedClient]:
+    """The client of event loops on the real Redis, with the face of a ``QueueClient``."""
+    looped = LoopedClient(client)
+    yield looped
+    looped.close()
 
 
 @pytest.fixture

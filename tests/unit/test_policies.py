@@ -5,10 +5,16 @@ import pytest
 from queueing.client import QueueClient, sweep
 from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import QueuePolicy, Swept
+from tests.support.looped_client import LoopedClient
 
 from .conftest import ended
 
 LONG_AGO_MS = 1_000_000_000_000
+
+
+@pytest.fixture(params=["client", "fake_client", "looped_client"], ids=["redis", "fakeredis", "async"])
+def any_client(request: pytest.FixtureRequest) -> QueueClient | LoopedClient:
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

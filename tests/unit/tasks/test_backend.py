@@ -12,7 +12,7 @@ from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueUnavailable
 from queueing.messages import Draft, sent_ms
-from queueing.tasks import backend as backends
+from queueing.tasks import route
 from queueing.tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch, signals
 from queueing.testing import run_pending
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
@@ -180,7 +180,7 @@ class TestTransactions:
         with transaction.atomic(), pytest.raises(MessageTooLong, match=r"2,\d\d\d characters"):
             tasks.add.enqueue("x" * 2000)
         queues.set_queue_attributes("default", maxsize=-1)
-        monkeypatch.setattr(backends, "KNOWN_SECONDS", -1)
+        monkeypatch.setattr(route, "KNOWN_SECONDS", -1)
         with transaction.atomic():
             tasks.add.using(priority=1).enqueue("x" * 100_000)
         assert len(queues.peek_messages("default")) == 1

@@ -1,0 +1,114 @@
+"""The way of a task into its queue: the queue, the options, and the messages for args and kwargs."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from queueing import limits, unique
+from queueing.broker import task_queues
+from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, utf16_units
+from queueing.broker.task_body import BodyWriter
+from queueing.client.default import asend_tasks, send_tasks, shared_async_client, shared_client
+from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound
+from queueing.messages import Draft
+from queueing.policies import policy_of
+
+from .compat import Task, TaskResult
+
+#: The limit of a queue is read again after this long, so that a loop of many sends reads it once.
+KNOWN_SECONDS = 1.0
+
+
+class Route:
+    """The queue and options of a valid task (``using``), made once for a loop of sends."""
+
+    __slots__ = (
+        "_due_ms", "_is_plain", "_known", "_known_until", "_policy", "_priority", "queue", "task", "write",
+    )  # fmt: skip
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.queue, self._priority = task_queues.place(task.queue_name, task.priority)
+        self._due_ms = None if task.run_after is None else max(0, int(task.run_after.timestamp() * 1000))
+        self._policy = policy_of(task.func)
+        has_headers = self._policy.unique or self._policy.limit
+        self._is_plain = not (self._priority or has_headers) and self._due_ms is None
+        self._known, self._known_until = -1, 0.0
+        run_after = None if task.run_after is None else task.run_after.isoformat()
+        #: Makes the body of args and kwargs; see ``BodyWriter.write``.
+        self.write = BodyWriter(task.module_path, task.priority, run_after).write
+
+    def messages(self, sent: Sequence[TaskResult], bodies: Sequence[str]) -> list[str | Draft]:
+        """The messages for the bodies of ``sent``: bodies alone if there is nothing else to send."""
+        if self._is_plain:
+            return list(bodies)
+        return [self.draft(body, of=result) for result, body in zip(sent, bodies, strict=True)]
+
+    def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
+        """The message for one body with all its options, and with ``id`` if it has one already."""
+        headers = self._headers(of) if of else {}
+        return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
+
+    def _function(self) -> Callable[..., Any]:
+        return partial(self.task.func, None) if self.task.takes_context else self.task.func
+
+    def _headers(self, of: TaskResult) -> dict[str, str]:
+        policy, name, headers = self._policy, self.task.module_path, {}
+        if policy.unique:
+            headers.update(unique.headers(policy, name, of.args, of.kwargs, self._function()))
+        if policy.limit:
+            key = policy.key(*of.args, **of.kwargs) if policy.key else None
+            headers.update(limits.headers(policy.limit, name, key))
+        return headers
+
+    def send(self, messages: Sequence[str | Draft]) -> list[str]:
+        """Send messages now. Returns their ids. Raises the errors of ``send_messages``."""
+        try:
+            return send_tasks(shared_client(), self.task.queue_name, self.queue, messages)
+        except MessageTooLong as error:
+            raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
+
+    async def asend(self, messages: Sequence[str | Draft]) -> list[str]:
+        """See ``send``. It needs no thread, except for an error."""
+        try:
+            return await asend_tasks(shared_async_client(), self.task.queue_name, self.queue, messages)
+        except MessageTooLong as error:
+            text = await asyncio.to_thread(self._too_long, max(map(_length, messages)))
+            raise MessageTooLong(text) from error
+
+    def refuse_long(self, bodies: Sequence[str]) -> None:
+        """Raise ``MessageTooLong`` for bodies that the queue would refuse now.
+
+        If Redis does not answer, no body is refused: the send follows later.
+        """
+        length = max(map(_length, bodies), default=0)
+        if length > MIN_SIZE and 0 <= self._limit() < length:
+            raise MessageTooLong(self._too_long(length))
+
+    def _limit(self) -> int:
+        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown. A loop reads it once."""
+        now = time.monotonic()
+        if now > self._known_until:
+            try:
+                self._known = shared_client().get_queue_attributes(self.queue).maxsize
+            except QueueNotFound:
+                self._known = MAX_SIZE
+            except QueueError:
+                self._known = -1
+            self._known_until = now + KNOWN_SECONDS
+        return self._known
+
+    def _too_long(self, length: int) -> str:
+        limit = self._limit()
+        taken = f"{limit:,}" if limit > 0 else "fewer"
+        return (
+            f"Message too long: {self.task.module_path} with its arguments makes {length:,} characters, and "
+            f"the queue {self.queue} takes {taken}. Send a key of what is stored elsewhere, or raise the "
+            f"limit: manage.py queues set {self.queue} --maxsize -1"
+        )
+
+
+def _length(message: str | Draft) -> int:
+    return utf16_units(message if isinstance(message, str) else message.body)
