@@ -1,7 +1,7 @@
-"""What a session knows and decides. ``session.py`` and ``async_session.py`` add input and output.
+"""The knowledge and the rules of a session. ``session.py`` and ``async_session.py`` add input and output.
 
-What is said on a connection is a generator here. It yields packed commands with the number of their replies,
-and receives the replies.
+A dialogue on a connection is a generator. It yields packed commands with the number of their replies, and
+receives the replies.
 """
 
 import math

@@ -10,7 +10,7 @@ from queueing.messages import BatchState, Draft
 
 from . import drafts, follow_ups
 from .default import adopt_task_queue, ensure_configured
-from .operations import QueueClient
+from .queue_client import QueueClient
 
 #: How often the sender of a batch confirms that it lives.
 ALIVE_SECONDS = 10.0

@@ -4,7 +4,7 @@ An operation is a generator. It yields each call of its session and continues wi
 
     reply = yield self.session.call(call)
 
-The session of a ``QueueClient`` returns the reply itself. That of an ``AsyncQueueClient`` returns an
+The session of a ``QueueClient`` returns the reply itself, and the session of an ``AsyncQueueClient`` an
 awaitable of it. In both cases the generator receives the reply.
 """
 
@@ -43,7 +43,7 @@ class InLoops(Protocol):
 
 
 class AnySession(Protocol):
-    """What operations use of a session. A call returns its reply, or an awaitable of it."""
+    """The part of a session that operations use. A call returns its reply, or an awaitable of it."""
 
     def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any: ...
     def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> Any: ...
@@ -53,7 +53,7 @@ class AnySession(Protocol):
 
 
 class OperationsBase:
-    """What operations need of their client. Each raises ``QueueUnavailable`` if Redis is away."""
+    """The part of a client that operations use. Each raises ``QueueUnavailable`` if Redis is away."""
 
     session: AnySession
     keys: Keys
