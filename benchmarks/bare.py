@@ -18,7 +18,7 @@ class Recorder(Session):
         super().__init__(client.redis, client.keys.ns)
         self.commands: list[tuple[Any, ...]] = []
 
-    def _exchange(self, calls: Sequence[Call]) -> list[Any]:
+    def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
         self.commands += [call.command(whole=False) for call in calls]
         return [BLANK_REPLIES[call.script] for call in calls]
 

@@ -47,7 +47,14 @@ def test_a_users_project_passes_mypy_strict(copy: Path):
 
 def test_a_wrong_call_does_not_pass(copy: Path):
     copy.write_text("from queueing import get_client\n\nget_client().create_queue(vt='long')\n")
-    assert 'Missing positional argument "qname"' in check("mypy", *MYPY, copy.name, cwd=copy.parent)
+    found = check("mypy", *MYPY, copy.name, cwd=copy.parent)
+    assert "Too few arguments" in found
+    assert 'Argument "vt" has incompatible type "str"; expected "int | None"' in found
+
+
+def test_a_result_that_is_not_awaited_does_not_pass(copy: Path):
+    copy.write_text("from queueing import aget_client\n\nid: str = aget_client().send_message('q', 'text')\n")
+    assert "Incompatible types in assignment" in check("mypy", *MYPY, copy.name, cwd=copy.parent)
 
 
 def test_a_users_project_passes_pyright(copy: Path):

@@ -213,19 +213,21 @@ def test_a_cancelled_call_leaves_the_client_usable_and_no_reply_for_the_next_cal
 
         async def cancel_and_ask() -> None:
             await client.ping()
-            proxy.latency_seconds = 0.05
-            for _ in range(5):
+            proxy.latency_seconds = 0.3
+            ends: list[object] = []
+            for _ in range(3):
                 sending = [asyncio.create_task(client.send_message("q", "text")) for _ in range(4)]
                 await asyncio.sleep(0.02)
                 for task in sending:
                     task.cancel()
-                ends = await asyncio.gather(*sending, return_exceptions=True)
-                assert {type(end) for end in ends} == {asyncio.CancelledError}
+                ends += await asyncio.gather(*sending, return_exceptions=True)
                 assert await client.list_queues() == ["q"]
+            # On a very slow machine some had their reply already.
+            assert asyncio.CancelledError in map(type, ends)
 
         asyncio.run(cancel_and_ask())
         proxy.latency_seconds = 0.0
-    assert threaded.get_queue_attributes("q").totalsent <= 20
+    assert threaded.get_queue_attributes("q").totalsent <= 12
 
 
 def test_a_time_limit_of_asyncio_ends_a_call_that_waits_for_a_connection(threaded, redis_server):

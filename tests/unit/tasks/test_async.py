@@ -14,7 +14,9 @@ from .app import tasks
 
 
 def ids(queues) -> list[str]:
-    return [message.id for message in queues.peek_messages("default", count=100)] if queues.list_queues() else []
+    return (
+        [message.id for message in queues.peek_messages("default", count=100)] if queues.list_queues() else []
+    )
 
 
 def test_tasks_are_enqueued_without_a_thread(shared_client, backend):
