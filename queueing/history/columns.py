@@ -41,8 +41,9 @@ def values(outcome: Outcome, at: Callable[[float | None], Any] = moment) -> tupl
     kept = text(body)
     sent = sent_ms(outcome.id)
     return (
-        outcome.queue, text(outcome.id, 64), at(sent), wait_ms(outcome, sent), text(outcome.handler, 255),
-        str(outcome.event), outcome.rc, outcome.attempts, outcome.crashes, at(started_ms),
+        text(outcome.queue), text(outcome.id, 64), at(sent), wait_ms(outcome, sent),
+        text(outcome.handler, 255), str(outcome.event), outcome.rc, outcome.attempts, outcome.crashes,
+        at(started_ms),
         # The column requires a value.
         at(finished_ms) or at(datetime.now(UTC).timestamp() * 1000),
         max(0.0, finished_ms - started_ms) if started_ms else None,

@@ -3,9 +3,8 @@
 Most outcomes are the first and only ones of their messages. They need no query of earlier rows.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -25,8 +24,6 @@ Row = tuple[Any, ...]
 JOB = COLUMNS[:-1]
 #: Positions in a row: queue and message id identify a job.
 KEY, RC = slice(0, 2), COLUMNS.index("rc")
-#: The columns from this one on are empty for most jobs, which are sent to PostgreSQL without them.
-RARE = COLUMNS.index("error")
 #: Rows per query of known jobs. SQLite limits the number of variables.
 LOOKED_UP = 400
 
@@ -66,41 +63,61 @@ def _zoned(connection: BaseDatabaseWrapper) -> Callable[[float | None], str | No
 
 def _insert_into_postgresql(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> set[Row]:
     """Insert rows with one statement. Returns the keys of the jobs that existed."""
-    names = [f"v{index}" for index in range(len(COLUMNS))]
-    usual = names[:RARE]
-    records = [dict(zip(names if any(row[RARE:]) else usual, row, strict=False)) for row in rows]
+    fields = {field.attname: field for field in Job._meta.concrete_fields}
+    fields["traceback"] = Attempt._meta.get_field("traceback")
+    constants: dict[str, Any] = {}
+    arrays: dict[str, str] = {}
+    for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
+        if name not in COLUMNS[KEY] and len(set(column)) == 1:
+            # A value that all rows have is sent once, which is most columns of most batches.
+            constants[name] = column[0]
+        else:
+            arrays[name] = _array(column)
+    types = {name: fields[name].db_type(connection) for name in COLUMNS}
     with connection.cursor() as cursor:
-        cursor.execute(_statement(connection, names), [json.dumps(records, ensure_ascii=False)])
+        cursor.execute(
+            _statement(connection, types, constants, arrays), [*constants.values(), *arrays.values()]
+        )
         return set(cursor.fetchall())
 
 
-def _statement(connection: BaseDatabaseWrapper, names: Sequence[str]) -> str:
-    quote, fields = connection.ops.quote_name, {field.attname: field for field in Job._meta.concrete_fields}
-    fields["traceback"] = Attempt._meta.get_field("traceback")
-    given = ", ".join(
-        f"{name} {fields[column].db_type(connection)}" for name, column in zip(names, COLUMNS, strict=True)
-    )
-    # JSON leaves out the rare columns of most rows.
-    selected = [
-        f"COALESCE({name}, '')" if index >= RARE and not fields[column].null else name
-        for index, (name, column) in enumerate(zip(names, COLUMNS, strict=True))
-    ]
-    of_attempt = [selected[COLUMNS.index(column)] for column in OF_ATTEMPT]
+def _array(column: Sequence[Any]) -> str:
+    """The literal of an array of PostgreSQL."""
+    if None in column:
+        return "{" + ",".join(["NULL" if value is None else _array([value])[1:-1] for value in column]) + "}"
+    if not isinstance(column[0], str):
+        return "{" + ",".join(map(repr, column)) + "}"
+    # No text has NUL, because the database refuses it.
+    texts = "\0".join(column).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return f'{{"{texts}"}}'
+
+
+def _statement(
+    connection: BaseDatabaseWrapper,
+    types: Mapping[str, str | None],
+    constants: Iterable[str],
+    arrays: Iterable[str],
+) -> str:
+    quote = connection.ops.quote_name
     jobs, attempts = quote(Job._meta.db_table), quote(Attempt._meta.db_table)
-    key = [quote(column) for column in COLUMNS[KEY]]
+    alike = "".join(f"%s::{types[name]} AS {quote(name)}, " for name in constants)
+    different = ", ".join(map(quote, arrays))
+    places = ", ".join(f"%s::{types[name]}[]" for name in arrays)
+    columns, key = ", ".join(map(quote, JOB)), ", ".join(map(quote, COLUMNS[KEY]))
     return f"""
-        WITH given AS MATERIALIZED (SELECT * FROM json_to_recordset(%s::json) AS given({given})),
+        WITH given AS MATERIALIZED (
+            SELECT {alike}{different} FROM unnest({places}) AS given({different})
+        ),
         new AS (
-            INSERT INTO {jobs} ({", ".join(map(quote, JOB))})
-            SELECT {", ".join(selected[: len(JOB)])} FROM given
-            ON CONFLICT ({", ".join(key)}) DO NOTHING
-            RETURNING {quote("id")} AS job, {key[0]} AS v0, {key[1]} AS v1
+            INSERT INTO {jobs} ({columns}) SELECT {columns} FROM given
+            ON CONFLICT ({key}) DO NOTHING
+            RETURNING id, {key}
         ),
         attempts AS (
-            INSERT INTO {attempts} ({", ".join(map(quote, ["job_id", *OF_ATTEMPT.values()]))})
-            SELECT job, {", ".join(of_attempt)} FROM given JOIN new USING (v0, v1)
+            INSERT INTO {attempts} (job_id, {", ".join(map(quote, OF_ATTEMPT.values()))})
+            SELECT id, {", ".join(map(quote, OF_ATTEMPT))} FROM given JOIN new USING ({key})
         )
-        SELECT v0, v1 FROM given LEFT JOIN new USING (v0, v1) WHERE job IS NULL"""
+        SELECT {key} FROM given LEFT JOIN new USING ({key}) WHERE id IS NULL"""
 
 
 def _zoneless(connection: BaseDatabaseWrapper) -> Callable[[float | None], str | None]:

@@ -186,7 +186,7 @@ def sentence(error: Exception) -> str:
 
 
 def _key(outcome: Outcome) -> Key:
-    return outcome.queue, text(outcome.id, 64)
+    return text(outcome.queue), text(outcome.id, 64)
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:

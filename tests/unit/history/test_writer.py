@@ -392,3 +392,21 @@ def test_a_refused_outcome_that_comes_late_is_of_the_same_message(event):
     writer.write([put_again(event=event)])
     assert Job.objects.get().state == "done"
     assert Attempt.objects.count() == 2
+
+
+def test_texts_with_quotes_and_braces_and_missing_values_are_kept_in_one_batch():
+    bodies = ['a"b', "a\\b", "{a,b}", "NULL", "", "a\nb\tc", "'%s'", "é☃", "a\x00b"]
+    batch = [outcome(id=f"hofnoo4h3u{number:022d}", body=body) for number, body in enumerate(bodies)]
+    batch[1].started_ms, batch[2].event, batch[2].error = None, State.DEAD, 'E: "\\'
+    writer.write([*batch, outcome(id="?" * 32, body="no time")])
+    kept = Job.objects.order_by("message_id").values_list("body", "started_at", "error", "exception")
+    assert [body for body, *_ in kept] == ["no time", *bodies[:-1], "a\\x00b"]
+    assert [at is None for _, at, *_ in kept] == [False, False, True] + [False] * 7
+    assert [rest for _, _, *rest in kept][3] == ['E: "\\', "E"]
+    assert Job.objects.get(body="no time").sent_at is None
+
+
+def test_a_queue_whose_name_no_database_holds_is_stored_readable():
+    for rc in (1, 2):
+        writer.write([Outcome("q\x00", ID, rc, State.DONE, "w", finished_ms=NOW_MS)])
+    assert [(job.queue, job.rc) for job in Job.objects.all()] == [("q\\x00", 2)]
