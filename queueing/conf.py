@@ -18,11 +18,15 @@ from django.core.signals import setting_changed
 
 from . import limits
 from .broker import address, rsmq_values
-from .broker.keys import is_dead_letter_queue
+from .broker.keys import LOW_PRIORITY, is_dead_letter_queue
 from .exceptions import QueueError
 
 LogFormat = Literal["text", "json"]
 LOG_FORMATS = get_args(LogFormat)
+#: The outcomes of a queue that the history keeps: all, those of messages that have failed, or none.
+HISTORY_WORDS = ("all", "failed", "none")
+#: One of these words for all queues, or a word by queue; ``*`` stands for all other queues.
+History = str | Mapping[str, str]
 #: The largest values: seconds as RSMQ bounds them, days that a date can hold, and anything else.
 MAX_DAYS, MAX_WHOLE = 36_500, 10**15
 #: Settings that may be 0 although their default is not.
@@ -80,6 +84,9 @@ class Config:
     MAX_ATTEMPTS: int = 5
     #: Crashes of its process after which a message is dead.
     MAX_CRASHES: int = 3
+    #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
+    #: queue.
+    HISTORY: History = "all"
     #: Days for which the database keeps processed jobs,
     HISTORY_DAYS: int = 30
     #: and the most rows.
@@ -123,6 +130,15 @@ class Config:
         object.__setattr__(self, "RELAY_DATABASES", tuple(self.RELAY_DATABASES))
         object.__setattr__(self, "HEALTH_FILE", os.fspath(self.HEALTH_FILE))
         object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
+
+    def history_of(self, queue: str) -> str:
+        """The word of ``HISTORY`` for ``queue``. A queue for low priorities follows its main queue."""
+        if isinstance(self.HISTORY, str):
+            return self.HISTORY
+        for name in (queue, queue.removesuffix(LOW_PRIORITY), "*"):
+            if name in self.HISTORY:
+                return self.HISTORY[name]
+        return "all"
 
 
 #: The settings by name: the fields in capitals.
@@ -209,6 +225,8 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
     elif field.type is bool:
         if not isinstance(value, bool):
             yield Problem("queueing.E008", f"{where} must be True or False, not {_shown(value)}.")
+    elif field.type == History:
+        yield from _of_history(where, value)
     elif field.type is str:
         if not (isinstance(value, str) or (field.name in PATHS and isinstance(value, os.PathLike))):
             # Its value may be a secret.
@@ -246,6 +264,17 @@ def _of_address(where: str, url: str) -> Iterator[Problem]:
         yield Problem("queueing.E005", f"{where} is not the address of a Redis.", str(error))
 
 
+def _of_history(where: str, value: Any) -> Iterator[Problem]:
+    words = list(value.values()) if isinstance(value, Mapping) else [value]
+    for word in words:
+        if word not in HISTORY_WORDS:
+            text = f"{where} must be {' or '.join(HISTORY_WORDS)}, or a dict of them, not {_shown(word)}."
+            yield Problem("queueing.E007", text)
+    for queue in value if isinstance(value, Mapping) else ():
+        if queue != "*" and (problem := _of_name("HISTORY", queue)):
+            yield problem
+
+
 def _of_list(name: str, where: str, value: Any) -> Iterator[Problem]:
     if isinstance(value, str):
         hint = f"Write [{value!r}]." if value.isprintable() else ""
@@ -270,12 +299,18 @@ def _of_limits(where: str, value: Any) -> Iterator[Problem]:
             yield Problem("queueing.E014", f"{where}: {_shown(queue)}: {wrong}")
 
 
-def _of_queue(queue: str) -> Problem | None:
+def _of_name(setting: str, queue: Any) -> Problem | None:
     try:
-        rsmq_values.qname(queue)
+        rsmq_values.qname(queue if isinstance(queue, str) else "")
     except QueueError as error:
         hint = "A name has 1 to 160 letters, digits, - and _."
-        return Problem("queueing.E003", f'QUEUEING["QUEUES"]: {error}: {_shown(queue)}.', hint)
+        return Problem("queueing.E003", f'QUEUEING["{setting}"]: {error}: {_shown(queue)}.', hint)
+    return None
+
+
+def _of_queue(queue: str) -> Problem | None:
+    if problem := _of_name("QUEUES", queue):
+        return problem
     if is_dead_letter_queue(queue):
         hint = "Names that end in -dead belong to dead-letter queues; those are made when needed."
         return Problem("queueing.E004", f'QUEUEING["QUEUES"] names {queue}.', hint)

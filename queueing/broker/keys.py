@@ -326,6 +326,10 @@ class Keys:
         return f"{self.ns}::hits:{counted}"
 
 
+#: The end of the name of a queue for low priorities.
+LOW_PRIORITY = "-low"
+
+
 def dead_letter_queue(queue: str) -> str:
     """The name of the ordinary queue that keeps the dead letters of ``queue``."""
     return f"{queue}-dead"
@@ -336,7 +340,7 @@ def low_priority_queue(queue: str) -> str:
 
     RSMQ's layout can place a message before others, but not behind messages that are sent later.
     """
-    return f"{queue}-low"
+    return queue + LOW_PRIORITY
 
 
 def is_dead_letter_queue(queue: str) -> bool:

@@ -18,6 +18,7 @@ from queueing.messages import Message
 
 from . import decode, replies
 from .outcomes import Outcome, State, pack, task_numbers
+from .recorded import for_outbox
 from .scripts import Call, QueueCall
 from .session import Session
 from .timings import tally
@@ -139,13 +140,20 @@ class QueueLease:
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:
-        args = [self.name, number, pack(outcomes, with_bodies=self.conf.STORE_BODIES)]
+        recorded = for_outbox(self.conf, outcomes)
+        packed = pack(recorded, with_bodies=self.conf.STORE_BODIES) if recorded else b""
+        args = [self.name, number, packed]
         next_steps = {outcome.id: outcome.next_step for outcome in outcomes if outcome.next_step}
         args += [tally(outcomes), task_numbers(outcomes), json.dumps(next_steps) if next_steps else ""]
+        args.append(len(recorded))
         for (rc, event, delay_ms), alike in groupby(outcomes, _SETTLED):
             ids = [outcome.id for outcome in alike]
             args += [rc, event, delay_ms, len(ids), *ids]
         return _room_call(self.session, self.conf, "settle", self.queue, *args)
+
+    def records(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a settle of these outcomes writes to the outbox."""
+        return bool(for_outbox(self.conf, outcomes))
 
     def read_claim(self, reply: list[Any]) -> Batch:
         """The batch in a claim's reply. Raises ``QueueNotFound``."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from queueing import get_client
 from queueing.broker import decode, task_body, task_queues
-from queueing.broker.keys import low_priority_queue
+from queueing.broker.keys import LOW_PRIORITY, low_priority_queue
 from queueing.broker.outcomes import Outcome, State
 from queueing.broker.rsmq_values import ID
 from queueing.broker.task_body import TaskBody
@@ -235,7 +235,7 @@ class TaskLookup:
 
     def sent_to(self, queue: str) -> str:
         """The queue that the sender named for a task in ``queue``, which may be its sibling."""
-        base = queue.removesuffix("-low")
+        base = queue.removesuffix(LOW_PRIORITY)
         is_sibling = queue == low_priority_queue(base) and (self.is_open or base in self._queues)
         return base if is_sibling else queue
 

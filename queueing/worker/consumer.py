@@ -260,7 +260,8 @@ class Consumer:
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lease.read_fullness(reply) - 1)
         self._held.add(lease.queue, -len(outcomes))
         lease.in_hand.difference_update(outcome.id for outcome in outcomes)
-        self.has_settled = self._has_settled_since_look = True
+        self._has_settled_since_look = True
+        self.has_settled = self.has_settled or lease.records(outcomes)
         for outcome in outcomes:
             if outcome.id in refused:
                 outcome = replace(outcome, event=refused[outcome.id])

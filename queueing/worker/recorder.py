@@ -13,6 +13,7 @@ from django.db import DatabaseError, connections, reset_queries
 
 from queueing.broker import outbox
 from queueing.broker.outcomes import Outcome
+from queueing.broker.recorded import is_recorded
 from queueing.broker.task_body import is_task
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -135,7 +136,7 @@ class Recorder:
             tend_connections()
             return POLL_SECONDS
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
-        writer.write(list(map(self._allowed, outcomes)))
+        writer.write([self._allowed(one) for one in outcomes if is_recorded(self.config, one)])
         reset_queries()  # With DEBUG each query is kept.
         outbox.drop(self.client.session, entries)
         if entries.newer:

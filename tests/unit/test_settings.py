@@ -56,6 +56,11 @@ def test_a_changed_setting_is_read_again(settings):
         ({"QUEUES": ["a-dead"]}, "queueing.E004"),
         ({"URL": "localhost"}, "queueing.E005"),
         ({"LOG_FORMAT": "xml"}, "queueing.E007"),
+        ({"HISTORY": "some"}, "queueing.E007"),
+        ({"HISTORY": ["all"]}, "queueing.E007"),
+        ({"HISTORY": {"mail": "never"}}, "queueing.E007"),
+        ({"HISTORY": {"a b": "all"}}, "queueing.E003"),
+        ({"HISTORY": {5: "all"}}, "queueing.E003"),
     ],
 )
 def test_the_system_check_finds_wrong_settings(settings, wrong, id):
@@ -127,6 +132,8 @@ def test_the_setting_itself_is_a_dict(settings, wrong):
         {"QUEUES": ("a", "b"), "REDACT": {"iban"}},
         {"QUEUES": [], "REDACT": []},
         {"HEALTH_FILE": Path("/run/worker")},
+        {"HISTORY": "failed"},
+        {"HISTORY": {"mail": "none", "*": "failed"}},
         OrderedDict(LEASE=3),
     ],
 )

@@ -3,10 +3,11 @@
 -- repeated call with the same number returns the refusals of the first one.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
--- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] the outcomes, packed for the recorder
+-- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] outcomes, packed for the recorder
 -- ARGV[9] their times, summed for the metrics  ARGV[10] numbers of the outcomes of tasks, '*' for all
 -- ARGV[11] JSON: id -> {id of the next message of its chain, that message as in lib/members.lua}, or ''
--- ARGV[12…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
+-- ARGV[12] how many outcomes are packed, 0 if the history keeps none of them
+-- ARGV[13…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
 -- Returns {'ok', {id, 'lease lost' or 'gone', …} of the refused ones, fill level of the outbox in per mille
 -- or 0 if no recorder empties it, then messages that are to be sent}, or the reply of lib/room.lua for wrong keys
 --
@@ -25,7 +26,7 @@ if number <= state.settle then return { 'ok', state.refused, 0 } end
 local held, given = {}, {}
 for i = 1, #state.held, 2 do held[state.held[i]] = state.held[i + 1] end
 local settled_words, delays_ms = {}, {}
-local at = 12
+local at = 13
 while at <= #ARGV do
   local rc, ids_end = tonumber(ARGV[at]), at + 3 + ARGV[at + 3]
   for i = at + 4, ids_end do
@@ -122,13 +123,15 @@ if ARGV[10] == '*' then
 else
   for index in string.gmatch(ARGV[10], '%d+') do tasks[#tasks + 1] = given[2 * index - 1] end
 end
-record(#given / 2, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks)
+local recorded = tonumber(ARGV[12])
+if recorded > 0 then record(recorded, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks) end
 count_words(words, ARGV[9])
+if recorded == 0 then return { 'ok', refused, 0, unpack(new_follow_ups) } end
 
 -- Without a recorder, for example while the database is away, the queue runs at full speed. With one, workers
 -- slow down to the speed of the recorder.
 local RECORDED_MS = 10000
-local waiting, recorded = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
-local is_emptied = now_ms - (stored_int(recorded) or 0) < RECORDED_MS
+local waiting, recorded_ms = unpack(redis.call('HMGET', KEYS[12], 'bytes', 'recorded'))
+local is_emptied = now_ms - (stored_int(recorded_ms) or 0) < RECORDED_MS
 local fill = is_emptied and math.floor(1000 * (stored_int(waiting) or 0) / ARGV[5]) or 0
 return { 'ok', refused, fill, unpack(new_follow_ups) }

@@ -1,0 +1,30 @@
+"""The outcomes that the history keeps: the setting ``HISTORY``."""
+
+from collections.abc import Sequence
+
+from queueing.conf import Config
+
+from .outcomes import Outcome, State
+from .task_body import is_task
+
+
+def is_recorded(config: Config, outcome: Outcome) -> bool:
+    """Whether the history keeps an outcome. It keeps those of tasks always, because they hold the results.
+
+    With ``failed`` a message whose first delivery is done leaves no row. The end of any other message is
+    recorded, so that no row stays ``retrying`` for ever.
+    """
+    kept = config.history_of(outcome.queue)
+    if kept == "all" or is_task(outcome.body):
+        return True
+    return kept == "failed" and not (outcome.event == State.DONE and outcome.rc <= 1)
+
+
+def for_outbox(config: Config, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """The outcomes of one queue that a settle writes to the outbox.
+
+    Those that no process reports are among them: the recorder sends their signal.
+    """
+    if not outcomes or config.history_of(outcomes[0].queue) == "all":
+        return outcomes
+    return [one for one in outcomes if is_recorded(config, one) or not one.is_reported]
