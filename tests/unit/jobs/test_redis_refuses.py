@@ -8,6 +8,7 @@ from django.test import Client
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
+from queueing.resilience import deadline
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,13 @@ def replica(own_redis) -> Iterator[QueueClient]:
     yield client
     use_client(None)
     client.redis.close()
+
+
+@pytest.fixture(autouse=True)
+def long_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine must not turn the refusal into an absence."""
+    monkeypatch.setattr(deadline, "READ_SECONDS", 20.0)
+    monkeypatch.setattr(deadline, "WRITE_SECONDS", 20.0)
 
 
 @pytest.mark.django_db
