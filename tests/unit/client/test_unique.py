@@ -1,5 +1,8 @@
 """Unique messages: which request is sent, and which an earlier message takes."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 
 from queueing.broker.leases import abandon
@@ -7,7 +10,9 @@ from queueing.client import QueueClient, drafts
 from queueing.messages import Draft
 from queueing.policies import Policy
 from queueing.unique import HEADER, headers, shown_key
-from tests.unit.conftest import ended
+from tests.unit.conftest import Hand, ended
+
+ACTS = ["ask"] * 4 + ["claim"] * 4 + ["done"] * 2 + ["retrying", "released", "dead", "kill", "remove"]
 
 
 @pytest.fixture
@@ -224,6 +229,18 @@ def test_a_delay_of_the_following_run_is_kept(any_client, ask, hand):
     assert 59_000 < message.due_ms - message.sent < 61_000
 
 
+@pytest.mark.parametrize("delay", [0, 60])
+def test_a_replacing_request_does_not_start_the_following_run_early(any_client, ask, hand, delay):
+    ask("until_done", "replace")
+    a = hand()
+    [delivery] = a.claim().deliveries
+    second = ask("until_done", "replace", body="two")
+    assert ask("until_done", "replace", body="three", delay=delay) == second
+    assert hand("b").claim().deliveries == []
+    a.settle(ended(delivery, "done"))
+    assert bodies(any_client) == [("three", "delayed" if delay else "ready")]
+
+
 def test_a_batch_merges_its_own_requests(any_client, ask):
     asked = [("a", "replace"), ("b", "skip"), ("a", "replace"), ("b", "skip"), ("a", "replace")]
     batch = [
@@ -291,3 +308,56 @@ def test_an_argument_makes_the_same_key_with_and_without_its_name():
     assert named == headers(policy, "job", [1], {}, job)
     assert named != headers(policy, "job", [2], {}, job)
     assert named != headers(policy, "other", [1], {}, job)
+
+
+def test_random_requests_ends_and_kills_lose_no_request_and_overlap_no_runs(client, conf):
+    """Random requests, claims, ends, kills and removals, with the promises checked after each."""
+    client.create_queue("work")
+    random, conf = Random(20261129), replace(conf, LEASE=600)
+    hands = [Hand(client, conf, name) for name in "abc"]
+    held: dict[str, list] = {name: [] for name in "abc"}
+    #: The requests for which a run must still begin: body of the request -> the message that took it.
+    wanted: dict[int, str] = {}
+    for number in range(1500):
+        act, a = random.choice(ACTS), random.choice(hands)
+        running = {d.message.id for of_hand in held.values() for d in of_hand}
+        if act == "ask":
+            on_conflict = random.choice(["reschedule", "replace"])
+            named = request("until_done", on_conflict)
+            delay_ms = random.choice([None, None, 30])
+            id = client.send_message("work", str(number), headers=named, delay_ms=delay_ms)
+            assert id not in running
+            wanted[number] = id
+        elif act == "claim":
+            claimed = a.claim().deliveries
+            held[a.child] += claimed
+            started = {d.message.id for d in claimed}
+            wanted = {number: id for number, id in wanted.items() if id not in started}
+        elif act == "kill" and held[a.child]:
+            ids = [d.message.id for d in held[a.child]]
+            abandon(client.session, conf, "work", a.child, started=ids, reason="killed")
+            held[a.child] = []
+        elif act in ("done", "retrying", "dead", "released") and held[a.child]:
+            a.settle(*(ended(d, act, delay_ms=0) for d in held[a.child]))
+            held[a.child] = []
+        elif act == "remove":
+            waiting = [m.id for m in client.peek_messages("work") if m.state != "running"]
+            if waiting:
+                removed = random.choice(waiting)
+                client.cancel_message("work", removed)
+                wanted = {number: id for number, id in wanted.items() if id != removed}
+        assert sum(map(len, held.values())) <= 1, "no two run together"
+        there = {m.id for m in client.peek_messages("work")}
+        assert set(wanted.values()) <= there, "what is wanted is there"
+        assert len(there) <= 2, "one runs or is retried, one waits"
+    for a in hands:
+        if held[a.child]:
+            a.settle(*(ended(d, "done") for d in held[a.child]))
+    while client.get_queue_attributes("work").msgs:
+        for d in (claimed := hands[0].claim().deliveries):
+            wanted = {number: id for number, id in wanted.items() if id != d.message.id}
+        if claimed:
+            hands[0].settle(*(ended(d, "done") for d in claimed))
+    assert wanted == {}
+    client.sweep_queue("work")
+    assert fields(client) == 0

@@ -23,9 +23,12 @@ end
 -- Put messages that have come due into their bands. A unique message that waits for another one sleeps again.
 local function wake(key, unique)
   if redis.call('EXISTS', key) == 0 then return end
+  local has_unique = redis.call('EXISTS', unique) == 1
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', whole(now_ms), 'LIMIT', 0, 1000)) do
     local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
-    local parked_ms = score and score <= now_ms and parked_until(unique, id)
+    local _, before
+    if has_unique and score and score <= now_ms then _, before = unique_of(unique, id) end
+    local parked_ms = before and before ~= '-' and parked_behind(before)
     if parked_ms then
       redis.call('ZADD', KEYS[2], whole(parked_ms), id)
       sleep_in(key, id, parked_ms)

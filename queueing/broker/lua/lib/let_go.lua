@@ -6,7 +6,7 @@ local is_next_due = false
 local function unpark(id, before)
   local digest, _, after, due_text = unique_of(KEYS[24], id)
   if not digest then return end
-  redis.call('HSET', KEYS[24], id, unique_text(digest, before, after, due_text))
+  redis.call('HSET', KEYS[24], id, table.concat({ digest, before, after, due_text }, ' '))
   if before ~= '-' or not redis.call('ZSCORE', KEYS[2], id) then return end
   local due_ms = tonumber(due_text)
   if due_ms > now_ms then
@@ -27,7 +27,9 @@ local function let_go(id)
   if not digest then return end
   redis.call('HDEL', KEYS[24], id)
   local before_digest, earlier, _, due_text = unique_of(KEYS[24], before)
-  if before_digest then redis.call('HSET', KEYS[24], before, unique_text(before_digest, earlier, after, due_text)) end
+  if before_digest then
+    redis.call('HSET', KEYS[24], before, table.concat({ before_digest, earlier, after, due_text }, ' '))
+  end
   if redis.call('HGET', KEYS[24], 'k:' .. digest) == id then
     if before_digest then
       redis.call('HSET', KEYS[24], 'k:' .. digest, before)

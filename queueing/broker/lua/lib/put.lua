@@ -47,6 +47,7 @@ local function id_time(us)
 end
 
 local due, headers, priorities, once, uniques = {}, {}, {}, {}, {}
+local requests
 for i = last + 1, #ARGV, 3 do
   local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   if name == 'delay' then
@@ -59,6 +60,7 @@ for i = last + 1, #ARGV, 3 do
   elseif name == 'priority' then
     priorities[index] = value
   elseif name == 'unique' then
+    requests = requests or open_requests()
     uniques[index] = value
   else
     once[index] = value
@@ -68,34 +70,7 @@ end
 local reply = { 'ok', whole(base_us) }
 local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
 local bodies, scores, kept_headers, asleep, windows = {}, {}, {}, {}, {}
-local replaced, sent_priorities = 0, {}
-
-local function place(id, score, priority, is_parked)
-  if (priority or is_parked) and score > now_ms then
-    asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
-  elseif priority then
-    score = score - priority * BAND_MS
-  end
-  scores[#scores + 1], scores[#scores + 2] = whole(score), id
-end
-
-local function keep_headers(id, text, priority)
-  local kept = priority and ('p' .. priority .. ' ' .. (text or '')) or text
-  if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
-end
-
--- An earlier message takes the request of a unique one. If its body is replaced, it keeps place and priority.
-local function take_over(index, id, body, is_replaced, due_ms)
-  reply[#reply + 1], reply[#reply + 2] = index, id
-  if not is_replaced then return end
-  local stored = priority_in(redis.call('HGET', KEYS[4], id))
-  local priority = sent_priorities[id] or stored > 0 and stored or nil
-  replaced = replaced + 1
-  bodies[#bodies + 1], bodies[#bodies + 2] = id, body
-  keep_headers(id, headers[index], priority)
-  if due_ms then place(id, due_ms, priority, replace_due(id, due_ms)) end
-end
-
+local replaced = 0
 for index = 1, count do
   local i = 3 + 3 * index
   local us = base_us + index - 1
@@ -116,22 +91,30 @@ for index = 1, count do
       windows[key] = window
     end
   end
-  local priority, parked_ms = priorities[index], nil
-  if is_new and uniques[index] then
-    local taker, is_replaced
-    taker, is_replaced, parked_ms = request(uniques[index], id, due_ms)
-    is_new = taker == id
-    if is_new then
-      sent_priorities[id] = priority
-    else
-      take_over(index, taker, ARGV[i + 2], is_replaced, (due[index] or ARGV[3] ~= '') and due_ms)
+  local priority, is_parked = priorities[index], false
+  if requests and is_new and uniques[index] then
+    local is_explicit = due[index] or ARGV[3] ~= ''
+    local taker = requests.take(uniques[index], id, due_ms, is_explicit, priority)
+    if window then window[1] = taker.id end
+    if taker.id ~= id then
+      reply[#reply + 1], reply[#reply + 2] = index, taker.id
+      id, is_new = taker.id, taker.is_replaced
+      if is_new then replaced = replaced + 1 end
     end
-    if window then window[1] = taker end
+    due_ms, priority, is_parked = taker.due_ms, taker.priority, taker.is_parked
   end
   if is_new then
     bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
-    place(id, parked_ms or due_ms, priority, parked_ms)
-    keep_headers(id, headers[index], priority)
+    local score = due_ms
+    if score and (priority or is_parked) and score > now_ms then
+      asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
+    elseif score and priority then
+      score = score - priority * BAND_MS
+    end
+    -- A message whose body is replaced keeps its place.
+    if score then scores[#scores + 1], scores[#scores + 2] = whole(score), id end
+    local kept = priority and ('p' .. priority .. ' ' .. (headers[index] or '')) or headers[index]
+    if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
   end
 end
 if #bodies > 0 then
@@ -154,7 +137,7 @@ if #bodies > 0 then
   if #bodies / 2 > replaced then count_up(KEYS[1], 'totalsent', #bodies / 2 - replaced) end
   if #asleep > 0 then redis.call('ZADD', KEYS[5], unpack(asleep)) end
   if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
-  if unique then write_requests() end
+  if requests then requests.write() end
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])
   end

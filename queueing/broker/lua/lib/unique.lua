@@ -11,18 +11,9 @@ local function unique_of(key, id)
   return string.match(redis.call('HGET', key, id) or '', '^(%S+) (%S+) (%S+) (%d+)$')
 end
 
-local function unique_text(digest, before, after, due_ms)
-  return table.concat({ digest, before, after, due_ms }, ' ')
-end
-
 -- The ms at which to check again that a message must wait for `before`; nil if that message is gone. A running
 -- message ends, or its lease does.
 local function parked_behind(before)
   local due_ms = tonumber(redis.call('ZSCORE', KEYS[2], before) or nil)
   return due_ms and (due_ms > now_ms and due_ms or now_ms + PARKED_MS)
-end
-
-local function parked_until(key, id)
-  local _, before = unique_of(key, id)
-  return before and before ~= '-' and parked_behind(before)
 end
