@@ -1,11 +1,13 @@
 """A cluster: everything follows the queues to another node, under load, and nothing is lost by a move."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from queueing.client import AsyncQueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueRefused
@@ -73,6 +75,25 @@ def test_everything_follows_a_failover_in_a_cluster(
         f"failover in a cluster: {len(load.sent_at_ms)} sends acknowledged, {len(lost)} lost, "
         f"next run {gap_seconds:.1f} s after the new primary"
     )
+
+
+def test_an_event_loop_follows_a_slot_that_moves(cluster: Cluster):
+    first, second, *_ = cluster.nodes
+    client = AsyncQueueClient(connect(Config(URL=cluster.url, TIMEOUT=5, NAMESPACE=NAMESPACE)))
+    sent: list[str] = []
+
+    async def send_while_it_moves() -> None:
+        await client.create_queue("q")
+        moving = asyncio.create_task(asyncio.to_thread(cluster.move_slot, first, second))
+        while not moving.done():
+            sent.append(await client.send_message("q", "text"))
+        await moving
+        sent.append(await client.send_message("q", "text"))
+        assert (await client.get_queue_attributes("q")).totalsent == len(sent)
+
+    asyncio.run(send_while_it_moves())
+    assert len(set(sent)) == len(sent) > 1
+    client.of.redis.close()
 
 
 def test_a_call_is_refused_at_the_door_while_its_slot_moves(cluster: Cluster):

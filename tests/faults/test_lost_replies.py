@@ -1,10 +1,13 @@
 """Lost replies: nothing runs twice, and nothing is lost."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from queueing.client import QueueClient
+import pytest
+
+from queueing.client import AsyncQueueClient, QueueClient
 from queueing.client.default import connect
 from queueing.conf import get_conf
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
@@ -25,15 +28,37 @@ def warmed_up(process: WorkerProcess, client: QueueClient, ledger: Ledger) -> st
     return message_id
 
 
+def send_in_threads(sender: QueueClient) -> list[str]:
+    with Threads(16) as threads:
+        return list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
+
+
+def send_in_a_loop(sender: QueueClient) -> list[str]:
+    client, free = AsyncQueueClient(sender), asyncio.Semaphore(16)
+
+    async def send(number: int) -> str:
+        async with free:
+            return await client.send_message("ledger", f"send {number}")
+
+    async def send_all() -> list[str]:
+        return await asyncio.gather(*map(send, range(SENDS)))
+
+    return asyncio.run(send_all())
+
+
+@pytest.mark.parametrize("send", [send_in_threads, send_in_a_loop])
 def test_a_send_with_a_lost_reply_runs_once_even_if_a_worker_is_faster_than_its_repeat(
-    redis_server: RedisServer, client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
+    redis_server: RedisServer,
+    client: QueueClient,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    send: Callable[[QueueClient], list[str]],
 ):
     client.create_queue("ledger")
     with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
         first = warmed_up(idle, client, ledger)
         sender = connect(replace(get_conf(), URL=proxy.url), connections=16)
-        with Threads(16) as threads:
-            ids = list(threads.map(lambda n: sender.send_message("ledger", f"send {n}"), range(SENDS)))
+        ids = send(sender)
         assert proxy.rule.cut == SENDS
         eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=idle)
         assert idle.is_running

@@ -4,6 +4,7 @@ Redis replicates asynchronously, so a failover may lose what was acknowledged a 
 count it, and show that nothing is lost with ``DURABLE``.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from queueing.client import AsyncQueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueError
@@ -20,7 +22,7 @@ from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
 from tests.support.sentinel import REPLICAS, Sentinels
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.support.web_process import Visitor, WebProcess
 from tests.support.worker_process import WorkerProcess
 
@@ -170,6 +172,32 @@ def test_a_page_is_not_ready_without_a_primary_and_follows_it(
         assert visitor.get("/readyz").status == 503
         eventually(lambda: visitor.get("/readyz").status == 200, of=web)
         eventually(lambda: visitor.press().status == 202, of=web)
+
+
+def test_an_event_loop_follows_the_primary_and_its_replicas_confirm_a_send(sentinels: Sentinels):
+    client = AsyncQueueClient(connect(Config(URL=sentinels.url, TIMEOUT=1, DURABLE=1)))
+
+    async def send() -> str:
+        end = time.monotonic() + HANG_SECONDS
+        while True:
+            try:
+                return await client.send_message("q", "text")
+            except QueueError:
+                assert time.monotonic() < end
+                await asyncio.sleep(0.1)
+
+    async def follow() -> None:
+        await client.create_queue("q")
+        sent = [await send()]
+        old = sentinels.primary
+        waiting = asyncio.create_task(client.receive_messages("q", 2, wait_seconds=30))
+        assert [message.id for message in await waiting] == sent
+        sentinels.fail_over()
+        await asyncio.to_thread(sentinels.wait_for_another, old)
+        assert await send() in [message.id for message in await client.receive_messages("q", 10)]
+
+    asyncio.run(follow())
+    client.of.redis.close()
 
 
 def test_a_receive_that_waits_follows_the_primary(sentinels: Sentinels):
