@@ -198,7 +198,7 @@ def limits_of(queue: str) -> limits.HeadersOf | None:
 
 def limit_of(queue: str) -> limits.Limit:
     """The limit of a queue's handler for all its messages. A limit with a key does not count."""
-    known = _handlers.get(queue)
+    known = _known_to_sender(queue)
     return known.policy.limit if known and not known.policy.key else limits.Limit()
 
 

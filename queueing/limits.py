@@ -37,6 +37,10 @@ class Limit:
     def __bool__(self) -> bool:
         return bool(self.rate or self.concurrency)
 
+    def __str__(self) -> str:
+        words = [f"{self.concurrency} at a time"] if self.concurrency else []
+        return ", ".join([*words, *filter(None, [self.rate])])
+
     @property
     def interval_us(self) -> int:
         """The µs between two starts, 0 without a rate."""
@@ -61,6 +65,11 @@ def problem(rate: Any, concurrency: Any) -> str:
     if concurrency is not None and not is_count:
         return f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
     return ""
+
+
+def key_of_queue(queue: str) -> str:
+    """The key of the limit of a whole queue."""
+    return f"queue:{queue.removesuffix(SIBLING)}"
 
 
 def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
@@ -115,7 +124,7 @@ def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
 def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:
     """The limit of a queue and its key as the scripts read them, ``""`` without a limit."""
     limit = of_queue(settings, queue)
-    return limit.of_key(f"queue:{queue.removesuffix(SIBLING)}") if limit else ""
+    return limit.of_key(key_of_queue(queue)) if limit else ""
 
 
 def shown_key(headers: Mapping[str, str]) -> str:

@@ -103,7 +103,8 @@ class PeekedMessage:
     """A message in a queue, read without a delivery.
 
     ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms epochs.
-    ``body`` may be the beginning of the body; ``size_bytes`` is the size of the whole.
+    ``body`` may be the beginning of the body; ``size_bytes`` is the size of the whole. One that
+    ``waits_for_limit`` is due when it may start, or is checked again then.
     """
 
     id: str
@@ -114,6 +115,29 @@ class PeekedMessage:
     state: str
     size_bytes: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    waits_for_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimit:
+    """How many messages of the key of a limit run, over all queues, and how many wait in one queue."""
+
+    key: str
+    running: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """The messages of a queue that its limits concern.
+
+    ``running`` are those that count for the limit of the whole queue. ``waiting`` wait for the limit of their
+    key. ``keys`` has some of these keys, by name.
+    """
+
+    running: int
+    waiting: int
+    keys: tuple[KeyLimit, ...]
 
 
 @dataclass(frozen=True, slots=True)

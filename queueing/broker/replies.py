@@ -4,7 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from queueing.messages import Message, PeekedMessage, Progress, QueueAttributes, QueueFigures, sent_ms
+from queueing.messages import (
+    KeyLimit,
+    Message,
+    PeekedMessage,
+    Progress,
+    QueueAttributes,
+    QueueFigures,
+    QueueLimits,
+    sent_ms,
+)  # fmt: skip
 
 from . import decode
 from .outcomes import State
@@ -41,7 +50,14 @@ def message(id: bytes, body: bytes, rc: Any, fr: Any, *, headers: dict[str, str]
 
 
 def peeked(
-    id: bytes, body: bytes, rc: Any, due_ms: Any, state: bytes, size_bytes: int, headers: bytes
+    id: bytes,
+    body: bytes,
+    rc: Any,
+    due_ms: Any,
+    state: bytes,
+    size_bytes: int,
+    headers: bytes,
+    waits: int,
 ) -> PeekedMessage:
     """Make a message from one item of the reply of ``peek.lua``."""
     text = decode.text(id)
@@ -55,7 +71,18 @@ def peeked(
         state=State(state.decode()),
         size_bytes=size_bytes,
         headers=headers_or_none(headers),
+        waits_for_limit=bool(waits),
     )
+
+
+def limits(reply: Sequence[Any]) -> QueueLimits:
+    """Read the reply of ``limited.lua``."""
+    running, waiting, *fields = reply
+    keys = [
+        KeyLimit(decode.text(key), int(held), int(line))
+        for key, held, line in zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+    ]
+    return QueueLimits(int(running), int(waiting), tuple(keys))
 
 
 def headers_or_none(stored: bytes) -> dict[str, str]:

@@ -5,6 +5,7 @@ control the terminal.
 """
 
 from .base import Verb
+from .limits import Limits
 from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send, Stop
 from .output import Screen
 from .queues import Create, Delete, List, Pause, Resume, Set, Show, Sweep
@@ -16,7 +17,7 @@ __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Stop, Purge, Redrive, Move,
-    Sweep, Staged, SendStaged, DeleteStaged,
+    Sweep, Limits, Staged, SendStaged, DeleteStaged,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
     TakeOutbox,
 )  # fmt: skip

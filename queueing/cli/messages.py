@@ -189,7 +189,8 @@ whole."""
         if not messages:
             screen.note(f"{options.queue} has no messages.")
         for message in messages:
-            screen.row(f"{message.id}  {message.state:8}  rc {message.rc}  ", message.body)
+            waits = "waits for a limit  " if message.waits_for_limit else ""
+            screen.row(f"{message.id}  {message.state:8}  rc {message.rc}  {waits}", message.body)
 
 
 class Cancel(Verb):

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from queueing import limits
 from queueing.broker import decode, replies, rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import checked
 from queueing.exceptions import QueueError
-from queueing.messages import PeekedMessage, Progress, QueueFigures, QueuePolicy, Swept
+from queueing.messages import PeekedMessage, Progress, QueueFigures, QueueLimits, QueuePolicy, Swept
 
 from . import sweep
 from .drafts import BATCH
@@ -96,10 +97,17 @@ class Operations(RSMQOperations):
     def _peek(
         self, qname: str, count: int, which: str, id: str, body_bytes: int | None
     ) -> Steps[list[PeekedMessage]]:
-        keys = self._lane_keys(rsmq_values.qname(qname))
+        keys = [*self._lane_keys(rsmq_values.qname(qname)), self.keys.line(qname)]
         call = Call("peek", keys, count, which, id, "" if body_bytes is None else body_bytes)
         found = checked((yield self.session.call(call)))
         return [replies.peeked(*fields) for fields in found]
+
+    @operation
+    def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
+        """The keys for whose limits messages of a queue wait, at most ``keys`` (up to 1000) of them."""
+        names = [self.keys.slots(), self.keys.line(rsmq_values.qname(qname))]
+        call = Call("limited", names, limits.key_of_queue(qname), max(1, min(keys, BATCH)))
+        return replies.limits((yield self.session.call(call)))
 
     def dead_letter_queue(self, qname: str) -> str:
         """The name of the dead-letter queue of ``qname`` that this client knows, without a call of Redis."""

@@ -19,8 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
+from queueing import limits
 from queueing.admin.base import ConsoleAdmin, address, trouble_of
 from queueing.broker.keys import is_dead_letter_queue
+from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.models import Job, Queue
 from queueing.monitoring import alerts
@@ -255,6 +257,7 @@ class QueueAdmin(ConsoleAdmin):
                 "jobs_can_be_seen": self.jobs_can_be_seen(request),
                 "alerts": alerts.read(client, [queue.figures]),
                 "dead_letter_queue": queue.dead_letter_queue,
+                **_limits_of(queue.name),
                 "rows": message_rows(self.admin_site, queue.name, self._peeked(queue)),
                 "figures": [
                     [(column.short_description, column(queue)) for column in line] for line in columns.FIGURES
@@ -309,3 +312,11 @@ class QueueAdmin(ConsoleAdmin):
         if page == "change" and request.method == "POST":
             return self.has_change_permission(request)
         return self.has_view_permission(request)
+
+
+def _limits_of(queue: str) -> dict[str, Any]:
+    """The limit of a queue, and the keys for which its messages wait."""
+    if not is_actionable(queue):
+        return {}
+    found = queueing.get_client().queue_limits(queue)
+    return {"limit": limits.of_queue(get_conf().LIMITS, queue), "limits": found}

@@ -1,16 +1,23 @@
 -- Read messages without receiving them.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11] line
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
 -- ARGV[4] bytes of a body, '' for whole bodies. The beginnings of long bodies are read up to 10 MB per call;
 -- further long bodies are empty in the reply. This does not apply to 'id'
--- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers}, …} or {RSMQ's error name}
+-- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers, 1 if it
+-- waits for a limit, else 0}, …} or {RSMQ's error name}
 --
 -- include clock
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
 -- include bands
+-- include limit_headers
+local function waits_for_limit(id, headers)
+  local limit = limit_of(headers)
+  return limit and redis.call('ZSCORE', KEYS[11], place_of(limit, id, priority_in(headers))) and 1 or 0
+end
+
 -- A hash returns whole values only. To show the beginning of many long bodies, Redis would copy them all, and
 -- all other clients would wait.
 local long_bytes_left = 10000000
@@ -49,7 +56,7 @@ for i = 1, #found, 2 do
   if size > 0 or redis.call('HEXISTS', KEYS[1], id) == 1 then
     local rc = redis.call('HGET', KEYS[1], id .. ':rc') or '0'
     local headers = redis.call('HGET', KEYS[4], id) or ''
-    reply[#reply + 1] = { id, body_of(id, size), rc, whole(due_ms), state, size, headers }
+    reply[#reply + 1] = { id, body_of(id, size), rc, whole(due_ms), state, size, headers, waits_for_limit(id, headers) }
   end
 end
 return reply

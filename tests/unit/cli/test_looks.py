@@ -85,7 +85,8 @@ def test_peeking_shows_the_beginning_of_each_message_and_takes_none(queues, mail
     id = mail.send_message("mail", "two\nlines")
     assert queues("peek", "mail").out == f"{id}  ready     rc 0  two\\nlines\n"
     [message] = queues("peek", "mail", "--json").json
-    assert set(message) == {"id", "body", "rc", "due_ms", "sent", "state", "size_bytes", "headers"}
+    fields = {"id", "body", "rc", "due_ms", "sent", "state", "size_bytes", "headers", "waits_for_limit"}
+    assert set(message) == fields
     assert (message["id"], message["body"], message["state"]) == (id, "two\nlines", "ready")
     assert mail.get_queue_attributes("mail").totalrecv == 0
 

@@ -15,20 +15,7 @@ local EARLY_US = 100000
 -- The most messages of a line that one step makes due.
 local MOST_READY = 100
 
--- The limit in a text "<how many at a time> <µs between two starts> <key>", 0 for no such limit.
-local function limit_in(text)
-  local concurrency, interval_us, key = string.match(text, '^(%d+) (%d+) ([^\1\2]+)$')
-  if not key or #concurrency > 9 or #interval_us > 15 or #key > 1000 then return nil end
-  return { concurrency = tonumber(concurrency), interval_us = tonumber(interval_us), key = key }
-end
-
--- The limit in the headers of a message, or nil.
-local function limit_of(headers)
-  if not headers or not string.find(headers, '"queueing-limit"', 1, true) then return nil end
-  local is_json, texts = pcall(cjson.decode, string.match(headers, '^p%d+ (.*)$') or headers)
-  local text = is_json and type(texts) == 'table' and texts['queueing-limit']
-  return type(text) == 'string' and limit_in(text) or nil
-end
+-- include limit_headers
 
 -- The µs from which the next message may start by its rate.
 local function next_start_us(limit)
@@ -50,10 +37,6 @@ local function room_of(limit)
     room = math.min(room, math.max(0, math.floor((now_us - next_start_us(limit)) / limit.interval_us) + 1))
   end
   return room
-end
-
-local function place_of(limit, id, priority)
-  return string.format('%s\1%03d\1%s', limit.key, 100 - priority, id)
 end
 
 local function id_at(place)
