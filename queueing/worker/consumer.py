@@ -90,13 +90,12 @@ class Consumer:
     def wake(self) -> None:
         """Something has been sent: claim from the queues for which this child is woken."""
         woken, announced = self.standby.listener.drain()
-        if woken:
-            self.standby.is_entered = False
         for queue in woken:
+            self.standby.is_entered = False
             self.rotation.announce(queue)
         self._announced |= announced - woken
-        if len(self.leases) == 1 and self._announced:
-            self.rotation.begin()
+        if len(self._announced) == 1:
+            self.rotation.announce(self._announced.pop())
 
     @property
     def is_drained(self) -> bool:
@@ -188,6 +187,8 @@ class Consumer:
                 self._unsettled += outcomes
             else:
                 exchange.settle(self.leases[queue], outcomes)
+        if self.standby.listener.is_listening and self._has_free_thread:
+            self.wake()  # The claim covers what was announced before it.
         self.rotation.begin_if_due()
         if self._room() and (self.rotation.is_look_due or (self.rotation.is_idle and self._announced)):
             queues = self.leases if self.rotation.is_look_due else self._announced
@@ -205,8 +206,8 @@ class Consumer:
             return
         suspects = "take" if not self.pool.unfinished else "await"
         if suspects == "await" and self.pool.longest_seconds > STUCK_SECONDS:
-            # Nobody knows when this child will be idle.
-            suspects = "pass"
+            suspects = "pass"  # Nobody knows when this child will be idle.
+        self._announced.discard(queue)
         stand_by = self.standby.terms(self.pool.threads - self.pool.unfinished)
         exchange.claim(self.leases[queue], room, suspects=suspects, stand_by=stand_by)
 
@@ -330,7 +331,6 @@ class Consumer:
         return self._has_free_thread and self.standby.wants_entry and self.rotation.claimable is not None
 
     def _pause(self) -> float:
-        now = self.clock()
         has_room = bool(self._room())
         if has_room and self._is_burst and self._has_settled_since_look and self.found_all:
             # The jobs may have sent to any queue.
@@ -346,5 +346,5 @@ class Consumer:
             return SETTLE_SECONDS
         if has_room:
             return self.rotation.idle_seconds
-        held_off_seconds = self._resume_at - now
+        held_off_seconds = self._resume_at - self.clock()
         return held_off_seconds if held_off_seconds > 0 else POLL_SECONDS

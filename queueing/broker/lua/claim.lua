@@ -93,8 +93,8 @@ end
 if ARGV[14] ~= '' then redis.pcall('ZREM', idle, ARGV[14]) end
 
 -- Enter the child as idle if it has a free thread.
-local function stand_by_after(taken)
-  return ARGV[14] ~= '' and taken < tonumber(ARGV[16]) and stand_by(ARGV[14], ARGV[15]) or ''
+local function stand_by_after(taken, empty)
+  return ARGV[14] ~= '' and taken < tonumber(ARGV[16]) and stand_by(ARGV[14], ARGV[15], empty) or ''
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '0', stand_by_after(0) } end
 
@@ -215,5 +215,6 @@ end
 -- Another child must know of the next start if this one will be busy then. All children poll after 4.5 s.
 local is_soon = tonumber(reply[3]) > now_ms and tonumber(reply[3]) < now_ms + 4500
 if is_limited and is_soon and taken > 0 and taken >= tonumber(ARGV[16] or 0) then rouse(ARGV[1], 1) end
-reply[5] = stand_by_after(taken)
+-- A hint may be about the next start of a limited queue.
+reply[5] = stand_by_after(taken, not has_more and not is_limited and ARGV[1])
 return reply

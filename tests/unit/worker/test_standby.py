@@ -124,6 +124,29 @@ def test_a_message_that_found_no_idle_child_is_taken_by_the_next_one(fleet, clie
     assert sorted(ran) == ["a", "b", "c"]
 
 
+def test_a_message_that_was_taken_before_the_child_is_idle_costs_no_claim_of_its_own(fleet, client, ran):
+    [child] = fleet.add(1, "q", threads=1)
+    before = fleet.claims()
+    client.send_message("q", "a")
+    fleet.turn_until(lambda: child.consumer.taken == 1)
+    client.send_message("q", "no child is idle, so this leaves a hint")
+    fleet.turn_until(lambda: len(ran) == 2)
+    fleet.rest()
+    assert client.redis.zcard("rsmq::hints") == 0
+    assert fleet.claims() - before <= 3, "two with a message, and the one that enters the child as idle"
+
+
+def test_a_hint_for_another_queue_is_followed(fleet, client, ran):
+    [child] = fleet.add(1, "a", "b", threads=1)
+    client.send_message("a", "a")
+    fleet.turn_until(lambda: child.consumer.taken == 1)
+    client.send_message("a", "a")
+    client.send_message("b", "b")
+    fleet.turn_until(lambda: sorted(ran) == ["a", "a", "b"])
+    fleet.rest()
+    assert client.redis.zcard("rsmq::hints") == 0
+
+
 def test_a_child_that_was_killed_is_not_woken_for_a_message(fleet, client, ran):
     one, two = fleet.add(2, "q")
     for dead, alive in ((one, two),):
