@@ -82,7 +82,7 @@ class Config:
     HEALTH_FILE: str = ""
     #: Handled failures after which a message is dead, unless its policy has a limit.
     MAX_ATTEMPTS: int = 5
-    #: Crashes of its process after which a message is dead.
+    #: Crashes of its process after which a message is dead. A whole worker may crash three times as often.
     MAX_CRASHES: int = 3
     #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
     #: queue.

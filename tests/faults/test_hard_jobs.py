@@ -39,6 +39,20 @@ def test_a_message_that_kills_its_process_becomes_dead_and_no_other_message_with
     assert client.queue_figures(["hard"])[0].attributes.msgs == 0
 
 
+def test_a_long_job_outlives_five_hard_kills_of_its_whole_worker(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    client.create_queue("slow")
+    job = client.send_message("slow", "20 seconds")
+    for number in range(5):
+        with worker("slow") as process:
+            eventually(lambda count=number: ledger.runs().get(job, 0) > count, of=process)
+            process.kill_group()
+    with worker("slow") as process:
+        eventually(lambda: diary.row(job).get("state") == "done", within_seconds=120, of=process)
+    assert (diary.row(job)["crashes"], ledger.count("end")) == (5, 1)
+
+
 def test_a_handler_that_holds_the_interpreter_lock_past_its_lease_runs_once(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):

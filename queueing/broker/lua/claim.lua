@@ -153,7 +153,9 @@ local function take(id, rc)
     fields[#fields + 1], fields[#fields + 2] = id .. ':fr', whole(now_ms)
   else
     ends[#ends + 1] = id
-    ends[#ends + 1] = string.format('%d %d %d %s', failed, crashed, released, whole(now_ms))
+    local vanished = vanished_of(id, crashed)
+    local counts = string.format('%d %d %d %s', failed, crashed, released, whole(now_ms))
+    ends[#ends + 1] = vanished > 0 and counts .. ' ' .. vanished or counts
   end
   taken = taken + 1
   bytes = bytes + sizes[id]

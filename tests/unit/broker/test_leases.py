@@ -8,6 +8,7 @@ import pytest
 from queueing.broker import outbox
 from queueing.broker.keys import Keys
 from queueing.broker.leases import abandon, extend
+from queueing.conf import Config
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -160,8 +161,6 @@ def test_a_dead_childs_started_messages_count_a_crash_and_the_others_are_release
 
 
 def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_client, hand):
-    from queueing.conf import Config
-
     first = any_client.send_message("work", "a")
     hand("frozen", Config(LEASE=0.05)).claim()
     any_client.send_messages("work", ["b", "c"])
@@ -176,8 +175,6 @@ def test_a_lease_that_ended_is_found_by_the_next_claim_and_goes_to_the_head(any_
 
 
 def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, hand):
-    from queueing.conf import Config
-
     id = any_client.send_message("work", "a")
     frozen = hand("frozen", Config(LEASE=0.05))
     [delivery] = frozen.claim().deliveries
@@ -188,8 +185,6 @@ def test_a_child_that_comes_back_after_its_lease_settles_nothing(any_client, han
 
 
 def test_a_lease_that_only_ran_out_still_belongs_to_its_child(any_client, hand):
-    from queueing.conf import Config
-
     any_client.send_message("work", "a")
     child = hand("a", Config(LEASE=0.05))
     [delivery] = child.claim().deliveries
@@ -221,6 +216,55 @@ def test_a_message_that_kills_its_process_dies_alone_at_the_third_crash(any_clie
     assert hand("four").claim().deliveries[0].message.id == neighbour
 
 
+def vanish(client, hand, name) -> list:
+    """One claim of everything, and the end of its whole worker. Returns the claimed deliveries."""
+    deliveries = hand(name, Config(LEASE=0.05)).claim(10).deliveries
+    outcomes = len(outbox.newest(client.session, count=100))
+
+    def is_found():
+        # The claim of a child that takes nothing finds the lease.
+        hand("finder").claim(0)
+        return len(outbox.newest(client.session, count=100)) > outcomes
+
+    eventually(is_found, what="the end of the lease")
+    return deliveries
+
+
+def test_the_end_of_a_whole_worker_isolates_its_messages_and_makes_none_dead(any_client, hand, conf):
+    first, second = any_client.send_messages("work", ["first", "second"])
+    assert [len(vanish(any_client, hand, f"w{n}")) for n in range(2)] == [2, 1]
+    # Twice crashed: only a child that holds nothing gets it.
+    assert hand("busy").claim(10, suspects="await").wants_idle_child
+    for number in range(2, 8):
+        [delivery] = vanish(any_client, hand, f"w{number}")
+        assert (delivery.message.id, delivery.crashed) == (first, number)
+    assert [delivery.message.id for delivery in vanish(any_client, hand, "w8")] == [first]
+    assert [message.id for message in any_client.peek_messages("work-dead")] == [first]
+    assert [delivery.message.id for delivery in hand("last").claim().deliveries] == [second]
+
+
+def test_crashes_of_its_own_process_make_a_message_dead_also_after_workers_vanished(any_client, hand, conf):
+    id = any_client.send_message("work", "poison")
+    for number in range(4):
+        vanish(any_client, hand, f"w{number}")
+    for number in range(3):
+        assert any_client.queue_figures(["work"])[0].dead == 0
+        [delivery] = crash(any_client, hand, conf, f"c{number}")
+        assert delivery.crashed == 4 + number
+    assert [message.id for message in any_client.peek_messages("work-dead")] == [id]
+
+
+def test_a_retry_does_not_forget_that_workers_vanished(any_client, hand, conf):
+    id = any_client.send_message("work", "a")
+    for number in range(3):
+        vanish(any_client, hand, f"w{number}")
+    child = hand("child")
+    [delivery] = child.claim().deliveries
+    child.settle(ended(delivery, "retrying", delay_ms=0))
+    assert [len(crash(any_client, hand, conf, f"c{number}")) for number in range(2)] == [1, 1]
+    assert any_client.peek_message("work", id) is not None
+
+
 def test_a_message_that_a_foreign_reader_let_time_out_is_simply_ready(any_client, hand):
     any_client.send_message("work", "a")
     for _ in range(3):
@@ -242,8 +286,6 @@ def test_a_claim_returns_the_next_due_time(any_client, hand):
 
 
 def test_an_outbox_that_is_full_drops_the_oldest_and_counts_it(any_client, hand):
-    from queueing.conf import Config
-
     child = hand("a", Config(OUTBOX_MAX=700))
     ids = any_client.send_messages("work", [secrets.token_hex(200) for _ in range(3)])
     for delivery in child.claim().deliveries:
@@ -298,8 +340,6 @@ def test_ids_of_other_forms_are_held_and_settled(any_client, hand, id):
 
 
 def test_a_repeated_claim_leaves_out_what_others_have_taken_since(any_client, hand):
-    from queueing.conf import Config
-
     first, second, third = any_client.send_messages("work", ["a", "b", "c"])
     child = hand("a", Config(LEASE=9))
     child.claim(1)
@@ -333,8 +373,6 @@ def test_an_invalid_receive_count_is_counted_from_the_beginning(any_client, hand
 
 
 def test_an_ending_too_large_for_the_outbox_pushes_out_nothing(any_client, hand):
-    from queueing.conf import Config
-
     ids = any_client.send_messages("work", ["x"] + ["y" * 5000] * 20)
     child = hand("a", Config(OUTBOX_MAX=2000))
     child.settle(ended(child.claim(1).deliveries[0], "done"))

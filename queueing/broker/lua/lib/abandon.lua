@@ -1,10 +1,16 @@
 -- Give back the messages that a child held when it died. `started` has the ids that the child had started;
--- nil means that this is unknown, so all may have started. Only started messages count a crash. A message that
--- somebody asked to stop is cancelled. Returns the number of messages.
+-- nil means that its worker has vanished, so all may have started. Only started messages count a crash. A message
+-- that somebody asked to stop is cancelled. Returns the number of messages.
+--
+-- A platform ends a whole worker, its keeper included, and so does a message that uses up the memory of the machine.
+-- The two look alike. So the crash of a whole worker isolates its messages like any crash, but a message is dead
+-- only after many of them.
 --
 -- include limits
 -- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
+-- A message is dead after this many times MAX_CRASHES ends of whole workers.
+local VANISHED_FACTOR = 3
 
 local function abandon(lane, started, reason, max_crashes)
   local state = read_lane(lane)
@@ -33,21 +39,22 @@ local function abandon(lane, started, reason, max_crashes)
       forget(id)
     elseif now_rc then
       local failed, crashed, released = read_ends(id)
-      local word = 'released'
+      local word, vanished = 'released', vanished_of(id, crashed)
       if not started or started[id] or started[string.sub(id, 1, MARK_BYTES)] then
         crashed, word = crashed + 1, 'abandoned'
+        if not started then vanished = vanished + 1 end
       else
         released = released + 1
       end
-      if mine and word == 'abandoned' and crashed >= max_crashes then
-        word = 'dead'
-      end
+      local own, most = crashed - vanished, max_crashes
+      if not started then own, most = vanished, max_crashes * VANISHED_FACTOR end
+      if mine and word == 'abandoned' and own >= most then word = 'dead' end
       add_body(fields, id)
       endings[#endings + 1] = { id, rc, word, failed, crashed, word ~= 'released' and claimed_ms(id) or 0 }
       if word == 'dead' then
         bury(id)
       else
-        write_ends(id, failed, crashed, released)
+        write_ends(id, failed, crashed, released, vanished)
         if mine then redis.call('ZADD', KEYS[2], head_score(id), id) end
       end
     end

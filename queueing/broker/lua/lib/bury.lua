@@ -13,8 +13,17 @@ local function claimed_ms(id)
   return receive_count(ms or redis.call('HGET', KEYS[1], id .. ':fr'))
 end
 
-local function write_ends(id, failed, crashed, released)
-  redis.call('HSET', KEYS[3], id, string.format('%d %d %d', failed, crashed, released))
+-- How many of the crashes of a message were the end of a whole worker. The ends have it after the time of a claim.
+local function vanished_of(id, crashed)
+  if crashed == 0 then return 0 end
+  return receive_count(string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ %d+ (%d+)'))
+end
+
+local function write_ends(id, failed, crashed, released, vanished)
+  local text = string.format('%d %d %d', failed, crashed, released)
+  vanished = vanished or vanished_of(id, crashed)
+  if vanished > 0 then text = text .. string.format(' %s %d', whole(claimed_ms(id)), vanished) end
+  redis.call('HSET', KEYS[3], id, text)
 end
 
 -- A function of the id of a message that leaves its queue, set by let_go.lua.

@@ -5,7 +5,7 @@
 -- KEYS[7] dead headers            KEYS[8] QUEUES (set)
 --
 -- The ends of a message count its settled deliveries: "failed crashed released", then the ms of its last
--- claim.
+-- claim, then how many of the crashes were the end of a whole worker.
 --
 -- A queue exists if and only if it has the first three attributes; other clients write floats into them. RSMQ
 -- ignores the others.
