@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
+from queueing import unique
 from queueing.admin.base import address
 from queueing.admin.downloads import payload_file
 from queueing.broker import rsmq_values
@@ -161,11 +162,14 @@ class OneMessage(QueueAction):
         if isinstance(found, str):
             return self.refused(found)
         is_whole = len(found.body) <= SHOWN_MAX or len(rsmq_values.encode(found.body)) == found.size_bytes
+        headers = json.loads(redacted(json.dumps(dict(found.headers))))
+        headers.pop(unique.HEADER, None)
         context: dict[str, Any] = {
             "message": found,
+            "unique_key": redacted(unique.shown_key(found.headers)),
             "shown": payload(found.body) if is_whole else visible(redacted(found.body[:SHOWN_MAX])),
             "is_whole": is_whole,
-            "headers": json.loads(redacted(json.dumps(dict(found.headers)))),
+            "headers": headers,
             "shown_max": SHOWN_MAX,
             "messages_url": self.model_admin.action_url("messages", self.queue.name),
             "jobs_can_be_seen": self.model_admin.jobs_can_be_seen(request),

@@ -5,8 +5,10 @@ import re
 import pytest
 from django.test import Client
 
+from queueing import unique
 from queueing.admin.queues.messages import SHOWN, SHOWN_AT_MOST
 from queueing.client import QueueClient
+from queueing.policies import Policy
 
 WORK = "/admin/queueing/queue/work/"
 
@@ -161,6 +163,15 @@ class TestOneMessage:
         for path in ("change/", "messages/", f"messages/{id}/"):
             assert "hunter2" not in text(boss, path)
         assert "<bdi>[redacted]</bdi>" in text(boss, f"messages/{id}/")
+
+    def test_the_key_of_a_unique_message_is_shown_without_secrets(self, boss: Client, queue: QueueClient):
+        named = unique.headers(Policy(unique="until_done"), "<b>job", [], {"shop": 7, "password": "hunter2"})
+        html = text(boss, f"messages/{queue.send_message('work', 'x', headers=named)}/")
+        assert "Unique key:" in html
+        assert "&lt;b&gt;job [[], {&quot;password&quot;: &quot;[redacted]&quot;, &quot;shop&quot;: 7}]" in html
+        assert "hunter2" not in html
+        assert "queueing-unique" not in html
+        assert "Unique key:" not in text(boss, f"messages/{queue.send_message('work', 'x')}/")
 
     @pytest.mark.parametrize("id", ["x" * 32, "x", "<script>alert(1)</script>", "..", "%00"])
     def test_one_that_is_not_there_leads_to_the_queue(self, boss: Client, queue: QueueClient, id: str):
