@@ -43,6 +43,10 @@ HELD = (
     '{"held":["a",1e999],"claim":"x","settle":{},"taken":[],"refused":5}',
     '{"held":[1,2,3],"claim":1,"settle":1,"taken":7,"refused":{"a":1}}',
 )
+UNIQUE = (
+    *("x", "a b c", "d - - 0", f"d nobody {ID} {MANY}", f"d - {ID} 5", f"d {ID} {ID} 0", f"d {ID} - 1"),
+    *("d - nobody 0", b"\xff \xff \xff 1", "", f"d - - {MANY}"),
+)
 SCORES = (-math.inf, math.inf, -1e308, 1e300, 0.5, -0.0, 2.0**63)
 BODIES = (
     *(b"", b"\x00" * 100, b"\xff\xfe", b'{"django_task":1,"args":' + b"[" * 1_000_000),
@@ -114,6 +118,8 @@ def beside() -> Iterator[tuple[str, Spoil]]:
         yield f"waking {score}", lambda client, score=score: (
             put(client, headers="p5 {}"), _zadd(client, "waking", {ID: score, "nobody": score})
         )  # fmt: skip
+    for text in UNIQUE:
+        yield f"unique {text[:20]!r}", lambda client, text=text: _unique(client, text)
     for attributes in ATTRIBUTES:
         shown = {name: text[:10] for name, text in attributes.items()}
         yield f"attributes {shown}", lambda client, attributes=attributes: (
@@ -154,6 +160,12 @@ def _of_other_types(name: str, key: Callable[[QueueClient], str]) -> Iterator[tu
     yield f"{name} is a list", lambda client: (
         client.redis.delete(key(client)), client.redis.rpush(key(client), "a", "b")
     )  # fmt: skip
+
+
+def _unique(client: QueueClient, text: str | bytes) -> None:
+    put(client, headers='{"queueing-unique":"x"}', rc=1)
+    client.redis.hset(client.keys.unique(QUEUE), mapping=dict.fromkeys((ID, "k:x", "", "nobody"), text))
+    _zadd(client, "waking", {ID: 1, "nobody": 1})
 
 
 def _lane(client: QueueClient, text: str | bytes, end: float) -> None:

@@ -168,7 +168,9 @@ class TestOneMessage:
         named = unique.headers(Policy(unique="until_done"), "<b>job", [], {"shop": 7, "password": "hunter2"})
         html = text(boss, f"messages/{queue.send_message('work', 'x', headers=named)}/")
         assert "Unique key:" in html
-        assert "&lt;b&gt;job [[], {&quot;password&quot;: &quot;[redacted]&quot;, &quot;shop&quot;: 7}]" in html
+        assert (
+            "&lt;b&gt;job [[], {&quot;password&quot;: &quot;[redacted]&quot;, &quot;shop&quot;: 7}]" in html
+        )
         assert "hunter2" not in html
         assert "queueing-unique" not in html
         assert "Unique key:" not in text(boss, f"messages/{queue.send_message('work', 'x')}/")

@@ -7,8 +7,10 @@
 -- gone counts as none, so a key never blocks longer than its message exists.
 local PARKED_MS = 10000
 
+-- Nothing if another program has written another value.
 local function unique_of(key, id)
-  return string.match(redis.call('HGET', key, id) or '', '^(%S+) (%S+) (%S+) (%d+)$')
+  local digest, before, after, due_ms = string.match(redis.call('HGET', key, id) or '', '^(%S+) (%S+) (%S+) (%d+)$')
+  if digest and #due_ms <= 15 then return digest, before, after, due_ms end
 end
 
 -- The ms at which to check again that a message must wait for `before`; nil if that message is gone. A running
