@@ -1,12 +1,13 @@
 """System checks: they report wrong settings before anything runs."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
 from . import conf, periodic
 
@@ -31,6 +32,40 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     except DatabaseError as error:
         problem = f"The tables of queueing could not be read: {type(error).__name__}."
     return [Warning(problem, id="queueing.W002")] if problem else []
+
+
+@register("queueing")
+def check_relayed(**_: Any) -> list[CheckMessage]:
+    """The databases of staged messages are in DATABASES."""
+    if any(conf.problems(conf.raw())):
+        return []
+    return [
+        Error(
+            f'QUEUEING["RELAY_DATABASES"] names {alias!r}, which is not in DATABASES.',
+            hint=f"DATABASES has: {', '.join(connections)}.",
+            id="queueing.E016",
+        )
+        for alias in conf.get_conf().RELAY_DATABASES
+        if alias not in connections
+    ]
+
+
+@register(Tags.database)
+def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """A database in which messages are staged has their table."""
+    if any(conf.problems(conf.raw())):
+        return []
+    from .models import StagedMessage
+    from .transactional.databases import relayed
+
+    found: list[CheckMessage] = []
+    for alias in set(relayed()) & set(databases or ()):
+        with suppress(DatabaseError):
+            if StagedMessage._meta.db_table not in connections[alias].introspection.table_names():
+                text = f"Messages are staged in the database {alias}, which has no table for them."
+                hint = f"manage.py migrate queueing --database {alias}"
+                found.append(Warning(text, hint=hint, id="queueing.W003"))
+    return found
 
 
 @register("queueing")

@@ -41,7 +41,7 @@ from .worker.processor import Processor
 from .worker.recalls import Recalls
 from .worker.shared_memory import SharedMemory
 
-__all__ = ["fake_queues", "run_pending"]
+__all__ = ["fake_queues", "run_pending", "send_staged"]
 
 #: The most messages that one call runs, because a job may send itself again without end.
 LIMIT = 1000
@@ -88,6 +88,22 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
                 break
             outcomes.append(ran)
     return outcomes
+
+
+def send_staged() -> int:
+    """Send the messages that are staged in the databases of this test, and return their number.
+
+    A relay does the same after the commit, but the transaction of a ``TestCase`` is never committed. It sends
+    the messages of ``"enqueue": "transaction"`` and of ``via="database"``. Refused ones keep the reason.
+    """
+    from .models import StagedMessage
+    from .transactional import backlog, databases
+
+    sent = 0
+    for alias in databases.relayed():
+        rows = StagedMessage.objects.using(alias).filter(is_refused=False).order_by("id")
+        sent += len(backlog.retry(get_client(), alias, set(rows.values_list("id", flat=True))))
+    return sent
 
 
 @contextmanager

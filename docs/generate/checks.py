@@ -21,10 +21,13 @@ MEANINGS = {
     "queueing.E012": "`TASKS` names the backend, and Django's tasks cannot be imported.",
     "queueing.E013": "`QUEUES` in `TASKS` is a text and not a list.",
     "queueing.E014": 'A limit in `QUEUEING["LIMITS"]` is wrong.',
+    "queueing.E016": '`QUEUEING["RELAY_DATABASES"]` names a database that is not in `DATABASES`.',
     "queueing.E030": "A `@periodic` cannot be used. Run it with `manage.py check --tag schedules`.",
     "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
     "queueing.W002": "The tables of the history differ from those of the migrations. "
     "Run it with `manage.py check --database default`.",
+    "queueing.W003": "A database of `RELAY_DATABASES` has no table for staged messages. "
+    "Run it with `manage.py check --database ALIAS`.",
     "queueing.I001": '`QUEUEING["METRICS_TOKEN"]` is set, and `/metrics` needs prometheus-client.',
 }  # fmt: skip
 

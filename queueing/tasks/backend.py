@@ -160,7 +160,7 @@ class RSMQBackend(BaseTaskBackend):
     def cancel(self, result_id: str, *, reason: str = "") -> bool:
         """Cancel a task that has not started, so that it never runs.
 
-        Returns ``False`` if the task runs, has ended or is unknown.
+        Returns ``False`` if the task runs, has ended or is unknown. See ``TaskLookup.sent`` for a staged one.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED
@@ -178,7 +178,9 @@ class RSMQBackend(BaseTaskBackend):
         return await sync_to_async(self.stop, thread_sensitive=True)(result_id, reason=reason, force=force)
 
     def _word(self, result_id: str, act: Callable[[str, str], str]) -> str:
-        where, _ = self.lookup().find(result_id)
+        where = self.lookup().sent(result_id)
+        if where is None:
+            return State.CANCELLED
         if not where.queue or not task_body.is_task(where.body):
             return ""
         with suppress(QueueNotFound):

@@ -22,8 +22,9 @@ from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import TaskCancelled, TaskCrashed
 from queueing.history import writer
 from queueing.messages import sent_ms
+from queueing.transactional.databases import relayed
 
-from . import registry
+from . import registry, staged
 from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 from .options import TaskOptions
 
@@ -199,6 +200,8 @@ class TaskLookup:
         if not (isinstance(id, str) and ID.fullmatch(id)):
             raise TaskResultDoesNotExist(id)
         where, past = self.find(id)
+        if not where.queue and not past and relayed():
+            where, past = self._staged(id)
         body = body_of(where, past) if where.queue or past else None
         if body is None:
             raise TaskResultDoesNotExist(id)
@@ -214,6 +217,26 @@ class TaskLookup:
         if self._is_expired(result):
             raise TaskResultDoesNotExist(id)
         return result
+
+    def sent(self, id: str) -> Whereabouts | None:
+        """The place of a message; ``None`` if it was staged in an open transaction, and is deleted with it.
+
+        One that is staged and committed is sent before. Raises ``QueueError``, ``DatabaseError``.
+        """
+        where, _ = self.find(id)
+        if not where.queue and relayed():
+            row = staged.find(id)
+            if row and staged.take_back(row):
+                return None
+            where, _ = self.find(id)
+        return where
+
+    def _staged(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
+        """The same of a task that is staged, or that was sent after ``find`` had looked."""
+        row = staged.find(id)
+        if row is None or not (self.is_open or row.queue in self.queues()):
+            return self.find(id)
+        return staged.whereabouts(row), []
 
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
         """The place of the message, and all its outcomes so far, by receipt."""

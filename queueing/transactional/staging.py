@@ -121,6 +121,11 @@ class _AtCommit:
                 call._then()
 
 
+def ids_of_transaction(alias: str) -> set[str]:
+    """The ids of the messages that the open transaction of this thread has staged."""
+    return {id for call in _calls_of_transaction(alias) for _, ids in call._steps for id in ids}
+
+
 def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
     """The calls that the transaction has made so far: its newest callback knows them."""
     # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.

@@ -1,0 +1,32 @@
+"""Tasks that a transaction has staged and that are not in their queue yet."""
+
+from queueing import get_client
+from queueing.broker import decode
+from queueing.broker.task_queues import Whereabouts
+from queueing.models import StagedMessage
+from queueing.transactional import backlog, staging
+from queueing.transactional.databases import relayed
+
+
+def find(id: str) -> StagedMessage | None:
+    """The row of a task that this connection can see, or ``None``. Raises ``DatabaseError``."""
+    rows = (StagedMessage.objects.using(alias).filter(message_id=id).first() for alias in relayed())
+    return next(filter(None, rows), None)
+
+
+def whereabouts(row: StagedMessage) -> Whereabouts:
+    """The place of the message after it is sent, with its body."""
+    return Whereabouts(queue=row.queue, outcomes=[], body=decode.text(bytes(row.body)))
+
+
+def take_back(row: StagedMessage) -> bool:
+    """Delete the row of a transaction that is still open here. Otherwise send its message.
+
+    In Redis it can be cancelled safely, although a process may be sending the row at this moment. Returns
+    whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
+    """
+    alias = str(row._state.db)
+    if row.message_id in staging.ids_of_transaction(alias):
+        return bool(backlog.delete(alias, [row.pk]))
+    backlog.retry(get_client(), alias, [row.pk])
+    return False
