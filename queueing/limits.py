@@ -8,7 +8,7 @@ workers apply both: see ``broker/lua/lib/limits.lua``.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -84,6 +84,13 @@ def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
     return {HEADER: limit.of_key(text)}
 
 
+def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
+    """The header of a call of the task ``name``, empty without a limit. Raises what the key function does."""
+    if not policy.limit:
+        return {}
+    return headers(policy.limit, name, policy.key(*args, **kwargs) if policy.key else None)
+
+
 #: Makes the headers of a body; empty if it has no limit.
 HeadersOf = Callable[[str], Mapping[str, str]]
 
@@ -99,11 +106,23 @@ class Finder(Protocol):
 
 
 _finders: list[Finder] = []
+_of_tasks: list[HeadersOf] = []
 
 
 def add_finder(finder: Finder) -> None:
     """Let ``finder`` find the limits of the queues of handlers."""
     _finders.append(finder)
+
+
+def add_task_finder(headers_of: HeadersOf) -> None:
+    """Let ``headers_of`` make the headers of a task's body that is sent again."""
+    if headers_of not in _of_tasks:
+        _of_tasks.append(headers_of)
+
+
+def headers_again(body: str) -> dict[str, str]:
+    """The headers of the body of a task that is sent again; empty for other bodies."""
+    return {name: value for headers_of in _of_tasks for name, value in headers_of(body).items()}
 
 
 def headers_of(queue: str) -> HeadersOf | None:

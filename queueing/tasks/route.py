@@ -58,9 +58,7 @@ class Route:
         policy, name, headers = self._policy, self.task.module_path, {}
         if policy.unique:
             headers.update(unique.headers(policy, name, of.args, of.kwargs, self._function()))
-        if policy.limit:
-            key = policy.key(*of.args, **of.kwargs) if policy.key else None
-            headers.update(limits.headers(policy.limit, name, key))
+        headers.update(limits.of_call(policy, name, of.args, of.kwargs))
         return headers
 
     def send(self, messages: Sequence[str | Draft]) -> list[str]:

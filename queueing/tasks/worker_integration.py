@@ -12,14 +12,14 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from queueing import get_client, handlers, periodic
+from queueing import get_client, handlers, limits, periodic
 from queueing.broker import task_queues
 from queueing.broker.outcomes import Outcome
 from queueing.broker.task_body import BadTaskBody, is_task, read
 from queueing.client.default import use_client
 from queueing.exceptions import QueueUnavailable, UnknownTask
 from queueing.messages import Message
-from queueing.policies import Policy
+from queueing.policies import Policy, policy_of
 from queueing.scheduling.schedule import Target
 from queueing.signals import emit, job_dead
 
@@ -157,8 +157,9 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` find tasks, in all processes that show or run schedules."""
+    """Let ``@periodic`` and the console find tasks, in all processes."""
     periodic.add_maker(_schedule_target, modules=_import_modules)
+    limits.add_task_finder(_limit_of)
 
 
 def _import_modules() -> None:
@@ -166,6 +167,22 @@ def _import_modules() -> None:
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
+
+
+def _limit_of(body: str) -> dict[str, str]:
+    """The header of the limit of a task that is sent again, empty without a limit."""
+    if not is_task(body):
+        return {}
+    with suppress(BadTaskBody):
+        sent = read(body)
+        if registry.find(sent.task) is None:
+            _import_modules()
+        if task := registry.find(sent.task):
+            try:
+                return limits.of_call(policy_of(task.func), task.module_path, sent.args, sent.kwargs)
+            except Exception:
+                logger.exception("the key of %s fails: the job is sent again without its limit", sent.task)
+    return {}
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:

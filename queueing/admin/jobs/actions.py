@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 import queueing
+from queueing import limits
 from queueing.broker.outcomes import State
 from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound, QueueUnavailable
 from queueing.history import writer
@@ -192,4 +193,5 @@ def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
 
 def _draft(job: Job, errand: Errand) -> Draft:
     once = f"again {errand.token} {job.pk}"
-    return Draft(body=job.body, deduplication_id=once, deduplication_seconds=ERRAND_SECONDS)
+    headers = limits.headers_again(job.body)
+    return Draft(body=job.body, headers=headers, deduplication_id=once, deduplication_seconds=ERRAND_SECONDS)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from queueing import limits
+from queueing.tasks import worker_integration
 from queueing.testing import run_pending
 
 from .app import tasks
@@ -65,3 +67,18 @@ def test_a_test_runs_what_waits_for_a_rate_if_it_asks_for_delayed_ones(queues):
     outcomes = run_pending(delayed=True)
     assert [outcome.event for outcome in outcomes] == ["done"] * len(outcomes)
     assert queues.peek_messages("default") == []
+
+
+def test_a_task_that_the_console_sends_again_has_its_limit(queues):
+    worker_integration.register_schedules()
+    for send in (lambda: tasks.call_api.enqueue("ada"), tasks.rebuild.enqueue, lambda: tasks.add.enqueue(1)):
+        send()
+    messages = queues.peek_messages("default")
+    assert [limits.headers_again(message.body) for message in messages] == [
+        dict(message.headers) for message in messages
+    ]
+    assert limits.headers_again("no task") == {}
+    # Arguments for which its key cannot be made: the run fails with them, too.
+    wrong = messages[0].body.replace('["ada"]', "[]")
+    assert wrong != messages[0].body
+    assert limits.headers_again(wrong) == {}
