@@ -16,6 +16,7 @@ from django.db import transaction  # noqa: E402
 
 import queueing  # noqa: E402
 from queueing.transactional import sending, staging  # noqa: E402
+from queueing.worker.relay import Relay  # noqa: E402
 
 #: Messages of one transaction.
 EACH = 3
@@ -35,7 +36,7 @@ def commit(number: int, at_end=lambda: None) -> None:
 
 def main(step: str, count: int) -> None:
     """Commit, and die at the last transaction."""
-    if step == "never sent":
+    if step == "never sent" or step.startswith("relay"):
         staging._send = lambda *_: None
     for number in range(count - 1):
         commit(number)
@@ -45,7 +46,25 @@ def main(step: str, count: int) -> None:
         staging._send = die
     if step == "after the send":
         sending._delete = die
+    if step == "after the delete":
+        sending._report = die
+    if step.startswith("relay"):
+        commit(count)
+        relay(step)
     commit(count)
+
+
+def relay(step: str) -> None:
+    """A relay that dies at its first turn that sends."""
+    if step == "relay before the send":
+        sending.send = die
+    if step == "relay after the send":
+        sending._delete = die
+    if step == "relay after the delete":
+        sending.acknowledge = die
+    relay = Relay(queueing.get_client(), ["default"], name="killed")
+    while True:
+        relay.step()
 
 
 if __name__ == "__main__":

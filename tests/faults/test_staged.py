@@ -49,7 +49,16 @@ def assert_sent_once(ids: list[str], client: QueueClient, invariants: Invariants
 
 
 @pytest.mark.parametrize(
-    ("step", "left"), [("before the commit", 0), ("after the commit", 3), ("after the send", 3)]
+    ("step", "left"),
+    [
+        ("before the commit", 0),
+        ("after the commit", 3),
+        ("after the send", 3),
+        ("after the delete", 0),
+        ("relay before the send", 15),
+        ("relay after the send", 15),
+        ("relay after the delete", 0),
+    ],
 )
 def test_a_process_that_is_killed_loses_and_doubles_nothing(
     step: str,
