@@ -1,12 +1,15 @@
 """Transactional enqueue: the cost of a task in a transaction, and the rate of the relay with a backlog."""
 
 import argparse
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from statistics import median
 
 import django
+import psutil
 
 from tests.support.worker_process import site_environment
 
@@ -75,40 +78,70 @@ def costs(turns: int) -> None:
     show_table(("", "µs"), [(name, f"{median(values):,.0f}") for name, values in found.items()])
 
 
-def relay(rows: int) -> None:
+def one_relay(name: str, looked: Barrier) -> None:
+    """A relay in a process of its own. It turns until it is terminated."""
+    django.setup()
     from queueing import get_client
-    from queueing.messages import Draft
-    from queueing.models import StagedMessage
-    from queueing.transactional import staging
     from queueing.worker.relay import Relay
+
+    relay = Relay(get_client(), ["default"], name=name)
+    relay.step()
+    looked.wait()
+    while True:
+        time.sleep(relay.step())
+
+
+def stage(rows: int) -> None:
+    """Write rows as processes do that die after their commit."""
+    from django.db import transaction
+
+    from queueing.messages import Draft
+    from queueing.transactional import staging
 
     use({"enqueue": "transaction"})
     body = '{"django_task":1,"task":"benchmarks.task_app.tasks.nothing","args":[1],"kwargs":{}}'
     staging._send = lambda *_: None
     note(f"staging {rows:,} rows")
-    from django.db import transaction
-
     for _ in range(rows // 100):
         with transaction.atomic():
             for _ in range(100):
                 staging.stage("default", [Draft(body=body)], task_queue="default")
-    one = Relay(get_client(), ["default"], name="benchmark")
-    one.step()
-    start, process = time.perf_counter(), time.process_time()
+
+
+def relays(rows: int, count: int) -> None:
+    """The rate of ``count`` relays with a backlog. One of them works at a time."""
+    from django.db import connections
+
+    from queueing import get_client
+    from queueing.models import StagedMessage
+
+    stage(rows)
+    connections.close_all()
+    before = get_client().get_queue_attributes("default").totalsent
+    spawn = multiprocessing.get_context("spawn")
+    looked = spawn.Barrier(count + 1)
+    processes = [spawn.Process(target=one_relay, args=(f"relay-{n}", looked)) for n in range(count)]
+    for process in processes:
+        process.start()
+    looked.wait()
+    start = time.perf_counter()
     while StagedMessage.objects.exists():
-        one.step()
+        time.sleep(0.05)
     seconds = time.perf_counter() - start
-    assert get_client().get_queue_attributes("default").msgs >= rows
-    cpu = time.process_time() - process
+    cpu = sum(sum(psutil.Process(process.pid).cpu_times()[:2]) for process in processes)
+    for process in processes:
+        process.kill()
+        process.join()
+    assert get_client().get_queue_attributes("default").totalsent - before == rows
     per_minute = f"{rows / seconds * 60:,.0f} a minute"
-    say()
-    say(f"The relay: {rows:,} rows in {seconds:.1f} s, CPU {cpu:.1f} s, {per_minute}")
+    say(f"{count} relays: {rows:,} rows in {seconds:.1f} s, CPU {cpu:.1f} s, {per_minute}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.staged")
     parser.add_argument("--turns", type=int, default=5, help="turns of each way (%(default)s)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows for the relay (%(default)s)")
+    parser.add_argument("--relays", type=int, default=3, help="relays at once, after one (%(default)s)")
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     options = parser.parse_args()
     with empty_server() as server, database(options.postgres) as url:
@@ -121,7 +154,9 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         say(f"{'PostgreSQL' if options.postgres else 'SQLite'}, {versions(server)}\n")
         costs(options.turns)
-        relay(options.rows)
+        say()
+        for count in (1, options.relays):
+            relays(options.rows, count)
         from django.db import connections
 
         connections.close_all()
