@@ -28,7 +28,7 @@ from .broker.idempotency import whole_id
 from .client import sent_batches
 from .client.sent_batches import Plan
 from .exceptions import EnqueueFailed, MessageNotString, QueueError
-from .messages import BatchState
+from .messages import BatchState, Draft
 from .transactional.transactions import at_commit, open_transactions
 
 __all__ = ["Batch", "BatchState", "Chain", "Step", "batch", "cancel_batch", "chain", "get_batch",
@@ -190,18 +190,27 @@ def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
 
 def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> FollowUp:
     takes_result = before is not None and before.is_task
+    if not (one.is_task or one.args or given):
+        if not takes_result:
+            raise QueueError(f"The message for {one.target} needs a body: no result comes before it.")
+        given = ("",)
+    elif one.args and not one.is_task:
+        takes_result = False
+    task_queue, queue, draft = _draft(one, given)
+    return FollowUp(
+        id=whole_id(), queue=queue, body=draft.body, task_queue=task_queue,
+        takes_result=takes_result, due_ms=draft.due_ms, priority=draft.priority,
+    )  # fmt: skip
+
+
+def _draft(one: Step, given: tuple[Any, ...] = ()) -> tuple[str, str, Draft]:
+    """The queue that the task names (``""`` for a message), the queue of the message, and the message."""
     if one.is_task:
-        queue, draft = _backend(one).draft(one.target, [*given, *one.args], one.kwargs)
-        return FollowUp(
-            id=whole_id(), queue=queue, body=draft.body, task_queue=one.target.queue_name,
-            takes_result=takes_result, due_ms=draft.due_ms, priority=draft.priority,
-        )  # fmt: skip
-    queue, [body] = rsmq_values.qname(one.target), one.args or given or [""]
+        return one.target.queue_name, *_backend(one).draft(one.target, [*given, *one.args], one.kwargs)
+    body = (*one.args, *given, None)[0]
     if not isinstance(body, str):
         raise MessageNotString
-    if not (one.args or given or takes_result):
-        raise QueueError(f"The message for {queue} needs a body: no result comes before it.")
-    return FollowUp(id=whole_id(), queue=queue, body=body, takes_result=takes_result and not one.args)
+    return "", rsmq_values.qname(one.target), Draft(body=body)
 
 
 def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
@@ -259,15 +268,23 @@ def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
         raise QueueError(f"Batches may be nested {MAX_DEPTH} deep.")
     plan, title = Plan(whole_id(), len(whole.members)), next(_steps(whole), None)
     own: set[str] = set()
+    headers = {batches.BATCH: plan.id}
     for member in whole.members:
         if isinstance(member, Batch):
             plan.inner.append(_plan(member, parent=plan.id, depth=depth + 1))
             continue
-        messages = _messages(_steps(member))
-        first = _linked(messages, plan.id)
-        plan.drafts.setdefault(first.queue, []).append(first.draft())
-        plan.queues |= _queues(messages)
-        own |= {message.queue for message in messages}
+        if isinstance(member, Step):
+            # A batch of many: the fewest objects for each.
+            task_queue, queue, draft = _draft(member)
+            draft = Draft(body=draft.body, due_ms=draft.due_ms, priority=draft.priority, headers=headers)
+            queues = {(task_queue, queue)}
+        else:
+            messages = _messages(_steps(member))
+            first = _linked(messages, plan.id)
+            queue, draft, queues = first.queue, first.draft(), _queues(messages)
+        plan.drafts.setdefault(queue, []).append(draft)
+        plan.queues |= queues
+        own |= {queue for _, queue in queues}
     for name, callback in (("on_success", whole.on_success), ("on_failure", whole.on_failure)):
         if callback is not None:
             messages = _messages(_steps(callback), plan.id)

@@ -15,7 +15,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', limit, 'LIMIT',
   if redis.call('HEXISTS', batches, id .. ' done') == 1 then
     redis.call('HSET', batches, id .. ' total', -1, id .. ' recalled', whole(now_ms))
     end_batch(id, 'cancelled')
-    count_member(parent_of(id), id, 'cancelled')
+    count_members(parent_of(id), { id }, 'cancelled')
   end
 end
 local found = redis.call('HSCAN', follow_ups, 0, 'COUNT', ARGV[2])[2]

@@ -85,10 +85,19 @@ for i = 1, #settled_words do
   if state.slots then free_slots(state, id) end
 end
 if #done > 0 and has_headers then
+  local by_batch = {}
   for i, headers in ipairs(redis.call('HMGET', KEYS[4], unpack(done))) do
-    local following = next_steps[done[i]]
+    local following, batch = next_steps[done[i]], batch_in(headers)
     if following then follow_with(following[1], following[2]) end
-    member_left(headers, done[i], following and 'continued' or done_words[i])
+    if batch then
+      local word = following and 'continued' or done_words[i]
+      local groups = by_batch[batch] or {}
+      local group = groups[word] or {}
+      by_batch[batch], groups[word], group[#group + 1] = groups, group, done[i]
+    end
+  end
+  for batch, groups in pairs(by_batch) do
+    for word, members in pairs(groups) do count_members(batch, members, word) end
   end
 end
 if #done > 0 then

@@ -23,20 +23,21 @@ local function follow_with(id, text)
   new_follow_ups[#new_follow_ups + 1] = text
 end
 
+local are_members_checked
+
 -- Read before the first write, so that a key of another type fails here.
 local function check_members()
+  if are_members_checked then return end
   redis.call('HLEN', batches)
   redis.call('ZCARD', batch_order)
   redis.call('ZCARD', failed_members)
   redis.call('HLEN', follow_ups)
+  are_members_checked = true
 end
 
--- The batch that a value of the headers names, or nil.
+-- The batch that a value of the headers names, or nil. Inside of another text its quotes would be escaped.
 local function batch_in(headers)
-  if not headers or not string.find(headers, '"queueing-batch"', 1, true) then return nil end
-  local is_json, fields = pcall(cjson.decode, string.match(headers, '{.*'))
-  local batch = is_json and type(fields) == 'table' and fields['queueing-batch']
-  return type(batch) == 'string' and batch or nil
+  return headers and string.match(headers, '"queueing%-batch"%s*:%s*"(%w+)"')
 end
 
 local function parent_of(batch)
@@ -56,9 +57,9 @@ local function end_batch(batch, word)
   if redis.call('HSETNX', batches, batch .. ' callback', word) == 1 then follow_with(message.id, text) end
 end
 
--- Count the end of a member: 'done', 'failed' or 'cancelled', or 'continued' if its chain continues. A batch that
+-- Count the end of members: 'done', 'failed' or 'cancelled', or 'continued' if their chains continue. A batch that
 -- ends is a member of its parent.
-local function count_member(batch, member, word)
+local function count_members(batch, members, word)
   for _ = 1, MAX_NESTING do
     if not batch then return end
     local done, failed, cancelled, total = unpack(redis.call('HMGET', batches, batch .. ' done', batch .. ' failed',
@@ -67,17 +68,21 @@ local function count_member(batch, member, word)
     local counts = {
       done = stored_int(done) or 0, failed = stored_int(failed) or 0, cancelled = stored_int(cancelled) or 0,
     }
-    local name = batch .. ' ' .. member
-    if counts.failed > 0 and redis.call('ZREM', failed_members, name) == 1 then
-      counts.failed = count_up(batches, batch .. ' failed', -1)
+    if counts.failed > 0 then
+      local names = {}
+      for i, member in ipairs(members) do names[i] = batch .. ' ' .. member end
+      local left = redis.call('ZREM', failed_members, unpack(names))
+      if left > 0 then counts.failed = count_up(batches, batch .. ' failed', -left) end
     end
     if word == 'continued' then return end
-    if word == 'failed' then redis.call('ZADD', failed_members, 0, name) end
-    counts[word] = count_up(batches, batch .. ' ' .. word, 1)
+    if word == 'failed' then
+      for _, member in ipairs(members) do redis.call('ZADD', failed_members, 0, batch .. ' ' .. member) end
+    end
+    counts[word] = count_up(batches, batch .. ' ' .. word, #members)
     if counts.done + counts.failed + counts.cancelled ~= stored_int(total) then return end
     word = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
     end_batch(batch, word)
-    batch, member = parent_of(batch), batch
+    batch, members = parent_of(batch), { batch }
   end
 end
 
@@ -86,6 +91,6 @@ local function member_left(headers, id, word)
   local batch = batch_in(headers)
   if batch then
     check_members()
-    count_member(batch, id, word)
+    count_members(batch, { id }, word)
   end
 end
