@@ -299,3 +299,17 @@ class Schedule(InRedis):
             ("pause_schedule", _("Can pause and resume schedules")),
             ("run_schedule", _("Can send the message of a schedule now")),
         ]
+
+
+class Batch(InRedis):
+    """A batch that was sent. Its actions also require ``view_batch``."""
+
+    class Meta(InRedis.Meta):
+        managed = False
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        default_permissions = ("view",)
+        permissions = [
+            ("retry_batch", _("Can redrive the dead members of batches")),
+            ("cancel_batch", _("Can cancel batches")),
+        ]

@@ -14,6 +14,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "queueing": (),
     "queueing.messages": (),
     "queueing.handlers": ("handler", "policy", "GiveUp", "RetryIn", "Snooze"),
+    "queueing.composition": (
+        *("chain", "batch", "step", "get_batch", "cancel_batch", "retry_batch", "Chain", "Batch"),
+    ),
     "queueing.periodic": ("periodic",),
     "queueing.context": ("Context",),
     "queueing.tasks": (),

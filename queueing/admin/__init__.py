@@ -14,16 +14,18 @@ from django.utils.functional import SimpleLazyObject
 from queueing import models
 
 if TYPE_CHECKING:
+    from .batches import BatchAdmin
     from .jobs.admin import JobAdmin
     from .queues.admin import QueueAdmin
     from .schedules import ScheduleAdmin
     from .staged.admin import StagedMessageAdmin
     from .workers import WorkerAdmin
 
-__all__ = ["JobAdmin", "QueueAdmin", "ScheduleAdmin", "StagedMessageAdmin", "WorkerAdmin"]
+__all__ = ["BatchAdmin", "JobAdmin", "QueueAdmin", "ScheduleAdmin", "StagedMessageAdmin", "WorkerAdmin"]
 
 #: The module of each page, and its model.
 PAGES: dict[str, tuple[str, type[Model]]] = {
+    "BatchAdmin": ("batches", models.Batch),
     "JobAdmin": ("jobs.admin", models.Job),
     "QueueAdmin": ("queues.admin", models.Queue),
     "ScheduleAdmin": ("schedules", models.Schedule),

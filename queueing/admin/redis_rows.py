@@ -26,7 +26,10 @@ def is_plain(name: str) -> bool:
 
 
 class RowAction(Action):
-    """An action on the row ``name`` of a form. It asks nothing, and ends on the page of the rows."""
+    """An action on the row ``name`` of a form. It asks its question, if it has one.
+
+    It ends on the page of the rows.
+    """
 
     http_method_names = ("post", "options")
 
@@ -34,6 +37,10 @@ class RowAction(Action):
     def title_of(cls, name: str) -> str:
         """The name of the row in the admin's log."""
         return name
+
+    def question(self, client: QueueClient, name: str) -> str:
+        """The question that a person has to confirm first, ``""`` for none. May raise ``QueueError``."""
+        return ""
 
     def act(self, client: QueueClient, name: str) -> str | None:
         """Do it, and return a sentence about it; ``None`` if the row is gone. May raise ``QueueError``."""
@@ -44,11 +51,14 @@ class RowAction(Action):
         return self.model_admin.model(name=self.title_of(self.request.POST.get("name", "")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do it, log it, and report it."""
+        """Ask or do it, log it, and report it."""
         name = request.POST.get("name", "")
         if not is_plain(name):
             return self.refused(_("Nothing was changed: this name does not allow any action."))
-        said = self.act(queueing.get_client(), name)
+        client = queueing.get_client()
+        if "confirmed" not in request.POST and (question := self.question(client, name)):
+            return self.render("admin/queueing/rows/question.html", {"question": question, "name": name})
+        said = self.act(client, name)
         if said is None:
             return self.refused(_("Nothing was changed: %s does not exist any more.") % name)
         alerts.forget()

@@ -5,6 +5,7 @@ control the terminal.
 """
 
 from .base import Verb
+from .batches import Batches, CancelBatch, RetryBatch
 from .limits import Limits
 from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send, Stop
 from .output import Screen
@@ -17,7 +18,8 @@ __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Stop, Purge, Redrive, Move,
-    Sweep, Limits, Staged, SendStaged, DeleteStaged,
+    Sweep, Limits, Staged, SendStaged, DeleteStaged, Batches,
+    RetryBatch, CancelBatch,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
     TakeOutbox,
 )  # fmt: skip

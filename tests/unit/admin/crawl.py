@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from queueing.broker import batches
 from queueing.client import QueueClient
 from queueing.messages import Timing
 from queueing.models import Attempt, Job, StagedMessage
@@ -41,6 +42,9 @@ def fill(client: QueueClient, *, user: User | None = None) -> Job:
     client.create_queue("mail-dead")
     client.send_messages("mail-dead", ["late"] * 1100)
     store.name_schedules(client.session, [Timing("nightly", "0 3 * * *", "Europe/Berlin", "mail", "once")])
+    batches.open_batch(client.session, "b" * 32, '{"title": "mail", "queues": ["mail"]}', "", "")
+    for name, number in (("done", 12_345), ("failed", 1_234), ("cancelled", 1_111), ("total", 98_765)):
+        client.redis.hset("rsmq::batches", f"{'b' * 32} {name}", number)
     ran = client.receive_message("mail")
     client.report_progress("mail", ran.id, ran.rc, 0.3333, "page 1 of 3")
     run = {"id": ran.id, "queue": "mail", "started_ms": client.now_ms() - 1_234_567}

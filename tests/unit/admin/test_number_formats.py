@@ -103,7 +103,16 @@ def test_numbers_for_programs_are_not_grouped(odd_separators: None, console: Job
     assert not [address for address in files if GROUP in texts[address]]
     # The separators are in use, and all kinds of pages were seen.
     assert any(GROUP in text for text in texts.values())
-    for part in ("/charts/", "/messages/", "/move/", "/failures/", "/worker/", "/schedule/", "/history/"):
+    for part in (
+        "/charts/",
+        "/messages/",
+        "/move/",
+        "/failures/",
+        "/worker/",
+        "/schedule/",
+        "/batch/",
+        "/history/",
+    ):
         assert any(part in address for address in pages), part
 
 

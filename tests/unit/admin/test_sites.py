@@ -13,9 +13,9 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import path
 
-from queueing.admin import JobAdmin, QueueAdmin, ScheduleAdmin, StagedMessageAdmin, WorkerAdmin
+from queueing.admin import BatchAdmin, JobAdmin, QueueAdmin, ScheduleAdmin, StagedMessageAdmin, WorkerAdmin
 from queueing.client import QueueClient
-from queueing.models import Job, Queue, Schedule, StagedMessage, Worker
+from queueing.models import Batch, Job, Queue, Schedule, StagedMessage, Worker
 
 from .crawl import BIG_ID, addresses, crawl, fill
 from .test_jobs_verbs import signed
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 CONSOLE = {
     Job: JobAdmin, Queue: QueueAdmin, Worker: WorkerAdmin, Schedule: ScheduleAdmin,
-    StagedMessage: StagedMessageAdmin,
+    StagedMessage: StagedMessageAdmin, Batch: BatchAdmin,
 }  # fmt: skip
 OPS = "/ops/queueing/"
 

@@ -44,12 +44,20 @@ PAGES = (
     *(f"{ONE}{action}/" for action in ACTIONS),
     *(f"{ADMIN}queue/{BESIDE}/change/", f"{ADMIN}queue/{QUEUE}-dead/change/", f"{LIST}add/"),
     *(f"{ADMIN}worker/", f"{ADMIN}worker/live/", f"{ADMIN}schedule/", f"{ADMIN}schedule/live/"),
+    *(f"{ADMIN}batch/", f"{ADMIN}batch/live/"),
     *(f"{ADMIN}job/", f"{ADMIN}job/live/", f"{ADMIN}job/failures/", f"{ADMIN}job/export/"),
 )
 VERBS = (
     *(("list",), ("list", "--long"), ("list", "--json"), ("show", QUEUE), ("show", QUEUE, "--json")),
     *(("peek", QUEUE), ("peek", QUEUE, "--json"), ("schedules",), ("schedules", "--json")),
-    *(("workers",), ("workers", "--json"), ("show", BESIDE), ("peek", BESIDE)),
+    *(
+        ("workers",),
+        ("workers", "--json"),
+        ("batches",),
+        ("batches", "--json"),
+        ("show", BESIDE),
+        ("peek", BESIDE),
+    ),
 )
 SCRAPES = ("/metrics", "/queues.json", "/readyz", "/healthz")
 TOKEN = {"headers": {"authorization": "Bearer t"}}

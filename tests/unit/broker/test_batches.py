@@ -61,7 +61,7 @@ def test_a_refused_settle_counts_nothing(any_client: QueueClient, hand: Callable
     assert counts(any_client) == (0, 1, 0, 0)
 
 
-def test_retries_and_releases_are_no_ends(any_client: QueueClient, hand: Callable[..., Hand]):
+def test_retries_and_releases_do_not_end_a_member(any_client: QueueClient, hand: Callable[..., Hand]):
     send(any_client, 2)
     one = hand()
     first, second = one.claim().deliveries

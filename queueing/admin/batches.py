@@ -1,0 +1,119 @@
+"""Batches: the counts of their members, and the actions to redrive dead members or to cancel a batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from queueing.broker import batches
+from queueing.broker.outcomes import State
+from queueing.client import QueueClient, sent_batches
+from queueing.exceptions import BatchNotFound
+from queueing.messages import BatchState
+from queueing.templatetags.queueing_text import visible
+
+from .base import queue_url
+from .redis_rows import RowAction, RowPage, is_plain
+
+#: The number of batches on the page.
+SHOWN = 100
+
+
+class RetryBatch(RowAction):
+    """Redrive its dead members."""
+
+    name = "retry"
+    permission = "retry_batch"
+    label = gettext_lazy("Retry failed")
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        try:
+            count = sent_batches.retry(client, name)
+        except BatchNotFound:
+            return None
+        return ngettext("%(count)d dead member runs again.", "%(count)d dead members run again.", count) % {
+            "count": count
+        }
+
+
+class CancelBatch(RowAction):
+    """Let the members that wait not run."""
+
+    name = "cancel"
+    permission = "cancel_batch"
+    label = gettext_lazy("Cancel")
+    destroys = True
+
+    def question(self, client: QueueClient, name: str) -> str:
+        found = batches.find(client.session, [name])
+        waiting = found[0].waiting if found else 0
+        return ngettext(
+            "Cancel this batch? %(count)d member waits or runs.",
+            "Cancel this batch? %(count)d members wait or run.",
+            waiting,
+        ) % {"count": waiting}
+
+    def act(self, client: QueueClient, name: str) -> str | None:
+        try:
+            sent_batches.cancel(client, name)
+        except BatchNotFound:
+            return None
+        return _("Cancelled the batch %s: its members that wait do not run.") % name
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A batch as the page shows it."""
+
+    batch: BatchState
+    queues: list[tuple[str, str]]
+    verbs: list[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        return visible(self.batch.id)
+
+    @property
+    def word(self) -> str:
+        """The state in the reader's language."""
+        return str(State(self.batch.state).label)
+
+
+class BatchAdmin(RowPage):
+    """The newest batches of the namespace."""
+
+    rows_template = "admin/queueing/batch/rows.html"
+    verbs = (RetryBatch, CancelBatch)
+
+    def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
+        """How many batches there are, the newest ones, and the existing queues."""
+        return *batches.newest(client.session, 0, SHOWN), frozenset(client.list_queues())
+
+    def context(
+        self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
+    ) -> dict[str, Any]:
+        """The rows, with the actions of this person on each."""
+        total, found, queues = known
+        linked = queues if self.sees_queues(request) else frozenset()
+        return {
+            "rows": [self._row(request, batch, linked) for batch in found],
+            "total": total,
+            "may_steer": self.may(request, "retry_batch") or self.may(request, "cancel_batch"),
+        }
+
+    def _row(self, request: HttpRequest, batch: BatchState, linked: frozenset[str]) -> Row:
+        offered: list[type[RowAction]] = []
+        if batch.failed and not batch.is_cancelled:
+            offered.append(RetryBatch)
+        if batch.state == State.RUNNING and not batch.ended_ms:
+            offered.append(CancelBatch)
+        return Row(
+            batch=batch,
+            queues=[
+                (visible(queue), queue_url(self.admin_site, queue) if queue in linked else "")
+                for queue in batch.queues
+            ],
+            verbs=self.buttons(request, *offered) if is_plain(batch.id) else [],
+        )
