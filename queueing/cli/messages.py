@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from queueing import unique
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient
@@ -166,8 +167,8 @@ class Peek(Verb):
     description = """\
 Show messages in the order of their delivery with id, state, receive count (rc)
 and the beginning of the body, without receiving them: none is hidden or
-counted. Unprintable characters are escaped, as in \\n. With --json bodies are
-whole."""
+counted. A unique message also has its key. Unprintable characters are escaped,
+as in \\n. With --json bodies are whole."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_queue(parser)
@@ -190,7 +191,9 @@ whole."""
             screen.note(f"{options.queue} has no messages.")
         for message in messages:
             waits = "waits for a limit  " if message.waits_for_limit else ""
-            screen.row(f"{message.id}  {message.state:8}  rc {message.rc}  {waits}", message.body)
+            key = unique.shown_key(message.headers)
+            body = f"(unique: {key})  {message.body}" if key else message.body
+            screen.row(f"{message.id}  {message.state:8}  rc {message.rc}  {waits}", body)
 
 
 class Cancel(Verb):

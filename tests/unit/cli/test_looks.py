@@ -3,6 +3,9 @@
 import pytest
 from django.core.management import CommandError
 
+from queueing import unique
+from queueing.policies import Policy
+
 from .conftest import HOSTILE, printable
 
 
@@ -89,6 +92,12 @@ def test_peeking_shows_the_beginning_of_each_message_and_takes_none(queues, mail
     assert set(message) == fields
     assert (message["id"], message["body"], message["state"]) == (id, "two\nlines", "ready")
     assert mail.get_queue_attributes("mail").totalrecv == 0
+
+
+def test_peeking_shows_the_key_of_a_unique_message(queues, mail):
+    named = unique.headers(Policy(unique="until_done"), "job", ["a"], {})
+    id = mail.send_message("mail", "text", headers=named)
+    assert queues("peek", "mail").out == f'{id}  ready     rc 0  (unique: job [["a"], {{}}])  text\n'
 
 
 def test_peeking_takes_from_either_end(queues, mail):
