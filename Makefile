@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 ARGS ?=
+# The commits that bench-compare compares.
+A ?= main
+B ?= HEAD
 # How many tests run side by side, for two cores: most of them wait for something. 0: one after the other.
 JOBS ?= 4
 
@@ -17,10 +20,10 @@ PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CA
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test engines soak lint format docs messages screenshots wheel clean always
+.PHONY: help run test engines soak bench-compare lint format docs messages screenshots wheel clean always
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## page, worker and Redis on this machine; PORT, REDIS_URL, DATABASE_URL are honoured
 	@$(BIN)/python -m mqsite.devserver
@@ -30,6 +33,9 @@ test: $(STAMP) ## the tests; some of them only: make test ARGS="-k name"
 
 soak: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m soak --timeout 3600 -o faulthandler_timeout=3700 $(ARGS)
+
+bench-compare: $(STAMP) ## what has changed in cost between two commits: make bench-compare A=main B=HEAD
+	@$(BIN)/python -m benchmarks.compare $(A) $(B) $(ARGS)
 
 engines: $(STAMP) ## client, wire and kills on Redis 6.2, Valkey 8 and Valkey 9, whose packages it downloads
 	@.ci/engines $(BIN)/python
