@@ -1,5 +1,6 @@
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
@@ -31,21 +32,24 @@ class QueueingConfig(AppConfig):
                 worker_integration.register_schedules()
 
 
-def _unique_of(queue: str) -> "HeadersOf | None":
+@cache
+def _handlers() -> Any:
+    """The module of the handlers. It needs the apps, so it is imported late, and once: each send asks it."""
     from . import handlers
 
-    return handlers.unique_of(queue)
+    return handlers
+
+
+def _unique_of(queue: str) -> "HeadersOf | None":
+    found: HeadersOf | None = _handlers().unique_of(queue)
+    return found
 
 
 class _HandlerLimits:
-    """Imports the module of the handlers late: it needs the apps."""
-
     def headers_of(self, queue: str) -> "HeadersOf | None":
-        from . import handlers
-
-        return handlers.limits_of(queue)
+        found: HeadersOf | None = _handlers().limits_of(queue)
+        return found
 
     def limit_of(self, queue: str) -> "Limit":
-        from . import handlers
-
-        return handlers.limit_of(queue)
+        found: Limit = _handlers().limit_of(queue)
+        return found

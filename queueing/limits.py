@@ -127,7 +127,10 @@ def headers_again(body: str) -> dict[str, str]:
 
 def headers_of(queue: str) -> HeadersOf | None:
     """The function that makes the headers of a body in ``queue``, ``None`` if it has no limit per key."""
-    return next(filter(None, (finder.headers_of(queue) for finder in _finders)), None)
+    for finder in _finders:
+        if found := finder.headers_of(queue):
+            return found
+    return None
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:

@@ -104,8 +104,10 @@ def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draf
 
     Raises the errors of ``unique.headers`` and ``limits.headers``.
     """
-    makers = unique.of_queue(qname), limits.headers_of(qname)
-    return [_completed(message, *makers) for message in messages] if any(makers) else messages
+    unique_of, limit_of = unique.of_queue(qname), limits.headers_of(qname)
+    if unique_of is None and limit_of is None:
+        return messages
+    return [_completed(message, unique_of, limit_of) for message in messages]
 
 
 def _completed(
