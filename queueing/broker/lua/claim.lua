@@ -105,7 +105,7 @@ local first = #state.held + 1
 local scores, fields, ends, bytes, taken = {}, {}, {}, 0, 0
 local worn_out, bodies = {}, {}
 local passed, passed_count = {}, 0
-local queue_room = queue_limit and room_of(queue_limit) or count
+local queue_room = queue_limit and with_limits().room_of(queue_limit) or count
 local is_held_back = queue_room < count
 count = math.min(count, queue_room)
 local limited_count, started_keys = 0, {}
@@ -136,17 +136,17 @@ local function take(id, rc)
     return ARGV[11] == 'pass'
   end
   local limit = limit_of(headers_of[id])
-  if limit and not may_start(id, limit, headers_of[id]) then
+  if limit and not with_limits().may_start(id, limit, headers_of[id]) then
     limited_count = limited_count + 1
     return true
   end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   if limit then
-    start(state, id, rc + 1, limit)
-    leave_line(id, limit, headers_of[id])
+    limits.start(state, id, rc + 1, limit)
+    limits.leave_line(id, limit, headers_of[id])
     started_keys[limit.key] = true
   end
-  if queue_limit then start(state, id, rc + 1, queue_limit) end
+  if queue_limit then limits.start(state, id, rc + 1, queue_limit) end
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
   if rc == 0 then
@@ -189,7 +189,7 @@ if taken > 0 then
   write_lane(lane, state, lease_end_ms)
 end
 
-for key in pairs(started_keys) do advance(key) end
+for key in pairs(started_keys) do limits.advance(key) end
 local is_limited = limited_count > 0 or next(started_keys) ~= nil or is_held_back
 
 local reply = deliver(first)
@@ -203,7 +203,7 @@ end
 local next_start_ms
 if is_held_back and taken == count then
   has_more = false
-  next_start_ms = free_count(queue_limit) > 0 and math.ceil(next_start_us(queue_limit) / 1000) or 0
+  next_start_ms = limits.free_count(queue_limit) > 0 and math.ceil(limits.next_start_us(queue_limit) / 1000) or 0
 end
 if has_more then
   reply[3] = whole(now_ms)

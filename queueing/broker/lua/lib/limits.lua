@@ -16,163 +16,180 @@ local EARLY_US = 100000
 local MOST_READY = 100
 
 -- include limit_headers
+local limits
 
--- The µs from which the next message may start by its rate.
-local function next_start_us(limit)
-  if limit.interval_us == 0 then return now_us end
-  local next_us = tonumber(redis.call('ZSCORE', rates, limit.key) or 0)
-  -- A clock that was set back must not stop the key.
-  return math.max(now_us - EARLY_US, math.min(next_us, now_us + limit.interval_us))
-end
+-- The functions of this file. They are made for a call that a limit concerns, so that other calls do not pay.
+local function with_limits()
+  if limits then return limits end
 
-local function free_count(limit)
-  if limit.concurrency == 0 then return MOST_READY end
-  return math.max(0, limit.concurrency - redis.call('ZLEXCOUNT', slots, range_of(limit.key)))
-end
-
--- How many messages may start now.
-local function room_of(limit)
-  local room = free_count(limit)
-  if limit.interval_us > 0 then
-    room = math.min(room, math.max(0, math.floor((now_us - next_start_us(limit)) / limit.interval_us) + 1))
+  -- The µs from which the next message may start by its rate.
+  local function next_start_us(limit)
+    if limit.interval_us == 0 then return now_us end
+    local next_us = tonumber(redis.call('ZSCORE', rates, limit.key) or 0)
+    -- A clock that was set back must not stop the key.
+    return math.max(now_us - EARLY_US, math.min(next_us, now_us + limit.interval_us))
   end
-  return room
-end
 
-local function id_at(place)
-  return string.match(place, '^[^\1]*\1%d%d%d\1(.*)$')
-end
+  local function free_count(limit)
+    if limit.concurrency == 0 then return MOST_READY end
+    return math.max(0, limit.concurrency - redis.call('ZLEXCOUNT', slots, range_of(limit.key)))
+  end
 
--- Whether a message waits in its queue, and no receiver has taken it.
-local function is_waiting(id)
-  if not id or not redis.call('ZSCORE', KEYS[2], id) then return false end
-  local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-  if rc == 0 then return true end
-  local failed, crashed, released = read_ends(id)
-  return rc <= failed + crashed + released
-end
-
--- The first `count` places of a line. Those of messages that have left the queue are dropped.
-local function first_places(key, count)
-  local low, high = range_of(key)
-  local step = count
-  while true do
-    local places, gone = {}, {}
-    for _, place in ipairs(redis.call('ZRANGEBYLEX', line, low, high, 'LIMIT', 0, step)) do
-      local group = is_waiting(id_at(place)) and places or gone
-      if #places < count then group[#group + 1] = place end
+  -- How many messages may start now.
+  local function room_of(limit)
+    local room = free_count(limit)
+    if limit.interval_us > 0 then
+      room = math.min(room, math.max(0, math.floor((now_us - next_start_us(limit)) / limit.interval_us) + 1))
     end
-    if #gone == 0 then return places end
-    redis.call('ZREM', line, unpack(gone))
-    step = math.min(2 * step, 1000)
+    return room
   end
-end
 
--- Give a message of a line an earlier due time. Returns whether it has just come due.
-local function bring_forward(id, due_ms)
-  local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or 0)
-  if score <= math.max(due_ms, now_ms) then return false end
-  if due_ms <= now_ms then
-    redis.call('ZADD', KEYS[2], head_score(id), id)
-    return true
+  local function id_at(place)
+    return string.match(place, '^[^\1]*\1%d%d%d\1(.*)$')
   end
-  redis.call('ZADD', KEYS[2], whole(due_ms), id)
-  if band_of(id) > 0 then sleep_in(waking, id, due_ms) end
-  return false
-end
 
--- When the message with this many others before it comes due at the latest. It cannot start before its turn by
--- the rate.
-local function latest_due_ms(limit, ahead, wait_ms)
-  local turn_us = next_start_us(limit) - now_us + ahead * limit.interval_us
-  return now_ms + math.min(math.max(wait_ms, math.ceil(turn_us / 1000)), LONGEST_WAIT_MS)
-end
+  -- Whether a message waits in its queue, and no receiver has taken it.
+  local function is_waiting(id)
+    if not id or not redis.call('ZSCORE', KEYS[2], id) then return false end
+    local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
+    if rc == 0 then return true end
+    local failed, crashed, released = read_ends(id)
+    return rc <= failed + crashed + released
+  end
 
--- Make the first of a line due when they may start, and the one behind them a little later. Returns whether one
--- has come due.
-local advance
-function advance(key)
-  local first = first_places(key, 1)[1]
-  local limit = first and limit_of(redis.call('HGET', KEYS[4], id_at(first)))
-  if not limit or limit.key ~= key then
-    -- Another program has changed its headers, or a later request has.
-    if not first then return false end
-    redis.call('ZREM', line, first)
-    return bring_forward(id_at(first), now_ms) or advance(key)
-  end
-  local ready, start_us = math.min(free_count(limit), MOST_READY), now_us
-  if limit.interval_us > 0 then
-    ready = math.min(ready, 1 + math.floor(EARLY_US / limit.interval_us))
-    start_us = next_start_us(limit)
-  end
-  local has_come_due = false
-  for i, place in ipairs(first_places(key, ready + 1)) do
-    local due_ms = latest_due_ms(limit, i - 1, WAIT_MS)
-    if i <= ready then
-      local turn_us = start_us + (i - 1) * limit.interval_us
-      due_ms = turn_us <= now_us and now_ms or math.ceil(turn_us / 1000)
-    end
-    has_come_due = bring_forward(id_at(place), due_ms) or has_come_due
-  end
-  return has_come_due
-end
-
-local function count_ahead(limit, place)
-  return redis.call('ZLEXCOUNT', line, '[' .. limit.key .. '\1', '(' .. place)
-end
-
--- Whether a message may start now. If not, it joins the line.
-local function may_start(id, limit, headers)
-  local priority = priority_in(headers)
-  local place = place_of(limit, id, priority)
-  local has_room, ahead = room_of(limit) > 0, count_ahead(limit, place)
-  if ahead > 0 then
-    first_places(limit.key, 1)
-    ahead = count_ahead(limit, place)
-  end
-  if has_room and ahead == 0 then return true end
-  local due_ms = latest_due_ms(limit, ahead, WAIT_MS * (ahead + 1))
-  redis.call('ZADD', line, 0, place)
-  redis.call('ZADD', KEYS[2], whole(due_ms), id)
-  if priority > 0 then sleep_in(waking, id, due_ms) end
-  if has_room or ahead == 0 then advance(limit.key) end
-  return false
-end
-
--- Count the start of a message that the lane `state` holds from now on.
-local function start(state, id, rc, limit)
-  if limit.concurrency > 0 then
-    local slot = slot_of(limit.key, id, rc)
-    redis.call('ZADD', slots, 0, slot)
-    state.slots = state.slots or {}
-    state.slots[id] = state.slots[id] or {}
-    table.insert(state.slots[id], slot)
-  end
-  if limit.interval_us > 0 then
-    redis.call('ZADD', rates, whole(next_start_us(limit) + limit.interval_us), limit.key)
-    for _, key in ipairs(redis.call('ZRANGEBYSCORE', rates, '-inf', whole(now_us - EARLY_US), 'LIMIT', 0, 10)) do
-      redis.call('ZREM', rates, key)
+  -- The first `count` places of a line. Those of messages that have left the queue are dropped.
+  local function first_places(key, count)
+    local low, high = range_of(key)
+    local step = count
+    while true do
+      local places, gone = {}, {}
+      for _, place in ipairs(redis.call('ZRANGEBYLEX', line, low, high, 'LIMIT', 0, step)) do
+        local group = is_waiting(id_at(place)) and places or gone
+        if #places < count then group[#group + 1] = place end
+      end
+      if #gone == 0 then return places end
+      redis.call('ZREM', line, unpack(gone))
+      step = math.min(2 * step, 1000)
     end
   end
+
+  -- Give a message of a line an earlier due time. Returns whether it has just come due.
+  local function bring_forward(id, due_ms)
+    local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or 0)
+    if score <= math.max(due_ms, now_ms) then return false end
+    if due_ms <= now_ms then
+      redis.call('ZADD', KEYS[2], head_score(id), id)
+      return true
+    end
+    redis.call('ZADD', KEYS[2], whole(due_ms), id)
+    if band_of(id) > 0 then sleep_in(waking, id, due_ms) end
+    return false
+  end
+
+  -- When the message with this many others before it comes due at the latest. It cannot start before its turn by
+  -- the rate.
+  local function latest_due_ms(limit, ahead, wait_ms)
+    local turn_us = next_start_us(limit) - now_us + ahead * limit.interval_us
+    return now_ms + math.min(math.max(wait_ms, math.ceil(turn_us / 1000)), LONGEST_WAIT_MS)
+  end
+
+  -- Make the first of a line due when they may start, and the one behind them a little later. Returns whether one
+  -- has come due.
+  local advance
+  function advance(key)
+    local first = first_places(key, 1)[1]
+    local limit = first and limit_of(redis.call('HGET', KEYS[4], id_at(first)))
+    if not limit or limit.key ~= key then
+      -- Another program has changed its headers, or a later request has.
+      if not first then return false end
+      redis.call('ZREM', line, first)
+      return bring_forward(id_at(first), now_ms) or advance(key)
+    end
+    local ready, start_us = math.min(free_count(limit), MOST_READY), now_us
+    if limit.interval_us > 0 then
+      ready = math.min(ready, 1 + math.floor(EARLY_US / limit.interval_us))
+      start_us = next_start_us(limit)
+    end
+    local has_come_due = false
+    for i, place in ipairs(first_places(key, ready + 1)) do
+      local due_ms = latest_due_ms(limit, i - 1, WAIT_MS)
+      if i <= ready then
+        local turn_us = start_us + (i - 1) * limit.interval_us
+        due_ms = turn_us <= now_us and now_ms or math.ceil(turn_us / 1000)
+      end
+      has_come_due = bring_forward(id_at(place), due_ms) or has_come_due
+    end
+    return has_come_due
+  end
+
+  local function count_ahead(limit, place)
+    return redis.call('ZLEXCOUNT', line, '[' .. limit.key .. '\1', '(' .. place)
+  end
+
+  -- Whether a message may start now. If not, it joins the line.
+  local function may_start(id, limit, headers)
+    local priority = priority_in(headers)
+    local place = place_of(limit, id, priority)
+    local has_room, ahead = room_of(limit) > 0, count_ahead(limit, place)
+    if ahead > 0 then
+      first_places(limit.key, 1)
+      ahead = count_ahead(limit, place)
+    end
+    if has_room and ahead == 0 then return true end
+    local due_ms = latest_due_ms(limit, ahead, WAIT_MS * (ahead + 1))
+    redis.call('ZADD', line, 0, place)
+    redis.call('ZADD', KEYS[2], whole(due_ms), id)
+    if priority > 0 then sleep_in(waking, id, due_ms) end
+    if has_room or ahead == 0 then advance(limit.key) end
+    return false
+  end
+
+  -- Count the start of a message that the lane `state` holds from now on.
+  local function start(state, id, rc, limit)
+    if limit.concurrency > 0 then
+      local slot = slot_of(limit.key, id, rc)
+      redis.call('ZADD', slots, 0, slot)
+      state.slots = state.slots or {}
+      state.slots[id] = state.slots[id] or {}
+      table.insert(state.slots[id], slot)
+    end
+    if limit.interval_us > 0 then
+      redis.call('ZADD', rates, whole(next_start_us(limit) + limit.interval_us), limit.key)
+      for _, key in ipairs(redis.call('ZRANGEBYSCORE', rates, '-inf', whole(now_us - EARLY_US), 'LIMIT', 0, 10)) do
+        redis.call('ZREM', rates, key)
+      end
+    end
+  end
+
+  local function leave_line(id, limit, headers)
+    redis.call('ZREM', line, place_of(limit, id, priority_in(headers)))
+  end
+
+  -- Advance the lines of the keys that have lost a slot, and wake a child for them.
+  local function advance_freed()
+    local wakes = false
+    for key in pairs(freed_keys) do
+      wakes = advance(key) or wakes
+      -- All messages of a limited queue wait in the queue itself.
+      local queue = string.match(key, '^queue:(.*)$')
+      if queue == ARGV[1] then
+        wakes = wakes or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
+      elseif queue then
+        rouse(queue, 1)
+      end
+    end
+    freed_keys = {}
+    if wakes then rouse(ARGV[1], 1) end
+  end
+
+  limits = {
+    room_of = room_of, free_count = free_count, next_start_us = next_start_us, may_start = may_start, start = start,
+    leave_line = leave_line, advance = advance, advance_freed = advance_freed,
+  }
+  return limits
 end
 
-local function leave_line(id, limit, headers)
-  redis.call('ZREM', line, place_of(limit, id, priority_in(headers)))
-end
-
--- Advance the lines of the keys that have lost a slot, and wake a child for them.
+-- Advance the lines of the keys that have lost a slot, if there are any.
 local function advance_freed()
-  local wakes = false
-  for key in pairs(freed_keys) do
-    wakes = advance(key) or wakes
-    -- All messages of a limited queue wait in the queue itself.
-    local queue = string.match(key, '^queue:(.*)$')
-    if queue == ARGV[1] then
-      wakes = wakes or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
-    elseif queue then
-      rouse(queue, 1)
-    end
-  end
-  freed_keys = {}
-  if wakes then rouse(ARGV[1], 1) end
+  if next(freed_keys) then with_limits().advance_freed() end
 end
