@@ -5,17 +5,16 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
 import django
-import psutil
 
-from tests.support.redis_server import RedisServer
 from tests.support.worker_process import site_environment
 
-from .history import BODY, database
+from .history import BODY
+from .pages import Cost, database
 from .server import client_of, empty_server
 from .table import note, show_table
 
@@ -49,30 +48,14 @@ def fill(client: "QueueClient", jobs: int) -> None:
         lease.read_settle(client.session.call_each([lease.settle(outcomes)])[0])
 
 
-def cpu_seconds(name: str) -> float:
-    """CPU time of the programs of that name that this process has started."""
-    seconds = 0.0
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            seconds += sum(process.cpu_times()[:2]) if process.name() == name else 0.0
-    return seconds
-
-
 @contextmanager
-def costs(server: RedisServer, jobs: int, taken: list[tuple[float, ...]]) -> Iterator[None]:
+def costs(cost: Cost, jobs: int, taken: list[tuple[float, ...]]) -> Iterator[None]:
     """Append outcomes per second, and µs per outcome of this process, of the database and of Redis."""
-
-    def readings() -> tuple[float, ...]:
-        with server.connect() as connection:
-            used = connection.info("cpu")
-        redis = used["used_cpu_user"] + used["used_cpu_sys"]
-        return time.perf_counter(), time.process_time(), cpu_seconds("postgres"), redis
-
-    before = readings()
+    before = time.perf_counter(), *cost.read()
     yield
-    wall, process, postgres, redis = (after - begun for after, begun in zip(readings(), before, strict=True))
-    each = 1e6 / jobs
-    taken.append((jobs / wall, wall * each, process * each, postgres * each, redis * each))
+    after = time.perf_counter(), *cost.read()
+    wall, *used = ((now - then) * 1e6 / jobs for now, then in zip(after, before, strict=True))
+    taken.append((1e6 / wall, wall, *used))
 
 
 def main() -> None:
@@ -82,7 +65,7 @@ def main() -> None:
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     options = parser.parse_args()
     taken: list[tuple[float, ...]] = []
-    with database(options.postgres) as url, empty_server() as server:
+    with database(options.postgres) as (url, pid), empty_server() as server:
         for name, value in site_environment(server.url, url).items():
             if value is not None:
                 os.environ[name] = value
@@ -94,12 +77,12 @@ def main() -> None:
         from queueing.worker.recorder import POLL_SECONDS, Recorder
 
         call_command("migrate", verbosity=0)
-        client = client_of(server)
+        client, cost = client_of(server), Cost(server.connect(), pid)
         client.create_queue(QUEUE)
         recorder = Recorder(client, Config(HISTORY_ROWS=10**9), name="bench")
         for _ in range(options.turns):
             fill(client, options.jobs)
-            with costs(server, options.jobs, taken):
+            with costs(cost, options.jobs, taken):
                 while recorder.step(time.monotonic()) != POLL_SECONDS:
                     pass
             note(f"{taken[-1][0]:,.0f} outcomes a second")

@@ -81,6 +81,11 @@ def _recorded(job: Job, attempt: Attempt) -> Outcome:
 def prune(*, days: int, rows: int) -> None:
     """Delete jobs that finished more than ``days`` ago, and all but the newest ``rows`` jobs."""
     _delete(Job.objects.filter(finished_at__lt=datetime.now(UTC) - timedelta(days=days)))
+    ids = Job.objects.values_list("id", flat=True)
+    first, last = ids.order_by("id").first(), ids.order_by("-id").first()
+    if first is None or last is None or last - first < rows:
+        # There are not more rows than numbers. To count the rows would take a second for ten million.
+        return
     newest_to_go = Job.objects.order_by("-id").values_list("id", flat=True)[rows : rows + 1].first()
     if newest_to_go is not None:
         _delete(Job.objects.filter(id__lte=newest_to_go))

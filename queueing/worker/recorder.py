@@ -26,6 +26,7 @@ from .database import tend_connections
 from .guard import Guard
 from .processes import end_if_fork
 from .server_clock import Clock
+from .two_writers import TwoWriters
 
 logger = logging.getLogger("queueing.worker")
 
@@ -57,7 +58,7 @@ class Recorder:
         self._ended = threading.Event()
         self._finish_by: float | None = None
         self._failures = 0
-        self._guard = Guard("recorder")
+        self._guard, self._writers = Guard("recorder"), TwoWriters()
         self._is_behind = False
         #: The last entry that was read in this pass through the outbox.
         self._after = self._identity = ""
@@ -87,6 +88,7 @@ class Recorder:
                 self._leaves.wait(GATHER_SECONDS)
             self._wanted.clear()
             pause_seconds = self.step(self.clock())
+        self._writers.rest()
         connections.close_all()
         self._ended.set()
 
@@ -133,10 +135,11 @@ class Recorder:
         self._is_behind = len(entries) + entries.newer == ENTRIES
         if not entries.last:
             self._after = ""
+            self._writers.rest()
             tend_connections()
             return POLL_SECONDS
         outcomes = [outcome for entry in entries for outcome in entry.outcomes]
-        writer.write([self._allowed(one) for one in outcomes if is_recorded(self.config, one)])
+        self._writers.write([self._allowed(one) for one in outcomes if is_recorded(self.config, one)])
         reset_queries()  # With DEBUG each query is kept.
         outbox.drop(self.client.session, entries)
         if entries.newer:
@@ -189,6 +192,7 @@ class Recorder:
         return MAX_PAUSE_SECONDS
 
     def _failed(self, error: DatabaseError) -> float:
+        self._writers.rest()
         connections.close_all()
         self._failures += 1
         self._after = self._identity = ""

@@ -1,0 +1,72 @@
+"""Write a large batch of outcomes with two database connections at the same time.
+
+While PostgreSQL inserts rows, the recorder would only wait. SQLite has one writer at a time.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
+
+from django.db import connections, reset_queries
+
+from queueing.broker.outcomes import Outcome
+from queueing.history import writer
+from queueing.models import Job
+
+#: Outcomes above which two connections write. A recorder that is not behind needs only one.
+LARGE = 2000
+
+_Work = SimpleQueue[tuple[Sequence[Outcome], "Future[None]"] | None]
+
+
+class TwoWriters:
+    """The caller's thread and, for large batches, a second one. ``rest`` ends the second one."""
+
+    def __init__(self) -> None:
+        self._work: _Work | None = None
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes. The caller may write them again after an error. Raises ``DatabaseError``."""
+        if len(outcomes) < LARGE or connections[Job.objects.db].vendor != "postgresql":
+            writer.write(outcomes)
+            return
+        parts: tuple[list[Outcome], list[Outcome]] = ([], [])
+        for outcome in outcomes:
+            # The outcomes of one message stay together, in their order.
+            parts[hash(outcome.id) & 1].append(outcome)
+        written: Future[None] = Future()
+        self._started().put((parts[1], written))
+        try:
+            writer.write(parts[0])
+        finally:
+            # No entry may be dropped, and no later one written, before both parts have ended.
+            failure = written.exception()
+        if failure:
+            raise failure
+
+    def rest(self) -> None:
+        """End the second thread and its connection. The next large batch starts another."""
+        if self._work:
+            self._work.put(None)
+            self._work = None
+
+    def _started(self) -> _Work:
+        if self._work is None:
+            self._work = SimpleQueue()
+            threading.Thread(target=_run, args=(self._work,), name="second recorder", daemon=True).start()
+        return self._work
+
+
+def _run(work: _Work) -> None:
+    while given := work.get():
+        outcomes, written = given
+        try:
+            writer.write(outcomes)
+        except BaseException as error:
+            connections.close_all()
+            written.set_exception(error)
+        else:
+            reset_queries()  # With DEBUG each query is kept.
+            written.set_result(None)
+    connections.close_all()
