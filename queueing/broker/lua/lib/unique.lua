@@ -13,9 +13,10 @@ local function unique_of(key, id)
   if digest and #due_ms <= 15 then return digest, before, after, due_ms end
 end
 
--- The ms at which to check again that a message must wait for `before`; nil if that message is gone. A running
--- message ends, or its lease does.
+-- The ms at which to check again that a message must wait for `before`; nil if that message is gone. A program
+-- that deletes a message in RSMQ's way makes no other due, so the check is never later than PARKED_MS from now.
 local function parked_behind(before)
   local due_ms = tonumber(redis.call('ZSCORE', KEYS[2], before) or nil)
-  return due_ms and (due_ms > now_ms and due_ms or now_ms + PARKED_MS)
+  local latest_ms = now_ms + PARKED_MS
+  return due_ms and (due_ms > now_ms and math.min(due_ms, latest_ms) or latest_ms)
 end
