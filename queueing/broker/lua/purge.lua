@@ -8,6 +8,7 @@
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 local batches, batch_order, failed_members, follow_ups = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+-- include drain
 -- include bury
 -- include lanes
 local running = running_ids()

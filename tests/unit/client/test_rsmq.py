@@ -2,6 +2,7 @@
 
 import pytest
 
+from queueing.broker import batches
 from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
@@ -284,6 +285,19 @@ def test_a_full_redis_refuses_sends_and_drains(own_redis):
     received = client.receive_message("q")
     assert client.delete_message("q", received.id) == 1
     assert client.pop_message("q") is not None
+    client.redis.close()
+
+
+def test_a_full_redis_purges_members_of_batches(own_redis):
+    server = own_redis()
+    client = QueueClient(server.connect())
+    client.create_queue("q")
+    batches.open_batch(client.session, "b", "{}", "", "")
+    client.send_message("q", "member", headers={batches.BATCH: "b"})
+    client.redis.config_set("maxmemory", 1)
+    assert client.purge_queue("q") == 1
+    [state] = batches.find(client.session, ["b"])
+    assert state.cancelled == 1
     client.redis.close()
 
 
