@@ -31,7 +31,7 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
         yield from _sweep_schedule(session, qname)
-    for which in ("attributes", "ends", "headers", "unique"):
+    for which in ("attributes", "ends", "headers", "unique", "line"):
         yield from _sweep_fields(session, qname, which)
 
 
@@ -132,7 +132,7 @@ def _sweep_schedule(session: Session, qname: str) -> Iterator[Swept]:
 def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
     cursor, is_over = b"0", False
     while not is_over:
-        keys = [*session.queue_keys(qname), session.keys.unique(qname)]
+        keys = [*session.queue_keys(qname), session.keys.unique(qname), session.keys.line(qname)]
         call = Call("sweep_fields", keys, which, cursor, STEP)
         cursor, orphans = session.call(call)
         yield Swept(orphans=orphans)

@@ -1,12 +1,14 @@
--- Delete the hash fields of messages that no longer exist, one step per call. A program that deletes messages
--- in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a phantom leaves its
--- count.
+-- Delete the hash fields of messages that no longer exist, and their places in line, one step per call. A program
+-- that deletes messages in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a
+-- phantom leaves its count.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique
--- ARGV[1] 'attributes', 'ends', 'headers' or 'unique'  ARGV[2] cursor  ARGV[3] how many fields to read
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique  KEYS[10] line
+-- ARGV[1] 'attributes', 'ends', 'headers', 'unique' or 'line'  ARGV[2] cursor  ARGV[3] how many fields to read
 -- Returns {next cursor, how many fields were deleted}
 -- include unique
-local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[9] })[ARGV[1]]
+local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[9],
+  line = KEYS[10] })[ARGV[1]]
+local is_line = key == KEYS[10]
 
 -- A key whose newest message is gone belongs to the one before it.
 local function exists(id)
@@ -17,15 +19,25 @@ local function exists(id)
   return redis.call('HEXISTS', KEYS[1], id) == 1
 end
 
-local cursor, found = unpack(redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3]))
+local step = is_line and redis.call('ZSCAN', key, ARGV[2], 'COUNT', ARGV[3])
+  or redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3])
+local cursor, found = unpack(step)
 local orphans = {}
 for i = 1, #found, 2 do
   local owner = found[i]
+  -- A place is a key, a priority and an id: see lib/limits.lua.
+  if is_line then owner = string.match(owner, '^[^\1]*\1%d%d%d\1(.*)$') or owner end
   if key == KEYS[1] then owner = string.match(owner, '^(.+):rc$') or string.match(owner, '^(.+):fr$') end
   if key == KEYS[9] and string.sub(owner, 1, 2) == 'k:' then owner = found[i + 1] end
   -- An id may itself end in :rc, so a field that is a message does not belong to another one.
   local is_message = key == KEYS[1] and redis.call('ZSCORE', KEYS[2], found[i])
   if owner and not is_message and not exists(owner) then orphans[#orphans + 1] = found[i] end
 end
-for _, field in ipairs(orphans) do redis.call('HDEL', key, field) end
+for _, orphan in ipairs(orphans) do
+  if is_line then
+    redis.call('ZREM', key, orphan)
+  else
+    redis.call('HDEL', key, orphan)
+  end
+end
 return { cursor, #orphans }

@@ -5,9 +5,12 @@ from collections import Counter
 
 import pytest
 
+from queueing import unique
 from queueing.broker.leases import abandon, extend
+from queueing.client import sweep
 from queueing.limits import Limit, headers
 from queueing.messages import Draft
+from queueing.policies import Policy
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 
@@ -299,3 +302,31 @@ def test_a_header_of_another_program_that_is_not_a_limit_limits_nothing(limited,
     for _ in range(3):
         limited.client.send_message("work", "text", headers={"queueing-limit": text})
     assert len(a.claim().deliveries) == 3
+
+
+def test_a_later_request_puts_off_a_unique_message_that_waits_for_its_limit(limited, hand):
+    def request(key, **more):
+        unique_key = unique.headers(Policy(unique="until_started", on_conflict="replace"), "job", [key], {})
+        every = {**headers(ONE, "test.job"), **unique_key}
+        return limited.client.send_message("work", key, headers=every, **more)
+
+    request("x")
+    put_off = request("y")
+    request("z")
+    [running] = hand("a").claim().deliveries
+    assert request("y", delay_ms=3_600_000) == put_off
+    hand("a").settle(ended(running, "done"))
+    assert bodies(hand("b").claim()) == ["z"]
+    message = limited.client.peek_message("work", put_off)
+    assert message.due_ms - message.sent > 3_590_000
+
+
+def test_a_sweep_forgets_the_places_of_messages_that_were_purged(limited, hand):
+    a = hand("a")
+    limited.send("x", "x", "y", "y")
+    first, other = a.claim().deliveries
+    a.settle(ended(first, "done"), ended(other, "done"))
+    limited.client.purge_queue("work")
+    assert limited.counts() == (0, 2)
+    assert sum(found.orphans for found in sweep.sweep(limited.client.session, "work")) == 2
+    assert limited.counts() == (0, 0)

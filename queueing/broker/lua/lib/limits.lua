@@ -48,9 +48,11 @@ local function with_limits()
     return string.match(place, '^[^\1]*\1%d%d%d\1(.*)$')
   end
 
-  -- Whether a message waits in its queue, and no receiver has taken it.
+  -- Whether a message waits in its queue, no receiver has taken it, and no later request has put it off.
   local function is_waiting(id)
     if not id or not redis.call('ZSCORE', KEYS[2], id) then return false end
+    local _, _, _, due_text = unique_of(KEYS[24], id)
+    if tonumber(due_text or 0) > now_ms then return false end
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
     if rc == 0 then return true end
     local failed, crashed, released = read_ends(id)

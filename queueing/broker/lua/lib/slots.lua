@@ -12,6 +12,7 @@ end
 -- Read before the first write, so that a key of another type fails here.
 local function check_limits()
   for _, key in ipairs({ slots, rates, line }) do redis.call('ZCARD', key) end
+  redis.call('HLEN', KEYS[24])
 end
 
 -- The range of the members of a key in `slots` and in `line`.
