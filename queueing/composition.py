@@ -13,7 +13,7 @@ A step is a task with arguments, or the name of a queue with a body.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,11 +21,11 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 
-from . import get_client
+from . import get_client, limits
 from .broker import batches, rsmq_values
 from .broker.batches import FollowUp
 from .broker.idempotency import whole_id
-from .client import sent_batches
+from .client import drafts, sent_batches
 from .client.sent_batches import Plan
 from .exceptions import EnqueueFailed, MessageNotString, QueueError
 from .messages import BatchState, Draft
@@ -196,17 +196,24 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
         given = ("",)
     elif one.args and not one.is_task:
         takes_result = False
-    task_queue, queue, draft = _draft(one, given)
+    # A later step gets its limit when it is sent: its key may be made of a result.
+    task_queue, queue, draft = _draft(one, given, is_first=before is None)
     return FollowUp(
-        id=whole_id(), queue=queue, body=draft.body, task_queue=task_queue,
-        takes_result=takes_result, due_ms=draft.due_ms, priority=draft.priority,
+        id=whole_id(), queue=queue, body=draft.body, task_queue=task_queue, takes_result=takes_result,
+        due_ms=draft.due_ms, priority=draft.priority, headers=_limit_in(draft.headers),
     )  # fmt: skip
 
 
-def _draft(one: Step, given: tuple[Any, ...] = ()) -> tuple[str, str, Draft]:
+def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """The header of a limit. A step is not unique, because something follows its end."""
+    return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
+
+
+def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> tuple[str, str, Draft]:
     """The queue that the task names (``""`` for a message), the queue of the message, and the message."""
     if one.is_task:
-        return one.target.queue_name, *_backend(one).draft(one.target, [*given, *one.args], one.kwargs)
+        write = _backend(one).draft if is_first else _backend(one).bare_draft
+        return one.target.queue_name, *write(one.target, [*given, *one.args], one.kwargs)
     body = (*one.args, *given, None)[0]
     if not isinstance(body, str):
         raise MessageNotString
@@ -214,10 +221,13 @@ def _draft(one: Step, given: tuple[Any, ...] = ()) -> tuple[str, str, Draft]:
 
 
 def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
-    """The first message, with the others in its headers."""
-    headers = {batches.BATCH: batch_id} if batch_id else {}
+    """The first message, with the others in its headers. Raises ``QueueError`` if these are too long."""
+    headers = dict(messages[0].headers)
+    if batch_id:
+        headers[batches.BATCH] = batch_id
     if len(messages) > 1:
         headers[batches.CHAIN] = json.dumps([message.fields() for message in messages[1:]])
+    drafts.json_of(headers)
     return replace(messages[0], headers=headers)
 
 
@@ -276,7 +286,8 @@ def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
         if isinstance(member, Step):
             # A batch of many: the fewest objects for each.
             task_queue, queue, draft = _draft(member)
-            draft = Draft(body=draft.body, due_ms=draft.due_ms, priority=draft.priority, headers=headers)
+            own_headers = {**_limit_in(draft.headers), **headers} if draft.headers else headers
+            draft = replace(draft, headers=own_headers)
             queues = {(task_queue, queue)}
         else:
             messages = _messages(_steps(member))

@@ -121,7 +121,7 @@ def add_task_finder(headers_of: HeadersOf) -> None:
 
 
 def headers_again(body: str) -> dict[str, str]:
-    """The headers of the body of a task that is sent again; empty for other bodies."""
+    """The headers of the body of a task that is sent again, or later in a chain; empty for other bodies."""
     return {name: value for headers_of in _of_tasks for name, value in headers_of(body).items()}
 
 

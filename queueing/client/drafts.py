@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,10 +59,7 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
     if draft.due_ms is not None:
         yield from (index, "due", draft.due_ms)
     if draft.headers:
-        headers = json.dumps(dict(draft.headers))
-        if len(headers) > decode.RECORD_BYTES:
-            raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
-        yield from (index, "headers", headers)
+        yield from (index, "headers", json_of(draft.headers))
     if words := unique.option(draft.headers):
         if keys.unique(qname) not in names:
             names += keys.unique(qname), keys.ends(qname)
@@ -72,6 +69,14 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
     if draft.deduplication_id is not None:
         names.append(keys.deduplication(qname, draft.deduplication_id))
         yield from (index, "once", f"{len(names) - 8} {draft.deduplication_seconds * 1000}")
+
+
+def json_of(headers: Mapping[str, str]) -> str:
+    """The JSON of headers. Raises ``QueueError`` if it is too long."""
+    text = json.dumps(dict(headers))
+    if len(text) > decode.RECORD_BYTES:
+        raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
+    return text
 
 
 def check(message: Any) -> None:

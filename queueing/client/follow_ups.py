@@ -7,10 +7,13 @@ script sends each once.
 import json
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
+from queueing import limits
 from queueing.broker import batches, task_queues
 from queueing.broker.session import checked
 from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.messages import Draft
 
 from . import drafts
 from .default import adopt_task_queue, ensure_queue, send_ensuring
@@ -48,9 +51,24 @@ def send_due(client: QueueClient) -> int:
     return send(client, batches.due_follow_ups(client.session))
 
 
+def _limited(draft: Draft, queue: str) -> Draft:
+    """The message with its limit. All its arguments are known only now."""
+    if limits.HEADER in draft.headers:
+        return draft
+    headers_of = limits.headers_of(queue)
+    try:
+        added = limits.headers_again(draft.body) or (headers_of(draft.body) if headers_of else {})
+    except Exception as error:
+        # The chain continues without it. The step itself reports a body that is wrong.
+        logger.error("the key of a step in %s fails: %s", queue, error)
+        return draft
+    return replace(draft, headers={**added, **draft.headers})
+
+
 def _send(client: QueueClient, message: batches.FollowUp) -> int:
+    draft = _limited(message.draft(), message.queue)
     call = drafts.put(
-        "follow_up", client.keys, message.queue, [message.draft()],
+        "follow_up", client.keys, message.queue, [draft],
         tails=[message.id], key=client.keys.follow_ups(), own=(message.id, ""),
     )  # fmt: skip
 

@@ -197,6 +197,12 @@ class RSMQBackend(BaseTaskBackend):
         result = results.enqueued(task, self.alias, args, kwargs)
         return route.queue, route.draft(route.write(result.args, result.kwargs), of=result)
 
+    def bare_draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
+        """See ``draft``. The message has no key yet, because an argument is missing."""
+        route = self._route_of(task)
+        result = results.enqueued(task, self.alias, args, kwargs)
+        return route.queue, route.draft(route.write(result.args, result.kwargs))
+
     # --- for the worker and the checks --------------------------------------------------------
 
     def lookup(self) -> TaskLookup:

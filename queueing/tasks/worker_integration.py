@@ -181,7 +181,7 @@ def _limit_of(body: str) -> dict[str, str]:
             try:
                 return limits.of_call(policy_of(task.func), task.module_path, sent.args, sent.kwargs)
             except Exception:
-                logger.exception("the key of %s fails: the job is sent again without its limit", sent.task)
+                logger.exception("the key of %s fails: it is sent without its limit", sent.task)
     return {}
 
 

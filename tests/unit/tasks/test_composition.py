@@ -9,7 +9,8 @@ from queueing import handlers
 from queueing.client import follow_ups
 from queueing.composition import batch, cancel_batch, chain, get_batch, retry_batch, step
 from queueing.exceptions import BatchClosed, BatchNotFound, EnqueueFailed, QueueError, QueueNotFound
-from queueing.policies import GiveUp
+from queueing.limits import shown_key
+from queueing.policies import GiveUp, policy
 from queueing.tasks.compat import task_backends
 from queueing.testing import run_pending
 
@@ -275,3 +276,49 @@ def test_wrong_parts_are_refused():
     ):
         with pytest.raises(TypeError):
             make()
+
+
+# --- limits of steps --------------------------------------------------------------------------
+
+
+def keys_in(client, queue="default"):
+    """The keys of the limits of the messages in a queue."""
+    return [shown_key(message.headers).rpartition(".")[2] for message in client.peek_messages(queue)]
+
+
+def test_the_first_steps_of_chains_and_the_members_of_batches_have_the_limit_of_their_task(texts, queues):
+    chain(step(tasks.rebuild), step(tasks.add, 1)).enqueue()
+    batch([step(tasks.rebuild), chain(step(tasks.call_api, "ada"), step("texts"))]).enqueue()
+    assert sorted(keys_in(queues)) == ['call_api "ada"', "rebuild", "rebuild"]
+
+
+def test_a_later_step_has_a_limit_whose_key_is_made_of_the_result(texts, queues):
+    queues.create_queue("keyed")
+    handlers.handler("keyed")(policy(concurrency=1, key=lambda body: body)(lambda message: None))
+    chain(step(tasks.add, 1, 2), step(tasks.call_api), step("keyed")).enqueue()
+    run_pending("default", limit=1)
+    assert keys_in(queues) == ["call_api 3"]
+    run_pending("default")
+    [message] = queues.peek_messages("keyed")
+    assert message.body == '"/"'
+    assert shown_key(message.headers).endswith(json.dumps(message.body))
+
+
+def test_a_callback_has_the_limit_of_its_task(texts, queues):
+    id = batch([step(tasks.add, 1, 2)], on_success=step(tasks.call_api)).enqueue()
+    run_pending("default", limit=1)
+    assert keys_in(queues) == [f'call_api "{id}"']
+
+
+def test_a_step_whose_key_cannot_be_made_runs_and_fails(texts, queues, caplog):
+    chain(step(tasks.add, 1, 2), step(tasks.call_api, customer="ada")).enqueue()
+    run_pending("default", limit=1)
+    assert keys_in(queues) == [""]
+    assert "call_api fails" in caplog.text
+
+
+def test_a_callback_that_is_too_long_is_refused_before_anything_is_sent(texts, queues):
+    long = step("texts", "x" * 600_000)
+    with pytest.raises(QueueError, match="headers"):
+        batch([step("texts", "a")], on_success=chain(long, long, long)).enqueue()
+    assert queues.get_queue_attributes("texts").msgs == 0
