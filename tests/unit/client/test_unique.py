@@ -310,7 +310,9 @@ def test_an_argument_makes_the_same_key_with_and_without_its_name():
     assert named != headers(policy, "other", [1], {}, job)
 
 
-def test_a_follower_checks_every_ten_seconds_whether_another_program_has_deleted_the_job(any_client, ask, hand):
+def test_a_follower_checks_every_ten_seconds_whether_another_program_has_deleted_the_job(
+    any_client, ask, hand
+):
     ask()
     any_client.receive_message("work", vt=3600)
     follower = any_client.peek_message("work", ask(body="two"))
