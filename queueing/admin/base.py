@@ -54,12 +54,12 @@ def queue_url(site: AdminSite, queue: str) -> str:
 
 
 def message_url(site: AdminSite, queue: str, id: str) -> str:
-    """The page of a message that is in a queue, or empty."""
+    """The address of a message in a queue, ``""`` if the site has no such page."""
     return _url(site, "queue_message", queue, id)
 
 
 def jobs_url(site: AdminSite, id: str) -> str:
-    """The list of what was recorded of a message, or empty."""
+    """The address of the jobs of a message, ``""`` if the site has no such page."""
     page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
     return f"{page}?q={id}" if page else ""
 
@@ -139,7 +139,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return path(route, self.admin_site.admin_view(allowed), name=f"queueing_{model}_{name}")
 
     def may(self, request: HttpRequest, permission: str = "") -> bool:
-        """Whether this person may view the model, and also has this permission."""
+        """Whether the user may view the model and has this permission."""
         if not self.has_view_permission(request):
             return False
         is_to_look = permission in ("", f"view_{self.opts.model_name}")
@@ -151,7 +151,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             raise PermissionDenied
 
     def sees_queues(self, request: HttpRequest) -> bool:
-        """Whether this site has pages of queues for this person."""
+        """Whether this site has pages of queues and the user may see them."""
         queue_admin = self.admin_site._registry.get(Queue)
         return queue_admin is not None and queue_admin.has_view_permission(request)
 
@@ -164,7 +164,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return self.list_url
 
     def trouble(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The answer to a request during which the queue raised ``error``."""
+        """The response to a request in which the queue raised ``error``."""
         if request.method == "POST" and not isinstance(error, QueueUnavailable):
             said = _("Nothing was changed: %s.") % str(error).removesuffix(".")
             self.message_user(request, said, messages.ERROR)
@@ -173,7 +173,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return self.trouble_page(request, error)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The page in place of one that cannot be read from Redis, for those who may look."""
+        """The page with the reason why Redis cannot be read, for users who may view the model."""
         self.require(request)
         context = {
             "unavailable": True,
@@ -193,7 +193,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
 
 def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
-    """``view`` with a page in its place if it cannot be shown; the page is rendered within."""
+    """Wrap ``view``: a page with the reason replaces one that cannot be shown. It renders templates, too."""
 
     @bounded_view
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -288,15 +288,15 @@ class Action(View):
         return entry
 
     def leave(self, said: str, level: int) -> HttpResponse:
-        """Go back, where ``said`` is shown."""
+        """Return to the page before, which shows the message ``said``."""
         self.model_admin.message_user(self.request, said, level)
         return HttpResponseRedirect(self.back_url)
 
     def done(self, said: str) -> HttpResponse:
-        """Log it, and go back."""
+        """Log the action, and return to the page before."""
         self.log(said)
         return self.leave(said, messages.SUCCESS)
 
     def refused(self, why: str) -> HttpResponse:
-        """Go back without a change."""
+        """Return to the page before, which gives the reason why nothing was changed."""
         return self.leave(why, messages.ERROR)

@@ -22,7 +22,7 @@ SHOWN = 100
 
 
 class RetryBatch(RowAction):
-    """Redrive its dead members."""
+    """Redrive the dead members of a batch."""
 
     name = "retry"
     permission = "retry_batch"
@@ -39,7 +39,7 @@ class RetryBatch(RowAction):
 
 
 class CancelBatch(RowAction):
-    """Let the members that wait not run."""
+    """Cancel a batch: its waiting members do not run."""
 
     name = "cancel"
     permission = "cancel_batch"
@@ -88,13 +88,13 @@ class BatchAdmin(RowPage):
     verbs = (RetryBatch, CancelBatch)
 
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
-        """How many batches there are, the newest ones, and the existing queues."""
+        """Read the number of batches, the newest ones, and the names of the existing queues."""
         return *batches.newest(client.session, 0, SHOWN), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
     ) -> dict[str, Any]:
-        """The rows, with the actions of this person on each."""
+        """The rows, each with the actions that the user may take."""
         total, found, queues = known
         linked = queues if self.sees_queues(request) else frozenset()
         return {

@@ -28,12 +28,12 @@ class Work:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def sign(self, salt: str) -> str:
-        """A text that only this site can have written."""
+        """Sign the state of the work, so that only this site can have written it."""
         return signing.dumps(asdict(self), salt=salt, compress=True)
 
     @classmethod
     def read(cls, text: str, salt: str) -> "Work | None":
-        """The work that ``sign`` wrote, or ``None`` for any other text and for one that is too old."""
+        """Read a state that ``sign`` wrote. Returns ``None`` for any other text, or if it is too old."""
         try:
             return cls(**signing.loads(text, salt=salt, max_age=WORK_AGE_SECONDS))
         except (signing.BadSignature, TypeError):
@@ -72,17 +72,17 @@ class LongAction(Protocol):
         """Do the rest of the work, and keep ``work`` up to date. ``this`` may raise ``SliceOver``."""
 
     def paused(self, work: Work) -> HttpResponse:
-        """The page that continues."""
+        """The page that continues the work by itself."""
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
-        """The page after an error. May raise it."""
+        """The page after ``error``, or raise it."""
 
     def finished(self, work: Work) -> HttpResponse:
-        """The page at the end."""
+        """The page after the last slice."""
 
 
 def go_on(action: LongAction, work: Work) -> HttpResponse:
-    """Do one slice of the work."""
+    """Do one slice of the work: as much as fits into one request."""
     try:
         action.run(work, Slice(work, SLICE_SECONDS))
     except SliceOver:

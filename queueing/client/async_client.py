@@ -38,7 +38,7 @@ class AsyncQueueClient(BulkOperations):
         self._senders = client._senders
 
     def __await__(self) -> Generator[Any, None, "AsyncQueueClient"]:
-        """So that ``await queueing.aget_client()`` is the client, too."""
+        """Let ``await queueing.aget_client()`` return the client, too."""
         return self
         yield
 

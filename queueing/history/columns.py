@@ -35,7 +35,7 @@ OF_ATTEMPT = {
 def values(outcome: Outcome, at: Callable[[float | None], Any] = moment) -> tuple[Any, ...]:
     """The values of ``COLUMNS`` for one outcome. ``at`` converts ms to the form of times.
 
-    The wait is right for the first delivery of a message: the back-off before a retry does not count.
+    The wait holds for a first delivery. For a retry, the back-off does not count.
     """
     started_ms, finished_ms, body = outcome.started_ms, outcome.finished_ms, outcome.body
     kept = text(body)

@@ -96,7 +96,7 @@ class RecordedError(TaskError):
 
     @property
     def exception_class(self) -> type[BaseException]:
-        """Raises ``ValueError`` for a class that is not loaded in this process."""
+        """The class of the exception. Raises ``ValueError`` if it is not loaded in this process."""
         module, _, name = self.exception_class_path.rpartition(".")
         found = vars(sys.modules.get(module, object())).get(name) if module in sys.modules else None
         if isinstance(found, type) and issubclass(found, BaseException):

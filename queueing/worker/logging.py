@@ -202,7 +202,7 @@ class _Steady:
         self._handle = handle
 
     def to(self, put: Callable[[_Handle, logging.LogRecord], None]) -> None:
-        """Pass records to ``put`` instead."""
+        """Let handlers pass their records to ``put``."""
         self._handle = partial(put, self._handle)
 
     def __call__(self, record: logging.LogRecord) -> None:

@@ -1,6 +1,6 @@
 """The checks before a worker starts: it knows the format of the keys, and its database owns the outbox.
 
-A process of its own asks, because a database may hang, and the supervisor has one thread and no connection.
+A separate process checks, because a database may hang, and the supervisor has one thread and no connection.
 If Redis or the database does not answer, the worker starts, and its recorder finds out later.
 """
 

@@ -1,7 +1,7 @@
 """The actions on processed jobs: run again, redrive, cancel, delete from the history.
 
 Each may be repeated after a lost reply or a second click. A payload that is sent again carries a
-deduplication id made of the errand, and moved, cancelled and deleted jobs are so once.
+deduplication id made of the errand. To move, cancel or delete a job again changes nothing.
 """
 
 from collections import defaultdict
@@ -152,7 +152,7 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """The result of the call, or why the queue refused it. Raises ``QueueUnavailable``."""
+    """Returns the result of the call, or the error if the queue refused it. Raises ``QueueUnavailable``."""
     try:
         return call()
     except QueueUnavailable:
@@ -175,7 +175,7 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send them together, or each by itself if the queue refuses one of them."""
+    """Send messages together, or one by one if the queue refuses one of them."""
     if not jobs:
         return
     drafts = [_draft(job, errand) for job in jobs]

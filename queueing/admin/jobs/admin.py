@@ -47,7 +47,7 @@ LONG_TEXTS = ("body", "error", "result")
 
 
 def _in_menu(action: type[JobAction]) -> Any:
-    """The action in the list's menu: it asks about the selected jobs."""
+    """An entry in the list's menu of actions. It opens the question about the selected jobs."""
 
     @admin.action(description=action.label, permissions=[action.name])
     def ask(model_admin: Any, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
@@ -60,7 +60,7 @@ def _in_menu(action: type[JobAction]) -> Any:
 
 
 class JobAdmin(ConsoleAdmin):
-    """Newest first, read-only. Each action has a permission of its own."""
+    """The history of jobs: read-only, newest first. Each action has its own permission."""
 
     actions = tuple(map(_in_menu, ACTIONS.values()))
     list_display = columns.LISTED
@@ -81,7 +81,7 @@ class JobAdmin(ConsoleAdmin):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """The rows with no more of their long texts than is shown: each could be megabytes."""
+        """The rows, with only the part of their long texts that is shown. A text may have megabytes."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         match = request.resolver_match
         if match is not None and match.url_name == "queueing_job_changelist":
@@ -121,7 +121,7 @@ class JobAdmin(ConsoleAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        """The past cannot be changed. The permission to change jobs allows to view them."""
+        """Nobody may change the history. A user with the permission to change jobs may view them."""
         return False
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
@@ -133,7 +133,7 @@ class JobAdmin(ConsoleAdmin):
         return self.may(request, ACTIONS["redrive"].permission)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may cancel."""
+        """Whether this user has the permission to cancel messages."""
         return self.may(request, ACTIONS["cancel"].permission)
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
@@ -160,7 +160,7 @@ class JobAdmin(ConsoleAdmin):
         return f"{url}?{urlencode(params)}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Ask about something to do to many jobs, and do it in steps."""
+        """Show the question about an action on many jobs, and then run it in steps."""
         if verb not in ACTIONS:
             raise Http404
         self.require(request, ACTIONS[verb].permission)
@@ -233,7 +233,7 @@ class JobAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/job/failures.html", context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """Whether there is more than an open page shows."""
+        """Say to an open page whether there are newer jobs."""
         context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 

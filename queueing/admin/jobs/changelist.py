@@ -43,7 +43,7 @@ class JobList(ChangeList):
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
-        """All rows: the search is made of the parameters in ``get_results``. Sets up the filters."""
+        """Set up the filters, and return all rows. ``get_results`` does the search."""
         self.before = Place.read(request.GET.get(BEFORE, ""))
         self.way = [
             place for place in request.GET.get(WAY, "").split() if place == FIRST or Place.read(place)
@@ -123,7 +123,7 @@ SELECT name FROM hop WHERE name IS NOT NULL LIMIT {limit}
 
 
 def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
-    """The first different values of an indexed column of texts, the empty one left out."""
+    """The first distinct values of an indexed text column, without the empty text."""
     connection = connections[Job.objects.db]
     quoted = connection.ops.quote_name(Job._meta.get_field(column).column)
     table = connection.ops.quote_name(Job._meta.db_table)
@@ -140,21 +140,21 @@ class Offered(admin.SimpleListFilter):
 
 
 class StateFilter(Offered):
-    """By the newest outcome."""
+    """The filter by state: the outcome of the newest attempt."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
-        """All states."""
+        """The states that the filter offers."""
         return list(END_CHOICES)
 
 
 class NameFilter(Offered):
-    """By one of the names in a column: the first ones, and the chosen one."""
+    """The filter by a name in a column. It offers the first names, and the chosen one."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        """The names."""
+        """The names that the filter offers."""
         names = set(names_in(self.parameter_name or ""))
         if chosen := self.value():
             names.add(chosen)
@@ -162,28 +162,28 @@ class NameFilter(Offered):
 
 
 class QueueFilter(NameFilter):
-    """By queue."""
+    """The filter by queue."""
 
     title = gettext_lazy("queue")
     parameter_name = "queue"
 
 
 class HandlerFilter(NameFilter):
-    """By the code that ran."""
+    """The filter by the code that ran."""
 
     title = gettext_lazy("task or handler")
     parameter_name = "handler"
 
 
 class ExceptionFilter(NameFilter):
-    """By the exception of the newest attempt."""
+    """The filter by the exception of the newest attempt."""
 
     title = gettext_lazy("exception")
     parameter_name = "exception"
 
 
 class TimeFilter(admin.ListFilter):
-    """By when a job finished: today, a period up to now, or from one moment to another."""
+    """The filter by the time at which a job finished: today, a period until now, or a range of times."""
 
     title = gettext_lazy("time")
     template = "admin/queueing/job/time_filter.html"
@@ -206,7 +206,7 @@ class TimeFilter(admin.ListFilter):
         return True
 
     def expected_parameters(self) -> list[str]:
-        """Its parameters."""
+        """The parameters of the query string that belong to this filter."""
         return list(self.names)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
@@ -240,7 +240,7 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def _newest_moments(count: int) -> list[int]:
-    """When the newest jobs were finished, in microseconds: numbers that an address can hold."""
+    """The times at which the newest jobs finished, in microseconds since 1970, for a query string."""
     newest = Job.objects.order_by("-finished_at", "-id").values_list("finished_at", flat=True)
     return [(at - EPOCH) // MICROSECOND for at in newest[:count]]
 
@@ -249,7 +249,7 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """The address at which a page that is read now asks for newer jobs."""
+    """The address at which the page that is rendered now asks for newer jobs."""
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 

@@ -81,21 +81,21 @@ def shown_state(job: Job) -> str:
 @labelled
 @admin.display(description=_("finished"))
 def finished(job: Job) -> str:
-    """When its newest attempt ended."""
+    """The time at which the newest attempt ended."""
     return when(job.finished_at)
 
 
 @labelled
 @admin.display(description=_("wait"))
 def wait(job: Job) -> str:
-    """From when it could be received to its start."""
+    """The time from the moment at which the message was due to the start of the newest attempt."""
     return duration(None if job.wait_ms is None else job.wait_ms / 1000)
 
 
 @labelled
 @admin.display(description=_("run"))
 def run(job: Job) -> str:
-    """From start to end of the newest attempt."""
+    """The run time of the newest attempt."""
     return duration(None if job.run_ms is None else job.run_ms / 1000)
 
 
@@ -113,7 +113,7 @@ def shown_error(job: Job) -> str:
 
 @admin.display(description=_("reason"))
 def shown_reason(job: Job) -> str:
-    """Why it was cancelled, which is not an error."""
+    """The reason of a cancelled job, which is not an error."""
     return shown_error(job)
 
 

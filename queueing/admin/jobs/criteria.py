@@ -46,7 +46,7 @@ class Criteria:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Criteria":
-        """The criteria of a query string. Unknown parts are left out, but never a selection."""
+        """Read the criteria from a query string. Unknown parts are ignored, but a selection never is."""
         equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
         since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
         return cls(
@@ -64,11 +64,11 @@ class Criteria:
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
     def params(self) -> dict[str, str]:
-        """The same as parameters; a period is now the time at which it began."""
+        """The criteria as parameters. A period becomes the time at which it began."""
         return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
-        """The same as a query string."""
+        """The criteria as a query string."""
         return urlencode(self.params())
 
     def equal(self) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ _NAMES = {"term": "q"}
 
 
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
-    """Whether ``taken`` has this parameter as it was written, or as a time that was understood."""
+    """Whether ``taken`` has this parameter, either as it was written or as the time that it means."""
     if name in ("since", "until"):
         return not value or name in taken
     if name == "period":
@@ -109,7 +109,7 @@ def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
 
 
 def _text(value: str, length: int) -> str:
-    """A text for the database, which may refuse a NUL or half a character even in a search."""
+    """Clean a text for the database, which may refuse NUL or a lone surrogate even in a search."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
 
 

@@ -67,7 +67,7 @@ def is_there(queue: str) -> bool:
 
 
 def _dead_letter_queue(job: Job) -> str:
-    """The queue of its dead letters, empty where the job has none."""
+    """The name of the dead-letter queue of the job, ``""`` if it has none."""
     if job.state != State.DEAD or is_dead_letter_queue(job.queue):
         return ""
     client = queueing.get_client()
@@ -132,7 +132,7 @@ def events(job: Job) -> list[Event]:
 
 
 def _attempts(job: Job) -> list[Attempt]:
-    """The recorded attempts, oldest first; the job's own newest one where none was recorded."""
+    """The recorded attempts, oldest first. Without any, the newest attempt as the job has it."""
     rows = job.history.order_by("-rc").defer("error", "traceback")
     rows = rows.annotate(
         error_start=Left("error", ERROR_SHOWN), traceback_start=Left("traceback", TRACEBACK_SHOWN)

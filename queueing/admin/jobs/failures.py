@@ -44,7 +44,7 @@ class Failure:
 
     @property
     def query_string(self) -> str:
-        """The jobs whose newest attempt ended so."""
+        """The query string that selects the jobs of this group."""
         given = {"exception": self.exception, "handler": self.handler}
         return urlencode({name: value for name, value in given.items() if value})
 

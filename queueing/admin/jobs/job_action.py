@@ -87,7 +87,7 @@ class JobAction(Action):
     # --- asking --------------------------------------------------------------------------------
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask, unless a part of the address is unknown: without it the question is about more jobs."""
+        """Show the question. An unknown part of the address is refused: without it, more jobs would match."""
         unread = Criteria.not_understood(request.GET.dict())
         return self._refuse(unread) if unread else self._ask(Criteria.read(request.GET))
 
@@ -211,7 +211,7 @@ class JobAction(Action):
     # --- addresses -----------------------------------------------------------------------------
 
     def _url_of(self, criteria: Criteria) -> str:
-        """The page of the one job, or the list of all; a selection is forgotten."""
+        """The address of the page of a single job, or of the list without a selection."""
         if criteria.ids is not None and len(criteria.ids) == 1:
             return address(self.model_admin.admin_site, "job_change", criteria.ids[0])
         query = criteria.query_string() if criteria.ids is None else ""
@@ -235,7 +235,7 @@ def _counting(sentence: Any, count: Count) -> str:
 
 
 def _count(work: Work, deeds: Sequence[Deed], found: Found) -> None:
-    """Add the deeds of one step to the work."""
+    """Add the results of one step to the work."""
     done = [deed for deed in deeds if not deed.refusal]
     refused = Counter(work.notes["refused"])
     refused.update(deed.refusal for deed in deeds if deed.refusal)

@@ -48,7 +48,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> "Place | None":
-        """The place that ``str`` wrote, ``None`` for anything else."""
+        """Parse a place that ``str`` wrote. Returns ``None`` for any other text."""
         us, _, id = text.partition("-")
         try:
             return cls(EPOCH + timedelta(microseconds=int(us)), min(int(id), 2**63 - 1))
@@ -104,11 +104,11 @@ class JobSearch:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether an index answers it alone."""
+        """Whether an index alone can answer the search."""
         return not self.rest and not self.text
 
     def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
-        """Up to ``limit`` rows from ``before`` on, newest first; fewer if the time was up."""
+        """Find up to ``limit`` rows older than ``before``, newest first. Fewer if the time runs out."""
         if self.is_indexed:
             jobs = list(self._along(before)[: limit + 1])
             more = Place.of(jobs[limit - 1]) if len(jobs) > limit else None
@@ -119,7 +119,7 @@ class JobSearch:
         return Found(jobs, looked.following, looked.searched)
 
     def count(self) -> Count | None:
-        """How many there are, at least ``COUNT_MAX``; ``None`` if only a search knows it."""
+        """Count the matching rows, up to ``COUNT_MAX``. Returns ``None`` if that needs a search."""
         if not self.is_indexed:
             return None
         number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
@@ -140,7 +140,7 @@ class JobSearch:
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows of the index from a place on."""
+        """The rows of the index that follow a place."""
         rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:
             at = before.finished_at
@@ -169,7 +169,7 @@ class JobSearch:
                 return _Looked(found, before, searched)
 
     def _step(self, before: Place | None, size: int) -> Iterator[tuple[Place, Callable[[], bool]]]:
-        """The next places, each with a test for whether its row is sought."""
+        """The next places, and for each whether its row may match."""
         rows = self._along(before, Job.objects.all())
         if not self.text:
             rows = rows.annotate(is_sought=_whether(self.rest))
@@ -250,7 +250,7 @@ def _compares_bytes() -> bool:
 
 
 def searched_text(searched: int | None) -> str:
-    """A sentence about the progress of a search; empty if an index knew the answer."""
+    """A sentence about the progress of a search, ``""`` if an index had the answer."""
     if searched is None:
         return ""
     numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}
@@ -258,7 +258,7 @@ def searched_text(searched: int | None) -> str:
 
 
 def rows_in_all() -> int:
-    """About how many rows the history has: the span of its keys, which are given out in order."""
+    """The approximate number of rows: the span of their primary keys, which grow with each row."""
     # Each by itself: SQLite looks up one end of an index, but reads all of it for both.
     first, last = (Job.objects.aggregate(key=end("pk"))["key"] for end in (Min, Max))
     return last - first + 1 if last else 0

@@ -52,7 +52,7 @@ class SendForm(forms.Form):
     )
 
     def clean_body(self) -> str:
-        """Browsers send each line break as two characters."""
+        """Undo what browsers do: they send each line break as two characters."""
         return self.cleaned_data["body"].replace("\r\n", "\n")
 
     def clean_headers(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ class IdsField(forms.Field):
 
 
 class SelectionForm(forms.Form):
-    """A number, unless messages were ticked."""
+    """The form of an action on ticked messages, or on a number of messages."""
 
     count = WholeNumberField(
         label=gettext_lazy("How many"),
@@ -115,7 +115,7 @@ class SelectionForm(forms.Form):
 
 
 class MoveForm(SelectionForm):
-    """The target, and the messages."""
+    """The form of a move: the target queue, and the messages."""
 
     field_order = ("target", "count")
 
@@ -129,7 +129,7 @@ class MoveForm(SelectionForm):
     )
 
     def clean_target(self) -> str:
-        """A name that a queue can have."""
+        """Check that the target is a valid name of a queue."""
         if not is_actionable(self.cleaned_data["target"]):
             raise forms.ValidationError(_("The name of a queue has 1 to 160 letters, digits, - and _."))
         return self.cleaned_data["target"]
@@ -148,7 +148,7 @@ class IdsForm(forms.Form):
 
 
 class StopForm(IdsForm):
-    """Which messages, and whether their processes end."""
+    """The form of a stop: the messages, and whether their processes are ended."""
 
     force = forms.BooleanField(
         label=gettext_lazy("End its process"),

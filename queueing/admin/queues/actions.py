@@ -35,7 +35,7 @@ class QueueAction(Action):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether it has something to do on a queue with these figures."""
+        """Whether the action can change anything in a queue with these figures."""
         return True
 
     # --- what an action fills in ----------------------------------------------------------------
@@ -45,7 +45,7 @@ class QueueAction(Action):
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        """Facts that one should know before."""
+        """Facts that a user should know before the action."""
         return []
 
     def nothing(self) -> str:
@@ -83,11 +83,11 @@ class QueueAction(Action):
         return super().dispatch(request, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Explain and ask."""
+        """Render the question."""
         return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do it if the form is valid and was confirmed, or continue the work of a page."""
+        """Act if the form is valid and confirmed, or continue the work of an earlier page."""
         if "work" in request.POST:
             work = Work.read(request.POST["work"], self._salt)
             if work is None:
@@ -145,7 +145,7 @@ class QueueAction(Action):
     # --- work in slices, with one entry of the log ------------------------------------------------
 
     def start(self, total: int, choice: dict[str, Any]) -> HttpResponse:
-        """The first slice."""
+        """Begin the work, and do its first slice."""
         return go_on(self, Work(total, choice))
 
     def run(self, work: Work, this: Slice) -> None:
@@ -187,7 +187,7 @@ class QueueAction(Action):
 
 
 class Pause(QueueAction):
-    """Give out no more messages."""
+    """Pause a queue: its messages are not delivered."""
 
     name = "pause"
     permission = "pause_queue"
@@ -195,7 +195,7 @@ class Pause(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only if it gives out messages now."""
+        """A queue that delivers messages can be paused."""
         return not figures.paused
 
     def question(self) -> str:
@@ -214,7 +214,7 @@ class Pause(QueueAction):
 
 
 class Resume(QueueAction):
-    """Give out messages again."""
+    """Resume a queue: its messages are delivered again."""
 
     name = "resume"
     permission = "pause_queue"
@@ -222,7 +222,7 @@ class Resume(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only if it is paused."""
+        """A paused queue can be resumed."""
         return figures.paused
 
     def question(self) -> str:
