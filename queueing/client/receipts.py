@@ -75,7 +75,8 @@ class ReceiptOperations(OperationsBase):
         return done
 
     def _delete(self, qname: str, receipts: Sequence[Receipt]) -> Steps[list[int]]:
-        call = Call("delete", self.session.queue_keys(qname), *_flat(receipts))
+        keys = [*self.session.queue_keys(qname), *self.keys.of_batches()]
+        call = Call("delete", keys, *_flat(receipts))
         done: list[int] = yield self.session.call(call)
         return done
 

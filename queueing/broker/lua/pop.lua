@@ -1,4 +1,4 @@
--- Receive the next due message and delete it in the same step.
+-- Receive the next due message and delete it in the same step. A member of a batch counts as cancelled.
 --
 -- KEYS as in receive.lua
 -- ARGV[1…3] as in lib/dead_letters.lua
@@ -27,8 +27,10 @@ for _ = 1, 500 do
   else
     local headers = redis.call('HGET', KEYS[4], id) or ''
     check_burial()
+    if headers ~= '' then check_members() end
     count_up(KEYS[1], 'totalrecv', 1)
     forget(id)
+    member_left(headers, id, 'cancelled')
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end
 end

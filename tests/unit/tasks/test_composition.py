@@ -235,6 +235,32 @@ def test_a_member_that_is_cancelled_or_purged_counts_as_cancelled(texts, queues)
     assert follow_ups.send_due(queues) == 1
 
 
+def test_a_member_that_a_client_deletes_or_pops_counts_as_cancelled(texts, queues):
+    members = [step("texts", "a"), chain(step("texts", "b"), step("texts", "c")), step("texts", "d")]
+    id = batch(members, on_failure=step(tasks.add, b=1)).enqueue()
+    first, second, third = queues.peek_messages("texts")
+    assert queues.delete_message("texts", first.id) == 1
+    assert (queues.delete_message("texts", first.id), counts(id)[-1]) == (0, 1)
+    received = queues.receive_message("texts")
+    assert received.id == second.id
+    assert queues.delete_messages("texts", [received]) == [1]
+    assert queues.pop_message("texts").id == third.id
+    assert counts(id) == ("cancelled", 3, 0, 0, 0, 3)
+    assert follow_ups.send_due(queues) == 1
+
+
+def test_a_failed_member_whose_dead_letter_is_deleted_counts_as_cancelled(texts, queues):
+    texts.refused.add("bad")
+    id = batch([step("texts", "bad"), step("texts", "good")], on_failure=step("texts", "failure")).enqueue()
+    run_pending()
+    assert counts(id) == ("dead", 2, 0, 1, 1, 0)
+    [letter] = queues.peek_messages("texts-dead")
+    assert queues.delete_message("texts-dead", letter.id) == 1
+    assert counts(id) == ("cancelled", 2, 0, 1, 0, 1)
+    assert run_pending() == []
+    assert texts.count("failure") == 1
+
+
 def test_a_batch_in_a_transaction_is_sent_at_its_commit(backend, texts, django_capture_on_commit_callbacks):
     backend(OPTIONS={"enqueue_on_commit": True})
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
