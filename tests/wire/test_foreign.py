@@ -117,6 +117,7 @@ CALLS: dict[str, Callable[[QueueClient], Any]] = {
     "progress_of": lambda client: client.progress_of("q", IDS),
     "purge_queue": lambda client: client.purge_queue("q"),
     "queue_figures": lambda client: client.queue_figures(),
+    "queue_limits": lambda client: client.queue_limits("q"),
     "quiet_worker": lambda client: quiet_worker(client.session, "worker"),
     "read_metrics": lambda client: read_metrics(client.session, ["q"], "m", 1, 5, "now"),
     "receive_message": lambda client: client.receive_message("q"),
