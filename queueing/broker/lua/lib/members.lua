@@ -47,19 +47,19 @@ local function parent_of(batch)
 end
 
 -- All members of a batch have ended. Send its callback, unless one was sent when it ended before.
-local function end_batch(batch, word)
+local function end_batch(batch, ending)
   redis.call('HSET', batches, batch .. ' ended', whole(now_ms))
   redis.call('ZADD', batch_order, 'XX', whole(now_ms), batch)
-  local name = batch .. (word == 'done' and ' on_success' or ' on_failure')
+  local name = batch .. (ending == 'done' and ' on_success' or ' on_failure')
   local text = redis.call('HGET', batches, name)
   local is_json, message = pcall(cjson.decode, text or '')
   if not (is_json and type(message) == 'table' and type(message.id) == 'string') then return end
-  if redis.call('HSETNX', batches, batch .. ' callback', word) == 1 then follow_with(message.id, text) end
+  if redis.call('HSETNX', batches, batch .. ' callback', ending) == 1 then follow_with(message.id, text) end
 end
 
 -- Count the end of members: 'done', 'failed' or 'cancelled', or 'continued' if their chains continue. A batch that
 -- ends is a member of its parent.
-local function count_members(batch, members, word)
+local function count_members(batch, members, ending)
   for _ = 1, MAX_NESTING do
     if not batch then return end
     local done, failed, cancelled, total = unpack(redis.call('HMGET', batches, batch .. ' done', batch .. ' failed',
@@ -74,23 +74,23 @@ local function count_members(batch, members, word)
       local left = redis.call('ZREM', failed_members, unpack(names))
       if left > 0 then counts.failed = count_up(batches, batch .. ' failed', -left) end
     end
-    if word == 'continued' then return end
-    if word == 'failed' then
+    if ending == 'continued' then return end
+    if ending == 'failed' then
       for _, member in ipairs(members) do redis.call('ZADD', failed_members, 0, batch .. ' ' .. member) end
     end
-    counts[word] = count_up(batches, batch .. ' ' .. word, #members)
+    counts[ending] = count_up(batches, batch .. ' ' .. ending, #members)
     if counts.done + counts.failed + counts.cancelled ~= stored_int(total) then return end
-    word = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
-    end_batch(batch, word)
+    ending = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
+    end_batch(batch, ending)
     batch, members = parent_of(batch), { batch }
   end
 end
 
 -- Count a message that leaves its queue. `headers` is its value in the headers of the queue.
-local function member_left(headers, id, word)
+local function member_left(headers, id, ending)
   local batch = batch_in(headers)
   if batch then
     check_members()
-    count_members(batch, { id }, word)
+    count_members(batch, { id }, ending)
   end
 end
