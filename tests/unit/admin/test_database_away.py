@@ -41,7 +41,8 @@ SHOWN = [model for model in apps.get_app_config("queueing").get_models() if admi
 
 
 def test_there_are_pages_to_guard() -> None:
-    assert {model.__name__ for model in SHOWN} == {"Job", "Queue", "Schedule", "Worker"}
+    wanted = {"Batch", "Job", "Queue", "Schedule", "StagedMessage", "Worker"}
+    assert {model.__name__ for model in SHOWN} == wanted
 
 
 @pytest.mark.parametrize("model", SHOWN)
