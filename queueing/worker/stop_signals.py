@@ -39,6 +39,10 @@ def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SI
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
+#: The pipe into which the interpreter writes signals. It must not be closed while it does.
+_wakeup: Waker | None = None
+
+
 class StopSignals:
     """The signals of this process from now on. ``read`` takes in those that have arrived.
 
@@ -53,7 +57,9 @@ class StopSignals:
         self.stops_now = False
         #: Signals without a meaning since the last ``read``.
         self.unknown: list[str] = []
+        global _wakeup
         signal.set_wakeup_fd(self._waker.write_end(), warn_on_full_buffer=False)
+        _wakeup = self._waker
         handle(do_nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
 
     @property

@@ -29,6 +29,12 @@ class Waker:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
 
+    def __del__(self) -> None:
+        # Without this, each call of `run_pending` in the tests of a project would leave a pipe.
+        with suppress(OSError, AttributeError):
+            os.close(self._read)
+            os.close(self._write)
+
     def fileno(self) -> int:
         return self._read
 

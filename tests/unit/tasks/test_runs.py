@@ -1,7 +1,9 @@
 """How a task runs: its context, signals, log lines, retries, and what no body can make run."""
 
+import gc
 import json
 import logging
+import os
 
 import pytest
 
@@ -284,3 +286,12 @@ def test_a_task_runs_only_in_a_queue_of_its_backend(queues, backend):
     send(queues, '{"django_task": 1, "task": "tests.unit.tasks.app.tasks.add", "args": [1]}')
     [outcome] = run_pending("default", limit=1)
     assert outcome.error.startswith("NoHandler")
+
+
+def test_run_pending_leaves_no_open_file(queues):
+    run_pending()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        run_pending()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before

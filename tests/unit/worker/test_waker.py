@@ -1,5 +1,6 @@
 """Waiting for pipes, also in a process that has many files open."""
 
+import gc
 import os
 import resource
 from collections.abc import Iterator
@@ -13,12 +14,29 @@ from queueing.worker.waker import Waker, readable
 def many_files() -> Iterator[None]:
     """The next pipes have descriptors that ``select`` refuses."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
-    yield
-    for descriptor in opened:
-        os.close(descriptor)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    opened: list[int] = []
+    try:
+        while not opened or opened[-1] < 1024:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_the_pipe_of_a_waker_is_closed_with_it():
+    before = open_files()
+    wakers = [Waker() for _ in range(10)]
+    assert open_files() == before + 20
+    wakers.clear()
+    gc.collect()
+    assert open_files() == before
 
 
 def test_a_readable_or_ended_descriptor_is_returned(many_files: None):
