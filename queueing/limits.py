@@ -17,9 +17,9 @@ HEADER = "queueing-limit"
 KEY_CHARACTERS = 200
 #: The most messages at a time.
 MAX_CONCURRENCY = 100_000
-#: The names of a limit in the settings.
 #: The ending of the queue for low priorities, which shares the limit of its sibling.
 SIBLING = "-low"
+#: The names of a limit in the settings.
 NAMES = ("rate", "concurrency")
 
 _RATE = re.compile(r"([1-9]\d{0,5})/(s|min|h|d)")

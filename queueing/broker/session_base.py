@@ -211,7 +211,7 @@ class Tries:
         self._tried, self._was_lost = 0, False
 
     def pause_after(self, error: QueueUnavailable) -> float:
-        """The seconds until the next try. Raises the error for the caller if there is none."""
+        """The seconds until the next try. Raises the error of the call if it is not repeated."""
         self._tried += 1
         self._was_lost |= isinstance(error, ReplyLost)
         pause: float = random.uniform(0.01, 0.05) * 2**self._tried

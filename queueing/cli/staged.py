@@ -74,7 +74,7 @@ class DeleteStaged(Verb):
     help = "delete staged messages, which are not sent then"
     description = """\
 Delete staged messages, all of them or those of the given ids. They are lost.
-What their transactions have changed stays."""
+The other changes of their transactions stay."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         _add_ids(parser, "delete")
@@ -120,7 +120,7 @@ def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
 def _in_steps(
     screen: Screen, options: Namespace, done: str, act: Callable[[str, list[int]], list[StagedMessage]]
 ) -> tuple[int, int]:
-    """Do it to all rows of now. Returns the number of those to which it was done, and of all."""
+    """Act on all present rows in steps. Returns how many were changed, and how many there were."""
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"
     with _refused():

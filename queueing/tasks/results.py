@@ -232,7 +232,7 @@ class TaskLookup:
         return where
 
     def _staged(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """The same of a task that is staged, or that was sent after ``find`` had looked."""
+        """The place and outcomes of a staged task, or of one that was sent since ``find`` looked."""
         row = staged.find(id)
         if row is None or not (self.is_open or row.queue in self.queues()):
             return self.find(id)

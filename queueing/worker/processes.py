@@ -195,7 +195,7 @@ def end_pools(seconds: float) -> None:
     """End the process pools and daemonic processes that handlers have left, as Python does at its exit.
 
     A child leaves without that exit, and the processes of a pool may wait for each other for ever. A task
-    that a pool still runs gets that many seconds.
+    that a pool still runs gets ``seconds``.
     """
     # Both modules offer this to atexit alone. No handler uses what is not imported.
     executors: Any = sys.modules.get("concurrent.futures.process")

@@ -77,7 +77,7 @@ class Relay:
         return LOOK_SECONDS
 
     def _lead(self, ms: int) -> bool:
-        """Lead for so long, or stop leading (0). Returns ``False`` if another relay leads."""
+        """Lead for ``ms`` milliseconds, or stop leading (0). Returns ``False`` if another relay leads."""
         is_alone = bool(self.client.session.call(Call("lead", [self.client.keys.relay()], self.name, ms)))
         self._is_leading = is_alone and ms > 0
         return is_alone

@@ -40,7 +40,7 @@ class Choice:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Choice":
-        """The choice of a query string. An unknown state is none, an unreadable selection is empty."""
+        """Read the choice from a query string. An unknown state selects all, an unreadable selection none."""
         state = params.get("state", "")
         ids = params.get("ids")
         digits = [part for part in (ids or "").split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
@@ -51,7 +51,7 @@ class Choice:
         )
 
     def params(self, *, with_ids: bool = True) -> dict[str, str]:
-        """The same as parameters."""
+        """The choice as parameters of a query string."""
         found = {"database": self.database if len(relayed()) > 1 else "", "state": self.state}
         if with_ids and self.ids is not None:
             found["ids"] = ",".join(map(str, self.ids))
