@@ -52,7 +52,7 @@ class Limit:
         return f"{self.concurrency} {self.interval_us} {key}"
 
     def with_strictest(self, other: "Limit") -> "Limit":
-        """The limit that keeps both."""
+        """The limit with the lower rate and the lower concurrency of both."""
         concurrency = min(filter(None, (self.concurrency, other.concurrency)), default=0)
         return Limit(max(self, other, key=lambda one: one.interval_us).rate, concurrency)
 

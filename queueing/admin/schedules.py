@@ -135,7 +135,7 @@ class Row:
 
     @property
     def in_seconds(self) -> float:
-        """Until its next tick."""
+        """The time until the next tick."""
         return max(0.0, (self.next_ms - self.known.now_ms) / 1000) if self.known and self.next_ms else 0.0
 
 

@@ -110,7 +110,7 @@ class Late:
         self.worker = worker
 
     def stop_reason(self, delivery: Delivery) -> None:
-        """The script that gives back what a dead child held knows what was to be stopped."""
+        """Always ``None``: the script that gives back the messages knows what was to be stopped."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Do nothing: the run is over."""

@@ -277,7 +277,7 @@ class Purge(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only if there is a message to delete."""
+        """A queue with a message to delete can be purged."""
         return figures.attributes.msgs > figures.running
 
     def nothing(self) -> str:

@@ -59,7 +59,7 @@ LATENCY: tuple[Line, ...] = (("latency", gettext_lazy("oldest"), lambda point: p
 
 
 def range_of(name: str | None) -> Range:
-    """The range of that name; of any other the first."""
+    """The range with this name. An unknown name gives the first range."""
     return next((one for one in RANGES if one.name == name), RANGES[0])
 
 

@@ -137,7 +137,7 @@ class StagedMessageAdmin(ConsoleAdmin):
         return f"{url}?{choice.query_string()}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Ask about something to do to rows, and do it in steps."""
+        """Show the question about an action on rows, and then run it in steps."""
         if verb not in ACTIONS:
             raise Http404
         self.require(request, ACTIONS[verb].permission)

@@ -58,7 +58,7 @@ class Choice:
         return {name: text for name, text in found.items() if text or name == "ids"}
 
     def query_string(self, **options: Any) -> str:
-        """The same as a query string."""
+        """The choice as a query string."""
         return urlencode(self.params(**options))
 
     def rows(self) -> "QuerySet[StagedMessage]":
