@@ -7,8 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from .limits import Limit
-    from .unique import HeadersOf
+    from .policies.limits import Limit
+    from .policies.unique import HeadersOf
 
 
 class QueueingConfig(AppConfig):
@@ -19,7 +19,8 @@ class QueueingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, conf, limits, unique  # noqa: F401
+        from . import checks, conf  # noqa: F401
+        from .policies import limits, unique
         from .transactional import transactions  # noqa: F401
 
         unique.add_finder(_unique_of)

@@ -21,7 +21,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 
-from . import get_client, limits
+from . import get_client
 from .broker import batches, rsmq_values
 from .broker.batches import FollowUp
 from .broker.idempotency import whole_id
@@ -29,6 +29,7 @@ from .client import drafts, sent_batches
 from .client.sent_batches import Plan
 from .exceptions import EnqueueFailed, MessageNotString, QueueError
 from .messages import BatchState, Draft
+from .policies import limits
 from .transactional.transactions import at_commit, open_transactions
 
 __all__ = ["Batch", "BatchState", "Chain", "Step", "batch", "cancel_batch", "chain", "get_batch",

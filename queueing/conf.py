@@ -16,10 +16,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from . import limits
 from .broker import address, rsmq_values
 from .broker.keys import LOW_PRIORITY, is_dead_letter_queue
 from .exceptions import QueueError
+from .policies import limits
 
 LogFormat = Literal["text", "json"]
 LOG_FORMATS = get_args(LogFormat)

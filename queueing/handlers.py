@@ -22,13 +22,12 @@ from typing import Any, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
-from . import limits, unique
 from .broker.keys import dead_letter_queue
 from .broker.task_body import is_task
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
-from .policies import GiveUp, Policy, RetryIn, Snooze, policy, policy_of
+from .policies import GiveUp, Policy, RetryIn, Snooze, limits, policy, policy_of, unique
 
 __all__ = [
     "GiveUp", "Handler", "RetryIn", "Runnable", "Snooze", "discover", "find", "handler", "policy", "queues",

@@ -11,6 +11,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 OWN = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 FILE_LINES, FUNCTION_LINES = 350, 40
+#: Modules that lie beside the packages of ``queueing``.
+ROOT_FILES = 18
 
 
 def nodes(*kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
@@ -25,6 +27,10 @@ def test_no_file_is_longer_than_350_lines():
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES
     }
     assert {path: lines for path, lines in lengths.items() if lines > FILE_LINES} == {}
+
+
+def test_the_root_of_queueing_has_few_modules():
+    assert len(list((ROOT / "queueing").glob("*.py"))) <= ROOT_FILES
 
 
 def test_no_function_is_longer_than_40_lines():

@@ -11,10 +11,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from queueing import limits
 from queueing.conf import Config
 from queueing.exceptions import QueueError, QueueNotFound
 from queueing.messages import Message
+from queueing.policies import limits
 
 from . import decode, replies
 from .outcomes import Outcome, State, pack, task_numbers

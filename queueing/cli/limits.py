@@ -3,10 +3,10 @@
 import dataclasses
 from argparse import ArgumentParser, Namespace
 
-from queueing import limits
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueNotFound
+from queueing.policies import limits
 
 from . import base
 from .base import Verb, add_json, add_queue

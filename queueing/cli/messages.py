@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from queueing import unique
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient
@@ -14,6 +13,7 @@ from queueing.client.default import ensure_queue
 from queueing.conf import get_conf
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
+from queueing.policies import unique
 
 from . import base
 from .base import Verb, add_json, add_queue, add_yes

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from queueing import limits, unique
 from queueing.broker import decode, rsmq_values
 from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call
 from queueing.exceptions import MessageNotString, QueueError
 from queueing.messages import Draft
+from queueing.policies import limits, unique
 
 #: Messages per script call. Lua's stack is limited, and other clients wait during a call.
 BATCH = 1000

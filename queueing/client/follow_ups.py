@@ -9,11 +9,11 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from queueing import limits
 from queueing.broker import batches, task_queues
 from queueing.broker.session import checked
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft
+from queueing.policies import limits
 
 from . import drafts
 from .default import adopt_task_queue, ensure_queue, send_ensuring

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from queueing import limits
 from queueing.broker import decode, replies, rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import checked
 from queueing.exceptions import QueueError
 from queueing.messages import PeekedMessage, Progress, QueueFigures, QueueLimits, QueuePolicy, Swept
+from queueing.policies import limits
 
 from . import sweep
 from .drafts import BATCH

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar, get_args
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .broker.rsmq_values import MAX_SECONDS
-from .exceptions import ResultRefused
+from queueing.broker.rsmq_values import MAX_SECONDS
+from queueing.exceptions import ResultRefused
+
 from .limits import Limit, problem
 
 #: A function, or a Django task, which is not callable.
@@ -177,8 +178,8 @@ def policy(
     exception belongs to both, the nearest of its bases decides. A run past its time limit is a
     ``TimeoutError``.
 
-    ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``queueing.unique``.
-    ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``queueing.limits``.
+    ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
+    ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``policies.limits``.
     Raises ``ImproperlyConfigured`` for an invalid value, for a value that is not a class of exceptions, and
     for a class that is in both.
     """

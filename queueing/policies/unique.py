@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .policies import Policy
+from . import Policy
 
 HEADER = "queueing-unique"
 #: The longest beginning of a key that the header shows to people.

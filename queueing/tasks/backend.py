@@ -244,7 +244,7 @@ class RSMQBackend(BaseTaskBackend):
                 ids = route.send(drafts)
             except QueueError as error:
                 raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
-            # An earlier task may have taken a request: see ``queueing.unique``.
+            # An earlier task may have taken a request: see ``queueing.policies.unique``.
             for result, id in zip(sent, ids, strict=True):
                 results.identify(result, id)
             self._emit_enqueued(sent)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from queueing import limits, unique
 from queueing.broker import task_queues
 from queueing.broker.rsmq_values import MAX_SIZE, MIN_SIZE, utf16_units
 from queueing.broker.task_body import BodyWriter
 from queueing.client.default import asend_tasks, send_tasks, shared_async_client, shared_client
 from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound
 from queueing.messages import Draft
-from queueing.policies import policy_of
+from queueing.policies import limits, policy_of, unique
 
 from .compat import Task, TaskResult
 

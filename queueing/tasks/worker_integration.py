@@ -12,14 +12,14 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from queueing import get_client, handlers, limits, periodic
+from queueing import get_client, handlers, periodic
 from queueing.broker import task_queues
 from queueing.broker.outcomes import Outcome
 from queueing.broker.task_body import BadTaskBody, is_task, read
 from queueing.client.default import use_client
 from queueing.exceptions import QueueUnavailable, UnknownTask
 from queueing.messages import Message
-from queueing.policies import Policy, policy_of
+from queueing.policies import Policy, limits, policy_of
 from queueing.scheduling.schedule import Target
 from queueing.signals import emit, job_dead
 

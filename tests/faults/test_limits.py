@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from queueing import limits
 from queueing.client import QueueClient
-from queueing.limits import Limit
 from queueing.messages import Draft
+from queueing.policies import limits
+from queueing.policies.limits import Limit
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger

@@ -10,12 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from queueing import unique
 from queueing.broker import keys
 from queueing.client import QueueClient
 from queueing.client.default import connect
 from queueing.conf import get_conf
-from queueing.policies import policy_of
+from queueing.policies import policy_of, unique
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants

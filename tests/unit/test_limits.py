@@ -4,12 +4,13 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from queueing import handlers, limits
+from queueing import handlers
 from queueing.broker.leases import QueueLease
 from queueing.conf import Config, get_conf
 from queueing.handlers import handler, policy
-from queueing.limits import Limit
 from queueing.messages import Draft
+from queueing.policies import limits
+from queueing.policies.limits import Limit
 from queueing.testing import fake_queues
 
 

@@ -7,11 +7,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 import queueing
-from queueing import handlers, periodic, unique
+from queueing import handlers, periodic
 from queueing.composition import batch, get_batch, step
 from queueing.handlers import handler, policy
 from queueing.messages import Draft
 from queueing.models import StagedMessage
+from queueing.policies import unique
 from queueing.tasks.compat import task, task_backends
 from queueing.testing import fake_queues, run_pending
 

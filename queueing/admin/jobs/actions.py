@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 import queueing
-from queueing import limits
 from queueing.broker.outcomes import State
 from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound, QueueUnavailable
 from queueing.history import writer
 from queueing.messages import Draft
 from queueing.models import Job
+from queueing.policies import limits
 
 from .job_action import Deed, Errand, JobAction
 

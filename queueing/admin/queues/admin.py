@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
-from queueing import limits
 from queueing.admin.base import ConsoleAdmin, address, trouble_of
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.conf import get_conf
@@ -27,6 +26,7 @@ from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.models import Job, Queue
 from queueing.monitoring import alerts
 from queueing.monitoring.rates import read_rates
+from queueing.policies import limits
 from queueing.templatetags.queueing_text import visible
 
 from . import changelist, columns, storage

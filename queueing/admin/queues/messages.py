@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 import queueing
-from queueing import unique
 from queueing.admin.base import address
 from queueing.admin.downloads import payload_file
 from queueing.broker import rsmq_values
@@ -21,6 +20,7 @@ from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
 from queueing.broker.outcomes import State
 from queueing.exceptions import InvalidFormat
 from queueing.messages import PeekedMessage
+from queueing.policies import unique
 from queueing.templatetags.queueing_text import SHOWN_MAX, payload, visible
 from queueing.text.redaction import redacted
 

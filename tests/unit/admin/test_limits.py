@@ -2,10 +2,10 @@
 
 import pytest
 
-from queueing import limits
 from queueing.broker.leases import QueueLease
 from queueing.conf import Config
-from queueing.limits import Limit
+from queueing.policies import limits
+from queueing.policies.limits import Limit
 
 WORK = "/admin/queueing/queue/work/"
 

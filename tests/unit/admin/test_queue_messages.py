@@ -5,10 +5,9 @@ import re
 import pytest
 from django.test import Client
 
-from queueing import unique
 from queueing.admin.queues.messages import SHOWN, SHOWN_AT_MOST
 from queueing.client import QueueClient
-from queueing.policies import Policy
+from queueing.policies import Policy, unique
 
 WORK = "/admin/queueing/queue/work/"
 

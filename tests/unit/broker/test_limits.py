@@ -5,12 +5,11 @@ from collections import Counter
 
 import pytest
 
-from queueing import unique
 from queueing.broker.leases import abandon, extend
 from queueing.client import sweep
-from queueing.limits import Limit, headers
 from queueing.messages import Draft
-from queueing.policies import Policy
+from queueing.policies import Policy, unique
+from queueing.policies.limits import Limit, headers
 from tests.support.waiting import eventually
 from tests.unit.conftest import ended
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from queueing import limits
 from queueing.broker.leases import QueueLease
 from queueing.conf import Config
-from queueing.limits import Limit
+from queueing.policies import limits
+from queueing.policies.limits import Limit
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import pytest
 from django.core.management import CommandError
 
-from queueing import unique
-from queueing.policies import Policy
+from queueing.policies import Policy, unique
 
 from .conftest import HOSTILE, printable
 

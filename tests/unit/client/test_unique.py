@@ -9,7 +9,7 @@ from queueing.broker.leases import abandon
 from queueing.client import QueueClient, drafts
 from queueing.messages import Draft
 from queueing.policies import Policy
-from queueing.unique import HEADER, headers, shown_key
+from queueing.policies.unique import HEADER, headers, shown_key
 from tests.unit.conftest import Hand, ended
 
 ACTS = ["ask"] * 4 + ["claim"] * 4 + ["done"] * 2 + ["retrying", "released", "dead", "kill", "remove"]

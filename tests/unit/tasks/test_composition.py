@@ -9,8 +9,8 @@ from queueing import handlers
 from queueing.client import follow_ups
 from queueing.composition import batch, cancel_batch, chain, get_batch, retry_batch, step
 from queueing.exceptions import BatchClosed, BatchNotFound, EnqueueFailed, QueueError, QueueNotFound
-from queueing.limits import shown_key
 from queueing.policies import GiveUp, policy
+from queueing.policies.limits import shown_key
 from queueing.tasks.compat import task_backends
 from queueing.testing import run_pending
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing import limits
+from queueing.policies import limits
 from queueing.tasks import worker_integration
 from queueing.testing import run_pending
 
