@@ -11,7 +11,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 OWN = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 FILE_LINES, FUNCTION_LINES = 350, 40
-#: Modules that lie beside the packages of ``queueing``.
+#: The most modules at the root of ``queueing``, beside its packages.
 ROOT_FILES = 18
 
 
