@@ -4,7 +4,9 @@ import configparser
 import json
 import re
 import subprocess
+from pathlib import Path
 
+import jsonschema
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -35,6 +37,11 @@ def test_the_one_click_app_has_the_variables_of_its_processes():
     assert set(app["formation"]) == set(processes()) - {"release"}
     assert {(kind["quantity"], kind["size"]) for kind in app["formation"].values()} == {(1, "basic")}
     assert app["scripts"]["postdeploy"] == "python -m mqsite.first_admin"
+
+
+def test_heroku_knows_everything_in_app_json():
+    schema = json.loads((Path(__file__).parent / "schemas/app.json").read_text())
+    jsonschema.validate(json.loads((ROOT / "app.json").read_text()), schema)
 
 
 def test_gunicorn_is_configured_for_heroku():
