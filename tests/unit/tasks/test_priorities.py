@@ -74,6 +74,12 @@ def test_receive_and_pop_obey_it(queue):
     assert received(queue) == ["b", "a"]
 
 
+def test_it_holds_at_once_in_a_batch_whose_ids_reach_into_the_next_millisecond(queue):
+    queue.send_messages("work", [Draft(body="low")] + [Draft(body="high", priority=1)] * 1001)
+    assert not queue.redis.exists(KEYS.waking("work"))
+    assert [message.body for message in queue.peek_messages("work", count=1000)] == ["high"] * 1000
+
+
 @pytest.mark.parametrize("priority", [-1, 101, 1.5, True, "1"])
 def test_a_message_has_one_of_0_to_100(queue, priority):
     with pytest.raises(QueueError, match="priority must be"):

@@ -106,7 +106,8 @@ for index = 1, count do
   if is_new then
     bodies[#bodies + 1], bodies[#bodies + 2] = id, ARGV[i + 2]
     local score = due_ms
-    if score and (priority or is_parked) and score > now_ms then
+    -- The ids of a batch count up, so its last messages are sent some ms from now. They are not delayed.
+    if score and (priority or is_parked) and score > math.max(now_ms, math.floor(us / 1000)) then
       asleep[#asleep + 1], asleep[#asleep + 2] = whole(score), id
     elseif score and priority then
       score = score - priority * BAND_MS
