@@ -65,12 +65,12 @@ def send_message(
     deduplication_seconds: int = 300,
     via: Literal["database"] | None = None,
 ) -> str:
-    """Send ``message`` and return its id; a configured queue that is missing is created first.
+    """Send ``message`` and return its id. A configured queue that is missing is created first.
 
-    The parameters and errors are those of ``QueueClient.send_message``. ``via="database"`` writes the message
-    into a database of ``RELAY_DATABASES``, in the transaction of the caller, and sends it after the commit.
-    Then Redis may be away, ``deduplication_id`` is not possible, and the errors are ``ImproperlyConfigured``
-    and ``DatabaseError``. A delay counts from this call.
+    The parameters and errors are those of ``QueueClient.send_message``. With ``via="database"`` the message
+    is written into a database of ``RELAY_DATABASES``, in the transaction of the caller, and is sent after the
+    commit. This works while Redis is down. It takes no ``deduplication_id``, and raises
+    ``ImproperlyConfigured`` or ``DatabaseError``. A delay counts from this call.
     """
     if via is not None:
         from .transactional import staging
@@ -98,7 +98,7 @@ async def asend_message(
     deduplication_id: str | None = None,
     deduplication_seconds: int = 300,
 ) -> str:
-    """See ``send_message``. It needs no thread, and knows no transaction."""
+    """``send_message`` as a coroutine function, without a thread. It does not wait for a transaction."""
     from .client import default
 
     return await default.asend(
@@ -118,10 +118,10 @@ def create_queues() -> list[str]:
 
 
 def message_state(qname: str, message_id: str) -> "MessageState | None":
-    """The state of a message in the queue or in the history, or ``None`` if neither knows it.
+    """The state of a message in the queue or in the history, or ``None`` if the message is in neither.
 
-    Raises ``QueueUnavailable`` if Redis does not answer, and ``InvalidFormat`` for what is not an id. If the
-    database does not answer, only the queue is searched.
+    Raises ``QueueUnavailable`` if Redis does not answer, and ``InvalidFormat`` if ``message_id`` is not a
+    valid id. If the database does not answer, only the queue is searched.
     """
     from .history import lookup
 
@@ -129,10 +129,10 @@ def message_state(qname: str, message_id: str) -> "MessageState | None":
 
 
 def recent_messages(*qnames: str, limit: int = 20) -> "list[MessageState]":
-    """The newest messages of some queues and of their history, newest first, at most ``limit``.
+    """The newest messages of these queues and of their history, newest first, at most ``limit``.
 
-    A message that runs or has ended is preferred to one that only waits. Raises ``QueueUnavailable`` if Redis
-    does not answer. If the database does not answer, the list has only what is in the queues.
+    Messages that run or have ended come before messages that only wait. Raises ``QueueUnavailable`` if Redis
+    does not answer. If the database does not answer, the list has only the messages in the queues.
     """
     from .history import lookup
 

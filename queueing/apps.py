@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class QueueingConfig(AppConfig):
-    """The queue. ``ready`` only registers functions: no connection, no thread, no model."""
+    """The app of the queue.
+
+    ``ready`` only registers functions: it opens no connection and starts no thread.
+    """
 
     name = "queueing"
     verbose_name = _("Message queue")
@@ -35,7 +38,7 @@ class QueueingConfig(AppConfig):
 
 @cache
 def _handlers() -> Any:
-    """The module of the handlers. It needs the apps, so it is imported late, and once: each send asks it."""
+    """The module ``queueing.handlers``. It needs the app registry, so it is imported at the first use."""
     from . import handlers
 
     return handlers

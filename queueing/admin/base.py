@@ -1,8 +1,9 @@
-"""The base of all pages of the console: rights, trouble with Redis or the database, links and actions.
+"""The base class of all pages of the console: permissions, error pages, links and actions.
 
-``ConsoleAdmin.urls`` guards every page of a model, Django's own included. Trouble is shown as a page,
-without a traceback. While the database is away nobody can be recognised, because sessions are stored in it,
-so that page shows nothing else. The answer comes when the driver gives up: set its ``connect_timeout``.
+``ConsoleAdmin.urls`` guards every page of a model, also those that Django provides. If Redis or the database
+is down, a page with the reason is shown instead of a traceback. Sessions are stored in the database, so while
+it is down no user is known, and that page shows nothing else. It appears as soon as the driver gives up: set
+its ``connect_timeout``.
 """
 
 import logging
@@ -43,23 +44,26 @@ RETRY_SECONDS = 10
 
 
 def address(site: AdminSite, page: str, *parts: str | int) -> str:
-    """The page of that name, such as ``queue_change``. Raises ``NoReverseMatch`` if the site has none."""
+    """The URL of the page with this name, such as ``queue_change``.
+
+    Raises ``NoReverseMatch`` if there is none.
+    """
     quoted = [admin_utils.quote(part) for part in parts]
     return reverse(f"admin:queueing_{page}", args=quoted, current_app=site.name)
 
 
 def queue_url(site: AdminSite, queue: str) -> str:
-    """The page of a queue; empty if the site has none, or if an address cannot contain a foreign name."""
+    """The URL of the page of a queue, ``""`` if there is no such page or a URL cannot contain the name."""
     return _url(site, "queue_change", queue)
 
 
 def message_url(site: AdminSite, queue: str, id: str) -> str:
-    """The address of a message in a queue, ``""`` if the site has no such page."""
+    """The URL of the page of a message in a queue, ``""`` if the site has no such page."""
     return _url(site, "queue_message", queue, id)
 
 
 def jobs_url(site: AdminSite, id: str) -> str:
-    """The address of the jobs of a message, ``""`` if the site has no such page."""
+    """The URL of the jobs of a message, ``""`` if the site has no such page."""
     page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
     return f"{page}?q={id}" if page else ""
 
@@ -77,16 +81,16 @@ def _url(site: AdminSite, page: str, *parts: str) -> str:
 
 
 def trouble_of(error: QueueError) -> str:
-    """The sentence of an error without its full stop; empty if Redis does not answer at all."""
+    """The text of ``error`` without its full stop, ``""`` if the error is that Redis does not answer."""
     if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
         return ""
     return str(error).removesuffix(".")
 
 
 def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The context that ``read`` returns, or one without figures if Redis is away.
+    """Return the context that ``read`` returns, or a context with only the error if Redis is down.
 
-    For pages that refresh themselves, and so show figures again once Redis is back.
+    For pages that refresh themselves: they show figures again once Redis is back.
     """
     try:
         return read()
@@ -95,9 +99,9 @@ def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
-    """The warnings for this person, those of queues only for people who may see queues.
+    """The warnings that this user may see. Warnings about queues need the permission to view queues.
 
-    Empty while Redis is away, because a page must not fail for its warnings.
+    Returns an empty list while Redis is down, so that a page does not fail because of its warnings.
     """
     try:
         found = alerts.current(queueing.get_client())
@@ -117,7 +121,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     @property
     def urls(self) -> list[Any]:
-        """The pages of ``get_urls``, each guarded."""
+        """The URL patterns of ``get_urls``, each with a guarded view."""
         urls: list[Any] = super().urls
         for pattern in urls:
             if isinstance(pattern, URLPattern):
@@ -127,7 +131,10 @@ class ConsoleAdmin(admin.ModelAdmin):
     def page(
         self, route: str, view: Callable[..., HttpResponse], name: str, permission: str = ""
     ) -> URLPattern:
-        """The address of a view for people with that permission. A view without one only reads."""
+        """The URL pattern of ``view``, which requires ``permission``.
+
+        A view without a permission only reads.
+        """
 
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not permission and request.method not in ("GET", "HEAD"):
@@ -146,12 +153,12 @@ class ConsoleAdmin(admin.ModelAdmin):
         return is_to_look or request.user.has_perm(f"{self.opts.app_label}.{permission}")
 
     def require(self, request: HttpRequest, permission: str = "") -> None:
-        """Raise ``PermissionDenied`` unless this person ``may``."""
+        """Raise ``PermissionDenied`` unless ``may`` returns ``True``."""
         if not self.may(request, permission):
             raise PermissionDenied
 
     def sees_queues(self, request: HttpRequest) -> bool:
-        """Whether this site has pages of queues and the user may see them."""
+        """Whether this site has pages of queues, and this user may view them."""
         queue_admin = self.admin_site._registry.get(Queue)
         return queue_admin is not None and queue_admin.has_view_permission(request)
 
@@ -160,7 +167,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return address(self.admin_site, f"{self.opts.model_name}_changelist")
 
     def url_after(self, request: HttpRequest) -> str:
-        """The page to go to after a change was refused."""
+        """The URL to which the user returns after a refused change."""
         return self.list_url
 
     def trouble(self, request: HttpRequest, error: QueueError) -> HttpResponse:
@@ -173,7 +180,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return self.trouble_page(request, error)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The page with the reason why Redis cannot be read, for users who may view the model."""
+        """The page that gives the reason why Redis cannot be read. The user may view the model."""
         self.require(request)
         context = {
             "unavailable": True,
@@ -193,7 +200,10 @@ class ConsoleAdmin(admin.ModelAdmin):
 
 
 def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
-    """Wrap ``view``: a page with the reason replaces one that cannot be shown. It renders templates, too."""
+    """Wrap ``view``: if Redis or the database is down, the response is a page with the reason.
+
+    The wrapper also renders the template, so that errors in the rendering are caught.
+    """
 
     @bounded_view
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -219,12 +229,15 @@ def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Calla
 
 
 def _rendered(response: HttpResponse) -> HttpResponse:
-    """Templates ask the database and Redis, too, so they are rendered inside the guard."""
+    """Render ``response`` inside the guard, because its template may query the database and Redis."""
     return response.render() if hasattr(response, "render") else response
 
 
 def _database_away(site: AdminSite) -> HttpResponse:
-    """Rendered without the request: its user and messages would ask the database."""
+    """The page about a database that is down, rendered without the request.
+
+    The user and the messages of the request would need the database.
+    """
     context = {
         "site_title": site.site_title,
         "site_header": site.site_header,
@@ -241,10 +254,10 @@ def _database_away(site: AdminSite) -> HttpResponse:
 
 
 class Action(View):
-    """Something that a person can do in the console, at an address of its own.
+    """The base class of an action of the console. Each action has a URL.
 
-    ``ConsoleAdmin.page`` checks its permission, and the guard turns errors of the queue into pages. The
-    result is logged about ``subject`` and reported on the page ``back_url``.
+    ``ConsoleAdmin.page`` checks the permission, and the guard turns errors of the queue into error pages. The
+    admin's log records the result with the object ``subject``. The page ``back_url`` shows it.
     """
 
     #: The last part of its address.
@@ -260,16 +273,16 @@ class Action(View):
 
     @property
     def subject(self) -> Any:
-        """The object that the admin's log names."""
+        """The object that an entry of the admin's log is about."""
         raise NotImplementedError
 
     @property
     def back_url(self) -> str:
-        """The page on which the action ends."""
+        """The URL to which the action redirects when it is done."""
         return self.model_admin.list_url
 
     def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """A page of the admin about this action."""
+        """Render ``template`` as a page of the admin about this action."""
         common = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": capfirst(self.label),
@@ -281,22 +294,26 @@ class Action(View):
         return TemplateResponse(self.request, template, common | context, **options)
 
     def log(self, said: str, entry: int | None = None) -> int:
-        """Write ``said`` into the admin's log, or into its ``entry``. Returns the key of the entry."""
+        """Write ``said`` into the admin's log, as a new entry or over the existing one with the key
+        ``entry``.
+
+        Returns the key of the entry.
+        """
         if entry is None:
             return self.model_admin.log_change(self.request, self.subject, said).pk
         LogEntry.objects.filter(pk=entry).update(change_message=said)
         return entry
 
     def leave(self, said: str, level: int) -> HttpResponse:
-        """Return to the page before, which shows the message ``said``."""
+        """Redirect to ``back_url``, which shows the message ``said``."""
         self.model_admin.message_user(self.request, said, level)
         return HttpResponseRedirect(self.back_url)
 
     def done(self, said: str) -> HttpResponse:
-        """Log the action, and return to the page before."""
+        """Log the action, and redirect to ``back_url``, which shows ``said``."""
         self.log(said)
         return self.leave(said, messages.SUCCESS)
 
     def refused(self, why: str) -> HttpResponse:
-        """Return to the page before, which gives the reason why nothing was changed."""
+        """Redirect to ``back_url``, which shows why nothing was changed."""
         return self.leave(why, messages.ERROR)

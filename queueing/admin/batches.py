@@ -1,4 +1,6 @@
-"""Batches: the counts of their members, and the actions to redrive dead members or to cancel a batch."""
+"""The page of batches: the counts of their members, and the actions to redrive dead members or to cancel a
+batch.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +41,7 @@ class RetryBatch(RowAction):
 
 
 class CancelBatch(RowAction):
-    """Cancel a batch: its waiting members do not run."""
+    """Cancel a batch: members that have not started do not run."""
 
     name = "cancel"
     permission = "cancel_batch"
@@ -65,7 +67,7 @@ class CancelBatch(RowAction):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A batch as the page shows it."""
+    """A batch, as the template shows it."""
 
     batch: BatchState
     queues: list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""A whole payload or result as a file, for those that are too long for a page."""
+"""Downloads of payloads and results that are too long for a page."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ PART = 65_536
 
 
 def payload_file(text: str, message_id: str, kind: str = "payload") -> StreamingHttpResponse:
-    """The text as it was sent or returned, secrets struck out as on a page; ``kind`` begins its name."""
+    """A download of ``text``, with secrets masked. The name of the file begins with ``kind``."""
     response = StreamingHttpResponse(_parts(text), content_type="text/plain; charset=utf-8")
     # Other programs name their messages as they like.
     name = "".join(c for c in message_id if c.isascii() and c.isalnum())

@@ -1,6 +1,6 @@
-"""Actions on many messages or jobs: a second of work per request, and a page between that continues.
+"""Actions on many messages or jobs: each request works for a second, and its page requests the next one.
 
-The state of the work travels through the page, signed, so no request has to remember anything.
+The signed state of the work is part of the page, so the server stores nothing.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -20,7 +20,9 @@ WORK_AGE_SECONDS = 86_400
 
 @dataclass
 class Work:
-    """The choice of a person, how many of ``total`` are done, and the notes of the action, all as JSON."""
+    """The state of a long action: what the user chose, how many of ``total`` are done, and its notes, all as
+    JSON.
+    """
 
     total: int
     choice: dict[str, Any] = field(default_factory=dict)
@@ -28,7 +30,7 @@ class Work:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def sign(self, salt: str) -> str:
-        """Sign the state of the work, so that only this site can have written it."""
+        """Sign the state, so that only this site can have written it."""
         return signing.dumps(asdict(self), salt=salt, compress=True)
 
     @classmethod
@@ -45,7 +47,7 @@ class SliceOver(Exception):
 
 
 class Slice:
-    """The time of one request. It is also the client's ``progress``, which counts on and ends the work."""
+    """The time limit of one request. It is a ``progress`` callback of the client, and checks the limit."""
 
     def __init__(self, work: Work, seconds: float) -> None:
         self._work, self._before, self._end = work, work.done, monotonic() + seconds
@@ -66,23 +68,25 @@ class Slice:
 
 
 class LongAction(Protocol):
-    """The part of an action that does its work and reports on it."""
+    """The methods that an action in several requests needs."""
 
     def run(self, work: Work, this: Slice) -> None:
-        """Do the rest of the work, and keep ``work`` up to date. ``this`` may raise ``SliceOver``."""
+        """Do the remaining work, and keep ``work`` up to date. ``this`` raises ``SliceOver`` when the time is
+        up.
+        """
 
     def paused(self, work: Work) -> HttpResponse:
-        """The page that continues the work by itself."""
+        """The page that requests the next slice by itself."""
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
-        """The page after ``error``, or raise it."""
+        """The page that reports ``error``. It may raise ``error`` instead."""
 
     def finished(self, work: Work) -> HttpResponse:
-        """The page after the last slice."""
+        """The response after the last slice."""
 
 
 def go_on(action: LongAction, work: Work) -> HttpResponse:
-    """Do one slice of the work: as much as fits into one request."""
+    """Do one slice of the work, and return its response."""
     try:
         action.run(work, Slice(work, SLICE_SECONDS))
     except SliceOver:

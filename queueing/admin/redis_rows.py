@@ -1,4 +1,4 @@
-"""A page of the admin whose rows are in Redis: it shows all of them, and acts on one by POST."""
+"""The base of pages that list all rows of some kind from Redis, with actions by POST."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -21,29 +21,33 @@ from .base import Action, ConsoleAdmin, address, console_alerts, figures_or_trou
 
 
 def is_plain(name: str) -> bool:
-    """Whether a form can send the name and the log keep it; a foreign program may use any name."""
+    """Whether a form can post the name, and the admin's log can store it. Other programs may use any name."""
     return name.isprintable() and len(name) <= 200
 
 
 class RowAction(Action):
-    """An action on the row ``name`` of a form. It asks its question, if it has one.
+    """An action on the row ``name``, with a confirmation page if ``question`` returns a text.
 
-    It ends on the page of the rows.
+    It redirects to the list of rows.
     """
 
     http_method_names = ("post", "options")
 
     @classmethod
     def title_of(cls, name: str) -> str:
-        """The name of the row in the admin's log."""
+        """The name by which the admin's log calls the row."""
         return name
 
     def question(self, client: QueueClient, name: str) -> str:
-        """The question that a person has to confirm first, ``""`` for none. May raise ``QueueError``."""
+        """The text of the confirmation page, ``""`` to act without one. May raise ``QueueError``."""
         return ""
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        """Do it, and return a sentence about it; ``None`` if the row is gone. May raise ``QueueError``."""
+        """Run the action, and return a sentence about the result. Returns ``None`` if the row no longer
+        exists.
+
+        May raise ``QueueError``.
+        """
         raise NotImplementedError
 
     @property
@@ -51,7 +55,7 @@ class RowAction(Action):
         return self.model_admin.model(name=self.title_of(self.request.POST.get("name", "")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask or do it, log it, and report it."""
+        """Show the confirmation page, or run and log the action."""
         name = request.POST.get("name", "")
         if not is_plain(name):
             return self.refused(_("Nothing was changed: this name does not allow any action."))
@@ -66,7 +70,7 @@ class RowAction(Action):
 
 
 class RowPage(ConsoleAdmin):
-    """The page of a model. ``read`` gives the data of its rows, shared by all viewers."""
+    """The admin of a model whose rows are in Redis. All users share the result of ``read`` for a moment."""
 
     actions = None
     rows_template: ClassVar[str]
@@ -79,29 +83,29 @@ class RowPage(ConsoleAdmin):
     # --- what a page fills in ------------------------------------------------------------------
 
     def read(self, client: QueueClient) -> Any:
-        """The data of this moment. May raise ``QueueUnavailable``."""
+        """Read the data of the rows from Redis. May raise ``QueueUnavailable``."""
         raise NotImplementedError
 
     def context(self, request: HttpRequest, known: Any) -> dict[str, Any]:
-        """The values that the template of the rows needs."""
+        """The template context, made from the result ``known`` of ``read``."""
         raise NotImplementedError
 
     # --- permissions ---------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come from elsewhere."""
+        """``False``: workers and programs create the rows, not users."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """There is no form: each action has its own permission."""
+        """``False``: rows have no form. Each action has its own permission."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows go by themselves."""
+        """``False``: rows are deleted by the program that owns them, not by users."""
         return False
 
     def buttons(self, request: HttpRequest, *verbs: type[RowAction]) -> list[dict[str, Any]]:
-        """The buttons of these actions that this person may press, for the template of the rows."""
+        """The buttons of those ``verbs`` that this user may run, for the template."""
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
@@ -111,7 +115,7 @@ class RowPage(ConsoleAdmin):
     # --- addresses and views -------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """The actions, the address that an open page asks, and Django's pages."""
+        """The URL patterns of the actions and of the poll of an open page, then those of Django."""
         return [
             *(
                 self.page(f"{verb.name}/", verb.as_view(model_admin=self), verb.name, verb.permission)
@@ -122,13 +126,13 @@ class RowPage(ConsoleAdmin):
         ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Any name has a history, also if its row is gone."""
+        """An instance for any name, because the admin's history of a row remains after the row."""
         return self.model(name=object_id)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """No row has a page of its own: the links in the admin's log lead to the rows."""
+        """Redirect to the list of rows: links in the admin's log lead here, but a row has no page."""
         self.require(request)
         if object_id is None:
             raise PermissionDenied
@@ -137,7 +141,7 @@ class RowPage(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The page. It is read again each time, so that it shows the result of a change."""
+        """The list of rows. It always reads Redis again, so that it shows the result of an action."""
         self.require(request)
         context = {
             **self.admin_site.each_context(request),
@@ -151,12 +155,12 @@ class RowPage(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/rows/page.html", context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The rows alone."""
+        """The response to the poll of an open page: the rows without the page around them."""
         context = self._rows(request, self._shared.get)
         return TemplateResponse(request, "admin/queueing/rows/live.html", context)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """After an action the rows, or a note that Redis is away, with the result of the action."""
+        """After a failed action, redirect to the list of rows, which shows the error."""
         if request.method != "POST":
             return super().trouble_page(request, error)
         said = _("Redis does not answer. Check the state before you repeat this action.")

@@ -1,4 +1,4 @@
-"""Schedules: their next and last ticks, and the actions to pause one or to send its message now."""
+"""The page of schedules: their ticks, and the actions to pause one or to send its message now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ MISSED = {
 
 
 class NotHere(QueueError):
-    """This process does not have the code of the schedule."""
+    """The code of this web process does not define the schedule."""
 
     text = gettext_lazy("this web process does not have the code of this schedule")
 
 
 class Run(RowAction):
-    """Send its message now, beside its ticks."""
+    """Send the message of a schedule now, in addition to its ticks."""
 
     name = "run"
     permission = "run_schedule"
@@ -61,7 +61,7 @@ class Run(RowAction):
 
 
 class Pause(RowAction):
-    """Skip its ticks."""
+    """Pause a schedule: its ticks are skipped."""
 
     name = "pause"
     permission = "pause_schedule"
@@ -73,7 +73,7 @@ class Pause(RowAction):
 
 
 class Resume(RowAction):
-    """Continue with its next tick."""
+    """Resume a paused schedule with its next tick."""
 
     name = "resume"
     permission = "pause_schedule"
@@ -85,7 +85,7 @@ class Resume(RowAction):
 
 
 def _code() -> Mapping[str, Schedule]:
-    """The schedules of this project's code, by name; none if it has an error, which a check reports."""
+    """The schedules that the code defines, by name. Empty if the code has an error, which a check reports."""
     try:
         periodic.discover()
         return {schedule.name: schedule for schedule in periodic.schedules()}
@@ -95,7 +95,10 @@ def _code() -> Mapping[str, Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A schedule as the page shows it; ``known`` is ``None`` if no worker has announced it yet."""
+    """A schedule, as the template shows it.
+
+    ``known`` is ``None`` if no worker has announced the schedule yet.
+    """
 
     timing: Timing
     known: ScheduleState | None
@@ -125,22 +128,22 @@ class Row:
 
     @property
     def missed(self) -> str:
-        """The rule for ticks that were due while no worker ran."""
+        """The rule for ticks that were missed while no worker ran."""
         return str(MISSED.get(self.timing.missed, visible(self.timing.missed)))
 
     @property
     def next_ms(self) -> int:
-        """When it is due next; 0 if it is not due, or if this is not known."""
+        """The time of the next tick in ms since 1970, 0 if there is none or it is not known."""
         return 0 if self.known is None or self.known.paused else self.known.next_ms
 
     @property
     def in_seconds(self) -> float:
-        """The time until the next tick."""
+        """The seconds until the next tick."""
         return max(0.0, (self.next_ms - self.known.now_ms) / 1000) if self.known and self.next_ms else 0.0
 
 
 class ScheduleAdmin(RowPage):
-    """The schedules that workers have announced, and the others of this project's code."""
+    """The schedules that workers have announced, and those that only this process's code defines."""
 
     rows_template = "admin/queueing/schedule/rows.html"
     verbs = (Run, Pause, Resume)
@@ -152,7 +155,7 @@ class ScheduleAdmin(RowPage):
     def context(
         self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]
     ) -> dict[str, Any]:
-        """The rows, with the actions of this person on each."""
+        """The rows, each with the actions that this user may run."""
         schedules, queues = known
         linked = queues if self.sees_queues(request) else frozenset()
         code = _code()

@@ -1,4 +1,4 @@
-"""Workers: their state, their queues, the jobs that they run, and actions on them."""
+"""The page of workers: their state, their queues, the jobs that they run, and the actions on them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ WORDS = {
 
 
 class Quiet(RowAction):
-    """Claim no more."""
+    """Quiet a worker: it claims no more messages."""
 
     name = "quiet"
     permission = "quiet_worker"
@@ -48,7 +48,7 @@ class Quiet(RowAction):
 
 
 class Resume(RowAction):
-    """Claim again."""
+    """Resume a quiet worker: it claims messages again."""
 
     name = "resume"
     permission = "quiet_worker"
@@ -63,7 +63,7 @@ class Resume(RowAction):
 
 
 class Acknowledge(RowAction):
-    """End the warning about lost outcomes. The name of the row is their number."""
+    """Acknowledge lost outcomes, which ends their warning. The name of the row is their number."""
 
     name = "acknowledge"
     permission = "acknowledge_lost"
@@ -71,7 +71,6 @@ class Acknowledge(RowAction):
 
     @classmethod
     def title_of(cls, name: str) -> str:
-        """The name of the outbox."""
         return "outbox"
 
     def act(self, client: QueueClient, name: str) -> str | None:
@@ -86,7 +85,7 @@ class Acknowledge(RowAction):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A message that a worker ran at its last heartbeat, for ``seconds`` by then."""
+    """A message that a worker ran at its last heartbeat. ``seconds`` is how long it had run by then."""
 
     id: str
     queue: str
@@ -97,7 +96,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A worker as the page shows it."""
+    """A worker, as the template shows it."""
 
     worker: Worker
     running: list[Run]
@@ -121,7 +120,7 @@ class Row:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has not yet followed a request."""
+        """Whether the worker has not yet followed a request to quiet or to resume."""
         return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
 
     @property
@@ -131,7 +130,7 @@ class Row:
 
     @property
     def up_seconds(self) -> float | None:
-        """The time from its start to its last heartbeat."""
+        """The seconds from the worker's start to its last heartbeat."""
         started_ms = self.worker.started_ms
         return (self.worker.last_beat_ms - started_ms) / 1000 if self.worker.pid else None
 
@@ -140,7 +139,7 @@ class Row:
 class Known:
     """The workers, the progress of their jobs by (queue, id), and the figures of the outbox.
 
-    ``queues`` are those that exist. A worker may take one that does not exist yet.
+    ``queues`` are those that exist. A worker may serve one that does not exist yet.
     """
 
     workers: list[Worker]
@@ -150,7 +149,7 @@ class Known:
 
 
 class WorkerAdmin(RowPage):
-    """Every worker of the namespace, the dead of the last hour at the end."""
+    """Every worker of the namespace. Workers that died in the last hour are at the end."""
 
     rows_template = "admin/queueing/worker/rows.html"
     verbs = (Quiet, Resume, Acknowledge)
@@ -166,7 +165,7 @@ class WorkerAdmin(RowPage):
         return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client.session))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
-        """The rows, with links for people who may follow them."""
+        """The rows, with links to the pages that this user may view."""
         alive = [worker for worker in known.workers if worker.is_alive]
         return {
             "rows": [self._row(request, worker, known) for worker in known.workers],
@@ -201,7 +200,7 @@ class WorkerAdmin(RowPage):
         return self.buttons(request, Acknowledge) if stats.unseen else []
 
     def _verbs(self, request: HttpRequest, worker: Worker) -> list[dict[str, Any]]:
-        """The actions on it now; none if it is not alive."""
+        """The buttons of the actions on this worker, ``[]`` if it is not alive."""
         if not worker.is_alive or not is_plain(worker.name):
             return []
         return self.buttons(request, Resume if worker.is_quiet_wanted else Quiet)

@@ -1,7 +1,8 @@
 """The actions on processed jobs: run again, redrive, cancel, delete from the history.
 
-Each may be repeated after a lost reply or a second click. A payload that is sent again carries a
-deduplication id made of the errand. To move, cancel or delete a job again changes nothing.
+An action may be repeated after a lost reply or a second click. A payload that is sent again carries a
+deduplication id, which is derived from the confirmed action. To move, cancel or delete a job twice has the
+effect of once.
 """
 
 from collections import defaultdict
@@ -57,7 +58,7 @@ class Rerun(JobAction):
 
 
 class Redrive(JobAction):
-    """Move each dead job's letter back to its queue."""
+    """Move the dead letter of each dead job back to its queue."""
 
     name = "redrive"
     permission = "redrive_job"
@@ -89,7 +90,7 @@ class Redrive(JobAction):
 
 
 class Cancel(JobAction):
-    """Delete messages that have not started from their queue."""
+    """Delete from their queues the messages that have not started."""
 
     name = "cancel"
     permission = "cancel_job"
@@ -119,7 +120,7 @@ class Cancel(JobAction):
 
 
 class Forget(JobAction):
-    """Delete rows of the history; messages in queues are not touched."""
+    """Delete rows of the history. Messages in queues remain."""
 
     name = "forget"
     permission = "delete_job"
@@ -152,7 +153,10 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """Returns the result of the call, or the error if the queue refused it. Raises ``QueueUnavailable``."""
+    """Run ``call`` and return its result, or its error if the queue refused it.
+
+    Raises ``QueueUnavailable``.
+    """
     try:
         return call()
     except QueueUnavailable:
@@ -175,7 +179,7 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send messages together, or one by one if the queue refuses one of them."""
+    """Send the payloads of ``jobs`` in one step, or one by one if the queue refuses one of them."""
     if not jobs:
         return
     drafts = [_draft(job, errand) for job in jobs]

@@ -1,4 +1,4 @@
-"""Processed jobs: the history, to read and search, and the actions on its jobs."""
+"""The admin of processed jobs: the history, to read and search, and the actions on its jobs."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -47,7 +47,10 @@ LONG_TEXTS = ("body", "error", "result")
 
 
 def _in_menu(action: type[JobAction]) -> Any:
-    """An entry in the list's menu of actions. It opens the question about the selected jobs."""
+    """An entry for the menu of actions.
+
+    It opens the confirmation page of ``action`` for the selected jobs.
+    """
 
     @admin.action(description=action.label, permissions=[action.name])
     def ask(model_admin: Any, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
@@ -81,7 +84,7 @@ class JobAdmin(ConsoleAdmin):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """The rows, with only the part of their long texts that is shown. A text may have megabytes."""
+        """All rows. Long texts are cut to the part that the page shows, because a text can have megabytes."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         match = request.resolver_match
         if match is not None and match.url_name == "queueing_job_changelist":
@@ -94,11 +97,11 @@ class JobAdmin(ConsoleAdmin):
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The list that searches instead of counting and skipping."""
+        """The change list that reads along an index, without Django's counts and offsets."""
         return JobList
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        """The fields of this job, with an error and a result if it has one."""
+        """The fields of this job. Error and result are included only if the job has them."""
         is_cancelled = obj is not None and obj.state == State.CANCELLED
         texts = (
             [columns.shown_reason if is_cancelled else columns.shown_error]
@@ -143,7 +146,7 @@ class JobAdmin(ConsoleAdmin):
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
-        """The console's pages, then those of Django."""
+        """The URL patterns of the console, followed by those of Django."""
         return [
             self.page("failures/", self.failures_view, "failures"),
             self.page("export/", self.export_view, "export"),
@@ -155,12 +158,12 @@ class JobAdmin(ConsoleAdmin):
         ]
 
     def verb_url(self, verb: str, **params: str) -> str:
-        """The address of the question about the jobs of these parameters."""
+        """The URL of the confirmation page of the action ``verb`` for the jobs that match ``params``."""
         url = address(self.admin_site, "job_verb", verb)
         return f"{url}?{urlencode(params)}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the question about an action on many jobs, and then run it in steps."""
+        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
         if verb not in ACTIONS:
             raise Http404
         self.require(request, ACTIONS[verb].permission)
@@ -169,7 +172,7 @@ class JobAdmin(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with the actions of this user on all of its jobs."""
+        """The list, with links to the actions that this user may run on all of its jobs."""
         verbs = [action for action in ACTIONS.values() if self.may(request, action.permission)]
         # The address for news is made first, so that no job is missed that comes in meanwhile.
         context = {
@@ -183,13 +186,13 @@ class JobAdmin(ConsoleAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Redirect Django's page for a deletion to the console's own question."""
+        """Redirect from Django's confirmation page of a deletion to that of the console."""
         return HttpResponseRedirect(self.verb_url("forget", ids=unquote(object_id)))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the timeline of the job, the place of its message now, and the possible actions."""
+        """Add the timeline of the job, the present queue of its message, and the possible actions."""
         job = context["original"]
         context["title"], context["subtitle"] = call(job, HEADING_CHARACTERS), None
         context["events"] = events(job)
@@ -233,7 +236,7 @@ class JobAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/job/failures.html", context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """Say to an open page whether there are newer jobs."""
+        """The response to the poll of an open list: whether there are newer jobs."""
         context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 
@@ -242,11 +245,11 @@ class JobAdmin(ConsoleAdmin):
         return export(Criteria.read(request.GET))
 
     def payload_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The whole payload as a file, as the history keeps it."""
+        """A download of the whole payload as stored in the history."""
         job = get_object_or_404(Job.objects.only("message_id", "body"), pk=pk)
         return payload_file(job.body, job.message_id)
 
     def result_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The whole result as a file."""
+        """A download of the whole result."""
         job = get_object_or_404(Job.objects.only("message_id", "result"), pk=pk)
         return payload_file(job.result, job.message_id, "result")

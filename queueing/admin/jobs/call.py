@@ -1,6 +1,6 @@
-"""The call of a job as code: ``send_webhook("https://…")``. The list and the heading of a job show it.
+"""The call of a job as code, such as ``send_webhook("https://…")``, for the list and the heading of a job.
 
-It is made of the beginning of the payload, so a list of jobs never reads whole payloads.
+It is derived from the beginning of the payload, so that a list of jobs never reads whole payloads.
 """
 
 import json
@@ -21,9 +21,10 @@ _CUT_ARGUMENTS = re.compile(r'"args"\s*:\s*\[(.*)', re.DOTALL)
 
 
 def call(job: Job, characters: int) -> str:
-    """The call of ``job`` in at most ``characters``, without secrets. It needs ``job.body_start``.
+    """The call of ``job`` in at most ``characters``, without secrets. The query must include ``body_start``.
 
-    A message that is not a task is the argument of its handler. A job without both is its message id.
+    For a message that is not a task, the call is the handler with the message as its argument. If handler and
+    payload are not known, it is the message id.
     """
     start = job.body_start
     text = call_in(start, job.handler, characters, is_known=bool(start or job.body_is_whole))
@@ -31,7 +32,7 @@ def call(job: Job, characters: int) -> str:
 
 
 def call_in(start: str, handler: str, characters: int, *, is_known: bool = True) -> str:
-    """The call in the beginning of a payload, or ``""``. ``is_known`` is false if none is stored."""
+    """The call in the beginning of a payload, or ``""``. ``is_known=False`` if no payload is stored."""
     start = start[:READ_CHARACTERS]
     text = redacted(start)
     if start.startswith(task_body.BEGINNING):

@@ -1,7 +1,7 @@
-"""The list of processed jobs: Django's own list, filled by a search that never counts or skips rows.
+"""The list of processed jobs: Django's change list on a search that uses neither ``COUNT`` nor ``OFFSET``.
 
-Its filters only offer and mark values. The names that a column holds are found by hopping along its index,
-never by reading all rows. An open list asks whether more jobs were processed since it was read.
+The filters show values and mark the selected one; the search applies them. The distinct names of a column are
+read with an index skip scan, never from all rows. An open page polls for jobs that were processed since.
 """
 
 from collections.abc import Iterator
@@ -36,14 +36,15 @@ WAY_MAX, FIRST = 40, "0"
 
 
 class JobList(ChangeList):
-    """One page of the search, and its numbers.
+    """One page of search results.
 
-    ``count`` is the number of all rows, ``None`` if only a search knows it. ``searched`` is the number of
-    rows that the search has read. ``older`` and ``newer`` are the query strings of the neighbouring pages.
+    ``count`` is the number of all matching rows, ``None`` if only a search could count them. ``searched`` is
+    the number of rows that the search has read. ``older`` and ``newer`` are the query strings of the next and
+    previous page.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
-        """Set up the filters, and return all rows. ``get_results`` does the search."""
+        """Set up the filters, and return all rows. ``get_results`` runs the search."""
         self.before = Place.read(request.GET.get(BEFORE, ""))
         self.way = [
             place for place in request.GET.get(WAY, "").split() if place == FIRST or Place.read(place)
@@ -62,7 +63,7 @@ class JobList(ChangeList):
         return self.root_queryset
 
     def get_results(self, request: HttpRequest) -> None:
-        """Search one page."""
+        """Search for the rows of this page."""
         self.criteria = Criteria.read(request.GET)
         search = JobSearch(self.criteria, self.root_queryset)
         found = search.find(self.before, limit=self.list_per_page)
@@ -81,7 +82,7 @@ class JobList(ChangeList):
 
     @property
     def older(self) -> str:
-        """The query string of the next page, empty if there is none."""
+        """The query string of the next page, ``""`` if there is none."""
         if not self.following:
             return ""
         way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
@@ -89,7 +90,7 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, empty if none is known."""
+        """The query string of the previous page, ``""`` if it is not known."""
         if not (self.before and self.way):
             return ""
         *way, before = self.way
@@ -123,7 +124,7 @@ SELECT name FROM hop WHERE name IS NOT NULL LIMIT {limit}
 
 
 def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
-    """The first distinct values of an indexed text column, without the empty text."""
+    """The first distinct values of an indexed text column, without the empty string."""
     connection = connections[Job.objects.db]
     quoted = connection.ops.quote_name(Job._meta.get_field(column).column)
     table = connection.ops.quote_name(Job._meta.db_table)
@@ -133,7 +134,7 @@ def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
 
 
 class Offered(admin.SimpleListFilter):
-    """A filter that offers values, and leaves the search to ``JobSearch``."""
+    """A filter that only shows its values. ``JobSearch`` applies it."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         return queryset
@@ -146,15 +147,13 @@ class StateFilter(Offered):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
-        """The states that the filter offers."""
         return list(END_CHOICES)
 
 
 class NameFilter(Offered):
-    """The filter by a name in a column. It offers the first names, and the chosen one."""
+    """A filter by the names in a column. It shows the first names and the selected one."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        """The names that the filter offers."""
         names = set(names_in(self.parameter_name or ""))
         if chosen := self.value():
             names.add(chosen)
@@ -169,7 +168,7 @@ class QueueFilter(NameFilter):
 
 
 class HandlerFilter(NameFilter):
-    """The filter by the code that ran."""
+    """The filter by handler or task."""
 
     title = gettext_lazy("task or handler")
     parameter_name = "handler"
@@ -183,7 +182,7 @@ class ExceptionFilter(NameFilter):
 
 
 class TimeFilter(admin.ListFilter):
-    """The filter by the time at which a job finished: today, a period until now, or a range of times."""
+    """The filter by finish time: any, a period until now, or a range of times."""
 
     title = gettext_lazy("time")
     template = "admin/queueing/job/time_filter.html"
@@ -213,7 +212,7 @@ class TimeFilter(admin.ListFilter):
         return queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
-        """Any time, the periods, and the values of the form for another period."""
+        """The links for any time and for each period, and the values of the form for a range."""
         period, used = self.used_parameters.get("period"), self.used_parameters
         yield {
             "selected": not used,
@@ -240,7 +239,7 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def _newest_moments(count: int) -> list[int]:
-    """The times at which the newest jobs finished, in microseconds since 1970, for a query string."""
+    """The finish times of the ``count`` newest jobs, in µs since 1970."""
     newest = Job.objects.order_by("-finished_at", "-id").values_list("finished_at", flat=True)
     return [(at - EPOCH) // MICROSECOND for at in newest[:count]]
 
@@ -249,13 +248,15 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """The address at which the page that is rendered now asks for newer jobs."""
+    """The URL that the page being rendered polls for newer jobs."""
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
 
 def news(since: str) -> dict[str, Any]:
-    """The jobs after ``since``, for the template: the age of the answer, and a sentence or none."""
+    """The template context about jobs finished after ``since``: the age of the answer, and a sentence or
+    ``None``.
+    """
     reading = newest.get(COUNTED_MAX + 1)
     count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)
     return {"age_seconds": reading.age_seconds, "news": _news_sentence(count) if count else ""}

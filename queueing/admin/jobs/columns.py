@@ -1,4 +1,4 @@
-"""The columns of processed jobs in the list, and the fields on a job's page. Hostile values are inert."""
+"""The columns in the list of processed jobs, and the fields on the page of one. Output is escaped."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -28,7 +28,7 @@ ERROR_SHOWN = 80
 
 
 def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
-    """The column with its label, which cards show beside it."""
+    """Wrap the output of ``column`` in an element with its label, which narrow screens show."""
 
     @wraps(column)
     def shown(job: Job) -> str:
@@ -40,7 +40,7 @@ def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
 
 @admin.display(description=_("job"))
 def shown_call(job: Job) -> str:
-    """The call of the job, and below it the beginning of its error."""
+    """The call of the job, and below it the beginning of the job's error."""
     text = format_html(
         '<bdi class="queueing-call" title="{}">{}</bdi>', visible(job.handler), call(job, LISTED_CHARACTERS)
     )
@@ -62,13 +62,13 @@ def shown_id(job: Job) -> str:
 
 @admin.display(description=_("task or handler"))
 def shown_handler(job: Job) -> str:
-    """The path of the code that ran."""
+    """The dotted path of the handler or task."""
     return visible(job.handler) or "-"
 
 
 @admin.display(description=_("state"))
 def shown_state(job: Job) -> str:
-    """The newest outcome in its colour, and the number of attempts if there are more."""
+    """The newest outcome as a coloured word, with the number of attempts if there were several."""
     badge = format_html(
         '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
     )
@@ -88,7 +88,7 @@ def finished(job: Job) -> str:
 @labelled
 @admin.display(description=_("wait"))
 def wait(job: Job) -> str:
-    """The time from the moment at which the message was due to the start of the newest attempt."""
+    """The time from the due time of the message to the start of its newest attempt."""
     return duration(None if job.wait_ms is None else job.wait_ms / 1000)
 
 
@@ -101,7 +101,7 @@ def run(job: Job) -> str:
 
 @admin.display(description=_("worker"))
 def shown_worker(job: Job) -> str:
-    """The name of the child that ran it."""
+    """The name of the child process that ran the newest attempt."""
     return visible(job.worker) or "-"
 
 
@@ -113,19 +113,19 @@ def shown_error(job: Job) -> str:
 
 @admin.display(description=_("reason"))
 def shown_reason(job: Job) -> str:
-    """The reason of a cancelled job, which is not an error."""
+    """The reason given for the cancellation of the job. It is stored like an error but is not one."""
     return shown_error(job)
 
 
 @admin.display(description=_("result"))
 def shown_result(job: Job) -> str:
-    """The result of the task, shown like a payload."""
+    """The result of the task, formatted like a payload."""
     return _as_payload(job.result_start, job.result_length, "result/")
 
 
 @admin.display(description=_("payload"))
 def shown_body(job: Job) -> str:
-    """The message as it was sent. JSON is indented, and its numbers stay as they were written."""
+    """The payload. JSON is indented, without a change to how its numbers are written."""
     if not job.body_start:
         return _("(empty)") if job.body_is_whole else _("The payload is not stored.")
     text = _as_payload(job.body_start, job.body_length, "payload/")
@@ -143,7 +143,7 @@ READ_ONLY = (
 
 
 def _as_payload(start: str, length: int, file: str) -> str:
-    """The beginning of a payload or a result, with a link to the whole if that is longer."""
+    """The beginning of a payload or a result. If ``length`` is greater, a link to the download is added."""
     text = _as_text(payload(start, length))
     if length <= SHOWN_MAX:
         return text

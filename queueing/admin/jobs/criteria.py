@@ -1,4 +1,4 @@
-"""The criteria of a search for processed jobs, read from a query string. No query string can do harm."""
+"""The criteria of a search for processed jobs, read from a query string. Invalid values are ignored."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,11 +28,11 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The conditions that a job must meet. An empty one is not a condition.
+    """The conditions that a job must meet. An empty field adds no condition.
 
-    ``since`` and ``until`` bound when it finished, the second one excluded. ``term`` is a message id,
-    the beginning of one, or a text in the payload or the error. ``ids`` are primary keys. An empty tuple is
-    a selection that no job meets, ``None`` is not a criterion.
+    ``since`` and ``until`` bound the finish time, ``until`` excluded. ``term`` is a message id, the beginning
+    of one, or a text in the payload or the error. ``ids`` are primary keys: an empty tuple matches no job,
+    ``None`` adds no condition.
     """
 
     queue: str = ""
@@ -46,7 +46,9 @@ class Criteria:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Criteria":
-        """Read the criteria from a query string. Unknown parts are ignored, but a selection never is."""
+        """Read the criteria from a query string. Unknown parameters are ignored. An invalid ``ids`` matches
+        no job.
+        """
         equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
         since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
         return cls(
@@ -59,12 +61,15 @@ class Criteria:
 
     @classmethod
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
-        """The parameters that ``read`` leaves out or cuts. An action without them would change more jobs."""
+        """The parameters that ``read`` ignores or cuts.
+
+        An action must refuse them: it would change more jobs.
+        """
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
     def params(self) -> dict[str, str]:
-        """The criteria as parameters. A period becomes the time at which it began."""
+        """The criteria as query parameters. A period is replaced by the time at which it began."""
         return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
@@ -72,13 +77,13 @@ class Criteria:
         return urlencode(self.params())
 
     def equal(self) -> list[tuple[str, str]]:
-        """The columns that must equal a value, first the one of which there are probably fewest rows."""
+        """The pairs of column and value that must be equal, the probably most selective column first."""
         found = [(name, getattr(self, name)) for name in EQUAL if getattr(self, name)]
         return sorted(found, key=lambda pair: pair == ("state", State.DONE))
 
     @staticmethod
     def may_be_id(term: str) -> bool:
-        """Whether a term looks like a message id or the beginning of one."""
+        """Whether ``term`` has the form of a message id or of the beginning of one."""
         return ID_BEGINNING.fullmatch(term) is not None
 
     def _texts(self) -> Iterator[tuple[str, str | None]]:
@@ -96,7 +101,7 @@ _NAMES = {"term": "q"}
 
 
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
-    """Whether ``taken`` has this parameter, either as it was written or as the time that it means."""
+    """Whether ``read`` has understood this parameter: ``taken`` are the parameters of the result."""
     if name in ("since", "until"):
         return not value or name in taken
     if name == "period":
@@ -109,7 +114,7 @@ def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
 
 
 def _text(value: str, length: int) -> str:
-    """Clean a text for the database, which may refuse NUL or a lone surrogate even in a search."""
+    """Cut a text, and remove NUL and lone surrogates, which a database may refuse."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
 
 
@@ -126,7 +131,10 @@ def _period(word: str) -> datetime | None:
 
 
 def _moment(value: str, *, is_end: bool = False) -> datetime | None:
-    """Read a time. A date alone is the beginning of its day, as the end of a range its end."""
+    """Parse a time.
+
+    A date without a time means the beginning of the day, or with ``is_end`` the end of the day.
+    """
     try:
         day = parse_date(value)
         at = datetime(day.year, day.month, day.day) if day else parse_datetime(value)

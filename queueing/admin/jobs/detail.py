@@ -1,4 +1,4 @@
-"""The page of a job: its timeline from the history, where its message is now, and what can be done to it."""
+"""The page of a job: its timeline, the present queue of its message, and the possible actions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """``state`` is the state of the message in its queue, ``dead`` for one among the dead letters, and ``""``
-    for one that is in neither. It is ``unknown`` if Redis is away or refuses, and ``unreadable`` if a key of
-    the queue is spoilt.
+    """The present state of a job's message in Redis.
 
-    ``queue`` is the queue that holds it. ``verbs`` are the names of the actions that are possible.
-    ``trouble`` is the sentence with which Redis refuses.
+    ``state`` is its state in the queue, ``dead`` if it is in the dead-letter queue, and ``""`` if it is in
+    neither. It is ``unknown`` if Redis is down or refuses, and ``unreadable`` if a key of the queue has the
+    wrong type. ``queue`` is the queue that has the message. ``verbs`` are the names of the possible actions.
+    ``trouble`` is the error text if Redis refuses.
     """
 
     state: str
@@ -41,7 +41,7 @@ class Now:
 
 
 def now(job: Job) -> Now:
-    """Ask Redis. An unresponsive Redis costs one time-out."""
+    """Read the present state of the job's message. An unresponsive Redis costs one timeout."""
     try:
         found = _peek(job.queue, job.message_id)
         if found:
@@ -59,7 +59,9 @@ def now(job: Job) -> Now:
 
 
 def is_there(queue: str) -> bool:
-    """Whether the queue has a page: a job is kept longer than its queue. True if Redis does not answer."""
+    """Whether the queue still exists: a job may be kept longer than its queue. ``True`` if Redis does not
+    answer.
+    """
     try:
         return bool(queueing.get_client().queue_figures([queue]))
     except QueueError:
@@ -95,7 +97,7 @@ def _verbs(job: Job, state: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step: ``after_seconds`` is the time since the step before it."""
+    """One step of the timeline. ``after_seconds`` is the time since the previous step."""
 
     at: datetime
     word: str
@@ -132,7 +134,7 @@ def events(job: Job) -> list[Event]:
 
 
 def _attempts(job: Job) -> list[Attempt]:
-    """The recorded attempts, oldest first. Without any, the newest attempt as the job has it."""
+    """The recorded attempts, oldest first. If none is recorded, one made from the fields of the job."""
     rows = job.history.order_by("-rc").defer("error", "traceback")
     rows = rows.annotate(
         error_start=Left("error", ERROR_SHOWN), traceback_start=Left("traceback", TRACEBACK_SHOWN)

@@ -1,4 +1,7 @@
-"""The list of processed jobs as CSV: streamed, bounded, and inert in a spreadsheet."""
+"""The list of processed jobs as CSV.
+
+It is streamed, has a maximum length, and contains no spreadsheet formulas.
+"""
 
 import csv
 import re
@@ -36,7 +39,10 @@ _FIRST = re.compile(r"""(\A|;)([\s"']*)([^\s"';])""")
 
 
 def export(criteria: Criteria) -> StreamingHttpResponse:
-    """The rows that meet ``criteria``, newest first. The last line reports missing rows."""
+    """The jobs that meet ``criteria`` as CSV, newest first.
+
+    If rows are left out, the last line reports it.
+    """
     # The lines are made when the viewer's zone is already forgotten.
     zone = timezone.get_current_timezone()
     response = StreamingHttpResponse(_lines(criteria, zone), content_type="text/csv; charset=utf-8")
@@ -46,7 +52,7 @@ def export(criteria: Criteria) -> StreamingHttpResponse:
 
 
 def cell(value: Any, zone: tzinfo | None = None) -> str:
-    """A value as a cell: one line, what cannot be seen written out, no formula, a time in ``zone``."""
+    """``value`` as one line: times in ``zone``, invisible characters escaped, formulas made plain text."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -64,7 +70,7 @@ def _inert(first: re.Match[str]) -> str:
 
 
 class _Line:
-    """A file for ``csv`` that returns each line."""
+    """A file for ``csv.writer`` whose ``write`` returns the line."""
 
     def write(self, line: str) -> str:
         return line

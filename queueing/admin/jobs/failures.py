@@ -1,7 +1,7 @@
-"""Failures grouped by exception and handler: what fails, how often, since when, and an example.
+"""Failed attempts grouped by exception and handler: how often, since when, and an example.
 
-Every failed attempt counts, also of jobs that have succeeded since. Only the newest ``COUNTED_MAX``
-of a period are counted, all from one index. The page reports if there are more.
+Every failed attempt counts, also of jobs that have succeeded since. At most the newest ``COUNTED_MAX``
+attempts of a period are counted, with one index. The page reports if there are more.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One group: ``example`` is its newest error, of the job ``job_id``."""
+    """One group of failed attempts. ``example`` is the newest error, from the job ``job_id``."""
 
     exception: str
     handler: str
@@ -51,7 +51,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The groups of a period, most frequent first, of the ``counted`` newest attempts."""
+    """The groups of a period, most frequent first. ``counted`` is the number of attempts in them."""
 
     period: str
     since: datetime
@@ -62,7 +62,7 @@ class Failures:
 
 
 def failures(period: str) -> Failures:
-    """The failures of the last hour, day, week or month; any other word is the last day."""
+    """The failures of the last hour, day, week or month. Any other ``period`` means the last day."""
     period = period if period in PERIODS else "day"
     since = datetime.now(UTC) - PERIODS[period]
     newest = Attempt.objects.filter(exception__isnull=False, finished_at__gte=since)

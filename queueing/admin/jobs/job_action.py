@@ -1,6 +1,7 @@
-"""An action on many jobs: a question with their number, then bounded steps until all are done.
+"""An action on many jobs: a confirmation page with their number, then steps of limited size until all are
+done.
 
-It continues where it stopped, also after Redis was away in the middle.
+The action can continue after an interruption, for example while Redis was down.
 """
 
 import secrets
@@ -50,7 +51,7 @@ REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One confirmed action: its user, and a token that no other errand has."""
+    """One confirmed action: its user, and a unique token."""
 
     user: str
     token: str
@@ -58,7 +59,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """The result for one job: ``note`` for the log, or why it was refused (a key of ``REFUSALS``)."""
+    """The result for one job: ``note`` for the log, or ``refused`` with a key of ``REFUSALS``."""
 
     job: Job
     note: str = ""
@@ -69,8 +70,9 @@ class Deed:
 class JobAction(Action):
     """An action on the jobs that meet some criteria.
 
-    GET asks, with the criteria in its address. POST does a part of the work in the form of a page.
-    ``question``, ``button`` and ``done_text`` are texts of a ``count``, which is written as ``number``.
+    GET shows the confirmation page for the criteria in the URL. POST runs one step and answers with a page
+    that posts the next one. ``question``, ``button`` and ``done_text`` are plural-aware texts: ``count``
+    selects the form, and ``number`` is the placeholder of the formatted number.
     """
 
     question: ClassVar[Any]
@@ -81,13 +83,15 @@ class JobAction(Action):
     reads_body: ClassVar[bool] = False
 
     def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-        """Act on these jobs. It may raise ``QueueUnavailable``: then they are tried again later."""
+        """Act on these jobs. If it raises ``QueueUnavailable``, the remaining jobs are tried again later."""
         raise NotImplementedError
 
     # --- asking --------------------------------------------------------------------------------
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the question. An unknown part of the address is refused: without it, more jobs would match."""
+        """Show the confirmation page. Unknown query parameters are refused, because ignoring them selects
+        more jobs.
+        """
         unread = Criteria.not_understood(request.GET.dict())
         return self._refuse(unread) if unread else self._ask(Criteria.read(request.GET))
 
@@ -125,7 +129,7 @@ class JobAction(Action):
     # --- doing ---------------------------------------------------------------------------------
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do a step of the work in the form of a page of this site."""
+        """Run one step of the action."""
         work = Work.read(request.POST.get("work", ""), self._salt)
         if work is None:
             raise SuspiciousOperation("This question was not asked by this site, or too long ago.")
@@ -185,7 +189,7 @@ class JobAction(Action):
         return HttpResponseRedirect(self._url_at_end(Criteria.read(work.choice["params"])))
 
     def _log_deeds(self, deeds: Sequence[Deed], criteria: Criteria) -> None:
-        """An entry for each job in Django's log, but one for all if a whole filter is deleted."""
+        """Write one entry per job into the admin's log, or only one if all jobs of a filter are deleted."""
         done = [deed for deed in deeds if not deed.refusal]
         is_deletion = self.permission == "delete_job"
         if is_deletion and criteria.ids is None and done:
@@ -211,7 +215,7 @@ class JobAction(Action):
     # --- addresses -----------------------------------------------------------------------------
 
     def _url_of(self, criteria: Criteria) -> str:
-        """The address of the page of a single job, or of the list without a selection."""
+        """The URL of the one selected job, of the whole list for several jobs, else of the filtered list."""
         if criteria.ids is not None and len(criteria.ids) == 1:
             return address(self.model_admin.admin_site, "job_change", criteria.ids[0])
         query = criteria.query_string() if criteria.ids is None else ""

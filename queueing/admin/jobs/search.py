@@ -1,10 +1,9 @@
-"""Finding processed jobs among a million: by what is indexed, and for the rest by a bounded look.
+"""The search for processed jobs in a table of millions of rows.
 
-The order is always the same, newest first, and a page begins at a place in it and not at a number,
-so the thousandth page costs as much as the first one. One condition uses an index. A condition that no
-index answers (a second one, a text) is searched in steps along the index of the first, until the
-page is full or the time is up. The page reports the progress, and the search continues from there. Only
-the beginning of a long text is searched.
+The order is always newest first. A page begins after a row and not at an offset (keyset pagination), so the
+thousandth page costs as much as the first one. One condition uses an index. The other conditions and a search
+for text are checked row by row along that index, in steps, until the page is full or the time is up. The page
+then reports the progress, and the search can be continued. Only the beginning of a long text is searched.
 """
 
 import time
@@ -38,7 +37,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row's place in the order: rows ``before`` it are newer."""
+    """The position of a row in the order. Rows ``before`` it are newer."""
 
     finished_at: datetime
     id: int
@@ -48,7 +47,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> "Place | None":
-        """Parse a place that ``str`` wrote. Returns ``None`` for any other text."""
+        """Parse what ``str`` of a position returns. Returns ``None`` for any other text."""
         us, _, id = text.partition("-")
         try:
             return cls(EPOCH + timedelta(microseconds=int(us)), min(int(id), 2**63 - 1))
@@ -57,15 +56,16 @@ class Place:
 
     @classmethod
     def of(cls, job: Job) -> "Place":
-        """The place of ``job``."""
+        """The position of ``job``."""
         return cls(job.finished_at, job.pk)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Some of the found rows. ``following`` is the place from which to continue, ``None`` at the end.
+    """Rows that were found. ``following`` is the position from which to continue, ``None`` after the last
+    row.
 
-    ``searched`` is the number of rows that were read, ``None`` if an index knew the answer.
+    ``searched`` is the number of rows that were read one by one, ``None`` if an index was enough.
     """
 
     jobs: list[Job]
@@ -75,9 +75,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The number of rows: exactly, or at least.
+    """A number of matching rows, exact or a lower bound.
 
-    ``searched`` is the number of rows that were read, ``None`` if an index knew the answer.
+    ``searched`` is the number of rows that were read one by one, ``None`` if an index was enough.
     """
 
     number: int
@@ -95,7 +95,7 @@ class Count:
 
 
 class JobSearch:
-    """The rows that meet ``criteria``, page by page; ``columns`` prepares the query of what is shown."""
+    """A search for the jobs that meet ``criteria``, page by page. ``columns`` selects the columns to load."""
 
     def __init__(self, criteria: Criteria, rows: QuerySet[Job] | None = None) -> None:
         self.criteria = criteria
@@ -104,11 +104,14 @@ class JobSearch:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether an index alone can answer the search."""
+        """Whether an index answers the whole search, without a check of each row."""
         return not self.rest and not self.text
 
     def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
-        """Find up to ``limit`` rows older than ``before``, newest first. Fewer if the time runs out."""
+        """Find up to ``limit`` rows older than ``before``, newest first.
+
+        Returns fewer if the time runs out.
+        """
         if self.is_indexed:
             jobs = list(self._along(before)[: limit + 1])
             more = Place.of(jobs[limit - 1]) if len(jobs) > limit else None
@@ -119,14 +122,14 @@ class JobSearch:
         return Found(jobs, looked.following, looked.searched)
 
     def count(self) -> Count | None:
-        """Count the matching rows, up to ``COUNT_MAX``. Returns ``None`` if that needs a search."""
+        """Count the matching rows, up to ``COUNT_MAX``. Returns ``None`` if an index is not enough."""
         if not self.is_indexed:
             return None
         number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
         return Count(min(number, COUNT_MAX), number <= COUNT_MAX)
 
     def count_on(self, found: Found, *, budget_seconds: float) -> Count:
-        """Count the matching jobs, including those already found, for at most ``budget_seconds``."""
+        """Count the matching rows, beginning with those in ``found``, for at most ``budget_seconds``."""
         if found.following is None:
             return Count(len(found.jobs), True, found.searched)
         looked = self._look(found.following, COUNT_MAX, budget_seconds)
@@ -140,7 +143,7 @@ class JobSearch:
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows of the index that follow a place."""
+        """The rows older than ``before``, in the order of the index."""
         rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:
             at = before.finished_at
@@ -148,7 +151,7 @@ class JobSearch:
         return rows
 
     def _look(self, before: Place | None, limit: int, seconds: float) -> "_Looked":
-        """Search in steps of one query. Only the places of the passed rows are read."""
+        """Check rows in steps of one query each. Only the positions of rows are kept."""
         give_up = time.monotonic() + seconds
         found: list[Place] = []
         searched = 0
@@ -169,7 +172,7 @@ class JobSearch:
                 return _Looked(found, before, searched)
 
     def _step(self, before: Place | None, size: int) -> Iterator[tuple[Place, Callable[[], bool]]]:
-        """The next places, and for each whether its row may match."""
+        """The positions of the next ``size`` rows, each with a function that checks if the row matches."""
         rows = self._along(before, Job.objects.all())
         if not self.text:
             rows = rows.annotate(is_sought=_whether(self.rest))
@@ -188,7 +191,9 @@ class JobSearch:
             yield Place(*place), partial(self._is_in, error, body)
 
     def _is_in(self, error: str | None, body: str | None) -> bool:
-        """Whether a text contains the term. Secrets are not found: a search would reveal them."""
+        """Whether ``error`` or ``body`` contains the term once secrets are masked. A search must not reveal
+        secrets.
+        """
         term = self.criteria.term.lower()
         if error is not None and term in struck(error).lower():
             return True
@@ -197,7 +202,7 @@ class JobSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The result of a look: the places of the found rows."""
+    """The result of ``JobSearch._look``: the positions of the matching rows."""
 
     places: list[Place]
     following: Place | None
@@ -209,7 +214,7 @@ def _whether(condition: Q) -> ExpressionWrapper:
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
-    """The condition for an index, the one for each row, and whether the texts of the rows are read."""
+    """The condition for the index, the condition for each row, and whether the texts of rows are searched."""
     index = Q()
     if criteria.since:
         index &= Q(finished_at__gte=criteria.since)
@@ -232,7 +237,7 @@ def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
 
 
 def _by_message_id(term: str) -> Q | None:
-    """The rows whose message id is ``term`` or begins with it, ``None`` if it cannot be an id."""
+    """The condition that the message id begins with ``term``, ``None`` if no id can begin with it."""
     if not Criteria.may_be_id(term):
         return None
     beginning = Q(message_id__startswith=term)
@@ -250,7 +255,7 @@ def _compares_bytes() -> bool:
 
 
 def searched_text(searched: int | None) -> str:
-    """A sentence about the progress of a search, ``""`` if an index had the answer."""
+    """A sentence about the number of rows searched so far, ``""`` if an index was enough."""
     if searched is None:
         return ""
     numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}

@@ -20,7 +20,7 @@ COUNT_MAX = 1_000_000_000
 
 
 class SendForm(forms.Form):
-    """Body, delay and headers of a message."""
+    """The form to send a message: body, delay and headers."""
 
     body = forms.CharField(
         label=gettext_lazy("Body"),
@@ -52,11 +52,11 @@ class SendForm(forms.Form):
     )
 
     def clean_body(self) -> str:
-        """Undo what browsers do: they send each line break as two characters."""
+        """Replace CR LF, which browsers send for each line break, by LF."""
         return self.cleaned_data["body"].replace("\r\n", "\n")
 
     def clean_headers(self) -> dict[str, str]:
-        """Read one header per line. Each name may occur once."""
+        """Parse one header per line. A repeated name is an error."""
         lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         pairs = [line.partition("=") for line in lines]
         if len(pairs) > HEADERS_MAX:
@@ -70,12 +70,12 @@ class SendForm(forms.Form):
 
 
 class IdsField(forms.Field):
-    """Message ids, each once."""
+    """A field with message ids, without duplicates."""
 
     widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Any) -> list[str]:
-        """The ids, or an error if one of them is not an id."""
+        """The list of ids. Raises ``ValidationError`` if one of them has the wrong form."""
         ids = list(dict.fromkeys(value or ()))
         if len(ids) > SELECTED_MAX:
             raise forms.ValidationError(_("At most %d messages can be selected.") % SELECTED_MAX)
@@ -86,7 +86,7 @@ class IdsField(forms.Field):
 
 
 class SelectionForm(forms.Form):
-    """The form of an action on ticked messages, or on a number of messages."""
+    """The form of an action on selected messages, or on a number of messages."""
 
     count = WholeNumberField(
         label=gettext_lazy("How many"),
@@ -104,11 +104,11 @@ class SelectionForm(forms.Form):
 
     @property
     def selected(self) -> list[str]:
-        """The ticked ids, not checked."""
+        """The selected ids as they were posted, not validated."""
         return self.data.getlist("ids") if self.is_bound else list(self.initial.get("ids", ()))
 
     def clean(self) -> dict[str, Any]:
-        """Errors of a hidden field have no place of their own, so they are shown above the form."""
+        """Move the errors of the hidden field ``ids`` to the top of the form, where they are visible."""
         for error in self.errors.pop("ids", []):
             self.add_error(None, error)
         return self.cleaned_data
@@ -129,26 +129,26 @@ class MoveForm(SelectionForm):
     )
 
     def clean_target(self) -> str:
-        """Check that the target is a valid name of a queue."""
+        """Check that RSMQ allows the name of the target queue."""
         if not is_actionable(self.cleaned_data["target"]):
             raise forms.ValidationError(_("The name of a queue has 1 to 160 letters, digits, - and _."))
         return self.cleaned_data["target"]
 
 
 class IdsForm(forms.Form):
-    """The messages of an action."""
+    """The form of an action on selected messages."""
 
     ids = IdsField()
 
     def clean(self) -> dict[str, Any]:
-        """Errors of a hidden field have no place of their own, so they are shown above the form."""
+        """Move the errors of the hidden field ``ids`` to the top of the form, where they are visible."""
         for error in self.errors.pop("ids", []):
             self.add_error(None, error)
         return self.cleaned_data
 
 
 class StopForm(IdsForm):
-    """The form of a stop: the messages, and whether their processes are ended."""
+    """The form to stop messages, with an option to kill the processes that run them."""
 
     force = forms.BooleanField(
         label=gettext_lazy("End its process"),

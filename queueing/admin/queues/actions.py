@@ -24,10 +24,10 @@ from .forms import is_actionable
 
 
 class QueueAction(Action):
-    """An action on a queue. GET explains and asks, POST does it.
+    """An action on a queue. GET shows the confirmation page, POST runs the action.
 
-    A POST without ``confirmed`` brings along a choice that was made elsewhere, and asks like GET. An action
-    on many messages begins with ``start`` and is done in slices.
+    A POST without ``confirmed`` comes from the page of messages, with the selected ids. It shows the
+    confirmation page, too. An action on many messages calls ``start`` and is done in slices.
     """
 
     form_class: ClassVar[type[forms.Form]] = forms.Form
@@ -41,37 +41,40 @@ class QueueAction(Action):
     # --- what an action fills in ----------------------------------------------------------------
 
     def question(self) -> str:
-        """The effect, with the number of messages."""
+        """The text of the confirmation page: what the action does, and to how many messages."""
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        """Facts that a user should know before the action."""
+        """Notes for the confirmation page."""
         return []
 
     def nothing(self) -> str:
-        """The reason why the action is not offered now, ``""`` if its question can be asked all the same."""
+        """The reason why the action has nothing to do, ``""`` to show the confirmation page in any case."""
         return ""
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Do the action. Returns the response of ``done`` or ``start``."""
+        """Run the confirmed action. Returns the response of ``done`` or ``start``."""
         raise NotImplementedError
 
     def do(self, work: Work, progress: Slice) -> int:
-        """Do the rest of ``work``. Returns how many messages this call changed."""
+        """Do the remaining part of ``work``. Returns how many messages this call changed."""
         raise NotImplementedError
 
     def said(self, work: Work) -> str:
-        """A sentence about the work that is done."""
+        """The sentence that reports the finished work to the user and the log."""
         raise NotImplementedError
 
     def chosen(self) -> Mapping[str, Any]:
-        """The initial values of the form: the messages that were ticked on the page of messages."""
+        """The initial values of the form: the ids that were selected on the page of messages."""
         return {"ids": self.request.POST.getlist("ids")[: SELECTED_MAX + 1]}
 
     # --- the way of every request ---------------------------------------------------------------
 
     def dispatch(self, request: HttpRequest, object_id: str, **kwargs: Any) -> HttpResponse:
-        """Find the queue."""
+        """Read the queue into ``self.queue``.
+
+        Redirect if it is missing, or if RSMQ does not allow its name.
+        """
         queue = self.model_admin.get_object(request, admin_utils.unquote(object_id))
         if queue is None:
             return self.model_admin._get_obj_does_not_exist_redirect(
@@ -83,11 +86,11 @@ class QueueAction(Action):
         return super().dispatch(request, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Render the question."""
+        """Show the confirmation page."""
         return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Act if the form is valid and confirmed, or continue the work of an earlier page."""
+        """Run the action if the form is valid and confirmed, or do the next slice of its work."""
         if "work" in request.POST:
             work = Work.read(request.POST["work"], self._salt)
             if work is None:
@@ -117,11 +120,11 @@ class QueueAction(Action):
 
     @property
     def nothing_to_do(self) -> str:
-        """The reason why the action is not offered now, ``""`` if it is offered."""
+        """The reason why the action cannot be run now, ``""`` if it can."""
         return "" if self.is_offered(self.figures) else self.nothing()
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the question with its form, or the reason why the action is not offered."""
+        """Render the confirmation page with its form, or the reason why the action cannot be run now."""
         if nothing := self.nothing_to_do:
             return self.render("admin/queueing/queue/action.html", {"nothing": nothing})
         names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
@@ -138,14 +141,14 @@ class QueueAction(Action):
         return self.render("admin/queueing/queue/action.html", context)
 
     def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """A page of the admin about the queue."""
+        """Render ``template`` as a page of the admin about the queue."""
         about = {"subtitle": str(self.queue), "original": self.queue, "queue_url": self.back_url}
         return super().render(template, about | context, **options)
 
     # --- work in slices, with one entry of the log ------------------------------------------------
 
     def start(self, total: int, choice: dict[str, Any]) -> HttpResponse:
-        """Begin the work, and do its first slice."""
+        """Begin work on ``total`` messages, and do its first slice."""
         return go_on(self, Work(total, choice))
 
     def run(self, work: Work, this: Slice) -> None:
@@ -187,7 +190,7 @@ class QueueAction(Action):
 
 
 class Pause(QueueAction):
-    """Pause a queue: its messages are not delivered."""
+    """Pause a queue: workers claim none of its messages."""
 
     name = "pause"
     permission = "pause_queue"
@@ -195,7 +198,7 @@ class Pause(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """A queue that delivers messages can be paused."""
+        """Whether the queue is not paused."""
         return not figures.paused
 
     def question(self) -> str:
@@ -214,7 +217,7 @@ class Pause(QueueAction):
 
 
 class Resume(QueueAction):
-    """Resume a queue: its messages are delivered again."""
+    """Resume a paused queue."""
 
     name = "resume"
     permission = "pause_queue"
@@ -222,7 +225,7 @@ class Resume(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """A paused queue can be resumed."""
+        """Whether the queue is paused."""
         return figures.paused
 
     def question(self) -> str:
@@ -277,7 +280,7 @@ class Purge(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """A queue with a message to delete can be purged."""
+        """Whether the queue has a message that can be deleted."""
         return figures.attributes.msgs > figures.running
 
     def nothing(self) -> str:
@@ -300,7 +303,7 @@ class Purge(QueueAction):
 
     @property
     def available(self) -> int:
-        """The messages that can be deleted."""
+        """The number of messages that can be deleted."""
         return max(0, self.figures.attributes.msgs - self.figures.running)
 
     def act(self, form: forms.Form) -> HttpResponse:

@@ -1,7 +1,7 @@
-"""Queues: the figures of each one in Redis, and all that can be done to it.
+"""The admin of queues: their figures in Redis, their settings and their actions.
 
-The model has no table. Django's own list and forms are kept, and read Redis instead of the database:
-``changelist`` for the list, ``storage`` for a page. Each action is a class.
+The model has no table. Django's list and form views are used, but their data comes from Redis: ``changelist``
+reads the list, and ``storage`` one queue. Each action is a class.
 """
 
 from dataclasses import dataclass
@@ -48,14 +48,14 @@ WITH_ATTRIBUTES = "attributes"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """An action where it is offered; without an address it cannot be done now."""
+    """A button for an action on a queue. A button without a URL is disabled."""
 
     label: str
     url: str = ""
 
 
 class QueueAdmin(ConsoleAdmin):
-    """Every queue of the namespace. Django's four permissions see, create, set and delete them."""
+    """The admin of the queues of the namespace, with Django's four permissions."""
 
     form = QueueForm
     actions = None
@@ -71,26 +71,28 @@ class QueueAdmin(ConsoleAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_change_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
-        """Nothing can be changed on a queue whose name only a foreign program would give it."""
+        """Whether the user may change the queue. Nobody may change one whose name RSMQ does not allow."""
         return super().has_change_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
-        """The same."""
+        """Whether the user may delete the queue. Nobody may delete one whose name RSMQ does not allow."""
         return super().has_delete_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def jobs_can_be_seen(self, request: HttpRequest) -> bool:
-        """Whether there is a page of processed jobs for this person."""
+        """Whether this site has a list of processed jobs, and the user may view it."""
         job_admin = self.admin_site._registry.get(Job)
         return job_admin is not None and job_admin.has_view_permission(request)
 
     # --- forms ---------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Queue | None = None, **kwargs: Any) -> Any:
-        """The form as it is: nothing of it is made from the model."""
+        """The form class as it is. Django would generate one from the fields of the model."""
         return NewQueueForm if obj is None else QueueForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The forms for people who may use them. All viewers see the figures above."""
+        """The fields that the user may change. The template shows the figures to all users who may view the
+        queue.
+        """
         if obj is None:
             return ((None, {"fields": ("name", *EDITABLE)}),)
         if not self.has_change_permission(request, obj):
@@ -104,11 +106,14 @@ class QueueAdmin(ConsoleAdmin):
     # --- storage -------------------------------------------------------------------------------
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Queue | None:
-        """The queue of that name, or ``None``. Raises ``QueueUnavailable`` and ``SpoiltKey``."""
+        """The queue with this name, or ``None``.
+
+        Raises ``QueueUnavailable``, and ``SpoiltKey`` if a key of the queue has the wrong type.
+        """
         return storage.read_queue(object_id)
 
     def save_model(self, request: HttpRequest, obj: Queue, form: Any, change: bool) -> None:
-        """Make the queue, or set what was changed and only that."""
+        """Create the queue, or set only the changed values."""
         form.save_to(queueing.get_client())
 
     def delete_model(self, request: HttpRequest, obj: Queue) -> None:
@@ -116,24 +121,24 @@ class QueueAdmin(ConsoleAdmin):
         queueing.get_client().delete_queue(obj.name)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict, set, list]:
-        """Nothing in the database depends on a queue."""
+        """List only the queues themselves: nothing in the database depends on a queue."""
         return [str(queue) for queue in objs], {}, set(), []
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> str:
-        """The sentence for the admin's log."""
+        """The sentence that the admin's log stores about the change."""
         return storage.change_message(form, add=add)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """With the number of messages."""
+        """Log each deletion, with the number of deleted messages."""
         for queue in queryset:
             storage.log_deletion(request, queue)
 
     # --- addresses -----------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """The charts, the address that an open page asks, and each action below its queue."""
+        """The URL patterns of charts, of polls by open pages and of actions, then those of Django."""
         one = "<str:object_id>/messages/<str:message_id>/"
         views = [(view, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel, Stop)]
         views += [(OneMessage, one), (PayloadFile, f"{one}payload/")]
@@ -149,11 +154,11 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def url_of(self, queue: str) -> str:
-        """The page of a queue."""
+        """The URL of the page of a queue."""
         return address(self.admin_site, "queue_change", queue)
 
     def url_after(self, request: HttpRequest) -> str:
-        """The page of the queue if a change of it was refused, the same page if it could not be made."""
+        """The URL after a refused change: the list for a deletion, the form for a new queue, or the queue."""
         match = request.resolver_match
         if match is None or match.url_name == "queueing_queue_delete":
             return self.list_url
@@ -162,11 +167,11 @@ class QueueAdmin(ConsoleAdmin):
         return request.path
 
     def action_url(self, name: str, queue: str) -> str:
-        """The address of an action on a queue."""
+        """The URL of the action ``name`` on a queue."""
         return address(self.admin_site, f"queue_{name}", queue)
 
     def tools(self, request: HttpRequest, queue: Queue, views: Any = ACTIONS) -> list[Tool]:
-        """The actions of this person on this queue now."""
+        """The buttons of the actions that this user may run on this queue."""
         if not is_actionable(queue.name):
             return []
         return [
@@ -176,24 +181,24 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def row_tools(self, request: HttpRequest, queue: Queue) -> list[Tool]:
-        """The actions that the list offers beside a queue."""
+        """The buttons that the list shows in the row of a queue."""
         return self.tools(request, queue, ROW_ACTIONS)
 
     # --- views ---------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns, with RSMQ's attributes on demand."""
+        """The columns. RSMQ's attributes are included if the query string asks for them."""
         is_wide = WITH_ATTRIBUTES in request.GET
         return (*columns.LISTED, *columns.ON_DEMAND) if is_wide else columns.LISTED
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The list that reads Redis."""
+        """The change list that reads Redis instead of the database."""
         return changelist.QueueList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with the address that its open page asks for newer figures."""
+        """The list, with the URL that the open page polls for new figures."""
         shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
         has_attributes = WITH_ATTRIBUTES in request.GET
         context = {
@@ -206,7 +211,7 @@ class QueueAdmin(ConsoleAdmin):
         return super().changelist_view(request, context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """Each figure of an open page with its place."""
+        """The response to the poll of an open page: each figure with the name of its place."""
         reading = changelist.snapshots.get(changelist.question(request, self.list_per_page))
         rows = changelist.rows(self.admin_site, reading.value)
         context = {
@@ -217,7 +222,10 @@ class QueueAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/queue/live.html", context)
 
     def charts_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """The charts; with ``part`` in the query only the parts that change, for a page that is open."""
+        """The page of charts.
+
+        With ``part`` in the query string, only the parts that an open page replaces.
+        """
         name = None if object_id is None else admin_utils.unquote(object_id)
         if name is not None and "part" not in request.GET and self._is_gone(request, name):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -245,7 +253,7 @@ class QueueAdmin(ConsoleAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the actions, the warnings, the figures and the first messages."""
+        """Add the actions, warnings, figures and first messages of the queue."""
         if queue := context["original"]:
             client = queueing.get_client()
             changelist.with_rate(self.admin_site, queue, read_rates(client, [queue.figures])[queue.name])
@@ -281,7 +289,7 @@ class QueueAdmin(ConsoleAdmin):
             return []
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """While Redis is away the page of a queue shows its actions, and none can be pressed."""
+        """The page of the queue while Redis is down, with all of its buttons disabled."""
         match = request.resolver_match
         is_of_queue = match is not None and ("object_id" in match.kwargs or match.url_name.endswith("_add"))
         if not (is_of_queue and isinstance(error, QueueUnavailable)):
@@ -304,7 +312,7 @@ class QueueAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)
 
     def _may_use_form(self, request: HttpRequest, page: str) -> bool:
-        """Whether Django, which asks after it has read the queue, would show this person the page."""
+        """Whether the user may open ``page``. Django checks this only after it has read the queue."""
         if page == "add":
             return self.has_add_permission(request)
         if page == "delete":
@@ -315,7 +323,7 @@ class QueueAdmin(ConsoleAdmin):
 
 
 def _limits_of(queue: str) -> dict[str, Any]:
-    """The limit of a queue, and the keys for which its messages wait."""
+    """The template context with the limit of a queue, and the keys whose messages wait for it."""
     if not is_actionable(queue):
         return {}
     found = queueing.get_client().queue_limits(queue)

@@ -1,6 +1,6 @@
-"""The list of queues: one page of names with figures for those on it only, kept fresh while it is open.
+"""The list of queues. Figures are read only for the queues of one page, and are updated while it is open.
 
-Figures are read at most once a second for all viewers of the same queues.
+They are read at most once a second, and the result is shared by all users who view the same queues.
 """
 
 import re
@@ -37,7 +37,7 @@ Column = Callable[[Queue], Any]
 
 
 def lively(column: Column) -> Column:
-    """A column whose figure is kept fresh while its page is open. Cards show its label beside it."""
+    """Wrap the output of ``column`` in an element that an open page updates, with the label of the column."""
     name = column.__name__
 
     @wraps(column)
@@ -51,13 +51,15 @@ def lively(column: Column) -> Column:
 
 
 def place(column: str, queue: Queue) -> str:
-    """The name of the place of a figure in a page."""
+    """The value of the ``data-live`` attribute by which an open page finds the element of a figure."""
     return f"{column} {visible(queue.name)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The queues that a page shows: one by its name, or a page of those with a text in their names."""
+    """The query of a page: the queue ``name``, or ``count`` queues, from ``start`` on, with ``text`` in the
+    name.
+    """
 
     client: QueueClient
     name: str | None
@@ -68,7 +70,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The figures of some queues at one moment, how fast they fill and empty, and the warnings."""
+    """The figures of some queues at one moment, the rates at which they fill and drain, and the warnings."""
 
     figures: list[QueueFigures]
     rates: dict[str, Rate]
@@ -76,7 +78,7 @@ class Snapshot:
 
 
 def take(client: QueueClient, names: list[str]) -> Snapshot:
-    """Read these queues now, in a few round trips. Raises ``QueueUnavailable``."""
+    """Read the figures of these queues, in a few round trips. Raises ``QueueUnavailable``."""
     found = {queue.name: queue for queue in client.queue_figures(names)}
     figures = [found[name] for name in names if name in found]
     return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
@@ -94,13 +96,13 @@ snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """By name, each dead-letter and low-priority queue directly below its queue."""
+    """Sort names of queues. A dead-letter or low-priority queue follows directly after its queue."""
     known = frozenset(names)
     return sorted(known, key=lambda name: family(name, known))
 
 
 def family(name: str, names: Collection[str]) -> tuple[str, ...]:
-    """The queue among ``names`` to which this one belongs, and the suffixes that lead from it to this one."""
+    """The sort key of a queue: the name of its main queue in ``names``, then the suffixes of this queue."""
     for suffix in (dead_letter_queue(""), low_priority_queue("")):
         base = name.removesuffix(suffix)
         if base != name and base in names:
@@ -109,7 +111,7 @@ def family(name: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def question(request: HttpRequest, page_size: int) -> Question:
-    """The queue ``name``, or those on page ``p`` of the list for ``q``."""
+    """The query of a request: the queue ``name``, or page ``p`` of the queues whose names contain ``q``."""
     page = request.GET.get("p", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
     client, text = queueing.get_client(), request.GET.get("q", "")
@@ -117,14 +119,14 @@ def question(request: HttpRequest, page_size: int) -> Question:
 
 
 def as_row(figures: QueueFigures) -> Queue:
-    """The model's instance of a queue, with its figures as ``.figures``."""
+    """A ``Queue`` instance with these figures as ``.figures``."""
     queue = Queue(name=figures.name)
     queue.figures = figures
     return queue
 
 
 def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
-    """The row with all that the columns show, but its curve."""
+    """Add to ``queue`` all that the columns show except the curve of its outflow."""
     queue.rate = rate
     queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
     queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""
@@ -143,7 +145,9 @@ def rows(site: AdminSite, snapshot: Snapshot) -> list[Queue]:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be part of an address: bytes that are not UTF-8 come as lone surrogates."""
+    """Whether a URL can contain the name: bytes that are not UTF-8 are decoded to lone surrogates, which it
+    cannot.
+    """
     return not re.search("[\ud800-\udfff]", name)
 
 
@@ -158,25 +162,25 @@ outflows: SingleFlight[tuple[QueueClient, tuple[str, ...]], dict[str, list[int |
 
 
 def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
-    """The outflow of these queues, at most some seconds old. Raises ``QueueUnavailable``."""
+    """The messages per minute that left each queue, at most some seconds old. Raises ``QueueUnavailable``."""
     return outflows.get((client, tuple(names))).value
 
 
 class QueueList(ChangeList):
-    """A page of queues by name; empty, and ``unavailable``, while Redis is away."""
+    """A page of queues by name. While Redis is down it is empty, and ``unavailable`` is set."""
 
     unavailable = False
     trouble = ""
     alerts: tuple[Alert, ...] = ()
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """No rows: the database has none. Sets what the list needs to know of filters: none."""
+        """An empty queryset, because the database has no rows. Sets that there are no filters."""
         self.filter_specs: list[Any] = []
         self.has_filters = self.has_active_filters = False
         return self.root_queryset.none()
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one page of queues, and figures for the queues on it only."""
+        """Read one page of queues, with their figures."""
         try:
             client = queueing.get_client()
             self._take_page(request, in_order(filter(self._is_sought, client.list_queues())))
@@ -208,9 +212,9 @@ class QueueList(ChangeList):
             self.result_list = list(self.paginator.page(1).object_list)
 
     def url_for_result(self, result: Queue) -> str:
-        """The queue's page; no character of a foreign name ends the path or fails.
+        """The URL of the page of a queue, with special characters of its name quoted.
 
-        Raises ``NoReverseMatch``, which leaves the link out, if the name is not text.
+        Raises ``NoReverseMatch`` if the name is not text. Then the row has no link.
         """
         if not is_text(result.name):
             raise NoReverseMatch

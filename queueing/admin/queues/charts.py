@@ -1,4 +1,4 @@
-"""The charts of a queue, or of all queues together, and their page."""
+"""The charts of one queue or of all queues, and the page that shows them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from queueing.templatetags.queueing_text import duration
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A period of time, and the number of points in it."""
+    """A period of time, and the number of points that a chart shows of it."""
 
     name: str
     label: str
@@ -64,7 +64,7 @@ def range_of(name: str | None) -> Range:
 
 
 def charts(points: Sequence[Point]) -> list[Chart]:
-    """All charts of these points. The last point is not over, so it has no rate."""
+    """All charts of these points. The minute or hour of the last point is not over, so it has no rate."""
     times = [datetime.fromtimestamp(point.start, UTC) for point in points]
     flow = (
         (
@@ -107,7 +107,7 @@ def _per_minute(point: Point, count: int, last: Point) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The content of a page; ``queue`` is ``None`` for all queues."""
+    """The query of a page of charts. ``queue`` is ``None`` for all queues."""
 
     client: QueueClient
     queue: str | None
@@ -116,7 +116,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The points, the number of queues in them, and the number of all queues."""
+    """The points of the charts, the number of queues that they sum up, and the number of all queues."""
 
     points: list[Point]
     queues: int
@@ -132,7 +132,7 @@ def _read(question: Question) -> Past:
 
 
 def _working_queues(client: QueueClient) -> list[str]:
-    """All but those that keep dead letters, which are not work."""
+    """The names of all queues except dead-letter queues."""
     names = client.list_queues()
     dead = {client.dead_letter_queue(name) for name in names}
     return sorted(name for name in names if name not in dead and not is_dead_letter_queue(name))
@@ -150,7 +150,7 @@ def _parts(past: Past) -> dict[str, Any]:
 
 
 def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
-    """The context of the page of a queue, or of all."""
+    """The template context of the charts of a queue, or of all queues."""
     chosen = range_of(request.GET.get("range"))
 
     def read() -> dict[str, Any]:

@@ -22,7 +22,10 @@ ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "mo
 
 
 def _title(name: str) -> str:
-    """The title of a column as ``<code>``, because Django capitalizes other titles. Its words may wrap."""
+    """The title of a column as ``<code>``, because Django capitalizes plain titles.
+
+    It may wrap between words.
+    """
     words = re.sub("^(total|hidden)", r"\1 ", name).split()
     return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
 
@@ -72,7 +75,7 @@ running = _count(State.RUNNING)
 
 @admin.display(description=gettext_lazy("name"))
 def shown_name(queue: Queue) -> str:
-    """The name, with invisible characters written out. Related queues are indented below their queue."""
+    """The name of the queue, with invisible characters escaped. A related queue is indented."""
     if is_text(queue.name):
         return format_html('<bdi data-depth="{}">{}</bdi>', queue.depth, visible(queue.name))
     why = _("This name is not UTF-8, so it cannot be opened here.")
@@ -82,7 +85,7 @@ def shown_name(queue: Queue) -> str:
 @lively
 @admin.display(description=State.DEAD.label)
 def dead(queue: Queue) -> Any:
-    """The number of its dead letters, with a link to them."""
+    """The number of dead letters of the queue, with a link to them."""
     if not queue.figures.dead:
         return 0
     return format_html('<a href="{}">{}</a>', queue.dead_url, queue.figures.dead)
@@ -91,21 +94,21 @@ def dead(queue: Queue) -> Any:
 @lively
 @admin.display(description=gettext_lazy("oldest"))
 def latency(queue: Queue) -> str:
-    """Age of the oldest ready message."""
+    """The age of the oldest ready message."""
     return duration(queue.figures.latency_seconds)
 
 
 @lively
 @admin.display(description=pgettext_lazy("messages", "in"))
 def rate_in(queue: Queue) -> str:
-    """Messages sent, by any program."""
+    """The rate at which any program sends messages."""
     return _rate(queue.rate.in_per_second)
 
 
 @lively
 @admin.display(description=pgettext_lazy("messages", "out"))
 def rate_out(queue: Queue) -> str:
-    """Messages that left the queue, by any program."""
+    """The rate at which messages leave the queue, through any program."""
     return _rate(queue.rate.out_per_second)
 
 
@@ -123,7 +126,7 @@ def failures(queue: Queue) -> str:
 @lively
 @admin.display(description=gettext_lazy("time to drain"))
 def drain(queue: Queue) -> str:
-    """The time until nothing is ready, at the present rates."""
+    """The estimated time until no message is ready, at the present rates."""
     rate = queue.rate
     if rate.in_per_second is None:
         return "–"
@@ -132,7 +135,7 @@ def drain(queue: Queue) -> str:
 
 @admin.display(description=gettext_lazy("last hour"))
 def spark(queue: Queue) -> str:
-    """Messages out, minute by minute, with a link to the charts."""
+    """A curve of the messages that left the queue in each minute, with a link to the charts."""
     curve = sparkline(queue.outflow, _("messages out per minute, last hour"))
     return (
         format_html('<a href="{}">{}</a>', queue.charts_url, curve) if curve and queue.charts_url else curve
@@ -142,14 +145,14 @@ def spark(queue: Queue) -> str:
 @lively
 @admin.display(description=gettext_lazy("state"))
 def state(queue: Queue) -> str:
-    """Whether it gives out messages."""
+    """Whether the queue delivers messages or is paused."""
     word, label = ("paused", _("paused")) if queue.figures.paused else ("active", _("active"))
     return format_html('<span class="queueing-state" data-state="{}">{}</span>', word, label)
 
 
 @admin.display(description=gettext_lazy("actions"))
 def actions_of_row(queue: Queue) -> str:
-    """The most frequent actions on it."""
+    """The buttons of the most frequent actions on the queue."""
     return format_html_join(
         " · ",
         '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',
@@ -173,7 +176,7 @@ LIVE = (
 
 
 def _rate(per_second: float | None) -> str:
-    """A rate as text: per second if that is at least one, otherwise per minute."""
+    """A rate as text, per second, or per minute if it is less than one per second. ``None`` is not known."""
     if per_second is None:
         return "–"
     if per_second >= 1:

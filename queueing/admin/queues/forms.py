@@ -1,4 +1,4 @@
-"""The forms of a queue: RSMQ's three attributes and the policies, checked by the rules of the client."""
+"""The forms of a queue: RSMQ's three attributes, and the policies. The rules of the client validate them."""
 
 import re
 from typing import Any
@@ -25,7 +25,10 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
 def is_actionable(name: str) -> bool:
-    """Whether RSMQ allows the name. Queues with other names, of foreign programs, cannot be changed."""
+    """Whether RSMQ allows the name.
+
+    Other programs can create queues with other names, which cannot be changed.
+    """
     try:
         rsmq_values.qname(name)
     except QueueError:
@@ -34,9 +37,9 @@ def is_actionable(name: str) -> bool:
 
 
 class WholeNumberField(forms.IntegerField):
-    """Refuses group separators, decimals and digits of other scripts.
+    """An integer field that refuses group separators, decimals and non-ASCII digits.
 
-    Django's field reads ``1.000``, which is a thousand in German, as 1, and ``1_000`` as 1000.
+    Django's field reads the German ``1.000``, which means a thousand, as 1, and ``1_000`` as 1000.
     """
 
     def to_python(self, value: Any) -> int | None:
@@ -47,7 +50,7 @@ class WholeNumberField(forms.IntegerField):
 
 
 class AttributesForm(forms.ModelForm):
-    """``vt``, ``delay`` and ``maxsize``, refused in RSMQ's words outside RSMQ's bounds."""
+    """The fields ``vt``, ``delay`` and ``maxsize``, with RSMQ's bounds and error texts."""
 
     vt = WholeNumberField(
         label="vt",
@@ -69,7 +72,7 @@ class AttributesForm(forms.ModelForm):
         fields: tuple[str, ...] = ()
 
     def checked(self, names: set[str]) -> None:
-        """Put what is wrong with these attributes beside them."""
+        """Validate the attributes ``names``, and add each error to its field."""
         for name in names & set(EDITABLE) & set(self.cleaned_data):
             try:
                 _check(name, self.cleaned_data[name])
@@ -78,7 +81,7 @@ class AttributesForm(forms.ModelForm):
 
 
 class NewQueueForm(AttributesForm):
-    """A queue that is not there yet."""
+    """The form to create a queue."""
 
     field_order = ("name", *EDITABLE)
 
@@ -98,7 +101,7 @@ class NewQueueForm(AttributesForm):
             self.initial.setdefault(name, value)
 
     def clean_name(self) -> str:
-        """A name that RSMQ allows."""
+        """Check that RSMQ allows the name."""
         try:
             return rsmq_values.qname(self.cleaned_data["name"])
         except QueueError:
@@ -110,12 +113,12 @@ class NewQueueForm(AttributesForm):
         return self.cleaned_data
 
     def _post_clean(self) -> None:
-        """The model has no table in which a name could be taken. Redis refuses a taken name."""
+        """Skip Django's check that the name is unique: the model has no table, and Redis checks it."""
         if "name" in self.cleaned_data:
             self.instance.name = self.cleaned_data["name"]
 
     def save_to(self, client: QueueClient) -> None:
-        """Make the queue. Raises ``QueueExists``."""
+        """Create the queue. Raises ``QueueExists``."""
         values = self.cleaned_data
         try:
             client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})
@@ -126,9 +129,9 @@ class NewQueueForm(AttributesForm):
 class QueueForm(AttributesForm):
     """The attributes and policies of one queue.
 
-    Only what was changed is checked and set: other programs write values that RSMQ would refuse,
-    and those stay as they are until someone edits them. The values the page was loaded with come
-    along hidden, so that a change made elsewhere in between is not undone.
+    Only changed values are validated and set, because other programs may have written values that RSMQ would
+    refuse. Hidden fields have the values from when the page was loaded, so that a change made elsewhere since
+    then is not undone.
     """
 
     max_receive_count = WholeNumberField(
@@ -191,10 +194,13 @@ class QueueForm(AttributesForm):
                 self.add_error("dead_letter_queue", _("A queue cannot be its own dead-letter queue."))
 
     def _post_clean(self) -> None:
-        """The model validates nothing."""
+        """Skip the validation of the model, which has no table."""
 
     def save_to(self, client: QueueClient) -> None:
-        """Set the changed values. Those that Redis can refuse come first, so that no change is partial."""
+        """Set the changed values.
+
+        Those that Redis can refuse are set first, so that a refusal changes nothing.
+        """
         name, values, changed = self.instance.name, self.cleaned_data, set(self.changed_data)
         if changed & set(REDRIVE):
             if values["max_receive_count"]:

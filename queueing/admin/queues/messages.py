@@ -1,4 +1,4 @@
-"""Pages of messages: the first or last of a queue, or one complete message. None is received."""
+"""Pages of messages: the first or last ones of a queue, or one message. They receive no message."""
 
 import json
 from collections.abc import Iterable
@@ -37,7 +37,10 @@ ENDS = ("first", "last")
 
 
 class LookForm(forms.Form):
-    """The number of messages, and from which end. A number out of bounds is corrected."""
+    """The number of messages to show, and the end of the queue to read.
+
+    A number out of bounds is corrected.
+    """
 
     which = forms.ChoiceField(
         label=gettext_lazy("From"),
@@ -52,7 +55,7 @@ class LookForm(forms.Form):
 
 
 def clamped(text: str | None) -> int:
-    """A number of messages from a query string."""
+    """Parse a number of messages from a query string, within its bounds."""
     number = rsmq_values.parse_int(text) if text else None
     return max(1, min(SHOWN if number is None else number, SHOWN_AT_MOST))
 
@@ -60,7 +63,7 @@ def clamped(text: str | None) -> int:
 def message_rows(
     site: AdminSite, queue: str, messages: Iterable[PeekedMessage]
 ) -> list[tuple[PeekedMessage, str]]:
-    """Each message with the address of its page, empty if its id is not valid in RSMQ."""
+    """Each message with the URL of its page, ``""`` if RSMQ does not allow its id."""
     return [
         (
             message,
@@ -71,7 +74,7 @@ def message_rows(
 
 
 class Messages(QueueAction):
-    """A page of messages, to read or to tick."""
+    """The page with the messages of a queue, where they can be read and selected."""
 
     name = "messages"
     permission = "view_queue"
@@ -79,7 +82,7 @@ class Messages(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show one end of the queue. Only the part of each payload that is shown is read."""
+        """Show one end of the queue. Only the shown part of each payload is read."""
         which = request.GET.get("which")
         which = which if which in ENDS else ENDS[0]
         count = clamped(request.GET.get("count"))
@@ -96,7 +99,7 @@ class Messages(QueueAction):
         return self.render("admin/queueing/queue/messages.html", context)
 
     def _tickable(self) -> list[tuple[str, str]]:
-        """The actions on ticked messages: label and address."""
+        """The actions on selected messages, as pairs of label and URL."""
         buttons = []
         if self.model_admin.may(self.request, "redrive_queue") and (alive := self._alive):
             label = _("Redrive selected messages to %s") % alive
@@ -115,7 +118,10 @@ class Messages(QueueAction):
 
     @cached_property
     def _alive(self) -> str:
-        """The queue that these dead letters come from: by the name of this queue, or named by the link."""
+        """The queue from which these dead letters come, by the suffix of the name or the parameter ``of``.
+
+        Returns ``""`` if this is not a dead-letter queue, or if its queue does not exist.
+        """
         client = queueing.get_client()
         named = self.request.GET.get("of", "")
         if not named and is_dead_letter_queue(self.queue.name):
@@ -126,7 +132,7 @@ class Messages(QueueAction):
 
 
 def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedMessage | str:
-    """The message, or a sentence if it cannot be shown."""
+    """The message, or a sentence that gives the reason why it cannot be shown."""
     try:
         found = queueing.get_client().peek_message(queue, message_id, body_bytes=body_bytes)
     except InvalidFormat:
@@ -135,7 +141,7 @@ def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedM
 
 
 class PayloadFile(QueueAction):
-    """The whole payload of one message as a file."""
+    """A download of the whole payload of one message."""
 
     name = "message_payload"
     permission = "view_queue"
@@ -143,13 +149,13 @@ class PayloadFile(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The payload as it is stored now."""
+        """The download of the payload as Redis has it now."""
         found = _peek(self.queue.name, message_id)
         return self.refused(found) if isinstance(found, str) else payload_file(found.body, found.id)
 
 
 class OneMessage(QueueAction):
-    """One message with its whole payload, as far as a page can show it."""
+    """The page of one message with its payload, up to the length that a page can show."""
 
     name = "message"
     permission = "view_queue"
@@ -157,7 +163,7 @@ class OneMessage(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The message as it is stored now."""
+        """The page of the message as Redis has it now."""
         found = _peek(self.queue.name, message_id, body_bytes=PAGE_BYTES)
         if isinstance(found, str):
             return self.refused(found)

@@ -27,14 +27,14 @@ SUGGESTED_MAX = 500
 
 
 def total(choice: Mapping[str, Any], available: int) -> int:
-    """The number of messages that a choice is about."""
+    """The number of messages that the action will change: the selected ones, else ``count``, else all."""
     if choice.get("ids"):
         return len(choice["ids"])
     return min(available, choice.get("count") or available)
 
 
 def which(work: Work, progress: Slice) -> dict[str, Any]:
-    """The messages that are left to do, as arguments of the client's method."""
+    """The arguments by which the client's method selects the remaining messages."""
     if ids := work.choice.get("ids"):  # few enough to be done in one slice
         return {"ids": ids}
     count = work.choice.get("count")
@@ -42,7 +42,7 @@ def which(work: Work, progress: Slice) -> dict[str, Any]:
 
 
 def how_many(request: HttpRequest, available: int) -> str:
-    """The messages that are asked about, in words."""
+    """A text such as "3 selected messages", for the confirmation page."""
     ids = request.POST.getlist("ids") if request.method == "POST" else []
     if ids:
         return ngettext("%d selected message", "%d selected messages", len(ids)) % len(ids)
@@ -50,7 +50,7 @@ def how_many(request: HttpRequest, available: int) -> str:
 
 
 def moved(work: Work, source: str, target: str) -> str:
-    """A sentence about the work that is done."""
+    """The sentence that reports a finished move."""
     text = ngettext(
         "Moved %(count)d message from %(source)s to %(target)s.",
         "Moved %(count)d messages from %(source)s to %(target)s.",
@@ -66,7 +66,7 @@ def moved(work: Work, source: str, target: str) -> str:
 
 
 class Move(QueueAction):
-    """Move ready messages elsewhere."""
+    """Move ready messages to another queue."""
 
     name = "move"
     permission = "move_messages"
@@ -75,7 +75,7 @@ class Move(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only if a message is ready."""
+        """Whether a message is ready."""
         return figures.ready > 0
 
     @property
@@ -96,13 +96,13 @@ class Move(QueueAction):
         ]
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the question, with the names of other queues as suggestions."""
+        """Render the confirmation page, with the names of other queues as suggestions."""
         names = sorted(filter(is_actionable, queueing.get_client().list_queues()))
         others = [name for name in names if name != self.queue.name]
         return super().page(form, suggested=others[:SUGGESTED_MAX], **more)
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Start the move. An error that the target causes is shown beside its field."""
+        """Start the move. An error about the target queue is shown beside its field."""
         try:
             return self.start(total(form.cleaned_data, self.available), form.cleaned_data)
         except QueueUnavailable:
@@ -122,7 +122,7 @@ class Move(QueueAction):
 
 
 class Redrive(QueueAction):
-    """Give dead letters all their attempts again."""
+    """Move dead letters back to their queue, with all their attempts."""
 
     name = "redrive"
     permission = "redrive_queue"
@@ -131,7 +131,7 @@ class Redrive(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Only if there are dead letters."""
+        """Whether the queue has dead letters."""
         return figures.dead > 0
 
     @property
@@ -168,14 +168,14 @@ class Redrive(QueueAction):
 
 
 class _Ending(QueueAction):
-    """Ends the messages that were ticked, or named in a link."""
+    """The base class of the actions that cancel or stop messages. They were selected, or named in a link."""
 
     destroys = True
     none_ticked: ClassVar[Any]
 
     @property
     def ids(self) -> list[str]:
-        """The ticked ids, or those in a link."""
+        """The ids that were selected, or those in the link."""
         given = self.request.POST if self.request.method == "POST" else self.request.GET
         return list(dict.fromkeys(given.getlist("ids")))
 
@@ -183,14 +183,18 @@ class _Ending(QueueAction):
         return {"ids": self.ids}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the question, or return to the messages if none was ticked."""
+        """Render the confirmation page, or return to the page of messages if none was selected."""
         if self.ids:
             return super().page(form, **more)
         self.model_admin.message_user(self.request, self.none_ticked, messages.ERROR)
         return HttpResponseRedirect(self.model_admin.action_url("messages", self.queue.name))
 
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
-        """Answer with the number of those whose word is in ``done``, and why others were left alone."""
+        """The response after the action. It reports the number of changed messages, and the reasons for the
+        others.
+
+        ``words`` has the result for each message. A message was changed if its result is in ``done``.
+        """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)
         rest = [
@@ -203,7 +207,7 @@ class _Ending(QueueAction):
 
 
 class Cancel(_Ending):
-    """Delete messages that no receiver holds, and record each as cancelled."""
+    """Delete messages that no receiver holds, and record them as cancelled."""
 
     name = "cancel"
     permission = "cancel_job"
@@ -238,7 +242,7 @@ class Cancel(_Ending):
 
 
 class Stop(_Ending):
-    """Ask the workers of messages to stop them. Waiting messages are cancelled."""
+    """Ask the workers that run these messages to stop them. Messages that do not run are cancelled."""
 
     name = "stop"
     permission = "stop_job"

@@ -1,4 +1,4 @@
-"""Queues as the admin reads them from Redis, and the sentences that its log keeps of them."""
+"""Reads queues from Redis for the admin, and words the entries of the admin's log about them."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from .forms import EDITABLE, NewQueueForm, QueueForm, is_actionable
 
 
 def read_queue(name: str) -> Queue | None:
-    """The queue of that name with its figures and policy, or ``None``.
+    """The queue with this name, with its figures and policies, or ``None``.
 
-    Raises ``QueueUnavailable``, and ``SpoiltKey`` if one of its keys is of another type.
+    Raises ``QueueUnavailable``, and ``SpoiltKey`` if one of its keys has the wrong type.
     """
     client = queueing.get_client()
     try:
@@ -36,7 +36,7 @@ def read_queue(name: str) -> Queue | None:
 
 
 def change_message(form: QueueForm | NewQueueForm, *, add: bool) -> str:
-    """For the admin's log: each value, or each before and after."""
+    """The text for the admin's log: each value of a new queue, or each changed value before and after."""
     if add:
         return _("Created with %s.") % ", ".join(f"{name} {form.cleaned_data[name]}" for name in EDITABLE)
     changes = [
@@ -46,7 +46,7 @@ def change_message(form: QueueForm | NewQueueForm, *, add: bool) -> str:
 
 
 def log_deletion(request: HttpRequest, queue: Queue) -> None:
-    """Log it with the number of deleted messages, which Django does not log."""
+    """Log the deletion of a queue with the number of its messages, which Django does not log."""
     LogEntry.objects.log_actions(
         user_id=request.user.pk,
         queryset=[queue],

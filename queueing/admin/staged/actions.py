@@ -1,4 +1,6 @@
-"""The actions on staged messages: send them now, or delete them. Each asks before, and works in steps."""
+"""The actions on staged messages: send them now, or delete them. Each has a confirmation page and works in
+steps.
+"""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -31,14 +33,15 @@ CHUNK, EXAMPLES = 100, 10
 
 
 def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
-    """The rows with the beginning of their payload only: it can be megabytes."""
+    """The rows, with only the beginning of each payload: a payload can have megabytes."""
     return rows.defer("body", "headers").annotate(body_start=Substr("body", 1, READ_CHARACTERS))
 
 
 class StagedAction(Action):
-    """An action on the rows of a ``Choice``. GET asks, POST does a part of the work.
+    """An action on the rows of a ``Choice``. GET shows the confirmation page, POST runs one step.
 
-    ``question``, ``button`` and ``done_text`` are texts of a ``count``, which is written as ``number``.
+    ``question``, ``button`` and ``done_text`` are plural-aware texts: ``count`` selects the form, and
+    ``number`` is the placeholder of the formatted number.
     """
 
     question: ClassVar[Any]
@@ -49,7 +52,7 @@ class StagedAction(Action):
     flag: ClassVar[int] = CHANGE
 
     def do(self, database: str, ids: Sequence[int]) -> list[StagedMessage]:
-        """Do it to these rows, and return those to which it was done. Raises ``QueueUnavailable``."""
+        """Act on the rows ``ids``, and return those that were changed. Raises ``QueueUnavailable``."""
         raise NotImplementedError
 
     # --- asking --------------------------------------------------------------------------------
@@ -76,7 +79,7 @@ class StagedAction(Action):
     # --- doing ---------------------------------------------------------------------------------
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Do a step of the work in the form of a page of this site."""
+        """Run one step of the action."""
         work = Work.read(request.POST.get("work", ""), self._salt)
         if work is None:
             raise SuspiciousOperation("This question was not asked by this site, or too long ago.")
@@ -142,7 +145,10 @@ class StagedAction(Action):
         )  # fmt: skip
 
     def _url_of(self, choice: Choice) -> str:
-        """The list. Rows go by themselves, so it does not lead back to the page of one."""
+        """The URL of the list.
+
+        The page of a single row is not used, because the row may have been deleted.
+        """
         query = choice.query_string(with_ids=False)
         return f"{self.model_admin.list_url}?{query}" if query else self.model_admin.list_url
 
@@ -152,7 +158,7 @@ class StagedAction(Action):
 
 
 class Retry(StagedAction):
-    """Send the messages now, also refused ones."""
+    """Send staged messages now, also those that Redis has refused."""
 
     name = "retry"
     permission = "retry_stagedmessage"
@@ -177,7 +183,7 @@ class Retry(StagedAction):
 
 
 class Delete(StagedAction):
-    """Delete the rows: their messages are not sent."""
+    """Delete staged messages without sending them."""
 
     name = "delete"
     permission = "delete_stagedmessage"

@@ -1,4 +1,4 @@
-"""Staged messages: those that a transaction has written, and that Redis has not acknowledged yet."""
+"""The admin of staged messages: written by a transaction, and not yet acknowledged by Redis."""
 
 from typing import Any
 
@@ -23,7 +23,10 @@ from .choice import IDS_MAX, Choice, alias_of
 
 
 def _in_menu(action: type[StagedAction]) -> Any:
-    """The action in the list's menu: it asks about the selected rows."""
+    """An entry for the menu of actions.
+
+    It opens the confirmation page of ``action`` for the selected rows.
+    """
 
     @admin.action(description=action.label, permissions=[action.name])
     def ask(model_admin: Any, request: HttpRequest, queryset: "QuerySet[StagedMessage]") -> HttpResponse:
@@ -37,7 +40,7 @@ def _in_menu(action: type[StagedAction]) -> Any:
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Waiting or refused."""
+    """The filter by state: waiting or refused."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -46,13 +49,16 @@ class StateFilter(admin.SimpleListFilter):
         return list(columns.WORDS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """The index of the relay serves it."""
+        """Filter by a condition that the relay's index covers."""
         is_known = self.value() in columns.WORDS
         return queryset.filter(is_refused=self.value() == columns.REFUSED) if is_known else queryset
 
 
 class DatabaseFilter(admin.SimpleListFilter):
-    """The database of the rows, if there are several. ``get_queryset`` reads it."""
+    """The filter by database, shown if several have staged messages.
+
+    ``get_queryset`` of the admin applies it.
+    """
 
     title = gettext_lazy("database")
     parameter_name = "database"
@@ -62,7 +68,7 @@ class DatabaseFilter(admin.SimpleListFilter):
         return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
 
     def choices(self, changelist: ChangeList) -> Any:
-        """Without *All*: a list shows one database."""
+        """The databases, without the choice *All*: a list shows the rows of one database."""
         for choice in list(super().choices(changelist))[1:]:
             yield {**choice, "selected": choice["display"] == changelist.root_queryset.db}
 
@@ -71,7 +77,9 @@ class DatabaseFilter(admin.SimpleListFilter):
 
 
 class StagedMessageAdmin(ConsoleAdmin):
-    """Oldest first, read-only. It is offered only if messages are staged."""
+    """The read-only list of staged messages, oldest first. The menu shows it only if the project stages
+    messages.
+    """
 
     actions = tuple(map(_in_menu, ACTIONS.values()))
     list_display = columns.LISTED
@@ -88,14 +96,14 @@ class StagedMessageAdmin(ConsoleAdmin):
     change_list_template = "admin/queueing/staged/change_list.html"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StagedMessage]":
-        """The rows of one database, in the list with the beginning of their payload only."""
+        """The rows of one database. The list reads only the beginning of each payload."""
         rows = super().get_queryset(request).using(alias_of(request))
         match = request.resolver_match
         is_list = match is not None and match.url_name == "queueing_stagedmessage_changelist"
         return listed(rows) if is_list else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: StagedMessage | None = None) -> Any:
-        """The fields of this message, with the reason if it was refused."""
+        """The fields of this message. The reason is included only if Redis has refused the message."""
         rows = (
             (columns.shown_state, columns.shown_queue, "priority"),
             (columns.staged, columns.due, columns.shown_id),
@@ -108,36 +116,36 @@ class StagedMessageAdmin(ConsoleAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the menu offers the list: a project that stages no messages has no use for it."""
+        """Whether the menu shows the list: only if the project stages messages."""
         return bool(relayed()) and super().has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: StagedMessage | None = None) -> bool:
-        """There is no form: each action has its own permission."""
+        """``False``: staged messages have no form. Each action has its own permission."""
         return False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may send rows now."""
+        """Whether this user may send staged messages now."""
         return self.may(request, ACTIONS["retry"].permission)
 
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
-        """The page of the actions, then those of Django."""
+        """The URL pattern of the actions, then those of Django."""
         return [
             self.page("all/<slug:verb>/", self.verb_view, "verb", "view_stagedmessage"),
             *super().get_urls(),
         ]
 
     def verb_url(self, verb: str, choice: Choice) -> str:
-        """The address of the question about these rows."""
+        """The URL of the confirmation page of the action ``verb`` for these rows."""
         url = address(self.admin_site, "stagedmessage_verb", verb)
         return f"{url}?{choice.query_string()}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the question about an action on rows, and then run it in steps."""
+        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
         if verb not in ACTIONS:
             raise Http404
         self.require(request, ACTIONS[verb].permission)
@@ -146,7 +154,7 @@ class StagedMessageAdmin(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with the actions of this user on all of its rows."""
+        """The list, with links to the actions that this user may run on all of its rows."""
         choice = Choice.read({name: request.GET.get(name, "") for name in ("state", "database")})
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
@@ -158,7 +166,7 @@ class StagedMessageAdmin(ConsoleAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's address of a deletion leads to the one question about it that there is."""
+        """Redirect from Django's confirmation page of a deletion to that of the console."""
         choice = Choice.read({"database": alias_of(request), "ids": unquote(object_id)})
         return HttpResponseRedirect(self.verb_url("delete", choice))
 

@@ -1,4 +1,4 @@
-"""The staged messages that an action is about, read from a query string."""
+"""The selection of staged messages that an action changes, read from a query string."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ IDS_MAX = 500
 
 
 def alias_in(params: Mapping[str, str]) -> str:
-    """The database that is named, if it is one with staged messages, else the one of the app's models."""
+    """The alias of the database in ``params`` if it has staged messages, else that of the app's models."""
     named = params.get("database", "")
     return named if named in relayed() else str(StagedMessage.objects.db)
 
 
 def alias_of(request: HttpRequest) -> str:
-    """The database that a page of the admin is about."""
+    """The alias of the database whose rows a page of the admin shows."""
     # Django hands the filters of the list to other pages.
     kept = parse_qs(request.GET.get("_changelist_filters", ""))
     return alias_in({**{name: values[0] for name, values in kept.items()}, **request.GET.dict()})
@@ -32,7 +32,7 @@ def alias_of(request: HttpRequest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rows of one database: a selection, or all of a state. ``ids`` is ``None`` if it is not a selection."""
+    """Rows of one database: the selected ``ids``, or if ``ids`` is ``None`` all rows of a state."""
 
     database: str
     state: str = ""
@@ -40,7 +40,10 @@ class Choice:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Choice":
-        """Read the choice from a query string. An unknown state selects all, an unreadable selection none."""
+        """Read the choice from a query string.
+
+        An unknown state selects all rows, invalid ``ids`` select none.
+        """
         state = params.get("state", "")
         ids = params.get("ids")
         digits = [part for part in (ids or "").split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]

@@ -1,4 +1,4 @@
-"""The columns of staged messages in the list, and the fields on the page of one. Hostile values are inert."""
+"""The columns in the list of staged messages, and the fields on the page of one. Output is escaped."""
 
 import json
 from typing import Any
@@ -23,13 +23,13 @@ _COLOURS = {WAITING: "ready", REFUSED: "dead"}
 
 
 def call_of(row: Any, characters: int) -> str:
-    """The call of a task, or the beginning of another message. It needs ``body_start``."""
+    """The call of a task, or the beginning of any other message. The query must include ``body_start``."""
     return call_in(decode.text(bytes(row.body_start or b"")), "", characters) or visible(row.message_id)
 
 
 @admin.display(description=_("message"))
 def shown_call(row: StagedMessage) -> str:
-    """The message as code, and below it why it was refused."""
+    """The call of a task or the beginning of a message, and below it the reason why Redis refused it."""
     text = format_html('<bdi class="queueing-call">{}</bdi>', call_of(row, LISTED_CHARACTERS))
     if not row.refusal:
         return text
@@ -56,20 +56,20 @@ def shown_id(row: StagedMessage) -> str:
 @labelled
 @admin.display(description=_("staged"))
 def staged(row: StagedMessage) -> str:
-    """When its transaction wrote it, by the clock of that process."""
+    """The time at which the transaction wrote the message, by the clock of its process."""
     return when(row.staged_at)
 
 
 @labelled
 @admin.display(description=_("due"))
 def due(row: StagedMessage) -> str:
-    """The time before which it does not run, if it has one."""
+    """The time at which the message becomes due, if it is delayed."""
     return day(moment_ms(row.due_ms))
 
 
 @admin.display(description=_("reason"))
 def shown_refusal(row: StagedMessage) -> str:
-    """Why Redis refused it."""
+    """The reason why Redis refused the message."""
     return error_text(row.refusal)
 
 
@@ -81,7 +81,7 @@ def shown_headers(row: StagedMessage) -> str:
 
 @admin.display(description=_("payload"))
 def shown_body(row: StagedMessage) -> str:
-    """The message as it will be sent."""
+    """The payload that will be sent."""
     text = decode.text(bytes(row.body))
     return _as_text(payload(text)) if text else gettext("(empty)")
 
