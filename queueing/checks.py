@@ -1,4 +1,4 @@
-"""System checks: they report wrong settings before anything runs."""
+"""System checks: they report wrong settings before the project runs."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,13 +14,15 @@ from . import conf, periodic
 
 @register("queueing")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The dict QUEUEING has only known names, and their values are valid."""
+    """Check that the dict QUEUEING has only known names with valid values."""
     return [Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())]
 
 
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """The tables of the history are those of its migrations. ``migrate`` reports missing ones."""
+    """Check that the tables of the history have the columns of the migrations. ``migrate`` reports missing
+    tables.
+    """
     from .history import schema
     from .models import Job
 
@@ -36,7 +38,7 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 @register("queueing")
 def check_relayed(**_: Any) -> list[CheckMessage]:
-    """The databases of staged messages are in DATABASES."""
+    """Check that the databases of staged messages are in DATABASES."""
     if any(conf.problems(conf.raw())):
         return []
     return [
@@ -52,7 +54,7 @@ def check_relayed(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """A database in which messages are staged has their table."""
+    """Check that each database in which messages are staged has their table."""
     if any(conf.problems(conf.raw())):
         return []
     from .models import StagedMessage
@@ -70,7 +72,10 @@ def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> lis
 
 @register("queueing")
 def check_tasks(**_: Any) -> list[CheckMessage]:
-    """The backend in TASKS finds Django's tasks. Django checks its options."""
+    """Check that Django's tasks can be imported if TASKS names the backend.
+
+    Django checks the backend's options.
+    """
     if conf.names_backend():
         try:
             from .tasks import compat  # noqa: F401
@@ -81,7 +86,7 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_prometheus(**_: Any) -> list[CheckMessage]:
-    """A token for ``/metrics`` is set, and the library that this page needs is installed."""
+    """Check that ``/metrics`` has a token, and that the library for this page is installed."""
     if any(conf.problems(conf.raw())) or not conf.get_conf().METRICS_TOKEN:
         return []
     from .views import has_prometheus_client
@@ -99,7 +104,7 @@ def check_prometheus(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_runworker(**_: Any) -> list[CheckMessage]:
-    """The command runworker belongs to this app, and not to another app with the same command."""
+    """Check that no other app replaces the command ``runworker``."""
     owner = get_commands().get("runworker")
     if owner in (None, "queueing"):
         return []
@@ -114,7 +119,7 @@ def check_runworker(**_: Any) -> list[CheckMessage]:
 
 @register("schedules")
 def check_schedules(**_: Any) -> list[CheckMessage]:
-    """The arguments of ``@periodic`` are valid. It has a tag of its own because it imports handlers."""
+    """Check the arguments of ``@periodic``. This check imports handlers, so it has a tag of its own."""
     try:
         periodic.discover()
         periodic.schedules()

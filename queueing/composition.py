@@ -1,4 +1,4 @@
-"""Chains and batches: work that follows other work, of Django tasks and of messages for handlers.
+"""Chains and batches of Django tasks and of messages for handlers.
 
 ::
 
@@ -41,7 +41,7 @@ MAX_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One piece of work: see ``step``."""
+    """One task or message, made by ``step``."""
 
     target: Any
     args: tuple[Any, ...] = ()
@@ -58,15 +58,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Steps that run one after the other: see ``chain``."""
+    """Steps that run one after the other, made by ``chain``."""
 
     steps: tuple[Step, ...]
 
     def enqueue(self) -> list[str]:
         """Send the first step. Returns the ids of all steps.
 
-        In a transaction it is sent at the commit if its first step is a task, as that task would be. Raises
-        the errors of ``Task.enqueue`` and ``send_message``, and ``EnqueueFailed`` at the commit.
+        In a transaction, a chain that begins with a task is sent at the commit, as its backend sends tasks.
+        Raises the errors of ``Task.enqueue`` and ``send_message``, and ``EnqueueFailed`` at the commit.
         """
         messages = _messages(iter(self.steps))
         first, options = _linked(messages), _task_options(self.steps[0])
@@ -79,13 +79,13 @@ class Chain:
         return [message.id for message in messages]
 
     async def aenqueue(self) -> list[str]:
-        """See ``enqueue``."""
+        """``enqueue`` as a coroutine function."""
         return await sync_to_async(self.enqueue, thread_sensitive=True)()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Members that run side by side, and what follows them: see ``batch``."""
+    """Members that run side by side, and the callbacks that follow them, made by ``batch``."""
 
     members: "tuple[Step | Chain | Batch, ...]"
     on_success: Step | Chain | None = None
@@ -94,9 +94,10 @@ class Batch:
     def enqueue(self) -> str:
         """Send all members. Returns the id of the batch.
 
-        In a transaction they are sent at the commit if the first step is a task. Raises the errors of
-        ``Chain.enqueue``, and ``QueueError`` for batches that are nested too deep. If a process ends before
-        it has sent all members, the batch is cancelled a minute later, and ``on_failure`` follows.
+        In a transaction, a batch whose first step is a task is sent at the commit, as its backend sends
+        tasks. Raises the errors of ``Chain.enqueue``, and ``QueueError`` for batches that are nested too
+        deep. If the process dies before it has sent all members, the batch is cancelled a minute later, and
+        ``on_failure`` is sent.
         """
         plan = _plan(self, parent="", depth=1)
         first = next(_steps(self), None)
@@ -105,7 +106,7 @@ class Batch:
         return plan.id
 
     async def aenqueue(self) -> str:
-        """See ``enqueue``."""
+        """``enqueue`` as a coroutine function."""
         return await sync_to_async(self.enqueue, thread_sensitive=True)()
 
 
@@ -113,7 +114,8 @@ def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
     """A task with the arguments of one call, or a queue with the body of one message.
 
     ``step(resize.using(priority=5), 7, width=80)`` is a task of an ``RSMQBackend``. ``step("mails", "text")``
-    is a message for the handler of that queue. Without a body, the message gets the result before it as JSON.
+    is a message for the handler of that queue. A message without a body gets the result of the previous step
+    as JSON.
     """
     if isinstance(target, str) and (kwargs or len(args) > 1):
         raise TypeError("A step of a queue has one body.")
@@ -121,7 +123,7 @@ def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
 
 
 def chain(*steps: Step) -> Chain:
-    """Steps that run one after the other, each when the one before is done.
+    """Steps that run one after the other. Each starts when the previous one is done.
 
     The value that a task returns is the first argument of the next task. The handler of a queue returns
     nothing, so the step after it gets only its own arguments. If a step is dead or cancelled, the chain
@@ -141,9 +143,9 @@ def batch(
     """Steps, chains and batches that run side by side.
 
     When all members are done, ``on_success`` is sent. When all have ended and some are dead or cancelled,
-    ``on_failure`` is sent. One of the two is sent, once. A batch without ``on_failure`` sends ``on_success``
-    after its dead members were redriven and are done. The first argument of a callback is the id of the
-    batch.
+    ``on_failure`` is sent. Only one of the two is sent, and only once. A batch without ``on_failure`` sends
+    ``on_success`` if its dead members are redriven and succeed. The first argument of a callback is the id of
+    the batch.
     """
     members = tuple(members)
     if not all(isinstance(one, Step | Chain | Batch) for one in members):
@@ -160,16 +162,17 @@ def get_batch(id: str) -> BatchState:
 
 
 def cancel_batch(id: str) -> None:
-    """Cancel a batch and the batches in it: members that wait do not run any more.
+    """Cancel a batch and its nested batches: members that have not started do not run.
 
-    A member that runs sees ``context.is_cancelled``. Each is counted as cancelled when a worker comes to it.
-    After the last one ``on_failure`` is sent. Raises ``BatchNotFound``, and ``BatchClosed`` if it has ended.
+    For a member that runs, ``context.is_cancelled`` becomes true. A member that waits counts as cancelled
+    once a worker claims it. After the last member, ``on_failure`` is sent. Raises ``BatchNotFound``, and
+    ``BatchClosed`` if the batch has ended.
     """
     sent_batches.cancel(get_client(), id)
 
 
 def retry_batch(id: str) -> int:
-    """Redrive the dead members of a batch and of the batches in it. Returns how many messages run again.
+    """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
 
     Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
     """
@@ -180,7 +183,7 @@ def retry_batch(id: str) -> int:
 
 
 def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
-    """The messages of a chain. ``given`` are arguments that its first step gets before its own."""
+    """The messages of a chain. The first step gets the arguments ``given`` before its own."""
     before: Step | None = None
     messages = []
     for one in steps:
@@ -206,7 +209,7 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header of a limit. A step is not unique, because something follows its end."""
+    """The header of a limit alone. A step cannot be unique, because something follows its end."""
     return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
 
 

@@ -1,4 +1,4 @@
-"""Convert the URL of Redis to options of the driver. Error texts contain no part of the URL."""
+"""Converts the URL of Redis to options of redis-py. Error texts contain no part of the URL."""
 
 import re
 from typing import Any
@@ -27,7 +27,10 @@ ENCODE = "Write characters such as @ : / ? # and % in a user name or password pe
 
 
 def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") -> dict[str, Any]:
-    """Options for the driver's pool. Raises ``ValueError`` with a sentence for the user."""
+    """The options of redis-py's connection pool for ``url``.
+
+    Raises ``ValueError`` with a text for the user.
+    """
     if url.startswith(CLUSTERS):
         return _by_nodes(url, tls_verify, namespace)
     if url.startswith(SENTINELS):
@@ -94,7 +97,7 @@ def has_hash_tag(namespace: str) -> bool:
 
 
 def _parts(url: str) -> tuple[str, str, str, str, str]:
-    """Scheme of a single server, login with its ``@``, hosts, path and query."""
+    """Split the URL of a single server into scheme, login with its ``@``, hosts, path and query."""
     scheme, _, rest = url.partition("://")
     found = SEVERAL.fullmatch(rest)
     if not found:
@@ -104,7 +107,7 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
 
 
 def _addresses(hosts: str, usual_port: int) -> list[Address]:
-    """The hosts of an address, each with its own port or the usual one."""
+    """The pairs of host and port in ``hosts``. A host without a port gets ``usual_port``."""
     found: list[Address] = []
     for host in hosts.split(","):
         try:
@@ -119,7 +122,7 @@ def _addresses(hosts: str, usual_port: int) -> list[Address]:
 
 
 def _check(url: str) -> None:
-    """Refuse URLs that the driver would ignore in part, or would quote in its own error."""
+    """Refuse URLs of which redis-py would ignore a part, or would quote a part in its own error."""
     try:
         parts = urlsplit(url)
         names = set(parse_qs(parts.query, strict_parsing=True)) if parts.query else set()
@@ -138,5 +141,5 @@ def _check(url: str) -> None:
 
 
 def _try(*, connection_class: type = Connection, **options: Any) -> None:
-    """Check that the driver accepts the options. The connection that this makes is not opened."""
+    """Check that redis-py accepts the options. The connection made for this is not opened."""
     connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})

@@ -1,4 +1,7 @@
-"""The connections of one event loop to Redis, each lent to one coroutine at a time. The loop closes them."""
+"""The pool of connections of one event loop. Each connection is lent to one coroutine at a time.
+
+The pool is closed when its loop ends.
+"""
 
 import asyncio
 import inspect
@@ -20,7 +23,7 @@ from .session_base import USUAL_SECONDS
 
 
 class AsyncFoundConnection(AsyncConnection):
-    """See ``FoundConnection``. A connection to the server that ``discovery`` finds whenever it connects."""
+    """A connection to the server that ``discovery`` finds each time it connects (see ``FoundConnection``)."""
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)
@@ -32,7 +35,7 @@ class AsyncFoundConnection(AsyncConnection):
 
 
 class AsyncFoundSSLConnection(AsyncSSLConnection):
-    """The same with TLS."""
+    """``AsyncFoundConnection`` with TLS."""
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)
@@ -65,9 +68,10 @@ OPTIONS = {
 
 
 def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[], Any] | None:
-    """Makes connections to the server of ``connection_class``, ``None`` if it is not one of redis-py.
+    """A function that makes asyncio connections with the options of ``connection_class``.
 
-    Raises ``ValueError`` for an option of TLS that redis-py has for threads only.
+    Returns ``None`` if ``connection_class`` is not one of redis-py. Raises ``ValueError`` for an option of
+    TLS that redis-py has only for connections of threads.
     """
     counterpart = COUNTERPARTS.get(connection_class)
     if counterpart is None:
@@ -87,10 +91,10 @@ def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[]
 
 
 class AsyncPool:
-    """At most ``size`` connections. A coroutine waits for a free one as long as for an answer of Redis."""
+    """At most ``size`` connections. A coroutine waits for a free one for at most the timeout of a reply."""
 
     def __init__(self, connect: Callable[[], Any], size: int, closed: Callable[[], object]) -> None:
-        """``closed`` is called when the loop ends."""
+        """``closed`` is called when the event loop ends."""
         self._connect, self._closed = connect, closed
         self._free = asyncio.Semaphore(size)
         self._idle: list[Any] = []
@@ -98,7 +102,10 @@ class AsyncPool:
         self._end: AsyncGenerator[None, None] | None = None
 
     async def lend(self) -> Any:
-        """Lend a connected connection. Raises ``ConnectionError`` and what connecting raises."""
+        """Lend a connected connection.
+
+        Raises ``ConnectionError``, and the errors of redis-py's ``connect``.
+        """
         if self._end is None:
             self._end = self._closing_with_loop()
             await anext(self._end)

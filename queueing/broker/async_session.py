@@ -1,4 +1,4 @@
-"""The session of event loops. It runs scripts as ``session.py`` does, and needs no thread."""
+"""The session of event loops. It runs scripts as ``session.py`` does, but without threads."""
 
 import asyncio
 import os
@@ -28,13 +28,13 @@ from .session_base import (
 
 
 class AsyncSession(SessionBase):
-    """Runs scripts on connections of the running loop. Loops, threads and forks may share it.
+    """Runs scripts on connections of the running event loop. Loops, threads and forks may share it.
 
-    It connects as a ``Session`` does, with connections of its own: one pool for each loop.
+    It connects with the options of a ``Session``. Each loop has its own pool of connections.
     """
 
     def __init__(self, session: Session) -> None:
-        """Raises ``ValueError`` for an option of the connections that redis-py has for threads only."""
+        """Raises ``ValueError`` for a connection option that redis-py has only for threads."""
         pool = session.redis.connection_pool
         super().__init__(session.keys.ns, pool.connection_kwargs)
         self._size: int = pool.max_connections
@@ -83,7 +83,10 @@ class AsyncSession(SessionBase):
     async def _try_once(
         self, calls: Sequence[Call], packed: list[bytes], replicas: int, limit: float | None
     ) -> list[Any]:
-        """One try. ``limit``: the seconds that are left of the deadline of a request."""
+        """Send the calls once.
+
+        ``limit``: the seconds left before the deadline of the request, if it has one.
+        """
         pool = self._pool()
         try:
             connection = await _within(limit, pool.lend())
@@ -104,7 +107,7 @@ class AsyncSession(SessionBase):
             pool.take_back(connection)
 
     def _pool(self) -> AsyncPool:
-        """The pool of the running loop."""
+        """The pool of the running event loop."""
         key = os.getpid(), asyncio.get_running_loop()
         try:
             return self._pools[key]
@@ -125,7 +128,7 @@ async def _within(seconds: float | None, awaitable: Awaitable[Any]) -> Any:
 
 
 async def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
-    """See ``session._say``."""
+    """Run ``dialogue`` on the connection, as ``session._say`` does."""
     try:
         packed, count = next(dialogue)
         while True:

@@ -1,4 +1,4 @@
-"""Batches and chains in Redis: their headers, the messages that follow a settled one, and the scripts.
+"""Batches and chains in Redis: the calls of their scripts, and the messages that follow others.
 
 The script that settles a message counts it in its batch, and stores the message that follows. See
 ``lua/lib/members.lua``.
@@ -33,9 +33,11 @@ FOLLOW_UP_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp:
-    """A message of a chain or batch. ``task_queue`` is the queue that its task names, ``""`` for a message.
+    """A message of a chain, or a callback of a batch.
 
-    ``takes_result``: the result of the step before becomes its first argument, or its body.
+    ``task_queue`` is the queue that its task names, ``""`` if the message is not a task. With
+    ``takes_result``, the result of the previous step becomes the first argument of a task, or the body of a
+    message.
     """
 
     id: str
@@ -54,12 +56,12 @@ class FollowUp:
         )  # fmt: skip
 
     def fields(self) -> dict[str, Any]:
-        """The values for JSON, without those that are not set."""
+        """The fields as a dict for JSON, without those that are not set."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in values.items() if value or name == "body"}
 
     def with_result(self, result: str) -> "FollowUp":
-        """This message with the result (JSON, ``""`` for ``None``) of the step before."""
+        """This message with the result of the previous step (JSON, ``""`` for ``None``) filled in."""
         if not self.takes_result:
             return self
         if not self.task_queue:
@@ -70,7 +72,7 @@ class FollowUp:
 
 
 def read_follow_up(values: Any) -> FollowUp:
-    """Make a message of the values of its JSON. Raises ``Unreadable``."""
+    """Make a ``FollowUp`` of a dict that ``fields`` returned. Raises ``Unreadable``."""
     record = decode.Record(values if isinstance(values, dict) else {})
     due_ms = record.integer("due_ms") if "due_ms" in record else None
     headers = values.get("headers", {}) if isinstance(values, dict) else {}
@@ -86,9 +88,10 @@ def read_follow_up(values: Any) -> FollowUp:
 
 
 def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None:
-    """The id and the JSON of the message that follows a step with these headers and this result.
+    """The id and the JSON of the message that follows in the chain of a settled message.
 
-    Returns ``None`` after the last step of a chain, and if the headers do not have the right form.
+    ``headers`` and ``result`` are those of the settled message. Returns ``None`` after the last step, and if
+    the headers are malformed.
     """
     if CHAIN not in headers:
         return None
@@ -108,21 +111,21 @@ def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None
 
 
 def open_batch(session: Session, id: str, record: str, on_success: str, on_failure: str) -> bool:
-    """Open a batch, or confirm that its sender lives. Returns ``False`` if the batch was closed meanwhile."""
+    """Open a batch, or confirm that its sender is alive. Returns ``False`` if the batch is already closed."""
     return bool(session.call(Call("open_batch", _keys(session), id, record, on_success, on_failure)))
 
 
 def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]]:
-    """Store the number of members, after all are sent.
+    """Store the number of members after all were sent.
 
-    Returns ``False`` if the batch was closed meanwhile, and the messages to send now.
+    Returns whether the batch was still open, and the callbacks to send now as JSON.
     """
     is_sealed, *texts = session.call(Call("seal_batch", _keys(session), id, total))
     return bool(is_sealed), texts
 
 
 def due_follow_ups(session: Session) -> list[bytes]:
-    """Close the batches whose senders have died, and read messages that are to be sent."""
+    """Close the batches whose senders have died. Returns the JSON of the messages to send now."""
     found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP))
     return found
 
@@ -133,7 +136,7 @@ def cancel_batch(session: Session, id: str) -> str:
 
 
 def is_recalled(session: Session, id: str) -> bool:
-    """Whether a batch, or one that it is part of, is cancelled."""
+    """Whether a batch, or a batch that contains it, is cancelled."""
     return bool(session.call(Call("is_recalled", [session.keys.batches()], id)))
 
 
@@ -146,12 +149,12 @@ def failed_members(session: Session, id: str) -> Iterator[list[str]]:
 
 
 def newest(session: Session, first: int, count: int) -> tuple[int, list[BatchState]]:
-    """How many batches there are, and ``count`` of them from the place ``first`` (0: the newest)."""
+    """The number of all batches, and ``count`` of them, beginning with number ``first`` (0 is the newest)."""
     return _read(session, first, first + count - 1)
 
 
 def find(session: Session, ids: Sequence[str]) -> list[BatchState]:
-    """Those of these batches that exist, in the same order."""
+    """The states of those batches that exist, in the order of ``ids``."""
     return _read(session, "", "", *ids)[1]
 
 

@@ -1,8 +1,8 @@
-"""Decode values that are stored in Redis. No other module decodes them.
+"""Decodes values that are stored in Redis. No other module decodes them.
 
-Queues are shared with other programs, so a value may have any size, depth and type. Each reader returns
-a value within bounds, or raises ``Unreadable`` with the reason. A reader that returns a default instead
-documents it. No reader raises another error.
+Queues are shared with other programs, so a value may have any size, depth and type. Each function returns a
+value within bounds, or raises ``Unreadable`` with the reason. It raises no other error. If a function returns
+a default instead, its docstring documents that.
 """
 
 import json as _json
@@ -33,7 +33,10 @@ class Unreadable(ValueError):
 
 
 def text(stored: bytes) -> str:
-    """Decode any bytes. Bytes that are not UTF-8 become surrogate escapes and can be encoded again."""
+    """Decode bytes as UTF-8.
+
+    Invalid bytes become surrogate escapes, which ``rsmq_values.encode`` restores.
+    """
     return stored.decode("utf-8", "surrogateescape")
 
 
@@ -58,7 +61,7 @@ def number(value: Any, default: float = 0.0) -> float:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value from JSON is a finite number of at most ±``MAX_INTEGER``. ``True`` is not one."""
+    """Whether a value from JSON is a finite number of at most ±``MAX_INTEGER``. A bool is not a number."""
     return type(value) in (int, float) and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
@@ -125,7 +128,7 @@ def inflated(stored: bytes, *, max_bytes: int) -> bytes:
 
 
 class Record:
-    """A JSON object whose values are read by type. A value of another type counts as missing."""
+    """A JSON object with a method for each type of value. A value of another type counts as missing."""
 
     __slots__ = ("_values",)
 
@@ -140,16 +143,16 @@ class Record:
         return value if isinstance(value, str) else default
 
     def number(self, name: str, default: float = 0.0) -> float:
-        """The number of that name, or ``default`` if it is negative or not a number."""
+        """The number called ``name``, or ``default`` if the value is negative or not a number."""
         value = self._values.get(name)
         return value if is_number(value) and value >= 0 else default
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The number of that name without its fraction. A negative number counts as missing."""
+        """The number called ``name`` without its fraction, or ``default`` if ``number`` would return it."""
         return int(self.number(name, default))
 
     def all_texts(self) -> dict[str, str]:
-        """The whole object as a dict. Raises ``Unreadable`` if one of its values is not a text."""
+        """The object as a dict of strings. Raises ``Unreadable`` if one of its values is not a string."""
         if not all(isinstance(value, str) for value in self._values.values()):
             raise Unreadable("a value of it is not a text")
         return dict(self._values)
@@ -162,11 +165,11 @@ class Record:
         return value if isinstance(value, list) else []
 
     def texts(self, name: str) -> list[str]:
-        """The strings of a list, without its other values."""
+        """The strings in the list called ``name``. Other values in the list are left out."""
         return [value for value in self.values(name) if isinstance(value, str)]
 
     def records(self, name: str) -> Iterator["Record"]:
-        """The objects of a list, without its other values."""
+        """The objects in the list called ``name``. Other values in the list are left out."""
         return (Record(value) for value in self.values(name) if isinstance(value, dict))
 
 

@@ -1,7 +1,7 @@
-"""Discovery: which of several servers has the queues now.
+"""Discovery: finds the server that has the queues now.
 
-Sentinels name the primary that they watch. The nodes of a cluster name the owner of a slot. A connection asks
-whenever it connects, so after a failover each process follows with its next try.
+A sentinel names the primary that it watches, a node of a cluster the owner of a slot. A connection asks each
+time it connects, so after a failover the next try reaches the new primary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +25,10 @@ ALL_SECONDS = 5.0
 
 
 class Discovery:
-    """Asks ``servers`` in turn, and one that was silent only after the others. Threads and forks share it.
+    """Asks ``servers`` in turn. Those that did not answer last time are asked last.
 
-    The turn matters: a server that is cut off from the others may name the wrong address, and the next try
-    asks another one.
+    Threads and forks share an instance. After each answer the server moves to the end of the turn: one that
+    is cut off from the others may name the wrong address, and the next try must ask another one.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Discovery:
         connection_class: type[Connection],
         options: Mapping[str, Any],
     ) -> None:
-        """``options`` are those of the connections to ``servers``."""
+        """``options`` are the options of the connections to ``servers``."""
         self._servers, self._question = tuple(servers), question
         self._connection_class, self._options = connection_class, options
         self._silent: frozenset[Address] = frozenset()
@@ -46,7 +46,7 @@ class Discovery:
         self.is_cluster = False
 
     def find(self, seconds: float | None) -> Address:
-        """The server that has the queues. Raises ``redis.ConnectionError`` if nobody names it in time."""
+        """The server that has the queues. Raises ``redis.ConnectionError`` if no server names it in time."""
         end = monotonic() + (seconds or ALL_SECONDS)
         reason = "they do not answer"
         for server in self._servers:
@@ -76,7 +76,7 @@ class Discovery:
             connection.disconnect()
 
     def _note(self, server: Address, *, is_silent: bool) -> None:
-        """Put ``server`` behind the others, and those that were silent last behind all."""
+        """Move ``server`` to the end of the turn, and all servers that did not answer behind it."""
         silent = self._silent | {server} if is_silent else self._silent - {server}
         turn = [*(other for other in self._servers if other != server), server]
         self._servers = tuple(sorted(turn, key=lambda each: each in silent))
@@ -84,7 +84,7 @@ class Discovery:
 
 
 class FoundConnection(Connection):
-    """A connection to the server that ``discovery`` finds whenever it connects."""
+    """A connection to the server that ``discovery`` finds each time it connects."""
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
@@ -97,7 +97,7 @@ class FoundConnection(Connection):
 
 
 class FoundSSLConnection(SSLConnection):
-    """The same with TLS."""
+    """``FoundConnection`` with TLS."""
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)
@@ -109,7 +109,7 @@ class FoundSSLConnection(SSLConnection):
 
 
 def primary_named(name: str) -> Question:
-    """The question to a sentinel for the primary that it watches under ``name``."""
+    """A function that asks a sentinel for the primary called ``name``."""
 
     def ask(connection: Any) -> Address | None:
         connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
@@ -120,7 +120,7 @@ def primary_named(name: str) -> Question:
 
 
 def owner_of(slot: int) -> Question:
-    """The question to a node of a cluster for the primary that has ``slot``."""
+    """A function that asks a node of a cluster for the primary that owns ``slot``."""
 
     def ask(connection: Any) -> Address | None:
         connection.send_command("CLUSTER", "SLOTS")
@@ -137,7 +137,7 @@ def owner_of(slot: int) -> Question:
 def discover(
     servers: Sequence[Address], question: Question, options: Mapping[str, Any], **login: str
 ) -> dict[str, Any]:
-    """The ``options`` of a connection, changed so that it goes where ``servers`` send it.
+    """Change the ``options`` of a connection so that it connects to the server that ``servers`` name.
 
     ``login`` has the user name and password for ``servers``, which may differ from those of Redis.
     """

@@ -26,7 +26,7 @@ _spare: ProcessState[list[str]] = ProcessState(list)
 
 
 class SendCall:
-    """The parts of one call of the send script that must stay the same when the call is repeated."""
+    """The parts of a call of the send script that stay the same when the call is repeated."""
 
     #: How long Redis remembers a sender: far longer than any call is repeated.
     REMEMBERED_MS = 600_000
@@ -37,24 +37,26 @@ class SendCall:
         self.tails = random_tails(count)
 
     def ids(self, first_us: int) -> list[str]:
-        """The message ids that the script made. ``first_us`` is the time of the first one in µs."""
+        """The ids of the messages that the script stored. ``first_us`` is the time of the first one in µs
+        since 1970.
+        """
         if len(self.tails) == 1:
             return [base36(first_us) + self.tails[0]]
         return [time + tail for time, tail in zip(_count_base36(first_us), self.tails, strict=False)]
 
 
 class Senders:
-    """The senders of one client: as many as it has sends in progress at the same time.
+    """The senders of one client: one for each send that is in progress at the same time.
 
-    Threads share the list, whose methods are atomic. A fork starts with an empty list: if two processes
-    used one token and number, Redis would take the second send for a repeat of the first.
+    Threads share the list, whose methods are atomic. A fork starts with an empty list: if two processes used
+    one token and number, Redis would take the second send for a repeat of the first.
     """
 
     def __init__(self) -> None:
         self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
 
     def next_call(self, count: int) -> SendCall:
-        """Number the next call of a free sender, or of a new one if all are busy."""
+        """The next call of a sender that is free, or the first call of a new sender if all are busy."""
         try:
             token, number = self._free.get().pop()
         except IndexError:
@@ -62,7 +64,10 @@ class Senders:
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
-        """Free the sender of ``call``. A sender is not reused after a failure: the call may still arrive."""
+        """Free the sender of ``call`` after a reply.
+
+        A sender is not used again after a failure, because its call may still arrive.
+        """
         self._free.get().append((call.token, call.number))
 
 
@@ -79,7 +84,7 @@ def random_tails(count: int) -> list[str]:
 
 
 def whole_id() -> str:
-    """Make a message id with this machine's clock, for a message whose id is needed before it is sent."""
+    """Make a message id from this machine's clock, for a message whose id is needed before it is sent."""
     return base36(time.time_ns() // 1000) + _random_text(22)
 
 
@@ -93,7 +98,7 @@ def base36(number: int) -> str:
 
 
 def _count_base36(number: int) -> Iterator[str]:
-    """Count up from ``number`` in base 36, without end."""
+    """Yield ``number`` and the following integers in base 36, without end."""
     high, low = divmod(number, 36)
     while True:
         leading = base36(high)

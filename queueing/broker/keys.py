@@ -1,7 +1,8 @@
 """The name and type of every Redis key.
 
 RSMQ defines the first group of keys. The other keys belong to this package. RSMQ's queue names contain no
-``:``, so ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` are never keys of an RSMQ program.
+``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with those of
+RSMQ.
 """
 
 #: The number of the layout of all keys below. It grows when an older release could not work with the keys of
@@ -59,15 +60,15 @@ class Keys:
     # --- lists of keys ------------------------------------------------------------------------
 
     def of_namespace(self) -> list[str]:
-        """The keys that do not belong to one queue and have a fixed name."""
+        """The keys with a fixed name, which do not belong to one queue."""
         return [self.queues(), *(f"{self.ns}::{name}" for name in NAMESPACE_TYPES)]
 
     def all_of_queue(self, queue: str) -> list[str]:
-        """The keys of one queue."""
+        """All keys of one queue."""
         return [self.schedule(queue), *(f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES)]
 
     def beside(self, queue: str) -> list[str]:
-        """The keys of one queue that no RSMQ program knows."""
+        """The keys of one queue that RSMQ does not have."""
         return [f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES if part != "Q"]
 
     def type_of(self, key: str) -> str:

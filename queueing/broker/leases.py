@@ -1,7 +1,7 @@
-"""Leases of a worker: calls that claim, settle, extend and abandon the messages of a child.
+"""The leases of a worker: calls to claim, settle, extend and abandon messages.
 
-Every call of a lease has a number. A call that is repeated with its number returns the first reply, so a
-lost reply neither orphans a message nor runs it twice.
+Every call of a lease has a number. If a call is repeated with its number, the script returns the first reply.
+So a lost reply neither orphans a message nor runs it twice.
 """
 
 import json
@@ -39,9 +39,9 @@ LAST_SETTLE = 10**12
 
 @dataclass(slots=True)
 class Delivery:
-    """A claimed message with the counters of its earlier deliveries. It is never changed.
+    """A claimed message with the counters of its earlier deliveries.
 
-    ``due_ms`` is the time since which a first delivery has been due (ms since 1970), 0 for a later delivery.
+    ``due_ms`` is the time at which the message became due (ms since 1970), or 0 if it was delivered before.
     ``fault`` is the reason why the message cannot run as it was sent, ``""`` if it can.
     """
 
@@ -54,7 +54,7 @@ class Delivery:
     fault: str = ""
 
     def ended(self, state: State, worker: str, **circumstances: Any) -> Outcome:
-        """The outcome of this delivery, with ``circumstances`` named as in ``Outcome``."""
+        """The outcome of this delivery. ``circumstances`` are further fields of ``Outcome``."""
         message = self.message
         return Outcome(
             self.queue, message.id, message.rc, state, worker,
@@ -63,16 +63,16 @@ class Delivery:
 
     @property
     def runs_alone(self) -> bool:
-        """Whether the message crashed twice or more, so that no other may run beside it."""
+        """Whether the message has crashed twice or more, so that a child must run nothing beside it."""
         return self.crashed > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The reply of a claim. Times are ms since 1970.
+    """The messages that a call has claimed. Times are ms since 1970.
 
-    ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due now.
-    ``standing`` is the word of ``lua/lib/stand_by.lua``, empty if the child was not entered as idle.
+    ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due already.
+    ``standing`` is the result of ``lua/lib/stand_by.lua``, ``""`` if the child was not registered as idle.
     """
 
     now_ms: int
@@ -93,14 +93,14 @@ class Batch:
 
 
 def lease_name(child: str, queue: str) -> str:
-    """The field of ``held`` for the messages of ``queue`` that ``child`` holds."""
+    """The field of the Redis hash ``held`` with the messages of ``queue`` that ``child`` holds."""
     return f"{child} {queue}"
 
 
 class QueueLease:
-    """The messages that one child holds of one queue. The Lua scripts call it a lane.
+    """The messages of one queue that one child holds. The Lua scripts call this a lane.
 
-    It builds the calls and reads the replies; the consumer sends them.
+    It builds calls and parses their replies. The consumer sends the calls.
     """
 
     def __init__(self, session: Session, conf: Config, child: str, queue: str) -> None:
@@ -115,11 +115,13 @@ class QueueLease:
         self._has_surplus = False
 
     def claim(self, count: int, *, suspects: str, settling: int = 0, stand_by: StandBy = NEVER) -> QueueCall:
-        """Claim up to ``count`` messages, or give back a surplus. The call may be sent again unchanged.
+        """The call that claims up to ``count`` messages. It may be repeated.
 
-        ``settling`` messages are settled before it in the same round trip. ``suspects`` is what to do with a
-        message that crashed twice and must run alone. ``take`` it if the child is idle, ``await`` an idle
-        child, or ``pass`` it over. ``stand_by`` enters the child as idle if it has a free thread then.
+        If the last reply reported that Redis assigns more messages to the child than it knows of, the call
+        returns the others instead. ``settling`` is the number of messages that the same round trip settles
+        first. ``suspects`` decides about a message that has crashed twice and must run alone: ``take`` it if
+        the child is idle, ``await`` an idle child, or ``pass`` it over. ``stand_by`` registers the child as
+        idle if it still has a free thread.
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
@@ -131,12 +133,12 @@ class QueueLease:
         return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by, self.limit)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """Settle deliveries of this lease. The call may be sent again unchanged."""
+        """The call that settles deliveries of this lease. It may be repeated."""
         self._settles += 1
         return self._settle(self._settles, outcomes)
 
     def settle_last(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """Settle deliveries of a dead child, which settles nothing itself any more. May be sent again."""
+        """The call that settles deliveries on behalf of a dead child. It may be repeated."""
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:
@@ -152,11 +154,11 @@ class QueueLease:
         return _room_call(self.session, self.conf, "settle", self.queue, *args)
 
     def records(self, outcomes: Sequence[Outcome]) -> bool:
-        """Whether a settle of these outcomes writes to the outbox."""
+        """Whether a settle of these outcomes writes an entry to the outbox."""
         return bool(for_outbox(self.conf, outcomes))
 
     def read_claim(self, reply: list[Any]) -> Batch:
-        """The batch in a claim's reply. Raises ``QueueNotFound``."""
+        """Parse the reply of a claim. Raises ``QueueNotFound``."""
         self._has_surplus = reply[0] == b"surplus"
         if reply[0] not in (b"ok", b"surplus"):
             raise QueueNotFound
@@ -167,18 +169,18 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The refused outcomes in a settle's reply: message id -> ``LEASE_LOST`` or ``GONE``."""
+        """Parse the outcomes that a settle has refused: message id -> ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 
     @staticmethod
     def read_follow_ups(reply: list[Any]) -> list[bytes]:
-        """The messages in a settle's reply that are to be sent: see ``queueing.client.follow_ups``."""
+        """The messages that a settle returns for sending, as JSON (see ``queueing.client.follow_ups``)."""
         return reply[3:]
 
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:
-        """How full the outbox is after a settle, 0.0 to 1.0. It is 0.0 if no recorder drains the outbox."""
+        """How full the outbox is after a settle, from 0.0 to 1.0. It is 0.0 if no recorder is running."""
         return int(reply[2]) / 1000
 
 
@@ -188,7 +190,7 @@ _SETTLED = attrgetter("rc", "event", "delay_ms")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A preview of a claim. ``next_due_seconds`` is ``None`` if no message is due later."""
+    """The result of a preview of a claim. ``next_due_seconds`` is ``None`` if no message is due later."""
 
     queue: str
     is_due: bool
@@ -197,14 +199,14 @@ class Look:
 
 
 def look(session: Session, queues: Sequence[str]) -> Call:
-    """The call that previews a claim of each queue, without claiming (see ``read_look``)."""
+    """The call that checks each queue for due messages, without claiming them (see ``read_look``)."""
     keys = session.keys
     of_each = (keys.attributes, keys.schedule, keys.leases, keys.waking)
     return Call("look", [keys.never(), *(key(queue) for queue in queues for key in of_each)])
 
 
 def read_look(queues: Sequence[str], reply: list[Any]) -> list[Look]:
-    """Read the reply of ``look`` for the same ``queues``."""
+    """Parse the reply of ``look``, which was called with the same ``queues``."""
     now_ms, *words = reply
     return [_look(queue, word, int(now_ms)) for queue, word in zip(queues, words, strict=True)]
 
@@ -218,7 +220,9 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The request to stop the delivery ``rc`` of ``id``. ``kills``: its process, which is ``child``, ends."""
+    """A user's request to stop the delivery ``rc`` of message ``id``. With ``kills``, its process is killed,
+    too.
+    """
 
     child: str
     queue: str
@@ -229,9 +233,9 @@ class Stop:
 
 
 class Extended(NamedTuple):
-    """Findings beside the extension of a queue's leases.
+    """The findings about a queue when its leases were extended.
 
-    ``lost`` has the ids that another receiver has taken over.
+    ``lost`` are the ids of messages that another receiver has taken over. ``stops`` are requests to stop.
     """
 
     lost: list[str]
@@ -243,7 +247,7 @@ def extend(
 ) -> dict[str, Extended | QueueError]:
     """Extend the leases of children, in one round trip. ``held`` maps each queue to its children.
 
-    Returns what was found of each queue, or the error of the queue.
+    Returns for each queue what was found, or the error of the queue.
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
@@ -272,16 +276,16 @@ def _stop(queue: str, lease: bytes, id: bytes, rc: int, kills: int, reason: byte
 def abandon(
     session: Session, conf: Config, queue: str, child: str, *, started: Iterable[str], reason: str
 ) -> int:
-    """Return the messages of a dead child to the head of ``queue``. Returns their number.
+    """Return the messages of a dead child to the head of ``queue``. Returns the number of messages.
 
-    Messages in ``started`` count a crash. The others are released.
+    For those in ``started``, a crash is counted. The others are released.
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
 
 
 def _room_call(session: Session, conf: Config, script: str, queue: str, *args: Any) -> QueueCall:
-    """A call of a script that includes ``lua/lib/room.lua``."""
+    """The call of a script that includes ``lua/lib/room.lua``."""
     keys = session.keys
     return QueueCall(script, [queue], keys.of_room, keys.channel(queue), conf.OUTBOX_MAX, *args)
 

@@ -26,7 +26,7 @@ MOST_LOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the outbox: a batch of outcomes."""
+    """One entry of the outbox, with a batch of outcomes."""
 
     key: str
     size_bytes: int
@@ -37,9 +37,9 @@ class Entry:
 
 
 class Batch(list[Entry]):
-    """Entries that were read in one call.
+    """The entries that one call has read.
 
-    ``newer`` counts the entries that were left out because they wait for a recorder of a newer release.
+    ``newer`` counts entries that only a newer release can parse: they are skipped and stay in the outbox.
     ``last`` is the key of the last entry that was read, ``""`` at the end of the outbox.
     """
 
@@ -50,7 +50,7 @@ class Batch(list[Entry]):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The size of the outbox, and the number of lost outcomes: they did not fit, or were not readable."""
+    """The size of the outbox, and the number of lost outcomes, which did not fit or could not be parsed."""
 
     entries: int
     size_bytes: int
@@ -61,7 +61,7 @@ class Stats:
 
     @property
     def unseen(self) -> int:
-        """The lost outcomes that are not acknowledged yet."""
+        """The number of lost outcomes that are not acknowledged yet."""
         return max(0, self.lost - self.acknowledged)
 
     @property
@@ -75,7 +75,7 @@ def stats(session: Session) -> Stats:
 
 
 def acknowledge(session: Session, lost: int) -> int:
-    """Acknowledge the first ``lost`` outcomes, so that no warning counts them.
+    """Acknowledge the first ``lost`` lost outcomes. No warning counts them afterwards.
 
     Returns how many of them were not acknowledged before.
     """
@@ -83,7 +83,7 @@ def acknowledge(session: Session, lost: int) -> int:
 
 
 def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
-    """Read the oldest ``count`` entries after the key ``after``.
+    """Read the oldest ``count`` entries after the key ``after``, as the recorder with the name ``recorder``.
 
     Returns ``None`` while another recorder is active. Raises ``NotOwner`` if the outbox belongs to a database
     with another ``identity``.
@@ -109,9 +109,9 @@ def drop(session: Session, entries: list[Entry]) -> None:
 
 
 def newest(session: Session, *, count: int) -> list[Outcome]:
-    """The outcomes of the newest ``count`` entries, newest last. The entries stay in the outbox.
+    """The outcomes of the newest ``count`` entries, the newest last. The entries stay in the outbox.
 
-    Large and unreadable entries are left out, because a page must not wait for them.
+    Large and unreadable entries are left out, so that a page of the console loads fast.
     """
     found = session.call(Call("outbox_newest", [session.keys.outbox()], count, LOOK_BYTES))
     entries: list[list[Outcome]] = []

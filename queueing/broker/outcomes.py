@@ -41,9 +41,9 @@ QUEUE_CHARACTERS = 160
 
 
 class State(StrEnum):
-    """The state of a message, or the end of one of its deliveries.
+    """The state of a message, or the way in which one of its deliveries ended.
 
-    Console, metrics, logs, history and the Lua scripts use these words and no others.
+    Console, metrics, logs, history and Lua scripts use only these words.
     """
 
     DELAYED = "delayed", gettext_lazy("delayed")
@@ -68,7 +68,7 @@ class State(StrEnum):
 
     @property
     def ends_delivery(self) -> bool:
-        """Whether a delivery can end in this state. The other states are those of a message in a queue."""
+        """Whether a delivery can end in this state. The other states describe a message in a queue."""
         return self not in _BEFORE_THE_END
 
     @property
@@ -78,22 +78,22 @@ class State(StrEnum):
 
     @property
     def is_due_later(self) -> bool:
-        """Whether the message waits in its queue until it is due."""
+        """Whether the message waits in its queue for its due time."""
         return self in _DUE_LATER
 
     @property
     def runs_again(self) -> bool:
-        """Whether the message stays in the queue after this end of a delivery."""
+        """Whether the message is still in the queue after a delivery that ended in this state."""
         return self in _RUNS_AGAIN
 
     @property
     def counts_as_failure(self) -> bool:
-        """Whether the delivery was a run that failed or crashed."""
+        """Whether the run failed or crashed."""
         return self in _FAILURES
 
     @property
     def is_settled(self) -> bool:
-        """Whether the delivery ended while its receipt was valid."""
+        """Whether the delivery ended with a valid receipt."""
         return self.ends_delivery and self not in _REFUSED
 
     @property
@@ -117,23 +117,23 @@ ENDS = {state.value: state for state in State if state.ends_delivery}
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery, never changed afterwards.
+    """The end of one delivery, immutable.
 
-    - ``id``, ``rc``: the receipt. A message that is cancelled before it runs has that of its next delivery.
+    - ``id``, ``rc``: the receipt. If a message is cancelled before it runs, it is that of its next delivery.
     - ``event``: the state.
     - ``worker``: the name of the child that held the message.
     - ``handler``: the dotted path of the code.
-    - ``started_ms``, ``finished_ms``: ms epochs of the server's clock. ``started_ms`` is ``None`` if the code
-      did not run.
-    - ``attempts``, ``crashes``: the number of runs that ended by themselves, and of those that ended with
-      their process. Both include this run.
+    - ``started_ms``, ``finished_ms``: ms since 1970 by the clock of Redis. ``started_ms`` is ``None`` if the
+      code did not run.
+    - ``attempts``: the number of runs that returned or raised, including this one.
+    - ``crashes``: the number of runs whose process died, including this one.
     - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut it.
-    - ``error``, ``traceback``: the sentence and the stack. ``error_class`` is the dotted path of the class.
-    - ``result``: the JSON of what the run returned, or an empty text.
+    - ``error``, ``traceback``: the text of the exception, and the stack. ``error_class`` is its dotted path.
+    - ``result``: the value that the run returned, as JSON, or ``""``.
     - ``delay_ms``: the back-off before the next attempt.
-    - ``due_ms``: the ms epoch from which a first delivery has waited, or 0.
+    - ``due_ms``: the time at which the message became due (ms since 1970), or 0 if it was delivered before.
     - ``is_reported``: whether the process that ran the code reports the end. It cannot if it has died.
-    - ``next_step``: the id and the JSON of the message that follows in its chain, or ``None``.
+    - ``next_step``: the id and the JSON of the next message of its chain, or ``None``.
     - ``log_fields``, ``exception``: for the log. They stay in the process that ran the code.
     """
 
@@ -162,7 +162,7 @@ class Outcome:
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
-    """The outcomes of one settle as compressed JSON. Long texts are cut."""
+    """Encode the outcomes of one settle as compressed JSON. Long texts are cut."""
     first = outcomes[0]
     rows = [_row(outcome, with_bodies) for outcome in outcomes]
     text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
@@ -171,7 +171,7 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
-    """The values of one outcome. Most outcomes are ``done`` and need only the first nine."""
+    """The values of one outcome as a tuple. Most outcomes are ``done`` and need only the first nine."""
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""
@@ -189,13 +189,13 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
 
 
 def task_numbers(outcomes: Sequence[Outcome]) -> str:
-    """The positions of the tasks in a batch, counted from 1, or ``*`` if all are tasks."""
+    """The positions of tasks among ``outcomes``, from 1 on, joined by spaces, or ``*`` if all are tasks."""
     numbers = [index for index, outcome in enumerate(outcomes, 1) if is_task(outcome.body)]
     return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    """Split the outcomes of one settle into slices that fit into one entry of the outbox each."""
+    """Split the outcomes of one settle into slices, each small enough for one entry of the outbox."""
     start = characters = 0
     for index, outcome in enumerate(outcomes):
         size = len(outcome.body) + len(outcome.result)
@@ -207,7 +207,7 @@ def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
 
 
 def unpack(fields: Sequence[bytes], *, max_bytes: int = ENTRY_BYTES) -> list[Outcome]:
-    """Read the outcomes of one outbox entry from its flat list of names and values.
+    """Decode the outcomes of one outbox entry from its flat list of names and values.
 
     Raises ``Unreadable``, also if the decompressed entry is larger than ``max_bytes``.
     """

@@ -1,7 +1,7 @@
-"""Pub/sub: wake waiting readers when a message is sent.
+"""Pub/sub: wakes waiting receivers when a message is sent.
 
-An announcement carries no data. If one is lost, the waiting reader finds the message with its next poll. If
-Redis refuses the subscription, polls find new messages, and the subscription is tried again later.
+Nothing depends on an announcement: if one is lost, the receiver finds the message with its next poll. If
+Redis refuses the subscription, receivers only poll, and the subscription is tried again later.
 """
 
 import asyncio
@@ -36,9 +36,10 @@ LOOK_SECONDS = 1.0
 
 
 class Subscription:
-    """A connection outside the pool. After an error, close it and make another.
+    """A connection for pub/sub, outside the pool. After an error, the caller closes it and makes a new one.
 
-    redis-py's ``PubSub`` applies the connection's timeout to each read, and offers no socket to ``select``.
+    redis-py's ``PubSub`` is not used: it applies the connection's timeout to each read, and has no socket for
+    ``select``.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -48,7 +49,7 @@ class Subscription:
         self._connection.connect()
 
     def fileno(self) -> int:
-        """The file descriptor of the socket for ``select``, -1 without a connection."""
+        """The file descriptor of the socket, for ``select``. -1 if not connected."""
         socket = getattr(self._connection, "_sock", None)
         return socket.fileno() if socket else -1
 
@@ -72,10 +73,10 @@ class Subscription:
 
 
 class Listener:
-    """Listens for a child: to its own channel, and while it is asked to, to the channels of its queues.
+    """Listens on the channel of a child and, between ``start`` and ``stop``, on the channels of its queues.
 
-    A busy child does not listen to its queues, because unread announcements fill Redis' memory. With
-    ``logs_refusal`` the listener logs a refused subscription. One listener of a worker does this.
+    A busy child does not listen to its queues, because announcements that nobody reads fill Redis' memory.
+    With ``logs_refusal``, a refused subscription is logged. Only one listener of a worker does this.
     """
 
     def __init__(
@@ -91,12 +92,13 @@ class Listener:
         self.is_open = self.is_listening = False
 
     def fileno(self) -> int:
-        """The file descriptor of the socket for ``select``, -1 if it does not listen."""
+        """The file descriptor of the socket, for ``select``. -1 if not subscribed."""
         return self._subscription.fileno() if self._subscription else -1
 
     def open(self) -> bool:
-        """Subscribe to the channel of the child. Returns whether a new subscription began, so that the caller
-        must check for messages.
+        """Subscribe to the channel of the child.
+
+        Returns whether the subscription is new. Then the caller must check for messages.
         """
         if self.is_open or not self.own or time.monotonic() < self._refused_until:
             return False
@@ -104,20 +106,23 @@ class Listener:
         return self.is_open
 
     def start(self) -> bool:
-        """Subscribe to the queues. Returns whether a new subscription began, as ``open`` does."""
+        """Subscribe to the queues. Returns whether the subscription is new, as ``open`` does."""
         if self.is_listening or time.monotonic() < self._refused_until:
             return False
         self.is_listening = self._send("SUBSCRIBE", self._queues)
         return self.is_listening
 
     def stop(self) -> None:
-        """Unsubscribe from the queues, but keep the connection."""
+        """Unsubscribe from the queues. The connection stays open."""
         if self.is_listening:
             self.is_listening = False
             self._send("UNSUBSCRIBE", self._queues)
 
     def drain(self) -> tuple[set[str], set[str]]:
-        """Read what has arrived. Returns the queues for which the child is woken, and those announced."""
+        """Read all announcements that have arrived.
+
+        Returns two sets of queues: those for which this child is woken, and those with an announcement.
+        """
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
                 self._keep(*heard)
@@ -200,7 +205,7 @@ class AsyncWakeUp:
 
 
 class WakeUps:
-    """The channels for which threads of this process wait, and the one thread that listens to all of them."""
+    """Lets threads wait for announcements. One thread of this process listens on all of their channels."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -215,7 +220,7 @@ class WakeUps:
     def of(self, channel: str) -> Iterator[WakeUp]:
         """A wake-up that rings with each announcement on ``channel``, and once when the subscription begins.
 
-        Announcements before the subscription are lost, so the caller must check for messages at that ring.
+        At that first ring the caller must check for messages, because earlier announcements are lost.
         """
         wakeup = WakeUp()
         with self.ringing(channel, wakeup):
@@ -223,7 +228,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Ring ``wakeup`` as ``of`` does."""
+        """Within the ``with`` block, ring ``wakeup`` with the announcements on ``channel``, like ``of``."""
         self._add(channel, wakeup)
         try:
             yield

@@ -1,4 +1,4 @@
-"""The outcomes that the history keeps: the setting ``HISTORY``."""
+"""Decides which outcomes the history keeps, by the setting ``HISTORY``."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from .task_body import is_task
 
 
 def is_recorded(config: Config, outcome: Outcome) -> bool:
-    """Whether the history keeps an outcome. It keeps those of tasks always, because they hold the results.
+    """Whether the history keeps an outcome. Outcomes of tasks are always kept, because they hold the results.
 
-    With ``failed`` a message whose first delivery is done leaves no row. The end of any other message is
-    recorded, so that no row stays ``retrying`` for ever.
+    With ``HISTORY="failed"``, a message whose first delivery is done leaves no row. The end of any other
+    message is recorded, so that no row stays ``retrying`` for ever.
     """
     kept = config.history_of(outcome.queue)
     if kept == "all" or is_task(outcome.body):
@@ -21,9 +21,9 @@ def is_recorded(config: Config, outcome: Outcome) -> bool:
 
 
 def for_outbox(config: Config, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """The outcomes of one queue that a settle writes to the outbox.
+    """Those of the outcomes that a settle writes to the outbox. All belong to one queue.
 
-    Those that no process reports are among them: the recorder sends their signal.
+    They include outcomes whose process died before it could report them: the recorder sends their signal.
     """
     if not outcomes or config.history_of(outcomes[0].queue) == "all":
         return outcomes

@@ -1,4 +1,4 @@
-"""Translate error replies of Redis to errors of this package, with the cause and, if possible, a remedy."""
+"""Translates error replies of Redis to errors of this package, with the cause and, if possible, a remedy."""
 
 import re
 
@@ -46,7 +46,9 @@ PERMISSIONS = "give its user the permissions in docs/redis.md"
 
 
 def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavailable) -> QueueUnavailable:
-    """The error for a failed call of the driver: ``QueueRefused``, or ``silence`` if Redis did not answer."""
+    """The error to raise for a failed call of redis-py: ``QueueRefused``, or ``silence`` if Redis did not
+    answer.
+    """
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)
         if isinstance(known, QueueRefused):
@@ -57,7 +59,7 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
 
 
 def _is_reply(error: driver.RedisError) -> bool:
-    """Whether Redis sent this error, rather than the network or the driver."""
+    """Whether ``error`` is a reply of Redis. Other errors come from the network or from redis-py."""
     return isinstance(error, driver.ResponseError) or bool(_status(error))
 
 
@@ -84,7 +86,7 @@ def translated(error: driver.RedisError) -> QueueError:
 
 
 def _code(error: driver.RedisError) -> str:
-    """The code of a reply (its first word), which the driver removes from errors that it knows."""
+    """The error code, which is the first word of the reply. redis-py removes it from errors that it knows."""
     if (code := _status(error)) and code != "ERR":
         return code
     found = WRAPPED.search(str(error))
@@ -104,5 +106,5 @@ def _elsewhere(code: str, error: driver.AskError) -> str:
 
 
 def _cause(text: str) -> str:
-    """The text of an error without the digest and line number of a script."""
+    """The error text without the digest and line number of a script."""
     return re.sub(r"\.? script: .*", "", text)

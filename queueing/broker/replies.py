@@ -1,4 +1,4 @@
-"""Read messages and figures from the replies of scripts."""
+"""Parses messages and figures in the replies of scripts."""
 
 import re
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ HALF_CHARACTER = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4]
 
 
 def attributes(reply: Sequence[Any]) -> QueueAttributes:
-    """Read the nine attributes at the beginning of a reply."""
+    """Parse the nine attributes at the beginning of a reply."""
     return QueueAttributes(*(decode.integer(value) for value in reply[:9]))
 
 
 def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
-    """Read the reply of ``figures.lua`` for the queue ``name``."""
+    """Parse the reply of ``figures.lua`` for the queue ``name``."""
     found = attributes(reply)
     ready, running, dead, waiting_ms = map(decode.integer, reply[9:13])
     delayed = max(0, found.msgs - ready - running)
@@ -36,7 +36,7 @@ def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
 
 
 def messages(fields: Sequence[Any]) -> list[Message]:
-    """Read received messages from a flat list with five values for each."""
+    """Parse received messages from a flat list with five values for each message."""
     return [
         message(*fields[start : start + 4], headers=headers_or_none(fields[start + 4]))
         for start in range(0, len(fields), 5)
@@ -44,7 +44,7 @@ def messages(fields: Sequence[Any]) -> list[Message]:
 
 
 def message(id: bytes, body: bytes, rc: Any, fr: Any, *, headers: dict[str, str]) -> Message:
-    """Make a message from its stored values and its decoded headers."""
+    """Make a ``Message`` from its stored values and its decoded headers."""
     text = decode.text(id)
     return Message(text, decode.text(body), decode.integer(rc), decode.integer(fr), sent_ms(text), headers)
 
@@ -59,7 +59,7 @@ def peeked(
     headers: bytes,
     waits: int,
 ) -> PeekedMessage:
-    """Make a message from one item of the reply of ``peek.lua``."""
+    """Make a ``PeekedMessage`` from one item of the reply of ``peek.lua``."""
     text = decode.text(id)
     return PeekedMessage(
         id=text,
@@ -76,7 +76,7 @@ def peeked(
 
 
 def limits(reply: Sequence[Any]) -> QueueLimits:
-    """Read the reply of ``limited.lua``."""
+    """Parse the reply of ``limited.lua``."""
     running, waiting, *fields = reply
     keys = [
         KeyLimit(decode.text(key), int(held), int(line))
@@ -86,7 +86,7 @@ def limits(reply: Sequence[Any]) -> QueueLimits:
 
 
 def headers_or_none(stored: bytes) -> dict[str, str]:
-    """Read the headers of a message. Returns an empty dict if another program has spoilt them."""
+    """Parse the headers of a message. Returns an empty dict if they are unreadable."""
     try:
         return headers(stored)
     except decode.Unreadable:
@@ -94,13 +94,13 @@ def headers_or_none(stored: bytes) -> dict[str, str]:
 
 
 def headers(stored: bytes) -> dict[str, str]:
-    """Read the headers of a message. Raises ``Unreadable``."""
+    """Parse the headers of a message. Raises ``Unreadable``."""
     if stored.startswith(b"p"):
         stored = stored.partition(b" ")[2]
     return decode.record(stored).all_texts() if stored else {}
 
 
 def progress(text: bytes) -> Progress:
-    """Read the progress of a run from ``"<fraction> <note>"``."""
+    """Parse the progress of a run from ``"<fraction> <note>"``."""
     fraction, _, note = text.partition(b" ")
     return Progress(min(1.0, max(0.0, decode.fraction(fraction))), decode.text(note))

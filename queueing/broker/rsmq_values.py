@@ -1,4 +1,4 @@
-"""Check and convert parameters as RSMQ does: JavaScript's coercions in Python.
+"""Validates and converts parameters as RSMQ does, with JavaScript's type coercion.
 
 The rules are those of ``_validate`` in RSMQ's ``index.js`` (0.12.4), in the same order.
 """
@@ -81,7 +81,7 @@ def parse_int(value: Any) -> int | None:
 
 
 def javascript_string(value: Any) -> str:
-    """The result of JavaScript's ``String(value)``, for values with a counterpart in JavaScript."""
+    """JavaScript's ``String(value)``, for values that JavaScript has, too."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def javascript_string(value: Any) -> str:
 
 
 def _javascript_number(number: float) -> str:
-    """``Number.prototype.toString``: the shortest digits, an exponent only below 1e-6 and from 1e21."""
+    """JavaScript's ``Number.prototype.toString``: an exponent only below 1e-6 and from 1e21 on."""
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
     if 1e-6 <= abs(number) < 1e21 or not number:

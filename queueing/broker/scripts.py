@@ -1,7 +1,7 @@
-"""The Lua scripts, which are loaded once and called by their digest.
+"""The Lua scripts. Redis loads each once, and it is called by its digest.
 
-Redis runs a script atomically, so every operation of the queue is one file in ``lua/``. The line
-``-- include name`` includes a shared part from ``lua/lib``.
+Redis runs a script atomically, so every operation of the queue is one file in ``lua/``. The line ``-- include
+name`` includes a shared part from ``lua/lib``.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ QueueKeys = Callable[[str, str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One Lua file with its includes, and the digest under which Redis keeps it."""
+    """One Lua file with its includes, and the SHA-1 digest by which Redis finds it."""
 
     name: str
     source: bytes
@@ -45,7 +45,7 @@ def commands() -> tuple[str, ...]:
 
 
 def _expanded(path: Path, seen: set[Path]) -> str:
-    """The text of a file. Each part is included once, where it is first mentioned."""
+    """The text of a file with its includes. Each part is included once, at its first mention."""
     if path in seen:
         return ""
     seen.add(path)
@@ -54,7 +54,7 @@ def _expanded(path: Path, seen: set[Path]) -> str:
 
 
 class Call:
-    """One script with its keys and arguments.
+    """A call of one script, with its keys and arguments.
 
     A ``repeatable`` call has the same effect if it runs twice, so it is sent again after a lost reply.
     """
@@ -65,17 +65,17 @@ class Call:
         self.script, self.keys, self.args, self.repeatable = script, keys, args, repeatable
 
     def command(self, *, whole: bool) -> tuple[Any, ...]:
-        """The command for Redis: ``EVALSHA``, or ``EVAL`` with the ``whole`` source."""
+        """The Redis command: ``EVALSHA``, or with ``whole`` ``EVAL`` and the source of the script."""
         script = load(self.script)
         verb = ("EVAL", script.source) if whole else ("EVALSHA", script.digest)
         return (*verb, len(self.keys), *self.keys, *self.args)
 
 
 class QueueCall:
-    """A call that needs the dead-letter queues of ``queues`` (see ``lua/lib/dead_letters.lua``).
+    """A call that needs the names of the dead-letter queues of ``queues`` (see ``lua/lib/dead_letters.lua``).
 
-    Its keys and first arguments depend on the dead-letter queues that are known when it is sent. ``args``
-    follow these arguments.
+    Its keys and first arguments are made when it is sent, from the names that are known then. ``args`` follow
+    these arguments.
     """
 
     __slots__ = ("args", "keys", "queues", "repeatable", "script")

@@ -1,6 +1,6 @@
-"""A session: one namespace on one Redis, with its connections, its keys and the rules for repeated calls.
+"""A session: the connections to one Redis, the keys of one namespace, and the rules for repeated calls.
 
-A call whose reply was lost is repeated if that is safe. If the dead-letter queue of a queue has changed, the
+A call whose reply was lost is repeated if that is safe. If a queue has got another dead-letter queue, the
 call is repeated with the keys of the new one. ``session_base.py`` has the rules.
 """
 
@@ -42,8 +42,8 @@ SCAN_REFUSED = "Redis refuses SCAN to its user, so the keys that deleted queues 
 class Session(SessionBase):
     """Runs scripts on the connections of a ``redis.Redis``. Threads and forks may share it.
 
-    It does not use the driver's retries, which repeat every failed call. One pop whose replies were cut has
-    deleted eleven messages that way.
+    It does not use redis-py's retries, which repeat every failed call. In a test with lost replies, one pop
+    that was retried in that way deleted eleven messages.
     """
 
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
@@ -55,10 +55,11 @@ class Session(SessionBase):
     # --- calls --------------------------------------------------------------------------------
 
     def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
-        """Run one script, confirmed by ``replicas``. Returns its reply, with texts as ``bytes``.
+        """Run one script. Returns its reply, with texts as ``bytes``. ``replicas`` must confirm its writes.
 
-        Raises ``QueueUnavailable`` if Redis is away, ``ReplyLost`` if it went away during a call that is
-        not repeatable, ``NotReplicated`` if fewer replicas confirm it, ``QueueFull`` over ``maxmemory``.
+        Raises ``QueueUnavailable`` if Redis does not answer, ``ReplyLost`` if the connection broke during a
+        call that is not repeatable, ``NotReplicated`` if fewer replicas confirm it, ``QueueFull`` over
+        ``maxmemory``.
         """
         [reply] = self._exchange([self._made(call)], replicas)
         if isinstance(call, QueueCall) and has_moved(reply):
@@ -68,9 +69,10 @@ class Session(SessionBase):
         return reply
 
     def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
-        """Run scripts in order, in one round trip. If Redis refuses a script, its reply is the error.
+        """Run scripts in order, in one round trip. If Redis refuses a script, its item in the result is the
+        error.
 
-        Raises ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` for all of them.
+        Raises ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` if the round trip fails.
         """
         replies = self._exchange([self._made(call) for call in calls], replicas)
         while moved := self._moved(calls, replies):
@@ -81,7 +83,7 @@ class Session(SessionBase):
         return replies
 
     def scan(self, pattern: str) -> Iterator[str]:
-        """The keys that match a pattern, without the namespace. A key may occur more than once."""
+        """Yield the names of keys that match a pattern, without the namespace. A key may be repeated."""
         begins = f"{self.keys.ns}:"
         literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
         try:
@@ -93,12 +95,17 @@ class Session(SessionBase):
             raise refusals.unanswered(error) from error
 
     def refused_commands(self) -> list[str]:
-        """Commands of the scripts that Redis refuses to this user. Always empty on Redis 6.2."""
+        """The commands that the scripts need and that this Redis user may not run.
+
+        Always empty on Redis 6.2.
+        """
         names = self.call(Call("refused", [self.keys.queues()], self.keys.channel(""), *commands()))
         return [name.decode() for name in names]
 
     def write_format(self) -> None:
-        """Note the format of this release in Redis, for older ones. Raises ``NewerFormat``."""
+        """Store the format of the keys of this release, so that older releases refuse them. Raises
+        ``NewerFormat``.
+        """
         self.call(Call("format", [self.keys.format()], FORMAT))
 
     def eviction_policy(self) -> str | None:
@@ -115,7 +122,10 @@ class Session(SessionBase):
     # --- one round trip, repeated -------------------------------------------------------------
 
     def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
-        """Try until Redis replies. A failed try is repeated only if it had no effect or is repeatable."""
+        """Send the calls until Redis replies.
+
+        A failed try is repeated only if it had no effect, or if all of its calls are repeatable.
+        """
         packed = packed_commands([call.command(whole=False) for call in calls])
         began = time.monotonic()
         give_up = began + self._seconds_left(deadline.current(), began)
@@ -158,7 +168,10 @@ class Session(SessionBase):
 
 
 def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
-    """Say on a connection what the dialogue yields. Returns what it returns."""
+    """Run ``dialogue`` on the connection: send what it yields, and pass the replies back.
+
+    Returns its result.
+    """
     try:
         packed, count = next(dialogue)
         while True:

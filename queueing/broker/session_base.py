@@ -1,7 +1,7 @@
-"""The knowledge and the rules of a session. ``session.py`` and ``async_session.py`` add input and output.
+"""The rules of a session, without input and output, which ``session.py`` and ``async_session.py`` add.
 
-A dialogue on a connection is a generator. It yields packed commands with the number of their replies, and
-receives the replies.
+A dialogue is a generator that talks to Redis. It yields encoded commands with the number of their replies,
+and receives the replies.
 """
 
 import math
@@ -53,13 +53,13 @@ Dialogue = Generator[Saying, list[Any], list[Any]]
 
 
 class SessionBase:
-    """The keys, the known dead-letter queues and the rules of one session."""
+    """The keys of one session, the dead-letter queues that it knows, and its rules for repeats and errors."""
 
     #: The number of tries for a call, if its time allows them.
     TRIES = 5
 
     def __init__(self, ns: str, pool_options: dict[str, Any]) -> None:
-        """``pool_options`` are those of the driver's connections."""
+        """``pool_options`` are the options of redis-py's connections."""
         self.keys = Keys(ns)
         discovery = pool_options.get("discovery")
         self._is_cluster: bool = discovery is not None and discovery.is_cluster
@@ -71,7 +71,7 @@ class SessionBase:
     # --- keys ---------------------------------------------------------------------------------
 
     def dead_letter_queue(self, queue: str) -> str:
-        """The name of the dead-letter queue of ``queue`` that this process knows."""
+        """The name of the dead-letter queue of ``queue``, as far as this process knows."""
         return self._dead_letter_queues.get(queue) or dead_letter_queue(queue)
 
     def learn_dead_letter_queue(self, queue: str, name: str) -> None:
@@ -79,18 +79,18 @@ class SessionBase:
         self._dead_letter_queues[queue] = name
 
     def queue_keys(self, queue: str) -> list[str]:
-        """The first eight keys of most scripts (``lua/lib/queue.lua``)."""
+        """The eight keys with which most scripts begin (``lua/lib/queue.lua``)."""
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Remember the new dead-letter queues in ``reply``. Returns the call for their queues."""
+        """Store the dead-letter queues that ``reply`` names. Returns the call to send instead."""
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)
         return QueueCall(call.script, names[::2], call.keys, *call.args, repeatable=call.repeatable)
 
     def _moved(self, calls: Sequence[Call | QueueCall], replies: Sequence[Any]) -> dict[int, QueueCall]:
-        """The calls whose dead-letter queue has changed, by their place, as they must be sent again."""
+        """The calls to send again because a dead-letter queue has changed, by their index in ``calls``."""
         return {
             index: self._follow(call, reply)
             for index, (call, reply) in enumerate(zip(calls, replies, strict=True))
@@ -116,7 +116,10 @@ class SessionBase:
     # --- repeats ------------------------------------------------------------------------------
 
     def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
-        """The seconds left for tries. Raises ``QueueUnavailable`` if the request has no time left."""
+        """The seconds left for tries.
+
+        Raises ``QueueUnavailable`` if the deadline of the request has passed.
+        """
         if waiting is None:
             return self._timeout_seconds
         is_known = waiting.is_read and now - self._failed_at < deadline.BELIEVED_SECONDS
@@ -137,7 +140,7 @@ class SessionBase:
     def _dialogue(
         self, calls: Sequence[Call], packed: list[bytes], replicas: int, seconds: float
     ) -> Dialogue:
-        """Everything that is said for ``calls``. ``seconds``: the timeout of the connection."""
+        """The whole exchange for ``calls``. ``seconds`` is the timeout of the connection."""
         if not self._knows_format:
             yield from self._check_format()
         replies = yield packed, len(calls)
@@ -159,7 +162,7 @@ class SessionBase:
         return []
 
     def _conclude(self, calls: Sequence[Call], replies: list[Any], replicas: int, seconds: float) -> Dialogue:
-        """Settle error replies, and wait for the replicas. Returns the replies for the caller."""
+        """Replace error replies, and wait for the replicas. Returns the replies for the caller."""
         for index, (call, reply) in enumerate(zip(calls, replies, strict=True)):
             if isinstance(reply, driver.ResponseError):
                 replies[index] = yield from self._settled(call, reply)
@@ -168,7 +171,7 @@ class SessionBase:
         return replies
 
     def _wait_for(self, replicas: int, seconds: float) -> Generator[Saying, list[Any], None]:
-        """Wait until the replicas have everything that was written on the connection."""
+        """Wait until ``replicas`` replicas have everything that was written on the connection."""
         [confirmed] = yield packed_commands([("WAIT", replicas, int(seconds / 2 * 1000))]), 1
         if isinstance(confirmed, driver.ResponseError):
             raise ReplyLost(f"The messages are stored, and WAIT is refused: {refusals.translated(confirmed)}")
@@ -178,7 +181,10 @@ class SessionBase:
     # --- error replies ------------------------------------------------------------------------
 
     def _settled(self, call: Call, reply: driver.ResponseError) -> Generator[Saying, list[Any], Any]:
-        """The reply of a script, which is loaded if Redis lacks it, or an error. Raises ``QueueRefused``."""
+        """The value for an error reply: the reply of the script after it was loaded, or a ``QueueError``.
+
+        Raises ``QueueRefused``.
+        """
         if isinstance(reply, driver.NoScriptError):
             [reply] = yield packed_commands([call.command(whole=True)]), 1
             if not isinstance(reply, driver.ResponseError):
@@ -192,7 +198,10 @@ class SessionBase:
         return spoilt or error
 
     def _spoilt_key(self, call: Call) -> Generator[Saying, list[Any], SpoiltKey | None]:
-        """The error for the first key of a call with a wrong type, which Redis' own error does not name."""
+        """The error that names the first key of ``call`` with a wrong type.
+
+        Redis' own error does not name it.
+        """
         types = yield packed_commands([("TYPE", key) for key in call.keys]), len(call.keys)
         for key, found in zip(call.keys, types, strict=True):
             name = decode.text(key) if isinstance(key, bytes) else key
@@ -203,7 +212,10 @@ class SessionBase:
 
 
 class Tries:
-    """Decides whether a call is repeated after a failed try. ``began`` and ``give_up`` are monotonic."""
+    """Decides whether a call is repeated after a failed try.
+
+    ``began`` and ``give_up`` are ``time.monotonic``.
+    """
 
     def __init__(self, session: SessionBase, calls: Sequence[Call], began: float, give_up: float) -> None:
         self._session, self._began, self._give_up = session, began, give_up
@@ -211,7 +223,9 @@ class Tries:
         self._tried, self._was_lost = 0, False
 
     def pause_after(self, error: QueueUnavailable) -> float:
-        """The seconds until the next try. Raises the error of the call if it is not repeated."""
+        """The seconds to wait before the next try. If the call must not be repeated, raises the error of the
+        call.
+        """
         self._tried += 1
         self._was_lost |= isinstance(error, ReplyLost)
         pause: float = random.uniform(0.01, 0.05) * 2**self._tried
@@ -230,7 +244,7 @@ class Tries:
 
 
 def checked(reply: list[Any]) -> list[Any]:
-    """The reply without its leading ``ok``. Raises the error that a reply names in place of ``ok``."""
+    """The reply without its first item ``ok``. If that item is the name of an error, raises the error."""
     if reply[0] == b"ok":
         return reply[1:]
     raise _BY_NAME[reply[0]]()
@@ -241,7 +255,7 @@ def has_moved(reply: Any) -> bool:
 
 
 def packed_commands(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """Encode commands in Redis' protocol as one piece, so that they are sent with one write."""
+    """Encode commands in Redis' protocol, joined to one piece, so that they are sent with one write."""
     pieces = [_packed_command(command) for command in commands]
     return pieces if len(pieces) == 1 else [b"".join(pieces)]
 

@@ -6,8 +6,8 @@
 
 ``django_task`` is the version of this format and must be the first key: any other body is an ordinary
 message. ``task`` is the dotted path of a task of the project. ``args`` and ``kwargs`` may be left out.
-``priority`` (-100 to 100) and ``run_after`` (ISO 8601) record how the task was sent. They do not change
-its order or time.
+``priority`` (-100 to 100) and ``run_after`` (ISO 8601) only record how the task was sent. They change neither
+its order nor its due time.
 """
 
 import json
@@ -28,11 +28,11 @@ _NAME = re.compile(r'\{"django_task"\s*:\s*\d+\s*,\s*"task"\s*:\s*("(?:[^"\\]|\\
 
 
 class BadTaskBody(ValueError):
-    """A body begins as that of a task, but does not have its form. No later attempt can succeed."""
+    """The body of a task is malformed. No later attempt can succeed."""
 
 
 class TooDeep(ValueError):
-    """The arguments of a task contain themselves, or are nested deeper than workers read."""
+    """The arguments of a task contain themselves, or are nested deeper than workers accept."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class TooDeep(ValueError):
 
 
 class NewerTaskBody(ValueError):
-    """The version of a body is unknown to this release. A newer release may know it."""
+    """This release does not know the format version of the body. A newer release may know it."""
 
     may_come = True
 
@@ -59,12 +59,15 @@ class TaskBody:
 
 
 def is_task(body: str) -> bool:
-    """Whether a body claims to be that of a task."""
+    """Whether a body begins like that of a task. It may still be malformed."""
     return body.startswith(BEGINNING)
 
 
 def name_in(body: str) -> str:
-    """The name of the task in a body, or in the beginning of a body. Returns ``""`` if there is none."""
+    """The dotted path of the task in a body, or in the beginning of a body.
+
+    Returns ``""`` if there is none.
+    """
     if not is_task(body):
         return ""
     # A cut body, or one of an unknown format, may still have a readable name.
@@ -76,7 +79,7 @@ def name_in(body: str) -> str:
 
 
 class BodyWriter:
-    """Writes bodies of one task with one priority and time."""
+    """Writes bodies of one task with the same priority and ``run_after``."""
 
     def __init__(self, task: str, priority: int = 0, run_after: str | None = None) -> None:
         self._fields: dict[str, Any] = {"django_task": VERSION, "task": task, "args": [], "kwargs": {}}

@@ -1,8 +1,8 @@
 """The queues of tasks, and the search for the message of one task.
 
-An outcome enters the outbox in the same step in which its message leaves the queue, and leaves the outbox
-only after it is in the database. ``find`` reads queues and outbox at one moment. A caller that reads the
-database after ``find`` therefore misses nothing.
+When a message leaves its queue, the same script writes its outcome to the outbox. The outcome leaves the
+outbox only after it is in the database. ``find`` reads queues and outbox in one step. So a caller that reads
+the database after ``find`` misses nothing.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ _noted: WeakKeyDictionary[SessionBase, set[str]] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """The place of a task's message, and its outcomes that are not in the database yet, oldest first.
+    """The message of a task in a queue, and its outcomes that are not in the database yet, oldest first.
 
-    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds it, ``""`` if
-    none does. ``first_ms`` and ``claimed_ms`` are the beginning of its first and of its newest delivery (ms
-    since 1970, 0 if it was never delivered).
+    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds it, or ``""``.
+    ``first_ms`` and ``claimed_ms`` are the beginning of its first and of its newest delivery (ms since 1970,
+    0 if it was never delivered).
     """
 
     queue: str
@@ -40,22 +40,22 @@ class Whereabouts:
 
 
 def place(queue: str, priority: int) -> tuple[str, int]:
-    """The queue for a task of ``priority`` (-100 to 100), and its priority in that queue (0 to 100)."""
+    """The queue for a task of ``priority`` (-100 to 100), and the priority of its message (0 to 100)."""
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
 def note(keys: Keys, queue: str) -> Call:
-    """Store in Redis that ``queue`` receives tasks."""
+    """The call that stores in Redis that ``queue`` receives tasks."""
     return Call("note_task_queue", [keys.task_queues()], queue)
 
 
 def is_now_noted(session: SessionBase, target: str) -> None:
-    """Remember that the queue of ``target`` is stored."""
+    """Remember that Redis has stored ``target`` as a queue of tasks."""
     _noted.setdefault(session, set()).add(target)
 
 
 def is_noted(session: SessionBase, target: str) -> bool:
-    """Whether this process has already stored that the queue of ``target`` receives tasks."""
+    """Whether this process knows that Redis has stored ``target`` as a queue of tasks."""
     return target in _noted.get(session, ())
 
 
@@ -66,7 +66,7 @@ def known(session: Session) -> list[str]:
 
 
 def with_siblings(queues: Sequence[str]) -> list[str]:
-    """These queues, followed by their siblings for priorities below 0."""
+    """These queues, followed by their low-priority queues."""
     return list(dict.fromkeys([*queues, *map(low_priority_queue, queues)]))
 
 
@@ -97,6 +97,6 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
 
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
-    """The beginning of the newest delivery, or of the first one if no later delivery is stored."""
+    """The start of the newest delivery, or of the first one if the newest is not stored (ms since 1970)."""
     counts = ends.split()
     return decode.integer(counts[3] if len(counts) > 3 else fr or b"0")

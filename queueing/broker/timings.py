@@ -1,7 +1,7 @@
-"""The run and wait times that a batch adds to the counters of its queue.
+"""The run times and wait times that a batch of outcomes adds to the counters of its queue.
 
-Times go into the buckets of a histogram. Buckets of minutes add up to those of a day, unlike percentiles.
-The settle script counts the outcomes by state, because only the script knows which ones it refuses.
+Times are counted in the buckets of a histogram. Unlike percentiles, the buckets of minutes add up to those of
+a day. The settle script counts the outcomes by state, because only the script knows which ones it refuses.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The base class of the verbs of ``manage.py queues``, and the types of their arguments.
 
-The error of a type is a sentence with the remedy. Types are stricter than the client, which reads numbers as
-JavaScript does: a typed ``5 apples`` is certainly a mistake.
+The error of a type is a sentence with the remedy. Types are stricter than the client, which parses numbers as
+JavaScript does: ``5 apples`` on the command line must be a mistake.
 """
 
 import re
@@ -20,7 +20,7 @@ MAX_MS = 2**53
 
 
 class Verb:
-    """One verb: its name, its help, and its action.
+    """One verb of ``manage.py queues``: its name, its help, and its action.
 
     ``run`` may raise any ``QueueError``, which the command prints as a sentence.
     """
@@ -32,7 +32,7 @@ class Verb:
     description: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the arguments of the verb. By default this is a queue."""
+        """Add the arguments of the verb. By default, this is the argument QUEUE."""
         add_queue(parser)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
@@ -46,7 +46,7 @@ def add_queue(parser: ArgumentParser) -> None:
 
 
 def add_yes(parser: ArgumentParser) -> None:
-    """Add the option ``--yes``, which all verbs have that delete something."""
+    """Add the option ``--yes``, for a verb that deletes something."""
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -74,7 +74,7 @@ def message_id(text: str) -> str:
 
 
 def whole(low: int, high: int, what: str) -> Callable[[str], int]:
-    """The type of a whole number from ``low`` to ``high``. ``what`` describes it with its unit."""
+    """An argument type for whole numbers from ``low`` to ``high``. Its errors name them by ``what``."""
 
     def number(text: str) -> int:
         value = _integer(text)

@@ -1,4 +1,4 @@
-"""Verbs for batches: batches, retry-batch, cancel-batch."""
+"""The verbs for batches: batches, retry-batch, cancel-batch."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace

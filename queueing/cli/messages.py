@@ -1,4 +1,4 @@
-"""Verbs for messages: send, receive, peek, cancel, stop, purge, redrive, move."""
+"""The verbs for messages: send, receive, peek, cancel, stop, purge, redrive, move."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -336,7 +336,7 @@ queues must exist."""
 
 
 def _ids(options: Namespace) -> list[str] | None:
-    """The given ids without duplicates, in their order, or ``None`` without any."""
+    """The ids of the command line in their order, without duplicates. ``None`` if there are none."""
     return list(dict.fromkeys(options.ids)) if options.ids else None
 
 

@@ -1,7 +1,7 @@
 """The output of a verb: results, notes and questions, with control characters escaped.
 
-Bodies, queue names and error texts come from anyone who can reach Redis. Unescaped, they could change the
-colours of a terminal, reverse its lines, or type into it.
+Anyone who can reach Redis can write bodies, queue names and error texts. Unescaped, such text could recolour
+a terminal, reverse its lines, or insert input into it.
 """
 
 import json
@@ -34,13 +34,13 @@ BAR_COLUMNS = 20
 
 
 class Refused(QueueError):
-    """The verb is not carried out. The text has the reason and the remedy."""
+    """The verb does nothing. The text gives the reason and the remedy."""
 
 
 class Screen:
     """Writes results to ``out`` and notes about them to ``err``, which are Django's output wrappers.
 
-    All text is escaped. ``so_far`` returns a sentence about the finished work, for a verb that is stopped.
+    All text is escaped. If a verb is interrupted, ``so_far`` returns a sentence about the finished work.
     """
 
     def __init__(self, out: Any, err: Any) -> None:
@@ -69,35 +69,35 @@ class Screen:
             self.say(line)
 
     def row(self, beginning: str, content: str) -> None:
-        """Write a line of ``beginning`` and as much of ``content`` as fits."""
+        """Write ``beginning``, and as much of ``content`` as fits into the line."""
         columns = self.columns if self._out.isatty() else FILE_COLUMNS
         room = max(20, columns - len(beginning))
         # The content is cut before and after the escapes, because a body may have megabytes.
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
-        """Report the work that was finished before Ctrl-C, in a line below the terminal's ^C."""
+        """Report the work that was finished before Ctrl-C, on a new line after the ``^C`` of the terminal."""
         if self.draws:
             self.draw("\n")
         self.note(f"Stopped: {self.so_far()}." if self.so_far() else "Stopped.")
 
     def flush(self) -> None:
-        """Write out all results. Raises ``BrokenPipeError`` if no program reads them."""
+        """Flush the results. Raises ``BrokenPipeError`` if the reading program has ended."""
         self._out.flush()
 
     def draw(self, text: str) -> None:
-        """Write text to stderr without a line break, for a bar."""
+        """Write text to stderr without a line break, for a progress bar."""
         self._err.write(_encodable(text, self._err), str, ending="")
         self._err.flush()
 
     def tally(self, doing: str, done: str, noun: str = "message") -> "Tally":
-        """See ``Tally``."""
+        """A progress bar (see ``Tally``)."""
         return Tally(self, doing, done, noun)
 
     # --- asking -------------------------------------------------------------------------------
 
     def confirm(self, question: str) -> None:
-        """Ask before something is deleted. Raises ``Refused`` unless the answer is yes."""
+        """Ask ``question`` before a deletion. Raises ``Refused`` unless the answer is yes."""
         if not (sys.stdin and sys.stdin.isatty()):
             raise Refused(f"{question} There is no terminal for the answer: add --yes to skip the question.")
         self.so_far = lambda: "nothing is deleted"
@@ -117,19 +117,21 @@ class Screen:
 
 
 def _encodable(text: str, stream: Any) -> str:
-    """Escape characters that the encoding of the stream does not have."""
+    """Escape characters that the encoding of ``stream`` does not have."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Tally:
-    """A progress bar on stderr, which is a ``progress`` callback of the client.
+    """A progress bar on stderr. It is called as the ``progress`` callback of the client.
 
     It is drawn only on a terminal, and is removed at the end of its ``with`` block.
     """
 
     def __init__(self, screen: "Screen", doing: str, done: str, noun: str = "message") -> None:
-        """``doing`` precedes the bar. ``done`` and ``noun`` give ``3 of 12 messages deleted``."""
+        """The bar follows the text ``doing``. ``done`` and ``noun`` make a text such as ``3 of 12 messages
+        deleted``.
+        """
         self.doing, self.participle, self.noun = doing, done, noun
         self.done = self.total = 0
         self._screen = screen
@@ -154,9 +156,9 @@ class Tally:
             self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """The finished work, for a verb that is stopped or fails. It is ``""`` before the first step.
+        """The finished work in words, ``""`` before the first step. For a verb that is interrupted or fails.
 
-        The step at the moment of the stop may be finished, too.
+        The last step may also be finished, although it is not counted.
         """
         if not self.total:
             return ""
@@ -172,7 +174,7 @@ class Tally:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """The number of terminal columns that the text takes."""
     return sum(map(_character_width, text))
 
 
@@ -211,12 +213,12 @@ def aligned(rows: Sequence[Sequence[str]], *, right: bool) -> list[str]:
 
 
 def counted(number: int, noun: str = "message") -> str:
-    """``1 message``, ``12 messages``."""
+    """A number with its noun, such as ``1 message`` or ``12 messages``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration(seconds: float) -> str:
-    """A span of time in its one or two largest units: ``0.4s``, ``3m05s``, ``7h20m``, ``12d``."""
+    """A duration in its one or two largest units: ``0.4s``, ``3m05s``, ``7h20m``, ``12d``."""
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(int(seconds), 60)
@@ -227,7 +229,7 @@ def duration(seconds: float) -> str:
 
 
 def size(amount_bytes: int) -> str:
-    """An amount of memory in its largest fitting unit: ``512B``, ``64.0MB``."""
+    """A number of bytes in the largest fitting unit: ``512B``, ``64.0MB``."""
     value, units = float(amount_bytes), ["B", "kB", "MB", "GB", "TB"]
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
@@ -235,7 +237,7 @@ def size(amount_bytes: int) -> str:
 
 
 def moment(epoch_seconds: int) -> str:
-    """A time in UTC, or the number itself if another program has stored an impossible time."""
+    """A time in UTC, or the number itself if it is out of range."""
     try:
         return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -243,7 +245,7 @@ def moment(epoch_seconds: int) -> str:
 
 
 def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """A sentence for an error of a verb on the queues ``names``, without its full stop."""
+    """A sentence, without its full stop, about an error of a verb on the queues ``names``."""
     name = names[0] if names else ""
     match error:
         case QueueNotFound():
@@ -273,6 +275,6 @@ def warn(
     figures: Sequence[QueueFigures] = (),
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write the alerts about these queues, and general ones, to stderr."""
+    """Write the alerts about these queues to stderr, and those that are about no queue."""
     for alert in alerts.read(client, figures, names):
         screen.note(f"Warning: {alert.text}")

@@ -1,4 +1,4 @@
-"""Verbs for queues: list, show, create, set, pause, resume, delete, sweep."""
+"""The verbs for queues: list, show, create, set, pause, resume, delete, sweep."""
 
 import dataclasses
 import logging
@@ -97,7 +97,7 @@ def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> 
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:
-    """One queue as a flat object for programs. The names of times have their unit."""
+    """One queue as a flat object for programs. The names of durations end with their unit."""
     fields = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures)}
     name, attributes = fields.pop("name"), fields.pop("attributes")
     return {"queue": name, **fields, **dataclasses.asdict(attributes)}
@@ -318,7 +318,7 @@ is safe at any time."""
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
-    """Rename spoilt keys and print them. Returns their number."""
+    """Rename keys with a wrong type, and print them. Returns their number."""
     # The client logs each key. Without LOGGING, Python would print it in addition to the lines below.
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
@@ -334,7 +334,7 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Whether a name is valid: another program may write any text into the index."""
+    """Whether RSMQ allows the name. Another program may have written any text into the index of queues."""
     try:
         rsmq_values.qname(name)
     except QueueError:

@@ -1,4 +1,4 @@
-"""Verbs for schedules: schedules, run-schedule, pause-schedule, resume-schedule."""
+"""The verbs for schedules: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,4 @@
-"""Verbs for messages that a transaction has staged: staged, send-staged, delete-staged."""
+"""The verbs for messages that a transaction has staged: staged, send-staged, delete-staged."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ def _add_ids(parser: ArgumentParser, verb: str) -> None:
 
 
 def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
-    """The chosen rows of each database, oldest first."""
+    """The rows that the options select, oldest first, for each database."""
     aliases = relayed()
     if not aliases:
         raise Refused('No message is staged in this project: see QUEUEING["RELAY_DATABASES"].')
@@ -120,7 +120,7 @@ def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
 def _in_steps(
     screen: Screen, options: Namespace, done: str, act: Callable[[str, list[int]], list[StagedMessage]]
 ) -> tuple[int, int]:
-    """Act on all present rows in steps. Returns how many were changed, and how many there were."""
+    """Call ``act`` on the selected rows in steps. Returns the numbers of changed and of selected rows."""
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"
     with _refused():

@@ -1,4 +1,4 @@
-"""Verbs for workers and the outbox: workers, quiet-worker, resume-worker, take-note, take-outbox."""
+"""The verbs for workers and the outbox: workers, quiet-worker, resume-worker, take-note, take-outbox."""
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
@@ -88,7 +88,7 @@ did not fit into the outbox or could not be read there. This ends the warning
 about them. Outcomes that are lost later give a new one."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """None: there is one outbox."""
+        """Add nothing: a namespace has only one outbox."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         count = outbox.acknowledge(client.session, outbox.stats(client.session).lost)
@@ -104,7 +104,7 @@ for the history. Do this if the project has a new database. Two projects on one
 Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """None: there is one outbox."""
+        """Add nothing: a namespace has only one outbox."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         try:
@@ -152,7 +152,7 @@ def _running(worker: Worker) -> list[str]:
 
 
 def _run_seconds(worker: Worker, started_ms: float) -> float:
-    """The run time of a message in seconds, at the last heartbeat."""
+    """How long a message had run at the last heartbeat of its worker, in seconds."""
     return max(0.0, worker.last_beat_ms - started_ms) / 1000
 
 

@@ -1,4 +1,4 @@
-"""The client of event loops."""
+"""The client for event loops."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
@@ -21,9 +21,10 @@ from .steps import in_loop, runs_operations
 class AsyncQueueClient(BulkOperations):
     """The methods of a ``QueueClient`` as coroutine functions, on connections of the running event loop.
 
-    Loops, threads and forks may share it. Each loop has its own connections, and closes them at its end. No
-    call needs a thread, except ``sweep_queue``, and ``list_queues`` after another program has spoilt the
-    index. A cancelled call leaves the client usable. As after a lost reply, its effect is unknown.
+    Loops, threads and forks may share it. Each loop has its own connections, which are closed when it ends.
+    Calls need no thread, with two exceptions: ``sweep_queue``, and ``list_queues`` if another program has
+    damaged the index of queues. A cancelled call leaves the client usable. As after a lost reply, it is not
+    known whether the call took effect.
     """
 
     session: AsyncSession
@@ -31,7 +32,7 @@ class AsyncQueueClient(BulkOperations):
     def __init__(self, client: QueueClient) -> None:
         """Use the Redis and the queues of ``client``.
 
-        Raises ``ValueError`` for an option of its connections that redis-py has for threads only.
+        Raises ``ValueError`` for a connection option of ``client`` that redis-py has only for threads.
         """
         self.session, self.of = AsyncSession(client.session), client
         self.outbox_max, self.durable, self.keys = client.outbox_max, client.durable, client.keys

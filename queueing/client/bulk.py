@@ -1,4 +1,4 @@
-"""Operations on many messages of a queue, in limited steps."""
+"""Operations on many messages of a queue, in steps of limited size."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -23,7 +23,7 @@ Report = Callable[[int, int], None]
 
 
 class BulkOperations(Operations):
-    """All operations: those of ``Operations``, and those that delete, move, cancel and stop many messages."""
+    """All operations of a client. This class adds those that delete, move, cancel and stop many messages."""
 
     @operation
     def purge_queue(self, qname: str, *, progress: Report | None = None) -> Steps[int]:
@@ -56,9 +56,9 @@ class BulkOperations(Operations):
     ) -> Steps[int]:
         """Move ready messages: all, the first ``count``, or those with ``ids``. Returns their number.
 
-        A message keeps its id, body and receive count. Held, hidden and delayed messages stay. Raises
-        ``QueueNotFound`` for either queue, and ``QueueError`` if the queues are the same or if both ``count``
-        and ``ids`` are given.
+        A message keeps its id, body and receive count. Messages that are held, hidden or delayed are not
+        moved. Raises ``QueueNotFound`` for either queue, and ``QueueError`` if the queues are the same or if
+        both ``count`` and ``ids`` are given.
         """
         return self._move(source, target, count, ids, progress)
 
@@ -108,8 +108,9 @@ class BulkOperations(Operations):
     ) -> Steps[int]:
         """Move dead letters back to ``qname``: all, the first ``count``, or those with ``ids``.
 
-        Returns their number. A moved message has all its attempts again. If several queues share the
-        dead-letter queue, their messages move, too. Raises ``QueueNotFound`` if ``qname`` does not exist.
+        Returns their number. The attempts of a moved message are counted from 0 again. If several queues
+        share the dead-letter queue, the messages of all of them are moved to ``qname``. Raises
+        ``QueueNotFound`` if ``qname`` does not exist.
         """
         dead = (yield from self._policy(qname)).dead_letter_queue or dead_letter_queue(qname)
         if not (yield self.session.call(Call("exists", [self.keys.attributes(dead)]))):
@@ -129,18 +130,19 @@ class BulkOperations(Operations):
 
     @operation
     def cancel_messages(self, qname: str, ids: Iterable[str], *, reason: str = "") -> Steps[list[str]]:
-        """Call ``cancel_message`` for many ids, in limited steps. Returns the word for each id."""
+        """Call ``cancel_message`` for many ids, in steps. Returns the result for each id."""
         return self._cancel(qname, ids, reason, "leave")
 
     @operation
     def stop_message(self, qname: str, id: str, *, reason: str = "", force: bool = False) -> Steps[str]:
-        """Cancel a message, and ask its worker to stop it if it runs.
+        """Cancel a message. If it runs, ask its worker to stop it.
 
-        An async function is cancelled, and another function sees ``context.is_cancelled``, both within a
-        quarter of the lease. With ``force`` its process is also ended, as at a time limit. A run that raises
-        after it was asked is recorded as ``cancelled`` with the reason. One that returns is ``done``.
+        Within a quarter of the lease, an async function is cancelled, and ``context.is_cancelled`` becomes
+        true for any other function. With ``force`` the process of the run is also killed, as at a time limit.
+        If the run then raises, it is recorded as ``cancelled`` with the reason. If it returns, it is
+        ``done``.
 
-        Returns the word of ``cancel_message``. ``running`` means that the worker was asked. Raises
+        Returns the same words as ``cancel_message``. ``running`` means that the worker was asked. Raises
         ``QueueNotFound``.
         """
         [word] = yield from self._stop(qname, [id], reason, force)
@@ -150,7 +152,7 @@ class BulkOperations(Operations):
     def stop_messages(
         self, qname: str, ids: Iterable[str], *, reason: str = "", force: bool = False
     ) -> Steps[list[str]]:
-        """Call ``stop_message`` for many ids, in limited steps. Returns the word for each id."""
+        """Call ``stop_message`` for many ids, in steps. Returns the result for each id."""
         return self._stop(qname, ids, reason, force)
 
     def _stop(self, qname: str, ids: Iterable[str], reason: str, force: bool) -> Steps[list[str]]:

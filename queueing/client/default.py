@@ -1,7 +1,7 @@
 """The client of this process, and the creation of missing queues.
 
-A process has one bounded pool. Small plans allow twenty connections, and during a deploy old and new
-processes run at the same time. A thread waits up to a second for a connection, then gets a clear error.
+A process has one pool of limited size: small hosting plans allow twenty connections, and during a deploy old
+and new processes run at the same time. A thread waits up to a second for a connection, then gets an error.
 """
 
 import logging
@@ -42,7 +42,7 @@ _shared_async: dict[str, AsyncQueueClient] = {}
 
 
 def connect(conf: Config, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
-    """Make a client with its own pool. It connects with its first call.
+    """Make a client with its own pool. It connects at its first call.
 
     ``connections`` and ``timeout`` (seconds) override ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises
     ``ImproperlyConfigured`` if ``URL`` is not a valid address.
@@ -78,9 +78,9 @@ def shared_client() -> QueueClient:
 
 
 def shared_async_client() -> AsyncQueueClient:
-    """The client that this process shares among its event loops. It has the Redis of ``shared_client``.
+    """The client that this process shares among its event loops. It uses the Redis of ``shared_client``.
 
-    Raises ``ImproperlyConfigured`` for an option of TLS that only a client of threads has.
+    Raises ``ImproperlyConfigured`` for a TLS option that redis-py has only for threads.
     """
     client = shared_client()
     found = _shared_async.get("client")
@@ -94,9 +94,9 @@ def shared_async_client() -> AsyncQueueClient:
 
 
 def use_client(client: QueueClient | None) -> None:
-    """Make ``get_client`` return ``client``. ``None`` restores a client that is made from the settings.
+    """Make ``get_client`` return ``client``. ``None`` restores the client made from the settings.
 
-    Such a client stays in use if tests change ``QUEUEING``.
+    ``client`` stays in use even if tests override ``QUEUEING``.
     """
     _shared.clear()
     if client is not None:
@@ -104,7 +104,7 @@ def use_client(client: QueueClient | None) -> None:
 
 
 def _follow_settings(*, setting: str, **_: Any) -> None:
-    """Drop the client after ``override_settings(QUEUEING=…)``. The next call makes one for the new values."""
+    """Drop the client after ``override_settings(QUEUEING=…)``. The next call makes a new one."""
     if setting == "QUEUEING" and (built := _shared.get("built")):
         use_client(None)
         built.redis.connection_pool.disconnect(inuse_connections=False)
@@ -155,9 +155,9 @@ def _send(client: AnyClient, qname: str, message: str, **options: Any) -> Steps[
 def _send_tasks(
     client: AnyClient, queue: str, target: str, messages: Sequence[str | Draft]
 ) -> Steps[list[str]]:
-    """Send to ``target``, which is a queue of tasks or its sibling. Creates both if they are missing.
+    """Send to ``target``, which is the queue of tasks ``queue`` or its low-priority queue.
 
-    Returns the message ids. Raises the errors of ``send_messages``.
+    Both are created if they are missing. Returns the message ids. Raises the errors of ``send_messages``.
     """
     if not task_queues.is_noted(client.session, target):
         yield from _adopt_task_queue(client, queue, target)
@@ -170,7 +170,7 @@ def _send_tasks(
 
 
 def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
-    """Create a queue of tasks and its sibling ``target``, and note that tasks are sent to it."""
+    """Create the queue of tasks ``queue`` and ``target``, and store in Redis that they receive tasks."""
     for missing in {queue, target}:
         yield from _ensure_queue(client, missing)
     yield client.session.call(task_queues.note(client.keys, queue))
@@ -178,7 +178,7 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
 
 
 def create_configured_queues(client: QueueClient) -> list[str]:
-    """Create the missing queues that the settings name, and log each of them. Returns their names."""
+    """Create the missing queues that the settings name, and log them. Returns their names."""
     created = []
     for qname in get_conf().QUEUES:
         if ensure_queue(client, qname):

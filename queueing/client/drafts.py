@@ -1,4 +1,4 @@
-"""Drafts: check messages before a send, split them into steps, and encode them as arguments of a script."""
+"""Drafts: validates messages before a send, splits them into steps, and encodes them for a script."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def put(
 ) -> Call:
     """Make a call of a script that includes ``lua/lib/put.lua``.
 
-    ``key`` is the third key. ``own`` are the first and the fourth argument.
+    ``key`` becomes the third key, and ``own`` the first and the fourth argument of the script.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
@@ -80,7 +80,7 @@ def json_of(headers: Mapping[str, str]) -> str:
 
 
 def check(message: Any) -> None:
-    """Raise ``MessageNotString`` if a message is not a text, ``QueueError`` if its options are invalid."""
+    """Raise ``MessageNotString`` if a message is not a string, ``QueueError`` if its options are invalid."""
     if not isinstance(message, Draft) or not isinstance(message.body, str):
         raise MessageNotString
     if message.delay_ms is not None and message.due_ms is not None:
@@ -105,7 +105,7 @@ def check(message: Any) -> None:
 
 
 def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:
-    """Add the headers of unique and of limited messages, if the policy of the queue's handler has these.
+    """Add the headers of unique jobs and limits, if the policy of the queue's handler has these.
 
     Raises the errors of ``unique.headers`` and ``limits.headers``.
     """
@@ -129,7 +129,7 @@ def _completed(
 
 
 def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:
-    """Split messages into steps of limited number and length."""
+    """Split messages into steps, each with a limited number of messages and of characters."""
     step: list[str | Draft] = []
     size = 0
     for message in messages:

@@ -1,7 +1,7 @@
-"""Sends the messages that settled ones have brought about: next steps of chains, and callbacks of batches.
+"""Sends the messages that follow settled ones: next steps of chains, and callbacks of batches.
 
-The process that has settled sends them, and the keeper of a worker sends what is left after a kill. The
-script sends each once.
+The process that has settled a message sends them. If it is killed, the keeper of a worker sends them. The
+script sends each only once.
 """
 
 import json
@@ -23,9 +23,10 @@ logger = logging.getLogger("queueing")
 
 
 def send(client: QueueClient, texts: Iterable[bytes]) -> int:
-    """Send messages, given as JSON. Returns how many were sent.
+    """Send messages that are given as JSON. Returns how many were sent.
 
-    A message that cannot be sent stays, and does not keep the others. Raises ``QueueUnavailable``.
+    A message that cannot be sent is kept for later, and does not delay the others. Raises
+    ``QueueUnavailable``.
     """
     sent = 0
     for text in texts:
@@ -47,12 +48,15 @@ def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
 
 
 def send_due(client: QueueClient) -> int:
-    """Send what other processes have left. Returns how many were sent. Raises ``QueueUnavailable``."""
+    """Send the messages that other processes have not sent.
+
+    Returns their number. Raises ``QueueUnavailable``.
+    """
     return send(client, batches.due_follow_ups(client.session))
 
 
 def _limited(draft: Draft, queue: str) -> Draft:
-    """The message with its limit. All its arguments are known only now."""
+    """The message with the headers of its limit. Only now are all its arguments known."""
     if limits.HEADER in draft.headers:
         return draft
     headers_of = limits.headers_of(queue)

@@ -31,7 +31,7 @@ Report = Callable[[int, int], None]
 
 
 class Operations(RSMQOperations):
-    """All operations: those of RSMQ, and those that inspect and control queues."""
+    """The operations of RSMQ, and those that inspect and control queues."""
 
     #: The limit of the outbox in bytes.
     outbox_max: int
@@ -42,7 +42,7 @@ class Operations(RSMQOperations):
     def queue_figures(self, qnames: Sequence[str] | None = None) -> Steps[list[QueueFigures]]:
         """The figures of these queues, or of all queues for ``None``, sorted by name.
 
-        Names without a queue are left out, and so are queues with spoilt keys.
+        Names of missing queues are left out, and so are queues with a key of the wrong type.
         """
         names = (yield from self._list_queues()) if qnames is None else qnames
         found = yield from self._figures(sorted(set(names)))
@@ -58,7 +58,7 @@ class Operations(RSMQOperations):
         return found
 
     def _figures(self, names: Sequence[str]) -> Steps[list[QueueFigures | QueueError | None]]:
-        """For each name the figures of the queue, its error, or ``None`` if it does not exist."""
+        """For each name, the figures of the queue, its error, or ``None`` if it does not exist."""
         found = yield self.session.call_each(
             [QueueCall("figures", [name], self.keys.of_lanes) for name in names]
         )
@@ -77,8 +77,8 @@ class Operations(RSMQOperations):
     ) -> Steps[list[PeekedMessage]]:
         """Read up to ``count`` messages (at most 1000) in delivery order, without receiving them.
 
-        ``newest`` reads from the end of the queue. ``body_bytes`` limits each body to its beginning. Beyond
-        10 MB of beginnings in all, further long bodies are empty. Raises ``QueueNotFound``.
+        ``newest`` reads from the end of the queue. ``body_bytes`` limits the bytes of each body. Once the
+        bodies have 10 MB in all, further long ones are left empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -89,7 +89,7 @@ class Operations(RSMQOperations):
     ) -> Steps[PeekedMessage | None]:
         """Read one message without receiving it. Returns ``None`` if it is not in the queue.
 
-        ``body_bytes`` limits the body to its beginning. Raises ``QueueNotFound``.
+        ``body_bytes`` limits the bytes of the body. Raises ``QueueNotFound``.
         """
         found = yield from self._peek(qname, 1, "id", rsmq_values.message_id(id), body_bytes)
         return found[0] if found else None
@@ -104,20 +104,23 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
-        """The keys for whose limits messages of a queue wait, at most ``keys`` (up to 1000) of them."""
+        """The limit of a queue, and at most ``keys`` (up to 1000) limit keys for which its messages wait."""
         names = [self.keys.slots(), self.keys.line(rsmq_values.qname(qname))]
         call = Call("limited", names, limits.key_of_queue(qname), max(1, min(keys, BATCH)))
         return replies.limits((yield self.session.call(call)))
 
     def dead_letter_queue(self, qname: str) -> str:
-        """The name of the dead-letter queue of ``qname`` that this client knows, without a call of Redis."""
+        """The name of the dead-letter queue of ``qname``, as far as this client knows.
+
+        It does not ask Redis.
+        """
         return self.session.dead_letter_queue(qname)
 
     # --- policies -----------------------------------------------------------------------------
 
     @operation
     def get_queue_policy(self, qname: str) -> Steps[QueuePolicy]:
-        """The attributes of a queue beyond RSMQ's. Raises ``QueueNotFound``."""
+        """The policies of a queue: redrive policy, retention and pause. Raises ``QueueNotFound``."""
         return self._policy(qname)
 
     @operation
@@ -126,10 +129,10 @@ class Operations(RSMQOperations):
     ) -> Steps[QueuePolicy]:
         """Move messages that were received ``max_receive_count`` times (1 to 1000) to the dead-letter queue.
 
-        A receiver of this package or the sweeper moves a message when it is due again. Receives by other
-        programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is created with the
-        first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if the count is out
-        of bounds or ``qname`` is itself a dead-letter queue.
+        The move happens when such a message is due again, by a receiver of this package or the sweeper.
+        Receives by other programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is
+        created with the first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if
+        the count is out of bounds or ``qname`` is itself a dead-letter queue.
         """
         qname = rsmq_values.qname(qname)
         if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
@@ -144,10 +147,10 @@ class Operations(RSMQOperations):
 
     @operation
     def set_retention(self, qname: str, seconds: int | None) -> Steps[QueuePolicy]:
-        """Delete messages that have been ready for ``seconds``, counted from their due time.
+        """Let the sweeper delete messages that have been ready for ``seconds``, counted from their due time.
 
-        ``None`` ends the retention. The sweeper deletes them. Messages that run, are retried or were given
-        back stay. Raises ``QueueNotFound``, and ``QueueError`` if the number is out of bounds.
+        ``None`` ends the retention. Messages that run, are retried or were given back are not deleted. Raises
+        ``QueueNotFound``, and ``QueueError`` if the number is out of bounds.
         """
         if seconds is not None and not (isinstance(seconds, int) and 1 <= seconds <= MAX_RETENTION_SECONDS):
             raise QueueError(f"The retention must be between 1 and {MAX_RETENTION_SECONDS} seconds.")
@@ -155,7 +158,7 @@ class Operations(RSMQOperations):
 
     @operation
     def pause_queue(self, qname: str) -> Steps[QueuePolicy]:
-        """Stop deliveries of a queue, but accept sends. Programs that use RSMQ ignore the pause.
+        """Stop deliveries of a queue, but accept sends. Programs with RSMQ's own client ignore the pause.
 
         Raises ``QueueNotFound``.
         """
@@ -179,9 +182,10 @@ class Operations(RSMQOperations):
 
     @operation
     def report_progress(self, qname: str, id: str, rc: int, fraction: float, note: str) -> Steps[bool]:
-        """Store the progress of the delivery ``rc`` of ``id``, as a fraction from 0.0 to 1.0 and a note.
+        """Store the progress of the delivery ``rc`` of message ``id``: a fraction from 0.0 to 1.0, and a
+        note.
 
-        Returns whether it was stored. It is not if that delivery has ended or the message is gone.
+        Returns ``False`` without storing it if that delivery has ended or the message is gone.
         """
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
         call = Call("progress", keys, id, rc, f"{fraction:.4f} {note}", PROGRESS_MS)
@@ -189,7 +193,10 @@ class Operations(RSMQOperations):
 
     @operation
     def progress_of(self, qname: str, ids: Sequence[str]) -> Steps[dict[str, Progress]]:
-        """The progress of the present runs of ``ids``, by id. Runs that reported none are left out."""
+        """The progress of the messages ``ids`` that are running, by id.
+
+        Runs that reported none are left out.
+        """
         if not ids:
             return {}
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
@@ -200,18 +207,22 @@ class Operations(RSMQOperations):
 
     @operation
     def sweep_queue(self, qname: str) -> Steps[Swept]:
-        """Sweep one queue, if it exists. Returns the number of changes by kind.
+        """Sweep one queue. Returns the number of changes by kind, all 0 if the queue does not exist.
 
-        A sweep deletes ids without a body, fields without a message, and messages beyond the queue's
-        retention. It moves messages that are worn out by the redrive policy to the dead letters. It repairs
-        the damage of other programs: keys of a wrong type, due times that are not times, endless leases.
+        A sweep deletes ids without a body, fields without a message, and messages older than the queue's
+        retention. It moves messages that have reached the redrive policy's count to the dead letters. It
+        repairs damage by other programs: keys of a wrong type, due times that are not numbers, leases without
+        an end.
         """
         swept: Swept = yield self._maintain(lambda session: sum(sweep.sweep(session, qname), Swept()))
         return swept
 
     @operation
     def count_hit(self, name: str, window_seconds: int) -> Steps[int]:
-        """Count an event for a rate limit. Returns its count in the window that the first event began."""
+        """Count an event for the rate limit ``name``. Returns the count in the current window.
+
+        A window begins with its first event and lasts ``window_seconds``.
+        """
         return int((yield self.session.call(Call("hit", [self.keys.hits(name)], window_seconds * 1000))))
 
     def _lane_keys(self, qname: str) -> list[str]:

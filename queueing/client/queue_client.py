@@ -1,4 +1,4 @@
-"""The client of threads."""
+"""The client for threads."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,7 +22,8 @@ class QueueClient(BulkOperations):
     """A client for the queues of one namespace on one Redis, with the methods of RSMQ and further ones.
 
     Threads and forks may share a client, before and after its first call. Each process has its own
-    connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis is away.
+    connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis does not
+    answer.
 
     A receipt is the id and the receive count of one delivery. It is invalid after another receiver has
     received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
@@ -45,7 +46,7 @@ class QueueClient(BulkOperations):
 
     @property
     def wakeups(self) -> WakeUps:
-        """The listener for the waiting threads of this process."""
+        """The listener on which threads of this process wait for announcements."""
         return self._wakeups.get()
 
     def _wakeup(self, channel: str) -> AbstractContextManager[WakeUp]:

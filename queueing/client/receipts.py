@@ -1,4 +1,4 @@
-"""Deletion and visibility of messages, by id or by receipt."""
+"""Deletes messages and changes their visibility, by id or by receipt."""
 
 from collections.abc import Iterable, Sequence
 
@@ -67,9 +67,10 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def release_message(self, qname: str, message: Message) -> Steps[int]:
-        """Return a received message to the head of its queue, ready now and not counted as received.
+        """Return a received message to the head of its queue. It is ready now, and the receive is not
+        counted.
 
-        Returns 1, or 0 if its receipt is not valid any more. Raises ``QueueNotFound``.
+        Returns 1, or 0 if the receipt is no longer valid. Raises ``QueueNotFound``.
         """
         [done] = yield from self._change(rsmq_values.qname(qname), [(message.id, message.rc)], "release")
         return done

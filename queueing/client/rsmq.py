@@ -22,7 +22,7 @@ MAX_WAIT_SECONDS = 3600
 
 
 class RSMQOperations(ReceiptOperations):
-    """RSMQ's ten methods, and batches of them."""
+    """RSMQ's ten methods, and variants for many messages."""
 
     @operation
     def ping(self) -> Steps[None]:
@@ -31,7 +31,7 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def now_ms(self) -> Steps[int]:
-        """The ms since 1970 by Redis' clock. Raises ``QueueUnavailable``."""
+        """The time of Redis' clock in ms since 1970. Raises ``QueueUnavailable``."""
         return int((yield self.session.call(Call("now", [self.keys.queues()]))))
 
     # --- queues -------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class RSMQOperations(ReceiptOperations):
     def list_queues(self) -> Steps[list[str]]:
         """The names in the index of queues, unordered, as RSMQ's listQueues.
 
-        If another program has spoilt the index, the queues are found by their keys.
+        If another program has damaged the index, the queues are found by their keys.
         """
         return self._list_queues()
 
@@ -149,9 +149,9 @@ class RSMQOperations(ReceiptOperations):
     ) -> Steps[list[str]]:
         """Send any number of texts or ``Draft``s in order. Returns the ids in the same order.
 
-        ``delay`` (seconds) applies to messages without a time of their own. Raises the errors of
-        ``send_message``. An error in the parameters is raised before the first send. Messages are sent in
-        limited steps, so other errors may occur after some messages were sent.
+        ``delay`` (seconds) applies to messages that have no delay or due time themselves. Raises the errors
+        of ``send_message``. Invalid parameters are reported before the first send. Messages are sent in steps
+        of limited size, so other errors may occur after some messages were sent.
         """
         return self._send(qname, messages, delay)
 
@@ -210,8 +210,8 @@ class RSMQOperations(ReceiptOperations):
         """Receive up to ``count`` due messages in order. Each is hidden for ``vt`` seconds.
 
         If none is due, the call waits up to ``wait_seconds`` for the first. It receives a message as soon as
-        this package sends it or it becomes due. Other programs may not announce what they send: the next
-        poll finds such a message. Raises the errors of ``receive_message``.
+        this package sends it or it becomes due. Other programs may not announce what they send: the next poll
+        finds such a message. Raises the errors of ``receive_message``.
         """
         qname, seconds = yield from self._receivable(qname, vt)
         if not (isinstance(count, int) and count >= 1):
@@ -235,7 +235,7 @@ class RSMQOperations(ReceiptOperations):
     def pop_message(self, qname: str) -> Steps[Message | None]:
         """Receive and delete the next due message, as RSMQ's popMessage. Returns ``None`` if none is due.
 
-        Raises ``QueueNotFound``, and ``ReplyLost`` if a message may have been received: it is then lost.
+        Raises ``QueueNotFound``, and ``ReplyLost`` if a message may have been deleted without being returned.
         """
         messages, _ = yield from self._take("pop", rsmq_values.qname(qname), "", 1)
         return messages[0] if messages else None
@@ -265,7 +265,7 @@ class RSMQOperations(ReceiptOperations):
         return messages, due_in_seconds
 
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
-        """The received messages, and the seconds until the next one is due if there are none."""
+        """The received messages. If there are none, also the seconds until the next one is due."""
         call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
@@ -281,7 +281,7 @@ class RSMQOperations(ReceiptOperations):
 
 
 def _checked_delay(messages: Sequence[Any], delay: int | None) -> int | str:
-    """The delay for the script. Raises the error of the first parameter that is wrong."""
+    """The argument of the script for ``delay``, after all parameters were validated."""
     seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
     for message in messages:
         if not isinstance(message, str):

@@ -1,4 +1,4 @@
-"""Sends batches, and finds, cancels and redrives those that were sent."""
+"""Sends batches, and reads, cancels and redrives batches that were sent."""
 
 import time
 from collections.abc import Sequence
@@ -19,9 +19,10 @@ SILENT = "The batch was closed, because its sender was silent for a minute."
 
 @dataclass
 class Plan:
-    """A batch to send: its messages by queue, the batches in it, and the JSON of its callbacks by name.
+    """A batch to send: its messages by queue, the nested batches, and its callbacks as JSON by name.
 
-    ``queues`` has each queue of tasks as it is named, ``""`` for messages, and its queue.
+    ``queues`` has a pair for each queue to create: the queue that tasks name (``""`` for messages), and the
+    queue to which the message is sent.
     """
 
     id: str
@@ -34,7 +35,8 @@ class Plan:
 
 
 def send(client: QueueClient, plan: Plan) -> None:
-    """Send a batch and the batches in it. If it does not come to the end, a keeper closes them.
+    """Send a batch and its nested batches. If this process dies meanwhile, the keeper of a worker closes
+    them.
 
     Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
     """
@@ -42,7 +44,10 @@ def send(client: QueueClient, plan: Plan) -> None:
 
 
 def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
-    """Create the queues of tasks, and configured ones. Raises ``QueueNotFound`` if another is missing."""
+    """Create missing queues of tasks and configured queues.
+
+    Raises ``QueueNotFound`` if another is missing.
+    """
     for task_queue, queue in sorted(queues):
         if not task_queue:
             try:
@@ -54,7 +59,7 @@ def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
 
 
 class _Sender:
-    """The sender of one batch and of the batches in it."""
+    """The sender of one batch and of its nested batches."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
@@ -102,7 +107,7 @@ def find(client: QueueClient, id: str) -> BatchState:
 
 
 def cancel(client: QueueClient, id: str) -> None:
-    """Cancel a batch and the batches in it. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
+    """Cancel a batch and its nested batches. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
     word = batches.cancel_batch(client.session, id)
     if word == "unknown":
         raise BatchNotFound
@@ -111,7 +116,7 @@ def cancel(client: QueueClient, id: str) -> None:
 
 
 def retry(client: QueueClient, id: str) -> int:
-    """Redrive the dead members of a batch and of the batches in it. Returns how many messages run again.
+    """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
 
     Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
     """

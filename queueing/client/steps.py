@@ -1,11 +1,11 @@
-"""Operations that are written once, for the client of threads and for the client of event loops.
+"""Operations that are written once for two clients, that of threads and that of event loops.
 
 An operation is a generator. It yields each call of its session and continues with the reply::
 
     reply = yield self.session.call(call)
 
-The session of a ``QueueClient`` returns the reply itself, and the session of an ``AsyncQueueClient`` an
-awaitable of it. In both cases the generator receives the reply.
+``session.call`` returns the reply in a ``QueueClient``, and an awaitable in an ``AsyncQueueClient``. The
+generator receives the reply in both cases.
 """
 
 import inspect
@@ -43,7 +43,7 @@ class InLoops(Protocol):
 
 
 class AnySession(Protocol):
-    """The part of a session that operations use. A call returns its reply, or an awaitable of it."""
+    """The methods of a session that operations call. They return replies, or awaitables of replies."""
 
     def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any: ...
     def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> Any: ...
@@ -53,7 +53,7 @@ class AnySession(Protocol):
 
 
 class OperationsBase:
-    """The part of a client that operations use. Each raises ``QueueUnavailable`` if Redis is away."""
+    """The attributes of a client that operations use. Each operation may raise ``QueueUnavailable``."""
 
     session: AnySession
     keys: Keys
@@ -71,9 +71,9 @@ class OperationsBase:
 
 
 class operation(Generic[Parameters, Result]):
-    """Decorator for a method that yields ``Steps``. The clients have it as a method that runs them.
+    """Decorator for a method that yields ``Steps``. Each client turns it into a method that runs the steps.
 
-    Steps run other steps with ``yield from``, so what two operations share is a private method.
+    A private method that two operations share is called with ``yield from``.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
@@ -93,7 +93,7 @@ class operation(Generic[Parameters, Result]):
 def runs_operations(
     driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]],
 ) -> Callable[[Client], Client]:
-    """Decorator for a client: it has the operations of its bases as methods that ``driver`` makes."""
+    """Decorator for a client class: replaces each operation of its bases by a method made by ``driver``."""
 
     def equip(client: Client) -> Client:
         for base in client.__mro__:
@@ -113,7 +113,7 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
 
 
 def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
-    """Make a function that runs the steps, whose session returns replies."""
+    """Make a function that runs the steps of a session that returns replies."""
 
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)
@@ -129,7 +129,7 @@ def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters
 
 
 def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
-    """Make a coroutine function that runs the steps, whose session returns awaitables."""
+    """Make a coroutine function that runs the steps of a session that returns awaitables."""
 
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)

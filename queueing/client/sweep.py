@@ -1,7 +1,7 @@
-"""The sweeper: delete data of messages that no longer exist, and apply the policies of queues.
+"""The sweeper: deletes data that belongs to no message, and applies the policies of queues.
 
-A sweep works in limited steps, and several may run at the same time. Workers sweep their queues regularly;
-``manage.py queues sweep`` sweeps all queues.
+A sweep works in steps of limited size, and several may run at the same time. Workers sweep their queues
+regularly; ``manage.py queues sweep`` sweeps all queues.
 """
 
 import logging
@@ -26,7 +26,7 @@ KINDS_BESIDE = {"ends", "headers", "leases", "line", "metrics", "progress", "uni
 
 
 def sweep(session: Session, qname: str) -> Iterator[Swept]:
-    """Sweep one queue, if it exists. Each turn of the iterator does one limited step."""
+    """Sweep one queue, if it exists. The iterator yields the number of changes after each step."""
     qname = rsmq_values.qname(qname)
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
@@ -36,9 +36,10 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def sweep_lost_queues(session: Session) -> int:
-    """Delete the keys that are left of queues that another program has deleted.
+    """Delete the remaining keys of queues that another program has deleted, and slots of limits that no
+    worker holds.
 
-    Also free the slots that no worker holds. Returns the number of deleted keys, lanes and slots.
+    Returns the number of deleted keys, leases and slots.
     """
     keys = session.keys
     deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))
@@ -49,7 +50,7 @@ def sweep_lost_queues(session: Session) -> int:
 
 
 def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]:
-    """The keys with a wrong type, among those of the namespace and of these queues."""
+    """Those keys of the namespace and of these queues that have a wrong type."""
     keys = session.keys.of_namespace()
     for qname in qnames:
         keys += session.keys.all_of_queue(qname)
@@ -67,7 +68,7 @@ def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]
 def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
     """Rename keys with a wrong type: ``x`` becomes ``x:unreadable``. Returns old name -> new name.
 
-    This applies to the keys of the namespace and of this queue, but not to the two keys of RSMQ.
+    This covers the keys of the namespace and of this queue, except the two keys that RSMQ defines.
     """
     keys = session.keys.of_namespace()
     if qname:
@@ -79,10 +80,12 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 
 
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
-    """Call ``mend_keys``, and also rename RSMQ's two keys of the queue. Only a person may decide this.
+    """Rename the two keys that RSMQ defines if they have a wrong type. Only a person may decide this.
 
-    If the schedule is renamed, each message is due at its place by the time of sending. One that a worker
-    holds is due within a minute. If the attributes are renamed, the queue no longer exists.
+    Returns old name -> new name.
+
+    If the schedule is renamed, each message is due again at its sending time, but one that a worker holds
+    only after a minute. If the attributes are renamed, the queue no longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
@@ -95,7 +98,7 @@ def mend_queue(session: Session, qname: str) -> dict[str, str]:
 
 
 def find_queues(session: Session) -> list[str]:
-    """The names of all queues with attributes, in the index or not. It scans all keys, which takes long."""
+    """The names of all queues with attributes, in the index or not. It scans all keys, which is slow."""
     names = {rest.removesuffix(":Q") for rest in session.scan("*:Q")}
     return sorted(name for name in names if name and not name.startswith(":"))
 
@@ -114,7 +117,7 @@ def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
 
 
 def _list_again(session: Session) -> None:
-    """Add existing queues to the index of all queues if they are missing there."""
+    """Add existing queues that are missing in the index of queues."""
     for name in find_queues(session):
         if rsmq_values.QNAME.fullmatch(name):
             session.call(Call("list_again", [session.keys.attributes(name), session.keys.queues()], name))
@@ -140,7 +143,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
 
 
 def _names_beside(session: Session) -> Iterator[str]:
-    """The queue names in the keys that RSMQ does not know."""
+    """Yield the queue names in the keys that RSMQ does not have."""
     for rest in session.scan("*:*"):
         name, _, kind = rest.rpartition(":")
         if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):
