@@ -35,8 +35,15 @@ LINGER_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 
 
+#: Kinds of messages of sharded pub/sub, and those of ordinary pub/sub that mean the same.
+SHARDED_KINDS = {b"smessage": "message", b"ssubscribe": "subscribe", b"sunsubscribe": "unsubscribe"}
+
+
 class Subscription:
     """A connection for pub/sub, outside the pool. After an error, the caller closes it and makes a new one.
+
+    In a cluster it subscribes twice to each channel: by sharded pub/sub, if the node has it, for the
+    announcements of our scripts, and by ordinary pub/sub for those of other programs.
 
     redis-py's ``PubSub`` is not used: it applies the connection's timeout to each read, and has no socket for
     ``select``.
@@ -47,6 +54,19 @@ class Subscription:
         # Protocol 3 mixes announcements with replies.
         self._connection: Any = pool.connection_class(**{**pool.connection_kwargs, "protocol": 2})
         self._connection.connect()
+        discovery = pool.connection_kwargs.get("discovery")
+        is_sharded = discovery is not None and discovery.is_cluster and self._has_sharded()
+        #: The first letters of the verbs, and so the number of replies to each.
+        self.forms = ("", "S") if is_sharded else ("",)
+
+    def _has_sharded(self) -> bool:
+        """Whether the node has sharded pub/sub. Redis 6.2 has none."""
+        try:
+            self._connection.send_command("SUNSUBSCRIBE")
+            self._connection.read_response(disable_decoding=True)
+        except driver.ResponseError:
+            return False
+        return True
 
     def fileno(self) -> int:
         """The file descriptor of the socket, for ``select``. -1 if not connected."""
@@ -54,8 +74,12 @@ class Subscription:
         return socket.fileno() if socket else -1
 
     def send(self, verb: str, *channels: str) -> None:
-        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``. Redis confirms each channel with a message to ``read``."""
-        self._connection.send_command(verb, *channels)
+        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``, in all ``forms``.
+
+        Redis confirms each channel of each form with a message to ``read``.
+        """
+        for form in self.forms:
+            self._connection.send_command(form + verb, *channels)
 
     def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str, str] | None:
         """Read the kind (``message``, ``subscribe`` …), the channel and the text of the next message.
@@ -66,7 +90,7 @@ class Subscription:
             return None
         kind, channel, text = self._connection.read_response(disable_decoding=True)
         text = text.decode(errors="replace") if isinstance(text, bytes) else ""
-        return kind.decode(), (channel or b"").decode(), text
+        return SHARDED_KINDS.get(kind) or kind.decode(), (channel or b"").decode(), text
 
     def close(self) -> None:
         self._connection.disconnect()
@@ -126,6 +150,8 @@ class Listener:
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
                 self._keep(*heard)
+                if heard[0] == "unsubscribe":
+                    self.close()  # The slot of the queues has moved to another node.
         except AWAY:
             self.close()
         woken, self._woken = self._woken, set()
@@ -149,7 +175,7 @@ class Listener:
             self._subscription = self._subscription or Subscription(self._redis)
             self._subscription.send(verb, *channels)
             confirmed = 0
-            while confirmed < len(channels):
+            while confirmed < len(channels) * len(self._subscription.forms):
                 if heard := self._subscription.read():
                     confirmed += heard[0] == verb.lower()
                     self._keep(*heard)
@@ -293,6 +319,8 @@ class WakeUps:
                     subscription.send("SUBSCRIBE", *self._waiting)
             while self._is_wanted():
                 heard = subscription.read(timeout_seconds=LOOK_SECONDS)
+                if heard and heard[0] == "unsubscribe" and heard[1] in self._waiting:
+                    return  # The slot of the queues has moved to another node.
                 if heard:
                     self._wake(heard[1])
         finally:

@@ -30,10 +30,18 @@ class Script:
     digest: bytes
 
 
+#: The ending of the name of a script for a cluster.
+IN_CLUSTER = " in a cluster"
+#: Sharded pub/sub, which a node does not pass on to all others. The scripts of Redis 7 know their version.
+SHARDED = "redis.pcall(redis.REDIS_VERSION_NUM and 'SPUBLISH' or 'PUBLISH'"
+
+
 @cache
 def load(name: str) -> Script:
     """Read ``lua/<name>.lua`` with all included parts."""
-    source = _expanded(FOLDER / f"{name}.lua", set()).encode()
+    source = _expanded(FOLDER / f"{name.removesuffix(IN_CLUSTER)}.lua", set()).encode()
+    if name.endswith(IN_CLUSTER):
+        source = source.replace(b"redis.pcall('PUBLISH'", SHARDED.encode())
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
 
 

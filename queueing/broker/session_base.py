@@ -30,7 +30,7 @@ from queueing.resilience import deadline
 from . import decode, refusals
 from .keys import FORMAT, Keys, dead_letter_queue
 from .rsmq_values import encode
-from .scripts import Call, QueueCall
+from .scripts import IN_CLUSTER, Call, QueueCall
 
 #: The retention of a new dead-letter queue: its messages are deleted after this long.
 DEAD_RETENTION_SECONDS = 30 * 86_400
@@ -110,7 +110,7 @@ class SessionBase:
             # A key that is never there. While the slot moves, the node then refuses the whole call, and does
             # not stop it halfway at a key that the call itself has deleted.
             names = [*call.keys, self.keys.never()]
-            call = Call(call.script, names, *call.args, repeatable=call.repeatable)
+            call = Call(call.script + IN_CLUSTER, names, *call.args, repeatable=call.repeatable)
         return call
 
     # --- repeats ------------------------------------------------------------------------------

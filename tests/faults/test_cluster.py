@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -11,17 +13,23 @@ from queueing.client import AsyncQueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
 from queueing.exceptions import QueueRefused
+from queueing.messages import Message
 from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
+from tests.support.node_programs import VERSIONS
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import eventually
+from tests.support.threads import Threads
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.support.worker_process import WorkerProcess
+from tests.wire.bridge import RsmqError, node_side
 
 from .test_sentinels import Load
 
 MOVES = 4
+#: The methods of RSMQ whose scripts pass numbers as keys, so a cluster refuses them.
+TAKING = {"receiveMessage": {}, "popMessage": {}, "changeMessageVisibility": {"id": "0" * 32, "vt": 1}}
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +102,57 @@ def test_an_event_loop_follows_a_slot_that_moves(cluster: Cluster):
     asyncio.run(send_while_it_moves())
     assert len(set(sent)) == len(sent) > 1
     client.of.redis.close()
+
+
+def test_announcements_stay_on_the_node_of_the_queues_and_follow_them(cluster: Cluster):
+    first, second, *_ = cluster.nodes
+    client = connect(Config(URL=cluster.url, TIMEOUT=5, NAMESPACE=NAMESPACE))
+    client.create_queue("q")
+
+    def listeners(node: RedisServer) -> int:
+        with node.connect() as connection:
+            return connection.execute_command("PUBSUB", "SHARDNUMSUB", f"{NAMESPACE}:rt:q")[1]
+
+    def receive() -> list[Message]:
+        return client.receive_messages("q", wait_seconds=HANG_SECONDS)
+
+    with Threads(1) as threads:
+        for source, target in ((first, second), (second, first)):
+            waiting = threads.submit(receive)
+            eventually(partial(listeners, source))
+            cluster.move_slot(source, target)
+            eventually(partial(listeners, target))
+            assert not waiting.done()
+            id = client.send_message("q", "text")
+            assert [message.id for message in waiting.result(HANG_SECONDS)] == [id]
+    for node in cluster.nodes:
+        with node.connect() as connection:
+            assert "cmdstat_publish" not in connection.info("commandstats")
+    client.redis.close()
+
+
+def test_nodes_rsmq_can_send_at_the_node_of_the_queues_and_never_receive(cluster: Cluster):
+    first, second, *_ = cluster.nodes
+    client = connect(Config(URL=cluster.url, TIMEOUT=5, NAMESPACE=NAMESPACE))
+    client.create_queue("q")
+    with ExitStack() as stack, Threads(1) as threads:
+        for version in VERSIONS:
+            node = stack.enter_context(node_side(version, first.port, ns=NAMESPACE))
+            sent = client.send_message("q", "to Node")
+            for method, more in TAKING.items():
+                with pytest.raises(RsmqError, match="CROSSSLOT"):
+                    node.call(method, qname="q", **more)
+            assert node.call("getQueueAttributes", qname="q")["msgs"] == 1
+            assert node.call("deleteMessage", qname="q", id=sent) == 1
+            waiting = threads.submit(client.receive_messages, "q", wait_seconds=HANG_SECONDS)
+            eventually(lambda: f"{NAMESPACE}:rt:q" in client.wakeups._waiting)
+            sent = node.call("sendMessage", realtime=True, qname="q", message="from Node")
+            assert [message.id for message in waiting.result(HANG_SECONDS)] == [sent]
+            client.delete_message("q", sent)
+        cluster.move_slot(first, second)
+        with pytest.raises(RsmqError, match="EXECABORT"):
+            node.call("sendMessage", qname="q", message="lost its way")
+    client.redis.close()
 
 
 def test_a_call_is_refused_at_the_door_while_its_slot_moves(cluster: Cluster):

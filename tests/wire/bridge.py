@@ -94,9 +94,9 @@ def outcome(side: Side, method: str, options: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def node_side(version: str, redis_port: int) -> Iterator[NodeSide]:
-    """A running bridge to ``version`` (npm's alias) on the Redis at that port."""
-    with node_program("bridge.js", version, env={"REDIS_PORT": str(redis_port)}) as program:
+def node_side(version: str, redis_port: int, *, ns: str = "rsmq") -> Iterator[NodeSide]:
+    """A running bridge to ``version`` (npm's alias) on the Redis at that port, in a namespace."""
+    with node_program("bridge.js", version, env={"REDIS_PORT": str(redis_port), "RSMQ_NS": ns}) as program:
         line = program.wait_for_line(r"^listening on \d+$")
         side = NodeSide(program, int(line.split()[-1]))
         try:

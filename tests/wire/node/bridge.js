@@ -4,7 +4,7 @@ const net = require("net");
 const readline = require("readline");
 const RedisSMQ = require(process.argv[2]);
 
-const settings = { host: "127.0.0.1", port: Number(process.env.REDIS_PORT), ns: "rsmq" };
+const settings = { host: "127.0.0.1", port: Number(process.env.REDIS_PORT), ns: process.env.RSMQ_NS };
 const quiet = new RedisSMQ({ ...settings });
 const loud = new RedisSMQ({ ...settings, realtime: true });
 const heard = [];
