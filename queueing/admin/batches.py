@@ -16,8 +16,7 @@ from queueing.exceptions import BatchNotFound
 from queueing.messages import BatchState
 from queueing.templatetags.queueing_text import visible
 
-from .base import queue_url
-from .redis_rows import RowAction, RowPage, is_plain
+from .redis_rows import RowAction, RowPage
 
 #: The number of batches on the page.
 SHOWN = 100
@@ -86,7 +85,6 @@ class Row:
 class BatchAdmin(RowPage):
     """The newest batches of the namespace."""
 
-    rows_template = "admin/queueing/batch/rows.html"
     verbs = (RetryBatch, CancelBatch)
 
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
@@ -98,14 +96,12 @@ class BatchAdmin(RowPage):
     ) -> dict[str, Any]:
         """The rows, each with the actions that the user may take."""
         total, found, queues = known
-        linked = queues if self.sees_queues(request) else frozenset()
         return {
-            "rows": [self._row(request, batch, linked) for batch in found],
+            "rows": [self._row(request, batch, queues) for batch in found],
             "total": total,
-            "may_steer": self.may(request, "retry_batch") or self.may(request, "cancel_batch"),
         }
 
-    def _row(self, request: HttpRequest, batch: BatchState, linked: frozenset[str]) -> Row:
+    def _row(self, request: HttpRequest, batch: BatchState, known: frozenset[str]) -> Row:
         offered: list[type[RowAction]] = []
         if batch.failed and not batch.is_cancelled:
             offered.append(RetryBatch)
@@ -113,9 +109,6 @@ class BatchAdmin(RowPage):
             offered.append(CancelBatch)
         return Row(
             batch=batch,
-            queues=[
-                (visible(queue), queue_url(self.admin_site, queue) if queue in linked else "")
-                for queue in batch.queues
-            ],
-            verbs=self.buttons(request, *offered) if is_plain(batch.id) else [],
+            queues=self.links(request, batch.queues, known),
+            verbs=self.buttons(request, batch.id, *offered),
         )

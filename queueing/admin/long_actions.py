@@ -3,19 +3,37 @@
 The signed state of the work is part of the page, so the server stores nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core import signing
-from django.http import HttpResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.formats import localize
+from django.utils.translation import gettext as _
 
 from queueing.exceptions import QueueError
+from queueing.templatetags.queueing_text import visible
+
+from .base import Action, trouble_of
 
 #: Seconds that one request works. The pages stay quick, and a proxy in front never gives up.
 SLICE_SECONDS = 1.0
+#: The most rows that a selection names.
+IDS_MAX = 500
 #: Seconds for which a page that was left open can continue its work.
 WORK_AGE_SECONDS = 86_400
+
+
+def read_ids(text: str) -> tuple[int, ...]:
+    """The primary keys in a text that separates them by commas. Other parts are left out."""
+    digits = [part for part in text.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
+    return tuple(int(part) for part in digits if len(part) < 19)
 
 
 @dataclass
@@ -67,30 +85,142 @@ class Slice:
             raise SliceOver
 
 
-class LongAction(Protocol):
-    """The methods that an action in several requests needs."""
+class LongAction(Action):
+    """An action that is done in slices."""
 
     def run(self, work: Work, this: Slice) -> None:
         """Do the remaining work, and keep ``work`` up to date. ``this`` raises ``SliceOver`` when the time is
         up.
         """
+        raise NotImplementedError
 
     def paused(self, work: Work) -> HttpResponse:
         """The page that requests the next slice by itself."""
+        raise NotImplementedError
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
         """The page that reports ``error``. It may raise ``error`` instead."""
+        raise NotImplementedError
 
     def finished(self, work: Work) -> HttpResponse:
         """The response after the last slice."""
+        raise NotImplementedError
+
+    @property
+    def salt(self) -> str:
+        """The part of a signature that separates this action of this person from others."""
+        return f"queueing.{self.model_admin.opts.model_name}.{self.name}.{self.request.user.pk}"
+
+    def go_on(self, work: Work) -> HttpResponse:
+        """Do one slice of the work: as much as fits into one request."""
+        try:
+            self.run(work, Slice(work, SLICE_SECONDS))
+        except SliceOver:
+            return self.paused(work)
+        except QueueError as error:
+            return self.broken_off(work, error)
+        return self.finished(work)
 
 
-def go_on(action: LongAction, work: Work) -> HttpResponse:
-    """Do one slice of the work, and return its response."""
-    try:
-        action.run(work, Slice(work, SLICE_SECONDS))
-    except SliceOver:
-        return action.paused(work)
-    except QueueError as error:
-        return action.broken_off(work, error)
-    return action.finished(work)
+class RowsAction(LongAction):
+    """An action on many rows of the database. GET asks, POST does a part of the work in the form of a page.
+
+    ``question``, ``button`` and ``done_text`` are texts of a ``count``, which is written as ``number``.
+    """
+
+    question: ClassVar[Any]
+    button: ClassVar[Any]
+    notes: ClassVar[tuple[Any, ...]]
+    done_text: ClassVar[Any]
+    #: The flag of its entries in Django's log.
+    flag: ClassVar[int] = CHANGE
+    question_template: ClassVar[str]
+
+    def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
+        """The page from which the action came, or the one to go to at its end."""
+        raise NotImplementedError
+
+    def left(self, work: Work) -> list[tuple[int, str]]:
+        """The numbers of rows to which nothing was done so far, each with a sentence."""
+        raise NotImplementedError
+
+    def ask(self, work: Work, number: Any, **more: Any) -> HttpResponse:
+        """The question about ``work.total`` rows, written as ``number``."""
+        context = {
+            "question": counting(self.question, work.total, number),
+            "button": counting(self.button, work.total, number),
+            "is_empty": not work.total and work.choice.get("is_exact", True),
+            "signed": work.sign(self.salt),
+            "back_url": self.url_of(work.choice),
+            **more,
+        }
+        return self.render(self.question_template, context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        work = Work.read(request.POST.get("work", ""), self.salt)
+        if work is None:
+            raise SuspiciousOperation("This question was not asked by this site, or too long ago.")
+        return self.go_on(work)
+
+    def paused(self, work: Work, halted: str = "") -> HttpResponse:
+        left = self.left(work)
+        looked_at = work.done + sum(number for number, _ in left)
+        is_exact = work.choice.get("is_exact", True)
+        context = {
+            "base_template": "admin/queueing/rows/base.html",
+            "signed": work.sign(self.salt),
+            "told": _progress(looked_at, work.total, is_exact=is_exact),
+            "value": looked_at,
+            "max": work.total if is_exact else None,
+            "lines": [sentence for _, sentence in left],
+            "halted": halted,
+            "back_url": self.url_of(work.choice),
+            "end_url": self.url_of(work.choice, at_end=True),
+        }
+        return self.render("admin/queueing/live/progress.html", context)
+
+    def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
+        if trouble := trouble_of(error):
+            text = _("%s. The action stopped here. Continue once this is mended: no job is done twice.")
+            return self.paused(work, text % visible(trouble))
+        text = _(
+            "Redis does not answer, so the action stopped here. Continue once it is back: no job is done "
+            "twice."
+        )
+        return self.paused(work, text)
+
+    def finished(self, work: Work) -> HttpResponse:
+        said = [self.said(work)] if work.done else []
+        said += [sentence for _, sentence in self.left(work)]
+        level = messages.SUCCESS if work.done else messages.WARNING
+        self.model_admin.message_user(self.request, " ".join(said) or _("There was nothing to do."), level)
+        return HttpResponseRedirect(self.url_of(work.choice, at_end=True))
+
+    def said(self, work: Work) -> str:
+        """A sentence about the rows to which it was done."""
+        return counting(self.done_text, work.done)
+
+    def log_rows(self, rows: Iterable[tuple[Any, str, str]]) -> None:
+        """Write an entry for each row into Django's log: its key, its name and the note."""
+        content_type = ContentType.objects.get_for_model(self.model_admin.model).pk
+        LogEntry.objects.bulk_create(
+            LogEntry(
+                user_id=self.request.user.pk, content_type_id=content_type, object_id=str(key),
+                object_repr=name[:200], action_flag=self.flag, change_message=note,
+            )
+            for key, name, note in rows
+        )  # fmt: skip
+
+
+def counting(sentence: Any, count: int, number: Any = None) -> str:
+    """A text of a ``count``, which is written as ``number`` or in digits."""
+    return sentence % {"count": count, "number": localize(count) if number is None else number}
+
+
+def _progress(looked_at: int, total: int, *, is_exact: bool) -> str:
+    words = {"looked_at": localize(looked_at), "of": localize(total)}
+    if is_exact:
+        return _("%(looked_at)s of %(of)s done") % words
+    if not total:
+        return _("%(looked_at)s done") % words
+    return _("%(looked_at)s of at least %(of)s done") % words

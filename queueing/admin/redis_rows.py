@@ -1,6 +1,6 @@
 """The base of pages that list all rows of some kind from Redis, with actions by POST."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -16,8 +16,17 @@ from queueing.client import QueueClient
 from queueing.exceptions import QueueError
 from queueing.monitoring import alerts
 from queueing.resilience.single_flight import Reading, SingleFlight
+from queueing.templatetags.queueing_text import visible
 
-from .base import Action, ConsoleAdmin, address, console_alerts, figures_or_trouble, trouble_of
+from .base import (
+    Action,
+    ConsoleAdmin,
+    address,
+    console_alerts,
+    figures_or_trouble,
+    queue_url,
+    trouble_of,
+)
 
 
 def is_plain(name: str) -> bool:
@@ -73,7 +82,6 @@ class RowPage(ConsoleAdmin):
     """The admin of a model whose rows are in Redis. All users share the result of ``read`` for a moment."""
 
     actions = None
-    rows_template: ClassVar[str]
     verbs: ClassVar[tuple[type[RowAction], ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,7 +101,6 @@ class RowPage(ConsoleAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """``False``: workers and programs create the rows, not users."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -101,15 +108,24 @@ class RowPage(ConsoleAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """``False``: rows are deleted by the program that owns them, not by users."""
         return False
 
-    def buttons(self, request: HttpRequest, *verbs: type[RowAction]) -> list[dict[str, Any]]:
-        """The buttons of those ``verbs`` that this user may run, for the template."""
+    def buttons(self, request: HttpRequest, name: str, *verbs: type[RowAction]) -> list[dict[str, Any]]:
+        """The buttons of these actions on a row that this person may press, for the template of the rows."""
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
-            if self.may(request, verb.permission)
+            if is_plain(name) and self.may(request, verb.permission)
+        ]
+
+    def links(
+        self, request: HttpRequest, queues: Iterable[str], known: Container[str]
+    ) -> list[tuple[str, str]]:
+        """The names of queues with their addresses, ``""`` if one is not ``known`` or may not be seen."""
+        may_follow = self.sees_queues(request)
+        return [
+            (visible(queue), queue_url(self.admin_site, queue) if may_follow and queue in known else "")
+            for queue in queues
         ]
 
     # --- addresses and views -------------------------------------------------------------------
@@ -172,7 +188,8 @@ class RowPage(ConsoleAdmin):
     def _rows(self, request: HttpRequest, read: Callable[[QueueClient], Reading[Any]]) -> dict[str, Any]:
         reading = read(queueing.get_client())
         return {
-            "rows_template": self.rows_template,
+            "rows_template": f"admin/queueing/{self.opts.model_name}/rows.html",
+            "may_steer": any(self.may(request, verb.permission) for verb in self.verbs),
             "age_seconds": reading.age_seconds,
             "alerts": console_alerts(request),
             **self.context(request, reading.value),

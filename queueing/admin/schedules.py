@@ -17,8 +17,8 @@ from queueing.scheduling import store
 from queueing.scheduling.schedule import Schedule, send_now
 from queueing.templatetags.queueing_text import visible
 
-from .base import jobs_url, queue_url
-from .redis_rows import RowAction, RowPage, is_plain
+from .base import jobs_url
+from .redis_rows import RowAction, RowPage
 
 #: Seconds after which a due tick counts as late. Workers send due ticks immediately.
 LATE_SECONDS = 10.0
@@ -145,7 +145,6 @@ class Row:
 class ScheduleAdmin(RowPage):
     """The schedules that workers have announced, and those that only this process's code defines."""
 
-    rows_template = "admin/queueing/schedule/rows.html"
     verbs = (Run, Pause, Resume)
 
     def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
@@ -157,43 +156,18 @@ class ScheduleAdmin(RowPage):
     ) -> dict[str, Any]:
         """The rows, each with the actions that this user may run."""
         schedules, queues = known
-        linked = queues if self.sees_queues(request) else frozenset()
         code = _code()
         states = {state.name: state for state in schedules}
         timings = {name: schedule.timing for name, schedule in code.items()}
         timings |= {name: state.timing for name, state in states.items()}
-        return {
-            "rows": [
-                self._row(request, timings[name], states.get(name), name in code, linked)
-                for name in sorted(timings)
-            ],
-            "may_steer": self.may(request, "run_schedule") or self.may(request, "pause_schedule"),
-        }
-
-    def _row(
-        self,
-        request: HttpRequest,
-        timing: Timing,
-        known: ScheduleState | None,
-        is_here: bool,
-        linked: frozenset[str],
-    ) -> Row:
-        return Row(
-            timing=timing,
-            known=known,
-            queue_url=queue_url(self.admin_site, timing.queue) if timing.queue in linked else "",
-            message_url=jobs_url(self.admin_site, known.last_id)
-            if known and request.user.has_perm("queueing.view_job")
-            else "",
-            verbs=self._verbs(request, timing.name, known, is_here),
-        )
-
-    def _verbs(
-        self, request: HttpRequest, name: str, known: ScheduleState | None, is_here: bool
-    ) -> list[dict[str, Any]]:
-        if not is_plain(name):
-            return []
-        offered: list[type[RowAction]] = [Run] if is_here else []
-        if known is not None:
-            offered.append(Resume if known.paused else Pause)
-        return self.buttons(request, *offered)
+        rows = []
+        for name in sorted(timings):
+            timing, state = timings[name], states.get(name)
+            offered: list[type[RowAction]] = [Run] if name in code else []
+            if state is not None:
+                offered.append(Resume if state.paused else Pause)
+            [(_name, url)] = self.links(request, [timing.queue], queues)
+            sees_job = state is not None and request.user.has_perm("queueing.view_job")
+            job_url = jobs_url(self.admin_site, state.last_id) if sees_job else ""
+            rows.append(Row(timing, state, url, job_url, self.buttons(request, name, *offered)))
+        return {"rows": rows}

@@ -17,8 +17,8 @@ from queueing.messages import Progress
 from queueing.monitoring.workers import RunningMessage, Worker, quiet_worker, read_workers, resume_worker
 from queueing.templatetags.queueing_text import visible
 
-from .base import message_url, queue_url
-from .redis_rows import RowAction, RowPage, is_plain
+from .base import message_url
+from .redis_rows import RowAction, RowPage
 
 #: The most running messages and queues that are shown of one worker.
 RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
@@ -151,7 +151,6 @@ class Known:
 class WorkerAdmin(RowPage):
     """Every worker of the namespace. Workers that died in the last hour are at the end."""
 
-    rows_template = "admin/queueing/worker/rows.html"
     verbs = (Quiet, Resume, Acknowledge)
 
     def read(self, client: QueueClient) -> Known:
@@ -172,7 +171,7 @@ class WorkerAdmin(RowPage):
             "may_steer": self.may(request, "quiet_worker"),
             "outbox": known.outbox,
             "outbox_max": get_conf().OUTBOX_MAX,
-            "outbox_verbs": self._outbox_verbs(request, known.outbox),
+            "outbox_verbs": self.buttons(request, "", Acknowledge) if known.outbox.unseen else [],
             "alive": len(alive),
             "busy": sum(worker.busy for worker in alive),
             "capacity": sum(worker.capacity for worker in alive),
@@ -190,20 +189,9 @@ class WorkerAdmin(RowPage):
             )
             for run in _shown(worker)
         ]
-        shown = worker.queues[:QUEUES_SHOWN]
-        queues = [
-            (visible(name), queue_url(self.admin_site, name) if name in linked else "") for name in shown
-        ]
-        return Row(worker, running, queues, self._verbs(request, worker))
-
-    def _outbox_verbs(self, request: HttpRequest, stats: outbox.Stats) -> list[dict[str, Any]]:
-        return self.buttons(request, Acknowledge) if stats.unseen else []
-
-    def _verbs(self, request: HttpRequest, worker: Worker) -> list[dict[str, Any]]:
-        """The buttons of the actions on this worker, ``[]`` if it is not alive."""
-        if not worker.is_alive or not is_plain(worker.name):
-            return []
-        return self.buttons(request, Resume if worker.is_quiet_wanted else Quiet)
+        queues = self.links(request, worker.queues[:QUEUES_SHOWN], known.queues)
+        offered = [Resume if worker.is_quiet_wanted else Quiet] if worker.is_alive else []
+        return Row(worker, running, queues, self.buttons(request, worker.name, *offered))
 
 
 def _shown(worker: Worker) -> list[RunningMessage]:

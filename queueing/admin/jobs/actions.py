@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from django.contrib.admin.models import DELETION
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
@@ -135,6 +136,7 @@ class Forget(JobAction):
     )
     done_text = ngettext_lazy("%(number)s job was deleted.", "%(number)s jobs were deleted.", "count")
     destroys = True
+    flag = DELETION
 
     def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
         writer.forget([job.pk for job in jobs])

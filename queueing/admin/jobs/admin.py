@@ -3,21 +3,19 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
-from django.contrib.admin import helpers
-from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queueing.admin.base import ConsoleAdmin, address, console_alerts, queue_url
+from queueing.admin.base import address, console_alerts, queue_url
 from queueing.admin.downloads import payload_file
+from queueing.admin.table import TableAdmin, in_menu
 from queueing.broker.outcomes import State
 from queueing.models import Job
 from queueing.templatetags.queueing_text import SHOWN_MAX
@@ -36,49 +34,30 @@ from .changelist import (
     news,
 )
 from .columns import ERROR_SHOWN
-from .criteria import IDS_MAX, Criteria
+from .criteria import Criteria
 from .detail import ATTEMPTS_SHOWN, events, is_there, now
 from .export import export
 from .failures import LABELS, failures
-from .job_action import JobAction
 
 #: The columns of which a page shows the beginning.
 LONG_TEXTS = ("body", "error", "result")
 
 
-def _in_menu(action: type[JobAction]) -> Any:
-    """An entry for the menu of actions.
+class JobAdmin(TableAdmin):
+    """The history of jobs: read-only, newest first."""
 
-    It opens the confirmation page of ``action`` for the selected jobs.
-    """
-
-    @admin.action(description=action.label, permissions=[action.name])
-    def ask(model_admin: Any, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
-        selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX]
-        return HttpResponseRedirect(model_admin.verb_url(action.name, ids=",".join(selected)))
-
-    # It takes the place of Django's own deletion, which reads all rows and has no bound.
-    ask.__name__ = "delete_selected" if action.name == "forget" else action.name
-    return ask
-
-
-class JobAdmin(ConsoleAdmin):
-    """The history of jobs: read-only, newest first. Each action has its own permission."""
-
-    actions = tuple(map(_in_menu, ACTIONS.values()))
+    verbs = ACTIONS
+    actions = tuple(map(in_menu, ACTIONS.values()))
     list_display = columns.LISTED
     list_display_links = (columns.shown_call, columns.shown_id)
     list_filter = (StateFilter, TimeFilter, QueueFilter, HandlerFilter, ExceptionFilter)
-    list_per_page = 50
     ordering = ("-finished_at", "-id")
     search_fields = ("message_id",)
     search_help_text = gettext_lazy(
         "A message id, at least its first 8 characters, or a text in the first 16,384 characters of the "
         "payload or the error."
     )
-    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    sortable_by = ()
     readonly_fields = columns.READ_ONLY
 
     # --- queries -------------------------------------------------------------------------------
@@ -86,8 +65,7 @@ class JobAdmin(ConsoleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """All rows. Long texts are cut to the part that the page shows, because a text can have megabytes."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
-        match = request.resolver_match
-        if match is not None and match.url_name == "queueing_job_changelist":
+        if self.is_list(request):
             return rows.annotate(
                 error_start=Left("error", ERROR_SHOWN + 1), body_start=Left("body", READ_CHARACTERS)
             )
@@ -118,31 +96,6 @@ class JobAdmin(ConsoleAdmin):
         )
         return ((None, {"fields": rows}),)
 
-    # --- permissions ---------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        """Nobody may change the history. A user with the permission to change jobs may view them."""
-        return False
-
-    def has_rerun_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may run jobs again."""
-        return self.may(request, ACTIONS["rerun"].permission)
-
-    def has_redrive_permission(self, request: HttpRequest) -> bool:
-        """Whether this user has the permission to redrive jobs."""
-        return self.may(request, ACTIONS["redrive"].permission)
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whether this user has the permission to cancel messages."""
-        return self.may(request, ACTIONS["cancel"].permission)
-
-    def has_forget_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may delete from the history."""
-        return self.may(request, ACTIONS["forget"].permission)
-
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
@@ -151,23 +104,10 @@ class JobAdmin(ConsoleAdmin):
             self.page("failures/", self.failures_view, "failures"),
             self.page("export/", self.export_view, "export"),
             self.page("live/", self.live_view, "live"),
-            self.page("all/<slug:verb>/", self.verb_view, "verb", "view_job"),
             self.page("<int:pk>/change/payload/", self.payload_view, "payload"),
             self.page("<int:pk>/change/result/", self.result_view, "result"),
             *super().get_urls(),
         ]
-
-    def verb_url(self, verb: str, **params: str) -> str:
-        """The URL of the confirmation page of the action ``verb`` for the jobs that match ``params``."""
-        url = address(self.admin_site, "job_verb", verb)
-        return f"{url}?{urlencode(params)}"
-
-    def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
-        if verb not in ACTIONS:
-            raise Http404
-        self.require(request, ACTIONS[verb].permission)
-        return ACTIONS[verb].as_view(model_admin=self)(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -183,12 +123,6 @@ class JobAdmin(ConsoleAdmin):
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Redirect from Django's confirmation page of a deletion to that of the console."""
-        return HttpResponseRedirect(self.verb_url("forget", ids=unquote(object_id)))
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -200,11 +134,7 @@ class JobAdmin(ConsoleAdmin):
         context["has_more_attempts"] = job.history.count() > ATTEMPTS_SHOWN
         context["now"] = found = now(job)
         context["alerts"] = [] if found.state == "unknown" else console_alerts(request)
-        context["verbs"] = [
-            (verb.label, self.verb_url(verb.name, ids=str(job.pk)))
-            for verb in ACTIONS.values()
-            if verb.name in (*found.verbs, "forget") and self.may(request, verb.permission)
-        ]
+        context["verbs"] = self.offered(request, {"ids": str(job.pk)}, (*found.verbs, "forget"))
         if found.state == State.RUNNING and self.may(request, "stop_job"):
             url = address(self.admin_site, "queue_stop", job.queue)
             context["verbs"].insert(0, (_("Stop"), f"{url}?{urlencode({'ids': job.message_id})}"))

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from queueing.admin.long_actions import read_ids
 from queueing.broker.outcomes import State
 
 #: The parameters that are compared as they are.
@@ -19,7 +20,7 @@ PERIODS = {
     "week": timedelta(days=7),
     "month": timedelta(days=30),
 }
-TEXT_MAX, TERM_MAX, IDS_MAX = 255, 200, 500
+TEXT_MAX, TERM_MAX = 255, 200
 #: A word that can be the beginning of an id. The time of sending is ten characters of it. The help of the
 #: search names the least number.
 ID_BEGINNING = re.compile(r"[a-zA-Z0-9:]{8,64}")
@@ -56,7 +57,7 @@ class Criteria:
             since=_period(params.get("period", "")) or since,
             until=until,
             term=_text(params.get("q", ""), TERM_MAX).strip(),
-            ids=_ids(params["ids"]) if "ids" in params else None,
+            ids=read_ids(params["ids"]) if "ids" in params else None,
         )
 
     @classmethod
@@ -116,11 +117,6 @@ def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
 def _text(value: str, length: int) -> str:
     """Cut a text, and remove NUL and lone surrogates, which a database may refuse."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
-
-
-def _ids(value: str) -> tuple[int, ...]:
-    digits = [part for part in value.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
-    return tuple(int(part) for part in digits if len(part) < 19)
 
 
 def _period(word: str) -> datetime | None:

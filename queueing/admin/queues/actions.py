@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 import queueing
-from queueing.admin.base import Action
-from queueing.admin.long_actions import Slice, Work, go_on
+from queueing.admin.long_actions import LongAction, Slice, Work
 from queueing.exceptions import MessageTooLong, QueueError, QueueFull
 from queueing.messages import QueueFigures
 from queueing.models import Queue
@@ -23,8 +22,8 @@ from .action_forms import SELECTED_MAX, SendForm
 from .forms import is_actionable
 
 
-class QueueAction(Action):
-    """An action on a queue. GET shows the confirmation page, POST runs the action.
+class QueueAction(LongAction):
+    """An action on a queue. GET explains and asks, POST does it.
 
     A POST without ``confirmed`` comes from the page of messages, with the selected ids. It shows the
     confirmation page, too. An action on many messages calls ``start`` and is done in slices.
@@ -92,10 +91,10 @@ class QueueAction(Action):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Run the action if the form is valid and confirmed, or do the next slice of its work."""
         if "work" in request.POST:
-            work = Work.read(request.POST["work"], self._salt)
+            work = Work.read(request.POST["work"], self.salt)
             if work is None:
                 return self.refused(_("This page was too old to continue. Begin again."))
-            return go_on(self, work)
+            return self.go_on(work)
         if "confirmed" not in request.POST:
             return self.page(self.form_class(initial=self.chosen()))
         form = self.form_class(request.POST)
@@ -149,7 +148,7 @@ class QueueAction(Action):
 
     def start(self, total: int, choice: dict[str, Any]) -> HttpResponse:
         """Begin work on ``total`` messages, and do its first slice."""
-        return go_on(self, Work(total, choice))
+        return self.go_on(Work(total, choice))
 
     def run(self, work: Work, this: Slice) -> None:
         before = work.done
@@ -160,7 +159,7 @@ class QueueAction(Action):
         self._note(work, _("%s So far.") % self.said(work))
         context = {
             "base_template": "admin/queueing/queue/base.html",
-            "signed": work.sign(self._salt),
+            "signed": work.sign(self.salt),
             "told": _("%(done)s of %(total)s done.")
             % {"done": localize(work.done), "total": localize(work.total)},
             "value": work.done,
@@ -185,8 +184,8 @@ class QueueAction(Action):
         work.notes["entry"] = self.log(said, work.notes.get("entry"))
 
     @property
-    def _salt(self) -> str:
-        return f"queueing.{self.name}.{self.queue.name}.{self.request.user.pk}"
+    def salt(self) -> str:
+        return f"{super().salt}.{self.queue.name}"
 
 
 class Pause(QueueAction):

@@ -3,40 +3,22 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import helpers
-from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
-from queueing.admin.base import ConsoleAdmin, address, console_alerts, queue_url
+from queueing.admin.base import console_alerts, queue_url
 from queueing.admin.jobs.call import HEADING_CHARACTERS
 from queueing.admin.jobs.detail import is_there
+from queueing.admin.table import TableAdmin, in_menu
 from queueing.models import StagedMessage
 from queueing.transactional.databases import relayed
 
 from . import columns
-from .actions import ACTIONS, StagedAction, listed
-from .choice import IDS_MAX, Choice, alias_of
-
-
-def _in_menu(action: type[StagedAction]) -> Any:
-    """An entry for the menu of actions.
-
-    It opens the confirmation page of ``action`` for the selected rows.
-    """
-
-    @admin.action(description=action.label, permissions=[action.name])
-    def ask(model_admin: Any, request: HttpRequest, queryset: "QuerySet[StagedMessage]") -> HttpResponse:
-        selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX]
-        choice = Choice.read({**request.GET.dict(), "ids": ",".join(selected)})
-        return HttpResponseRedirect(model_admin.verb_url(action.name, choice))
-
-    # It takes the place of Django's own deletion, which has no bound.
-    ask.__name__ = "delete_selected" if action.name == "delete" else action.name
-    return ask
+from .actions import ACTIONS, listed
+from .choice import Choice, alias_of
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -76,21 +58,19 @@ class DatabaseFilter(admin.SimpleListFilter):
         return queryset
 
 
-class StagedMessageAdmin(ConsoleAdmin):
+class StagedMessageAdmin(TableAdmin):
     """The read-only list of staged messages, oldest first. The menu shows it only if the project stages
     messages.
     """
 
-    actions = tuple(map(_in_menu, ACTIONS.values()))
+    verbs = ACTIONS
+    actions = tuple(map(in_menu, ACTIONS.values()))
     list_display = columns.LISTED
     list_display_links = (columns.shown_call, columns.shown_id)
     list_filter = (StateFilter, DatabaseFilter)
-    list_per_page = 50
     ordering = ("id",)
     search_fields = ("=message_id",)
     search_help_text = gettext_lazy("A message id.")
-    show_facets = admin.ShowFacets.NEVER
-    sortable_by = ()
     readonly_fields = columns.READ_ONLY
     change_form_template = "admin/queueing/staged/change_form.html"
     change_list_template = "admin/queueing/staged/change_list.html"
@@ -98,9 +78,7 @@ class StagedMessageAdmin(ConsoleAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StagedMessage]":
         """The rows of one database. The list reads only the beginning of each payload."""
         rows = super().get_queryset(request).using(alias_of(request))
-        match = request.resolver_match
-        is_list = match is not None and match.url_name == "queueing_stagedmessage_changelist"
-        return listed(rows) if is_list else rows
+        return listed(rows) if self.is_list(request) else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: StagedMessage | None = None) -> Any:
         """The fields of this message. The reason is included only if Redis has refused the message."""
@@ -119,37 +97,11 @@ class StagedMessageAdmin(ConsoleAdmin):
         """Whether the menu shows the list: only if the project stages messages."""
         return bool(relayed()) and super().has_module_permission(request)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: StagedMessage | None = None) -> bool:
-        """``False``: staged messages have no form. Each action has its own permission."""
-        return False
-
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may send staged messages now."""
-        return self.may(request, ACTIONS["retry"].permission)
-
     # --- pages ---------------------------------------------------------------------------------
 
-    def get_urls(self) -> list[Any]:
-        """The URL pattern of the actions, then those of Django."""
-        return [
-            self.page("all/<slug:verb>/", self.verb_view, "verb", "view_stagedmessage"),
-            *super().get_urls(),
-        ]
-
-    def verb_url(self, verb: str, choice: Choice) -> str:
-        """The URL of the confirmation page of the action ``verb`` for these rows."""
-        url = address(self.admin_site, "stagedmessage_verb", verb)
-        return f"{url}?{choice.query_string()}"
-
-    def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
-        if verb not in ACTIONS:
-            raise Http404
-        self.require(request, ACTIONS[verb].permission)
-        return ACTIONS[verb].as_view(model_admin=self)(request)
+    def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
+        """Rows of the database that the page shows."""
+        return Choice.read({**request.GET.dict(), "database": alias_of(request), "ids": ids}).params()
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -159,16 +111,9 @@ class StagedMessageAdmin(ConsoleAdmin):
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
             "alerts": console_alerts(request),
-            "verbs": self._verbs(request, choice),
+            "verbs": self.offered(request, choice.params()),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Redirect from Django's confirmation page of a deletion to that of the console."""
-        choice = Choice.read({"database": alias_of(request), "ids": unquote(object_id)})
-        return HttpResponseRedirect(self.verb_url("delete", choice))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -178,15 +123,8 @@ class StagedMessageAdmin(ConsoleAdmin):
         row.body_start = row.body
         context["title"], context["subtitle"] = columns.call_of(row, HEADING_CHARACTERS), None
         choice = Choice(database=alias_of(request), ids=(row.pk,))
-        context["verbs"] = self._verbs(request, choice)
+        context["verbs"] = self.offered(request, choice.params())
         context["show_delete"] = False
         has_link = self.sees_queues(request) and is_there(row.queue)
         context["queue_url"] = queue_url(self.admin_site, row.queue) if has_link else ""
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _verbs(self, request: HttpRequest, choice: Choice) -> list[tuple[Any, str]]:
-        return [
-            (verb.label, self.verb_url(verb.name, choice))
-            for verb in ACTIONS.values()
-            if self.may(request, verb.permission)
-        ]

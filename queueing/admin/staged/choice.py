@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from queueing.admin.long_actions import read_ids
 from queueing.models import StagedMessage
 from queueing.transactional.databases import relayed
 
 from .columns import REFUSED, WORDS
-
-#: The most rows that a selection names.
-IDS_MAX = 500
 
 
 def alias_in(params: Mapping[str, str]) -> str:
@@ -46,11 +43,10 @@ class Choice:
         """
         state = params.get("state", "")
         ids = params.get("ids")
-        digits = [part for part in (ids or "").split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
         return cls(
             database=alias_in(params),
             state=state if state in WORDS else "",
-            ids=None if ids is None else tuple(int(part) for part in digits if len(part) < 19),
+            ids=None if ids is None else read_ids(ids),
         )
 
     def params(self, *, with_ids: bool = True) -> dict[str, str]:
@@ -59,10 +55,6 @@ class Choice:
         if with_ids and self.ids is not None:
             found["ids"] = ",".join(map(str, self.ids))
         return {name: text for name, text in found.items() if text or name == "ids"}
-
-    def query_string(self, **options: Any) -> str:
-        """The choice as a query string."""
-        return urlencode(self.params(**options))
 
     def rows(self) -> "QuerySet[StagedMessage]":
         """The rows, oldest first."""

@@ -1,0 +1,91 @@
+"""A page of the admin with rows of the database: read-only, with actions on many rows."""
+
+from collections.abc import Container, Mapping
+from functools import partial
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.admin.models import DELETION
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+
+from .base import ConsoleAdmin, address
+from .long_actions import IDS_MAX, RowsAction
+
+
+def in_menu(verb: type[RowsAction]) -> Any:
+    """The action in the menu of the list. It opens the question about the selected rows."""
+
+    @admin.action(description=verb.label, permissions=[verb.name])
+    def ask(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
+        ids = ",".join(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX])
+        return HttpResponseRedirect(model_admin.verb_url(verb.name, model_admin.selection(request, ids)))
+
+    # It takes the place of Django's own deletion, which reads all rows and has no bound.
+    ask.__name__ = "delete_selected" if verb.flag == DELETION else verb.name
+    return ask
+
+
+class TableAdmin(ConsoleAdmin):
+    """The rows of a model. Each of ``verbs`` has its own permission."""
+
+    verbs: ClassVar[Mapping[str, type[RowsAction]]]
+    list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for verb in self.verbs.values():
+            if not hasattr(self, name := f"has_{verb.name}_permission"):
+                setattr(self, name, partial(self.may, permission=verb.permission))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody may change a row. A user with the permission to change rows may view them."""
+        return False
+
+    def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
+        """The parameters of an address that name these rows."""
+        return {"ids": ids}
+
+    def is_list(self, request: HttpRequest) -> bool:
+        match = request.resolver_match
+        return match is not None and match.url_name == f"queueing_{self.opts.model_name}_changelist"
+
+    def get_urls(self) -> list[Any]:
+        view = f"view_{self.opts.model_name}"
+        return [self.page("all/<slug:verb>/", self.verb_view, "verb", view), *super().get_urls()]
+
+    def verb_url(self, verb: str, params: Mapping[str, str]) -> str:
+        """The address of the question about the rows of these parameters."""
+        url = address(self.admin_site, f"{self.opts.model_name}_verb", verb)
+        return f"{url}?{urlencode(params)}"
+
+    def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Show the question about an action on many rows, and then run it in steps."""
+        if verb not in self.verbs:
+            raise Http404
+        self.require(request, self.verbs[verb].permission)
+        return self.verbs[verb].as_view(model_admin=self)(request)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Redirect Django's page for a deletion to the console's own question."""
+        verb = next(verb for verb in self.verbs.values() if verb.flag == DELETION)
+        return HttpResponseRedirect(self.verb_url(verb.name, self.selection(request, unquote(object_id))))
+
+    def offered(
+        self, request: HttpRequest, params: Mapping[str, str], names: Container[str] | None = None
+    ) -> list[tuple[Any, str]]:
+        """The labels of the actions of this user, or of those with ``names``, and their addresses."""
+        return [
+            (verb.label, self.verb_url(verb.name, params))
+            for verb in self.verbs.values()
+            if (names is None or verb.name in names) and self.may(request, verb.permission)
+        ]
