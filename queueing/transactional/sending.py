@@ -31,6 +31,10 @@ Sender = tuple[str, int]
 Group = list[StagedMessage]
 
 
+class _Withdrawn(QueueError):
+    """The send was withdrawn before its rows got new senders."""
+
+
 def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[Sender]:
     """Send messages in the order of their rows, with all rows of each send. Returns the acknowledged sends.
 
@@ -49,11 +53,6 @@ def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
         senders = sorted(sent)
         keys = [client.keys.sender(token) for token, _ in senders]
         client.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *(number for _, number in senders)))
-
-
-def fresh_sender() -> str:
-    """A token that no send has had."""
-    return secrets.token_hex(8)
 
 
 def _grouped(rows: Sequence[StagedMessage]) -> list[Group]:
@@ -94,8 +93,8 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[S
             sent.append(group)
         elif isinstance(error, QueueUnavailable | QueueFull):
             outage = outage or error
-        else:
-            _refuse(alias, group, error)
+        elif _refuse(client, alias, group, error):
+            sent.append(group)
     _delete(alias, [row.pk for group in sent for row in group])
     _report(sent)
     if outage:
@@ -116,10 +115,10 @@ def _error_of(reply: object) -> QueueError | None:
     if isinstance(reply, QueueError):
         return reply
     try:
-        checked(reply)  # type: ignore[arg-type]
+        first_us = checked(reply)[0]  # type: ignore[arg-type]
     except QueueError as error:
         return error
-    return None
+    return _Withdrawn() if first_us == b"0" else None
 
 
 def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
@@ -136,18 +135,26 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
     return _error_of(reply)
 
 
-def _refuse(alias: str, group: Group, error: QueueError) -> None:
+def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
     """Keep a refused message with the reason. Several that were sent together are tried one by one first.
 
-    Each gets a new sender: Redis has stored nothing, and must not take the next try for a repeat.
+    Another process may still send what was refused here. So a message keeps its sender, by which Redis
+    recognises a repeat. It gets a new one only after Redis has withdrawn the send. Returns whether Redis has
+    stored the send meanwhile.
     """
-    rows = StagedMessage.objects.using(alias)
+    first, rows = group[0], StagedMessage.objects.using(alias)
+    if len(group) == 1 and not isinstance(error, _Withdrawn):
+        rows.filter(pk=first.pk).update(refusal=str(error)[:255], is_refused=True)
+        return False
+    call = Call("withdraw", [client.keys.sender(first.sender)], first.number, REMEMBERED_MS)
+    if not client.session.call(call, replicas=client.durable):
+        return True
     with transaction.atomic(using=alias):
         for row in group:
-            refusal = str(error)[:255] if len(group) == 1 else ""
-            rows.filter(pk=row.pk).update(
-                sender=fresh_sender(), number=1, size=1, refusal=refusal, is_refused=bool(refusal)
+            rows.filter(pk=row.pk, sender=row.sender).update(
+                sender=secrets.token_hex(8), number=1, size=1, refusal="", is_refused=False
             )
+    return False
 
 
 def _delete(alias: str, ids: Sequence[int]) -> None:

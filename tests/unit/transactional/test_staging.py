@@ -9,6 +9,7 @@ from django.test import TestCase
 
 import queueing
 from queueing.broker.idempotency import base36
+from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.client.default import use_client
 from queueing.exceptions import QueueError, QueueUnavailable
@@ -16,7 +17,7 @@ from queueing.messages import Draft
 from queueing.models import StagedMessage
 from queueing.tasks.compat import signals, task_backends
 from queueing.testing import run_pending
-from queueing.transactional import sending, staging
+from queueing.transactional import backlog, sending, staging
 from queueing.worker.relay import LOOK_SECONDS, Relay
 from tests.unit.tasks.app import tasks
 
@@ -53,6 +54,11 @@ def texts(client: QueueClient, queue: str = "letters") -> list[str]:
 
 def send(text: str, **options) -> str:
     return queueing.send_message("letters", text, via="database", **options)
+
+
+def late_send(client: QueueClient, rows: list[StagedMessage]) -> None:
+    """Send as a process does that is killed before it has deleted the rows."""
+    client.session.call(sending._call(client, rows))
 
 
 def only_written(act) -> None:
@@ -339,6 +345,53 @@ class TestRefusals:
         assert args(staged) == ["a", "c"]
         [row] = StagedMessage.objects.all()
         assert row.refusal == "Message too long"
+
+    def test_one_that_a_dying_process_sends_after_its_refusal_is_not_sent_again(self, staged):
+        with transaction.atomic():
+            queueing.send_message("nowhere", "a", via="database")
+            row = StagedMessage.objects.get()
+        staged.create_queue("nowhere")
+        late_send(staged, [row])
+        assert staged.pop_message("nowhere").body == "a"
+
+        assert backlog.retry(staged, "default", [row.pk]) == [row]
+
+        assert (texts(staged, "nowhere"), StagedMessage.objects.count()) == ([], 0)
+
+    def test_those_that_were_sent_together_are_not_sent_again_either(self, staged):
+        with transaction.atomic():
+            staging.stage("nowhere", [Draft(body="a"), Draft(body="b")])
+            rows = list(StagedMessage.objects.all())
+        staged.create_queue("nowhere")
+        late_send(staged, rows)
+        staged.pop_message("nowhere")
+
+        backlog.retry(staged, "default", [row.pk for row in rows])
+        late_send(staged, rows)
+
+        assert sorted(texts(staged, "nowhere")) == ["a", "b"]
+        assert staged.get_queue_attributes("nowhere").totalsent == 2
+
+    def test_a_send_that_is_stored_while_it_is_taken_apart_is_not_sent_again(self, staged):
+        staged.create_queue("nowhere")
+        only_written(lambda: staging.stage("nowhere", [Draft(body="a"), Draft(body="b")]))
+        rows = list(StagedMessage.objects.all())
+        late_send(staged, rows)
+
+        assert sending._refuse(staged, "default", rows, QueueError())
+
+        assert {row.sender for row in StagedMessage.objects.all()} == {rows[0].sender}
+
+    def test_a_kill_while_a_send_is_taken_apart_loses_nothing(self, staged, relay):
+        staged.create_queue("nowhere")
+        only_written(lambda: staging.stage("nowhere", [Draft(body="a"), Draft(body="b")]))
+        first = StagedMessage.objects.first()
+        staged.session.call(Call("withdraw", [staged.keys.sender(first.sender)], first.number, 60_000))
+
+        turns(relay)
+
+        assert texts(staged, "nowhere") == ["a", "b"]
+        assert not StagedMessage.objects.exists()
 
     def test_two_messages_that_are_refused_do_not_keep_the_next_from_being_sent(self, staged):
         queueing.send_message("nowhere", "a", via="database")
