@@ -12,7 +12,7 @@ from queueing.client import QueueClient
 from queueing.history import writer
 from queueing.models import StagedMessage
 from queueing.transactional import backlog
-from queueing.transactional.databases import relayed
+from queueing.transactional.databases import searched
 
 from .base import Verb, add_json, add_yes, message_id, peeked
 from .output import Refused, Screen, counted, moment
@@ -103,9 +103,7 @@ def _add_ids(parser: ArgumentParser, verb: str) -> None:
 
 def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
     """The rows that the options select, oldest first, for each database."""
-    aliases = relayed()
-    if not aliases:
-        raise Refused('No message is staged in this project: see QUEUEING["RELAY_DATABASES"].')
+    aliases = searched()
     if options.database and options.database not in aliases:
         raise Refused(f"No message is staged in {options.database}. The databases are: {', '.join(aliases)}.")
     only: dict[str, Any] = {"is_refused": True} if options.refused else {}

@@ -13,6 +13,11 @@ def relayed() -> tuple[str, ...]:
     return named if named or not stages_tasks() else (_home(),)
 
 
+def searched() -> tuple[str, ...]:
+    """The aliases of the databases that may have staged messages: some may be left from a former setting."""
+    return relayed() or (_home(),)
+
+
 def of_this_call() -> str:
     """The alias of the database in which a message is staged now.
 

@@ -98,7 +98,7 @@ class Keeper:
         )  # fmt: skip
         self._scheduler = Scheduler(self.client, periodic.of_queues(config.queues))
         self._forwarder = Forwarder(self.client)
-        self._relay = Relay(self.client, databases.relayed(), name=name)
+        self._relay = Relay(self.client, databases.searched(), name=name)
         # Each has its own guard: an error in one must not stop the others.
         acts = (self._end_orphans, self._prepare, self._extend, self._give_back, self._beat)
         pause_seconds = min(RETRY_SECONDS, self.turn_seconds)
@@ -114,8 +114,7 @@ class Keeper:
         if self._scheduler.plans and not self.config.burst:
             threading.Thread(target=self._scheduler.run, name="scheduler", daemon=True).start()
         threading.Thread(target=self._forwarder.run, name="forwarder", daemon=True).start()
-        if self._relay.aliases:
-            threading.Thread(target=self._relay.run, name="relay", daemon=True).start()
+        threading.Thread(target=self._relay.run, name="relay", daemon=True).start()
         pause_seconds = self.step(self.clock())
         while not self._is_over():
             if self._guard.attempt(partial(self._wait, pause_seconds)) < math.inf:

@@ -16,7 +16,7 @@ from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.exceptions import QueueFull, QueueUnavailable
 from queueing.models import StagedMessage
-from queueing.transactional import sending
+from queueing.transactional import databases, sending
 
 from .database import tend_connections
 from .guard import Guard, run_until
@@ -41,10 +41,11 @@ class Relay:
         self._seen: dict[str, int] = {}
         self._is_leading = False
         self._guard = Guard("relay")
+        self._ended = threading.Event()
 
     def run(self) -> None:
-        """Relay in a thread that ends with its process."""
-        run_until(threading.Event(), self.step)
+        """Relay until the process ends. If messages are no longer staged, until none is left."""
+        run_until(self._ended, self.step)
 
     def step(self) -> float:
         """One turn. Returns the seconds to wait, 0 if there is more to do."""
@@ -74,6 +75,8 @@ class Relay:
                 self._lead(0)
         newest = _waiting(alias).order_by("-id").values_list("id", flat=True).first()
         self._seen[alias] = newest or 0
+        if not newest and not databases.relayed():
+            self._ended.set()
         return LOOK_SECONDS
 
     def _lead(self, ms: int) -> bool:

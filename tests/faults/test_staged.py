@@ -82,6 +82,20 @@ def test_a_process_that_is_killed_loses_and_doubles_nothing(
     assert_sent_once(ids, client, invariants, faults=0)
 
 
+def test_messages_are_sent_although_staging_was_switched_off(
+    redis_server: RedisServer,
+    database: Path,
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+):
+    run_program("never sent", 3, redis_server, database)
+    ids = committed(diary)
+    with worker(QUEUE) as process:
+        eventually(lambda: set(ledger.ids("end")) == set(ids) and not staged(diary), of=process)
+    ledger.assert_each_ran_once(ids)
+
+
 def test_the_relay_and_redis_are_killed_in_the_middle(
     redis_server: RedisServer,
     database: Path,

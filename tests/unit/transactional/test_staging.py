@@ -310,6 +310,10 @@ class TestRelay:
             assert [relay.step() for _ in range(3)] == [LOOK_SECONDS] * 3
         assert len(queries) == 3
 
+    def test_it_ends_if_messages_are_no_longer_staged_and_none_is_left(self, relay, settings):
+        settings.TASKS = {}
+        relay.run()
+
     def test_redis_forgets_soon_what_the_relay_has_sent(self, staged, relay):
         only_written(lambda: send("a"))
         turns(relay)
