@@ -124,9 +124,12 @@ def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]
     return bool(is_sealed), texts
 
 
-def due_follow_ups(session: Session) -> list[bytes]:
-    """Close the batches whose senders have died. Returns the JSON of the messages to send now."""
-    found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP))
+def due_follow_ups(session: Session, cursor: bytes = b"0") -> list[bytes]:
+    """Close the batches whose senders have died, and read some messages that are to be sent.
+
+    Returns the cursor of the next ones, and the JSON of these.
+    """
+    found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP, cursor))
     return found
 
 

@@ -180,9 +180,9 @@ class Keys:
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_sample``, then ``progress``, ``waking``, ``unique``, ``line`` and ``slots``."""
+        """The keys of ``lua/lib/drop_lanes.lua``, in its order."""
         beside = [self.progress(queue), self.waking(queue), self.unique(queue), self.line(queue)]
-        return [*self.of_sample(queue, dead), *beside, self.slots()]
+        return [*self.of_sample(queue, dead), *beside, self.slots(), *self.of_batches()]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
         """The keys of ``lua/lib/room.lua``, in its order."""

@@ -47,12 +47,13 @@ def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
         logger.debug("messages of chains and batches wait: %s", error)
 
 
-def send_due(client: QueueClient) -> int:
-    """Send the messages that other processes have not sent.
+def send_due(client: QueueClient, cursor: bytes = b"0") -> tuple[int, bytes]:
+    """Send some of the messages that other processes have not sent.
 
-    Returns their number. Raises ``QueueUnavailable``.
+    Returns how many were sent, and the cursor of the next ones. Raises ``QueueUnavailable``.
     """
-    return send(client, batches.due_follow_ups(client.session))
+    cursor, *texts = batches.due_follow_ups(client.session, cursor)
+    return send(client, texts), cursor
 
 
 def _limited(draft: Draft, queue: str) -> Draft:

@@ -136,6 +136,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
     cursor, is_over = b"0", False
     while not is_over:
         keys = [*session.queue_keys(qname), session.keys.unique(qname), session.keys.line(qname)]
+        keys += session.keys.of_batches()
         call = Call("sweep_fields", keys, which, cursor, STEP)
         cursor, orphans = session.call(call)
         yield Swept(orphans=orphans)

@@ -18,6 +18,7 @@ class Forwarder:
         self.client = client
         self._wanted = threading.Event()
         self._guard = Guard("forwarder")
+        self._cursor = b"0"
 
     def wake(self) -> None:
         """Something may be left to send."""
@@ -35,6 +36,8 @@ class Forwarder:
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:
-        while follow_ups.send_due(self.client):
-            pass
+        sent = 1
+        while sent:
+            # Messages that cannot be sent stay. The next turn continues behind them.
+            sent, self._cursor = follow_ups.send_due(self.client, self._cursor)
         return 0.0

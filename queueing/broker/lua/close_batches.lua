@@ -3,7 +3,8 @@
 --
 -- KEYS[1] batches  KEYS[2] batch order  KEYS[3] failed members  KEYS[4] follow-ups  KEYS[5] opening
 -- ARGV[1] ms after which a sender has died  ARGV[2] how many batches and messages
--- Returns messages to send now
+-- ARGV[3] cursor of the messages, 0 at first
+-- Returns {the next cursor, messages to send now}
 --
 -- include clock
 local batches, batch_order, failed_members, follow_ups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -18,7 +19,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', limit, 'LIMIT',
     count_members(parent_of(id), { id }, 'cancelled')
   end
 end
-local found = redis.call('HSCAN', follow_ups, 0, 'COUNT', ARGV[2])[2]
-local texts = {}
+local cursor, found = unpack(redis.call('HSCAN', follow_ups, ARGV[3], 'COUNT', ARGV[2]))
+local texts = { cursor }
 for i = 2, #found, 2 do texts[#texts + 1] = found[i] end
 return texts

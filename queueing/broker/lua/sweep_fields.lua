@@ -1,11 +1,14 @@
 -- Delete the hash fields of messages that no longer exist, and their places in line, one step per call. A program
 -- that deletes messages in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a
--- phantom leaves its count.
+-- phantom leaves its count. A member of a batch counts as cancelled.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique  KEYS[10] line
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique  KEYS[10] line  KEYS[11…14] as in lib/members.lua
 -- ARGV[1] 'attributes', 'ends', 'headers', 'unique' or 'line'  ARGV[2] cursor  ARGV[3] how many fields to read
 -- Returns {next cursor, how many fields were deleted}
+-- include clock
+local batches, batch_order, failed_members, follow_ups = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 -- include unique
+-- include lost_members
 local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[9],
   line = KEYS[10] })[ARGV[1]]
 local is_line = key == KEYS[10]
@@ -22,7 +25,7 @@ end
 local step = is_line and redis.call('ZSCAN', key, ARGV[2], 'COUNT', ARGV[3])
   or redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3])
 local cursor, found = unpack(step)
-local orphans = {}
+local orphans, lost = {}, {}
 for i = 1, #found, 2 do
   local owner = found[i]
   -- A place is a key, a priority and an id: see lib/limits.lua.
@@ -31,8 +34,12 @@ for i = 1, #found, 2 do
   if key == KEYS[9] and string.sub(owner, 1, 2) == 'k:' then owner = found[i + 1] end
   -- An id may itself end in :rc, so a field that is a message does not belong to another one.
   local is_message = key == KEYS[1] and redis.call('ZSCORE', KEYS[2], found[i])
-  if owner and not is_message and not exists(owner) then orphans[#orphans + 1] = found[i] end
+  if owner and not is_message and not exists(owner) then
+    orphans[#orphans + 1] = found[i]
+    if key == KEYS[4] then lost[#lost + 1], lost[#lost + 2] = found[i], found[i + 1] end
+  end
 end
+if #lost > 0 then check_members() end
 for _, orphan in ipairs(orphans) do
   if is_line then
     redis.call('ZREM', key, orphan)
@@ -40,4 +47,5 @@ for _, orphan in ipairs(orphans) do
     redis.call('HDEL', key, orphan)
   end
 end
+count_lost(lost)
 return { cursor, #orphans }

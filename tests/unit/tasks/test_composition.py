@@ -6,13 +6,14 @@ import pytest
 from django.db import transaction
 
 from queueing import handlers
-from queueing.client import follow_ups
+from queueing.client import follow_ups, sweep
 from queueing.composition import batch, cancel_batch, chain, get_batch, retry_batch, step
 from queueing.exceptions import BatchClosed, BatchNotFound, EnqueueFailed, QueueError, QueueNotFound
 from queueing.policies import GiveUp, policy
 from queueing.policies.limits import shown_key
 from queueing.tasks.compat import task_backends
 from queueing.testing import run_pending
+from queueing.worker.forwarder import Forwarder
 
 from .app import tasks
 
@@ -232,7 +233,7 @@ def test_a_member_that_is_cancelled_or_purged_counts_as_cancelled(texts, queues)
     assert counts(id)[-1] == 1
     queues.purge_queue("texts")
     assert counts(id) == ("cancelled", 2, 0, 0, 0, 2)
-    assert follow_ups.send_due(queues) == 1
+    assert follow_ups.send_due(queues)[0] == 1
 
 
 def test_a_member_that_a_client_deletes_or_pops_counts_as_cancelled(texts, queues):
@@ -246,7 +247,44 @@ def test_a_member_that_a_client_deletes_or_pops_counts_as_cancelled(texts, queue
     assert queues.delete_messages("texts", [received]) == [1]
     assert queues.pop_message("texts").id == third.id
     assert counts(id) == ("cancelled", 3, 0, 0, 0, 3)
-    assert follow_ups.send_due(queues) == 1
+    assert follow_ups.send_due(queues)[0] == 1
+
+
+def test_members_of_a_deleted_queue_count_as_cancelled(texts, queues):
+    texts.refused.add("bad")
+    members = [step("texts", "bad"), step(tasks.add, 1, 2), *[step("texts", "a")] * 1500]
+    id = batch(members, on_failure=step(tasks.add, b=1)).enqueue()
+    run_pending(limit=2)
+    queues.delete_queue("texts-dead")
+    assert counts(id) == ("running", 1502, 1500, 1, 0, 1)
+    queues.delete_queue("texts")
+    assert counts(id) == ("cancelled", 1502, 0, 1, 0, 1501)
+    assert follow_ups.send_due(queues)[0] == 1
+
+
+def test_members_that_an_rsmq_program_deletes_are_counted_by_the_sweep(texts, queues):
+    queues.create_queue("others")
+    members = [step("texts", "a"), *[step("others", "b")] * 3]
+    id = batch(members, on_failure=step(tasks.add, b=1)).enqueue()
+    [message] = queues.peek_messages("texts")
+    queues.redis.zrem(queues.keys.schedule("texts"), message.id)
+    queues.redis.hdel(queues.keys.attributes("texts"), message.id)
+    list(sweep.sweep(queues.session, "texts"))
+    assert counts(id)[-1] == 1
+    queues.redis.delete(queues.keys.schedule("others"), queues.keys.attributes("others"))
+    sweep.sweep_lost_queues(queues.session)
+    assert counts(id) == ("cancelled", 4, 0, 0, 0, 4)
+    assert follow_ups.send_due(queues)[0] == 1
+
+
+def test_messages_that_cannot_be_sent_hide_no_others(texts, queues):
+    follow_up = {"id": "1" * 32, "queue": "texts", "body": "good"}
+    fields = {f"{number:0200}": "{}" for number in range(500)}
+    queues.redis.hset(queues.keys.follow_ups(), mapping={**fields, "1" * 32: json.dumps(follow_up)})
+    forwarder = Forwarder(queues)
+    for _ in range(12):
+        forwarder.step()
+    assert [message.body for message in queues.peek_messages("texts")] == ["good"]
 
 
 def test_a_failed_member_whose_dead_letter_is_deleted_counts_as_cancelled(texts, queues):
