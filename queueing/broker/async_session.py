@@ -23,7 +23,7 @@ from .session_base import (
     SessionBase,
     Tries,
     has_moved,
-    packed_commands,
+    packed_calls,
 )
 
 
@@ -67,7 +67,7 @@ class AsyncSession(SessionBase):
             # Connections that are not redis-py's, such as fakeredis in tests.
             replies: list[Any] = await asyncio.to_thread(self._session._exchange, calls, replicas)
             return replies
-        packed = packed_commands([call.command(whole=False) for call in calls])
+        packed = packed_calls(calls)
         waiting = deadline.current()
         began = time.monotonic()
         give_up = began + self._seconds_left(waiting, began)

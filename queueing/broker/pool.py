@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from redis import BlockingConnectionPool
 from redis import exceptions as driver
+from redis._parsers import _HiredisParser
 
 from queueing.resilience import deadline
 
@@ -68,6 +69,7 @@ class Pool(BlockingConnectionPool):
             connection = self.make_connection()  # type: ignore[no-untyped-call]
             connection.used_at = 0.0
             connection.is_hurried = False
+            connection.is_direct = self._is_direct(connection)
         try:
             if waiting:
                 self._hurry(connection, limit)
@@ -93,6 +95,14 @@ class Pool(BlockingConnectionPool):
         if connection.is_hurried:
             self._hurry(connection, None)
         self.pool.put_nowait(connection)
+
+    def _is_direct(self, connection: Any) -> bool:
+        """Whether a session may use the connection's socket and reader without the driver's own layers.
+
+        They add health checks, and the pushed messages of protocol 3.
+        """
+        is_simple = self.connection_kwargs.get("protocol") == 2 and not connection.health_check_interval
+        return is_simple and type(connection._parser) is _HiredisParser
 
     def _hurry(self, connection: Any, seconds: float | None) -> None:
         """Limit the wait for each reply to ``seconds``. ``None`` restores the connection's own timeout."""

@@ -67,16 +67,35 @@ class Call:
     A ``repeatable`` call has the same effect if it runs twice, so it is sent again after a lost reply.
     """
 
-    __slots__ = ("args", "keys", "repeatable", "script")
+    __slots__ = ("args", "keys", "packed", "repeatable", "script")
 
-    def __init__(self, script: str, keys: Sequence[str | bytes], *args: Any, repeatable: bool = True) -> None:
+    def __init__(
+        self,
+        script: str,
+        keys: Sequence[str | bytes],
+        *args: Any,
+        repeatable: bool = True,
+        packed: bytes | None = None,
+    ) -> None:
         self.script, self.keys, self.args, self.repeatable = script, keys, args, repeatable
+        #: ``command(whole=False)`` in Redis' protocol, if it is known already.
+        self.packed = packed
 
     def command(self, *, whole: bool) -> tuple[Any, ...]:
         """The Redis command: ``EVALSHA``, or with ``whole`` ``EVAL`` and the source of the script."""
         script = load(self.script)
         verb = ("EVAL", script.source) if whole else ("EVALSHA", script.digest)
         return (*verb, len(self.keys), *self.keys, *self.args)
+
+
+def pattern(command: Sequence[Any]) -> bytes:
+    """A command in Redis' protocol, for ``%`` with the length and the bytes of each part that is ``None``."""
+    pieces = [b"*%d\r\n" % len(command)]
+    for part in command:
+        text = part if isinstance(part, bytes) else str(part).encode()
+        same = b"$%d\r\n%b\r\n" % (len(text), text)
+        pieces.append(b"$%d\r\n%b\r\n" if part is None else same.replace(b"%", b"%%"))
+    return b"".join(pieces)
 
 
 class QueueCall:

@@ -10,6 +10,7 @@ from typing import Any
 
 from redis import VERSION, Redis
 from redis import exceptions as driver
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
 from queueing.resilience import deadline
@@ -27,13 +28,15 @@ from .session_base import (
     Tries,
     checked,
     has_moved,
-    packed_commands,
+    packed_calls,
 )
 
 __all__ = ["AWAY", "Session", "checked"]
 
 #: redis-py before 5.3 requires the name of a command when it lends a connection.
 LENDING = () if VERSION >= (5, 3) else ("EVALSHA",)
+#: The most bytes of one read.
+RECEIVED_BYTES = 65536
 #: The number of keys that Redis checks in one step of a scan.
 SCAN_STEP = 1000
 SCAN_REFUSED = "Redis refuses SCAN to its user, so the keys that deleted queues left are not tidied up"
@@ -126,7 +129,7 @@ class Session(SessionBase):
 
         A failed try is repeated only if it had no effect, or if all of its calls are repeatable.
         """
-        packed = packed_commands([call.command(whole=False) for call in calls])
+        packed = packed_calls(calls)
         began = time.monotonic()
         give_up = began + self._seconds_left(deadline.current(), began)
         tries: Tries | None = None
@@ -145,8 +148,7 @@ class Session(SessionBase):
         try:
             if not self._knows_format:
                 _say(connection, self._check_format())
-            connection.send_packed_command(packed)
-            replies = [_read(connection) for _ in calls]
+            replies = _converse(connection, packed, len(calls))
             refused = [reply for reply in replies if isinstance(reply, driver.ResponseError)]
             if refused or replicas:
                 seconds = connection.socket_timeout or USUAL_SECONDS
@@ -176,8 +178,7 @@ def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
         packed, count = next(dialogue)
         while True:
             try:
-                connection.send_packed_command(packed)
-                replies = [_read(connection) for _ in range(count)]
+                replies = _converse(connection, packed, count)
             except LOSSES as error:
                 packed, count = dialogue.throw(error)
             else:
@@ -187,8 +188,30 @@ def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
         return said
 
 
+def _converse(connection: Any, packed: list[bytes], count: int) -> list[Any]:
+    """Send packed commands and read their replies. An error reply is returned, not raised."""
+    if not getattr(connection, "is_direct", False) or connection._sock is None:
+        connection.send_packed_command(packed)
+        return [_read(connection) for _ in range(count)]
+    sock, reader = connection._sock, connection._parser._reader
+    for piece in packed:
+        sock.sendall(piece)
+    replies: list[Any] = []
+    while len(replies) < count:
+        reply = reader.gets(False)
+        if reply is NOT_ENOUGH_DATA:
+            received = sock.recv(RECEIVED_BYTES)
+            if not received:
+                raise driver.ConnectionError("Connection closed by server.")
+            reader.feed(received)
+        elif isinstance(reply, driver.ConnectionError):
+            raise reply
+        else:
+            replies.append(reply)
+    return replies
+
+
 def _read(connection: Any) -> Any:
-    """Read the next reply. An error reply is returned, not raised."""
     try:
         return connection.read_response(disable_decoding=True)
     except driver.ResponseError as error:

@@ -150,7 +150,7 @@ class SessionBase:
         """Raise ``NewerFormat`` before the first call if a newer release has changed the keys."""
         call = Call("format", [self.keys.format()], "")
         try:
-            [reply] = yield packed_commands([call.command(whole=False)]), 1
+            [reply] = yield packed_calls([call]), 1
             if isinstance(reply, driver.ResponseError):
                 reply = yield from self._settled(call, reply)
         except LOSSES as error:
@@ -254,10 +254,15 @@ def has_moved(reply: Any) -> bool:
     return isinstance(reply, list) and reply[0] == MOVED
 
 
-def packed_commands(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """Encode commands in Redis' protocol, joined to one piece, so that they are sent with one write."""
-    pieces = [_packed_command(command) for command in commands]
+def packed_calls(calls: Sequence[Call]) -> list[bytes]:
+    """Encode calls in Redis' protocol as one piece, so that they are sent with one write."""
+    pieces = [call.packed or _packed_command(call.command(whole=False)) for call in calls]
     return pieces if len(pieces) == 1 else [b"".join(pieces)]
+
+
+def packed_commands(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    """Encode commands in Redis' protocol as one piece."""
+    return [b"".join(map(_packed_command, commands))]
 
 
 def _packed_command(command: tuple[Any, ...]) -> bytes:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from queueing.broker import decode, rsmq_values
+from queueing.broker.idempotency import SendCall
 from queueing.broker.keys import Keys
-from queueing.broker.scripts import Call
+from queueing.broker.scripts import Call, pattern
 from queueing.exceptions import MessageNotString, QueueError
 from queueing.messages import Draft
 from queueing.policies import limits, unique
@@ -51,6 +52,31 @@ def put(
             tail, message = message.id or tail, message.body
         args += (tail, rsmq_values.utf16_units(message), message)
     return Call(script, names, *args, *extras)
+
+
+class TextSend:
+    """The sends of one text without options to one queue. Most of their command is the same each time."""
+
+    def __init__(self, keys: Keys, qname: str) -> None:
+        self._keys = keys
+        call = put("send", keys, qname, [""], tails=[""], key="", own=("", SendCall.REMEMBERED_MS))
+        self._before, self._after, self._same = call.keys[:2], call.keys[3:], call.args[1:5]
+        self._pattern = pattern(self._call(None, None, None, None, None).command(whole=False))
+
+    def _call(self, sender: Any, number: Any, tail: Any, units: Any, text: Any, **options: Any) -> Call:
+        names = [*self._before, sender, *self._after]
+        return Call("send", names, number, *self._same, tail, units, text, **options)
+
+    def call(self, sending: SendCall, text: str) -> Call:
+        """The call that sends ``text``."""
+        sender, body = self._keys.sender(sending.token), rsmq_values.encode(text)
+        number, tail, units = str(sending.number), sending.tails[0], str(rsmq_values.utf16_units(text))
+        name = sender.encode()
+        packed = self._pattern % (
+            len(name), name, len(number), number.encode(), len(tail), tail.encode(),
+            len(units), units.encode(), len(body), body,
+        )  # fmt: skip
+        return self._call(sender, number, tail, units, text, packed=packed)
 
 
 def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) -> Iterator[Any]:
@@ -102,6 +128,11 @@ def check(message: Any) -> None:
         and 1 <= message.deduplication_seconds <= MAX_WINDOW_SECONDS
     ):
         raise QueueError("A deduplication_id must be a text, for a window of whole seconds from 1.")
+
+
+def is_plain(qname: str) -> bool:
+    """Whether the handler of the queue adds no headers, so that ``complete`` changes nothing."""
+    return unique.of_queue(qname) is None and limits.headers_of(qname) is None
 
 
 def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:

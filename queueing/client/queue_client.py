@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import lru_cache, partial
 from typing import Any
 
 from redis import Redis
@@ -14,7 +15,11 @@ from queueing.resilience.process_state import ProcessState
 from queueing.signals import emit
 
 from .bulk import BulkOperations
+from .drafts import TextSend
 from .steps import in_thread, runs_operations
+
+#: The number of queues whose sends are kept.
+TEXT_SENDS = 256
 
 
 @runs_operations(in_thread)
@@ -41,6 +46,7 @@ class QueueClient(BulkOperations):
         self.session, self.outbox_max, self.durable = Session(redis, ns), outbox_max, durable
         self.redis, self.keys = redis, self.session.keys
         self._senders = Senders()
+        self._text_sends = lru_cache(maxsize=TEXT_SENDS)(partial(TextSend, self.keys))
         self._wakeups = ProcessState(lambda: WakeUps(redis))
         self._emit = emit
 

@@ -157,6 +157,8 @@ class RSMQOperations(ReceiptOperations):
 
     def _send(self, qname: str, messages: Sequence[str | Draft], delay: int | None) -> Steps[list[str]]:
         qname = rsmq_values.qname(qname)
+        if delay is None and len(messages) == 1 and type(messages[0]) is str and drafts.is_plain(qname):
+            return [(yield from self._send_text(qname, messages[0]))]
         try:
             seconds = _checked_delay(messages, delay)
         except QueueError:
@@ -170,6 +172,17 @@ class RSMQOperations(ReceiptOperations):
         for step in drafts.steps(messages):
             ids += yield from self._put(qname, step, seconds)
         return ids
+
+    def _send_text(self, qname: str, text: str) -> Steps[str]:
+        """Send one text without options. Most sends come this way."""
+        sending = self._senders.next_call(1)
+        call = self._text_sends(qname).call(sending, text)
+        reply = yield self.session.call(call, replicas=self.durable)
+        [id] = sending.ids(int(checked(reply)[0]))
+        self._senders.answered(sending)
+        if message_sent.receivers:
+            yield self._emit(message_sent, type(self), queue=qname, ids=[id], messages=[text])
+        return id
 
     def _put(self, qname: str, messages: Sequence[str | Draft], delay: int | str) -> Steps[list[str]]:
         sending = self._senders.next_call(len(messages))

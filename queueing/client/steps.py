@@ -20,6 +20,8 @@ from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import Session
 
+from .drafts import TextSend
+
 Client = TypeVar("Client", bound=type)
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
@@ -62,6 +64,8 @@ class OperationsBase:
     #: The limit of the outbox in bytes (the setting ``OUTBOX_MAX``).
     outbox_max: int
     _senders: Senders
+    #: The sends of texts by queue.
+    _text_sends: Callable[[str], TextSend]
     #: A context manager for the wake-up of one channel.
     _wakeup: Callable[[str], AbstractContextManager[Any]]
     #: Calls a function of a ``Session`` that takes long. Yield what it returns.
