@@ -27,7 +27,15 @@ from queueing.signals import emit
 from queueing.transactional.transactions import at_commit, has_open_transaction, open_transactions
 
 from . import options, registry, results, waiting
-from .compat import BaseTaskBackend, InvalidTask, Task, TaskResult, has_own_receivers, signals
+from .compat import (
+    BaseTaskBackend,
+    InvalidTask,
+    Task,
+    TaskResult,
+    has_own_receivers,
+    is_enqueue_heard,
+    signals,
+)
 from .results import TaskLookup
 from .route import Route
 
@@ -267,7 +275,7 @@ class RSMQBackend(BaseTaskBackend):
         return [route.draft(body, result.id, of=result) for body, result in zip(bodies, sent, strict=True)]
 
     def _emit_enqueued(self, sent: list[TaskResult]) -> None:
-        for result in sent:
+        for result in sent if is_enqueue_heard() else ():
             emit(signals.task_enqueued, type(self), task_result=result)
 
 

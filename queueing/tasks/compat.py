@@ -3,6 +3,8 @@
 The two have the same design with a few different names. No other module imports either of them.
 """
 
+import logging
+
 from django.core.exceptions import ImproperlyConfigured
 
 try:
@@ -28,8 +30,13 @@ except ImportError:
 __all__ = [
     "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
     "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "has_own_receivers",
-    "normalize_json", "signals", "task", "task_backends",
+    "is_enqueue_heard", "normalize_json", "signals", "task", "task_backends",
 ]  # fmt: skip
+
+
+def is_enqueue_heard() -> bool:
+    """Whether ``task_enqueued`` has an effect: the project listens to it, or Django's log shows it."""
+    return has_own_receivers() or signals.logger.isEnabledFor(logging.DEBUG)
 
 
 def has_own_receivers() -> bool:

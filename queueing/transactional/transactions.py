@@ -29,6 +29,8 @@ def has_open_transaction() -> bool:
 
 def open_transactions() -> list[str]:
     """The aliases of the databases in which this thread has an open transaction."""
+    if not has_open_transaction():  # takes a fifth of the time
+        return []
     return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
 
 

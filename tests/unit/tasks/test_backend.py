@@ -93,6 +93,13 @@ def test_a_task_for_later_is_delayed_until_then(queues):
     assert [outcome.event for outcome in run_pending(delayed=True)] == ["done"]
 
 
+def test_djangos_log_shows_an_enqueued_task_if_its_level_allows(queues, caplog):
+    with caplog.at_level("DEBUG", signals.logger.name):
+        result = tasks.add.enqueue(1)
+    assert result.id in caplog.text
+    assert tasks.add.enqueue(2).id not in caplog.text
+
+
 def test_many_are_sent_in_a_batch(queues, backend):
     sent = []
 
