@@ -11,6 +11,10 @@ class QueueError(Exception):
     name = "queueError"
     text = "The queue refused the request"
 
+    def __init_subclass__(cls) -> None:
+        if cls.__module__ == __name__:
+            cls.name = cls.__name__[0].lower() + cls.__name__[1:]
+
     def __init__(self, text: str | None = None) -> None:
         super().__init__(text or self.text)
 
@@ -18,14 +22,11 @@ class QueueError(Exception):
 class NoAttributeSupplied(QueueError):
     """``set_queue_attributes`` was called without anything to set."""
 
-    name = "noAttributeSupplied"
     text = "No attribute was supplied"
 
 
 class MissingParameter(QueueError):
     """A required parameter was empty or absent."""
-
-    name = "missingParameter"
 
     def __init__(self, item: str) -> None:
         super().__init__(f"No {item} supplied")
@@ -34,16 +35,12 @@ class MissingParameter(QueueError):
 class InvalidFormat(QueueError):
     """A queue name or a message id does not have the form that RSMQ allows."""
 
-    name = "invalidFormat"
-
     def __init__(self, item: str) -> None:
         super().__init__(f"Invalid {item} format")
 
 
 class InvalidValue(QueueError):
     """A number is outside its bounds. The text gives them in the unit of the parameter."""
-
-    name = "invalidValue"
 
     def __init__(self, item: str, low: int, high: int) -> None:
         super().__init__(f"{item} must be between {low} and {high}")
@@ -52,63 +49,54 @@ class InvalidValue(QueueError):
 class MessageNotString(QueueError):
     """The body of a message is not a ``str``."""
 
-    name = "messageNotString"
     text = "Message must be a string"
 
 
 class MessageTooLong(QueueError):
     """The message has more UTF-16 code units than the queue's ``maxsize``."""
 
-    name = "messageTooLong"
     text = "Message too long"
 
 
 class QueueNotFound(QueueError):
     """No queue has that name."""
 
-    name = "queueNotFound"
     text = "Queue not found"
 
 
 class QueueExists(QueueError):
     """A queue has that name already."""
 
-    name = "queueExists"
     text = "Queue exists"
 
 
 class ScheduleNotFound(QueueError):
     """No worker has registered a schedule of that name."""
 
-    name = "scheduleNotFound"
     text = "Schedule not found"
 
 
 class BatchNotFound(QueueError):
     """No batch has that id, or it ended more than a week ago."""
 
-    name = "batchNotFound"
     text = "Batch not found"
 
 
 class BatchClosed(QueueError):
     """A batch cannot be changed: its sender was silent for a minute, or it has ended or was cancelled."""
 
-    name = "batchClosed"
     text = "The batch is closed"
 
 
 class QueueFull(QueueError):
     """Redis has reached its ``maxmemory``. It takes no new messages, and workers drain the queues."""
 
-    name = "queueFull"
     text = "Redis is full: it takes no new messages until some are processed or it gets more memory"
 
 
 class QueueUnavailable(QueueError):
     """Redis did not answer. The call has changed nothing, or is safe to repeat."""
 
-    name = "queueUnavailable"
     text = "Redis does not answer"
 
 
@@ -118,8 +106,6 @@ class QueueRefused(QueueUnavailable):
     ``is_lasting`` is true if it fails until an operator changes something, such as a permission.
     """
 
-    name = "queueRefused"
-
     def __init__(self, text: str | None = None, *, is_lasting: bool = False) -> None:
         super().__init__(text)
         self.is_lasting = is_lasting
@@ -127,8 +113,6 @@ class QueueRefused(QueueUnavailable):
 
 class NewerFormat(QueueRefused):
     """A newer release has written the keys of the namespace in a format that this release does not know."""
-
-    name = "newerFormat"
 
     def __init__(self, namespace: str, found: int, known: int) -> None:
         super().__init__(
@@ -144,8 +128,6 @@ class SpoiltKey(QueueError):
     ``key`` is its name, ``found`` and ``wanted`` are Redis types. The text names the repair.
     """
 
-    name = "spoiltKey"
-
     def __init__(self, key: str, found: str, wanted: str) -> None:
         super().__init__(
             f"The key {key} holds a {found}, and a {wanted} belongs there: "
@@ -157,8 +139,6 @@ class SpoiltKey(QueueError):
 class ReplyLost(QueueUnavailable):
     """The connection broke during a call that must not be repeated. The call may have taken effect."""
 
-    name = "replyLost"
-
 
 class NotReplicated(ReplyLost):
     """The primary has stored the messages, but fewer replicas than the setting ``DURABLE`` have confirmed it.
@@ -166,8 +146,6 @@ class NotReplicated(ReplyLost):
     A failover may lose them. They are sent twice if the caller repeats the call without a
     ``deduplication_id``.
     """
-
-    name = "notReplicated"
 
     def __init__(self, confirmed: int, wanted: int) -> None:
         super().__init__(
@@ -182,8 +160,6 @@ class EnqueueFailed(QueueError):
     ``id`` is the id of its result. That result will never exist.
     """
 
-    name = "enqueueFailed"
-
     def __init__(self, id: str, task: str, cause: Exception) -> None:
         super().__init__(f"The task {task} ({id}) was not sent after the commit: {cause}")
         self.id = id
@@ -192,38 +168,27 @@ class EnqueueFailed(QueueError):
 class UnknownTask(QueueError):
     """A message names a task that this project does not have. A newer release may have it."""
 
-    name = "unknownTask"
     may_come = True
 
 
 class ResultRefused(QueueError):
     """A task returned a value that its result cannot store. It is dead, because its code has run."""
 
-    name = "resultRefused"
-
 
 class TaskCancelled(QueueError):
     """A task was cancelled before it ran, or stopped. The errors of its result contain this one."""
-
-    name = "taskCancelled"
 
 
 class TaskCrashed(QueueError):
     """The process of a task died while it ran. The errors of its result contain this one."""
 
-    name = "taskCrashed"
-
 
 class NoHandler(QueueError):
     """No code is registered for a queue that a worker consumes."""
 
-    name = "noHandler"
-
 
 class NotOwner(QueueError):
     """The outbox belongs to the database of another project."""
-
-    name = "notOwner"
 
     def __init__(self, namespace: str) -> None:
         super().__init__(
