@@ -5,8 +5,9 @@ JavaScript does: ``5 apples`` on the command line must be a mistake.
 """
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
+from argparse import ArgumentTypeError, Namespace, _ActionsContainer
 from collections.abc import Callable
+from typing import Any
 
 from queueing.broker import decode, rsmq_values
 from queueing.client import QueueClient
@@ -19,40 +20,29 @@ from .output import Screen
 MAX_MS = 2**53
 
 
-class Verb:
-    """One verb of ``manage.py queues``: its name, its help, and its action.
-
-    ``run`` may raise any ``QueueError``, which the command prints as a sentence.
-    """
-
-    name: str
-    #: One line in the list of verbs.
-    help: str
-    #: The text above the options in the help of the verb, in lines of less than 80 characters.
-    description: str
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the arguments of the verb. By default, this is the argument QUEUE."""
-        add_queue(parser)
-
-    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        """Run the verb. Raises any ``QueueError``."""
-        raise NotImplementedError
+#: Adds an argument to a parser.
+Argument = Callable[[_ActionsContainer], object]
 
 
-def add_queue(parser: ArgumentParser) -> None:
-    """Add the argument QUEUE."""
-    parser.add_argument("queue", metavar="QUEUE", type=queue_name, help="name of the queue")
+def arg(*names: str, **options: Any) -> Argument:
+    """An argument, with the options of ``ArgumentParser.add_argument``."""
+    return lambda parser: parser.add_argument(*names, **options)
 
 
-def add_yes(parser: ArgumentParser) -> None:
-    """Add the option ``--yes``, for a verb that deletes something."""
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+def one_of(*arguments: Argument) -> Argument:
+    """Arguments that exclude each other."""
+
+    def add(parser: _ActionsContainer) -> None:
+        group = parser.add_mutually_exclusive_group()
+        for argument in arguments:
+            argument(group)
+
+    return add
 
 
-def add_json(parser: _ActionsContainer, what: str) -> None:
-    """Add the option ``--json``. ``what`` describes its output."""
-    parser.add_argument("--json", action="store_true", help=f"print {what}, as plain ASCII")
+def json(what: str) -> Argument:
+    """The option ``--json``. ``what`` describes its output."""
+    return arg("--json", action="store_true", help=f"print {what}, as plain ASCII")
 
 
 def queue_name(text: str) -> str:
@@ -120,3 +110,27 @@ wait = whole(0, 3600, "a whole number of seconds")
 count = whole(1, 1_000_000_000, "a number of messages")
 peeked = whole(1, 1000, "a number of messages")
 receive_count = whole(1, 1000, "a number of receives")
+
+QUEUE = arg("queue", metavar="QUEUE", type=queue_name, help="name of the queue")
+#: For a verb that deletes something.
+YES = arg("--yes", action="store_true", help="do not ask")
+
+
+class Verb:
+    """One verb of ``manage.py queues``: its name, its help, and its action.
+
+    ``run`` may raise any ``QueueError``, which the command prints as a sentence.
+    """
+
+    name: str
+    #: One line in the list of verbs.
+    help: str
+    #: The text above the options in the help of the verb, in lines of less than 80 characters.
+    description: str
+
+    #: Its arguments, in the order of its help.
+    arguments: tuple[Argument, ...] = (QUEUE,)
+
+    def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
+        """Run the verb. Raises any ``QueueError``."""
+        raise NotImplementedError

@@ -1,17 +1,18 @@
 """The verbs for batches: batches, retry-batch, cancel-batch."""
 
 import dataclasses
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any
 
 from queueing.broker import batches
 from queueing.client import QueueClient, sent_batches
 from queueing.messages import BatchState
 
-from .base import Verb, add_json, count, message_id
+from .base import Verb, arg, count, json, message_id
 from .output import Screen, moment
 
 COLUMNS = ("batch", "of", "state", "members", "waiting", "done", "failed", "cancelled", "started", "ended")
+ID = arg("id", metavar="ID", type=message_id, help="id of the batch")
 
 
 class Batches(Verb):
@@ -21,12 +22,10 @@ class Batches(Verb):
 List the newest batches: the code of the first member, the state, and how many
 members there are, wait, are done, have failed and were cancelled. Times are in
 UTC. A batch is forgotten a week after its end."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--count", metavar="N", type=count, default=20, help="how many batches to list (default: 20)"
-        )
-        add_json(parser, "an array with an object for each batch")
+    arguments = (
+        arg("--count", metavar="N", type=count, default=20, help="how many batches to list (default: 20)"),
+        json("an array with an object for each batch"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         total, states = batches.newest(client.session, 0, min(options.count, 1000))
@@ -46,9 +45,7 @@ class RetryBatch(Verb):
     description = """\
 Move the dead members of a batch, and of the batches in it, from the dead
 letters back to their queues. The number of messages is printed."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_id(parser)
+    arguments = (ID,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         moved = sent_batches.retry(client, options.id)
@@ -61,17 +58,11 @@ class CancelBatch(Verb):
     description = """\
 Cancel a batch and the batches in it. Members that wait do not run any more,
 and members that run are asked to stop. on_failure follows the last one."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_id(parser)
+    arguments = (ID,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        sent_batches.cancel(client, options.id)
+        batches.cancel(client.session, options.id)
         screen.say(f"Cancelled the batch {options.id}.")
-
-
-def _add_id(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", type=message_id, help="id of the batch")
 
 
 def _words(state: BatchState) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The verb for the limits of a queue."""
 
 import dataclasses
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from queueing.client import QueueClient
 from queueing.conf import get_conf
@@ -9,7 +9,7 @@ from queueing.exceptions import QueueNotFound
 from queueing.policies import limits
 
 from . import base
-from .base import Verb, add_json, add_queue
+from .base import QUEUE, Verb, arg, json
 from .output import Screen, counted
 
 
@@ -20,17 +20,11 @@ class Limits(Verb):
 Show the limit of a whole queue, of the setting LIMITS and of its handler, and
 how many messages run. Then show the keys of @policy for which messages wait:
 how many of each run, over all queues, and how many wait in this queue."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument(
-            "--count",
-            type=base.peeked,
-            default=20,
-            metavar="N",
-            help="the most keys, up to 1000 (20)",
-        )
-        add_json(parser, "an object")
+    arguments = (
+        QUEUE,
+        arg("--count", type=base.peeked, default=20, metavar="N", help="the most keys, up to 1000 (20)"),
+        json("an object"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         figures = client.figures_of_queue(options.queue)

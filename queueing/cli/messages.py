@@ -1,22 +1,19 @@
 """The verbs for messages: send, receive, peek, cancel, stop, purge, redrive, move."""
 
 import dataclasses
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.broker.outcomes import State
-from queueing.client import QueueClient
-from queueing.client.default import ensure_queue
-from queueing.conf import get_conf
+from queueing.client import QueueClient, default
 from queueing.exceptions import QueueNotFound
 from queueing.messages import Message
 from queueing.policies import unique
 
 from . import base
-from .base import Verb, add_json, add_queue, add_yes
+from .base import QUEUE, YES, Verb, arg, json, one_of
 from .output import Refused, Screen, counted
 
 #: Messages per step of receiving, printing and deleting.
@@ -27,6 +24,7 @@ LEFT_ALONE = {
     "hidden": "another receiver has it",
     "gone": "it is not in its queue",
 }
+IDS = arg("ids", metavar="ID", nargs="+", type=base.message_id, help="id of a message")
 
 
 class Send(Verb):
@@ -40,19 +38,19 @@ stdin unchanged, including its last line break:
 
 Write -- before a MESSAGE that begins with a hyphen. A missing queue that the
 setting QUEUES names is created first."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument("message", metavar="MESSAGE", help="the body, or - for stdin")
-        time = parser.add_mutually_exclusive_group()
-        time.add_argument(
-            "--delay",
-            type=base.seconds,
-            metavar="SECONDS",
-            help="when it can be received (the queue's delay)",
-        )
-        time.add_argument("--delay-ms", type=base.milliseconds, metavar="MS", help="the same in milliseconds")
-        parser.add_argument(
+    arguments = (
+        QUEUE,
+        arg("message", metavar="MESSAGE", help="the body, or - for stdin"),
+        one_of(
+            arg(
+                "--delay",
+                type=base.seconds,
+                metavar="SECONDS",
+                help="when it can be received (the queue's delay)",
+            ),
+            arg("--delay-ms", type=base.milliseconds, metavar="MS", help="the same in milliseconds"),
+        ),
+        arg(
             "--header",
             type=base.header,
             action="append",
@@ -60,13 +58,14 @@ setting QUEUES names is created first."""
             dest="headers",
             metavar="NAME=VALUE",
             help="a header, which only receivers of this package see; may be repeated",
-        )
-        parser.add_argument(
+        ),
+        arg(
             "--deduplication-id",
             type=base.deduplication_id,
             metavar="ID",
             help="if one with this id was sent in the last 5 minutes, print its id and send nothing",
-        )
+        ),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         headers = dict(options.headers)
@@ -79,17 +78,7 @@ setting QUEUES names is created first."""
             "deduplication_id": options.deduplication_id,
         }
         body = screen.read_all() if options.message == "-" else options.message
-        screen.say(_send(client, options.queue, body, how))
-
-
-def _send(client: QueueClient, qname: str, body: str, how: dict[str, Any]) -> str:
-    try:
-        return client.send_message(qname, body, **how)
-    except QueueNotFound:
-        if qname not in get_conf().QUEUES:
-            raise
-        ensure_queue(client, qname)
-        return client.send_message(qname, body, **how)
+        screen.say(default.send(client, options.queue, body, **how))
 
 
 class Receive(Verb):
@@ -102,23 +91,19 @@ receives including this one), fr (first receive in ms), sent (ms) and headers.
 A received message is hidden for the vt and is then due again. With --delete
 it is deleted as soon as it is printed. If it is due again before that, it
 stays in the queue and will be received again."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument(
-            "--count", type=base.count, default=1, metavar="N", help="the most messages to receive (1)"
-        )
-        parser.add_argument(
-            "--vt", type=base.seconds, metavar="SECONDS", help="how long they stay hidden (the queue's vt)"
-        )
-        parser.add_argument(
+    arguments = (
+        QUEUE,
+        arg("--count", type=base.count, default=1, metavar="N", help="the most messages to receive (1)"),
+        arg("--vt", type=base.seconds, metavar="SECONDS", help="how long they stay hidden (the queue's vt)"),
+        arg(
             "--wait",
             type=base.wait,
             default=0,
             metavar="SECONDS",
             help="how long to wait for the first one, up to 3600 (0)",
-        )
-        parser.add_argument("--delete", action="store_true", help="delete what is printed")
+        ),
+        arg("--delete", action="store_true", help="delete what is printed"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         printed = deleted = 0
@@ -169,18 +154,18 @@ Show messages in the order of their delivery with id, state, receive count (rc)
 and the beginning of the body, without receiving them: none is hidden or
 counted. A unique message also has its key. Unprintable characters are escaped,
 as in \\n. With --json bodies are whole."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument(
+    arguments = (
+        QUEUE,
+        arg(
             "--count",
             type=base.peeked,
             default=10,
             metavar="N",
             help="the most messages to show, up to 1000 (10)",
-        )
-        parser.add_argument("--newest", action="store_true", help="show the end of the queue")
-        add_json(parser, "an array with an object for each message")
+        ),
+        arg("--newest", action="store_true", help="show the end of the queue"),
+        json("an array with an object for each message"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         messages = client.peek_messages(options.queue, count=options.count, newest=options.newest)
@@ -203,11 +188,7 @@ class Cancel(Verb):
 Cancel messages by their ids, as peek prints them. Each is deleted from its
 queue and recorded as cancelled in the history. Messages that a worker or
 another receiver has are left alone. The command asks first."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument("ids", metavar="ID", nargs="+", type=base.message_id, help="id of a message")
-        add_yes(parser)
+    arguments = (QUEUE, IDS, YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         ids = list(dict.fromkeys(options.ids))
@@ -228,12 +209,7 @@ Ask the workers of messages to stop them, by their ids. An async function is
 cancelled, and another one sees context.is_cancelled, within a quarter of the
 lease. With --force its process is also ended; its other jobs may finish within
 the grace time, or run again. Waiting messages are cancelled."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        parser.add_argument("ids", metavar="ID", nargs="+", type=base.message_id, help="id of a message")
-        parser.add_argument("--force", action="store_true", help="also end the process")
-        add_yes(parser)
+    arguments = (QUEUE, IDS, arg("--force", action="store_true", help="also end the process"), YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         ids = list(dict.fromkeys(options.ids))
@@ -253,10 +229,7 @@ class Purge(Verb):
     description = """\
 Delete all messages of a queue, including delayed and hidden ones. Messages
 that a worker holds stay, and so does the queue. The command asks first."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        add_yes(parser)
+    arguments = (QUEUE, YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         if not options.yes and not _may_purge(client, screen, options.queue):
@@ -279,17 +252,17 @@ def _may_purge(client: QueueClient, screen: Screen, name: str) -> bool:
     raise QueueNotFound
 
 
-def _add_which(parser: ArgumentParser) -> None:
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--count", type=base.count, metavar="N", help="only the first N messages")
-    which.add_argument(
+WHICH = one_of(
+    arg("--count", type=base.count, metavar="N", help="only the first N messages"),
+    arg(
         "--id",
         type=base.message_id,
         action="append",
         dest="ids",
         metavar="ID",
         help="only this message; may be repeated",
-    )
+    ),
+)
 
 
 class Redrive(Verb):
@@ -298,10 +271,7 @@ class Redrive(Verb):
     description = """\
 Move the dead letters of QUEUE back to it. They have all their attempts again,
 and keep their ids, bodies, headers and receive counts."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        _add_which(parser)
+    arguments = (QUEUE, WHICH)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         name = options.queue
@@ -320,11 +290,11 @@ class Move(Verb):
 Move ready messages from SOURCE to TARGET. They keep their ids, bodies, headers
 and receive counts. Delayed, hidden and running messages stay in SOURCE. Both
 queues must exist."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("source", metavar="SOURCE", type=base.queue_name, help="queue to move from")
-        parser.add_argument("target", metavar="TARGET", type=base.queue_name, help="queue to move to")
-        _add_which(parser)
+    arguments = (
+        arg("source", metavar="SOURCE", type=base.queue_name, help="queue to move from"),
+        arg("target", metavar="TARGET", type=base.queue_name, help="queue to move to"),
+        WHICH,
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         source, target = options.source, options.target

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +13,7 @@ from queueing.exceptions import QueueError, QueueNotFound, QueueUnavailable
 from queueing.messages import QueueFigures, QueuePolicy, Swept
 
 from . import base
-from .base import Verb, add_json, add_queue, add_yes
+from .base import QUEUE, YES, Verb, arg, json, one_of
 from .output import Refused, Screen, counted, duration, moment, warn
 
 COLUMNS = ("queue", *COUNTED, "latency", "paused")
@@ -47,11 +47,12 @@ class List(Verb):
 List all queues by name with the number of ready, delayed, running and dead
 messages, the age of the oldest ready message (latency), and whether the queue
 is paused. Autoscalers read --json, where the age is latency_seconds."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        form = parser.add_mutually_exclusive_group()
-        form.add_argument("--long", action="store_true", help="RSMQ's nine attributes, too, in a wide table")
-        add_json(form, "an array with an object for each queue")
+    arguments = (
+        one_of(
+            arg("--long", action="store_true", help="RSMQ's nine attributes, too, in a wide table"),
+            json("an array with an object for each queue"),
+        ),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         figures = client.queue_figures()
@@ -72,10 +73,7 @@ class Show(Verb):
     description = """\
 Show all about one queue: its figures, RSMQ's nine attributes by RSMQ's names,
 its redrive policy and its retention, and whether it is paused."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        add_json(parser, "an object")
+    arguments = (QUEUE, json("an object"))
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         show(client, screen, options.queue, as_object=options.json)
@@ -123,22 +121,23 @@ def _policy_words(policy: QueuePolicy) -> dict[str, str]:
     }
 
 
-def _add_attributes(parser: ArgumentParser, *, defaults: tuple[str, str, str] = ("", "", "")) -> None:
-    vt, delay, maxsize = defaults
-    parser.add_argument(
-        "--vt", type=base.seconds, metavar="SECONDS", help=f"how long a received message stays hidden{vt}"
-    )
-    parser.add_argument(
-        "--delay",
-        type=base.seconds,
-        metavar="SECONDS",
-        help=f"how long a new message cannot be received{delay}",
-    )
-    parser.add_argument(
-        "--maxsize",
-        type=base.maxsize,
-        metavar="UNITS",
-        help=f"longest message in UTF-16 units, 1024 to 65536, or -1 for any{maxsize}",
+def _attributes(vt: str = "", delay: str = "", maxsize: str = "") -> tuple[base.Argument, ...]:
+    return (
+        arg(
+            "--vt", type=base.seconds, metavar="SECONDS", help=f"how long a received message stays hidden{vt}"
+        ),
+        arg(
+            "--delay",
+            type=base.seconds,
+            metavar="SECONDS",
+            help=f"how long a new message cannot be received{delay}",
+        ),
+        arg(
+            "--maxsize",
+            type=base.maxsize,
+            metavar="UNITS",
+            help=f"longest message in UTF-16 units, 1024 to 65536, or -1 for any{maxsize}",
+        ),
     )
 
 
@@ -148,10 +147,7 @@ class Create(Verb):
     description = """\
 Create a queue, as RSMQ's createQueue does. Every RSMQ program can use it.
 Policies are set afterwards with the verb set."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        _add_attributes(parser, defaults=(" (30)", " (0)", " (65536)"))
+    arguments = (QUEUE, *_attributes(" (30)", " (0)", " (65536)"))
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         client.create_queue(options.queue, vt=options.vt, delay=options.delay, maxsize=options.maxsize)
@@ -169,32 +165,33 @@ and is due again goes to the dead-letter queue. Receives of all programs count.
 The next receive or sweep moves the message. With a retention, the next sweep
 deletes messages that have been ready for longer. Delayed, running and retried
 messages stay."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        _add_attributes(parser)
-        parser.add_argument(
+    arguments = (
+        QUEUE,
+        *_attributes(),
+        arg(
             "--max-receive-count",
             type=base.receive_count,
             metavar="N",
             help="receives after which a message is dead, 1 to 1000",
-        )
-        parser.add_argument(
+        ),
+        arg(
             "--dead-letter-queue",
             type=base.queue_name,
             metavar="NAME",
             help="queue for dead letters (QUEUE-dead), created with the first one",
-        )
-        parser.add_argument("--no-redrive", action="store_true", help="remove the redrive policy")
-        retention = parser.add_mutually_exclusive_group()
-        retention.add_argument(
-            "--retention",
-            type=base.retention,
-            metavar="SECONDS",
-            help="delete messages that have been ready for longer",
-        )
-        retention.add_argument("--no-retention", action="store_true", help="drop nothing")
-        add_json(parser, "the queue as an object")
+        ),
+        arg("--no-redrive", action="store_true", help="remove the redrive policy"),
+        one_of(
+            arg(
+                "--retention",
+                type=base.retention,
+                metavar="SECONDS",
+                help="delete messages that have been ready for longer",
+            ),
+            arg("--no-retention", action="store_true", help="drop nothing"),
+        ),
+        json("the queue as an object"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         attributes = {name: getattr(options, name) for name in ("vt", "delay", "maxsize")}
@@ -256,10 +253,7 @@ class Delete(Verb):
     description = """\
 Delete a queue with all its messages, including running ones. Its dead-letter
 queue is another queue and stays. The command asks first."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_queue(parser)
-        add_yes(parser)
+    arguments = (QUEUE, YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         figures = client.figures_of_queue(options.queue)
@@ -290,11 +284,7 @@ ready again in the order of their sending.
 
 Workers do the same regularly, except for the two keys of RSMQ itself. A sweep
 is safe at any time."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "queue", metavar="QUEUE", nargs="?", type=base.queue_name, help="sweep only this one"
-        )
+    arguments = (arg("queue", metavar="QUEUE", nargs="?", type=base.queue_name, help="sweep only this one"),)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         if options.queue:

@@ -1,7 +1,7 @@
 """The verbs for schedules: schedules, run-schedule, pause-schedule, resume-schedule."""
 
 import dataclasses
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +12,11 @@ from queueing.exceptions import ScheduleNotFound
 from queueing.messages import ScheduleState
 from queueing.scheduling import schedule, store
 
-from .base import Verb, add_json
+from .base import Verb, arg, json
 from .output import Refused, Screen, duration, moment, warn
 
 COLUMNS = ("schedule", "times", "zone", "queue", "missed", "last tick", "next tick", "paused")
+NAME = arg("schedule", metavar="NAME", help="name of the schedule")
 
 
 class Schedules(Verb):
@@ -25,9 +26,7 @@ class Schedules(Verb):
 List the schedules that workers have registered in the last week by name, with
 the last tick that sent a message and the next one, in UTC. A tick is late if
 no worker takes its queue."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_json(parser, "an array with an object for each schedule")
+    arguments = (json("an array with an object for each schedule"),)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         states = store.schedules(client.session)
@@ -47,9 +46,7 @@ class RunSchedule(Verb):
     description = """\
 Send the message of a schedule of this project now and print its id. The next
 tick does not change. A missing queue is created."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_name(parser)
+    arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         periodic.discover()
@@ -66,9 +63,7 @@ class PauseSchedule(Verb):
     description = """\
 Pause a schedule: its ticks send no message until it is resumed. The pause
 applies immediately. Messages that were sent before stay in their queue."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_name(parser)
+    arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(store.pause_schedule, client, options.schedule)
@@ -81,17 +76,11 @@ class ResumeSchedule(Verb):
     description = """\
 Resume a paused schedule with its next tick. The ticks of the pause stay
 skipped."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_name(parser)
+    arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(store.resume_schedule, client, options.schedule)
         screen.say(f"Resumed the schedule {options.schedule}.")
-
-
-def _add_name(parser: ArgumentParser) -> None:
-    parser.add_argument("schedule", metavar="NAME", help="name of the schedule")
 
 
 def _known(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:

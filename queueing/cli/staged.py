@@ -1,6 +1,6 @@
 """The verbs for messages that a transaction has staged: staged, send-staged, delete-staged."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,12 +14,24 @@ from queueing.models import StagedMessage
 from queueing.transactional import backlog
 from queueing.transactional.databases import searched
 
-from .base import Verb, add_json, add_yes, message_id, peeked
+from .base import YES, Argument, Verb, arg, json, message_id, peeked
 from .output import Refused, Screen, counted, moment
 
 COLUMNS = ("message", "queue", "database", "staged", "state", "reason")
 #: Rows of one step.
 CHUNK = 100
+
+
+def _choice(verb: str) -> tuple[Argument, ...]:
+    return (
+        arg("--refused", action="store_true", help=f"{verb} only those that Redis has refused"),
+        arg("--database", metavar="ALIAS", help="only those of one database (default: all)"),
+    )
+
+
+def _ids(verb: str) -> tuple[Argument, ...]:
+    help = f"the messages to {verb} (default: all)"
+    return (arg("ids", metavar="ID", nargs="*", type=message_id, help=help), *_choice(verb))
 
 
 class Staged(Verb):
@@ -29,11 +41,11 @@ class Staged(Verb):
 List the oldest messages that a transaction has staged and Redis has not
 acknowledged. Waiting ones are sent by a worker. Refused ones stay with the
 reason: see send-staged and delete-staged."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_choice(parser, "list")
-        parser.add_argument("--count", type=peeked, default=100, metavar="N", help="most rows (default: 100)")
-        add_json(parser, "an array with an object for each message")
+    arguments = (
+        *_choice("list"),
+        arg("--count", type=peeked, default=100, metavar="N", help="most rows (default: 100)"),
+        json("an array with an object for each message"),
+    )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         with _refused():
@@ -56,9 +68,7 @@ class SendStaged(Verb):
     description = """\
 Send staged messages now, all of them or those of the given ids. A message that
 was sent meanwhile is not sent again. One that is refused keeps the new reason."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_ids(parser, "send")
+    arguments = _ids("send")
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         sent, tried = _in_steps(screen, options, "sent", lambda alias, ids: backlog.retry(client, alias, ids))
@@ -75,10 +85,7 @@ class DeleteStaged(Verb):
     description = """\
 Delete staged messages, all of them or those of the given ids. They are lost.
 The other changes of their transactions stay."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_ids(parser, "delete")
-        add_yes(parser)
+    arguments = (*_ids("delete"), YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         if not options.yes:
@@ -88,17 +95,6 @@ The other changes of their transactions stay."""
                 screen.confirm(f"Delete {counted(count, 'staged message')}? No worker sends them then.")
         deleted, _ = _in_steps(screen, options, "deleted", backlog.delete)
         screen.say(f"Deleted {counted(deleted, 'staged message')}.")
-
-
-def _add_choice(parser: ArgumentParser, verb: str) -> None:
-    parser.add_argument("--refused", action="store_true", help=f"{verb} only those that Redis has refused")
-    parser.add_argument("--database", metavar="ALIAS", help="only those of one database (default: all)")
-
-
-def _add_ids(parser: ArgumentParser, verb: str) -> None:
-    help = f"the messages to {verb} (default: all)"
-    parser.add_argument("ids", metavar="ID", nargs="*", type=message_id, help=help)
-    _add_choice(parser, verb)
 
 
 def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:

@@ -1,7 +1,7 @@
 """The verbs for workers and the outbox: workers, quiet-worker, resume-worker, take-note, take-outbox."""
 
 import dataclasses
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any
 
 from django.db import DatabaseError
@@ -11,10 +11,15 @@ from queueing.client import QueueClient
 from queueing.history import ownership, writer
 from queueing.monitoring.workers import Worker, quiet_worker, read_workers, resume_worker
 
-from .base import Verb, add_json
+from .base import Verb, arg, json
 from .output import Refused, Screen, counted, duration, size, warn
 
 COLUMNS = ("worker", "state", "host", "pid", "version", "up", "busy", "memory", "trip", "beat", "queues")
+NAME = arg(
+    "worker",
+    metavar="NAME",
+    help="name as the verb workers prints it; without its mark, all workers of that name",
+)
 
 
 class Workers(Verb):
@@ -29,9 +34,7 @@ The state is idle, busy, quiet, stale (no heartbeat for 20 seconds) or lost
 (its supervisor was killed). The lines below a worker show its running messages
 and their run times. A dead worker stays for an hour. Workers that share a name
 have a mark after it."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        add_json(parser, "an array with an object for each worker")
+    arguments = (json("an array with an object for each worker"),)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         workers = read_workers(client.session)
@@ -56,9 +59,7 @@ class QuietWorker(Verb):
 Ask a worker to claim no messages until it is resumed or ends. Its running
 messages continue. It receives the request with its next heartbeat, within some
 seconds. A new worker of the same name is not affected."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_name(parser)
+    arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(quiet_worker(client.session, options.worker), options.worker)
@@ -70,9 +71,7 @@ class ResumeWorker(Verb):
     help = "let a quiet worker claim again"
     description = """\
 Let a quiet worker claim messages again, from its next heartbeat on."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        _add_name(parser)
+    arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         _known(resume_worker(client.session, options.worker), options.worker)
@@ -86,9 +85,7 @@ class TakeNote(Verb):
 Acknowledge the outcomes of jobs that are missing in the history, because they
 did not fit into the outbox or could not be read there. This ends the warning
 about them. Outcomes that are lost later give a new one."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add nothing: a namespace has only one outbox."""
+    arguments = ()
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         count = outbox.acknowledge(client.session, outbox.stats(client.session).lost)
@@ -102,9 +99,7 @@ class TakeOutbox(Verb):
 Make this project's database the owner of the outbox, in which outcomes wait
 for the history. Do this if the project has a new database. Two projects on one
 Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add nothing: a namespace has only one outbox."""
+    arguments = ()
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         try:
@@ -112,14 +107,6 @@ Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
         except DatabaseError as error:
             raise Refused(f"The database refused it: {writer.sentence(error)}.") from error
         screen.say(f"The outbox of the namespace {client.keys.ns} belongs to this project's database now.")
-
-
-def _add_name(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "worker",
-        metavar="NAME",
-        help="name as the verb workers prints it; without its mark, all workers of that name",
-    )
 
 
 def _known(is_there: bool, name: str) -> None:

@@ -33,7 +33,8 @@ class Command(BaseCommand):
                 description=verb.description,
                 formatter_class=RawDescriptionHelpFormatter,
             )
-            verb().add_arguments(page)
+            for add in verb.arguments:
+                add(page)
             _add_common(page)
         verbs.add_parser(WORK[0], help=WORK[1], add_help=False)
 
