@@ -1,14 +1,10 @@
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-
-if TYPE_CHECKING:
-    from .policies.limits import Limit
-    from .policies.unique import HeadersOf
 
 
 class QueueingConfig(AppConfig):
@@ -23,11 +19,10 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, conf  # noqa: F401
-        from .policies import limits, unique
+        from .policies.above import above
         from .transactional import transactions  # noqa: F401
 
-        unique.add_finder(_unique_of)
-        limits.add_finder(_HandlerLimits())
+        above.handler_of = _handler_of
         if conf.names_backend():
             # The import registers Django's check of TASKS. ``check_tasks`` reports an import that fails.
             with suppress(ImproperlyConfigured):
@@ -44,16 +39,5 @@ def _handlers() -> Any:
     return handlers
 
 
-def _unique_of(queue: str) -> "HeadersOf | None":
-    found: HeadersOf | None = _handlers().unique_of(queue)
-    return found
-
-
-class _HandlerLimits:
-    def headers_of(self, queue: str) -> "HeadersOf | None":
-        found: HeadersOf | None = _handlers().limits_of(queue)
-        return found
-
-    def limit_of(self, queue: str) -> "Limit":
-        found: Limit = _handlers().limit_of(queue)
-        return found
+def _handler_of(queue: str) -> Any:
+    return _handlers().known_to_sender(queue)

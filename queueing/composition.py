@@ -158,7 +158,7 @@ def batch(
 
 def get_batch(id: str) -> BatchState:
     """The state of a batch. Raises ``BatchNotFound`` and ``QueueUnavailable``."""
-    return sent_batches.find(get_client(), id)
+    return batches.state_of(get_client().session, id)
 
 
 def cancel_batch(id: str) -> None:
@@ -168,7 +168,7 @@ def cancel_batch(id: str) -> None:
     once a worker claims it. After the last member, ``on_failure`` is sent. Raises ``BatchNotFound``, and
     ``BatchClosed`` if the batch has ended.
     """
-    sent_batches.cancel(get_client(), id)
+    batches.cancel(get_client().session, id)
 
 
 def retry_batch(id: str) -> int:
@@ -216,8 +216,8 @@ def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
 def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> tuple[str, str, Draft]:
     """The queue that the task names (``""`` for a message), the queue of the message, and the message."""
     if one.is_task:
-        write = _backend(one).draft if is_first else _backend(one).bare_draft
-        return one.target.queue_name, *write(one.target, [*given, *one.args], one.kwargs)
+        arguments = one.target, [*given, *one.args], one.kwargs
+        return one.target.queue_name, *_backend(one).draft(*arguments, is_whole=is_first)
     body = (*one.args, *given, None)[0]
     if not isinstance(body, str):
         raise MessageNotString

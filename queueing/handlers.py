@@ -23,11 +23,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from .broker.keys import dead_letter_queue
-from .broker.task_body import is_task
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
-from .policies import GiveUp, Policy, RetryIn, Snooze, limits, policy, policy_of, unique
+from .policies import GiveUp, Policy, RetryIn, Snooze, policy, policy_of
 
 __all__ = [
     "GiveUp", "Handler", "RetryIn", "Runnable", "Snooze", "discover", "find", "handler", "policy", "queues",
@@ -168,7 +167,7 @@ def find(queue: str, message: Message) -> Runnable:
     return handler_of(queue)
 
 
-def _known_to_sender(queue: str) -> Handler | None:
+def known_to_sender(queue: str) -> Handler | None:
     """The handler of a queue. The first call imports the handlers, because a page may not have done so."""
     if not _is_discovered:
         try:
@@ -176,29 +175,6 @@ def _known_to_sender(queue: str) -> Handler | None:
         except Exception:
             logger.exception("not all handlers can be imported here: policies of the others do not apply")
     return _handlers.get(queue)
-
-
-def unique_of(queue: str) -> unique.HeadersOf | None:
-    """A ``unique.Finder``."""
-    known = _known_to_sender(queue)
-    if known is None or known.policy.unique is None:
-        return None
-    return lambda body: {} if is_task(body) else unique.headers(known.policy, known.name, [body], {})
-
-
-def limits_of(queue: str) -> limits.HeadersOf | None:
-    """The headers of the limit per key: see ``limits.Finder``."""
-    known = _known_to_sender(queue)
-    if known is None or not (known.policy.limit and known.policy.key):
-        return None
-    limit, key, name = known.policy.limit, known.policy.key, known.name
-    return lambda body: {} if is_task(body) else limits.headers(limit, name, key(body))
-
-
-def limit_of(queue: str) -> limits.Limit:
-    """The limit of a queue's handler for all its messages. A limit with a key does not count."""
-    known = _known_to_sender(queue)
-    return known.policy.limit if known and not known.policy.key else limits.Limit()
 
 
 def has_handler(queue: str) -> bool:

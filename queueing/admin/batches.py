@@ -58,7 +58,7 @@ class CancelBatch(RowAction):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         try:
-            sent_batches.cancel(client, name)
+            batches.cancel(client.session, name)
         except BatchNotFound:
             return None
         return _("Cancelled the batch %s: its members that wait do not run.") % name

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from queueing.exceptions import BatchClosed, BatchNotFound
 from queueing.messages import BatchState, Draft, sent_ms
 
 from . import decode
@@ -27,8 +28,6 @@ CHAIN = "queueing-chain"
 SENDER_MS = 60_000
 #: Messages that are read in one call.
 STEP = 100
-#: The longest JSON of a message that follows another: a result with its arguments.
-FOLLOW_UP_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +132,13 @@ def due_follow_ups(session: Session, cursor: bytes = b"0") -> list[bytes]:
     return found
 
 
-def cancel_batch(session: Session, id: str) -> str:
-    """Cancel a batch. Returns ``ok``, ``ended`` or ``unknown``."""
-    return decode.text(session.call(Call("cancel_batch", [session.keys.batches()], id)))
+def cancel(session: Session, id: str) -> None:
+    """Cancel a batch and the batches in it. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
+    word = session.call(Call("cancel_batch", [session.keys.batches()], id))
+    if word == b"unknown":
+        raise BatchNotFound
+    if word == b"ended":
+        raise BatchClosed("The batch has ended.")
 
 
 def is_recalled(session: Session, id: str) -> bool:
@@ -159,6 +162,13 @@ def newest(session: Session, first: int, count: int) -> tuple[int, list[BatchSta
 def find(session: Session, ids: Sequence[str]) -> list[BatchState]:
     """The states of those batches that exist, in the order of ``ids``."""
     return _read(session, "", "", *ids)[1]
+
+
+def state_of(session: Session, id: str) -> BatchState:
+    """The state of a batch. Raises ``BatchNotFound``."""
+    for found in find(session, [id]):
+        return found
+    raise BatchNotFound
 
 
 def _read(session: Session, *args: Any) -> tuple[int, list[BatchState]]:

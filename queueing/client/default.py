@@ -7,7 +7,7 @@ and new processes run at the same time. A thread waits up to a second for a conn
 import logging
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -28,7 +28,6 @@ from .steps import Steps, in_loop, in_thread
 
 logger = logging.getLogger("queueing")
 
-Sent = TypeVar("Sent")
 AnyClient = QueueClient | AsyncQueueClient
 
 #: Seconds a thread waits for a free connection of the pool.
@@ -124,30 +123,56 @@ def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
     return True
 
 
-def send_ensuring(send: Callable[[], Sent], create: Callable[[], object]) -> Sent:
-    """Call ``send``. If its queue is missing, call ``create`` and then ``send`` once more."""
-    try:
-        return send()
-    except QueueNotFound:
-        create()
-        return send()
+def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
+    """Create the queue of tasks ``queue`` and ``target``, and store in Redis that they receive tasks."""
+    for missing in {queue, target}:
+        yield from _ensure_queue(client, missing)
+    yield client.session.call(task_queues.note(client.keys, queue))
+    task_queues.is_now_noted(client.session, target)
 
 
-def ensure_configured(client: QueueClient, qname: str) -> None:
-    """Create a missing queue that the settings name. Raises ``QueueNotFound`` for other names."""
-    if qname not in get_conf().QUEUES:
+def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
+    """Adopt a queue of tasks, unless this process has done so. ``task_queue`` is ``""`` for messages."""
+    if task_queue and not task_queues.is_noted(client.session, queue):
+        yield from _adopt_task_queue(client, task_queue, queue)
+
+
+def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
+    """Create a queue of tasks, or one that the settings name. Raises ``QueueNotFound`` for another."""
+    if task_queue:
+        yield from _adopt_task_queue(client, task_queue, queue)
+    elif queue in get_conf().QUEUES:
+        yield from _ensure_queue(client, queue)
+    else:
         raise QueueNotFound
-    ensure_queue(client, qname)
+
+
+def _ensuring(
+    client: AnyClient, send: Callable[[], Any], queue: str, *, task_queue: str = "", any_name: bool = False
+) -> Steps[Any]:
+    """Call ``send``. If its queue is missing, create it, and call ``send`` once more.
+
+    Only a queue of tasks or of the settings is created, unless it may have ``any_name``. Raises
+    ``QueueNotFound`` for another.
+    """
+    yield from _note_task_queue(client, task_queue, queue)
+    try:
+        return (yield send())
+    except QueueNotFound:
+        if any_name and not task_queue:
+            yield from _ensure_queue(client, queue)
+        else:
+            yield from _create_missing(client, task_queue, queue)
+        return (yield send())
 
 
 def _send(client: AnyClient, qname: str, message: str, **options: Any) -> Steps[str]:
     """Send a message. A configured queue that is missing is created first."""
+    # Not by way of ``_ensuring``, which takes longer.
     try:
         sent: str = yield client.send_message(qname, message, **options)
     except QueueNotFound:
-        if qname not in get_conf().QUEUES:
-            raise
-        yield from _ensure_queue(client, qname)
+        yield from _create_missing(client, "", qname)
         sent = yield client.send_message(qname, message, **options)
     return sent
 
@@ -169,14 +194,6 @@ def _send_tasks(
     return ids
 
 
-def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
-    """Create the queue of tasks ``queue`` and ``target``, and store in Redis that they receive tasks."""
-    for missing in {queue, target}:
-        yield from _ensure_queue(client, missing)
-    yield client.session.call(task_queues.note(client.keys, queue))
-    task_queues.is_now_noted(client.session, target)
-
-
 def create_configured_queues(client: QueueClient) -> list[str]:
     """Create the missing queues that the settings name, and log them. Returns their names."""
     created = []
@@ -188,6 +205,8 @@ def create_configured_queues(client: QueueClient) -> list[str]:
 
 
 ensure_queue = wraps(_ensure_queue)(in_thread(_ensure_queue))
-adopt_task_queue = wraps(_adopt_task_queue)(in_thread(_adopt_task_queue))
+note_task_queue = wraps(_note_task_queue)(in_thread(_note_task_queue))
+create_missing = wraps(_create_missing)(in_thread(_create_missing))
+ensuring = wraps(_ensuring)(in_thread(_ensuring))
 send, asend = wraps(_send)(in_thread(_send)), wraps(_send)(in_loop(_send))
 send_tasks, asend_tasks = wraps(_send_tasks)(in_thread(_send_tasks)), wraps(_send_tasks)(in_loop(_send_tasks))

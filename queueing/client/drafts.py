@@ -4,15 +4,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from queueing.broker import decode, rsmq_values
 from queueing.broker.idempotency import SendCall
 from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call, pattern
+from queueing.broker.slices import slices
+from queueing.broker.task_body import is_task
 from queueing.exceptions import MessageNotString, QueueError
 from queueing.messages import Draft
 from queueing.policies import limits, unique
+from queueing.policies.above import above
+
+Message = TypeVar("Message", bound=str | Draft)
 
 #: Messages per script call. Lua's stack is limited, and other clients wait during a call.
 BATCH = 1000
@@ -132,7 +137,7 @@ def check(message: Any) -> None:
 
 def is_plain(qname: str) -> bool:
     """Whether the handler of the queue adds no headers, so that ``complete`` changes nothing."""
-    return unique.of_queue(qname) is None and limits.headers_of(qname) is None
+    return _handler_of(qname) is None
 
 
 def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:
@@ -140,35 +145,34 @@ def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draf
 
     Raises the errors of ``unique.headers`` and ``limits.headers``.
     """
-    unique_of, limit_of = unique.of_queue(qname), limits.headers_of(qname)
-    if unique_of is None and limit_of is None:
-        return messages
-    return [_completed(message, unique_of, limit_of) for message in messages]
+    handler = _handler_of(qname)
+    return messages if handler is None else [_completed(message, qname, handler) for message in messages]
 
 
-def _completed(
-    message: str | Draft, unique_of: unique.HeadersOf | None, limit_of: limits.HeadersOf | None
-) -> Draft:
+def _handler_of(qname: str) -> Any:
+    """The handler of the queue, ``None`` if its policy adds no headers."""
+    handler = above.handler_of(qname)
+    if handler is None:
+        return None
+    policy = handler.policy
+    return handler if policy.unique or (policy.limit and policy.key) else None
+
+
+def _completed(message: str | Draft, qname: str, handler: Any) -> Draft:
     draft = Draft(body=message) if isinstance(message, str) else message
-    headers = dict(draft.headers)
-    if limit_of:
-        headers = {**limit_of(draft.body), **headers}
+    if is_task(draft.body):
+        return draft
+    headers = {**limits.of_handler(qname, draft.body), **draft.headers}
     # Members of batches and steps of chains are not merged: something follows the end of each.
-    if unique_of and not any(name.startswith(OWN_HEADERS) for name in draft.headers if name != limits.HEADER):
-        headers.update(unique_of(draft.body))
+    if not any(name.startswith(OWN_HEADERS) for name in draft.headers if name != limits.HEADER):
+        headers.update(unique.headers(handler.policy, handler.name, [draft.body], {}))
     return replace(draft, headers=headers)
 
 
-def steps(messages: Sequence[str | Draft]) -> Iterator[Sequence[str | Draft]]:
-    """Split messages into steps, each with a limited number of messages and of characters."""
-    step: list[str | Draft] = []
-    size = 0
-    for message in messages:
-        length = len(message if isinstance(message, str) else message.body)
-        if step and (len(step) == BATCH or size + length > BATCH_BYTES):
-            yield step
-            step, size = [], 0
-        step.append(message)
-        size += length
-    if step:
-        yield step
+def steps(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Split messages into steps of limited number and length."""
+    return slices(messages, _characters, size=BATCH_BYTES, count=BATCH)
+
+
+def _characters(message: str | Draft) -> int:
+    return len(message if isinstance(message, str) else message.body)

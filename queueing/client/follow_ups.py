@@ -9,14 +9,15 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from queueing.broker import batches, task_queues
+from queueing.broker import batches
 from queueing.broker.session import checked
+from queueing.broker.task_body import is_task
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft
 from queueing.policies import limits
 
 from . import drafts
-from .default import adopt_task_queue, ensure_queue, send_ensuring
+from .default import ensuring
 from .queue_client import QueueClient
 
 logger = logging.getLogger("queueing")
@@ -60,9 +61,11 @@ def _limited(draft: Draft, queue: str) -> Draft:
     """The message with the headers of its limit. Only now are all its arguments known."""
     if limits.HEADER in draft.headers:
         return draft
-    headers_of = limits.headers_of(queue)
     try:
-        added = limits.headers_again(draft.body) or (headers_of(draft.body) if headers_of else {})
+        if is_task(draft.body):
+            added = limits.headers_again(draft.body)
+        else:
+            added = limits.of_handler(queue, draft.body)
     except Exception as error:
         # The chain continues without it. The step itself reports a body that is wrong.
         logger.error("the key of a step in %s fails: %s", queue, error)
@@ -77,14 +80,11 @@ def _send(client: QueueClient, message: batches.FollowUp) -> int:
         tails=[message.id], key=client.keys.follow_ups(), own=(message.id, ""),
     )  # fmt: skip
 
-    def create() -> None:
-        if message.task_queue:
-            adopt_task_queue(client, message.task_queue, message.queue)
-        else:
-            # It existed when the chain or batch was sent.
-            ensure_queue(client, message.queue)
-
-    if message.task_queue and not task_queues.is_noted(client.session, message.queue):
-        create()
-    [sent] = send_ensuring(lambda: checked(client.session.call(call, replicas=client.durable)), create)
+    [sent] = ensuring(
+        client,
+        lambda: checked(client.session.call(call, replicas=client.durable)),
+        message.queue,
+        task_queue=message.task_queue,
+        any_name=True,  # It existed when the chain or batch was sent.
+    )
     return int(sent)

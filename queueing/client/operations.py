@@ -1,6 +1,6 @@
 """Methods beyond RSMQ: inspection of queues, policies, bulk operations and sweeps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from queueing.broker import decode, replies, rsmq_values
 from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
@@ -15,19 +15,10 @@ from .drafts import BATCH
 from .rsmq import RSMQOperations
 from .steps import Steps, operation
 
-#: Messages per step. Other clients of Redis wait during a step.
-STEP = 200
 MAX_RECEIVE_COUNT = 1000
 MAX_RETENTION_SECONDS = 9_999_999
 #: Progress expires after this long, if no settle deletes it.
 PROGRESS_MS = 86_400_000
-
-#: Characters of the reason for a stop, which is stored with the lease of the message.
-REASON_CHARACTERS = 200
-
-#: A callback after each step, with the number of finished messages and the number at the start. It may raise
-#: an error to stop the operation.
-Report = Callable[[int, int], None]
 
 
 class Operations(RSMQOperations):

@@ -1,15 +1,16 @@
-"""Sends batches, and reads, cancels and redrives batches that were sent."""
+"""Sends batches, and redrives batches that were sent."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from queueing.broker import batches, task_queues
-from queueing.exceptions import BatchClosed, BatchNotFound, QueueNotFound
-from queueing.messages import BatchState, Draft
+from queueing.broker import batches
+from queueing.exceptions import BatchClosed, QueueNotFound
+from queueing.messages import Draft
 
 from . import drafts, follow_ups
-from .default import adopt_task_queue, ensure_configured
+from .default import ensuring, note_task_queue
 from .queue_client import QueueClient
 
 #: How often the sender of a batch confirms that it lives.
@@ -49,13 +50,9 @@ def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
     Raises ``QueueNotFound`` if another is missing.
     """
     for task_queue, queue in sorted(queues):
+        note_task_queue(client, task_queue, queue)
         if not task_queue:
-            try:
-                client.get_queue_attributes(queue)
-            except QueueNotFound:
-                ensure_configured(client, queue)
-        elif not task_queues.is_noted(client.session, queue):
-            adopt_task_queue(client, task_queue, queue)
+            ensuring(client, partial(client.get_queue_attributes, queue), queue)
 
 
 class _Sender:
@@ -95,32 +92,12 @@ class _Sender:
                 raise BatchClosed(SILENT)
 
 
-# --- batches that were sent -------------------------------------------------------------------
-
-
-def find(client: QueueClient, id: str) -> BatchState:
-    """The state of a batch. Raises ``BatchNotFound``."""
-    found = batches.find(client.session, [id])
-    if not found:
-        raise BatchNotFound
-    return found[0]
-
-
-def cancel(client: QueueClient, id: str) -> None:
-    """Cancel a batch and its nested batches. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
-    word = batches.cancel_batch(client.session, id)
-    if word == "unknown":
-        raise BatchNotFound
-    if word == "ended":
-        raise BatchClosed("The batch has ended.")
-
-
 def retry(client: QueueClient, id: str) -> int:
     """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
 
     Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
     """
-    state = find(client, id)
+    state = batches.state_of(client.session, id)
     if state.is_cancelled:
         raise BatchClosed("The batch was cancelled.")
     moved = 0

@@ -8,9 +8,11 @@ workers apply both: see ``broker/lua/lib/limits.lua``.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+from .above import above
 
 HEADER = "queueing-limit"
 #: The longest key that is stored as it is.
@@ -91,46 +93,17 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
     return headers(policy.limit, name, policy.key(*args, **kwargs) if policy.key else None)
 
 
-#: Makes the headers of a body; empty if it has no limit.
-HeadersOf = Callable[[str], Mapping[str, str]]
-
-
-class Finder(Protocol):
-    """Finds the limits of handlers. This module is below them."""
-
-    def headers_of(self, queue: str) -> HeadersOf | None:
-        """The function that makes the headers of a message, ``None`` if the handler has no limit per key."""
-
-    def limit_of(self, queue: str) -> Limit:
-        """The limit of all messages of the handler."""
-
-
-_finders: list[Finder] = []
-_of_tasks: list[HeadersOf] = []
-
-
-def add_finder(finder: Finder) -> None:
-    """Let ``finder`` find the limits of the queues of handlers."""
-    _finders.append(finder)
-
-
-def add_task_finder(headers_of: HeadersOf) -> None:
-    """Let ``headers_of`` make the headers of a task's body that is sent again."""
-    if headers_of not in _of_tasks:
-        _of_tasks.append(headers_of)
-
-
 def headers_again(body: str) -> dict[str, str]:
-    """The headers of the body of a task that is sent again, or later in a chain; empty for other bodies."""
-    return {name: value for headers_of in _of_tasks for name, value in headers_of(body).items()}
+    """The header of the body of a task that is sent again, or later in a chain; empty for other bodies."""
+    return above.limit_of_task(body)
 
 
-def headers_of(queue: str) -> HeadersOf | None:
-    """The function that makes the headers of a body in ``queue``, ``None`` if it has no limit per key."""
-    for finder in _finders:
-        if found := finder.headers_of(queue):
-            return found
-    return None
+def of_handler(queue: str, body: str) -> dict[str, str]:
+    """The header of a message for a handler, ``{}`` without a limit per key. Raises what its key does."""
+    handler = above.handler_of(queue)
+    if handler is None or not handler.policy.key:
+        return {}
+    return of_call(handler.policy, handler.name, [body], {})
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
@@ -138,9 +111,8 @@ def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
     base = queue.removesuffix(SIBLING)
     said = settings.get(base, {})
     limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)
-    for finder in _finders:
-        limit = limit.with_strictest(finder.limit_of(base))
-    return limit
+    handler = above.handler_of(base)
+    return limit.with_strictest(handler.policy.limit) if handler and not handler.policy.key else limit
 
 
 def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:

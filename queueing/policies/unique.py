@@ -14,7 +14,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import Policy
@@ -24,27 +24,6 @@ HEADER = "queueing-unique"
 SHOWN_CHARACTERS = 200
 
 _VALUE = re.compile(r"(until_started|until_done) (skip|replace|reschedule) ([0-9a-f]{32})(?: .*)?", re.DOTALL)
-
-#: Makes the headers of a body, empty if it is not unique.
-HeadersOf = Callable[[str], Mapping[str, str]]
-#: Finds the ``HeadersOf`` of a queue, ``None`` if the messages of its handler are not unique.
-Finder = Callable[[str], HeadersOf | None]
-
-_finders: list[Finder] = []
-
-
-def add_finder(finder: Finder) -> None:
-    """Let ``finder`` find the unique messages among those that are sent."""
-    _finders.append(finder)
-
-
-def of_queue(queue: str) -> HeadersOf | None:
-    """The function that makes the headers of a body in ``queue``, ``None`` if they are not unique."""
-    # A loop, because every send asks: a generator takes several times as long.
-    for find in _finders:
-        if found := find(queue):
-            return found
-    return None
 
 
 def headers(

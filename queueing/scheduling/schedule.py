@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from typing import Literal
 
 from queueing.client import QueueClient, drafts
-from queueing.client.default import ensure_queue, send_ensuring
+from queueing.client.default import ensuring
 from queueing.messages import Draft, Timing
 
 from .triggers import Timetable
@@ -63,9 +63,6 @@ def send_now(client: QueueClient, schedule: Schedule) -> str:
     """
     draft = schedule.draft(client.now_ms())
     queue = schedule.target.queue
-    [id] = send_ensuring(
-        lambda: client.send_messages(queue, [draft]),
-        # The code names the queue, so it must exist.
-        lambda: ensure_queue(client, queue),
-    )
-    return id
+    # The code names the queue, so it must exist.
+    [id] = ensuring(client, lambda: client.send_messages(queue, [draft]), queue, any_name=True)
+    return str(id)

@@ -199,17 +199,17 @@ class RSMQBackend(BaseTaskBackend):
         """See ``cancel``."""
         return await sync_to_async(self.cancel, thread_sensitive=True)(result_id, reason=reason)
 
-    def draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
-        """The queue and the message of a task, which is not sent. Raises the errors of ``enqueue``."""
-        route = self._route_of(task)
-        result = results.enqueued(task, self.alias, args, kwargs)
-        return route.queue, route.draft(route.write(result.args, result.kwargs), of=result)
+    def draft(
+        self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], *, is_whole: bool = True
+    ) -> tuple[str, Draft]:
+        """The queue and the message of a task, which is not sent. Raises the errors of ``enqueue``.
 
-    def bare_draft(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, Draft]:
-        """See ``draft``. The message has no key yet, because an argument is missing."""
+        Unless it ``is_whole``, an argument is missing, so the message has no key yet.
+        """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
-        return route.queue, route.draft(route.write(result.args, result.kwargs))
+        body = route.write(result.args, result.kwargs)
+        return route.queue, route.draft(body, of=result if is_whole else None)
 
     # --- for the worker and the checks --------------------------------------------------------
 

@@ -20,6 +20,7 @@ from queueing.client.default import use_client
 from queueing.exceptions import QueueUnavailable, UnknownTask
 from queueing.messages import Message
 from queueing.policies import Policy, limits, policy_of
+from queueing.policies.above import above
 from queueing.scheduling.schedule import Target
 from queueing.signals import emit, job_dead
 
@@ -159,7 +160,7 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 def register_schedules() -> None:
     """Let ``@periodic`` and the console find tasks, in all processes."""
     periodic.add_maker(_schedule_target, modules=_import_modules)
-    limits.add_task_finder(_limit_of)
+    above.limit_of_task = _limit_of
 
 
 def _import_modules() -> None:

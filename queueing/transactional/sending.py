@@ -5,15 +5,15 @@ row, and the send script recognises the repeat.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.db import connections, transaction
 
-from queueing.broker import task_queues
 from queueing.broker.scripts import Call
 from queueing.broker.session import checked
+from queueing.broker.slices import slices
 from queueing.client import QueueClient, drafts
-from queueing.client.default import adopt_task_queue, ensure_configured
+from queueing.client.default import create_missing, note_task_queue
 from queueing.exceptions import QueueError, QueueFull, QueueNotFound, QueueUnavailable
 from queueing.models import StagedMessage
 from queueing.signals import emit, message_sent
@@ -42,7 +42,7 @@ def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[
     ``QueueFull`` and ``DatabaseError``: the rows of which nothing is known yet stay as they are.
     """
     sent: set[Sender] = set()
-    for groups in _exchanges(_grouped(rows)):
+    for groups in slices(_grouped(rows), _bytes, size=EXCHANGE_BYTES):
         sent |= _exchange(client, alias, groups)
     return sent
 
@@ -62,25 +62,14 @@ def _grouped(rows: Sequence[StagedMessage]) -> list[Group]:
     return list(groups.values())
 
 
-def _exchanges(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    together: list[Group] = []
-    size = 0
-    for group in groups:
-        length = sum(len(row.body) for row in group)
-        if together and size + length > EXCHANGE_BYTES:
-            yield together
-            together, size = [], 0
-        together.append(group)
-        size += length
-    if together:
-        yield together
+def _bytes(group: Group) -> int:
+    return sum(len(row.body) for row in group)
 
 
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[Sender]:
     """Send in one round trip, and settle the rows. Raises the error after which nothing may follow."""
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
-        if task_queue and not task_queues.is_noted(client.session, queue):
-            adopt_task_queue(client, task_queue, queue)
+        note_task_queue(client, task_queue, queue)
     calls = [_call(client, group) for group in groups]
     replies = client.session.call_each(calls, replicas=client.durable)
     sent: list[Group] = []
@@ -125,10 +114,7 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
     """Create the queue if it may be created, and send again. Returns the error that remains."""
     first = group[0]
     try:
-        if first.task_queue:
-            adopt_task_queue(client, first.task_queue, first.queue)
-        else:
-            ensure_configured(client, first.queue)
+        create_missing(client, first.task_queue, first.queue)
     except QueueNotFound as error:
         return error
     [reply] = client.session.call_each([_call(client, group)], replicas=client.durable)

@@ -7,7 +7,7 @@ nothing: see ``queueing/broker/idempotency.py``.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections, transaction
 
 from queueing.broker import rsmq_values
 from queueing.broker.idempotency import SendCall, Senders, whole_id
+from queueing.broker.slices import slices
 from queueing.client import drafts
 from queueing.client.default import shared_client
 from queueing.exceptions import QueueError
@@ -50,7 +51,7 @@ def stage(
     completed = cast("Sequence[Draft]", drafts.complete(queue, messages))
     ids = [message.id or whole_id() for message in messages]
     named = [replace(message, id=id) for id, message in zip(ids, completed, strict=True)]
-    steps = [(_senders.next_call(0), step) for step in _cut_messages(named)]
+    steps = [(_senders.next_call(0), step) for step in drafts.steps(named)]
     with transaction.atomic(using=alias, savepoint=False):
         for call, step in steps:
             rows = [_row(call, len(step), queue, task_queue, message) for message in step]
@@ -87,10 +88,6 @@ def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft)
         task_queue=task_queue, body=rsmq_values.encode(message.body), headers=headers,
         priority=message.priority, due_ms=due_ms,
     )  # fmt: skip
-
-
-def _cut_messages(messages: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
-    return cast("Iterator[Sequence[Draft]]", drafts.steps(messages))
 
 
 class _AtCommit:
@@ -141,7 +138,7 @@ def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
     if time.monotonic() < _away_until.get()[0]:
         return
     try:
-        for together in _cut(steps):
+        for together in slices(steps, lambda step: len(step[1]), size=ROWS):
             ids = [id for _, ids in together for id in ids]
             rows = StagedMessage.objects.using(alias).filter(message_id__in=ids).order_by("id")
             sent = sending.send(shared_client(), alias, list(rows))
@@ -151,16 +148,3 @@ def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
     except (QueueError, DatabaseError) as error:
         _away_until.get()[0] = time.monotonic() + AWAY_SECONDS
         logger.warning("staged messages wait for the relay of a worker: %s", error)
-
-
-def _cut(steps: list[tuple[SendCall, list[str]]]) -> Iterator[list[tuple[SendCall, list[str]]]]:
-    together: list[tuple[SendCall, list[str]]] = []
-    count = 0
-    for step in steps:
-        if together and count + len(step[1]) > ROWS:
-            yield together
-            together, count = [], 0
-        together.append(step)
-        count += len(step[1])
-    if together:
-        yield together

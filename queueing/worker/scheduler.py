@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from queueing.client import QueueClient
-from queueing.client.default import ensure_queue, send_ensuring
+from queueing.client.default import ensuring
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft, Ticked
 from queueing.scheduling import store
@@ -176,10 +176,9 @@ class Scheduler:
 
     def _send(self, plan: Plan, until_ms: int, drafts: list[Draft]) -> Ticked:
         timing, settled_ms = plan.schedule.timing, plan.settled_ms or 0
-        return send_ensuring(
-            lambda: store.tick(self.client.session, timing, settled_ms, until_ms, drafts),
-            lambda: ensure_queue(self.client, timing.queue),
-        )
+        tick = partial(store.tick, self.client.session, timing, settled_ms, until_ms, drafts)
+        ticked: Ticked = ensuring(self.client, tick, timing.queue, any_name=True)
+        return ticked
 
     def _follow(self, plan: Plan, ticked: Ticked) -> None:
         self._server_clock.set(ticked.now_ms)
