@@ -33,7 +33,7 @@ from .heartbeat import Birth, Heartbeat
 from .logging import LogThread
 from .processes import ChildProcess
 from .reaper import Death, Reaper
-from .recorder import Recorder
+from .recorder import GATHER_SECONDS, Recorder
 from .relay import Relay
 from .scheduler import Scheduler
 from .server_clock import Clock
@@ -88,7 +88,7 @@ class Keeper:
         self._give_up_at = math.inf
         #: The beginning of an order whose end is still to be read.
         self._unread = b""
-        self._next_extension = 0.0
+        self._next_extension, self._recorder_woken_at = 0.0, -math.inf
         name = f"{config.WORKER_NAME}-{birth.token}-{os.getpid()}"
         self._recorder = Recorder(self.client, config, name=name)
         self._sweeper = Sweeper(self.client, memory.queues)
@@ -224,9 +224,16 @@ class Keeper:
     # --- orders -------------------------------------------------------------------------------
 
     def _wait(self, seconds: float) -> None:
-        sources = [self.waker.fileno()] if self._is_orphan else [self.waker.fileno(), self.orders]
+        # The recorder gathers outcomes after a wake-up, so it needs no other one meanwhile.
+        gathers_seconds = self._recorder_woken_at + GATHER_SECONDS - self.clock()
+        sources = [] if self._is_orphan else [self.orders]
+        if gathers_seconds <= 0:
+            sources.append(self.waker.fileno())
+        else:
+            seconds = min(seconds, gathers_seconds)
         ready = readable(sources, min(seconds, 0.2) if self._is_orphan else seconds)
         if self.waker.fileno() in ready:
+            self._recorder_woken_at = self.clock()
             self.waker.clear()
             self._recorder.wake()
         if self.orders in ready:

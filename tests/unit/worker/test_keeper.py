@@ -15,8 +15,9 @@ from queueing.conf import Config
 from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import RETRY_SECONDS, Keeper
 from queueing.worker.processes import ChildProcess
+from queueing.worker.recorder import GATHER_SECONDS
 from queueing.worker.shared_memory import SharedMemory
-from queueing.worker.waker import Waker
+from queueing.worker.waker import Waker, readable
 from tests.support.waiting import eventually
 from tests.unit.conftest import Hand
 
@@ -112,3 +113,12 @@ def test_settles_that_wake_the_keeper_do_not_make_it_extend(keeper: Keeper, own_
         keeper.step(now + keeper.turn_seconds / 2)
     assert lease_end(own_connection) == before
     eventually(lambda: turn(keeper) and lease_end(own_connection) > before)
+
+
+def test_settles_wake_the_keeper_once_while_the_recorder_gathers(keeper: Keeper):
+    now = monotonic()
+    for seconds, is_left in [(0.0, False), (0.01, True), (0.02, True), (GATHER_SECONDS + 0.01, False)]:
+        keeper.clock = lambda at=now + seconds: at
+        keeper.waker.wake()
+        keeper._wait(0.0)
+        assert bool(readable([keeper.waker.fileno()], 0.0)) == is_left
