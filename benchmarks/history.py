@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -55,20 +56,27 @@ def outcomes(turn: int) -> "list[Outcome]":
 
 def by_orm(done: "Sequence[Outcome]") -> None:
     """The same columns with bulk_create. It could neither be repeated nor replace an earlier receipt."""
-    from queueing.history import writer
+    from queueing.broker.decode import moment
+    from queueing.history.columns import COLUMNS, OF_ATTEMPT, table
+    from queueing.history.writer import LOOKED_UP
     from queueing.models import Attempt, Job
 
-    for start in range(0, len(done), writer.LOOKED_UP):
-        chunk = done[start : start + writer.LOOKED_UP]
-        jobs = [Job(**writer._of_job(one)) for one in chunk]
-        Job.objects.bulk_create(jobs)
+    for start in range(0, len(done), LOOKED_UP):
+        columns = table(done[start : start + LOOKED_UP], lambda column: list(map(moment, column)))
+        rows = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+        traces = [row.pop("traceback") for row in rows]
+        jobs = Job.objects.bulk_create([Job(**row) for row in rows])
+        shared = [(name, column) for column, name in OF_ATTEMPT.items() if column != "traceback"]
         Attempt.objects.bulk_create(
-            [Attempt(**writer._attempt(job.pk, one)) for job, one in zip(jobs, chunk, strict=True)]
+            [
+                Attempt(job=job, traceback=trace, **{name: row[column] for name, column in shared})
+                for job, trace, row in zip(jobs, traces, rows, strict=True)
+            ]
         )
 
 
 def by_query(done: "Sequence[Outcome]") -> None:
-    """The way of messages that may have rows: read earlier rows, then insert row by row."""
+    """The way of messages that may have rows: read earlier rows, then insert those that are missing."""
     from django.db import transaction
 
     from queueing.history import writer
@@ -105,13 +113,16 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         sides = {"ours": writer.write, "ours, known messages": by_query, "bulk_create": by_orm}
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in [*sides, "ours, a second time"]}
+        names = [*sides, "ours, a second time", "ours, second deliveries"]
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
         for turn in range(options.turns):
             for number, (name, write) in enumerate(sides.items()):
                 done = outcomes(len(sides) * turn + number)
                 taken[name].append(timed(write, done))
                 if name == "ours":
                     taken["ours, a second time"].append(timed(write, done))
+                    second = [replace(one, rc=2, finished_ms=one.finished_ms + 1) for one in done]
+                    taken["ours, second deliveries"].append(timed(write, second))
         rows = [
             [f"{name}, {connection.vendor}", *(f"{median(us):.0f}" for us in zip(*costs, strict=True))]
             for name, costs in taken.items()

@@ -137,7 +137,10 @@ class Job(models.Model):
 class Attempt(models.Model):
     """The outcome of one delivery (one receipt) of a message."""
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="history", verbose_name=_("job"))
+    #: The unique index of job and receive count serves each search by job.
+    job = models.ForeignKey(
+        Job, models.CASCADE, related_name="history", verbose_name=_("job"), db_index=False
+    )
     rc = models.PositiveBigIntegerField(_("receive count"))
     outcome = models.CharField(_("outcome"), max_length=16, choices=END_CHOICES)
     handler = models.CharField(_("handler"), max_length=255, blank=True)

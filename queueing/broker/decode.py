@@ -25,7 +25,8 @@ _INTEGER_BYTES = 40
 #: An integer as JavaScript's ``parseInt`` reads it. Other programs also store floats, and texts that are not
 #: numbers.
 _INTEGER = re.compile(rb"\s*([+-]?)0*([0-9]+)")
-_BRACKET = re.compile(r"[\[\]{}]")
+#: Removes all ASCII characters but brackets.
+_ONLY_BRACKETS = dict.fromkeys(set(range(128)) - set(map(ord, "[]{}")))
 
 
 class Unreadable(ValueError):
@@ -191,8 +192,8 @@ def is_deep(text: str) -> bool:
     without_escapes = text.replace("\\\\", "").replace('\\"', "")
     without_strings = "".join(without_escapes.split('"')[::2])
     depth = 0
-    for found in _BRACKET.finditer(without_strings):
-        depth += 1 if found[0] in "[{" else -1
+    for bracket in without_strings.translate(_ONLY_BRACKETS):
+        depth += 1 if bracket in "[{" else -(bracket in "]}")
         if depth > MAX_DEPTH:
             return True
     return False

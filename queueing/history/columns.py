@@ -1,8 +1,12 @@
-"""The values of a job's columns, and of those of its attempts, in the form that every database can store."""
+"""The values of a job's columns, and of those of its attempts, in the form that every database can store.
 
-from collections.abc import Callable
+A column of all outcomes is converted and checked in one step, because steps of single values cost more.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from queueing.broker.decode import moment
@@ -14,8 +18,10 @@ from queueing.messages import sent_ms
 BUILTIN = "builtins."
 #: Limits of the columns in every supported database.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
+#: A time in ms that every database can store: the first day of the year 9999.
+SURE_MS = 253_370_764_800_000
 
-#: The columns of a job in the order of ``values``, and the last one, which only attempts have. Attempts call
+#: The columns of a job in the order of ``table``, and the last one, which only attempts have. Attempts call
 #: the state of a job ``outcome``.
 COLUMNS = (
     "queue", "message_id", "sent_at", "wait_ms", "handler", "state", "rc", "attempts", "crashes",
@@ -31,33 +37,60 @@ OF_ATTEMPT = {
     "traceback": "traceback",
 }  # fmt: skip
 
+#: Queue and message id of a job.
+Key = tuple[str, str]
+Column = Sequence[Any]
+#: Converts a column of ms, with ``None`` for no time, to the form of times in a database.
+Times = Callable[[Column], Column]
 
-def values(outcome: Outcome, at: Callable[[float | None], Any] = moment) -> tuple[Any, ...]:
-    """The values of ``COLUMNS`` for one outcome. ``at`` converts ms to the form of times.
+_VALUES = attrgetter(
+    "queue", "id", "rc", "event", "handler", "started_ms", "finished_ms", "attempts", "crashes", "worker",
+    "body", "body_is_whole", "error", "result", "traceback", "due_ms",
+)  # fmt: skip
+
+
+def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
+    """The values of ``COLUMNS``, one sequence for each column.
 
     The wait holds for a first delivery. For a retry, the back-off does not count.
     """
-    started_ms, finished_ms, body = outcome.started_ms, outcome.finished_ms, outcome.body
-    kept = text(body)
-    sent = sent_ms(outcome.id)
-    return (
-        text(outcome.queue), text(outcome.id, 64), at(sent), wait_ms(outcome, sent),
-        text(outcome.handler, 255), str(outcome.event), outcome.rc, outcome.attempts, outcome.crashes,
-        at(started_ms),
+    if not outcomes:
+        return [()] * len(COLUMNS)
+    given = zip(*map(_VALUES, outcomes), strict=True)
+    queue, id, rc, event, handler, started, finished, attempts, crashes, worker, body, whole, *rest = given
+    error, result, traceback, due = rest
+    sent, kept = list(map(sent_ms, id)), texts(body)
+    now_ms = datetime.now(UTC).timestamp() * 1000
+    return [
+        texts(queue), texts(id, 64), times(sure(sent)), list(map(wait_ms, started, due, sent)),
+        texts(handler, 255), list(map(str, event)), rc, attempts, crashes, times(sure(started)),
         # The column requires a value.
-        at(finished_ms) or at(datetime.now(UTC).timestamp() * 1000),
-        max(0.0, finished_ms - started_ms) if started_ms else None,
-        text(outcome.worker, 255), kept, outcome.body_is_whole and kept == body,
-        text(outcome.error), exception(outcome), text(outcome.result), text(outcome.traceback),
-    )  # fmt: skip
+        times([ms or now_ms for ms in sure(finished)]),
+        [max(0.0, end - start) if start else None for start, end in zip(started, finished, strict=True)],
+        texts(worker, 255), kept,
+        [flag and one == other for flag, one, other in zip(whole, body, kept, strict=True)],
+        texts(error), list(map(exception, outcomes)), texts(result), texts(traceback),
+    ]  # fmt: skip
 
 
-def wait_ms(outcome: Outcome, sent: float) -> float | None:
+def keys(outcomes: Sequence[Outcome]) -> list[Key]:
+    """The values of the first two columns, which identify a job."""
+    return list(
+        zip(texts([one.queue for one in outcomes]), texts([one.id for one in outcomes], 64), strict=True)
+    )
+
+
+def wait_ms(started_ms: float | None, due_ms: float, sent: float) -> float | None:
     """The ms that a message waited before its first start, since its due time or, if unknown, its sending."""
-    since_ms = outcome.due_ms or sent
-    if not outcome.started_ms or since_ms < PLAUSIBLE_MS:
-        return None
-    return max(0.0, outcome.started_ms - since_ms)
+    since_ms = due_ms or sent
+    return max(0.0, started_ms - since_ms) if started_ms and since_ms >= PLAUSIBLE_MS else None
+
+
+def sure(column: Column) -> Column:
+    """A column of ms with ``None`` for values that are not times."""
+    if None not in column and min(column) > 0 and max(column) < SURE_MS:
+        return column
+    return [ms if moment(ms) else None for ms in column]
 
 
 def bounded(outcome: Outcome) -> Outcome:
@@ -87,6 +120,15 @@ def class_path(error: str, exception: str | None) -> str:
     if not error or not path.rpartition(".")[2].isidentifier():
         return ""  # The text describes a crash.
     return path if "." in path else BUILTIN + path
+
+
+def texts(column: Column, length: int | None = None) -> Column:
+    """A column of texts that every database can store."""
+    joined = "".join(column)
+    is_fit = joined.isascii() and "\x00" not in joined
+    if is_fit and (length is None or max(map(len, column), default=0) <= length):
+        return column
+    return [text(one, length) for one in column]
 
 
 def text(text: str, length: int | None = None) -> str:

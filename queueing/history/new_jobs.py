@@ -4,26 +4,24 @@ Most outcomes are the first and only ones of their messages. They need no query 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any
 
-from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from queueing.broker.decode import moment
 from queueing.broker.outcomes import Outcome
-from queueing.models import Attempt, Job, stored
+from queueing.models import Attempt, Job
 
-from .columns import COLUMNS, OF_ATTEMPT, values
+from . import arrays
+from .bulk import times
+from .columns import COLUMNS, OF_ATTEMPT, Column, Key, keys, table
 
-#: The values of one outcome in the order of ``COLUMNS``.
-Row = tuple[Any, ...]
 #: The columns of a job: all but the last one, the traceback, which only the attempt has.
 JOB = COLUMNS[:-1]
-#: Positions in a row: queue and message id identify a job.
-KEY, RC = slice(0, 2), COLUMNS.index("rc")
+#: Positions of queue and message id, which identify a job.
+KEY = slice(0, 2)
 #: Rows per query of known jobs. SQLite limits the number of variables.
 LOOKED_UP = 400
 
@@ -38,102 +36,50 @@ def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
     connection = connections[Job.objects.db]
     if connection.vendor not in _BY_VENDOR:
         return list(outcomes)
-    at, insert_rows = _BY_VENDOR[connection.vendor]
-    convert = at(connection)
-    rows = [values(outcome, convert) for outcome in outcomes]
-    counts = Counter(row[KEY] for row in rows)
+    counts = Counter(found := keys(outcomes))
     # The row of a later delivery probably exists.
-    new = [index for index, row in enumerate(rows) if row[RC] <= 1 and counts[row[KEY]] == 1]
-    if not new:
+    is_new = [one.rc <= 1 and counts[key] == 1 for one, key in zip(outcomes, found, strict=True)]
+    if not any(is_new):
         return list(outcomes)
-    known = insert_rows(connection, [rows[index] for index in new])
-    written = {index for index in new if rows[index][KEY] not in known}
-    return [outcome for index, outcome in enumerate(outcomes) if index not in written]
+    new = list(compress(outcomes, is_new))
+    known = _BY_VENDOR[connection.vendor](connection, table(new, times(connection)))
+    return [
+        one
+        for one, key, may_be_written in zip(outcomes, found, is_new, strict=True)
+        if not may_be_written or key in known
+    ]
 
 
-def _zoned(connection: BaseDatabaseWrapper) -> Callable[[float | None], str | None]:
-    """Convert ms to the text of a time with its zone."""
-
-    def at(ms: float | None) -> str | None:
-        found = moment(ms)
-        return found.isoformat() if found else None
-
-    return at
-
-
-def _insert_into_postgresql(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> set[Row]:
+def _insert_into_postgresql(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
     """Insert rows with one statement. Returns the keys of the jobs that existed."""
     fields = {field.attname: field for field in Job._meta.concrete_fields}
     fields["traceback"] = Attempt._meta.get_field("traceback")
-    constants: dict[str, Any] = {}
-    arrays: dict[str, str] = {}
-    for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True):
-        if name not in COLUMNS[KEY] and len(set(column)) == 1:
-            # A value that all rows have is sent once, which is most columns of most batches.
-            constants[name] = column[0]
-        else:
-            arrays[name] = _array(column)
-    types = {name: fields[name].db_type(connection) for name in COLUMNS}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _statement(connection, types, constants, arrays), [*constants.values(), *arrays.values()]
-        )
-        return set(cursor.fetchall())
-
-
-def _array(column: Sequence[Any]) -> str:
-    """The literal of an array of PostgreSQL."""
-    if None in column:
-        return "{" + ",".join(["NULL" if value is None else _array([value])[1:-1] for value in column]) + "}"
-    if not isinstance(column[0], str):
-        return "{" + ",".join(map(repr, column)) + "}"
-    # No text has NUL, because the database refuses it.
-    texts = "\0".join(column).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
-    return f'{{"{texts}"}}'
-
-
-def _statement(
-    connection: BaseDatabaseWrapper,
-    types: Mapping[str, str | None],
-    constants: Iterable[str],
-    arrays: Iterable[str],
-) -> str:
+    given, parameters = arrays.rows(connection, fields, dict(zip(COLUMNS, columns, strict=True)))
     quote = connection.ops.quote_name
     jobs, attempts = quote(Job._meta.db_table), quote(Attempt._meta.db_table)
-    alike = "".join(f"%s::{types[name]} AS {quote(name)}, " for name in constants)
-    different = ", ".join(map(quote, arrays))
-    places = ", ".join(f"%s::{types[name]}[]" for name in arrays)
-    columns, key = ", ".join(map(quote, JOB)), ", ".join(map(quote, COLUMNS[KEY]))
-    return f"""
-        WITH given AS MATERIALIZED (
-            SELECT {alike}{different} FROM unnest({places}) AS given({different})
-        ),
+    of_job, key, of_attempt, shared = (
+        ", ".join(map(quote, names)) for names in (JOB, COLUMNS[KEY], OF_ATTEMPT.values(), OF_ATTEMPT)
+    )
+    statement = f"""
+        WITH given AS MATERIALIZED ({given}),
         new AS (
-            INSERT INTO {jobs} ({columns}) SELECT {columns} FROM given
+            INSERT INTO {jobs} ({of_job}) SELECT {of_job} FROM given
             ON CONFLICT ({key}) DO NOTHING
             RETURNING id, {key}
         ),
         attempts AS (
-            INSERT INTO {attempts} (job_id, {", ".join(map(quote, OF_ATTEMPT.values()))})
-            SELECT id, {", ".join(map(quote, OF_ATTEMPT))} FROM given JOIN new USING ({key})
+            INSERT INTO {attempts} (job_id, {of_attempt})
+            SELECT id, {shared} FROM given JOIN new USING ({key})
         )
         SELECT {key} FROM given LEFT JOIN new USING ({key}) WHERE id IS NULL"""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return set(cursor.fetchall())
 
 
-def _zoneless(connection: BaseDatabaseWrapper) -> Callable[[float | None], str | None]:
-    """Convert ms to the text that Django stores in SQLite."""
-    if settings.USE_TZ and connection.timezone == UTC:
-
-        def at(ms: float | None) -> str | None:
-            found = moment(ms)
-            return found.isoformat(" ")[:-6] if found else None
-
-        return at
-    return lambda ms: connection.ops.adapt_datetimefield_value(stored(moment(ms)))
-
-
-def _insert_into_sqlite(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> set[Row]:
+def _insert_into_sqlite(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
     """Insert rows. Returns the keys of the jobs that existed."""
+    rows = list(zip(*columns, strict=True))
     with transaction.atomic(using=connection.alias):
         if _are_inserted(connection, rows):
             return set()
@@ -144,7 +90,7 @@ def _insert_into_sqlite(connection: BaseDatabaseWrapper, rows: Sequence[Row]) ->
     return known
 
 
-def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> bool:
+def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> bool:
     """Insert jobs and, if none of them existed, their attempts. Returns whether none existed."""
     if not rows:
         return True
@@ -175,7 +121,7 @@ def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> bool:
     return True
 
 
-def _known(keys: Iterable[Row]) -> set[Row]:
+def _known(keys: Iterable[Key]) -> set[Key]:
     """Those of the keys whose jobs exist."""
     by_queue: dict[str, list[str]] = {}
     for queue, id in keys:
@@ -190,7 +136,4 @@ def _known(keys: Iterable[Row]) -> set[Row]:
     }
 
 
-_BY_VENDOR = {
-    "postgresql": (_zoned, _insert_into_postgresql),
-    "sqlite": (_zoneless, _insert_into_sqlite),
-}
+_BY_VENDOR = {"postgresql": _insert_into_postgresql, "sqlite": _insert_into_sqlite}

@@ -7,24 +7,24 @@ recorded first.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connections, transaction
 from django.db.models import Q, QuerySet
 
 from queueing.broker.decode import moment
 from queueing.broker.outcomes import Outcome, State, parts
-from queueing.messages import sent_ms
 from queueing.models import Attempt, Job
 
-from . import bulk_insert, new_jobs
-from .columns import COLUMNS, OF_ATTEMPT, UPDATED, bounded, class_path, text, values, wait_ms
+from . import bulk, new_jobs
+from .bulk import times
+from .columns import COLUMNS, OF_ATTEMPT, UPDATED, Column, Key, bounded, class_path, keys, table
 from .same_id import End, is_of_earlier, is_put_again, set_aside
 
 logger = logging.getLogger("queueing")
 
-#: Queue and message id of a job, in the form that the database can store.
-Key = tuple[str, str]
+#: Columns by their names.
+Columns = Mapping[str, Column]
 
 #: Outcomes per transaction.
 CHUNK = 2000
@@ -37,10 +37,13 @@ BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class Known(NamedTuple):
-    """A job in the database: its primary key and its newest delivery."""
+    """A job in the database: its primary key, its newest delivery, and what a later one may keep."""
 
     pk: int
     end: End
+    handler: str
+    wait_ms: float | None
+    body_is_whole: bool
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
@@ -145,11 +148,11 @@ def _write_together(outcomes: Sequence[Outcome]) -> None:
 
 def _write_known(outcomes: Sequence[Outcome]) -> None:
     """Write outcomes of messages that may have rows already."""
-    keys = list(map(_key, outcomes))
-    known = _find(set(keys))
+    found = keys(outcomes)
+    known = _find(set(found))
     ends = {key: job.end for key, job in known.items()}
     fresh: list[Outcome] = []
-    for index, (key, outcome) in enumerate(zip(keys, outcomes, strict=True)):
+    for index, (key, outcome) in enumerate(zip(found, outcomes, strict=True)):
         end = ends.get(key)
         if end and is_put_again(*key, end, outcome, _finished(outcome)):
             _write_new(fresh, known)
@@ -165,24 +168,55 @@ def _write_known(outcomes: Sequence[Outcome]) -> None:
 
 
 def _write_new(outcomes: Sequence[Outcome], known: Mapping[Key, Known]) -> None:
-    newest: dict[Key, Outcome] = {}
-    waits: dict[Key, float] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.rc):
-        key = _key(outcome)
-        if key not in newest or outcome.rc > newest[key].rc:
-            newest[key] = outcome
-        if key not in waits and (waited_ms := wait_ms(outcome, sent_ms(outcome.id))) is not None:
-            waits[key] = waited_ms
-    known = {key: job for key, job in known.items() if key in newest}
-    bulk_insert.insert(
-        Job, [_new_job(key, outcome, waits) for key, outcome in newest.items() if key not in known]
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.rc)
+    columns = dict(zip(COLUMNS, table(outcomes, times(connections[Job.objects.db])), strict=True))
+    found, newest = keys(outcomes), dict[Key, int]()
+    waits = dict[Key, float | None]()
+    for index, (key, outcome) in enumerate(zip(found, outcomes, strict=True)):
+        if key not in newest or outcome.rc > outcomes[newest[key]].rc:
+            newest[key] = index
+        if waits.get(key) is None:
+            waits[key] = columns["wait_ms"][index]
+    new = [key for key in newest if key not in known]
+    if new:
+        jobs = _picked(columns, COLUMNS[:-1], [newest[key] for key in new])
+        bulk.insert(Job, jobs | {"wait_ms": [waits[key] for key in new]})
+        known = {**known, **_find(new)}
+    _update(
+        columns, {key: at for key, at in newest.items() if outcomes[at].rc > known[key].end.rc}, waits, known
     )
-    _update({key: newest[key] for key, job in known.items() if newest[key].rc > job.end.rc}, waits)
-    known |= _find([key for key in newest if key not in known])
-    bulk_insert.insert(
-        Attempt,
-        [_attempt(known[_key(outcome)].pk, outcome) for outcome in outcomes],
-    )
+    attempts = {name: columns[column] for column, name in OF_ATTEMPT.items()}
+    if outcomes:
+        bulk.insert(Attempt, {"job_id": [known[key].pk for key in found]} | attempts)
+
+
+def _update(
+    columns: Columns, newest: Mapping[Key, int], waits: Mapping[Key, float | None], known: Mapping[Key, Known]
+) -> None:
+    """Update jobs with later deliveries. ``waits`` has the wait times of first deliveries."""
+    if not newest:
+        return
+    jobs = [known[key] for key in newest]
+    changes = _picked(columns, UPDATED, newest.values())
+    changes["handler"] = [new or job.handler for new, job in zip(changes["handler"], jobs, strict=True)]
+    changes["wait_ms"] = [
+        waits[key] if job.wait_ms is None else job.wait_ms for key, job in zip(newest, jobs, strict=True)
+    ]
+    bulk.update(Job, [job.pk for job in jobs], changes)
+    # An earlier outcome of these jobs had no body.
+    whole = [
+        (job.pk, at)
+        for job, at in zip(jobs, newest.values(), strict=True)
+        if columns["body_is_whole"][at] and not job.body_is_whole
+    ]
+    if whole:
+        ids, places = zip(*whole, strict=True)
+        bulk.update(Job, ids, _picked(columns, ("body", "body_is_whole"), places))
+
+
+def _picked(columns: Columns, names: Iterable[str], places: Iterable[int]) -> dict[str, Column]:
+    """Some rows of some columns."""
+    return {name: [columns[name][place] for place in places] for name in names}
 
 
 def sentence(error: Exception) -> str:
@@ -190,18 +224,18 @@ def sentence(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _key(outcome: Outcome) -> Key:
-    return text(outcome.queue), text(outcome.id, 64)
-
-
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:
     """The jobs with these keys that exist in the database."""
     if not (wanted := _where(keys)):
         return {}
-    rows = Job.objects.filter(wanted).values_list("queue", "message_id", "pk", "rc", "state", "finished_at")
+    rows = Job.objects.filter(wanted).values_list(
+        "queue", "message_id", "rc", "state", "finished_at", "pk", "handler", "wait_ms", "body_is_whole"
+    )
     return {
-        (queue, id): Known(pk, End(rc, State(state), finished_at.timestamp() * 1000))
-        for queue, id, pk, rc, state, finished_at in rows
+        (queue, id): Known(
+            pk, End(rc, State(state), finished_at.timestamp() * 1000), handler, waited, is_whole
+        )
+        for queue, id, rc, state, finished_at, pk, handler, waited, is_whole in rows
     }
 
 
@@ -213,41 +247,6 @@ def _where(keys: Iterable[Key]) -> Q:
     for queue, ids in by_queue.items():
         wanted |= Q(queue=queue, message_id__in=ids)
     return wanted
-
-
-def _new_job(key: Key, outcome: Outcome, waits: Mapping[Key, float]) -> dict[str, Any]:
-    return _of_job(outcome) | {"wait_ms": waits.get(key)}
-
-
-def _update(newest: dict[Key, Outcome], waits: Mapping[Key, float]) -> None:
-    """Update jobs with later deliveries. ``waits`` has the wait times of first deliveries."""
-    if not newest:
-        return
-    jobs = list(Job.objects.filter(_where(newest)).defer("body", "error", "result"))
-    made_whole = []
-    for job in jobs:
-        outcome = newest[job.queue, job.message_id]
-        ending = _of_job(outcome)
-        for name in UPDATED:
-            setattr(job, name, ending[name] or job.handler if name == "handler" else ending[name])
-        if job.wait_ms is None:
-            job.wait_ms = waits.get((job.queue, job.message_id))
-        if ending["body_is_whole"] and not job.body_is_whole:
-            # An earlier outcome of the job had no body.
-            job.body, job.body_is_whole = ending["body"], True
-            made_whole.append(job)
-    Job.objects.bulk_update(jobs, [*UPDATED, "wait_ms"], batch_size=100)
-    Job.objects.bulk_update(made_whole, ["body", "body_is_whole"], batch_size=100)
-
-
-def _of_job(outcome: Outcome) -> dict[str, Any]:
-    """The columns of a job by their names."""
-    return dict(zip(COLUMNS[:-1], values(outcome), strict=False))
-
-
-def _attempt(job: int, outcome: Outcome) -> dict[str, Any]:
-    found = dict(zip(COLUMNS, values(outcome), strict=True))
-    return {"job_id": job} | {name: found[column] for column, name in OF_ATTEMPT.items()}
 
 
 def _bare(outcome: Outcome) -> Outcome:

@@ -31,6 +31,13 @@ def manage(database: Path, *words: str) -> Program:
     return program
 
 
+def indexes(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """The columns of the indexes of attempts."""
+    names = [row[1] for row in connection.execute("PRAGMA index_list(queueing_attempt)")]
+    found = (connection.execute(f"PRAGMA index_info({name})") for name in names)
+    return {tuple(row[2] for row in rows) for rows in found}
+
+
 @pytest.mark.parametrize("name", FROZEN)
 def test_a_released_migration_is_never_edited(name: str):
     assert hashlib.sha256((FOLDER / f"{name}.py").read_bytes()).hexdigest() == FROZEN[name]
@@ -47,7 +54,11 @@ def test_a_history_survives_all_migrations_from_the_first_to_the_last(
     row = f"INSERT INTO queueing_job ({columns.replace(' ', ',')}) VALUES ({','.join('?' * len(values))})"
     with sqlite3.connect(path) as connection:
         connection.execute(row, values)
+        assert ("job_id",) in indexes(connection)
     migrate(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        # The unique index of job and receive count serves the same searches.
+        assert ("job_id",) not in indexes(connection)
     client.create_queue("raising")
     with worker("raising", env={"DATABASE_URL": f"sqlite:///{path}"}) as process:
         new = client.send_message("raising", "new")

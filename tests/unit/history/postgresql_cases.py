@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 
 from queueing.broker.outcomes import Outcome, State
@@ -76,6 +77,23 @@ def test_a_batch_of_which_one_part_failed_is_written_again(writers, monkeypatch,
     monkeypatch.setattr(writer, "write", write)
     writers.write(outcomes(LARGE))
     assert (Job.objects.count(), Attempt.objects.count()) == (LARGE, LARGE)
+
+
+def indexed() -> list[tuple[list[str], bool]]:
+    """The indexed columns of attempts, and whether the index is unique."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, Attempt._meta.db_table)
+    assert [of["columns"] for of in found.values() if of["foreign_key"]] == [["job_id"]]
+    return sorted((of["columns"], of["unique"]) for of in found.values() if of["index"])
+
+
+def test_the_index_of_jobs_of_attempts_can_be_made_again_and_dropped():
+    few = indexed()
+    assert (["job_id"], False) not in few
+    call_command("migrate", "queueing", "0005", verbosity=0)
+    assert sorted([*few, (["job_id"], False)]) == indexed()
+    call_command("migrate", "queueing", verbosity=0)
+    assert indexed() == few
 
 
 def test_the_second_connection_is_closed_at_rest_and_opened_again(writers):

@@ -119,6 +119,26 @@ def test_new_messages_are_written_without_a_query_of_earlier_rows():
     assert len(queries) < 10
 
 
+def test_later_deliveries_of_many_messages_take_few_statements():
+    ids = [f"hofnoo4h3u{number:022d}" for number in range(500)]
+    writer.write([outcome(1, "retrying", id=id, handler="jobs.say", error="E") for id in ids])
+    with CaptureQueriesContext(connections[Job.objects.db]) as queries:
+        writer.write([outcome(2, id=id, body=id) for id in ids])
+    assert len(queries) < 10
+    assert set(Job.objects.values_list("state", "rc", "handler", "error")) == {("done", 2, "jobs.say", "")}
+    assert Attempt.objects.count() == 1000
+
+
+def test_each_of_many_later_deliveries_changes_its_own_row():
+    ids = [f"hofnoo4h3u{number:022d}" for number in range(50)]
+    writer.write([outcome(1, "retrying", id=id, error="E") for id in ids])
+    writer.write([outcome(2, id=id, result=f"[{number}]") for number, id in enumerate(ids)])
+    kept = Job.objects.order_by("message_id").values_list("message_id", "result", "wait_ms")
+    assert [(id, result) for id, result, _ in kept] == [(id, f"[{n}]") for n, id in enumerate(ids)]
+    waited = NOW_MS + 1000 - int(ID[:10], 36) / 1000
+    assert [wait_ms for *_, wait_ms in kept] == pytest.approx([waited] * 50)
+
+
 def test_a_batch_may_mix_new_messages_with_known_and_repeated_ones():
     known, new, twice = (f"hofnoo4h3u{number:022d}" for number in range(3))
     writer.write([outcome(id=known, event="retrying", error="E")])

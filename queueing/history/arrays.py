@@ -1,0 +1,67 @@
+"""Many rows in one statement of PostgreSQL, with one array for each column."""
+
+from collections.abc import Mapping, Sequence
+from math import modf
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Model
+
+from .columns import Column
+
+
+def microseconds(column: Column) -> Column:
+    """Times in ms as µs since 1970, rounded as ``datetime.fromtimestamp`` does."""
+    if None in column:
+        return [None if ms is None else microseconds([ms])[0] for ms in column]
+    seconds = map(modf, [ms / 1000 for ms in column])
+    return [int(whole) * 1_000_000 + round(fraction * 1e6) for fraction, whole in seconds]
+
+
+def execute(
+    connection: BaseDatabaseWrapper, model: type[Model], columns: Mapping[str, Column], verb: str
+) -> None:
+    """Execute ``verb``, in which the columns are those of the table ``given``."""
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    given, parameters = rows(connection, fields, columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH given AS MATERIALIZED ({given}) {verb}", parameters)
+
+
+def rows(
+    connection: BaseDatabaseWrapper, fields: Mapping[str, Any], columns: Mapping[str, Column]
+) -> tuple[str, list[Any]]:
+    """A query of these rows, and its parameters.
+
+    A value that all rows have is sent once, which is most columns of most batches. The first column is
+    always an array.
+    """
+    quote = connection.ops.quote_name
+    shown, names, places = list[str](), list[str](), list[str]()
+    constants, literals = list[Any](), list[str]()
+    for name, column in columns.items():
+        is_time = isinstance(fields[name], DateTimeField)
+        kind, value = "bigint" if is_time else fields[name].db_type(connection), quote(name)
+        if names and len(set(column)) == 1:
+            constants.append(column[0])
+            value = f"%s::{kind}"
+        else:
+            names.append(value)
+            places.append(f"%s::{kind}[]")
+            literals.append(_array(column))
+        if is_time:
+            value = f"'epoch'::timestamptz + {value} * interval '1 microsecond'"
+        shown.append(f"{value} AS {quote(name)}")
+    sql = f"SELECT {', '.join(shown)} FROM unnest({', '.join(places)}) AS given({', '.join(names)})"
+    return sql, [*constants, *literals]
+
+
+def _array(column: Sequence[Any]) -> str:
+    """The literal of an array."""
+    if None in column:
+        return "{" + ",".join(["NULL" if value is None else _array([value])[1:-1] for value in column]) + "}"
+    if not isinstance(column[0], str):
+        return "{" + ",".join(map(repr, column)) + "}"
+    # No text has NUL, because the database refuses it.
+    texts = "\0".join(column).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return f'{{"{texts}"}}'
