@@ -50,7 +50,6 @@ class Board:
 
     @property
     def is_away(self) -> bool:
-        """Whether Redis does not answer."""
         return isinstance(self.trouble, QueueUnavailable)
 
     @property
@@ -80,7 +79,6 @@ class Board:
 
     @property
     def more_ready(self) -> int:
-        """The number of ready messages that are not listed."""
         listed = sum(message.state == "ready" for message in self.messages)
         return max(0, sum(queue.ready for queue in self.figures) - listed) if listed else 0
 

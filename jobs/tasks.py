@@ -50,5 +50,4 @@ def remind(text: str) -> None:
 @periodic(seconds=300)
 @task
 def tidy() -> str:
-    """Run every five minutes."""
     return "all is tidy"

@@ -90,7 +90,6 @@ def _sending(request: HttpRequest, send: Callable[[], demos.Sent]) -> HttpRespon
 
 @require_safe
 def icon(request: HttpRequest) -> HttpResponse:
-    """Redirect to the icon."""
     return HttpResponseRedirect(static("jobs/icon.svg"))
 
 

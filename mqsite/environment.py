@@ -33,7 +33,6 @@ class Environment:
         return default
 
     def number(self, name: str, default: int) -> int:
-        """A whole number from 0 upwards."""
         value = self.text(name)
         if not value or (value.isascii() and value.isdecimal()):
             return int(value) if value else default
@@ -41,5 +40,4 @@ class Environment:
         return default
 
     def names(self, name: str, default: list[str]) -> list[str]:
-        """A list separated by commas."""
         return [item.strip() for item in self.text(name).split(",") if item.strip()] or default

@@ -33,5 +33,4 @@ def is_taken(port: int) -> bool:
 
 
 def first_free_port(start: int) -> int:
-    """The first free one from ``start`` upwards."""
     return next(port for port in range(start, 65536) if not is_taken(port))

@@ -59,8 +59,6 @@ class Group:
 
 
 class Program(Group):
-    """A program that this process has started."""
-
     def __init__(self, name: str, process: subprocess.Popen[Any]) -> None:
         super().__init__(process.pid)
         self.name, self._process = name, process

@@ -53,7 +53,6 @@ class Supervisor:
         self.programs: list[Program] = []
 
     def run(self) -> None:
-        """Raises ``LaunchFailed`` or ``RedisFailed``."""
         for step in (
             self._start_redis,
             self._write_variables,
@@ -66,7 +65,6 @@ class Supervisor:
             step()
 
     def stop(self) -> None:
-        """Stop what runs; Redis is the last."""
         if self.signals.front_is_gone:
             _write(self.lock, STOPPING)
         if self.programs:

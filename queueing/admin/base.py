@@ -113,8 +113,6 @@ def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
 
 
 class ConsoleAdmin(admin.ModelAdmin):
-    """The admin of a model of the console."""
-
     @property
     def media(self) -> forms.Media:
         return super().media + forms.Media(js=["queueing/times.js"])
@@ -153,7 +151,6 @@ class ConsoleAdmin(admin.ModelAdmin):
         return is_to_look or request.user.has_perm(f"{self.opts.app_label}.{permission}")
 
     def require(self, request: HttpRequest, permission: str = "") -> None:
-        """Raise ``PermissionDenied`` unless ``may`` returns ``True``."""
         if not self.may(request, permission):
             raise PermissionDenied
 
@@ -282,7 +279,6 @@ class Action(View):
         return self.model_admin.list_url
 
     def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """Render ``template`` as a page of the admin about this action."""
         common = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": capfirst(self.label),

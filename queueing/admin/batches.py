@@ -23,8 +23,6 @@ SHOWN = 100
 
 
 class RetryBatch(RowAction):
-    """Redrive the dead members of a batch."""
-
     name = "retry"
     permission = "retry_batch"
     label = gettext_lazy("Retry failed")
@@ -78,23 +76,18 @@ class Row:
 
     @property
     def word(self) -> str:
-        """The state in the reader's language."""
         return str(State(self.batch.state).label)
 
 
 class BatchAdmin(RowPage):
-    """The newest batches of the namespace."""
-
     verbs = (RetryBatch, CancelBatch)
 
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
-        """Read the number of batches, the newest ones, and the names of the existing queues."""
         return *batches.newest(client.session, 0, SHOWN), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
     ) -> dict[str, Any]:
-        """The rows, each with the actions that the user may take."""
         total, found, queues = known
         return {
             "rows": [self._row(request, batch, queues) for batch in found],

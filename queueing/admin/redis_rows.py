@@ -64,7 +64,6 @@ class RowAction(Action):
         return self.model_admin.model(name=self.title_of(self.request.POST.get("name", "")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Show the confirmation page, or run and log the action."""
         name = request.POST.get("name", "")
         if not is_plain(name):
             return self.refused(_("Nothing was changed: this name does not allow any action."))
@@ -171,7 +170,6 @@ class RowPage(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/rows/page.html", context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The response to the poll of an open page: the rows without the page around them."""
         context = self._rows(request, self._shared.get)
         return TemplateResponse(request, "admin/queueing/rows/live.html", context)
 

@@ -61,8 +61,6 @@ class Run(RowAction):
 
 
 class Pause(RowAction):
-    """Pause a schedule: its ticks are skipped."""
-
     name = "pause"
     permission = "pause_schedule"
     label = gettext_lazy("Pause")
@@ -123,7 +121,6 @@ class Row:
 
     @property
     def word(self) -> str:
-        """The state in the reader's language."""
         return str(WORDS[self.state])
 
     @property
@@ -138,7 +135,6 @@ class Row:
 
     @property
     def in_seconds(self) -> float:
-        """The seconds until the next tick."""
         return max(0.0, (self.next_ms - self.known.now_ms) / 1000) if self.known and self.next_ms else 0.0
 
 
@@ -148,13 +144,11 @@ class ScheduleAdmin(RowPage):
     verbs = (Run, Pause, Resume)
 
     def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
-        """The schedules in Redis, and the existing queues."""
         return store.schedules(client.session), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]
     ) -> dict[str, Any]:
-        """The rows, each with the actions that this user may run."""
         schedules, queues = known
         code = _code()
         states = {state.name: state for state in schedules}

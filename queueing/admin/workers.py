@@ -115,7 +115,6 @@ class Row:
 
     @property
     def word(self) -> str:
-        """The state in the reader's language."""
         return str(WORDS[self.state])
 
     @property
@@ -125,7 +124,6 @@ class Row:
 
     @property
     def more(self) -> int:
-        """The number of running messages that are not shown."""
         return self.worker.busy - len(self.running)
 
     @property
@@ -154,7 +152,6 @@ class WorkerAdmin(RowPage):
     verbs = (Quiet, Resume, Acknowledge)
 
     def read(self, client: QueueClient) -> Known:
-        """The workers, and the progress of the running jobs."""
         workers = sorted(read_workers(client.session), key=lambda worker: (not worker.is_alive, worker.name))
         ids: dict[str, list[str]] = {}
         for worker in workers:
@@ -164,7 +161,6 @@ class WorkerAdmin(RowPage):
         return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client.session))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
-        """The rows, with links to the pages that this user may view."""
         alive = [worker for worker in known.workers if worker.is_alive]
         return {
             "rows": [self._row(request, worker, known) for worker in known.workers],

@@ -44,7 +44,6 @@ class AsyncSession(SessionBase):
         self._pools: dict[tuple[int, asyncio.AbstractEventLoop], AsyncPool] = {}
 
     async def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
-        """See ``Session.call``."""
         [reply] = await self._exchange([self._made(call)], replicas)
         if isinstance(call, QueueCall) and has_moved(reply):
             [reply] = await self.call_each([self._follow(call, reply)])
@@ -53,7 +52,6 @@ class AsyncSession(SessionBase):
         return reply
 
     async def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
-        """See ``Session.call_each``."""
         replies = await self._exchange([self._made(call) for call in calls], replicas)
         while moved := self._moved(calls, replies):
             calls = [moved.get(index, call) for index, call in enumerate(calls)]
@@ -107,7 +105,6 @@ class AsyncSession(SessionBase):
             pool.take_back(connection)
 
     def _pool(self) -> AsyncPool:
-        """The pool of the running event loop."""
         key = os.getpid(), asyncio.get_running_loop()
         try:
             return self._pools[key]
@@ -145,7 +142,6 @@ async def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
 
 
 async def _read(connection: Any) -> Any:
-    """Read the next reply. An error reply is returned, not raised."""
     try:
         return await connection.read_response(disable_decoding=True)
     except driver.ResponseError as error:

@@ -100,7 +100,6 @@ def read(session: Session, recorder: str, *, count: int, after: str = "", identi
 
 
 def drop(session: Session, entries: list[Entry]) -> None:
-    """Delete entries whose outcomes are in the database."""
     keys = [session.keys.outbox(), session.keys.outbox_stats(), session.keys.unrecorded()]
     args = [
         part for entry in entries for part in (entry.key, entry.size_bytes, int(entry.has_tasks), entry.lost)

@@ -23,12 +23,10 @@ HALF_CHARACTER = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4]
 
 
 def attributes(reply: Sequence[Any]) -> QueueAttributes:
-    """Parse the nine attributes at the beginning of a reply."""
     return QueueAttributes(*(decode.integer(value) for value in reply[:9]))
 
 
 def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
-    """Parse the reply of ``figures.lua`` for the queue ``name``."""
     found = attributes(reply)
     ready, running, dead, waiting_ms = map(decode.integer, reply[9:13])
     delayed = max(0, found.msgs - ready - running)
@@ -76,7 +74,6 @@ def peeked(
 
 
 def limits(reply: Sequence[Any]) -> QueueLimits:
-    """Parse the reply of ``limited.lua``."""
     running, waiting, *fields = reply
     keys = [
         KeyLimit(decode.text(key), int(held), int(line))

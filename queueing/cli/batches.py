@@ -80,5 +80,4 @@ def _words(state: BatchState) -> tuple[str, ...]:
 
 
 def _as_json(state: BatchState) -> dict[str, Any]:
-    """One batch as a flat object for programs."""
     return {**dataclasses.asdict(state), "waiting": state.waiting, "state": state.state}

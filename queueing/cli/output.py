@@ -52,7 +52,6 @@ class Screen:
     # --- writing ------------------------------------------------------------------------------
 
     def say(self, line: str) -> None:
-        """Write a line of the result."""
         self._out.write(_encodable(printable(line), self._out))
 
     def note(self, line: str) -> None:

@@ -108,6 +108,5 @@ def _words(state: ScheduleState) -> tuple[str, ...]:
 
 
 def _as_json(state: ScheduleState) -> dict[str, Any]:
-    """One schedule as a flat object for programs."""
     fields = dataclasses.asdict(state)
     return {**fields.pop("timing"), **fields, "late_seconds": state.late_seconds}

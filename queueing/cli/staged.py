@@ -152,7 +152,6 @@ def _words(row: StagedMessage) -> tuple[str, ...]:
 
 
 def _as_json(row: StagedMessage) -> dict[str, Any]:
-    """One message as a flat object for programs."""
     return {
         "id": row.message_id,
         "queue": row.queue,

@@ -144,6 +144,5 @@ def _run_seconds(worker: Worker, started_ms: float) -> float:
 
 
 def _as_json(worker: Worker) -> dict[str, Any]:
-    """One worker as an object for programs, including its state and run times."""
     words = {"state": worker.state, "busy": worker.busy, "capacity": worker.capacity}
     return {"name": worker.name, **words, **dataclasses.asdict(worker)}

@@ -49,10 +49,6 @@ def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
 
 
 def send_due(client: QueueClient, cursor: bytes = b"0") -> tuple[int, bytes]:
-    """Send some of the messages that other processes have not sent.
-
-    Returns how many were sent, and the cursor of the next ones. Raises ``QueueUnavailable``.
-    """
     cursor, *texts = batches.due_follow_ups(client.session, cursor)
     return send(client, texts), cursor
 

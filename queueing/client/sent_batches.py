@@ -56,8 +56,6 @@ def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
 
 
 class _Sender:
-    """The sender of one batch and of its nested batches."""
-
     def __init__(self, client: QueueClient) -> None:
         self._client = client
         self._open: list[Plan] = []

@@ -217,7 +217,6 @@ class RSMQBackend(BaseTaskBackend):
         return TaskLookup(self.alias, sorted(self.queues), self.task_options)
 
     def check(self, **kwargs: Any) -> Iterator[CheckMessage]:  # type: ignore[override]  # as Django's own
-        """Check the options and the names of queues."""
         where = f'TASKS["{self.alias}"]'
         for name, problem in options.problems(self.options):
             yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")

@@ -28,8 +28,6 @@ ERRAND_SECONDS = 3600
 
 
 class Rerun(JobAction):
-    """Send the payload of each job to its queue again."""
-
     name = "rerun"
     permission = "rerun_job"
     label = gettext_lazy("Run again")
@@ -59,8 +57,6 @@ class Rerun(JobAction):
 
 
 class Redrive(JobAction):
-    """Move the dead letter of each dead job back to its queue."""
-
     name = "redrive"
     permission = "redrive_job"
     label = gettext_lazy("Redrive")

@@ -79,7 +79,6 @@ class JobAdmin(TableAdmin):
         return JobList
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        """The fields of this job. Error and result are included only if the job has them."""
         is_cancelled = obj is not None and obj.state == State.CANCELLED
         texts = (
             [columns.shown_reason if is_cancelled else columns.shown_error]
@@ -99,7 +98,6 @@ class JobAdmin(TableAdmin):
     # --- pages ---------------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
-        """The URL patterns of the console, followed by those of Django."""
         return [
             self.page("failures/", self.failures_view, "failures"),
             self.page("export/", self.export_view, "export"),
@@ -112,7 +110,6 @@ class JobAdmin(TableAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with links to the actions that this user may run on all of its jobs."""
         verbs = [action for action in ACTIONS.values() if self.may(request, action.permission)]
         # The address for news is made first, so that no job is missed that comes in meanwhile.
         context = {
@@ -150,7 +147,6 @@ class JobAdmin(TableAdmin):
         return response
 
     def failures_view(self, request: HttpRequest) -> HttpResponse:
-        """Failures grouped by exception."""
         url = live_url(self.admin_site)
         found = failures(request.GET.get("period", ""))
         context = {
@@ -171,7 +167,6 @@ class JobAdmin(TableAdmin):
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """The list as CSV."""
         return export(Criteria.read(request.GET))
 
     def payload_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -180,6 +175,5 @@ class JobAdmin(TableAdmin):
         return payload_file(job.body, job.message_id)
 
     def result_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A download of the whole result."""
         job = get_object_or_404(Job.objects.only("message_id", "result"), pk=pk)
         return payload_file(job.result, job.message_id, "result")

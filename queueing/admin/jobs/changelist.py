@@ -63,7 +63,6 @@ class JobList(ChangeList):
         return self.root_queryset
 
     def get_results(self, request: HttpRequest) -> None:
-        """Search for the rows of this page."""
         self.criteria = Criteria.read(request.GET)
         search = JobSearch(self.criteria, self.root_queryset)
         found = search.find(self.before, limit=self.list_per_page)
@@ -99,7 +98,6 @@ class JobList(ChangeList):
 
     @property
     def newest(self) -> str:
-        """The query string of the first page."""
         return self.get_query_string()
 
     @property
@@ -161,22 +159,16 @@ class NameFilter(Offered):
 
 
 class QueueFilter(NameFilter):
-    """The filter by queue."""
-
     title = gettext_lazy("queue")
     parameter_name = "queue"
 
 
 class HandlerFilter(NameFilter):
-    """The filter by handler or task."""
-
     title = gettext_lazy("task or handler")
     parameter_name = "handler"
 
 
 class ExceptionFilter(NameFilter):
-    """The filter by the exception of the newest attempt."""
-
     title = gettext_lazy("exception")
     parameter_name = "exception"
 
@@ -205,7 +197,6 @@ class TimeFilter(admin.ListFilter):
         return True
 
     def expected_parameters(self) -> list[str]:
-        """The parameters of the query string that belong to this filter."""
         return list(self.names)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:

@@ -62,7 +62,6 @@ def shown_id(job: Job) -> str:
 
 @admin.display(description=_("task or handler"))
 def shown_handler(job: Job) -> str:
-    """The dotted path of the handler or task."""
     return visible(job.handler) or "-"
 
 
@@ -81,7 +80,6 @@ def shown_state(job: Job) -> str:
 @labelled
 @admin.display(description=_("finished"))
 def finished(job: Job) -> str:
-    """The time at which the newest attempt ended."""
     return when(job.finished_at)
 
 
@@ -95,19 +93,16 @@ def wait(job: Job) -> str:
 @labelled
 @admin.display(description=_("run"))
 def run(job: Job) -> str:
-    """The run time of the newest attempt."""
     return duration(None if job.run_ms is None else job.run_ms / 1000)
 
 
 @admin.display(description=_("worker"))
 def shown_worker(job: Job) -> str:
-    """The name of the child process that ran the newest attempt."""
     return visible(job.worker) or "-"
 
 
 @admin.display(description=_("error"))
 def shown_error(job: Job) -> str:
-    """The error of the newest attempt."""
     return _as_text(with_rest(error_text(job.error_start), job.error_length - len(job.error_start)))
 
 

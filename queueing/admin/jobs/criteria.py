@@ -74,7 +74,6 @@ class Criteria:
         return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
-        """The criteria as a query string."""
         return urlencode(self.params())
 
     def equal(self) -> list[tuple[str, str]]:

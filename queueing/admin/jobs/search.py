@@ -56,7 +56,6 @@ class Place:
 
     @classmethod
     def of(cls, job: Job) -> "Place":
-        """The position of ``job``."""
         return cls(job.finished_at, job.pk)
 
 

@@ -129,15 +129,12 @@ class MoveForm(SelectionForm):
     )
 
     def clean_target(self) -> str:
-        """Check that RSMQ allows the name of the target queue."""
         if not is_actionable(self.cleaned_data["target"]):
             raise forms.ValidationError(_("The name of a queue has 1 to 160 letters, digits, - and _."))
         return self.cleaned_data["target"]
 
 
 class IdsForm(forms.Form):
-    """The form of an action on selected messages."""
-
     ids = IdsField()
 
     def clean(self) -> dict[str, Any]:

@@ -85,7 +85,6 @@ class QueueAction(LongAction):
         return super().dispatch(request, **kwargs)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the confirmation page."""
         return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -110,7 +109,6 @@ class QueueAction(LongAction):
 
     @property
     def back_url(self) -> str:
-        """The page of the queue."""
         return self.model_admin.url_of(self.queue.name)
 
     @property
@@ -140,7 +138,6 @@ class QueueAction(LongAction):
         return self.render("admin/queueing/queue/action.html", context)
 
     def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
-        """Render ``template`` as a page of the admin about the queue."""
         about = {"subtitle": str(self.queue), "original": self.queue, "queue_url": self.back_url}
         return super().render(template, about | context, **options)
 
@@ -197,7 +194,6 @@ class Pause(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether the queue is not paused."""
         return not figures.paused
 
     def question(self) -> str:
@@ -216,15 +212,12 @@ class Pause(QueueAction):
 
 
 class Resume(QueueAction):
-    """Resume a paused queue."""
-
     name = "resume"
     permission = "pause_queue"
     label = gettext_lazy("resume")
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether the queue is paused."""
         return figures.paused
 
     def question(self) -> str:
@@ -239,8 +232,6 @@ class Resume(QueueAction):
 
 
 class Send(QueueAction):
-    """Send a message."""
-
     name = "send"
     permission = "send_message"
     label = gettext_lazy("send message")
@@ -279,7 +270,6 @@ class Purge(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether the queue has a message that can be deleted."""
         return figures.attributes.msgs > figures.running
 
     def nothing(self) -> str:
@@ -302,7 +292,6 @@ class Purge(QueueAction):
 
     @property
     def available(self) -> int:
-        """The number of messages that can be deleted."""
         return max(0, self.figures.attributes.msgs - self.figures.running)
 
     def act(self, form: forms.Form) -> HttpResponse:

@@ -75,7 +75,6 @@ class QueueAdmin(ConsoleAdmin):
         return super().has_change_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
-        """Whether the user may delete the queue. Nobody may delete one whose name RSMQ does not allow."""
         return super().has_delete_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def jobs_can_be_seen(self, request: HttpRequest) -> bool:
@@ -117,7 +116,6 @@ class QueueAdmin(ConsoleAdmin):
         form.save_to(queueing.get_client())
 
     def delete_model(self, request: HttpRequest, obj: Queue) -> None:
-        """Delete the queue with all its messages."""
         queueing.get_client().delete_queue(obj.name)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict, set, list]:
@@ -127,7 +125,6 @@ class QueueAdmin(ConsoleAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> str:
-        """The sentence that the admin's log stores about the change."""
         return storage.change_message(form, add=add)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
@@ -138,7 +135,6 @@ class QueueAdmin(ConsoleAdmin):
     # --- addresses -----------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """The URL patterns of charts, of polls by open pages and of actions, then those of Django."""
         one = "<str:object_id>/messages/<str:message_id>/"
         views = [(view, f"<str:object_id>/{view.name}/") for view in (*ACTIONS, Cancel, Stop)]
         views += [(OneMessage, one), (PayloadFile, f"{one}payload/")]
@@ -154,7 +150,6 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def url_of(self, queue: str) -> str:
-        """The URL of the page of a queue."""
         return address(self.admin_site, "queue_change", queue)
 
     def url_after(self, request: HttpRequest) -> str:
@@ -167,11 +162,9 @@ class QueueAdmin(ConsoleAdmin):
         return request.path
 
     def action_url(self, name: str, queue: str) -> str:
-        """The URL of the action ``name`` on a queue."""
         return address(self.admin_site, f"queue_{name}", queue)
 
     def tools(self, request: HttpRequest, queue: Queue, views: Any = ACTIONS) -> list[Tool]:
-        """The buttons of the actions that this user may run on this queue."""
         if not is_actionable(queue.name):
             return []
         return [
@@ -253,7 +246,6 @@ class QueueAdmin(ConsoleAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the actions, warnings, figures and first messages of the queue."""
         if queue := context["original"]:
             client = queueing.get_client()
             changelist.with_rate(self.admin_site, queue, read_rates(client, [queue.figures])[queue.name])

@@ -136,7 +136,6 @@ def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
 
 
 def rows(site: AdminSite, snapshot: Snapshot) -> list[Queue]:
-    """The queues of a snapshot, as rows of the list."""
     found = [with_rate(site, as_row(one), snapshot.rates[one.name]) for one in snapshot.figures]
     names = {queue.name for queue in found}
     for queue in found:

@@ -85,7 +85,6 @@ def shown_name(queue: Queue) -> str:
 @lively
 @admin.display(description=State.DEAD.label)
 def dead(queue: Queue) -> Any:
-    """The number of dead letters of the queue, with a link to them."""
     if not queue.figures.dead:
         return 0
     return format_html('<a href="{}">{}</a>', queue.dead_url, queue.figures.dead)
@@ -145,7 +144,6 @@ def spark(queue: Queue) -> str:
 @lively
 @admin.display(description=gettext_lazy("state"))
 def state(queue: Queue) -> str:
-    """Whether the queue delivers messages or is paused."""
     word, label = ("paused", _("paused")) if queue.figures.paused else ("active", _("active"))
     return format_html('<span class="queueing-state" data-state="{}">{}</span>', word, label)
 

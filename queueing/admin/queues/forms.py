@@ -81,8 +81,6 @@ class AttributesForm(forms.ModelForm):
 
 
 class NewQueueForm(AttributesForm):
-    """The form to create a queue."""
-
     field_order = ("name", *EDITABLE)
 
     name = forms.CharField(
@@ -101,7 +99,6 @@ class NewQueueForm(AttributesForm):
             self.initial.setdefault(name, value)
 
     def clean_name(self) -> str:
-        """Check that RSMQ allows the name."""
         try:
             return rsmq_values.qname(self.cleaned_data["name"])
         except QueueError:
@@ -118,7 +115,6 @@ class NewQueueForm(AttributesForm):
             self.instance.name = self.cleaned_data["name"]
 
     def save_to(self, client: QueueClient) -> None:
-        """Create the queue. Raises ``QueueExists``."""
         values = self.cleaned_data
         try:
             client.create_queue(values["name"], **{name: values[name] for name in EDITABLE})

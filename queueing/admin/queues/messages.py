@@ -74,8 +74,6 @@ def message_rows(
 
 
 class Messages(QueueAction):
-    """The page with the messages of a queue, where they can be read and selected."""
-
     name = "messages"
     permission = "view_queue"
     label = gettext_lazy("peek")
@@ -149,7 +147,6 @@ class PayloadFile(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The download of the payload as Redis has it now."""
         found = _peek(self.queue.name, message_id)
         return self.refused(found) if isinstance(found, str) else payload_file(found.body, found.id)
 
@@ -163,7 +160,6 @@ class OneMessage(QueueAction):
     http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        """The page of the message as Redis has it now."""
         found = _peek(self.queue.name, message_id, body_bytes=PAGE_BYTES)
         if isinstance(found, str):
             return self.refused(found)

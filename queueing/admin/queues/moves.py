@@ -50,7 +50,6 @@ def how_many(request: HttpRequest, available: int) -> str:
 
 
 def moved(work: Work, source: str, target: str) -> str:
-    """The sentence that reports a finished move."""
     text = ngettext(
         "Moved %(count)d message from %(source)s to %(target)s.",
         "Moved %(count)d messages from %(source)s to %(target)s.",
@@ -66,8 +65,6 @@ def moved(work: Work, source: str, target: str) -> str:
 
 
 class Move(QueueAction):
-    """Move ready messages to another queue."""
-
     name = "move"
     permission = "move_messages"
     label = gettext_lazy("move")
@@ -75,7 +72,6 @@ class Move(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether a message is ready."""
         return figures.ready > 0
 
     @property
@@ -131,7 +127,6 @@ class Redrive(QueueAction):
 
     @classmethod
     def is_offered(cls, figures: QueueFigures) -> bool:
-        """Whether the queue has dead letters."""
         return figures.dead > 0
 
     @property
@@ -175,7 +170,6 @@ class _Ending(QueueAction):
 
     @property
     def ids(self) -> list[str]:
-        """The ids that were selected, or those in the link."""
         given = self.request.POST if self.request.method == "POST" else self.request.GET
         return list(dict.fromkeys(given.getlist("ids")))
 

@@ -22,8 +22,6 @@ from .choice import Choice, alias_of
 
 
 class StateFilter(admin.SimpleListFilter):
-    """The filter by state: waiting or refused."""
-
     title = gettext_lazy("state")
     parameter_name = "state"
 
@@ -81,7 +79,6 @@ class StagedMessageAdmin(TableAdmin):
         return listed(rows) if self.is_list(request) else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: StagedMessage | None = None) -> Any:
-        """The fields of this message. The reason is included only if Redis has refused the message."""
         rows = (
             (columns.shown_state, columns.shown_queue, "priority"),
             (columns.staged, columns.due, columns.shown_id),
@@ -106,7 +103,6 @@ class StagedMessageAdmin(TableAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with links to the actions that this user may run on all of its rows."""
         choice = Choice.read({name: request.GET.get(name, "") for name in ("state", "database")})
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
@@ -118,7 +114,6 @@ class StagedMessageAdmin(TableAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the possible actions."""
         row = context["original"]
         row.body_start = row.body
         context["title"], context["subtitle"] = columns.call_of(row, HEADING_CHARACTERS), None

@@ -21,7 +21,6 @@ def alias_in(params: Mapping[str, str]) -> str:
 
 
 def alias_of(request: HttpRequest) -> str:
-    """The alias of the database whose rows a page of the admin shows."""
     # Django hands the filters of the list to other pages.
     kept = parse_qs(request.GET.get("_changelist_filters", ""))
     return alias_in({**{name: values[0] for name, values in kept.items()}, **request.GET.dict()})
@@ -50,14 +49,12 @@ class Choice:
         )
 
     def params(self, *, with_ids: bool = True) -> dict[str, str]:
-        """The choice as parameters of a query string."""
         found = {"database": self.database if len(relayed()) > 1 else "", "state": self.state}
         if with_ids and self.ids is not None:
             found["ids"] = ",".join(map(str, self.ids))
         return {name: text for name, text in found.items() if text or name == "ids"}
 
     def rows(self) -> "QuerySet[StagedMessage]":
-        """The rows, oldest first."""
         found = StagedMessage.objects.using(self.database).order_by("id")
         if self.state:
             found = found.filter(is_refused=self.state == REFUSED)

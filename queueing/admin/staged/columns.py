@@ -69,7 +69,6 @@ def due(row: StagedMessage) -> str:
 
 @admin.display(description=_("reason"))
 def shown_refusal(row: StagedMessage) -> str:
-    """The reason why Redis refused the message."""
     return error_text(row.refusal)
 
 
@@ -81,7 +80,6 @@ def shown_headers(row: StagedMessage) -> str:
 
 @admin.display(description=_("payload"))
 def shown_body(row: StagedMessage) -> str:
-    """The payload that will be sent."""
     text = decode.text(bytes(row.body))
     return _as_text(payload(text)) if text else gettext("(empty)")
 
