@@ -264,7 +264,6 @@ class Queue(InRedis):
     """
 
     class Meta(InRedis.Meta):
-        managed = False
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
         permissions = [
@@ -280,7 +279,6 @@ class Worker(InRedis):
     """A worker. Its actions also require ``view_worker``."""
 
     class Meta(InRedis.Meta):
-        managed = False
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
         default_permissions = ("view",)
@@ -294,7 +292,6 @@ class Schedule(InRedis):
     """A schedule in the code of a project. Its actions also require ``view_schedule``."""
 
     class Meta(InRedis.Meta):
-        managed = False
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         default_permissions = ("view",)
@@ -308,7 +305,6 @@ class Batch(InRedis):
     """A batch that was sent. Its actions also require ``view_batch``."""
 
     class Meta(InRedis.Meta):
-        managed = False
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
         default_permissions = ("view",)

@@ -22,33 +22,27 @@ from .pool import Pool
 from .session_base import USUAL_SECONDS
 
 
-class AsyncFoundConnection(AsyncConnection):
+class _Finding:
     """A connection to the server that ``discovery`` finds each time it connects (see ``FoundConnection``)."""
 
-    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
-        super().__init__(**options)
-        self._discovery = discovery
-
-    async def _connect(self) -> None:
-        self.host, self.port = await _find(self._discovery, self.socket_connect_timeout)
-        await super()._connect()  # type: ignore[no-untyped-call]
-
-
-class AsyncFoundSSLConnection(AsyncSSLConnection):
-    """``AsyncFoundConnection`` with TLS."""
+    socket_connect_timeout: float | None
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)
         self._discovery = discovery
 
     async def _connect(self) -> None:
-        self.host, self.port = await _find(self._discovery, self.socket_connect_timeout)
-        await super()._connect()  # type: ignore[no-untyped-call]
+        # The servers are asked one after the other, in a thread: only a new connection needs it.
+        self.host, self.port = await asyncio.to_thread(self._discovery.find, self.socket_connect_timeout)
+        await super()._connect()  # type: ignore[misc]
 
 
-async def _find(discovery: Discovery, seconds: float | None) -> tuple[str, int]:
-    # The servers are asked one after the other, in a thread: only a new connection needs it.
-    return await asyncio.to_thread(discovery.find, seconds)
+class AsyncFoundConnection(_Finding, AsyncConnection):
+    """Without TLS."""
+
+
+class AsyncFoundSSLConnection(_Finding, AsyncSSLConnection):
+    """With TLS."""
 
 
 #: The connection of an event loop for that of a thread.

@@ -83,29 +83,27 @@ class Discovery:
         self._silent = silent
 
 
-class FoundConnection(Connection):
+class _Finding:
     """A connection to the server that ``discovery`` finds each time it connects."""
 
-    def __init__(self, *, discovery: Discovery, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
-        self._discovery = discovery
-
-    def _connect(self) -> Any:
-        # Private, and the one method by which every version of the driver opens a socket.
-        self.host, self.port = self._discovery.find(self.socket_connect_timeout)
-        return super()._connect()  # type: ignore[no-untyped-call]
-
-
-class FoundSSLConnection(SSLConnection):
-    """``FoundConnection`` with TLS."""
+    socket_connect_timeout: float | None
 
     def __init__(self, *, discovery: Discovery, **options: Any) -> None:
         super().__init__(**options)
         self._discovery = discovery
 
     def _connect(self) -> Any:
+        # Private, and the one method by which every version of the driver opens a socket.
         self.host, self.port = self._discovery.find(self.socket_connect_timeout)
-        return super()._connect()  # type: ignore[no-untyped-call]
+        return super()._connect()  # type: ignore[misc]
+
+
+class FoundConnection(_Finding, Connection):
+    """Without TLS."""
+
+
+class FoundSSLConnection(_Finding, SSLConnection):
+    """With TLS."""
 
 
 def primary_named(name: str) -> Question:

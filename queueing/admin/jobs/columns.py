@@ -9,7 +9,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from queueing.models import Job
+from queueing.models import Job, StagedMessage
 from queueing.templatetags.queueing_text import (
     SHOWN_MAX,
     duration,
@@ -38,25 +38,30 @@ def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
     return shown
 
 
+def with_error(text: str, error: str) -> str:
+    """The cell ``text``, and below it the beginning of an error."""
+    if not error:
+        return text
+    shown = error_text(Truncator(error).chars(ERROR_SHOWN))
+    return format_html('{}<bdi class="queueing-error">{}</bdi>', text, shown)
+
+
 @admin.display(description=_("job"))
 def shown_call(job: Job) -> str:
     """The call of the job, and below it the beginning of the job's error."""
     text = format_html(
         '<bdi class="queueing-call" title="{}">{}</bdi>', visible(job.handler), call(job, LISTED_CHARACTERS)
     )
-    if not job.error_start:
-        return text
-    error = error_text(Truncator(job.error_start).chars(ERROR_SHOWN))
-    return format_html('{}<bdi class="queueing-error">{}</bdi>', text, error)
+    return with_error(text, job.error_start)
 
 
 @admin.display(description=_("queue"))
-def shown_queue(job: Job) -> str:
+def shown_queue(job: Job | StagedMessage) -> str:
     return visible(job.queue)
 
 
 @admin.display(description=_("message id"))
-def shown_id(job: Job) -> str:
+def shown_id(job: Job | StagedMessage) -> str:
     return visible(job.message_id)
 
 
@@ -103,7 +108,7 @@ def shown_worker(job: Job) -> str:
 
 @admin.display(description=_("error"))
 def shown_error(job: Job) -> str:
-    return _as_text(with_rest(error_text(job.error_start), job.error_length - len(job.error_start)))
+    return as_text(with_rest(error_text(job.error_start), job.error_length - len(job.error_start)))
 
 
 @admin.display(description=_("reason"))
@@ -139,7 +144,7 @@ READ_ONLY = (
 
 def _as_payload(start: str, length: int, file: str) -> str:
     """The beginning of a payload or a result. If ``length`` is greater, a link to the download is added."""
-    text = _as_text(payload(start, length))
+    text = as_text(payload(start, length))
     if length <= SHOWN_MAX:
         return text
     return format_html('{}<p><a href="{}" download>{}</a></p>', text, file, _whole(length))
@@ -149,5 +154,5 @@ def _whole(length: int) -> str:
     return gettext("Download all %(count)s characters") % {"count": f"{length:,}"}
 
 
-def _as_text(text: str) -> str:
+def as_text(text: str) -> str:
     return format_html('<pre class="queueing-text">{}</pre>', text)

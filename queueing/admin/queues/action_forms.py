@@ -85,7 +85,17 @@ class IdsField(forms.Field):
             raise forms.ValidationError(_("The id of a selected message is not valid in RSMQ.")) from None
 
 
-class SelectionForm(forms.Form):
+class IdsForm(forms.Form):
+    ids = IdsField()
+
+    def clean(self) -> dict[str, Any]:
+        """Move the errors of the hidden field ``ids`` to the top of the form, where they are visible."""
+        for error in self.errors.pop("ids", []):
+            self.add_error(None, error)
+        return self.cleaned_data
+
+
+class SelectionForm(IdsForm):
     """The form of an action on selected messages, or on a number of messages."""
 
     count = WholeNumberField(
@@ -107,12 +117,6 @@ class SelectionForm(forms.Form):
         """The selected ids as they were posted, not validated."""
         return self.data.getlist("ids") if self.is_bound else list(self.initial.get("ids", ()))
 
-    def clean(self) -> dict[str, Any]:
-        """Move the errors of the hidden field ``ids`` to the top of the form, where they are visible."""
-        for error in self.errors.pop("ids", []):
-            self.add_error(None, error)
-        return self.cleaned_data
-
 
 class MoveForm(SelectionForm):
     """The form of a move: the target queue, and the messages."""
@@ -132,16 +136,6 @@ class MoveForm(SelectionForm):
         if not is_actionable(self.cleaned_data["target"]):
             raise forms.ValidationError(_("The name of a queue has 1 to 160 letters, digits, - and _."))
         return self.cleaned_data["target"]
-
-
-class IdsForm(forms.Form):
-    ids = IdsField()
-
-    def clean(self) -> dict[str, Any]:
-        """Move the errors of the hidden field ``ids`` to the top of the form, where they are visible."""
-        for error in self.errors.pop("ids", []):
-            self.add_error(None, error)
-        return self.cleaned_data
 
 
 class StopForm(IdsForm):

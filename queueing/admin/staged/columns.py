@@ -5,12 +5,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.html import format_html
-from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from queueing.admin.jobs.call import LISTED_CHARACTERS, call_in
-from queueing.admin.jobs.columns import ERROR_SHOWN, labelled
+from queueing.admin.jobs.columns import as_text, labelled, shown_id, shown_queue, with_error
 from queueing.broker import decode
 from queueing.models import StagedMessage
 from queueing.templatetags.queueing_text import day, error_text, moment_ms, payload, visible, when
@@ -31,26 +30,13 @@ def call_of(row: Any, characters: int) -> str:
 def shown_call(row: StagedMessage) -> str:
     """The call of a task or the beginning of a message, and below it the reason why Redis refused it."""
     text = format_html('<bdi class="queueing-call">{}</bdi>', call_of(row, LISTED_CHARACTERS))
-    if not row.refusal:
-        return text
-    error = error_text(Truncator(row.refusal).chars(ERROR_SHOWN))
-    return format_html('{}<bdi class="queueing-error">{}</bdi>', text, error)
+    return with_error(text, row.refusal)
 
 
 @admin.display(description=_("state"))
 def shown_state(row: StagedMessage) -> str:
     word = REFUSED if row.is_refused else WAITING
     return format_html('<span class="queueing-state" data-state="{}">{}</span>', _COLOURS[word], WORDS[word])
-
-
-@admin.display(description=_("queue"))
-def shown_queue(row: StagedMessage) -> str:
-    return visible(row.queue)
-
-
-@admin.display(description=_("message id"))
-def shown_id(row: StagedMessage) -> str:
-    return visible(row.message_id)
 
 
 @labelled
@@ -75,13 +61,13 @@ def shown_refusal(row: StagedMessage) -> str:
 @admin.display(description=_("headers"))
 def shown_headers(row: StagedMessage) -> str:
     headers = json.loads(row.headers or "{}")
-    return _as_text(payload(json.dumps(headers, ensure_ascii=False))) if headers else "-"
+    return as_text(payload(json.dumps(headers, ensure_ascii=False))) if headers else "-"
 
 
 @admin.display(description=_("payload"))
 def shown_body(row: StagedMessage) -> str:
     text = decode.text(bytes(row.body))
-    return _as_text(payload(text)) if text else gettext("(empty)")
+    return as_text(payload(text)) if text else gettext("(empty)")
 
 
 LISTED = (shown_call, shown_state, shown_queue, staged, due, shown_id)
@@ -89,7 +75,3 @@ READ_ONLY = (
     *(shown_state, shown_queue, staged, due, shown_id),
     *(shown_refusal, shown_headers, shown_body),
 )
-
-
-def _as_text(text: str) -> str:
-    return format_html('<pre class="queueing-text">{}</pre>', text)
