@@ -27,7 +27,7 @@ from .broker.batches import FollowUp
 from .broker.idempotency import whole_id
 from .client import drafts, sent_batches
 from .client.sent_batches import Plan
-from .exceptions import EnqueueFailed, MessageNotString, QueueError
+from .exceptions import MessageNotString, QueueError
 from .messages import BatchState, Draft
 from .policies import limits
 from .transactional.transactions import at_commit, open_transactions
@@ -257,17 +257,10 @@ def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
 def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], None]) -> None:
     """Send now, or at the commit if the first step is a task whose backend sends at the commit."""
     aliases = open_transactions() if getattr(options, "enqueue_on_commit", False) else []
-    if not aliases:
+    if aliases:
+        at_commit(aliases, send, id, first.title if first else "")
+    else:
         send()
-        return
-
-    def committed() -> None:
-        try:
-            send()
-        except QueueError as error:
-            raise EnqueueFailed(id, first.title if first else "", error) from error
-
-    at_commit(aliases, committed)
 
 
 def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:

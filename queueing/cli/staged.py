@@ -18,8 +18,6 @@ from .base import YES, Argument, Verb, arg, json, message_id, peeked
 from .output import Refused, Screen, counted, moment
 
 COLUMNS = ("message", "queue", "database", "staged", "state", "reason")
-#: Rows of one step.
-CHUNK = 100
 
 
 def _choice(verb: str) -> tuple[Argument, ...]:
@@ -119,11 +117,9 @@ def _in_steps(
     screen.so_far = lambda: f"{counted(count)} {done} so far"
     with _refused():
         for alias, rows in _chosen(options):
-            after, until = 0, rows.reverse().values_list("id", flat=True).first() or 0
-            while ids := list(rows.filter(id__gt=after, id__lte=until).values_list("id", flat=True)[:CHUNK]):
+            for ids in backlog.in_steps(rows, until=backlog.newest(rows)):
                 count += len(act(alias, ids))
                 tried += len(ids)
-                after = ids[-1]
     screen.so_far = lambda: ""
     return count, tried
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import DatabaseError
@@ -130,17 +131,11 @@ def _words(worker: Worker) -> tuple[str, ...]:
     )
 
 
-def _running(worker: Worker) -> list[str]:
-    return [
-        f"  {child.name}  {run.id}  {run.queue}  {duration(_run_seconds(worker, run.started_ms))}"
-        for child in worker.children
-        for run in child.running
-    ]
-
-
-def _run_seconds(worker: Worker, started_ms: float) -> float:
-    """How long a message had run at the last heartbeat of its worker, in seconds."""
-    return max(0.0, worker.last_beat_ms - started_ms) / 1000
+def _running(worker: Worker) -> Iterator[str]:
+    for child in worker.children:
+        for run in child.running:
+            ran_seconds = max(0.0, worker.last_beat_ms - run.started_ms) / 1000
+            yield f"  {child.name}  {run.id}  {run.queue}  {duration(ran_seconds)}"
 
 
 def _as_json(worker: Worker) -> dict[str, Any]:

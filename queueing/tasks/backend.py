@@ -21,7 +21,7 @@ from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue, low_pr
 from queueing.broker.outcomes import State
 from queueing.broker.pubsub import AsyncWakeUp
 from queueing.broker.rsmq_values import QNAME, RESERVED_NAME
-from queueing.exceptions import EnqueueFailed, QueueError, QueueNotFound
+from queueing.exceptions import QueueNotFound
 from queueing.messages import Draft
 from queueing.signals import emit
 from queueing.transactional.transactions import at_commit, has_open_transaction, open_transactions
@@ -247,16 +247,12 @@ class RSMQBackend(BaseTaskBackend):
         drafts = self._drafts(route, sent, bodies)
 
         def send() -> None:
-            try:
-                ids = route.send(drafts)
-            except QueueError as error:
-                raise EnqueueFailed(sent[0].id, route.task.module_path, error) from error
             # An earlier task may have taken a request: see ``queueing.policies.unique``.
-            for result, id in zip(sent, ids, strict=True):
+            for result, id in zip(sent, route.send(drafts), strict=True):
                 results.identify(result, id)
             self._emit_enqueued(sent)
 
-        at_commit(aliases, send)
+        at_commit(aliases, send, sent[0].id, route.task.module_path)
 
     def _stage(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
         # It imports models, and this module is imported before they are ready.

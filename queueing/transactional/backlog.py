@@ -1,16 +1,19 @@
 """Staged messages as people see them: their figures, another try to send them, and their deletion."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from queueing.client import QueueClient
 from queueing.models import StagedMessage
 
 from . import sending
+
+#: Rows of one step.
+CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,19 @@ def figures(alias: str) -> Figures:
         refused=rows.filter(is_refused=True).count(),
         oldest_seconds=max(0.0, time.time() - oldest.timestamp()) if oldest else 0.0,
     )
+
+
+def newest(rows: "QuerySet[StagedMessage]") -> int:
+    """The key of the newest row, 0 without rows. Raises ``DatabaseError``."""
+    return rows.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> Iterator[list[int]]:
+    """The keys of rows above ``after`` up to ``until``, oldest first, in steps. Raises ``DatabaseError``."""
+    keys = rows.order_by("id").filter(id__lte=until).values_list("id", flat=True)
+    while ids := list(keys.filter(id__gt=after)[:CHUNK]):
+        yield ids
+        after = ids[-1]
 
 
 def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:

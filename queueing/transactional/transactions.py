@@ -9,6 +9,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from queueing.exceptions import EnqueueFailed, QueueError
+
 #: The connections of all threads of this process that have been opened.
 _opened: WeakValueDictionary[int, BaseDatabaseWrapper] = WeakValueDictionary()
 
@@ -41,14 +43,21 @@ def _is_in(connection: BaseDatabaseWrapper) -> bool:
     return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
-def at_commit(aliases: Sequence[str], act: Callable[[], None]) -> None:
-    """Call ``act`` after the transactions of all ``aliases`` are committed, but not if one is rolled back."""
+def at_commit(aliases: Sequence[str], send: Callable[[], object], id: str, title: str) -> None:
+    """Call ``send`` after the transactions of all ``aliases`` are committed, but not if one is rolled back.
+
+    ``EnqueueFailed`` is then raised for its ``QueueError``, with the ``id`` and the ``title`` of the work.
+    """
     waited_for = set(aliases)
 
     def committed(alias: str) -> None:
         waited_for.discard(alias)
-        if not waited_for:
-            act()
+        if waited_for:
+            return
+        try:
+            send()
+        except QueueError as error:
+            raise EnqueueFailed(id, title, error) from error
 
     for alias in aliases:
         transaction.on_commit(partial(committed, alias), using=alias)

@@ -16,7 +16,7 @@ from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.exceptions import QueueFull, QueueUnavailable
 from queueing.models import StagedMessage
-from queueing.transactional import databases, sending
+from queueing.transactional import backlog, databases, sending
 
 from .database import tend_connections
 from .guard import Guard, run_until
@@ -73,9 +73,8 @@ class Relay:
                 return 0.0
             if self._is_leading:
                 self._lead(0)
-        newest = _waiting(alias).order_by("-id").values_list("id", flat=True).first()
-        self._seen[alias] = newest or 0
-        if not newest and not databases.relayed():
+        self._seen[alias] = backlog.newest(_waiting(alias))
+        if not self._seen[alias] and not databases.relayed():
             self._ended.set()
         return LOOK_SECONDS
 

@@ -22,8 +22,8 @@ from queueing.transactional import backlog
 from .choice import Choice
 from .columns import REFUSED, WAITING, WORDS, call_of
 
-#: Rows of one step, and rows that a question shows.
-CHUNK, EXAMPLES = 100, 10
+#: Rows that a question shows.
+EXAMPLES = 10
 
 
 def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
@@ -44,9 +44,10 @@ class StagedAction(RowsAction):
     def get(self, request: HttpRequest) -> HttpResponse:
         choice = Choice.read(request.GET.dict())
         count = choice.rows().count()
-        newest = choice.rows().order_by("-id").values_list("id", flat=True).first()
         # Rows that are newer than the newest of now are not part of the question.
-        work = Work(count, choice.params(), notes={"after": 0, "until": newest or 0, "left": 0})
+        work = Work(
+            count, choice.params(), notes={"after": 0, "until": backlog.newest(choice.rows()), "left": 0}
+        )
         examples = [
             (row, call_of(row, LISTED_CHARACTERS), WORDS[REFUSED if row.is_refused else WAITING])
             for row in listed(choice.rows())[:EXAMPLES]
@@ -55,16 +56,13 @@ class StagedAction(RowsAction):
 
     def run(self, work: Work, this: Slice) -> None:
         choice = Choice.read(work.choice)
-        while True:
-            rows = choice.rows().filter(id__gt=work.notes["after"], id__lte=work.notes["until"])
-            ids = list(rows.values_list("id", flat=True)[:CHUNK])
-            if not ids:
-                return
+        rows, notes = choice.rows(), work.notes
+        for ids in backlog.in_steps(rows, after=notes["after"], until=notes["until"]):
             done = self.do(choice.database, ids)
             self.log_rows((row.pk, row.message_id, str(self.label)) for row in done)
             work.done += len(done)
-            work.notes["left"] += len(ids) - len(done)
-            work.notes["after"] = ids[-1]
+            notes["left"] += len(ids) - len(done)
+            notes["after"] = ids[-1]
             this.check()
 
     def left(self, work: Work) -> list[tuple[int, str]]:

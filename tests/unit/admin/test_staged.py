@@ -12,13 +12,12 @@ from django.test import Client
 
 import queueing
 from queueing.admin import long_actions
-from queueing.admin.staged import actions
 from queueing.client import QueueClient
 from queueing.client.default import connect, use_client
 from queueing.conf import Config
 from queueing.messages import Draft
 from queueing.models import StagedMessage
-from queueing.transactional import staging
+from queueing.transactional import backlog, staging
 from queueing.worker.relay import Relay
 
 LIST = "/admin/queueing/stagedmessage/"
@@ -197,7 +196,7 @@ class TestSendNow:
     def test_many_are_sent_in_steps(
         self, boss: Client, queue: QueueClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(actions, "CHUNK", 10)
+        monkeypatch.setattr(backlog, "CHUNK", 10)
         monkeypatch.setattr(long_actions, "SLICE_SECONDS", 0.0)
         stage(*map(str, range(25)))
 
