@@ -30,11 +30,16 @@ from .client.sent_batches import Plan
 from .exceptions import MessageNotString, QueueError
 from .messages import BatchState, Draft
 from .policies import limits
-from .transactional.transactions import at_commit, open_transactions
+from .transactional.transactions import at_commit, has_begun, open_transactions
 
 __all__ = ["Batch", "BatchState", "Chain", "Step", "batch", "cancel_batch", "chain", "get_batch",
            "retry_batch", "step"]  # fmt: skip
 
+#: The error of a batch in a transaction that stages its tasks.
+NOT_STAGED = (
+    "A batch cannot be staged in a transaction. Enqueue it in a task that the transaction stages, "
+    "or after the commit: transaction.on_commit(whole.enqueue)."
+)
 #: How deep batches may be nested.
 MAX_DEPTH = 10
 
@@ -96,12 +101,15 @@ class Batch:
 
         In a transaction, a batch whose first step is a task is sent at the commit, as its backend sends
         tasks. Raises the errors of ``Chain.enqueue``, and ``QueueError`` for batches that are nested too
-        deep. If the process dies before it has sent all members, the batch is cancelled a minute later, and
-        ``on_failure`` is sent.
+        deep, and in a transaction if its backend has the option ``"enqueue": "transaction"``. If the process
+        dies before it has sent all members, the batch is cancelled a minute later, and ``on_failure`` is
+        sent.
         """
         plan = _plan(self, parent="", depth=1)
         first = next(_steps(self), None)
         options = _task_options(first) if first else None
+        if getattr(options, "enqueue", None) and has_begun():
+            raise QueueError(NOT_STAGED)
         _at_commit(options, plan.id, first, lambda: sent_batches.send(get_client(), plan))
         return plan.id
 

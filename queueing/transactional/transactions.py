@@ -36,11 +36,20 @@ def open_transactions() -> list[str]:
     return [connection.alias for connection in connections.all(initialized_only=True) if _is_in(connection)]
 
 
+def has_begun() -> bool:
+    """Whether this thread is in a transaction that is not only that of a ``TestCase``."""
+    return any(not _is_of_testcase(connections[alias]) for alias in open_transactions())
+
+
 def _is_in(connection: BaseDatabaseWrapper) -> bool:
     if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
         return connection.in_atomic_block
     # A TestCase opens a transaction on each of its databases. Tests run the callbacks of the default only.
-    return not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+    return not _is_of_testcase(connection)
+
+
+def _is_of_testcase(connection: BaseDatabaseWrapper) -> bool:
+    return all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
 
 
 def at_commit(aliases: Sequence[str], send: Callable[[], object], id: str, title: str) -> None:

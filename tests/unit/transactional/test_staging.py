@@ -12,6 +12,7 @@ from queueing.broker.idempotency import base36
 from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.client.default import use_client
+from queueing.composition import batch, step
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft
 from queueing.models import StagedMessage
@@ -225,6 +226,15 @@ class TestRedisAway:
         relay = Relay(queueing.get_client(), ["default"], name="relay")
         turns(relay)
         assert StagedMessage.objects.count() == 1
+
+
+def test_a_batch_in_a_transaction_is_refused_with_advice(staged):
+    whole = batch([step(tasks.add, 1)])
+    with transaction.atomic(), pytest.raises(QueueError, match="in a task that the transaction stages"):
+        whole.enqueue()
+    with transaction.atomic():
+        transaction.on_commit(whole.enqueue)
+    assert args(staged) == [1]
 
 
 class TestRelay:
