@@ -46,6 +46,7 @@ NAMESPACE_TYPES = {
     "follow_ups": "hash",
     "slots": "zset",
     "rates": "zset",
+    "waits": "zset",
 }
 #: Prefixes of the keys of a namespace that are strings.
 STRINGS = ("sender:", "hits:")
@@ -167,10 +168,6 @@ class Keys:
             self.queues(),
         ]
 
-    def of_waking(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_queue``, then ``waking``."""
-        return [*self.of_queue(queue, dead), self.waking(queue)]
-
     def of_lanes(self, queue: str, dead: str) -> list[str]:
         """The keys of ``of_queue``, then ``leases`` and ``held``."""
         return [*self.of_queue(queue, dead), self.leases(queue), self.held()]
@@ -201,8 +198,8 @@ class Keys:
         ]
 
     def of_receive(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_waking``, then ``of_batches`` and ``unique``."""
-        return [*self.of_waking(queue, dead), *self.of_batches(), self.unique(queue)]
+        """The keys of ``of_queue``, then ``waking``, ``of_batches`` and ``unique``."""
+        return [*self.of_queue(queue, dead), self.waking(queue), *self.of_batches(), self.unique(queue)]
 
     def of_removal(self, queue: str, dead: str) -> list[str]:
         """The keys of ``of_lanes``, then ``of_batches``."""
@@ -214,7 +211,7 @@ class Keys:
 
     def of_limits(self, queue: str) -> list[str]:
         """The keys of ``lua/lib/limits.lua``, in its order."""
-        return [self.slots(), self.rates(), self.line(queue)]
+        return [self.slots(), self.rates(), self.line(queue), self.waits()]
 
     def of_idle(self) -> list[str]:
         """The keys of ``lua/lib/idle.lua``, in its order."""
@@ -321,6 +318,10 @@ class Keys:
     def rates(self) -> str:
         """ZSET: key of a limit -> µs since 1970 from which its next message may start."""
         return f"{self.ns}::rates"
+
+    def waits(self) -> str:
+        """ZSET: key of a limit and queue whose messages wait for its slots (see ``lua/lib/limits.lua``)."""
+        return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
         """STRING with a TTL: the count of a rate limit in the current window."""

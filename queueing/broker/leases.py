@@ -72,12 +72,14 @@ class Batch:
     """The messages that a call has claimed. Times are ms since 1970.
 
     ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due already.
+    ``is_held_back``: a limit of the queue or a pause keeps due messages from being taken.
     ``standing`` is the result of ``lua/lib/stand_by.lua``, ``""`` if the child was not registered as idle.
     """
 
     now_ms: int
     next_due_ms: int
     wants_idle_child: bool
+    is_held_back: bool
     standing: str
     deliveries: list[Delivery]
 
@@ -165,7 +167,9 @@ class QueueLease:
         deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(5, len(reply), 6)]
         self.in_hand.update(delivery.message.id for delivery in deliveries)
         standing = decode.text(reply[4])
-        return Batch(int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", standing, deliveries)
+        return Batch(
+            int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", reply[3] == b"2", standing, deliveries
+        )
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
@@ -282,6 +286,14 @@ def abandon(
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
+
+
+def free_lost_slots(session: Session, conf: Config) -> None:
+    """Free the slots of limits whose leases have ended, also if no worker serves their queue any more."""
+    _, *lanes = session.call(Call("sweep_slots", [session.keys.slots(), session.keys.held()]))
+    queues = {decode.text(lane).rpartition(" ")[2] for lane in lanes}
+    # Each claim gives back the messages of leases that have ended.
+    session.call_each([QueueLease(session, conf, "", queue).claim(0, suspects="pass") for queue in queues])
 
 
 def _room_call(session: Session, conf: Config, script: str, queue: str, *args: Any) -> QueueCall:

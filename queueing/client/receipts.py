@@ -82,7 +82,7 @@ class ReceiptOperations(OperationsBase):
         return done
 
     def _change(self, qname: str, receipts: Sequence[Receipt], vt: int | str) -> Steps[list[int]]:
-        keys = self.keys.of_waking(qname, self.session.dead_letter_queue(qname))
+        keys = [*self.session.queue_keys(qname), self.keys.waking(qname), self.keys.line(qname)]
         call = Call("change_visibility", keys, vt, self.keys.channel(qname), *_flat(receipts))
         return checked((yield self.session.call(call)))
 

@@ -42,7 +42,7 @@ def sweep_lost_queues(session: Session) -> int:
     Returns the number of deleted keys, leases and slots.
     """
     keys = session.keys
-    deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))
+    deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
     for name in set(_names_beside(session)):
         names = keys.of_whole_queue(name, session.dead_letter_queue(name))
         deleted += session.call(Call("sweep_lost_queue", names))

@@ -294,7 +294,7 @@ class Consumer:
         if batch.has_more and (batch.deliveries or self.pool.unfinished):
             self.rotation.has_more(lease.queue)
         else:
-            self.rotation.has_no_more(lease.queue, batch.next_due_seconds)
+            self.rotation.has_no_more(lease.queue, batch.next_due_seconds, held_back=batch.is_held_back)
         if queue := self.standby.entered(batch.standing):
             self.rotation.announce(queue)
 

@@ -193,6 +193,7 @@ class Keeper:
         if heard.queues is not None:
             sample = partial(sample_queues, self.client.session, heard.queues, first=self.memory.queues)
             self._sampling.attempt(sample)
+            self._sampling.attempt(partial(leases.free_lost_slots, self.client.session, self.config))
 
     def _take(self, sent_to: Sequence[str]) -> None:
         """Report new queues among these, with their siblings, to the supervisor."""

@@ -21,6 +21,9 @@ BROKEN_SECONDS = 5.0
 #: look takes a small part of Redis' time at any number of queues.
 LOOK_SECONDS, LOOK_SECONDS_EACH = 0.1, 0.002
 
+#: A queue that a limit or a pause holds back is left out of the looks for at most this time.
+HELD_BACK_SECONDS = 1.0
+
 #: After a poll has found a message that nobody announced, the pause before the next one is this part of the
 #: time since then, but at least the shortest pause. So regular messages wait for a part of their distance.
 FAST_POLL_PART, FAST_POLL_SECONDS = 0.05, 0.2
@@ -71,6 +74,7 @@ class QueueRotation:
         self._due_at: dict[str, float] = {}
         self._next_due_at = math.inf
         self._broken_until: dict[str, float] = {}
+        self._held_back_until: dict[str, float] = {}
         self._ready: set[str] = set()
         self._queue, self._is_chosen = self._queues[0], False
         self._look_at = 0.0
@@ -142,6 +146,7 @@ class QueueRotation:
     def announce(self, queue: str) -> None:
         """A message may be due in ``queue``."""
         self._polled.discard(queue)
+        self._held_back_until.pop(queue, None)
         self._enter(queue)
 
     def took(self, queue: str, count: int) -> None:
@@ -168,8 +173,15 @@ class QueueRotation:
         self._pay(queue)
         self._enter(queue)
 
-    def has_no_more(self, queue: str, next_due_seconds: float | None = None) -> None:
-        """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds."""
+    def has_no_more(
+        self, queue: str, next_due_seconds: float | None = None, *, held_back: bool = False
+    ) -> None:
+        """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds.
+
+        ``held_back``: a limit or a pause keeps its due messages from being taken.
+        """
+        if held_back:
+            self._held_back_until[queue] = self._clock() + HELD_BACK_SECONDS
         self._pay(queue)
         self._leave(queue, next_due_seconds)
         if len(self._queues) == 1:
@@ -182,7 +194,8 @@ class QueueRotation:
             self._poll_later()
             self._look_later()
         for found in looks:
-            if found.is_due or (found.is_missing and found.queue not in self.siblings):
+            is_held_back = self._clock() < self._held_back_until.get(found.queue, 0.0)
+            if (found.is_due and not is_held_back) or (found.is_missing and found.queue not in self.siblings):
                 self._enter(found.queue)
             else:
                 self._leave(found.queue, found.next_due_seconds)

@@ -1,7 +1,7 @@
 -- Change when messages become visible again, by id or by receipt. An id applies even if another reader holds
 -- the message; a receipt applies only if it still fits.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking
+-- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking  KEYS[10] line
 -- ARGV[1] vt in seconds, or 'release': now, at the head, and not counted as a receive
 -- ARGV[2] channel  ARGV[3…] per message: id, rc of the receipt or ''
 -- Returns {'ok', 1 or 0 for each} or {RSMQ's error name}
@@ -12,6 +12,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include drain
 -- include bury
 -- include head
+-- include limit_headers
 local reply, released = { 'ok' }, false
 for i = 3, #ARGV, 2 do
   local id, rc = ARGV[i], ARGV[i + 1]
@@ -28,9 +29,12 @@ for i = 3, #ARGV, 2 do
       redis.call('ZADD', KEYS[2], head_score(id), id)
       released = true
     else
-      local due_ms = now_ms + ARGV[1] * 1000
+      local due_ms, headers = now_ms + ARGV[1] * 1000, redis.call('HGET', KEYS[4], id)
+      local limit, priority = limit_of(headers), priority_in(headers)
+      -- The line for a limit would give it an earlier time.
+      if limit then redis.call('ZREM', KEYS[10], place_of(limit, id, priority)) end
       redis.call('ZADD', KEYS[2], whole(due_ms), id)
-      if band_of(id) > 0 then sleep_in(KEYS[9], id, due_ms) end
+      if priority > 0 then sleep_in(KEYS[9], id, due_ms) end
     end
     reply[#reply + 1] = 1
   end

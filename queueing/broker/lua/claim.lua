@@ -7,8 +7,8 @@
 -- lane the child has in hand  ARGV[14] channel of the child, '' if it is not woken
 -- ARGV[15] digest of its queues  ARGV[16] how many of its threads are free: with one left after the claim it is
 -- entered as idle  ARGV[17] limit of the queue as in lib/limits.lua, '' for none
--- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, else
--- '0', the word of lib/stand_by.lua or '', then id, body, rc, fr, "failed crashed released", headers or '' for
+-- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, '2' if a
+-- limit or a pause holds the queue back, else '0', the word of lib/stand_by.lua or '', then id, body, rc, fr, "failed crashed released", headers or '' for
 -- each}, {'queueNotFound'}, {'surplus', now ms, now ms, '0', ''} if the lane holds more than the child
 -- (keep.lua), or the reply of lib/room.lua for wrong keys. The counters of a first delivery are followed by
 -- the ms at which it was due, if that was later than its sending.
@@ -39,7 +39,7 @@ local state = read_lane(lane)
 -- Read both before the first write: a key of another type must fail here.
 has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
-if has_headers or queue_limit then check_limits() end
+local has_waits = (has_headers or queue_limit) and check_limits() > 0
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
@@ -96,9 +96,10 @@ if ARGV[14] ~= '' then redis.pcall('ZREM', idle, ARGV[14]) end
 local function stand_by_after(taken, empty)
   return ARGV[14] ~= '' and taken < tonumber(ARGV[16]) and stand_by(ARGV[14], ARGV[15], empty) or ''
 end
-if is_paused then return { 'ok', whole(now_ms), 0, '0', stand_by_after(0) } end
+if is_paused then return { 'ok', whole(now_ms), 0, '2', stand_by_after(0) } end
 
 wake(KEYS[16], KEYS[24])
+if has_waits then with_limits().advance_waiting() end
 local WORN_OUT_MAX = 500
 local alone = '0'
 local first = #state.held + 1
@@ -203,6 +204,7 @@ end
 local next_start_ms
 if is_held_back and taken == count then
   has_more = false
+  if alone == '0' then reply[4] = '2' end
   next_start_ms = limits.free_count(queue_limit) > 0 and math.ceil(limits.next_start_us(queue_limit) / 1000) or 0
 end
 if has_more then

@@ -1,17 +1,19 @@
 -- Free the slots that no lane holds, because another program has damaged the lanes.
 --
 -- KEYS[1] slots  KEYS[2] held
--- Returns how many were freed
+-- Returns {how many were freed, the lanes that hold others}
 --
 -- include lane
-local held, freed = {}, 0
+local held, reply = {}, { 0 }
 local fields = redis.call('HGETALL', KEYS[2])
 for i = 2, #fields, 2 do
-  for _, of_message in pairs(lane_in(fields[i]).slots or {}) do
+  local of_lane = lane_in(fields[i]).slots
+  if of_lane then reply[#reply + 1] = fields[i - 1] end
+  for _, of_message in pairs(of_lane or {}) do
     for _, slot in ipairs(type(of_message) == 'table' and of_message or {}) do held[slot] = true end
   end
 end
 for _, slot in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if not held[slot] then freed = freed + redis.call('ZREM', KEYS[1], slot) end
+  if not held[slot] then reply[1] = reply[1] + redis.call('ZREM', KEYS[1], slot) end
 end
-return freed
+return reply

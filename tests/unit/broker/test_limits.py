@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from queueing.broker.leases import abandon, extend
+from queueing.broker.leases import QueueLease, abandon, extend, free_lost_slots
 from queueing.client import sweep
 from queueing.messages import Draft
 from queueing.policies import Policy, unique
@@ -318,6 +319,64 @@ def test_a_later_request_puts_off_a_unique_message_that_waits_for_its_limit(limi
     assert bodies(hand("b").claim()) == ["z"]
     message = limited.client.peek_message("work", put_off)
     assert message.due_ms - message.sent > 3_590_000
+
+
+def test_a_message_that_waits_for_its_limit_can_be_put_off(limited, hand):
+    a = hand("a")
+    _, put_off, _ = limited.send("x", "x", "x")
+    [running] = a.claim().deliveries
+    hand("b").claim()
+    limited.client.change_message_visibility("work", put_off, 3600)
+    a.settle(ended(running, "done"))
+    [other] = a.claim().deliveries
+    a.settle(ended(other, "done"))
+    assert not a.claim().deliveries
+    message = limited.client.peek_message("work", put_off)
+    assert message.due_ms - message.sent > 3_590_000
+
+
+def test_a_slot_that_another_queue_frees_starts_the_first_that_waits(limited, hand, conf):
+    limited.client.create_queue("other")
+    other = QueueLease(limited.client.session, conf, "c", "other")
+
+    def claim_other():
+        return other.read_claim(limited.client.session.call(other.claim(1, suspects="pass"))).deliveries
+
+    a = hand("a")
+    limited.send("x")
+    [running] = a.claim().deliveries
+    limited.client.send_message("other", "x", headers=headers(ONE, "test.job", "x"))
+    assert claim_other() == []
+    a.settle(ended(running, "done"))
+    [running] = claim_other()
+    limited.client.session.call(other.settle([ended(running, "done")]))
+    assert limited.client.redis.exists(limited.client.keys.slots(), limited.client.keys.waits()) == 0
+
+
+def test_a_slot_in_a_queue_that_nobody_serves_any_more_is_freed_after_its_lease(limited, hand, conf):
+    free_lost_slots(limited.client.session, conf)
+    limited.client.create_queue("unserved")
+    limited.client.send_message("unserved", "x", headers=headers(ONE, "test.job", "x"))
+    lost = QueueLease(limited.client.session, conf, "lost", "unserved")
+    limited.client.session.call(lost.claim(1, suspects="pass"))
+    limited.send("x")
+    assert not hand("a").claim().deliveries
+
+    def claimed():
+        free_lost_slots(limited.client.session, conf)
+        return hand("a").claim().deliveries
+
+    eventually(claimed)
+
+
+@pytest.mark.parametrize("hold", ["a limit", "a pause"])
+def test_a_claim_reports_that_its_queue_is_held_back(limited, hand, conf, hold):
+    limited.client.send_messages("work", ["x", "y"])
+    conf = replace(conf, LIMITS={"work": {"concurrency": 1}})
+    hand("a", conf).claim(1)
+    if hold == "a pause":
+        limited.client.pause_queue("work")
+    assert hand("b", conf).claim(1).is_held_back
 
 
 def test_a_sweep_forgets_the_places_of_messages_that_were_purged(limited, hand):

@@ -56,6 +56,19 @@ def test_a_queue_without_more_leaves_until_all_are_empty(rotation):
     assert rotation.idle_seconds == POLL_SECONDS < 5
 
 
+def test_a_queue_that_a_limit_or_a_pause_holds_back_is_asked_again_after_a_second_or_a_wake_up(
+    rotation, clock
+):
+    rotation.has_no_more("first", held_back=True)
+    clock.sleep(0.9)
+    assert set(turns(looked_into(rotation, QUEUES), 4)) == {"second", "third"}
+    clock.sleep(0.2)
+    assert "first" in turns(looked_into(rotation, QUEUES), 3)
+    rotation.has_no_more("first", held_back=True)
+    rotation.announce("first")
+    assert "first" in turns(looked_into(rotation, QUEUES), 3)
+
+
 def test_a_queue_with_more_does_not_keep_the_others_waiting(rotation):
     rotation.has_more("first")
     rotation.has_no_more("second")

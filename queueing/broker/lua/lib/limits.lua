@@ -1,9 +1,11 @@
 -- Limits over all workers: how many messages of a key run at a time, and how often one of them starts.
 --
--- The including script sets `slots`, `rates` and `line` to these keys:
+-- The including script sets `slots`, `rates`, `line` and `waits` to these keys:
 --   slots (zset)  key, \1, id, space and rc of each running message, with score 0
 --   rates (zset)  key -> µs since 1970 from which its next message may start (GCRA)
 --   line (zset)   key, \1, place of the priority, \1 and id of each message that waits for its limit, with score 0
+--   waits (zset)  key, \1 and a queue whose line has the key; after another queue has freed a slot of the key: \1,
+--     the queue that waits, \1 and the key. Its next claim advances the line.
 --
 -- A message that may not start joins the line of its key and gets a later due time, so no claim reads it again
 -- and again. The call that frees a slot makes the first of the line due. For a rate, its due time is that of the
@@ -140,6 +142,7 @@ local function with_limits()
     if has_room and ahead == 0 then return true end
     local due_ms = latest_due_ms(limit, ahead, WAIT_MS * (ahead + 1))
     redis.call('ZADD', line, 0, place)
+    if limit.concurrency > 0 then redis.call('ZADD', waits, 0, limit.key .. '\1' .. ARGV[1]) end
     redis.call('ZADD', KEYS[2], whole(due_ms), id)
     if priority > 0 then sleep_in(waking, id, due_ms) end
     if has_room or ahead == 0 then advance(limit.key) end
@@ -167,17 +170,45 @@ local function with_limits()
     redis.call('ZREM', line, place_of(limit, id, priority_in(headers)))
   end
 
-  -- Advance the lines of the keys that have lost a slot, and wake a child for them.
+  -- Advance the line of a key that has lost a slot. Returns whether a message has come due.
+  local function advance_line(key)
+    local has_come_due = advance(key)
+    if not first_places(key, 1)[1] then redis.call('ZREM', waits, key .. '\1' .. ARGV[1]) end
+    return has_come_due
+  end
+
+  -- Advance the lines of the keys of which other queues have freed a slot.
+  local function advance_waiting()
+    local range = { range_of('\1' .. ARGV[1]) }
+    for _, mark in ipairs(redis.call('ZRANGEBYLEX', waits, range[1], range[2], 'LIMIT', 0, MOST_READY)) do
+      local key = string.match(mark, '^\1[^\1]*\1(.*)$')
+      redis.call('ZREM', waits, mark)
+      redis.call('ZADD', waits, 0, key .. '\1' .. ARGV[1])
+      advance_line(key)
+    end
+  end
+
+  -- Advance the lines of the keys that have lost a slot, and wake a child for them in each queue.
   local function advance_freed()
     local wakes = false
     for key in pairs(freed_keys) do
-      wakes = advance(key) or wakes
-      -- All messages of a limited queue wait in the queue itself.
-      local queue = string.match(key, '^queue:(.*)$')
-      if queue == ARGV[1] then
-        wakes = wakes or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
-      elseif queue then
-        rouse(queue, 1)
+      wakes = advance_line(key) or wakes
+      -- All messages of a limited queue wait in the queue itself, and its sibling shares the limit.
+      local base = string.match(key, '^queue:(.*)$')
+      for _, queue in ipairs(base and { base, base .. '-low' } or {}) do
+        if queue == ARGV[1] then
+          wakes = wakes or #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
+        else
+          rouse(queue, 1)
+        end
+      end
+      for _, wait in ipairs(redis.call('ZRANGEBYLEX', waits, range_of(key))) do
+        local queue = string.match(wait, '\1(.*)$')
+        if queue ~= ARGV[1] then
+          redis.call('ZREM', waits, wait)
+          redis.call('ZADD', waits, 0, '\1' .. queue .. '\1' .. key)
+          rouse(queue, 1)
+        end
       end
     end
     freed_keys = {}
@@ -186,7 +217,7 @@ local function with_limits()
 
   limits = {
     room_of = room_of, free_count = free_count, next_start_us = next_start_us, may_start = may_start, start = start,
-    leave_line = leave_line, advance = advance, advance_freed = advance_freed,
+    leave_line = leave_line, advance = advance, advance_freed = advance_freed, advance_waiting = advance_waiting,
   }
   return limits
 end

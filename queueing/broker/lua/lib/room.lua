@@ -6,7 +6,7 @@
 -- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
 -- KEYS[20] batches (hash)    KEYS[21] batch order (zset)    KEYS[22] failed members (zset)
 -- KEYS[23] follow-ups (hash)    KEYS[24] unique (hash)
--- KEYS[25] slots (zset)    KEYS[26] rates (zset)    KEYS[27] line (zset)
+-- KEYS[25] slots (zset)    KEYS[26] rates (zset)    KEYS[27] line (zset)    KEYS[28] waits (zset)
 -- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
@@ -22,7 +22,7 @@
 local served, idle, hints = KEYS[17], KEYS[18], KEYS[19]
 local batches, batch_order, failed_members, follow_ups = KEYS[20], KEYS[21], KEYS[22], KEYS[23]
 -- include idle
-local slots, rates, line, waking = KEYS[25], KEYS[26], KEYS[27], KEYS[16]
+local slots, rates, line, waits, waking = KEYS[25], KEYS[26], KEYS[27], KEYS[28], KEYS[16]
 -- include slots
 
 local EMPTY_LANE_MS = 600000

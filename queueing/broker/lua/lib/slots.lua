@@ -9,10 +9,11 @@ local function slot_of(key, id, rc)
   return key .. '\1' .. id .. ' ' .. whole(rc)
 end
 
--- Read before the first write, so that a key of another type fails here.
+-- Read before the first write, so that a key of another type fails here. Returns the number of `waits`.
 local function check_limits()
   for _, key in ipairs({ slots, rates, line }) do redis.call('ZCARD', key) end
   redis.call('HLEN', KEYS[24])
+  return redis.call('ZCARD', waits)
 end
 
 -- The range of the members of a key in `slots` and in `line`.
