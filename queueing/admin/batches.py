@@ -5,10 +5,11 @@ batch.
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+import queueing
 from queueing.broker import batches
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient, sent_batches
@@ -62,6 +63,10 @@ class CancelBatch(RowAction):
         return _("Cancelled the batch %s: its members that wait do not run.") % name
 
 
+def _query(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A batch, as the template shows it."""
@@ -82,6 +87,13 @@ class Row:
 class BatchAdmin(RowPage):
     verbs = (RetryBatch, CancelBatch)
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The newest batches. Those that a search finds are not refreshed."""
+        context = {"searches": True, "query": _query(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
         return *batches.newest(client.session, 0, SHOWN), frozenset(client.list_queues())
 
@@ -89,9 +101,12 @@ class BatchAdmin(RowPage):
         self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
     ) -> dict[str, Any]:
         total, found, queues = known
+        if query := _query(request):
+            found = batches.search(queueing.get_client().session, query, SHOWN)
         return {
             "rows": [self._row(request, batch, queues) for batch in found],
             "total": total,
+            "query": query,
         }
 
     def _row(self, request: HttpRequest, batch: BatchState, known: frozenset[str]) -> Row:

@@ -26,6 +26,8 @@ BATCH = "queueing-batch"
 CHAIN = "queueing-chain"
 #: A batch is closed if its sender has sent nothing for so long, and not all members.
 SENDER_MS = 60_000
+#: The newest batches in which a search looks for a title.
+SEARCHED = 10_000
 #: Messages that are read in one call.
 STEP = 100
 
@@ -169,6 +171,17 @@ def state_of(session: Session, id: str) -> BatchState:
     for found in find(session, [id]):
         return found
     raise BatchNotFound
+
+
+def search(session: Session, text: str, count: int) -> list[BatchState]:
+    """The batch with this id, else the newest ones with ``text`` in their titles, among ``SEARCHED``."""
+    found = find(session, [text])
+    for first in range(0, 0 if found else SEARCHED, 1000):
+        _, states = newest(session, first, 1000)
+        found += [state for state in states if text.lower() in state.title.lower()]
+        if not states or len(found) >= count:
+            break
+    return found[:count]
 
 
 def _read(session: Session, *args: Any) -> tuple[int, list[BatchState]]:

@@ -1,5 +1,6 @@
 """Lists with many columns: the important ones are visible on a laptop, and a row is a card on a phone."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from queueing.broker import batches
+from queueing.broker.idempotency import whole_id
 from queueing.client import QueueClient
 
 from .conftest import Visit
@@ -36,11 +39,29 @@ LISTS = {
     "queue": ["name", "state", *FIGURES, "last hour", "actions"],
     "job": ["job", "state", "queue", "finished", "wait", "run", "message id"],
     "stagedmessage": ["message", "state", "queue", "staged", "due", "message id"],
+    "batch": [
+        *("batch", "state", "actions", "members", "waiting", "done", "failed", "cancelled"),
+        *("queues", "started", "ended"),
+    ],
 }
 #: Labels on cards.
 LABELS = {
     "queue": {"ready", "running", "delayed", "dead", "oldest"}, "job": {"run"}, "stagedmessage": {"staged"},
+    "batch": {"Members", "Waiting", "Done", "Failed", "Cancelled", "Queues", "Started", "Ended"},
 }  # fmt: skip
+
+
+def open_batch(client: QueueClient, *, done: int = 0, failed: int = 0, title: str = "") -> str:
+    """A batch of 12,345 members, which has ended if ``done`` and ``failed`` are all of them."""
+    id = whole_id()
+    record = {
+        "title": title or "shop.tasks.render_thumbnail_of_a_product",
+        "queues": ["reports-of-the-warehouse"],
+    }
+    batches.open_batch(client.session, id, json.dumps(record), "", "")
+    client.redis.hset(client.keys.batches(), mapping={f"{id} done": done, f"{id} failed": failed})
+    batches.seal_batch(client.session, id, 12345)
+    return id
 
 
 def stage(database: Path, message_id: str, *, refusal: str = "") -> None:
@@ -60,7 +81,9 @@ def stage(database: Path, message_id: str, *, refusal: str = "") -> None:
 
 @pytest.fixture
 def lists(database: Path, client: QueueClient) -> None:
-    """A job with a long URL in its call, a paused queue, its dead letters, and two staged messages."""
+    """A job with a long URL in its call, a paused queue, dead letters, two staged messages, two batches."""
+    open_batch(client, done=12000, failed=345)
+    open_batch(client, done=1000, failed=2)
     client.create_queue("reports-of-the-warehouse")
     client.create_queue("reports-of-the-warehouse-dead")
     client.send_messages("reports-of-the-warehouse", ["x"] * 1234)
@@ -122,6 +145,27 @@ def test_a_row_is_a_card_on_a_phone(visit: Visit, log_in: Callable[[Page], None]
         .evaluate_all("cells => cells.map(cell => cell.dataset.label)")
     )
     assert set(labels) >= LABELS[name]
+
+
+@pytest.mark.usefixtures("lists")
+def test_a_batch_is_found_by_its_name_and_id_behind_the_newest_hundred(
+    visit: Visit, log_in: Callable[[Page], None], client: QueueClient
+):
+    wanted = open_batch(client, title="shop.tasks.close_the_year")
+    for _ in range(100):
+        open_batch(client)
+    page = visit.page(width=390)
+    log_in(page)
+    page.goto("/admin/queueing/batch/")
+    expect(page.locator("#content-main")).not_to_contain_text(wanted)
+    for text in ("Close_the", wanted):
+        page.fill("[name=q]", text)
+        page.click("button:text('Search')")
+        expect(page.locator("#result_list tbody code")).to_have_text(wanted)
+        assert overflow(page) <= 0
+    page.fill("[name=q]", "nothing")
+    page.click("button:text('Search')")
+    expect(page.locator("#content-main")).to_contain_text("No batch has this name or id.")
 
 
 @pytest.mark.usefixtures("lists")

@@ -33,7 +33,7 @@ PERMANENT = {
     *(KEYS.workers(), KEYS.quiet_workers(), KEYS.schedules(), KEYS.format()),
     *KEYS.of_idle(),
     *KEYS.of_batches(),
-    *(KEYS.slots(), KEYS.rates()),
+    *(KEYS.slots(), KEYS.rates(), KEYS.waits()),
 }
 #: The number of examples in an error.
 SHOWN = 5
