@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line, with the variables of ``make run`` where there are no others."""
 
+import gc
 import os
 import sys
 
@@ -10,6 +11,8 @@ from mqsite import startup
 
 
 def main() -> None:
+    if "runworker" in sys.argv:
+        gc.disable()  # Imports leave little to collect. The worker enables it before it forks.
     startup.load_development_file()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     startup.require_variables(startup.needed_by(sys.argv))

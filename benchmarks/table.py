@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 
 def say(line: str = "") -> None:
@@ -12,6 +13,11 @@ def say(line: str = "") -> None:
 def note(line: str) -> None:
     """Print progress for a person, apart from the table."""
     sys.stderr.write(f"{line}\n")
+
+
+def with_range(values: Sequence[float], form: str = ",.0f") -> str:
+    """The median with the least and the largest value."""
+    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

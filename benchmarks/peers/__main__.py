@@ -19,8 +19,19 @@ HUEY = Peer("huey", "huey_peer.py", jobs=10_000)
 DRAMATIQ = Peer("dramatiq", "dramatiq_peer.py", threads=8, jobs=20_000)
 TASKIQ = Peer("taskiq (stream)", "taskiq_peer.py", threads=100, jobs=10_000)
 SAQ = Peer("saq", "saq_peer.py", threads=10, jobs=5_000)
-STREAQ = Peer("streaq", "streaq_peer.py")
-RQ = Peer("rq", "rq_peer.py")
+STREAQ = Peer("streaq", "streaq_peer.py", threads=16, jobs=1_500)
+RQ = Peer("rq", "rq_peer.py", jobs=100)
+ARQ = Peer("arq", "arq_peer.py", threads=10, jobs=1_000, venv="venv-arq")
+CELERY = Peer("celery", "celery_peer.py", jobs=3_000)
+DJANGO_Q = Peer("django-q2", "django_q_peer.py", jobs=1_000)
+DJANGO_TASKS_DB = Peer("django-tasks-db", "django_tasks_db_peer.py", jobs=300, needs_postgres=True)
+PROCRASTINATE = Peer("procrastinate", "procrastinate_peer.py", threads=10, jobs=300, needs_postgres=True)
+PYRSMQ = Peer("PyRSMQ", "pyrsmq_peer.py", jobs=1_000)
+#: The peers of every benchmark.
+OTHERS = [
+    BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ, ARQ, CELERY, DJANGO_Q, DJANGO_TASKS_DB, PROCRASTINATE,
+    PYRSMQ,
+]  # fmt: skip
 
 
 def two(peer: Peer, name: str = "2 processes") -> Peer:
@@ -35,14 +46,13 @@ def napping(peer: Peer) -> Peer:
 MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] = {
     "drain": (
         show_drain,
-        [OURS, OURS_TASKS, two(OURS, "2 children"), BULLMQ, HUEY, two(HUEY), DRAMATIQ, two(DRAMATIQ)]
-        + [TASKIQ, two(TASKIQ), SAQ],
+        [OURS, OURS_TASKS, two(OURS, "2 children"), *OTHERS, two(HUEY), two(DRAMATIQ), two(TASKIQ)],
     ),
-    "latency": (show_latency, [OURS, BULLMQ, HUEY, TASKIQ, SAQ]),
-    "idle": (lambda peers, passes: show_idle(peers), [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
-    "enqueue": (show_enqueue, [OURS, OURS_TASKS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ, STREAQ, RQ]),
+    "latency": (show_latency, [OURS, *OTHERS]),
+    "idle": (lambda peers, passes: show_idle(peers), [OURS, *OTHERS]),
+    "enqueue": (show_enqueue, [OURS, OURS_TASKS, *OTHERS]),
     "sleep": (show_sleep, [napping(peer) for peer in (OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ)]),
-    "start": (show_start, [OURS, BULLMQ, HUEY, DRAMATIQ, TASKIQ, SAQ]),
+    "start": (show_start, [OURS, *OTHERS]),
 }
 
 

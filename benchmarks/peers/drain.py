@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.table import note, say, show_table
+import psutil
+
+from benchmarks.table import note, say, show_table, with_range
 from tests.support.program import Program
 from tests.support.waiting import eventually
 
@@ -21,8 +24,8 @@ CEILING = NAP_THREADS / 0.05
 class Drained:
     """Jobs per second from the first to the last, and the time after that until the history was complete.
 
-    ``cpu_us`` is CPU time for each job: of the busiest process of the worker, of all of them, of Redis. It
-    is more reliable than the rate if others use the machine, too.
+    ``cpu_us`` is CPU time for each job: of the busiest process of the worker, of all of them, of the
+    server. It is more reliable than the rate if others use the machine, too.
     """
 
     rate: float
@@ -35,22 +38,25 @@ def drain(peer: Peer, job: str, jobs: int) -> Drained:
         work.run("fill", job, jobs)
         with work.worker() as worker:
             work.wait_for(1, worker)
-            before, begun = cpu_seconds(worker), work.redis.info("cpu")
+            before, begun = cpu_seconds(worker), work.server_seconds()
             from_job = work.count()
             work.wait_for_each(jobs, worker)
-            after, ended = cpu_seconds(worker), work.redis.info("cpu")
+            after, ended = cpu_seconds(worker), work.server_seconds()
             ran = sorted(work.ran_ns(jobs).values())
             history = _history(work, ran[-1], worker) if peer.is_ours else None
         rate = (jobs - 1) / ((ran[-1] - ran[0]) / 1e9)
     used = [seconds - before.get(pid, 0.0) for pid, seconds in after.items()]
-    redis = sum(ended[key] - begun[key] for key in ("used_cpu_user", "used_cpu_sys"))
     each = 1e6 / max(1, jobs - from_job)
-    return Drained(rate, history, (max(used) * each, sum(used) * each, redis * each))
+    return Drained(rate, history, (max(used) * each, sum(used) * each, (ended - begun) * each))
 
 
 def cpu_seconds(worker: Program) -> dict[int, float]:
-    """CPU time that each process of a worker has used so far."""
-    return {process.pid: sum(process.cpu_times()[:2]) for process in worker.members()}
+    """CPU time that each process of a worker and its ended children have used so far."""
+    used: dict[int, float] = {}
+    for process in worker.members():
+        with suppress(psutil.NoSuchProcess):  # a process of one job
+            used[process.pid] = sum(process.cpu_times()[:4])
+    return used
 
 
 def _history(work: Session, last_ns: int, worker: Program) -> float:
@@ -108,7 +114,7 @@ def _show(taken: dict[str, list[Drained]], jobs: dict[str, int]) -> None:
                 f"{median(rates[name]):,.0f}",
                 _range(rates[name]),
                 f"{median(rates[name]) / fastest:.2f}" if fastest else "",
-                *(f"{median(us):.0f}" for us in zip(*(one.cpu_us for one in drained), strict=True)),
+                *(with_range(us, ".0f") for us in zip(*(one.cpu_us for one in drained), strict=True)),
                 f"{median(seconds):.1f}" if seconds else "",
             ]
         )
@@ -123,7 +129,7 @@ TITLES = [
     "of the fastest peer",
     "busiest process, µs/job",
     "all processes, µs/job",
-    "Redis, µs/job",
+    "Redis or PostgreSQL, µs/job",
     "history complete after, s",
 ]
 

@@ -1,9 +1,8 @@
 """Rate of sending jobs from one process: one call each, and in bulk (or twenty concurrent calls)."""
 
 from collections.abc import Sequence
-from statistics import median
 
-from benchmarks.table import show_table
+from benchmarks.table import show_table, with_range
 
 from .peer import Peer, session
 
@@ -15,7 +14,8 @@ def show_enqueue(peers: Sequence[Peer], passes: int) -> None:
     for turn in range(passes):
         for peer in peers if turn % 2 == 0 else reversed(peers):
             with session(peer) as work:
-                for how, count in COUNTS.items():
+                for how, most in COUNTS.items():
+                    count = min(most, peer.jobs)
                     rates[peer.name][how].append(count / float(work.run("rate", how, count)))
-    rows = [[name, *(f"{median(rate):,.0f}" for rate in by_how.values())] for name, by_how in rates.items()]
-    show_table(["peer", *(f"{how}, jobs/s" for how in COUNTS)], rows)
+    rows = [[name, *(with_range(rate) for rate in by_how.values())] for name, by_how in rates.items()]
+    show_table(["peer", *(f"{how}, jobs/s (range)" for how in COUNTS)], rows)

@@ -14,9 +14,11 @@ HERE = Path(__file__).parent
 def install() -> None:
     """Install the pinned peers with pip and npm as they are configured on this machine."""
     PLACE.mkdir(parents=True, exist_ok=True)
-    venv.create(PLACE / "venv", with_pip=True)
-    pip = [str(PLACE / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "-r", str(HERE / "requirements.txt")], check=True)
+    for requirements in HERE.glob("requirements*.txt"):
+        place = PLACE / requirements.stem.replace("requirements", "venv")
+        venv.create(place, with_pip=True)
+        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "-r", str(requirements)], check=True)
     shutil.copy(HERE / "package.json", PLACE)
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=PLACE, check=True)
 

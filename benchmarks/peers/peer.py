@@ -3,14 +3,17 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from benchmarks.server import empty_server
 from benchmarks.table import note
+from tests.support.postgres_server import PostgresServer
 from tests.support.program import Program
 from tests.support.programs import ROOT
 from tests.support.redis_server import RedisServer
@@ -34,6 +37,10 @@ class Peer:
     threads: int = 1
     jobs: int = 0
     database_url: str = ""
+    #: Its environment below ``PLACE``.
+    venv: str = "venv"
+    #: Whether its jobs are in PostgreSQL.
+    needs_postgres: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -45,20 +52,23 @@ class Peer:
             return [sys.executable, "-m", f"benchmarks.peers.programs.{self.program}"]
         if self.program.endswith(".js"):
             return ["node", str(PROGRAMS / self.program)]
-        return [str(PLACE / "venv" / "bin" / "python"), str(PROGRAMS / self.program)]
+        return [str(PLACE / self.venv / "bin" / "python"), str(PROGRAMS / self.program)]
 
 
 class Session:
     """A running peer on one empty Redis, with a file of stamps."""
 
-    def __init__(self, peer: Peer, server: RedisServer, folder: Path) -> None:
-        self.peer, self.server = peer, server
+    def __init__(
+        self, peer: Peer, server: RedisServer, folder: Path, postgres: PostgresServer | None = None
+    ) -> None:
+        self.peer, self.server, self.postgres = peer, server, postgres
         self.stamps = folder / "stamps"
         self.environment: dict[str, str | None] = {
             "PEER_REDIS_URL": server.url,
             "PEER_STAMPS": str(self.stamps),
             "PEER_MODULES": str(PLACE),
             "PYTHONPATH": str(PROGRAMS),
+            "PEER_DATABASE_URL": postgres.url if postgres else None,
         }
         if peer.is_ours:
             database_url = peer.database_url or f"sqlite:///{folder / 'db.sqlite3'}"
@@ -67,11 +77,21 @@ class Session:
                 "DJANGO_SETTINGS_MODULE": "benchmarks.peers.site.settings",
                 "PYTHONPATH": str(ROOT),
             }
-            self.run("setup")
+        self.run("setup")
 
     @cached_property
     def redis(self):
         return self.server.connect()
+
+    def server_seconds(self) -> float:
+        """CPU time that Redis and PostgreSQL have used so far."""
+        cpu = self.redis.info("cpu")
+        seconds: float = cpu["used_cpu_user"] + cpu["used_cpu_sys"]
+        for process in _with_children(self.postgres.pid) if self.postgres else ():
+            with suppress(psutil.NoSuchProcess):
+                # Also those of a connection that has ended: its time is its parent's then.
+                seconds += sum(process.cpu_times()[:4])
+        return seconds
 
     def run(self, *words: object) -> str:
         """Run the program to its end; returns the last line that it printed."""
@@ -95,7 +115,7 @@ class Session:
 
     def wait_for_each(self, count: int, worker: Program) -> None:
         """Wait until each of ``count`` jobs has run: a peer may run one twice before the last."""
-        self.wait_for(count, worker)
+        self.wait_for(count, worker, within_seconds=180)
         eventually(lambda: len(self._ran()) == count, of=worker, every_seconds=0.2)
 
     def count(self) -> int:
@@ -129,7 +149,13 @@ class Session:
         return Program([*self.peer.command, *map(str, words)], env=self.environment, name=self.peer.name)
 
 
+def _with_children(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
 @contextmanager
 def session(peer: Peer) -> Iterator[Session]:
-    with TemporaryDirectory(prefix="peer-") as folder, empty_server() as server:
-        yield Session(peer, server, Path(folder))
+    with TemporaryDirectory(prefix="peer-") as folder, empty_server() as server, ExitStack() as stack:
+        postgres = stack.enter_context(PostgresServer()) if peer.needs_postgres else None
+        yield Session(peer, server, Path(folder), postgres)

@@ -55,8 +55,8 @@ COUNTERPARTS: dict[type, type[Any]] = {
 }
 #: The options of redis-py that describe the server and the login. Those of TLS follow a prefix.
 OPTIONS = {
-    "client_name", "credential_provider", "db", "discovery", "health_check_interval", "host", "password",
-    "path", "port", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options",
+    "client_name", "credential_provider", "db", "discovery", "driver_info", "health_check_interval", "host",
+    "password", "path", "port", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options",
     "socket_read_size", "socket_timeout", "username",
 }  # fmt: skip
 

@@ -21,6 +21,18 @@ def fails(**_):
 register(fails{tags})
 """
 
+LOADED = """
+import sys
+
+import django
+
+django.setup()
+import queueing.management.commands.runworker
+
+late = {"psutil", "queueing.worker.child", "queueing.worker.keeper", "queueing.worker.recorder"}
+print(sorted(late & sys.modules.keys()))
+"""
+
 
 def test_a_worker_imports_neither_pages_nor_urls(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
@@ -33,9 +45,18 @@ def test_a_worker_imports_neither_pages_nor_urls(
     ledger.assert_each_ran_once([message_id])
     imported = {found[1] for line in burst.lines if (found := re.match(r"import time: .*\| +(\S+)$", line))}
     assert "queueing.worker.consumer" in imported
+    # The system's look-up of a host needs it in each process, which shares it.
+    assert len([line for line in burst.lines if line.endswith(" encodings.idna")]) == 1
     unused = (r"admin\.\w+", "cli", "views", "templatetags", r"monitoring\.(charts|alerts)")
     pattern = rf"queueing\.({'|'.join(unused)})\b|mqsite\.urls\b|jobs\.views\b"
     assert not [name for name in imported if re.match(pattern, name)]
+
+
+def test_a_child_begins_without_the_modules_of_the_keeper(worker: Callable[..., WorkerProcess]):
+    program = worker()
+    program.args[1:] = ["-c", LOADED]
+    assert program.run() == 0, program.tail()
+    assert program.lines == ["['queueing.worker.child']"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 
 URL = os.environ["PEER_REDIS_URL"]
+#: The address of a PostgreSQL, for a peer that needs one.
+DATABASE_URL = os.environ.get("PEER_DATABASE_URL", "")
 NAP_SECONDS = 0.05
 #: Jobs per bulk call, if the program has such calls.
 BATCH = 1000
@@ -26,6 +28,10 @@ def body(number: int) -> str:
 def stamp(text: str) -> None:
     """Record when this job ran: a line of 30 bytes in one write, so that several processes can write."""
     os.write(_stamps, f"{text[-8:]} {time.monotonic_ns():020d}\n".encode())
+
+
+#: Its name as a job.
+noop = stamp
 
 
 def nap(text: str) -> None:

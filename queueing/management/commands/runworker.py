@@ -23,6 +23,7 @@ from queueing.worker import stop_signals
 from queueing.worker.autoreload import watch
 from queueing.worker.logging import open_outlet, steady, use_json
 from queueing.worker.preflight import refusal
+from queueing.worker.processes import share_with_forks
 from queueing.worker.supervisor import Supervisor
 
 logger = logging.getLogger("queueing.worker")
@@ -124,6 +125,7 @@ class Command(BaseCommand):
             burst=options["burst"],
             parent=options["parent"],
         )
+        share_with_forks(config)
         if reason := refusal(config):
             raise CommandError(f"{reason}.")
         raise SystemExit(Supervisor(config).run())

@@ -53,6 +53,14 @@ def works(client: QueueClient) -> bool:
     return found == ["text"]
 
 
+def test_a_connection_reads_no_metadata_of_the_drivers_package(redis_server, monkeypatch):
+    def refuse(name: str) -> str:
+        raise AssertionError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", refuse)
+    assert works(connect(Config(URL=redis_server.url)))
+
+
 @pytest.mark.parametrize("user", ["", USER])
 @pytest.mark.parametrize(
     "rest", ["", "/", "/3", "?db=3", "/0?client_name=shop&protocol=3&decode_responses=1"]
