@@ -21,7 +21,7 @@ class SharedSite(WebProcess):
         super().__init__(
             redis_url=redis_url,
             database_url=f"sqlite:///{database}",
-            env={"GUNICORN_CMD_ARGS": "--preload"},
+            env={"GUNICORN_CMD_ARGS": "--preload", "DJANGO_SETTINGS_MODULE": "tests.browser.settings"},
         )
         self.database = database
         self.cookies: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -29,6 +29,10 @@ from .test_workers import beat
 BIG_ID = 901_902
 #: Queries with which the walk asks for one page.
 QUERIES_MAX = 3
+#: How many rows of a list the walk opens.
+ROWS_MAX = 10
+#: The part of an address that names a row by its number or id.
+_ROW = re.compile(r"(?<=/)[^/]*\d[^/]*(?=/)")
 #: The target of a link or a form.
 _ADDRESS = re.compile(r'(?:href|action|formaction|data-live-url|data-steps-end)="([^"#]*)"')
 
@@ -91,15 +95,21 @@ def crawl(browser: Client, *starts: str, within: str) -> Iterator[tuple[str, Htt
     """Each page beneath ``within`` that links lead to from ``starts``, with what it answers to GET.
 
     A page is asked for with few different queries: each filter of a list offers every other one again.
+    In a long list, the pages of some rows are asked for.
     """
     seen: set[str] = set()
     queries: Counter[str] = Counter()
+    rows: defaultdict[str, set[str]] = defaultdict(set)
     todo = deque(starts)
     while todo:
         url = todo.popleft()
         path = urlsplit(url).path
         if url in seen or queries[path] == QUERIES_MAX or not path.startswith(within):
             continue
+        alike = rows[_ROW.sub("*", path)]
+        if path not in alike and len(alike) == ROWS_MAX:
+            continue
+        alike.add(path)
         seen.add(url)
         queries[path] += 1
         response = browser.get(url)
