@@ -3,10 +3,12 @@ history.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import pytest
 
 from queueing.client import QueueClient, default
+from queueing.exceptions import QueueExists
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
@@ -45,18 +47,20 @@ class Watch:
         for key in redis.scan_iter("rsmq*", count=1000):
             redis.unlink(key)
         for queue in QUEUES:
-            self.client.create_queue(queue, maxsize=-1)
+            with suppress(QueueExists):  # the worker creates a missing queue of its own, too
+                self.client.create_queue(queue)
+            self.client.set_queue_attributes(queue, maxsize=-1)
         for queue in QUEUES:
-            assert self._runs_on(queue, seconds=30), f"{queue} stays broken: {self.process.tail()}"
+            assert self._runs_on(queue), f"{queue} stays broken: {self.process.tail()}"
 
-    def _runs_on(self, queue: str, *, seconds: float = 10) -> bool:
+    def _runs_on(self, queue: str) -> bool:
         """Whether a new message is run and settled."""
         id = self.client.send_message(queue, "healthy")
         field = (self.client.keys.attributes(queue), id)
         try:
             eventually(
                 lambda: id in self.ledger.ids("end") and not self.client.redis.hexists(*field),
-                within_seconds=seconds, of=self.process,
+                within_seconds=30, of=self.process,
             )  # fmt: skip
         except AssertionError:
             return False

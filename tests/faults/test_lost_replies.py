@@ -15,7 +15,7 @@ from tests.support.diary import Diary
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
 from tests.support.threads import Threads
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.support.worker_process import WorkerProcess
 
 SENDS = 1000
@@ -57,7 +57,8 @@ def test_a_send_with_a_lost_reply_runs_once_even_if_a_worker_is_faster_than_its_
     client.create_queue("ledger")
     with worker("ledger") as idle, CuttingProxy(redis_server.port, CutEachOnce()) as proxy:
         first = warmed_up(idle, client, ledger)
-        sender = connect(replace(get_conf(), URL=proxy.url), connections=16)
+        # On a busy machine a repeat may take longer than a page may wait.
+        sender = connect(replace(get_conf(), URL=proxy.url, TIMEOUT=HANG_SECONDS), connections=16)
         ids = send(sender)
         assert proxy.rule.cut == SENDS
         eventually(lambda: client.get_queue_attributes("ledger").msgs == 0, of=idle)

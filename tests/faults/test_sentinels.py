@@ -149,7 +149,11 @@ def test_everything_follows_a_failover_and_what_is_lost_is_counted(
         gap_seconds = load.ran_after(failover_ms)
         lost = load.lost()
         later = {id for id, sent_ms in load.sent_at_ms.items() if sent_ms > failover_ms}
-        eventually(lambda: later <= diary.ids("done"), of=process)
+        eventually(
+            lambda: later <= diary.ids("done"),
+            what=lambda: f"done: {later - diary.ids('done')} of {diary.states()}",
+            of=process,
+        )
     figure(
         f"{fault.__name__}, DURABLE={durable}: {len(load.sent_at_ms)} sends acknowledged, {len(lost)} lost, "
         f"next run {gap_seconds:.1f} s after the new primary"
