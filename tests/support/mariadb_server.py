@@ -7,11 +7,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from .program import Program
+from .programs import require
 from .waiting import HANG_SECONDS, eventually, free_port
 
+HINT = "apt-get install mariadb-server"
 #: The server refuses to run as root. It then runs as this user, which Debian's package creates.
 SERVER_USER = "mysql"
 
@@ -25,10 +25,7 @@ class MariaDBServer:
         self._program: Program | None = None
 
     def start(self) -> "MariaDBServer":
-        """Skips the test if the server is not installed: this engine is tested where it exists."""
-        server, install = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
-        if not (server and install):
-            pytest.skip("mariadbd is missing: apt-get install mariadb-server")
+        server, install = require("mariadbd", HINT), require("mariadb-install-db", HINT)
         self._folder = Path(tempfile.mkdtemp(prefix="test-mariadb-"))
         user = []
         if os.geteuid() == 0:

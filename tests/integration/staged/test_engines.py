@@ -11,6 +11,7 @@ import pytest
 from tests.support.mariadb_server import MariaDBServer
 from tests.support.postgres_server import PostgresServer
 from tests.support.program import Program
+from tests.support.programs import absent
 
 CASES = "tests/integration/staged/cases.py"
 UNITS = ["tests/unit/transactional", "tests/unit/admin/test_staged.py", "tests/unit/cli/test_staged.py"]
@@ -26,13 +27,15 @@ def server(engine: str) -> Iterator[str]:
             yield str(postgres.port)
     else:
         if importlib.util.find_spec("MySQLdb") is None:
-            pytest.skip("mysqlclient is missing: pip install mysqlclient")
+            absent("mysqlclient is missing: pip install mysqlclient")
         with MariaDBServer() as mariadb:
             yield str(mariadb.port)
 
 
 @pytest.mark.parametrize(
-    ("engine", "tests"), [("sqlite3", [CASES]), ("postgresql", [CASES, *UNITS]), ("mysql", [CASES, *UNITS])]
+    ("engine", "tests"),
+    [("sqlite3", [CASES]), ("postgresql", [CASES, *UNITS]), ("mysql", [CASES, *UNITS])],
+    ids=["sqlite3", "postgresql", "mysql"],
 )
 def test_staged_messages_keep_their_promises_on_each_engine(engine: str, tests: list[str]):
     with server(engine) as port:
