@@ -78,7 +78,7 @@ class Chain:
         if getattr(options, "enqueue", None):
             from .transactional.staging import stage
 
-            stage(first.queue, [first.draft()], task_queue=first.task_queue)
+            stage(first.queue, [first], task_queue=first.task_queue)
         else:
             _at_commit(options, first.id, self.steps[0], partial(_send_chain, messages, first))
         return [message.id for message in messages]
@@ -274,7 +274,7 @@ def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], Non
 def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:
     client = get_client()
     sent_batches.ensure_queues(client, _queues(messages))
-    client.send_messages(first.queue, [first.draft()])
+    client.send_messages(first.queue, [first])
 
 
 def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
@@ -297,7 +297,7 @@ def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
         else:
             messages = _messages(_steps(member))
             first = _linked(messages, plan.id)
-            queue, draft, queues = first.queue, first.draft(), _queues(messages)
+            queue, draft, queues = first.queue, first, _queues(messages)
         plan.drafts.setdefault(queue, []).append(draft)
         plan.queues |= queues
         own |= {queue for _, queue in queues}

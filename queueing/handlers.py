@@ -90,14 +90,19 @@ class Handler:
         return self.policy.delay_seconds(error, context.attempt)
 
 
-#: Finds the code of a message that is not its queue's handler's, or returns ``None``.
-Resolver = Callable[[str, Message], Runnable | None]
+class Resolver(Protocol):
+    """Finds the code of messages in some queues that is not that of a handler."""
+
+    @property
+    def queues(self) -> list[str]: ...
+
+    def __call__(self, queue: str, message: Message) -> Runnable | None: ...
+
 
 _handlers: dict[str, Handler] = {}
 #: Whether this process has imported the handlers of the project.
 _is_discovered = False
 _resolvers: list[Resolver] = []
-_resolved_queues: list[Callable[[], list[str]]] = []
 
 
 def handler(queue: str) -> Callable[[Function], Function]:
@@ -125,20 +130,17 @@ def handler(queue: str) -> Callable[[Function], Function]:
     return register
 
 
-def add_resolver(resolver: Resolver, queues: Callable[[], list[str]]) -> None:
-    """Ask ``resolver`` first for the code of each message. ``queues`` returns the queues that it serves.
+def add_resolver(resolver: Resolver) -> None:
+    """Ask ``resolver`` first for the code of each message.
 
     If it raises an error, the attempt fails, with the policy ``error.policy`` if the error has one.
     """
     if resolver not in _resolvers:
         _resolvers.append(resolver)
-        _resolved_queues.append(queues)
 
 
 def remove_resolver(resolver: Resolver) -> None:
-    """Remove a resolver that ``add_resolver`` has added."""
-    index = _resolvers.index(resolver)
-    del _resolvers[index], _resolved_queues[index]
+    _resolvers.remove(resolver)
 
 
 def discover() -> None:
@@ -150,7 +152,7 @@ def discover() -> None:
 
 def queues() -> list[str]:
     """The queues for whose messages this project has code, sorted by name."""
-    return sorted({*_handlers, *(queue for names in _resolved_queues for queue in names())})
+    return sorted({*_handlers, *(queue for resolver in _resolvers for queue in resolver.queues)})
 
 
 def queues_of(function: Any) -> list[str]:

@@ -24,7 +24,6 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -115,7 +114,7 @@ def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
             from .tasks import worker_integration
 
             for resolver in worker_integration.resolvers(list(queues)):
-                handlers.add_resolver(resolver, partial(getattr, resolver, "queues"))
+                handlers.add_resolver(resolver)
                 stack.callback(handlers.remove_resolver, resolver)
         yield
 

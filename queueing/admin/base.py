@@ -185,15 +185,26 @@ class ConsoleAdmin(admin.ModelAdmin):
             "is_away": isinstance(error, QueueUnavailable),
             "posted": request.method == "POST",
         }
-        match = request.resolver_match
-        if context["is_away"] and match is not None and str(match.url_name).endswith("_live"):
+        if context["is_away"] and self.page_name(request) == "live":
             return TemplateResponse(request, "admin/queueing/live/unavailable.html", context)
-        context |= {
+        return self.render(request, "admin/queueing/refused.html", _("Redis cannot be read"), context)
+
+    def page_name(self, request: HttpRequest) -> str:
+        """The last word of the name of the requested page, such as ``changelist``."""
+        match = request.resolver_match
+        return str(match.url_name).rpartition("_")[2] if match else ""
+
+    def render(
+        self, request: HttpRequest, template: str, title: Any, context: dict[str, Any], **options: Any
+    ) -> HttpResponse:
+        """A page of the admin about the model."""
+        common = {
             **self.admin_site.each_context(request),
-            "title": _("Redis cannot be read"),
+            "title": title,
             "opts": self.opts,
+            "media": self.media,
         }
-        return TemplateResponse(request, "admin/queueing/refused.html", context)
+        return TemplateResponse(request, template, common | context, **options)
 
 
 def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
@@ -279,15 +290,8 @@ class Action(View):
         return self.model_admin.list_url
 
     def render(self, template: str, context: dict[str, Any], **options: Any) -> HttpResponse:
-        common = {
-            **self.model_admin.admin_site.each_context(self.request),
-            "title": capfirst(self.label),
-            "opts": self.model_admin.opts,
-            "media": self.model_admin.media,
-            "action": self,
-            "back_url": self.back_url,
-        }
-        return TemplateResponse(self.request, template, common | context, **options)
+        context = {"action": self, "back_url": self.back_url, **context}
+        return self.model_admin.render(self.request, template, capfirst(self.label), context, **options)
 
     def log(self, said: str, entry: int | None = None) -> int:
         """Write ``said`` into the admin's log, as a new entry or over the existing one with the key

@@ -159,15 +159,12 @@ class RowPage(ConsoleAdmin):
         """The list of rows. It always reads Redis again, so that it shows the result of an action."""
         self.require(request)
         context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(self.opts.verbose_name_plural),
-            "opts": self.opts,
-            "media": self.media,
             "live_url": f"{self.list_url}live/",
             **figures_or_trouble(lambda: self._rows(request, lambda client: Reading(self.read(client), 0.0))),
             **(extra_context or {}),
         }
-        return TemplateResponse(request, "admin/queueing/rows/page.html", context)
+        title = capfirst(self.opts.verbose_name_plural)
+        return self.render(request, "admin/queueing/rows/page.html", title, context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
         context = self._rows(request, self._shared.get)

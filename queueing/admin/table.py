@@ -53,10 +53,6 @@ class TableAdmin(ConsoleAdmin):
         """The parameters of an address that name these rows."""
         return {"ids": ids}
 
-    def is_list(self, request: HttpRequest) -> bool:
-        match = request.resolver_match
-        return match is not None and match.url_name == f"queueing_{self.opts.model_name}_changelist"
-
     def get_urls(self) -> list[Any]:
         view = f"view_{self.opts.model_name}"
         return [self.page("all/<slug:verb>/", self.verb_view, "verb", view), *super().get_urls()]

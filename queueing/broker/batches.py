@@ -7,7 +7,7 @@ The script that settles a message counts it in its batch, and stores the message
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from queueing.exceptions import BatchClosed, BatchNotFound
@@ -32,8 +32,12 @@ SEARCHED = 10_000
 STEP = 100
 
 
+#: The fields of a message that follows another, in its JSON.
+STORED = ("id", "queue", "body", "task_queue", "takes_result", "due_ms", "priority", "headers")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
+class FollowUp(Draft):
     """A message of a chain, or a callback of a batch.
 
     ``task_queue`` is the queue that its task names, ``""`` if the message is not a task. With
@@ -43,22 +47,12 @@ class FollowUp:
 
     id: str
     queue: str
-    body: str
     task_queue: str = ""
     takes_result: bool = False
-    due_ms: int | None = None
-    priority: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-    def draft(self) -> Draft:
-        return Draft(
-            body=self.body, due_ms=self.due_ms, priority=self.priority, headers=self.headers,
-            id=self.id or None,
-        )  # fmt: skip
 
     def fields(self) -> dict[str, Any]:
         """The fields as a dict for JSON, without those that are not set."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in STORED}
         return {name: value for name, value in values.items() if value or name == "body"}
 
     def with_result(self, result: str) -> "FollowUp":

@@ -70,7 +70,7 @@ def _limited(draft: Draft, queue: str) -> Draft:
 
 
 def _send(client: QueueClient, message: batches.FollowUp) -> int:
-    draft = _limited(message.draft(), message.queue)
+    draft = _limited(message, message.queue)
     call = drafts.put(
         "follow_up", client.keys, message.queue, [draft],
         tails=[message.id], key=client.keys.follow_ups(), own=(message.id, ""),

@@ -104,7 +104,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     takes_new_queues = False
     found = _patiently(named)
     for resolver in found:
-        handlers.add_resolver(resolver, partial(getattr, resolver, "queues"))
+        handlers.add_resolver(resolver)
         queues.update(resolver.queues)
         takes_new_queues |= resolver.takes_new_queues
     job_dead.connect(partial(_emit_failed, found), weak=False)

@@ -65,7 +65,7 @@ class JobAdmin(TableAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """All rows. Long texts are cut to the part that the page shows, because a text can have megabytes."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
-        if self.is_list(request):
+        if self.page_name(request) == "changelist":
             return rows.annotate(
                 error_start=Left("error", ERROR_SHOWN + 1), body_start=Left("body", READ_CHARACTERS)
             )
@@ -150,16 +150,12 @@ class JobAdmin(TableAdmin):
         url = live_url(self.admin_site)
         found = failures(request.GET.get("period", ""))
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": _("Failures"),
             "alerts": console_alerts(request),
             "live_url": url,
             "failures": found,
             "periods": [(word, label, word == found.period) for word, label in LABELS.items()],
         }
-        return TemplateResponse(request, "admin/queueing/job/failures.html", context)
+        return self.render(request, "admin/queueing/job/failures.html", _("Failures"), context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """The response to the poll of an open list: whether there are newer jobs."""

@@ -154,12 +154,10 @@ class QueueAdmin(ConsoleAdmin):
 
     def url_after(self, request: HttpRequest) -> str:
         """The URL after a refused change: the list for a deletion, the form for a new queue, or the queue."""
-        match = request.resolver_match
-        if match is None or match.url_name == "queueing_queue_delete":
+        if self.page_name(request) == "delete":
             return self.list_url
-        if "object_id" in match.kwargs:
-            return self.url_of(admin_utils.unquote(match.kwargs["object_id"]))
-        return request.path
+        named = request.resolver_match.kwargs.get("object_id")
+        return request.path if named is None else self.url_of(admin_utils.unquote(named))
 
     def action_url(self, name: str, queue: str) -> str:
         return address(self.admin_site, f"queue_{name}", queue)
@@ -227,15 +225,11 @@ class QueueAdmin(ConsoleAdmin):
             return TemplateResponse(request, "admin/queueing/queue/charts_live.html", context)
         queue = None if name is None else Queue(name=name)
         context |= {
-            **self.admin_site.each_context(request),
-            "title": _("Charts"),
             "subtitle": str(queue) if queue else _("All queues"),
-            "opts": self.opts,
             "original": queue,
-            "media": self.media,
             "queue_url": queue and self.url_of(queue.name),
         }
-        return TemplateResponse(request, "admin/queueing/queue/charts.html", context)
+        return self.render(request, "admin/queueing/queue/charts.html", _("Charts"), context)
 
     def _is_gone(self, request: HttpRequest, name: str) -> bool:
         try:
@@ -282,18 +276,14 @@ class QueueAdmin(ConsoleAdmin):
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
         """The page of the queue while Redis is down, with all of its buttons disabled."""
-        match = request.resolver_match
-        is_of_queue = match is not None and ("object_id" in match.kwargs or match.url_name.endswith("_add"))
-        if not (is_of_queue and isinstance(error, QueueUnavailable)):
+        page, named = self.page_name(request), request.resolver_match.kwargs.get("object_id")
+        if not isinstance(error, QueueUnavailable) or (named is None and page != "add"):
             return super().trouble_page(request, error)
-        if not self._may_use_form(request, match.url_name.rpartition("_")[2]):
+        if not self._may_use_form(request, page):
             raise PermissionDenied
-        queue = Queue(name=visible(admin_utils.unquote(match.kwargs.get("object_id", ""))))
+        queue = Queue(name=visible(admin_utils.unquote(named or "")))
         context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(self.opts.verbose_name),
             "subtitle": queue.name,
-            "opts": self.opts,
             "original": queue,
             "has_view_permission": True,
             "unavailable": True,
@@ -301,7 +291,8 @@ class QueueAdmin(ConsoleAdmin):
             "posted": request.method == "POST",
             "tools": [Tool(str(view.label)) for view in ACTIONS if self.may(request, view.permission)],
         }
-        return TemplateResponse(request, "admin/queueing/queue/unavailable.html", context)
+        title = capfirst(self.opts.verbose_name)
+        return self.render(request, "admin/queueing/queue/unavailable.html", title, context)
 
     def _may_use_form(self, request: HttpRequest, page: str) -> bool:
         """Whether the user may open ``page``. Django checks this only after it has read the queue."""

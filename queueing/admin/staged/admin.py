@@ -76,7 +76,7 @@ class StagedMessageAdmin(TableAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StagedMessage]":
         """The rows of one database. The list reads only the beginning of each payload."""
         rows = super().get_queryset(request).using(alias_of(request))
-        return listed(rows) if self.is_list(request) else rows
+        return listed(rows) if self.page_name(request) == "changelist" else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: StagedMessage | None = None) -> Any:
         rows = (
