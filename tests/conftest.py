@@ -65,7 +65,6 @@ def _registries_are_restored(_registering_modules_are_imported: None) -> Iterato
     registries: list[dict | list] = [
         handlers._handlers,
         handlers._resolvers,
-        handlers._resolved_queues,
         periodic._registered,
         periodic._makers,
         registry._declared,

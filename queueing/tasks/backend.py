@@ -84,15 +84,7 @@ class RSMQBackend(BaseTaskBackend):
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
-        body = route.write(result.args, result.kwargs)
-        if self.task_options.enqueue:
-            self._stage(route, [result], [body])
-        elif aliases := self._to_be_committed():
-            self._send_at_commit(aliases, route, [result], [body])
-        else:
-            [id] = route.send(route.messages([result], [body]))
-            results.identify(result, id)
-            self._emit_enqueued([result])
+        self._enqueue(route, [result])
         return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
@@ -102,15 +94,7 @@ class RSMQBackend(BaseTaskBackend):
         """
         route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
-        bodies = [route.write(result.args, result.kwargs) for result in sent]
-        if self.task_options.enqueue:
-            self._stage(route, sent, bodies)
-        elif aliases := self._to_be_committed():
-            self._send_at_commit(aliases, route, sent, bodies)
-        else:
-            for result, id in zip(sent, route.send(route.messages(sent, bodies)), strict=True):
-                results.identify(result, id)
-            self._emit_enqueued(sent)
+        self._enqueue(route, sent)
         return sent
 
     async def aenqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
@@ -231,8 +215,16 @@ class RSMQBackend(BaseTaskBackend):
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _to_be_committed(self) -> list[str]:
-        return open_transactions() if self.task_options.enqueue_on_commit else []
+    def _enqueue(self, route: Route, sent: list[TaskResult]) -> None:
+        bodies = [route.write(result.args, result.kwargs) for result in sent]
+        if self.task_options.enqueue:
+            self._stage(route, sent, bodies)
+        elif self.task_options.enqueue_on_commit and (aliases := open_transactions()):
+            self._send_at_commit(aliases, route, sent, bodies)
+        else:
+            for result, id in zip(sent, route.send(route.messages(sent, bodies)), strict=True):
+                results.identify(result, id)
+            self._emit_enqueued(sent)
 
     def _route_of(self, task: Task) -> Route:
         route = self._route

@@ -17,7 +17,6 @@ def registry(monkeypatch):
     monkeypatch.setattr(handlers, "_handlers", {})
     # Another test of this process may have opened the door of the tasks.
     monkeypatch.setattr(handlers, "_resolvers", [])
-    monkeypatch.setattr(handlers, "_resolved_queues", [])
 
 
 def test_a_registered_function_is_found_by_its_queue():
