@@ -74,6 +74,7 @@ class Chain:
         Raises the errors of ``Task.enqueue`` and ``send_message``, and ``EnqueueFailed`` at the commit.
         """
         messages = _messages(iter(self.steps))
+        get_client().at(message.queue for message in messages)
         first, options = _linked(messages), _task_options(self.steps[0])
         if getattr(options, "enqueue", None):
             from .transactional.staging import stage
@@ -106,6 +107,7 @@ class Batch:
         sent.
         """
         plan = _plan(self, parent="", depth=1)
+        get_client().at(sent_batches.queues_of(plan))
         first = next(_steps(self), None)
         options = _task_options(first) if first else None
         if getattr(options, "enqueue", None) and has_begun():
@@ -166,7 +168,7 @@ def batch(
 
 def get_batch(id: str) -> BatchState:
     """The state of a batch. Raises ``BatchNotFound`` and ``QueueUnavailable``."""
-    return batches.state_of(get_client().session, id)
+    return batches.state_of(sent_batches.part_of(get_client(), id).session, id)
 
 
 def cancel_batch(id: str) -> None:
@@ -176,7 +178,7 @@ def cancel_batch(id: str) -> None:
     once a worker claims it. After the last member, ``on_failure`` is sent. Raises ``BatchNotFound``, and
     ``BatchClosed`` if the batch has ended.
     """
-    batches.cancel(get_client().session, id)
+    batches.cancel(sent_batches.part_of(get_client(), id).session, id)
 
 
 def retry_batch(id: str) -> int:

@@ -8,7 +8,7 @@ any of Django's tasks: on Django 5.2 they need a backport, which a project witho
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from .broker import address, rsmq_values
+from .broker import address, places, rsmq_values
 from .broker.keys import LOW_PRIORITY, is_dead_letter_queue
 from .exceptions import QueueError
 from .policies import limits
@@ -58,6 +58,11 @@ class Config:
     TLS_VERIFY: bool = True
     #: Prefix of every key; RSMQ's own default.
     NAMESPACE: str = "rsmq"
+    #: Further namespaces for queues, such as ``{"eu": {"URL": "redis://eu:6379/0", "NAMESPACE": "rsmq"}}``. A
+    #: missing URL or NAMESPACE is that of the ``default`` partition.
+    PARTITIONS: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    #: The partition of a queue or of a pattern, such as ``{"mail-*": "eu"}``. Others are on ``default``.
+    PLACES: Mapping[str, str] = field(default_factory=dict)
     #: Queues that are created where they are missing.
     QUEUES: tuple[str, ...] = ()
     #: Limits of queues over all workers, such as ``{"emails": {"rate": "10/s", "concurrency": 3}}``.
@@ -112,6 +117,8 @@ class Config:
     #: Connections one process may have open to Redis, apart from the one that listens.
     MAX_CONNECTIONS: int = 2
 
+    #: The partition of ``URL`` and ``NAMESPACE``.
+    partition: str = places.DEFAULT
     #: The queues that this worker takes.
     queues: tuple[str, ...] = ()
     #: How many turns in a round each of these queues has, if it is more than one.
@@ -130,6 +137,19 @@ class Config:
         object.__setattr__(self, "RELAY_DATABASES", tuple(self.RELAY_DATABASES))
         object.__setattr__(self, "HEALTH_FILE", os.fspath(self.HEALTH_FILE))
         object.__setattr__(self, "REDACT", tuple(name.lower() for name in self.REDACT if name))
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        return (places.DEFAULT, *self.PARTITIONS)
+
+    def at(self, partition: str) -> "Config":
+        """The settings with the address and the namespace of one partition."""
+        address: Any = self.PARTITIONS.get(partition, {})
+        return replace(self, partition=partition, **address)
+
+    def place_of(self, queue: str) -> str:
+        """The partition of a queue."""
+        return places.place_of(self.PLACES, queue)
 
     def history_of(self, queue: str) -> str:
         """The word of ``HISTORY`` for ``queue``. A queue for low priorities follows its main queue."""
@@ -166,10 +186,9 @@ def problems(values: Any) -> Iterator[Problem]:
     for name, value in values.items():
         if name in SETTINGS:
             yield from _of_value(SETTINGS[name], value)
-    namespace = values.get("NAMESPACE", Config().NAMESPACE)
-    if str(values.get("URL", "")).startswith(address.CLUSTERS) and not address.has_hash_tag(str(namespace)):
-        hint = 'Set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}.'
-        yield Problem("queueing.E006", "A cluster must store all keys of a namespace on one node.", hint)
+    url, namespace = (str(values.get(name, SETTINGS[name].default)) for name in places.OPTIONS)
+    partitions, named = values.get("PARTITIONS", {}), values.get("PLACES", {})
+    yield from (Problem(*one) for one in places.problems(partitions, named, url, namespace))
 
 
 def raw() -> Any:

@@ -78,8 +78,9 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
     outcomes: list[Outcome] = []
     with _code_of_tasks(queues):
         names = queues or handlers.queues()
-        takers = [_Taker(get_client(), queue) for queue in task_queues.with_siblings(names)]
-        follow_ups.send_due(get_client())
+        takers = [_Taker(get_client().at([queue]), queue) for queue in task_queues.with_siblings(names)]
+        for part, _ in get_client().split(names):
+            follow_ups.send_due(part)
         while len(outcomes) < limit:
             # A worker, too, begins with the preferred queue again after each message.
             ran = next(filter(None, (taker.run_next(delayed=delayed) for taker in takers)), None)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, partial, wraps
 from importlib.util import find_spec
 from threading import Lock, Thread
 from time import monotonic
@@ -26,6 +26,7 @@ import queueing
 
 from .broker.keys import is_dead_letter_queue
 from .broker.outcomes import COUNTED
+from .broker.places import DEFAULT
 from .conf import get_conf
 from .exceptions import QueueError, QueueRefused, QueueUnavailable
 from .messages import QueueFigures
@@ -96,8 +97,9 @@ class Probe:
             answer.set_result("ok")
 
 
-def _ask_redis() -> None:
-    queueing.get_client().ping()
+def _ask_redis(partition: str = DEFAULT) -> None:
+    [part] = [one for one in queueing.get_client().parts if one.partition == partition]
+    part.ping()
 
 
 def _ask_database() -> None:
@@ -108,6 +110,11 @@ def _ask_database() -> None:
             cursor.fetchone()
     finally:
         connection.close()  # this thread's own
+
+
+@cache
+def _probe_of(partition: str) -> Probe:
+    return Probe(f"redis of {partition}", partial(_ask_redis, partition))
 
 
 PROBES = (Probe("redis", _ask_redis), Probe("database", _ask_database))
@@ -125,12 +132,22 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if Redis and the database answer, else 503. The answer names the failing one without a reason."""
+    """200 if Redis and the database answer, else 503. The answer names the failing one without a reason.
+
+    ``partitions`` has the word of each, if there are several. The others continue if one is away, so the
+    answer is 200 if one of them answers.
+    """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
-    said = {name: _said(answer, deadline - monotonic()) for name, answer in answers}
+    names = get_conf().partitions if get_conf().PARTITIONS else ()
+    of_partitions = [(name, _probe_of(name).start()) for name in names]
+    said: dict[str, Any] = {name: _said(answer, deadline - monotonic()) for name, answer in answers}
+    words = {name: _said(answer, deadline - monotonic()) for name, answer in of_partitions}
+    if words:
+        said["redis"] = "ok" if "ok" in words.values() else said["redis"]
     ready = all(word == "ok" for word in said.values())
-    return JsonResponse({"ready": ready, **said}, status=200 if ready else 503)
+    of_each = {"partitions": words} if words else {}
+    return JsonResponse({"ready": ready, **said, **of_each}, status=200 if ready else 503)
 
 
 def _said(answer: "Future[str]", patience_seconds: float) -> str:
@@ -193,7 +210,7 @@ def queues_json(request: HttpRequest) -> JsonResponse:
     ``all`` has the sums without dead-letter queues, which need no workers. ``truncated`` is true if there are
     more queues than the answer has. ``spoilt`` lists keys of Redis with a wrong type.
     """
-    client = queueing.get_client()
+    client = queueing.get_client().reachable()
     named = request.GET.getlist("queue")
     names = named[:MAX_QUEUES] or sorted(client.list_queues())
     found = client.queue_figures(names)
@@ -206,6 +223,7 @@ def queues_json(request: HttpRequest) -> JsonResponse:
             "all": _numbers(living, rate_of_all(living, rates)),
             "truncated": max(len(found), len(named)) > MAX_QUEUES,
             "spoilt": alerts.spoilt_keys(client, names[:MAX_QUEUES]),
+            **({"partitions_away": list(client.away)} if client.routing else {}),
         }
     )
 

@@ -22,6 +22,8 @@ MEANINGS = {
     "queueing.E013": "`QUEUES` in `TASKS` is a text and not a list.",
     "queueing.E014": 'A limit in `QUEUEING["LIMITS"]` is wrong.',
     "queueing.E016": '`QUEUEING["RELAY_DATABASES"]` names a database that is not in `DATABASES`.',
+    "queueing.E017": '`QUEUEING["PARTITIONS"]` is wrong, or two partitions are the same.',
+    "queueing.E018": '`QUEUEING["PLACES"]` has a wrong name, or names a partition that does not exist.',
     "queueing.E030": "A `@periodic` cannot be used. Run it with `manage.py check --tag schedules`.",
     "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
     "queueing.W002": "The tables of the history differ from those of the migrations. "

@@ -47,7 +47,7 @@ class CancelBatch(RowAction):
     destroys = True
 
     def question(self, client: QueueClient, name: str) -> str:
-        found = batches.find(client.session, [name])
+        found = batches.find(sent_batches.part_of(client, name).session, [name])
         waiting = found[0].waiting if found else 0
         return ngettext(
             "Cancel this batch? %(count)d member waits or runs.",
@@ -57,7 +57,7 @@ class CancelBatch(RowAction):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         try:
-            batches.cancel(client.session, name)
+            batches.cancel(sent_batches.part_of(client, name).session, name)
         except BatchNotFound:
             return None
         return _("Cancelled the batch %s: its members that wait do not run.") % name
@@ -95,14 +95,14 @@ class BatchAdmin(RowPage):
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
-        return *batches.newest(client.session, 0, SHOWN), frozenset(client.list_queues())
+        return *sent_batches.newest(client, SHOWN), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
     ) -> dict[str, Any]:
         total, found, queues = known
         if query := _query(request):
-            found = batches.search(queueing.get_client().session, query, SHOWN)
+            found = sent_batches.search(queueing.get_client().reachable(), query, SHOWN)
         return {
             "rows": [self._row(request, batch, queues) for batch in found],
             "total": total,

@@ -181,7 +181,7 @@ class RowPage(ConsoleAdmin):
         return HttpResponseRedirect(self.list_url)
 
     def _rows(self, request: HttpRequest, read: Callable[[QueueClient], Reading[Any]]) -> dict[str, Any]:
-        reading = read(queueing.get_client())
+        reading = read(queueing.get_client().reachable())
         return {
             "rows_template": f"admin/queueing/{self.opts.model_name}/rows.html",
             "may_steer": any(self.may(request, verb.permission) for verb in self.verbs),

@@ -66,7 +66,7 @@ class Pause(RowAction):
     label = gettext_lazy("Pause")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        store.pause_schedule(client.session, name)
+        store.on_schedule(store.pause_schedule, client, name)
         return _("Paused %s: its ticks send no messages.") % name
 
 
@@ -78,7 +78,7 @@ class Resume(RowAction):
     label = gettext_lazy("Resume")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        store.resume_schedule(client.session, name)
+        store.on_schedule(store.resume_schedule, client, name)
         return _("Resumed %s: it continues with its next tick.") % name
 
 
@@ -144,7 +144,7 @@ class ScheduleAdmin(RowPage):
     verbs = (Run, Pause, Resume)
 
     def read(self, client: QueueClient) -> tuple[list[ScheduleState], frozenset[str]]:
-        return store.schedules(client.session), frozenset(client.list_queues())
+        return store.all_schedules(client), frozenset(client.list_queues())
 
     def context(
         self, request: HttpRequest, known: tuple[list[ScheduleState], frozenset[str]]

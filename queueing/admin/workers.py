@@ -14,7 +14,8 @@ from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Progress
-from queueing.monitoring.workers import RunningMessage, Worker, quiet_worker, read_workers, resume_worker
+from queueing.monitoring import outboxes
+from queueing.monitoring.workers import RunningMessage, Worker, all_workers, quiet_worker, resume_worker
 from queueing.templatetags.queueing_text import visible
 
 from .base import message_url
@@ -42,7 +43,8 @@ class Quiet(RowAction):
     label = gettext_lazy("Quiet")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        if not quiet_worker(client.session, name):
+        found = [quiet_worker(part.session, name) for part in client.parts]
+        if not any(found):
             return None
         return _("The worker %s becomes quiet: it finishes its jobs, and claims no more.") % name
 
@@ -55,11 +57,8 @@ class Resume(RowAction):
     label = gettext_lazy("Resume")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        return (
-            _("The worker %s resumes: it claims messages again.") % name
-            if resume_worker(client.session, name)
-            else None
-        )
+        found = [resume_worker(part.session, name) for part in client.parts]
+        return _("The worker %s resumes: it claims messages again.") % name if any(found) else None
 
 
 class Acknowledge(RowAction):
@@ -75,7 +74,7 @@ class Acknowledge(RowAction):
 
     def act(self, client: QueueClient, name: str) -> str | None:
         count = (
-            outbox.acknowledge(client.session, int(name))
+            outboxes.acknowledge(client, int(name))
             if name.isascii() and name.isdigit() and len(name) < 16
             else 0
         )
@@ -152,13 +151,13 @@ class WorkerAdmin(RowPage):
     verbs = (Quiet, Resume, Acknowledge)
 
     def read(self, client: QueueClient) -> Known:
-        workers = sorted(read_workers(client.session), key=lambda worker: (not worker.is_alive, worker.name))
+        workers = sorted(all_workers(client), key=lambda worker: (not worker.is_alive, worker.name))
         ids: dict[str, list[str]] = {}
         for worker in workers:
             for run in _shown(worker) if worker.is_alive else ():
                 ids.setdefault(run.queue, []).append(run.id)
         progress = {key: one for queue in ids for key, one in _progress(client, queue, ids[queue])}
-        return Known(workers, frozenset(client.list_queues()), progress, outbox.stats(client.session))
+        return Known(workers, frozenset(client.list_queues()), progress, outboxes.stats(client))
 
     def context(self, request: HttpRequest, known: Known) -> dict[str, Any]:
         alive = [worker for worker in known.workers if worker.is_alive]

@@ -130,6 +130,8 @@ class Verb:
 
     #: Its arguments, in the order of its help.
     arguments: tuple[Argument, ...] = (QUEUE,)
+    #: Whether it is for all queues. Then it is for those of the partitions that answer.
+    lists = False
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         """Run the verb. Raises any ``QueueError``."""

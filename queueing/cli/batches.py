@@ -17,6 +17,7 @@ ID = arg("id", metavar="ID", type=message_id, help="id of the batch")
 
 class Batches(Verb):
     name = "batches"
+    lists = True
     help = "the newest batches with the counts of their members"
     description = """\
 List the newest batches: the code of the first member, the state, and how many
@@ -28,7 +29,7 @@ UTC. A batch is forgotten a week after its end."""
     )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        total, states = batches.newest(client.session, 0, min(options.count, 1000))
+        total, states = sent_batches.newest(client, min(options.count, 1000))
         if options.json:
             screen.json([_as_json(state) for state in states])
         elif not states:
@@ -61,7 +62,7 @@ and members that run are asked to stop. on_failure follows the last one."""
     arguments = (ID,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        batches.cancel(client.session, options.id)
+        batches.cancel(sent_batches.part_of(client, options.id).session, options.id)
         screen.say(f"Cancelled the batch {options.id}.")
 
 

@@ -276,4 +276,6 @@ def warn(
 ) -> None:
     """Write the alerts about these queues to stderr, and those that are about no queue."""
     for alert in alerts.read(client, figures, names):
+        if alert.kind == "partition away" and client.away:
+            continue  # The command has written it.
         screen.note(f"Warning: {alert.text}")

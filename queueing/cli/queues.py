@@ -42,6 +42,7 @@ MEANINGS = {
 
 class List(Verb):
     name = "list"
+    lists = True
     help = "all queues with their figures"
     description = """\
 List all queues by name with the number of ready, delayed, running and dead
@@ -269,6 +270,7 @@ queue is another queue and stays. The command asks first."""
 
 class Sweep(Verb):
     name = "sweep"
+    lists = True
     help = "tidy up and repair one queue, or all queues"
     description = """\
 Delete data without a message: ids without a body (phantoms) and fields without
@@ -304,7 +306,8 @@ is safe at any time."""
                     screen.say(f"{name} could not be swept: {error}.")
                 tally(number, len(names))
         screen.say(f"Swept {counted(len(names), 'queue')}: {_found(swept)}.")
-        screen.say(f"Deleted {counted(sweep.sweep_lost_queues(client.session), 'key')} of lost queues.")
+        deleted = sum(sweep.sweep_lost_queues(part.session) for part in client.parts)
+        screen.say(f"Deleted {counted(deleted, 'key')} of lost queues.")
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
@@ -313,9 +316,11 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
     try:
-        mended = sweep.mend_keys(client.session)
-        for name in names:
-            mended |= sweep.mend_keys(client.session, name) | sweep.mend_queue(client.session, name)
+        mended: dict[str, str] = {}
+        for part, of_part in client.split(names):
+            mended |= sweep.mend_keys(part.session)
+            for name in of_part:
+                mended |= sweep.mend_keys(part.session, name) | sweep.mend_queue(part.session, name)
     finally:
         logger.removeHandler(silent)
     for key, place in mended.items():

@@ -21,6 +21,7 @@ NAME = arg("schedule", metavar="NAME", help="name of the schedule")
 
 class Schedules(Verb):
     name = "schedules"
+    lists = True
     help = "all schedules with their next tick"
     description = """\
 List the schedules that workers have registered in the last week by name, with
@@ -29,7 +30,7 @@ no worker takes its queue."""
     arguments = (json("an array with an object for each schedule"),)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        states = store.schedules(client.session)
+        states = store.all_schedules(client)
         if options.json:
             screen.json([_as_json(state) for state in states])
             return
@@ -85,7 +86,7 @@ skipped."""
 
 def _known(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
     try:
-        act(client.session, name)
+        store.on_schedule(act, client, name)
     except ScheduleNotFound:
         raise Refused(
             f'No worker has registered a schedule {name}: "manage.py queues schedules" lists all schedules.'

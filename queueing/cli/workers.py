@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from queueing.broker import outbox
 from queueing.client import QueueClient
 from queueing.history import ownership, writer
-from queueing.monitoring.workers import Worker, quiet_worker, read_workers, resume_worker
+from queueing.monitoring import outboxes
+from queueing.monitoring.workers import Worker, all_workers, quiet_worker, resume_worker
 
 from .base import Verb, arg, json
 from .output import Refused, Screen, counted, duration, size, warn
@@ -25,6 +25,7 @@ NAME = arg(
 
 class Workers(Verb):
     name = "workers"
+    lists = True
     help = "all workers with their running messages"
     description = """\
 List all workers by name, with these columns: state, uptime, number of running
@@ -38,7 +39,7 @@ have a mark after it."""
     arguments = (json("an array with an object for each worker"),)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        workers = read_workers(client.session)
+        workers = all_workers(client)
         if options.json:
             screen.json([_as_json(worker) for worker in workers])
             return
@@ -63,7 +64,7 @@ seconds. A new worker of the same name is not affected."""
     arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(quiet_worker(client.session, options.worker), options.worker)
+        _known([quiet_worker(part.session, options.worker) for part in client.parts], options.worker)
         screen.say(f"The worker {options.worker} claims nothing from its next heartbeat on.")
 
 
@@ -75,7 +76,7 @@ Let a quiet worker claim messages again, from its next heartbeat on."""
     arguments = (NAME,)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        _known(resume_worker(client.session, options.worker), options.worker)
+        _known([resume_worker(part.session, options.worker) for part in client.parts], options.worker)
         screen.say(f"The worker {options.worker} claims again from its next heartbeat on.")
 
 
@@ -89,7 +90,7 @@ about them. Outcomes that are lost later give a new one."""
     arguments = ()
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        count = outbox.acknowledge(client.session, outbox.stats(client.session).lost)
+        count = outboxes.acknowledge(client)
         screen.say(f"Took note of {counted(count, 'lost outcome')}.")
 
 
@@ -104,14 +105,16 @@ Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         try:
-            ownership.take(client)
+            for part in client.parts:
+                ownership.take(part)
         except DatabaseError as error:
             raise Refused(f"The database refused it: {writer.sentence(error)}.") from error
-        screen.say(f"The outbox of the namespace {client.keys.ns} belongs to this project's database now.")
+        for part in client.parts:
+            screen.say(f"The outbox of the namespace {part.keys.ns} belongs to this project's database now.")
 
 
-def _known(is_there: bool, name: str) -> None:
-    if not is_there:
+def _known(were_there: list[bool], name: str) -> None:
+    if not any(were_there):
         raise Refused(f'There is no worker named {name}: "manage.py queues workers" lists all workers.')
 
 

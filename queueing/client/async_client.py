@@ -37,6 +37,7 @@ class AsyncQueueClient(BulkOperations):
         self.session, self.of = AsyncSession(client.session), client
         self.outbox_max, self.durable, self.keys = client.outbox_max, client.durable, client.keys
         self._senders, self._text_sends = client._senders, client._text_sends
+        self.partition = client.partition
 
     def __await__(self) -> Generator[Any, None, "AsyncQueueClient"]:
         """Let ``await queueing.aget_client()`` return the client, too."""

@@ -23,6 +23,7 @@ from queueing.exceptions import QueueExists, QueueNotFound
 from queueing.messages import Draft
 
 from .async_client import AsyncQueueClient
+from .partitioned import AsyncPartitionedClient, PartitionedClient
 from .queue_client import QueueClient
 from .steps import Steps, in_loop, in_thread
 
@@ -65,7 +66,23 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
         options["socket_timeout"] = options["socket_connect_timeout"] = timeout
     pool = Pool(**options)
     redis = Redis(connection_pool=pool)
-    return QueueClient(redis, ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX, durable=conf.DURABLE)
+    client = QueueClient(redis, ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX, durable=conf.DURABLE)
+    client.partition = conf.partition
+    return client
+
+
+def connect_all(conf: Config, own: QueueClient | None = None) -> QueueClient:
+    """Make a client of all partitions, each with a pool of its own.
+
+    A process of a worker gives the client of its ``own`` partition, and has one connection to each other.
+    """
+    if not conf.PARTITIONS:
+        return own or connect(conf)
+    connections = 1 if own else None
+    made = {name: connect(conf.at(name), connections=connections) for name in conf.partitions}
+    if own:
+        made[own.partition] = own
+    return PartitionedClient(list(made.values()), conf.place_of)
 
 
 def shared_client() -> QueueClient:
@@ -73,7 +90,7 @@ def shared_client() -> QueueClient:
     try:
         return _shared["client"]
     except KeyError:
-        return _shared.setdefault("client", _shared.setdefault("built", connect(get_conf())))
+        return _shared.setdefault("client", _shared.setdefault("built", connect_all(get_conf())))
 
 
 def shared_async_client() -> AsyncQueueClient:
@@ -85,7 +102,7 @@ def shared_async_client() -> AsyncQueueClient:
     found = _shared_async.get("client")
     if found is None or found.of is not client:
         try:
-            found = AsyncQueueClient(client)
+            found = AsyncPartitionedClient(client) if client.routing else AsyncQueueClient(client)
         except ValueError as error:
             raise ImproperlyConfigured(f'QUEUEING["URL"]: {error}') from None
         _shared_async["client"] = found
@@ -106,7 +123,8 @@ def _follow_settings(*, setting: str, **_: Any) -> None:
     """Drop the client after ``override_settings(QUEUEING=…)``. The next call makes a new one."""
     if setting == "QUEUEING" and (built := _shared.get("built")):
         use_client(None)
-        built.redis.connection_pool.disconnect(inuse_connections=False)
+        for part in built.parts:
+            part.redis.connection_pool.disconnect(inuse_connections=False)
 
 
 setting_changed.connect(_follow_settings)
@@ -125,6 +143,7 @@ def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
 
 def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
     """Create the queue of tasks ``queue`` and ``target``, and store in Redis that they receive tasks."""
+    client = client.at([target])
     for missing in {queue, target}:
         yield from _ensure_queue(client, missing)
     yield client.session.call(task_queues.note(client.keys, queue))
@@ -133,6 +152,7 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
 
 def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
     """Adopt a queue of tasks, unless this process has done so. ``task_queue`` is ``""`` for messages."""
+    client = client.at([queue])
     if task_queue and not task_queues.is_noted(client.session, queue):
         yield from _adopt_task_queue(client, task_queue, queue)
 
@@ -184,6 +204,7 @@ def _send_tasks(
 
     Both are created if they are missing. Returns the message ids. Raises the errors of ``send_messages``.
     """
+    client = client.at([target])
     if not task_queues.is_noted(client.session, target):
         yield from _adopt_task_queue(client, queue, target)
     try:
@@ -196,9 +217,10 @@ def _send_tasks(
 
 def create_configured_queues(client: QueueClient) -> list[str]:
     """Create the missing queues that the settings name, and log them. Returns their names."""
-    created = []
-    for qname in get_conf().QUEUES:
-        if ensure_queue(client, qname):
+    created, conf = [], get_conf()
+    for qname in conf.QUEUES:
+        is_elsewhere = not client.routing and conf.place_of(qname) != client.partition
+        if not is_elsewhere and ensure_queue(client, qname):
             logger.info("queue %s created", qname)
             created.append(qname)
     return created

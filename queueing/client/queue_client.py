@@ -35,6 +35,8 @@ class QueueClient(BulkOperations):
     """
 
     session: Session
+    #: The partitions that ``reachable`` has left out.
+    away: tuple[str, ...] = ()
 
     def __init__(
         self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX, durable: int = 0
@@ -49,6 +51,13 @@ class QueueClient(BulkOperations):
         self._text_sends = lru_cache(maxsize=TEXT_SENDS)(partial(TextSend, self.keys))
         self._wakeups = ProcessState(lambda: WakeUps(redis))
         self._emit = emit
+
+    def reachable(self) -> "QueueClient":
+        """The client without the partitions that do not answer, which are ``away`` in it.
+
+        A client without partitions is returned as it is.
+        """
+        return self
 
     @property
     def wakeups(self) -> WakeUps:

@@ -7,7 +7,7 @@ from functools import partial
 
 from queueing.broker import batches
 from queueing.exceptions import BatchClosed, QueueNotFound
-from queueing.messages import Draft
+from queueing.messages import BatchState, Draft
 
 from . import drafts, follow_ups
 from .default import ensuring, note_task_queue
@@ -41,7 +41,12 @@ def send(client: QueueClient, plan: Plan) -> None:
 
     Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
     """
-    _Sender(client).send(plan)
+    _Sender(client.at(queues_of(plan))).send(plan)
+
+
+def queues_of(plan: Plan) -> set[str]:
+    """The queues of a batch, of its nested batches and of their callbacks."""
+    return {queue for _, queue in plan.queues}.union(*map(queues_of, plan.inner))
 
 
 def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
@@ -90,11 +95,35 @@ class _Sender:
                 raise BatchClosed(SILENT)
 
 
+def part_of(client: QueueClient, id: str) -> QueueClient:
+    """The client of the partition of a batch; the last one asked, if none knows it."""
+    *others, last = client.parts
+    return next((part for part in others if batches.find(part.session, [id])), last)
+
+
+def newest(client: QueueClient, count: int) -> tuple[int, list[BatchState]]:
+    """How many batches there are, and the ``count`` newest ones."""
+    found = [batches.newest(part.session, 0, count) for part in client.parts]
+    states = sorted((s for _, of_part in found for s in of_part), key=_started_ms, reverse=True)
+    return (sum(total for total, _ in found), states[:count]) if client.routing else found[0]
+
+
+def search(client: QueueClient, text: str, count: int) -> list[BatchState]:
+    """The batch with this id, else the newest ones with ``text`` in their titles."""
+    found = [state for part in client.parts for state in batches.search(part.session, text, count)]
+    return sorted(found, key=_started_ms, reverse=True)[:count] if client.routing else found
+
+
+def _started_ms(state: BatchState) -> float:
+    return state.started_ms or 0
+
+
 def retry(client: QueueClient, id: str) -> int:
     """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
 
     Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
     """
+    client = part_of(client, id)
     state = batches.state_of(client.session, id)
     if state.is_cancelled:
         raise BatchClosed("The batch was cancelled.")

@@ -9,16 +9,18 @@ generator receives the reply in both cases.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_args, overload
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, get_args, overload
 
 from queueing.broker.async_session import AsyncSession
 from queueing.broker.idempotency import Senders
 from queueing.broker.keys import Keys
+from queueing.broker.places import DEFAULT
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import Session
+from queueing.exceptions import QueueError, QueueUnavailable
 
 from .drafts import TextSend
 
@@ -28,6 +30,9 @@ Parameters = ParamSpec("Parameters")
 
 #: Yields calls of a session, and returns the result of the operation.
 Steps = Generator[Any, Any, Result]
+
+#: The places of this many queues are remembered.
+REMEMBERED = 4096
 
 
 class InThreads(Protocol):
@@ -54,9 +59,38 @@ class AnySession(Protocol):
     def queue_keys(self, queue: str) -> list[str]: ...
 
 
+class Routing:
+    """The clients of several partitions. ``place`` returns the partition of a queue."""
+
+    def __init__(self, parts: Sequence[Any], place: Callable[[str], str]) -> None:
+        self.parts, self.place = tuple(parts), place
+        self._by_name = {part.partition: part for part in parts}
+        #: The client of the partition of a queue. Raises ``QueueUnavailable`` if it was left out.
+        self.at = lru_cache(REMEMBERED)(self._at)
+
+    def _at(self, qname: str) -> Any:
+        name = self.place(qname)
+        if name not in self._by_name:
+            raise QueueUnavailable(f"The partition {name} does not answer")
+        return self._by_name[name]
+
+    def common(self, qnames: Iterable[str]) -> Any:
+        """The client of the partition that all these queues are on. Raises ``QueueError`` without one."""
+        places = {self.place(qname): qname for qname in qnames}
+        if len(places) > 1:
+            said = ", ".join(
+                f"{qname} is on the partition {place}" for place, qname in sorted(places.items())
+            )
+            raise QueueError(f"These queues must be on one partition, and {said}: change PLACES")
+        return self.at(next(iter(places.values()), ""))
+
+
 class OperationsBase:
     """The attributes of a client that operations use. Each operation may raise ``QueueUnavailable``."""
 
+    #: The partition of its queues, and the clients of all partitions if it has several.
+    partition: str = DEFAULT
+    routing: Routing | None = None
     session: AnySession
     keys: Keys
     #: Replicas that must confirm a send (the setting ``DURABLE``).
@@ -72,6 +106,23 @@ class OperationsBase:
     _maintain: Callable[[Callable[[Session], Any]], Any]
     #: Sends a signal of this package. Yield what it returns.
     _emit: Callable[..., Any]
+
+    @property
+    def parts(self) -> Sequence[Self]:
+        """The client of each partition: this one, if it has no others."""
+        return self.routing.parts if self.routing else (self,)
+
+    def at(self, qnames: Iterable[str]) -> Self:
+        """The client of the partition that all these queues are on. Raises ``QueueError`` without one."""
+        return self.routing.common(qnames) if self.routing else self
+
+    def split(self, qnames: Sequence[str]) -> list[tuple[Self, list[str]]]:
+        """The queues by partition, each with its client, without those of partitions that were left out."""
+        if not self.routing:
+            return [(self, list(qnames))]
+        place = self.routing.place
+        found = [(part, [one for one in qnames if place(one) == part.partition]) for part in self.parts]
+        return [(part, of_part) for part, of_part in found if of_part]
 
 
 class operation(Generic[Parameters, Result]):

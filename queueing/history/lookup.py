@@ -5,7 +5,7 @@ database. A lookup in this order therefore finds it in at least one place.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,7 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
     """
     client = client or get_client()
     live = [state for queue in queues for state in _in_queue(client, queue, limit)]
-    pending = [_pending(outcome) for outcome in _outcomes(client) if outcome.queue in queues]
+    pending = [_pending(outcome) for outcome in _outcomes(client, queues) if outcome.queue in queues]
     rows = _rows(
         *(Job.objects.filter(queue=queue).order_by("-finished_at", "-id")[:limit] for queue in queues)
     )
@@ -62,7 +62,7 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
     live = _told(client, queue, [message]) if message else []
     pending = [
         _pending(outcome)
-        for outcome in _outcomes(client)
+        for outcome in _outcomes(client, [queue])
         if (outcome.queue, outcome.id) == (queue, message_id)
     ]
     if pending and not live:
@@ -120,10 +120,11 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
     return states
 
 
-def _outcomes(client: QueueClient) -> list[Outcome]:
-    """The newest outcomes of the outbox, newest first. An outbox that cannot be read counts as empty."""
+def _outcomes(client: QueueClient, queues: Sequence[str]) -> list[Outcome]:
+    """The newest outcomes of an outbox, newest first. An outbox that cannot be read counts as empty."""
+    parts = [part for part, _ in client.split(queues)]
     try:
-        return outbox.newest(client.session, count=OUTBOX_ENTRIES)[::-1]
+        return [one for part in parts for one in outbox.newest(part.session, count=OUTBOX_ENTRIES)[::-1]]
     except QueueUnavailable:
         raise
     except QueueError as error:

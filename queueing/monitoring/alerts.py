@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ from queueing.resilience.single_flight import SingleFlight
 from queueing.scheduling.store import spoilt_schedules
 from queueing.text.humanize import duration, visible
 
-from .workers import Worker, read_workers
+from .workers import Worker, all_workers
 
 logger = logging.getLogger("queueing")
 
@@ -55,20 +56,24 @@ def read(
     ``names`` are the requested queues, if they are more than those with ``figures``. If a part cannot be
     read, that is an alert itself. Raises ``QueueUnavailable``.
     """
+    client = client.reachable()
     asked = [queue.name for queue in figures] if names is None else names
 
     def of_workers() -> Iterator[Alert]:
-        workers = read_workers(client.session)
+        workers = all_workers(client)
         yield from _silent(workers)
         yield from _unattended(client, figures, workers)
 
-    parts: tuple[Callable[[], Iterable[Alert]], ...] = (
-        lambda: _spoilt(client, asked),
-        lambda: _eviction(client.session.eviction_policy()),
-        lambda: _outbox(outbox.stats(client.session)),
-        lambda: _owner(client),
-        of_workers,
-    )
+    parts: list[Callable[[], Iterable[Alert]]] = [lambda: _away(client)]
+    for part in client.parts:
+        own = [name for name in asked if not client.routing or client.routing.place(name) == part.partition]
+        parts += (
+            partial(_spoilt, part, own),
+            partial(_eviction, part),
+            partial(_outbox, part),
+            partial(_owner, part),
+        )
+    parts.append(of_workers)
     # Several parts may report the same spoilt key.
     return list(dict.fromkeys(alert for part in parts for alert in _tolerant(part)))
 
@@ -107,7 +112,8 @@ def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
     """The keys of these queues with a wrong type. The list is empty if Redis refuses to show them."""
     found: list[str] = []
     with incomplete_if_refused():
-        found = [error.key for error in sweep.spoilt_keys(client.session, names)]
+        for part, of_part in client.split(names) or [(client, [])]:
+            found += [error.key for error in sweep.spoilt_keys(part.session, of_part)]
     return found
 
 
@@ -136,6 +142,7 @@ def forget() -> None:
 
 
 def _read_all(client: QueueClient) -> list[Alert]:
+    client = client.reachable()
     names = sorted(client.list_queues())[:LOOKED_AT]
     found = read(client, client.queue_figures(names), names)
     general = [alert for alert in found if not alert.queue]
@@ -157,13 +164,21 @@ def _untold(count: int) -> Iterator[Alert]:
         yield Alert("unattended", text % count)
 
 
-def _eviction(policy: str | None) -> Iterator[Alert]:
+def _away(client: QueueClient) -> Iterator[Alert]:
+    for name in client.away:
+        text = _("The partition %s does not answer. Its queues are not shown, and their jobs wait.")
+        yield Alert("partition away", text % name)
+
+
+def _eviction(client: QueueClient) -> Iterator[Alert]:
+    policy = client.session.eviction_policy()
     if policy not in (None, "noeviction"):
         text = _("Redis' maxmemory-policy is %s: a full Redis deletes whole queues. Set it to noeviction.")
         yield Alert("eviction", text % visible(policy))
 
 
-def _outbox(stats: outbox.Stats) -> Iterator[Alert]:
+def _outbox(client: QueueClient) -> Iterator[Alert]:
+    stats = outbox.stats(client.session)
     if stats.size_bytes >= OUTBOX_FULL * get_conf().OUTBOX_MAX:
         percent = min(100, round(100 * stats.size_bytes / get_conf().OUTBOX_MAX))
         text = _(

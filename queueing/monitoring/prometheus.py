@@ -18,7 +18,6 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from queueing.broker import outbox
 from queueing.broker.outcomes import State
 from queueing.broker.timings import BOUNDS_SECONDS, Histogram
 from queueing.client import QueueClient
@@ -28,9 +27,9 @@ from queueing.text.printable import printable
 from queueing.transactional import backlog
 from queueing.transactional.databases import relayed
 
-from . import alerts
+from . import alerts, outboxes
 from .store import totals
-from .workers import read_workers
+from .workers import all_workers
 
 WORKER_STATES = ("idle", "busy", "quiet", "stale", "lost")
 _BOUNDS = (*map(str, BOUNDS_SECONDS), "+Inf")
@@ -54,7 +53,7 @@ def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
     Raises ``QueueError`` if the queues cannot be read.
     """
     registry = CollectorRegistry()
-    registry.register(_Queues(client, max_queues))
+    registry.register(_Queues(client.reachable(), max_queues))
     encode, content_type = choose_encoder("")
     return encode(registry), content_type
 
@@ -76,6 +75,7 @@ class _Queues(Collector):
         yield from _of_queues(shown)
         yield from self._counted(shown)
         yield from _staged()
+        yield from _partitions(self._client)
         for part in (self._workers, self._outbox):
             with alerts.incomplete_if_refused():
                 yield from list(part())
@@ -104,7 +104,7 @@ class _Queues(Collector):
         yield _histogram("queueing_wait_seconds", help, waits)
 
     def _workers(self) -> Iterator[Metric]:
-        workers = read_workers(self._client.session)
+        workers = all_workers(self._client)
         alive = [worker for worker in workers if worker.is_alive]
         states = [({"state": s}, sum(worker.state == s for worker in workers)) for s in WORKER_STATES]
         yield _gauge("queueing_workers", "Workers, by what they do.", states)
@@ -116,7 +116,7 @@ class _Queues(Collector):
             yield _gauge(f"queueing_workers_{name}", help, [({}, value)])
 
     def _outbox(self) -> Iterator[Metric]:
-        stats = outbox.stats(self._client.session)
+        stats = outboxes.stats(self._client)
         help = "Outcomes on their way to the database."
         yield _gauge("queueing_outbox_bytes", help, [({}, stats.size_bytes)])
         help = "Age of the oldest outcome on its way to the database."
@@ -141,6 +141,14 @@ def _staged() -> Iterator[Metric]:
     yield _gauge("queueing_staged_messages", "Messages of transactions that are not sent yet.", counts)
     ages = [({"database": alias}, figures.oldest_seconds) for alias, figures in found.items()]
     yield _gauge("queueing_staged_oldest_seconds", "Age of the oldest message that waits to be sent.", ages)
+
+
+def _partitions(client: QueueClient) -> Iterator[Metric]:
+    """Which partitions answer, if there are several."""
+    if client.routing:
+        names = [part.partition for part in client.parts]
+        up = [({"partition": name}, 1) for name in names] + [({"partition": name}, 0) for name in client.away]
+        yield _gauge("queueing_partition_up", "1 if the partition answers.", up)
 
 
 def _of_queues(queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:

@@ -34,7 +34,7 @@ class Rate:
 def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str, Rate]:
     """Read the rates of queues. ``figures`` are their present figures. Returns rates by queue name."""
     now_ms, kept = read_metrics(
-        client.session, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
+        client, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
     )
     return {queue.name: _rate(queue, kept[queue.name], now_ms) for queue in figures}
 

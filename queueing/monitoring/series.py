@@ -98,7 +98,7 @@ def read_points(
         (level for level in LEVELS if seconds <= (level[2] - 1) * level[1] * 60), LEVELS[-1]
     )
     step = math.ceil(seconds / points / (minutes * 60)) * minutes * 60
-    now_ms, kept = read_metrics(client.session, names, level, minutes, most, "now", "last", "since")
+    now_ms, kept = read_metrics(client, names, level, minutes, most, "now", "last", "since")
     last = now_ms // 1000 // step * step
     first = last - (math.ceil(seconds / step) - 1) * step
     steps = [_Step(start) for start in range(first, last + 1, step)]
@@ -115,7 +115,7 @@ def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) ->
 
     The number is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
     """
-    now_ms, kept = read_metrics(client.session, queues, "m", 1, minutes + 1, "now", "last", "since")
+    now_ms, kept = read_metrics(client, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60
     starts = range(this_minute - minutes * 60, this_minute, 60)
     return {name: _outflow(History(of_queue, 60), starts) for name, of_queue in kept.items()}

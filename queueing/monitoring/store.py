@@ -55,12 +55,23 @@ def _is_sampled(name: str) -> bool:
 
 
 def read_metrics(
-    session: Session, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
+    client: QueueClient, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
 ) -> tuple[int, dict[str, Kept]]:
     """Read the last ``count`` spans of ``level``, and other ``fields``, for each queue.
 
     Returns the time of Redis (ms since 1970) and the stored values by queue name.
     """
+    now_ms = 0
+    kept: dict[str, Kept] = {}
+    for part, names in client.split(qnames) or [(client, [])]:
+        now_ms, of_part = _read(part.session, names, level, minutes, count, *fields)
+        kept |= of_part
+    return now_ms, kept
+
+
+def _read(
+    session: Session, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
+) -> tuple[int, dict[str, Kept]]:
     calls = [
         Call(
             "metrics_read",
@@ -94,7 +105,7 @@ class Totals:
 
 def totals(client: QueueClient, queues: Sequence[str]) -> dict[str, Totals]:
     """The totals of these queues, by name. A total never falls, unless the queue is deleted."""
-    _, kept = read_metrics(client.session, queues, "m", 1, 0, "total", "now")
+    _, kept = read_metrics(client, queues, "m", 1, 0, "total", "now")
     return {name: _totals(of_queue) for name, of_queue in kept.items()}
 
 

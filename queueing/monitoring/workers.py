@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from queueing.broker import decode, rsmq_values
 from queueing.broker.scripts import Call
 from queueing.broker.session import Session
+from queueing.client import QueueClient
 
 #: A worker without a heartbeat for longer than this has died, or does not reach Redis.
 ALIVE_SECONDS = 20.0
@@ -127,6 +128,14 @@ def read_workers(session: Session) -> list[Worker]:
     now_ms, *told = session.call(Call("workers", _keys(session)))
     triples = zip(told[::3], told[1::3], told[2::3], strict=True)
     return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
+
+
+def all_workers(client: QueueClient) -> list[Worker]:
+    """The workers of all partitions, as ``read_workers`` returns them."""
+    if not client.routing:
+        return read_workers(client.session)
+    found = [worker for part in client.parts for worker in read_workers(part.session)]
+    return told_apart(replace(worker, name=worker.key) for worker in found)
 
 
 def quiet_worker(session: Session, name: str) -> bool:

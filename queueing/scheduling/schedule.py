@@ -61,8 +61,9 @@ def send_now(client: QueueClient, schedule: Schedule) -> str:
 
     Returns the id of the message. Raises the errors of ``send_message``.
     """
-    draft = schedule.draft(client.now_ms())
     queue = schedule.target.queue
+    client = client.at([queue])
+    draft = schedule.draft(client.now_ms())
     # The code names the queue, so it must exist.
     [id] = ensuring(client, lambda: client.send_messages(queue, [draft]), queue, any_name=True)
     return str(id)

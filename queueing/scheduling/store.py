@@ -1,13 +1,15 @@
 """Schedules in Redis: their list, their state, and ticks that send exactly once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from queueing.broker import decode
 from queueing.broker.idempotency import random_tails
 from queueing.broker.scripts import Call
 from queueing.broker.session import Session, checked
-from queueing.client import drafts
+from queueing.client import QueueClient, drafts
+from queueing.exceptions import ScheduleNotFound
 from queueing.messages import Draft, ScheduleState, Ticked, Timing
 
 from . import triggers
@@ -28,6 +30,24 @@ def schedules(session: Session) -> list[ScheduleState]:
     now_ms, stored = _stored(session)
     states = [_state(name, decode.record(text), now_ms) for name, text in stored if text]
     return sorted(states, key=lambda state: state.name)
+
+
+def all_schedules(client: QueueClient) -> list[ScheduleState]:
+    """The schedules of all partitions, sorted by name."""
+    states = [state for part in client.parts for state in schedules(part.session)]
+    return sorted(states, key=lambda state: state.name)
+
+
+def on_schedule(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
+    """Call ``act``, such as ``pause_schedule``, for a schedule of any partition.
+
+    Raises ``ScheduleNotFound``.
+    """
+    *others, last = client.parts
+    for part in others:
+        with suppress(ScheduleNotFound):
+            return act(part.session, name)
+    act(last.session, name)
 
 
 def spoilt_schedules(session: Session) -> list[str]:

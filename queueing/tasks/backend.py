@@ -135,6 +135,8 @@ class RSMQBackend(BaseTaskBackend):
         ``TaskResultDoesNotExist`` also for a task whose transaction is still open.
         """
         patience, client = waiting.Patience(result_id, timeout), get_client()
+        if client.routing:
+            client = client.at([self.get_result(result_id).task.queue_name])
         with client.wakeups.of(client.keys.ended(result_id)) as wakeup:
             while not (result := self.get_result(result_id)).is_finished:
                 wakeup.wait(patience.seconds())
@@ -143,6 +145,8 @@ class RSMQBackend(BaseTaskBackend):
     async def await_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
         """See ``wait_result``. It holds no thread while it waits."""
         patience, client = waiting.Patience(result_id, timeout), get_client()
+        if client.routing:
+            client = client.at([(await self.aget_result(result_id)).task.queue_name])
         wakeup = AsyncWakeUp()
         with client.wakeups.ringing(client.keys.ended(result_id), wakeup):
             while not (result := await self.aget_result(result_id)).is_finished:

@@ -19,7 +19,7 @@ from queueing.broker.outcomes import Outcome, State
 from queueing.broker.rsmq_values import ID
 from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
-from queueing.exceptions import TaskCancelled, TaskCrashed
+from queueing.exceptions import QueueUnavailable, TaskCancelled, TaskCrashed
 from queueing.history import writer
 from queueing.messages import sent_ms
 from queueing.transactional.databases import relayed
@@ -184,6 +184,14 @@ def _moment_in(text: str | None) -> datetime | None:
     return found
 
 
+def known_queues() -> list[str]:
+    """The queues to which tasks were sent, of all partitions that answer.
+
+    Raises ``QueueUnavailable`` if none does.
+    """
+    return [queue for part in get_client().reachable().parts for queue in task_queues.known(part.session)]
+
+
 class TaskLookup:
     """Finds the tasks of one backend, in its ``queues``, or in any queue if these are empty."""
 
@@ -240,8 +248,8 @@ class TaskLookup:
 
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
         """The place of the message, and all its outcomes so far, by receipt."""
-        queues = self.queues()
-        where = task_queues.find(get_client().session, id, queues)
+        where = self._whereabouts(id)
+        queues = task_queues.with_siblings(self._queues)
         by_rc: dict[int, Outcome] = {}
         if not self._is_complete(where):
             for outcome in writer.outcomes_of(id):
@@ -252,9 +260,27 @@ class TaskLookup:
             by_rc.setdefault(outcome.rc, outcome)
         return where, [by_rc[rc] for rc in sorted(by_rc)]
 
+    def _whereabouts(self, id: str) -> Whereabouts:
+        """The place of a message. A partition that is away matters only if no other one knows the message."""
+        client = get_client()
+        named = dict(client.split(task_queues.with_siblings(self._queues)))
+        outage: QueueUnavailable | None = None
+        where = Whereabouts("", [])
+        for part in client.parts if self.is_open else named:
+            try:
+                queues = named.get(part) or task_queues.with_siblings(task_queues.known(part.session))
+                where = task_queues.find(part.session, id, queues)
+            except QueueUnavailable as error:
+                outage = error
+            if where.queue or where.outcomes:
+                return where
+        if outage:
+            raise outage
+        return where
+
     def queues(self) -> list[str]:
         """The queues of the backend, and their siblings for low priorities."""
-        return task_queues.with_siblings(self._queues or task_queues.known(get_client().session))
+        return task_queues.with_siblings(self._queues or known_queues())
 
     def sent_to(self, queue: str) -> str:
         """The queue that the sender named for a task in ``queue``, which may be its sibling."""

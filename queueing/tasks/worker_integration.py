@@ -27,7 +27,7 @@ from queueing.signals import emit, job_dead
 from . import registry
 from .backend import RSMQBackend
 from .compat import InvalidTask, Task, TaskResultDoesNotExist, signals, task_backends
-from .results import TaskLookup
+from .results import TaskLookup, known_queues
 from .runner import TaskCode, TaskRun
 
 logger = logging.getLogger("queueing.worker")
@@ -109,7 +109,8 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
         takes_new_queues |= resolver.takes_new_queues
     job_dead.connect(partial(_emit_failed, found), weak=False)
     # This process becomes the supervisor, which must not have a connection.
-    get_client().redis.connection_pool.disconnect()
+    for part in get_client().parts:
+        part.redis.connection_pool.disconnect()
     use_client(None)
     return queues, takes_new_queues
 
@@ -131,7 +132,7 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
     queues = sorted(backend.queues) or list(named)
     if queues:
         return TaskResolver(backend.lookup(), queues, type(backend))
-    queues = [*task_queues.known(get_client().session), *registry.queues(backend.alias)]
+    queues = [*known_queues(), *registry.queues(backend.alias)]
     return TaskResolver(backend.lookup(), queues, type(backend), takes_new_queues=True)
 
 

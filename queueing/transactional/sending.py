@@ -42,8 +42,15 @@ def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[
     ``QueueFull`` and ``DatabaseError``: the rows of which nothing is known yet stay as they are.
     """
     sent: set[Sender] = set()
-    for groups in slices(_grouped(rows), _bytes, size=EXCHANGE_BYTES):
-        sent |= _exchange(client, alias, groups)
+    outage: QueueError | None = None
+    for part, of_part in _by_partition(client, rows):
+        try:
+            for groups in slices(_grouped(of_part), _bytes, size=EXCHANGE_BYTES):
+                sent |= _exchange(part, alias, groups)
+        except (QueueUnavailable, QueueFull) as error:
+            outage = error
+    if outage:
+        raise outage
     return sent
 
 
@@ -51,8 +58,19 @@ def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
     """Let Redis forget sends soon whose rows are deleted. Only for senders that send nothing more."""
     if sent:
         senders = sorted(sent)
-        keys = [client.keys.sender(token) for token, _ in senders]
-        client.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *(number for _, number in senders)))
+        numbers = [number for _, number in senders]
+        for part in client.parts:
+            keys = [part.keys.sender(token) for token, _ in senders]
+            part.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *numbers))
+
+
+def _by_partition(
+    client: QueueClient, rows: Sequence[StagedMessage]
+) -> list[tuple[QueueClient, Sequence[StagedMessage]]]:
+    if not client.routing:
+        return [(client, rows)]
+    by_part = client.split(list({row.queue for row in rows}))
+    return [(part, [row for row in rows if row.queue in queues]) for part, queues in by_part]
 
 
 def _grouped(rows: Sequence[StagedMessage]) -> list[Group]:

@@ -9,8 +9,8 @@ from django.db import connections
 from queueing.broker.leases import Delivery
 from queueing.broker.pubsub import Listener
 from queueing.client import QueueClient
-from queueing.client.default import connect, use_client
-from queueing.conf import Config
+from queueing.client.default import connect, connect_all, use_client
+from queueing.conf import Config, get_conf
 from queueing.exceptions import QueueError
 from queueing.signals import child_started, child_stopping, emit
 
@@ -132,7 +132,7 @@ class Child:
         self.recycling = Recycling(config)
         # One connection for all threads and one that listens, so that small plans suffice.
         client = connect(config, connections=1)
-        use_client(client)
+        use_client(connect_all(get_conf(), client))
         self.waker = Waker()
         self.runtime = JobRuntime(client, name)
         self.consumer = self._build(client, queues, logs=index == 0)

@@ -20,8 +20,8 @@ from queueing import periodic
 from queueing.broker import leases, rsmq_values, task_queues
 from queueing.broker.refusals import PERMISSIONS
 from queueing.client import QueueClient
-from queueing.client.default import connect, create_configured_queues, use_client
-from queueing.conf import Config
+from queueing.client.default import connect, connect_all, create_configured_queues, use_client
+from queueing.conf import Config, get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.monitoring.store import sample_queues
 from queueing.monitoring.workers import Heard
@@ -77,7 +77,7 @@ class Keeper:
         self.config, self.memory, self.orders = config, memory, orders
         self.waker, self.new_queues, self.clock = waker, new_queues, clock
         self.client = connect(config, connections=1)
-        use_client(self.client)
+        use_client(connect_all(get_conf(), self.client))
         self.turn_seconds = min(config.LEASE / 4, TURN_SECONDS)
         self.children: dict[str, ChildProcess] = {}
         self._reaper = Reaper(self.client, config, memory.queues)

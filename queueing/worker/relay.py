@@ -14,6 +14,7 @@ from django.db.models.functions import Length
 
 from queueing.broker.scripts import Call
 from queueing.client import QueueClient
+from queueing.conf import get_conf
 from queueing.exceptions import QueueFull, QueueUnavailable
 from queueing.models import StagedMessage
 from queueing.transactional import backlog, databases, sending
@@ -66,14 +67,14 @@ class Relay:
 
     def _relay(self, alias: str) -> float:
         if seen := self._seen.get(alias, 0):
-            if rows := _next_rows(alias, seen):
+            if rows := _next_rows(alias, seen, self.client.partition):
                 if not self._lead(LEAD_MS):
                     return LOOK_SECONDS
                 sending.acknowledge(self.client, sending.send(self.client, alias, rows))
                 return 0.0
             if self._is_leading:
                 self._lead(0)
-        self._seen[alias] = backlog.newest(_waiting(alias))
+        self._seen[alias] = backlog.newest(_waiting(alias, self.client.partition))
         if not self._seen[alias] and not databases.relayed():
             self._ended.set()
         return LOOK_SECONDS
@@ -85,16 +86,21 @@ class Relay:
         return is_alone
 
 
-def _waiting(alias: str) -> "QuerySet[StagedMessage]":
-    return StagedMessage.objects.using(alias).filter(is_refused=False)
+def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
+    """The rows for the queues of one partition: the relay of a worker serves that of the worker."""
+    rows, conf = StagedMessage.objects.using(alias).filter(is_refused=False), get_conf()
+    if not conf.PARTITIONS:
+        return rows
+    queues = rows.order_by().values_list("queue", flat=True).distinct()
+    return rows.filter(queue__in=[queue for queue in queues if conf.place_of(queue) == partition])
 
 
-def _next_rows(alias: str, seen: int) -> list[StagedMessage]:
+def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
     """The oldest rows, if the last look has seen them: a bounded number, and all rows of each send."""
     limit = ROWS
     while True:
         found = list(
-            _waiting(alias)
+            _waiting(alias, partition)
             .order_by("id")
             .values_list("id", "sender", "number", "size", Length("body"))[:limit]
         )

@@ -1,9 +1,11 @@
 """The site's settings with the handlers of the fault tests, tuned by environment variables.
 
 ``TEST_QUEUES`` and ``TEST_APPS`` (additional apps; both separated by spaces), ``TEST_LEASE`` and
-``TEST_TIMEOUT`` (seconds), ``TEST_NAMESPACE``, ``TEST_OUTBOX_MAX`` (bytes).
+``TEST_TIMEOUT`` (seconds), ``TEST_NAMESPACE``, ``TEST_OUTBOX_MAX`` (bytes), ``TEST_PARTITIONS`` and
+``TEST_PLACES`` (JSON).
 """
 
+import json
 import os
 
 from mqsite.settings import *  # noqa: F403
@@ -19,4 +21,6 @@ QUEUEING = {
     "LEASE": float(os.environ.get("TEST_LEASE", "2")),
     "TIMEOUT": float(os.environ.get("TEST_TIMEOUT", "1")),
     "OUTBOX_MAX": int(os.environ.get("TEST_OUTBOX_MAX", "8000000")),
+    "PARTITIONS": json.loads(os.environ.get("TEST_PARTITIONS", "{}")),
+    "PLACES": json.loads(os.environ.get("TEST_PLACES", "{}")),
 }

@@ -114,7 +114,7 @@ def question(request: HttpRequest, page_size: int) -> Question:
     """The query of a request: the queue ``name``, or page ``p`` of the queues whose names contain ``q``."""
     page = request.GET.get("p", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
-    client, text = queueing.get_client(), request.GET.get("q", "")
+    client, text = queueing.get_client().reachable(), request.GET.get("q", "")
     return Question(client, request.GET.get("name"), text, max(0, number - 1) * page_size, page_size)
 
 
@@ -181,7 +181,7 @@ class QueueList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Read one page of queues, with their figures."""
         try:
-            client = queueing.get_client()
+            client = queueing.get_client().reachable()
             self._take_page(request, in_order(filter(self._is_sought, client.list_queues())))
             snapshot = take(client, self.result_list)
             outflow = outflow_of(client, self.result_list)

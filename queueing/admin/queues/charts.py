@@ -154,7 +154,7 @@ def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
     chosen = range_of(request.GET.get("range"))
 
     def read() -> dict[str, Any]:
-        reading = pasts.get(Question(queueing.get_client(), queue, chosen))
+        reading = pasts.get(Question(queueing.get_client().reachable(), queue, chosen))
         alerts = console_alerts(request)
         return {**_parts(reading.value), "age_seconds": reading.age_seconds, "alerts": alerts}
 

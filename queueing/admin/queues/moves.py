@@ -93,7 +93,7 @@ class Move(QueueAction):
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
         """Render the confirmation page, with the names of other queues as suggestions."""
-        names = sorted(filter(is_actionable, queueing.get_client().list_queues()))
+        names = sorted(filter(is_actionable, queueing.get_client().at([self.queue.name]).list_queues()))
         others = [name for name in names if name != self.queue.name]
         return super().page(form, suggested=others[:SUGGESTED_MAX], **more)
 

@@ -63,6 +63,9 @@ class Command(BaseCommand):
     def _run(self, verb: Verb, options: Namespace) -> None:
         client, screen = get_client(), Screen(self.stdout, self.stderr)
         try:
+            client = client.reachable() if verb.lists else client
+            for name in client.away:
+                screen.note(f"Warning: The partition {name} does not answer.")
             verb.run(client, screen, options)
             screen.flush()
         except QueueError as error:

@@ -21,6 +21,7 @@ from queueing.conf import LOG_FORMATS, SETTINGS, Config, get_conf, may_name_back
 from queueing.exceptions import NoHandler
 from queueing.worker import stop_signals
 from queueing.worker.autoreload import watch
+from queueing.worker.fleet import Fleet, by_partition
 from queueing.worker.logging import open_outlet, steady, use_json
 from queueing.worker.preflight import refusal
 from queueing.worker.processes import share_with_forks
@@ -126,9 +127,11 @@ class Command(BaseCommand):
             parent=options["parent"],
         )
         share_with_forks(config)
-        if reason := refusal(config):
-            raise CommandError(f"{reason}.")
-        raise SystemExit(Supervisor(config).run())
+        workers = by_partition(config)
+        for one in workers:
+            if reason := refusal(one):
+                raise CommandError(f"{reason}.")
+        raise SystemExit(Supervisor(workers[0]).run() if len(workers) == 1 else Fleet(config, workers).run())
 
 
 def _add_capacity(parser: ArgumentParser, config: Config) -> None:

@@ -163,7 +163,7 @@ READS = {
     "clock": lambda client: client.now_ms(),
     "messages": lambda client: client.peek_messages("q"),
     "figures": lambda client: client.queue_figures(),
-    "metrics": lambda client: read_metrics(client.session, ["q"], "m", 1, 5, "now"),
+    "metrics": lambda client: read_metrics(client, ["q"], "m", 1, 5, "now"),
     "workers": lambda client: read_workers(client.session),
     "schedules": lambda client: store.schedules(client.session),
 }

@@ -1,0 +1,143 @@
+"""The clients of several partitions. A call for a queue goes to the client of its partition.
+
+Each partition has a whole client. A call for all queues asks each partition, and raises ``QueueUnavailable``
+if one is away. A call without a queue, such as ``count_hit``, goes to the default partition.
+"""
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+from queueing.exceptions import QueueUnavailable
+from queueing.messages import QueueFigures
+from queueing.resilience import deadline
+
+from .async_client import AsyncQueueClient
+from .queue_client import QueueClient
+from .steps import Routing, Steps, in_loop, in_thread
+
+Client = TypeVar("Client", bound=type)
+
+#: How long ``reachable`` waits for a partition, and how long it leaves out one that did not answer.
+ASK_SECONDS, BELIEVED_SECONDS = 0.3, 2.0
+
+
+def _ping(client: Any) -> Steps[None]:
+    for part in client.parts:
+        yield part.ping()
+
+
+def _list_queues(client: Any) -> Steps[list[str]]:
+    names: list[str] = []
+    for part in client.parts:
+        found = yield part.list_queues()
+        # A queue that has moved may have left messages on the partition where it was.
+        names += [name for name in found if client.routing.place(name) == part.partition]
+    return names
+
+
+def _queue_figures(client: Any, qnames: Sequence[str] | None = None) -> Steps[list[QueueFigures]]:
+    names = (yield from _list_queues(client)) if qnames is None else qnames
+    figures: list[QueueFigures] = []
+    for part, of_part in client.split(names):
+        figures += yield part.queue_figures(of_part)
+    return sorted(figures, key=lambda queue: queue.name)
+
+
+def _move_messages(client: Any, source: str, target: str, **options: Any) -> Steps[int]:
+    part = client.routing.common([source, target])
+    moved: int = yield part.move_messages(source, target, **options)
+    return moved
+
+
+def _set_redrive_policy(
+    client: Any, qname: str, max_receive_count: int, dead_letter_queue: str | None = None
+) -> Steps[Any]:
+    part = client.routing.common([qname, dead_letter_queue or qname])
+    return (yield part.set_redrive_policy(qname, max_receive_count, dead_letter_queue))
+
+
+#: The operations that are not for one queue.
+TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
+    "ping": _ping,
+    "list_queues": _list_queues,
+    "queue_figures": _queue_figures,
+    "move_messages": _move_messages,
+    "set_redrive_policy": _set_redrive_policy,
+}
+
+
+def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
+    """Decorator for a client: its methods for a queue are those of the client of the queue's partition."""
+
+    def equip(client: Client) -> Client:
+        for name, method in inspect.getmembers(client, inspect.isfunction):
+            if name in TOGETHER:
+                setattr(client, name, wraps(method)(driver(TOGETHER[name])))
+            elif not name.startswith("_") and list(inspect.signature(method).parameters)[1:2] == ["qname"]:
+                setattr(client, name, _routed(name, method))
+        return client
+
+    return equip
+
+
+def _routed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(client: Any, qname: str, *args: Any, **options: Any) -> Any:
+        # The client of any partition refuses a name that is not a text.
+        part = client.routing.at(qname) if isinstance(qname, str) else client.parts[0]
+        return getattr(part, name)(qname, *args, **options)
+
+    return call
+
+
+@routes(in_thread)
+class PartitionedClient(QueueClient):
+    """The client of several partitions for threads."""
+
+    def __init__(self, parts: Sequence[QueueClient], place: Callable[[str], str]) -> None:
+        """``parts`` are the clients of the partitions, the default one first. ``place`` finds one."""
+        vars(self).update(vars(parts[0]))
+        self.routing: Routing = Routing(parts, place)
+        self._believed_until: dict[str, float] = {}
+        self._without: dict[tuple[str, ...], QueueClient] = {}
+
+    def reachable(self) -> QueueClient:
+        """See ``QueueClient.reachable``. One that did not answer is not asked again for two seconds."""
+        away = tuple(part.partition for part in self.parts if not self._answers(part))
+        if not away or len(away) == len(self.parts):
+            return self
+        if away not in self._without:
+            parts = [part for part in self.parts if part.partition not in away]
+            found = PartitionedClient(parts, self.routing.place)
+            found.away = away
+            # A call without a queue is one of the default partition, also if that is away.
+            vars(found).update({name: vars(self)[name] for name in vars(parts[0])})
+            self._without[away] = found
+        return self._without[away]
+
+    def _answers(self, part: QueueClient) -> bool:
+        if time.monotonic() < self._believed_until.get(part.partition, 0.0):
+            return False
+        try:
+            # In a time of its own: one that hangs must not take that of the request for the others.
+            with deadline.within(ASK_SECONDS):
+                part.ping()
+        except QueueUnavailable:
+            self._believed_until[part.partition] = time.monotonic() + BELIEVED_SECONDS
+            return False
+        return True
+
+
+@routes(in_loop)
+class AsyncPartitionedClient(AsyncQueueClient):
+    """The client of several partitions for event loops."""
+
+    def __init__(self, client: QueueClient) -> None:
+        """Use the partitions of ``client``. Raises ``ValueError`` as ``AsyncQueueClient``."""
+        assert client.routing, "a client of several partitions"
+        parts = [AsyncQueueClient(part) for part in client.parts]
+        vars(self).update(vars(parts[0]))
+        self.of, self.routing = client, Routing(parts, client.routing.place)

@@ -1,0 +1,191 @@
+"""Console, terminal and scrapes show several partitions as one system, and name one that is away."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+import queueing
+from queueing.broker import outbox
+from queueing.client import QueueClient
+from queueing.client.default import connect, use_client
+from queueing.conf import get_conf
+from queueing.exceptions import QueueUnavailable, ScheduleNotFound
+from queueing.messages import Timing
+from queueing.monitoring import alerts, outboxes
+from queueing.monitoring.workers import all_workers, beat
+from queueing.scheduling import store
+from tests.support.redis_server import RedisServer
+
+TOKEN = "a token of some characters"
+SAID = "The partition eu does not answer."
+
+
+@pytest.fixture
+def servers(own_redis: Callable[..., RedisServer], settings: Any) -> Iterator[dict[str, RedisServer]]:
+    """Two partitions with a queue, a worker and a schedule each."""
+    made = {"default": own_redis(), "eu": own_redis()}
+    settings.QUEUEING = {
+        "URL": made["default"].url,
+        "TIMEOUT": 0.5,
+        "METRICS_TOKEN": TOKEN,
+        "PARTITIONS": {"eu": {"URL": made["eu"].url}},
+        "PLACES": {"mail": "eu"},
+    }
+    use_client(None)
+    for queue in ("orders", "mail"):
+        queueing.get_client().create_queue(queue)
+        queueing.send_message(queue, "text")
+        part = part_of(queue)
+        beat(part.session, f"worker-of-{queue}", json.dumps({"token": "t", "queues": [queue]}), "t")
+        store.name_schedules(part.session, [Timing(f"tick-of-{queue}", "@daily", "", queue, "skip")])
+    alerts.forget()
+    yield made
+    use_client(None)
+
+
+def part_of(queue: str) -> QueueClient:
+    return queueing.get_client().at([queue])
+
+
+def scrape(path: str) -> str:
+    return Client().get(path, headers={"Authorization": f"Bearer {TOKEN}"}).content.decode()
+
+
+def page(browser: Client, model: str) -> str:
+    return browser.get(reverse(f"admin:queueing_{model}_changelist")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("model", "of_default", "of_eu"),
+    [
+        ("queue", ">orders<", ">mail<"),
+        ("worker", "worker-of-orders", "worker-of-mail"),
+        ("schedule", "tick-of-orders", "tick-of-mail"),
+    ],
+)
+def test_a_page_shows_all_partitions_and_the_others_while_one_is_away(
+    servers: dict[str, RedisServer], boss: Client, settings: Any, model: str, of_default: str, of_eu: str
+):
+    shown = page(boss, model)
+    assert of_default in shown
+    assert of_eu in shown
+    assert SAID not in shown
+    servers["eu"].kill()
+    alerts.forget()
+    shown = page(boss, model)
+    assert of_default in shown
+    assert of_eu not in shown
+    assert SAID in shown
+
+
+def test_the_page_of_a_queue_works_while_another_partition_is_away(
+    servers: dict[str, RedisServer], boss: Client
+):
+    servers["eu"].kill()
+    shown = boss.get(reverse("admin:queueing_queue_change", args=["orders"]))
+    assert shown.status_code == 200
+    assert SAID in shown.content.decode()
+
+
+def test_the_other_partitions_are_shown_while_the_default_one_is_away(servers: dict[str, RedisServer]):
+    servers["default"].kill()
+    client = queueing.get_client().reachable()
+    assert client.away == ("default",)
+    assert [queue.name for queue in client.queue_figures()] == ["mail"]
+    with pytest.raises(QueueUnavailable, match="The partition default does not answer"):
+        client.send_message("orders", "text")
+    with pytest.raises(QueueUnavailable):
+        client.count_hit("name", 60)
+
+
+def test_a_partition_that_is_back_is_shown_again(servers: dict[str, RedisServer], monkeypatch):
+    monkeypatch.setattr("queueing.client.partitioned.BELIEVED_SECONDS", 0.0)
+    servers["eu"].kill()
+    client = queueing.get_client()
+    assert client.reachable().away == ("eu",)
+    servers["eu"].start()
+    assert client.reachable() is client
+
+
+def test_the_scrapes_have_all_queues_and_name_the_partition_that_is_away(servers: dict[str, RedisServer]):
+    found = json.loads(scrape("/queues.json"))
+    assert set(found["queues"]) == {"orders", "mail"}
+    assert found["partitions_away"] == []
+    assert 'queueing_partition_up{partition="eu"} 1' in scrape("/metrics")
+    assert 'queueing_workers{state="idle"} 2' in scrape("/metrics")
+    servers["eu"].kill()
+    found = json.loads(scrape("/queues.json"))
+    assert set(found["queues"]) == {"orders"}
+    assert found["partitions_away"] == ["eu"]
+    assert json.loads(scrape("/queues.json?queue=mail&queue=orders"))["queues"].keys() == {"orders"}
+    said = scrape("/metrics")
+    assert 'queueing_partition_up{partition="eu"} 0' in said
+    assert 'queueing_queue_ready{queue="orders"} 1' in said
+    assert 'queue="mail"' not in said
+
+
+@pytest.mark.django_db
+def test_readiness_names_a_partition_that_is_away(servers: dict[str, RedisServer]):
+    answer = Client().get("/readyz")
+    assert answer.json()["partitions"] == {"default": "ok", "eu": "ok"}
+    servers["eu"].kill()
+    answer = Client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["partitions"] == {"default": "ok", "eu": "does not answer"}
+    servers["default"].kill()
+    answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["redis"] == "does not answer"
+
+
+@pytest.mark.parametrize(("verb", "of_default"), [("list", "orders"), ("workers", "worker-of-orders")])
+@pytest.mark.django_db
+def test_the_terminal_lists_the_others_while_one_is_away(
+    servers: dict[str, RedisServer], capsys: pytest.CaptureFixture[str], verb: str, of_default: str
+):
+    servers["eu"].kill()
+    call_command("queues", verb)
+    said = capsys.readouterr()
+    assert of_default in said.out
+    assert "mail" not in said.out
+    assert said.err.count(SAID) == 1
+
+
+@pytest.mark.django_db
+def test_the_terminal_sweeps_all_partitions(servers: dict[str, RedisServer], capsys):
+    call_command("queues", "sweep")
+    assert "Swept 2 queues" in capsys.readouterr().out
+
+
+def test_workers_and_schedules_are_steered_on_their_partition(servers: dict[str, RedisServer]):
+    client = queueing.get_client()
+    call_command("queues", "quiet-worker", "worker-of-mail")
+    assert [worker.is_quiet_wanted for worker in all_workers(client)] == [True, False]
+    store.on_schedule(store.pause_schedule, client, "tick-of-mail")
+    assert [state.paused for state in store.all_schedules(client)] == [True, False]
+    with pytest.raises(ScheduleNotFound):
+        store.on_schedule(store.pause_schedule, client, "no-such-schedule")
+
+
+def test_the_outboxes_are_added_up(servers: dict[str, RedisServer]):
+    for queue, lost in (("orders", 2), ("mail", 3)):
+        part = part_of(queue)
+        part.redis.hset(part.keys.outbox_stats(), "lost", lost)
+    client = queueing.get_client()
+    assert outboxes.stats(client).unseen == 5
+    assert outboxes.acknowledge(client, 5) == 5
+    assert outbox.stats(part_of("mail").session).unseen == 0
+
+
+def test_a_client_of_a_worker_uses_its_own_connection_for_its_partition(servers: dict[str, RedisServer]):
+    from queueing.client.default import connect_all
+
+    own = connect(get_conf().at("eu"), connections=1)
+    client = connect_all(get_conf(), own)
+    assert client.at(["mail"]) is own
+    assert client.send_message("orders", "text")
