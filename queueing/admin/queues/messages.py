@@ -73,11 +73,16 @@ def message_rows(
     ]
 
 
-class Messages(QueueAction):
-    name = "messages"
+class Reading(QueueAction):
+    """A page that only reads."""
+
     permission = "view_queue"
-    label = gettext_lazy("peek")
     http_method_names = ("get", "head", "options")
+
+
+class Messages(Reading):
+    name = "messages"
+    label = gettext_lazy("peek")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show one end of the queue. Only the shown part of each payload is read."""
@@ -98,21 +103,19 @@ class Messages(QueueAction):
 
     def _tickable(self) -> list[tuple[str, str]]:
         """The actions on selected messages, as pairs of label and URL."""
-        buttons = []
-        if self.model_admin.may(self.request, "redrive_queue") and (alive := self._alive):
-            label = _("Redrive selected messages to %s") % alive
-            buttons.append((label, self.model_admin.action_url("redrive", alive)))
-        if self.model_admin.may(self.request, "move_messages"):
-            buttons.append(
-                (_("Move selected messages …"), self.model_admin.action_url("move", self.queue.name))
-            )
-        if self.model_admin.may(self.request, "cancel_job"):
-            buttons.append(
-                (_("Cancel selected messages …"), self.model_admin.action_url("cancel", self.queue.name))
-            )
-        if self.model_admin.may(self.request, "stop_job"):
-            buttons.append((_("Stop the selected …"), self.model_admin.action_url("stop", self.queue.name)))
-        return buttons
+        name = self.queue.name
+        alive = self._alive if self.model_admin.may(self.request, "redrive_queue") else ""
+        offered = [
+            ("redrive_queue", _("Redrive selected messages to %s") % alive, "redrive", alive),
+            ("move_messages", _("Move selected messages …"), "move", name),
+            ("cancel_job", _("Cancel selected messages …"), "cancel", name),
+            ("stop_job", _("Stop the selected …"), "stop", name),
+        ]
+        return [
+            (label, self.model_admin.action_url(action, queue))
+            for permission, label, action, queue in offered
+            if queue and self.model_admin.may(self.request, permission)
+        ]
 
     @cached_property
     def _alive(self) -> str:
@@ -138,26 +141,22 @@ def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedM
     return found or _("The message has left this queue.")
 
 
-class PayloadFile(QueueAction):
+class PayloadFile(Reading):
     """A download of the whole payload of one message."""
 
     name = "message_payload"
-    permission = "view_queue"
     label = gettext_lazy("payload")
-    http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
         found = _peek(self.queue.name, message_id)
         return self.refused(found) if isinstance(found, str) else payload_file(found.body, found.id)
 
 
-class OneMessage(QueueAction):
+class OneMessage(Reading):
     """The page of one message with its payload, up to the length that a page can show."""
 
     name = "message"
-    permission = "view_queue"
     label = gettext_lazy("message")
-    http_method_names = ("get", "head", "options")
 
     def get(self, request: HttpRequest, message_id: str) -> HttpResponse:
         found = _peek(self.queue.name, message_id, body_bytes=PAGE_BYTES)
