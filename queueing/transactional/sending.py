@@ -6,6 +6,7 @@ row, and the send script recognises the repeat.
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -88,8 +89,11 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[S
     """Send in one round trip, and settle the rows. Raises the error after which nothing may follow."""
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
-    calls = [_call(client, group) for group in groups]
-    replies = client.session.call_each(calls, replicas=client.durable)
+    if _is_sent_together(client, groups):
+        replies: list[Any] = [[b"ok", b"1"]] * len(groups)
+    else:
+        calls = [_call(client, group) for group in groups]
+        replies = client.session.call_each(calls, replicas=client.durable)
     sent: list[Group] = []
     outage: QueueError | None = None
     for group, reply in zip(groups, replies, strict=True):
@@ -107,6 +111,24 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[S
     if outage:
         raise outage
     return {(group[0].sender, group[0].number) for group in sent}
+
+
+def _is_sent_together(client: QueueClient, groups: Sequence[Group]) -> bool:
+    """Send the messages of one queue with one call of a script, which is faster.
+
+    Returns whether all were sent. It sends none if Redis refuses one, or has had one before.
+    """
+    rows = [row for group in groups for row in group]
+    if len(groups) == 1 or len(rows) > len(groups) or len({row.queue for row in rows}) > 1:
+        return False
+    call = drafts.put(
+        "send_each", client.keys, rows[0].queue, [row.draft() for row in rows],
+        tails=[row.message_id for row in rows], key=client.keys.never(),
+        own=(" ".join(str(row.number) for row in rows), REMEMBERED_MS),
+    )  # fmt: skip
+    call.keys = [*call.keys, *(client.keys.sender(row.sender) for row in rows)]
+    [reply] = client.session.call_each([call], replicas=client.durable)
+    return isinstance(reply, list) and reply[0] == b"ok"
 
 
 def _call(client: QueueClient, group: Group) -> Call:

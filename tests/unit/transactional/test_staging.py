@@ -258,6 +258,16 @@ class TestRelay:
         assert texts(staged) == []
         assert not StagedMessage.objects.exists()
 
+    def test_neither_is_one_among_others(self, staged, relay):
+        staged.create_queue("letters")
+        only_written(lambda: [send(text) for text in "abc"])
+        _, second, _ = StagedMessage.objects.order_by("id")
+        late_send(staged, [second])
+        assert staged.pop_message("letters").body == "b"
+        turns(relay)
+        assert texts(staged) == ["a", "c"]
+        assert not StagedMessage.objects.exists()
+
     def test_neither_is_one_whose_queue_was_deleted_after_it_had_run(self, staged, relay):
         only_written(lambda: queueing.send_message("other", "a", via="database"))
         staged.create_queue("other")
@@ -274,6 +284,15 @@ class TestRelay:
         turns(relay)
         staged.pop_message("letters")
         sending.send(staged, "default", rows)
+        assert texts(staged) == []
+
+    def test_a_process_that_sends_one_of_many_after_the_relay_sends_nothing_twice(self, staged, relay):
+        only_written(lambda: [send(text) for text in "abc"])
+        rows = list(StagedMessage.objects.order_by("id"))
+        turns(relay)
+        staged.purge_queue("letters")
+        for row in rows:
+            late_send(staged, [row])
         assert texts(staged) == []
 
     def test_two_relays_send_each_message_once_and_in_order(self, staged, relay):
