@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 
+import psutil
 from django.db import connections
 
 from queueing.broker.leases import Delivery
@@ -65,8 +66,6 @@ class Recycling:
             self.reason = f"it has taken {taken} messages"
         elif self._max_bytes and self._clock() >= self._measure_at:
             self._measure_at = self._clock() + MEASURE_SECONDS
-            import psutil
-
             used = psutil.Process().memory_info().rss
             if used > self._max_bytes:
                 self.reason = f"it uses {used / MEGABYTE:.0f} MB"

@@ -3,10 +3,12 @@
 import json
 import logging
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from queueing.conf import Config
 from queueing.exceptions import QueueError
 from queueing.monitoring.workers import Heard, beat, forget_worker, registration
 
-from .child_process import ChildProcess
-from .processes import Birth
+from .processes import ChildProcess
 from .server_clock import Clock
 from .shared_memory import SharedMemory
 
@@ -29,6 +30,15 @@ logger = logging.getLogger("queueing.worker")
 BEAT_SECONDS = 6.0
 #: How often the memory of the processes is measured: the kernel walks their pages for it.
 MEASURE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """The identity of one life of a worker among others of its name. The supervisor makes it."""
+
+    pid: int = field(default_factory=os.getpid)
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    at: float = field(default_factory=time.monotonic)
 
 
 class Heartbeat:

@@ -27,12 +27,11 @@ from queueing.monitoring.store import sample_queues
 from queueing.monitoring.workers import Heard
 from queueing.transactional import databases
 
-from .child_process import ChildProcess
 from .forwarder import Forwarder
 from .guard import Guard
-from .heartbeat import Heartbeat
+from .heartbeat import Birth, Heartbeat
 from .logging import LogThread
-from .processes import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Birth
+from .processes import ChildProcess
 from .reaper import Death, Reaper
 from .recorder import GATHER_SECONDS, Recorder
 from .relay import Relay
@@ -50,6 +49,8 @@ TURN_SECONDS = 10.0
 START_SECONDS = 0.5
 #: The longest pause before an action that has failed is tried again.
 RETRY_SECONDS = 0.5
+#: How long a stopping worker may record the outcomes of its last jobs, and those of a burst.
+FAREWELL_SECONDS, BURST_FAREWELL_SECONDS = 3.0, 120.0
 #: How long it may print the last lines of its log.
 LOG_SECONDS = 0.5
 #: A child whose supervisor has died ends by itself after its grace time. Later than this the keeper kills it.

@@ -9,43 +9,32 @@ import asyncio
 import gc
 import logging
 import os
-import secrets
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import psutil
 from django.db import connections
 
 from queueing.broker import scripts
 from queueing.client.default import connect
 from queueing.conf import Config
 
+from .shared_memory import Slot
 from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
 
 logger = logging.getLogger("queueing.worker")
 
 
-#: How long a stopping worker may record the outcomes of its last jobs, and those of a burst.
-FAREWELL_SECONDS, BURST_FAREWELL_SECONDS = 3.0, 120.0
 #: The exit code of a child that is replaced by a new one.
 RECYCLED = 75
 #: Replaces an exit code that other code in this process has already fetched.
 UNSEEN = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """The identity of one life of a worker among others of its name. The supervisor makes it."""
-
-    pid: int = field(default_factory=os.getpid)
-    token: str = field(default_factory=lambda: secrets.token_hex(8))
-    at: float = field(default_factory=time.monotonic)
 
 
 def share_with_forks(config: Config) -> None:
@@ -132,7 +121,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     kill_programs(pid)
     for program in programs:
-        with suppress(_psutil().Error):
+        with suppress(psutil.Error):
             program.kill()
 
 
@@ -142,18 +131,45 @@ def kill_programs(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _descendants(pid: int) -> list[Any]:
+@dataclass
+class ChildProcess:
+    """The keeper's record of a child process."""
+
+    name: str
+    process: psutil.Process | None
+    slot: Slot
+
+    @property
+    def is_gone(self) -> bool:
+        try:
+            return self.process is None or self.process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def kill(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            if self.process and self.process.is_running():
+                kill(self.process.pid)
+
+    def kill_programs(self) -> None:
+        """Kill the programs that it has left, unless it ended by itself."""
+        if self.process and self.slot.held:
+            kill_programs(self.process.pid)
+
+    @property
+    def is_stopped(self) -> bool:
+        """A frozen process does not work, so it must not keep its messages."""
+        try:
+            return self.process is not None and self.process.status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
     try:
-        return list(_psutil().Process(pid).children(recursive=True))
-    except (_psutil().Error, OSError):
+        return psutil.Process(pid).children(recursive=True)
+    except (psutil.Error, OSError):
         return []
-
-
-def _psutil() -> Any:
-    """The module. A child without a limit of memory does without it, and it takes 10 ms to import."""
-    import psutil
-
-    return psutil
 
 
 #: The exit code of a fork that raised.

@@ -15,18 +15,9 @@ from queueing.signals import emit, worker_started, worker_stopping
 from .child import Child
 from .database import close_database
 from .guard import Guard
-from .processes import (
-    BURST_FAREWELL_SECONDS,
-    FAREWELL_SECONDS,
-    RECYCLED,
-    UNSEEN,
-    Birth,
-    ended,
-    fork,
-    kill,
-    kill_programs,
-    reason,
-)
+from .heartbeat import Birth
+from .keeper import BURST_FAREWELL_SECONDS, FAREWELL_SECONDS, Keeper
+from .processes import RECYCLED, UNSEEN, ended, fork, kill, kill_programs, reason
 from .server_clock import Clock
 from .shared_memory import Recycle, Running, SharedMemory, Slot
 from .stop_signals import StopSignals, bury_orphans, handle
@@ -212,8 +203,6 @@ class Supervisor:
         for child in self._vacant():
             if not child.wait_seconds:
                 self._start_child(child)
-        # The first keeper loads its modules beside the children. A later one has those of the same release.
-        from . import keeper  # noqa: F401
 
     def _start_child(self, child: ChildSlot) -> None:
         child.begin(f"{self.config.WORKER_NAME}.{child.index}-{secrets.token_hex(3)}")
@@ -300,8 +289,6 @@ class Supervisor:
                 self._order_keeper(order="started", child=child.name, pid=child.pid, slot=child.index)
 
     def _live_as_keeper(self) -> None:
-        from .keeper import Keeper
-
         if self._stop_by is None:
             os.close(self._children_end)
         os.close(self._keeper_end)

@@ -21,18 +21,6 @@ def fails(**_):
 register(fails{tags})
 """
 
-LOADED = """
-import sys
-
-import django
-
-django.setup()
-import queueing.management.commands.runworker
-
-late = {"psutil", "queueing.worker.child", "queueing.worker.keeper", "queueing.worker.recorder"}
-print(sorted(late & sys.modules.keys()))
-"""
-
 
 def test_a_worker_imports_neither_pages_nor_urls(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger
@@ -50,13 +38,6 @@ def test_a_worker_imports_neither_pages_nor_urls(
     unused = (r"admin\.\w+", "cli", "views", "templatetags", r"monitoring\.(charts|alerts)")
     pattern = rf"queueing\.({'|'.join(unused)})\b|mqsite\.urls\b|jobs\.views\b"
     assert not [name for name in imported if re.match(pattern, name)]
-
-
-def test_a_child_begins_without_the_modules_of_the_keeper(worker: Callable[..., WorkerProcess]):
-    program = worker()
-    program.args[1:] = ["-c", LOADED]
-    assert program.run() == 0, program.tail()
-    assert program.lines == ["['queueing.worker.child']"]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from queueing.monitoring.workers import (
     registration,
     resume_worker,
 )
-from queueing.worker.child_process import ChildProcess
 from queueing.worker.heartbeat import BEAT_SECONDS, Birth, Heartbeat
+from queueing.worker.processes import ChildProcess
 from queueing.worker.shared_memory import SharedMemory
 
 KEYS = Keys("rsmq")

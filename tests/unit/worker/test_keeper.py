@@ -12,9 +12,9 @@ import redis
 from queueing.client import QueueClient
 from queueing.client.default import use_client
 from queueing.conf import Config
-from queueing.worker.child_process import ChildProcess
+from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import RETRY_SECONDS, Keeper
-from queueing.worker.processes import Birth
+from queueing.worker.processes import ChildProcess
 from queueing.worker.recorder import GATHER_SECONDS
 from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.waker import Waker, readable

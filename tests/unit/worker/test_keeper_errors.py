@@ -17,8 +17,8 @@ from queueing.exceptions import QueueError
 from queueing.monitoring.workers import read_workers
 from queueing.scheduling import store
 from queueing.worker.guard import REPORT_SECONDS, Guard
+from queueing.worker.heartbeat import Birth
 from queueing.worker.keeper import Keeper
-from queueing.worker.processes import Birth
 from queueing.worker.recorder import Recorder
 from queueing.worker.scheduler import Scheduler
 from queueing.worker.shared_memory import SharedMemory
