@@ -38,6 +38,10 @@ def two(peer: Peer, name: str = "2 processes") -> Peer:
     return replace(peer, name=f"{peer.name}, {name}", processes=2)
 
 
+def threads(peer: Peer, count: int) -> Peer:
+    return replace(peer, name=f"{peer.name}, {count} threads", threads=count)
+
+
 def napping(peer: Peer) -> Peer:
     return replace(peer, threads=NAP_THREADS)
 
@@ -48,6 +52,7 @@ MEASURES: dict[str, tuple[Callable[[Sequence[Peer], int], object], list[Peer]]] 
         show_drain,
         [OURS, OURS_TASKS, two(OURS, "2 children"), *OTHERS, two(HUEY), two(DRAMATIQ), two(TASKIQ)],
     ),
+    "threads": (show_drain, [OURS, threads(OURS, 2), threads(OURS, 8), two(OURS, "2 children")]),
     "latency": (show_latency, [OURS, *OTHERS]),
     "idle": (lambda peers, passes: show_idle(peers), [OURS, *OTHERS]),
     "enqueue": (show_enqueue, [OURS, OURS_TASKS, *OTHERS]),

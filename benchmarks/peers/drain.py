@@ -96,7 +96,9 @@ def _alternate(
         for peer in peers if turn % 2 == 0 else reversed(peers):
             drained = drain(peer, job, jobs[peer.name])
             taken[peer.name].append(drained)
-            note(f"{peer.name}: {drained.rate:,.0f}/s")
+            busiest, all_us, server_us = drained.cpu_us
+            cpu = f"{busiest:.0f} / {all_us:.0f} / {server_us:.0f} µs"
+            note(f"{peer.name}: {drained.rate:,.0f}/s; CPU of the busiest, all, the server: {cpu}")
     return taken
 
 
