@@ -10,6 +10,7 @@ from .limits import Limits
 from .messages import Cancel, Move, Peek, Purge, Receive, Redrive, Send, Stop
 from .output import Screen
 from .queues import Create, Delete, List, Pause, Resume, Set, Show, Sweep
+from .relocate import Relocate
 from .schedules import PauseSchedule, ResumeSchedule, RunSchedule, Schedules
 from .staged import DeleteStaged, SendStaged, Staged
 from .workers import QuietWorker, ResumeWorker, TakeNote, TakeOutbox, Workers
@@ -18,7 +19,7 @@ __all__ = ["VERBS", "Screen", "Verb"]
 
 VERBS: tuple[type[Verb], ...] = (
     List, Show, Create, Set, Pause, Resume, Delete, Send, Receive, Peek, Cancel, Stop, Purge, Redrive, Move,
-    Sweep, Limits, Staged, SendStaged, DeleteStaged, Batches,
+    Relocate, Sweep, Limits, Staged, SendStaged, DeleteStaged, Batches,
     RetryBatch, CancelBatch,
     Schedules, RunSchedule, PauseSchedule, ResumeSchedule, Workers, QuietWorker, ResumeWorker, TakeNote,
     TakeOutbox,

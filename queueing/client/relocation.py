@@ -1,0 +1,149 @@
+"""Moves what a queue has left on the partition where it was before ``PLACES`` named another one.
+
+A message is sent to the new partition and then deleted on the old one. The token of its send is made of its
+id, so a repeat after a kill between the two sends nothing. The queue is paused on the old partition, so that
+no worker takes a message between the two.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from queueing.broker import batches, decode, replies, task_queues
+from queueing.broker.outcomes import State
+from queueing.broker.places import main_queue
+from queueing.broker.scripts import Call
+from queueing.broker.session import checked
+from queueing.exceptions import QueueError, QueueExists
+from queueing.messages import Draft
+
+from . import drafts
+from .default import note_task_queue
+from .queue_client import QueueClient
+
+#: Messages of one step, and the most that are read to find some behind messages that stay.
+STEP, MAX_READ = 200, 1000
+#: How long the new partition remembers a send whose message is still on the old one, and after that.
+REMEMBERED_MS, FORGOTTEN_MS = 7 * 86_400_000, 600_000
+PRIORITY = re.compile(rb"p(\d+) ")
+#: Headers of messages whose end is counted, or followed, on the partition where they were sent.
+MEMBERS = (batches.BATCH, batches.CHAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many messages one step has moved, and how many stay: those that run or are hidden, and members."""
+
+    moved: int
+    held: int
+    members: int
+
+
+class Relocation:
+    """The move of one queue from ``source`` to ``target``, the clients of two partitions."""
+
+    def __init__(self, source: QueueClient, target: QueueClient, queue: str) -> None:
+        self.source, self.target, self.queue = source, target, queue
+        self._stays = 0
+
+    def prepare(self) -> None:
+        """Pause the queue on the old partition, and make it on the new one as it was.
+
+        Raises ``QueueNotFound`` if it is not on the old one.
+        """
+        source, target, queue = self.source, self.target, self.queue
+        policy, attributes = source.get_queue_policy(queue), source.get_queue_attributes(queue)
+        source.pause_queue(queue)
+        try:
+            target.create_queue(queue, vt=attributes.vt, delay=attributes.delay, maxsize=attributes.maxsize)
+            if policy.max_receive_count:
+                target.set_redrive_policy(queue, policy.max_receive_count, policy.dead_letter_queue or None)
+            if policy.retention_seconds:
+                target.set_retention(queue, policy.retention_seconds)
+        except QueueExists:
+            pass  # Senders have made it, or an earlier move.
+        if main_queue(queue) in task_queues.known(source.session):
+            note_task_queue(target, main_queue(queue), queue)
+
+    def step(self) -> Step:
+        """Move up to ``STEP`` messages. Raises the error of a message that the new partition refuses."""
+        moving: list[Draft] = []
+        held = members = 0
+        for draft, state, rc in self._read():
+            if any(name in draft.headers for name in MEMBERS):
+                members += 1
+            elif state == State.RUNNING or (state == State.DELAYED and rc):
+                held += 1
+            elif len(moving) < STEP:
+                moving.append(draft)
+        sent = [draft.id or "" for draft in self._send(moving)]
+        self.source.delete_messages(self.queue, sent)
+        if sent:
+            keys = [self.target.keys.sender(_token(id)) for id in sent]
+            self.target.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *[1] * len(keys)))
+        self._stays = held + members
+        return Step(len(sent), held, members)
+
+    def end(self, *, members: int, delete: bool) -> None:
+        """Resume the queue on the old partition if members stay there, else ``delete`` it if it is empty."""
+        if members:
+            self.source.resume_queue(self.queue)
+        elif delete and not self.source.get_queue_attributes(self.queue).msgs:
+            self.source.delete_queue(self.queue)
+
+    def _read(self) -> Iterator[tuple[Draft, str, int]]:
+        keys = [*self.source._lane_keys(self.queue), self.source.keys.line(self.queue)]
+        # Behind those that stayed the last time.
+        call = Call("peek", keys, min(STEP + self._stays, MAX_READ), "first", "", "")
+        for id, body, rc, due_ms, state, _, headers, _ in checked(self.source.session.call(call)):
+            priority = PRIORITY.match(headers)
+            draft = Draft(
+                body=decode.text(body),
+                due_ms=decode.integer(due_ms),
+                headers=replies.headers_or_none(headers),
+                priority=int(priority[1]) if priority else 0,
+                id=decode.text(id),
+            )
+            yield draft, state.decode(), decode.integer(rc)
+
+    def _send(self, moving: list[Draft]) -> list[Draft]:
+        """Send to the new partition. Returns what it has now. Raises an error that concerns all."""
+        calls = [self._call(draft) for draft in moving]
+        sent, refusal = [], None
+        for draft, reply in zip(moving, self.target.session.call_each(calls) if calls else [], strict=True):
+            try:
+                if isinstance(reply, QueueError):
+                    raise reply
+                checked(reply)
+                sent.append(draft)
+            except QueueError as error:
+                refusal = error
+        if refusal and not sent:
+            raise refusal
+        return sent
+
+    def _call(self, draft: Draft) -> Any:
+        id = draft.id or ""
+        return drafts.put(
+            "send", self.target.keys, self.queue, [draft],
+            tails=[id], key=self.target.keys.sender(_token(id)), own=(1, REMEMBERED_MS),
+        )  # fmt: skip
+
+
+def _token(id: str) -> str:
+    return f"moved-{id}"
+
+
+def left_behind(client: QueueClient, queue: str) -> list[Relocation]:
+    """The moves of a queue and its siblings from partitions where it was before, to the one where it is."""
+    if not client.routing:
+        return []
+    target = client.at([queue])
+    return [
+        Relocation(part, target, name)
+        for part in client.parts
+        if part is not target
+        for name in sorted(part.list_queues())
+        if main_queue(name) == main_queue(queue)
+    ]

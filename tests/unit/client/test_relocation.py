@@ -1,0 +1,125 @@
+"""A queue moves to another partition: what stays behind, and what a message keeps."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+import queueing
+from queueing.client import QueueClient
+from queueing.client.default import use_client
+from queueing.client.relocation import STEP, Relocation, left_behind
+from queueing.composition import batch, step
+from queueing.exceptions import MessageTooLong
+from queueing.messages import Draft
+from tests.support.redis_server import RedisServer
+
+#: Wide enough that no test depends on the clocks of two servers.
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def old(own_redis: Callable[..., RedisServer], settings) -> Iterator[QueueClient]:
+    """The client of the partition where the queue was. It is on "eu" now."""
+    default, eu = own_redis(), own_redis()
+    settings.QUEUEING = {
+        "URL": default.url,
+        "PARTITIONS": {"eu": {"URL": eu.url}},
+        "PLACES": {"mail": "eu"},
+    }
+    use_client(None)
+    client = QueueClient(default.connect())
+    client.create_queue("mail", vt=7, delay=0, maxsize=-1)
+    yield client
+    use_client(None)
+
+
+@pytest.fixture
+def new(old: QueueClient) -> QueueClient:
+    return queueing.get_client().at(["mail"])
+
+
+def move(queue: str = "mail") -> Relocation:
+    return next(one for one in left_behind(queueing.get_client(), queue) if one.queue == queue)
+
+
+def test_a_message_keeps_all_but_its_attempts(old: QueueClient, new: QueueClient):
+    due_ms = old.now_ms() + HOUR_MS
+    ids = old.send_messages(
+        "mail",
+        [
+            "plain",
+            Draft(body="later", due_ms=due_ms),
+            Draft(body="first \udcff", headers={"a": "b"}, priority=9),
+        ],
+    )
+    call_command("queues", "relocate", "mail")
+    found = {message.id: message for message in new.peek_messages("mail")}
+    assert {message.body for message in found.values()} == {"plain", "later", "first \udcff"}
+    assert list(found)[0] == ids[2], "the priority puts it first"
+    assert found[ids[2]].headers == {"a": "b"}
+    assert found[ids[1]].due_ms == due_ms
+    assert old.get_queue_attributes("mail").msgs == 0
+    assert new.get_queue_attributes("mail").vt == 7
+
+
+def test_a_queue_of_any_length_moves_in_order_with_its_dead_letters(old: QueueClient, new: QueueClient):
+    ids = old.send_messages("mail", [str(number) for number in range(2 * STEP + 5)])
+    old.create_queue("mail-dead")
+    [dead] = old.send_messages("mail-dead", ["dead"])
+    call_command("queues", "relocate", "mail")
+    assert [message.id for message in new.receive_messages("mail", 1000)] == ids
+    assert new.peek_message("mail-dead", dead)
+
+
+def test_a_killed_move_is_repeated_without_a_second_message(old: QueueClient, new: QueueClient):
+    ids = old.send_messages("mail", ["a", "b"])
+    first = move()
+    first.prepare()
+    # Killed before it deletes: the messages are on both partitions, and one has run meanwhile.
+    first._send([draft for draft, _, _ in first._read()])
+    assert new.pop_message("mail").id == ids[0]
+    call_command("queues", "relocate", "mail")
+    assert [message.id for message in new.peek_messages("mail")] == [ids[1]]
+    assert old.get_queue_attributes("mail").msgs == 0
+
+
+def test_the_old_queue_gives_nothing_out_while_it_is_moved(old: QueueClient, new: QueueClient):
+    old.send_message("mail", "text")
+    move().prepare()
+    assert old.receive_message("mail") is None
+
+
+def test_members_of_batches_stay_for_the_old_workers(old: QueueClient, new: QueueClient, settings, capsys):
+    use_client(old)
+    batch([step("mail", "member")]).enqueue()
+    use_client(None)
+    [other] = old.send_messages("mail", ["other"])
+    call_command("queues", "relocate", "mail")
+    assert "1 message of chains and batches" in capsys.readouterr().out
+    assert [message.id for message in new.peek_messages("mail")] == [other]
+    assert old.receive_message("mail").body == "member", "it is not paused any more"
+
+
+def test_a_message_that_the_new_queue_refuses_stays_and_the_others_move(old: QueueClient, new: QueueClient):
+    new.create_queue("mail", maxsize=1024)
+    [long, short] = old.send_messages("mail", ["x" * 2000, "short"])
+    with pytest.raises(CommandError, match="too long"):
+        call_command("queues", "relocate", "mail")
+    assert [message.id for message in new.peek_messages("mail")] == [short]
+    assert [message.id for message in old.peek_messages("mail")] == [long]
+    with pytest.raises(MessageTooLong):
+        move().step()
+
+
+def test_the_empty_old_queue_is_deleted_only_if_asked(old: QueueClient, new: QueueClient, capsys):
+    old.send_message("mail", "text")
+    call_command("queues", "relocate", "mail")
+    assert old.list_queues() == ["mail"]
+    call_command("queues", "relocate", "mail", "--delete")
+    assert old.list_queues() == []
+    call_command("queues", "relocate", "mail")
+    assert "No other partition has anything of mail." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="Name mail"):
+        call_command("queues", "relocate", "mail-dead")
