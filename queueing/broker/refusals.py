@@ -40,6 +40,8 @@ CODES: dict[type[Exception], str] = {
     driver.ReadOnlyError: "READONLY",
     driver.TryAgainError: "TRYAGAIN",
 }
+#: The reply to a new connection if there are too many.
+TOO_MANY = "max number of clients reached"
 #: Part of the reply if a user may not run a command of a script. The script may have written before.
 IN_SCRIPT = "The user executing the script"
 PERMISSIONS = "give its user the permissions in docs/redis.md"
@@ -60,7 +62,13 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
 
 def _is_reply(error: driver.RedisError) -> bool:
     """Whether ``error`` is a reply of Redis. Other errors come from the network or from redis-py."""
-    return isinstance(error, driver.ResponseError) or bool(_status(error))
+    # redis-py before 7.1 takes this reply for an error of the network.
+    return isinstance(error, driver.ResponseError) or bool(_status(error)) or TOO_MANY in str(error)
+
+
+def is_elsewhere(error: driver.RedisError) -> bool:
+    """Whether a node of a cluster replies that another node has the keys."""
+    return _code(error) in ("ASK", "MOVED")
 
 
 def translated(error: driver.RedisError) -> QueueError:
@@ -72,9 +80,9 @@ def translated(error: driver.RedisError) -> QueueError:
         return QueueRefused(f"Redis refuses ({code}): {PASSING[code]}")
     if code in LASTING:
         return QueueRefused(f"Redis refuses ({code}): {LASTING[code]}", is_lasting=True)
-    if isinstance(error, driver.AskError):
-        return QueueRefused(_elsewhere(code, error), is_lasting=True)
-    if "max number of clients reached" in text:
+    if is_elsewhere(error):
+        return QueueRefused(_elsewhere(code, text), is_lasting=True)
+    if TOO_MANY in text:
         return QueueRefused("Redis refuses: it has as many clients as its maxclients allows")
     if IN_SCRIPT in text or "ACL failure in script" in text:
         return QueueError(f"Redis refuses a part of what was asked: {PERMISSIONS} ({_cause(text)})")
@@ -98,9 +106,10 @@ def _status(error: driver.RedisError) -> str:
     return "NOAUTH" if code == "WRONGPASS" and "Authentication required" in str(error) else code
 
 
-def _elsewhere(code: str, error: driver.AskError) -> str:
+def _elsewhere(code: str, text: str) -> str:
+    address = text.rpartition(" ")[2]
     return (
-        f"Redis refuses ({code}): it is a node of a cluster, and {error.host}:{error.port} has the keys. "
+        f"Redis refuses ({code}): it is a node of a cluster, and {address} has the keys. "
         'Set QUEUEING["URL"] to that node, and QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}'
     )
 

@@ -190,7 +190,7 @@ class SessionBase:
             if not isinstance(reply, driver.ResponseError):
                 return reply
         error = refusals.translated(reply)
-        if self._is_cluster and isinstance(reply, driver.AskError):
+        if self._is_cluster and refusals.is_elsewhere(reply):
             error = QueueRefused("Redis refuses (MOVED): another node of its cluster has the queues now")
         if isinstance(error, QueueRefused):
             raise error from reply

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 from redis import exceptions as driver
+from redis.connection import DefaultParser
 
 from queueing.broker import refusals
 from queueing.client import QueueClient, sweep
@@ -60,9 +61,13 @@ def endless_script(server: RedisServer, admin: redis.Redis) -> Iterator[None]:
 WRAPPED = "Error running script (call to f_0a): @user_script:12: @user_script: 12: -{} You cannot. "
 
 
+#: Only this text separates it from WRONGPASS in redis-py before 7.1.
+TEXTS = {"NOAUTH": "Authentication required."}
+
+
 @pytest.mark.parametrize("code", [*refusals.PASSING, *refusals.LASTING])
 def test_every_code_is_a_refusal_with_its_code_in_the_sentence(code: str):
-    error = refusals.translated(driver.ResponseError("text", status_code=code))
+    error = refusals.translated(DefaultParser.parse_error(f"{code} {TEXTS.get(code, 'text')}"))
     assert isinstance(error, QueueRefused)
     assert f"({code})" in str(error)
     assert error.is_lasting == (code in refusals.LASTING)
