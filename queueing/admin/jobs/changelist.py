@@ -16,6 +16,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db import connections
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -216,12 +217,21 @@ class TimeFilter(admin.ListFilter):
                 "query_string": changelist.get_query_string({"period": word}, remove=list(self.names)),
                 "display": label,
             }
+        bounds = Criteria.read({name: used.get(name, "") for name in ("since", "until")})
         yield {
             "is_form": True,
-            "since": used.get("since", ""),
-            "until": used.get("until", ""),
+            "since": _field_value(bounds.since),
+            "until": _field_value(bounds.until),
             "others": [pair for pair in changelist.params.items() if pair[0] not in self.names],
         }
+
+
+def _field_value(at: datetime | None) -> str:
+    """A time as the value of a ``datetime-local`` field, in the current time zone. ``""`` for ``None``."""
+    if at is None:
+        return ""
+    precision = "milliseconds" if at.microsecond else "seconds" if at.second else "minutes"
+    return timezone.localtime(at).replace(tzinfo=None).isoformat(timespec=precision)
 
 
 #: The most new jobs that are counted.

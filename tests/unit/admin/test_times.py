@@ -66,6 +66,23 @@ def test_a_time_is_an_element_in_the_servers_zone() -> None:
 
 @pytest.mark.usefixtures("in_kathmandu")
 @pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("2001-02-03T04:05:00+00:00", "2001-02-03T09:50"),
+        ("2001-02-03T04:05:06.789012Z", "2001-02-03T09:50:06.789"),
+        ("2001-02-03 04:05:06", "2001-02-03T04:05:06"),
+        ("2001-02-03", "2001-02-03T00:00"),
+        ("nonsense", ""),
+    ],
+)
+def test_the_time_filter_shows_the_times_of_its_address(boss: Client, written: str, shown: str) -> None:
+    html = text_of(boss.get(LIST, {"since": written, "until": "2002-01-01T00:00"}))
+    assert f'name="since" value="{shown}"' in html
+    assert 'name="until" value="2002-01-01T00:00"' in html
+
+
+@pytest.mark.usefixtures("in_kathmandu")
+@pytest.mark.parametrize(
     "path", [LIST, "/admin/queueing/queue/charts/", "/admin/queueing/queue/testqueue/history/"]
 )
 def test_a_page_names_the_zone_of_times_that_no_script_shows(
