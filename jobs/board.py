@@ -1,4 +1,4 @@
-"""The queues on the page, read at one moment."""
+"""The figures and messages of the queues on the page, read at one moment."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ JUST_SENT = MessageState(id="", queue=QUEUE, state="ready", body="Hello World at
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages there are, in all the queues that the page shows."""
+    """The numbers of messages, over all queues that the page shows."""
 
     ready: int
     delayed: int
@@ -41,7 +41,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The figures and newest messages of the queues, both empty if ``trouble`` prevented the reading."""
+    """The figures and newest messages of the queues. Both are empty if ``trouble`` is set."""
 
     figures: list[QueueFigures] = field(default_factory=list)
     messages: list[MessageState] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Board:
 
     @property
     def counts(self) -> Counts | None:
-        """The sums over all queues, or ``None`` without a queue."""
+        """The sums over all queues, or ``None`` if there is no queue."""
         if not self.figures:
             return None
         sums = [sum(getattr(queue, name) for queue in self.figures) for name in COUNTED]
@@ -62,19 +62,19 @@ class Board:
 
     @property
     def paused(self) -> list[QueueFigures]:
-        """The paused queues in which messages wait."""
+        """The paused queues that have waiting messages."""
         return [queue for queue in self.figures if queue.paused and queue.ready]
 
     @property
     def unattended(self) -> bool:
-        """Whether messages wait and no worker seems to take them."""
+        """Whether messages wait although no worker seems to claim them."""
         if any(queue.running for queue in self.figures):
             return False
         return any(queue.latency_seconds > UNATTENDED_SECONDS and not queue.paused for queue in self.figures)
 
     @property
     def last_ready(self) -> str:
-        """The id of the last ready message in the list. The page puts the number of the others after it."""
+        """The id of the last ready message in the list, after which the page shows ``more_ready``."""
         return next((message.id for message in reversed(self.messages) if message.state == "ready"), "")
 
     @property
@@ -84,10 +84,10 @@ class Board:
 
 
 def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
-    """The board of these queues now. It contains the message ``sent_id``, however many came after it.
+    """The board of these queues now. It includes the message ``sent_id``, even if many newer ones exist.
 
-    Errors of the queue do not raise. The first failed call is the last one, so that a Redis that does not
-    answer costs one time-out.
+    Errors of the queue are not raised. After a failed call no other follows, so that an unresponsive Redis
+    costs one timeout.
     """
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)
@@ -112,7 +112,7 @@ def _read(sent_id: str, queues: Sequence[str]) -> Board:
 
 
 def _figures(queues: Sequence[str]) -> list[QueueFigures]:
-    """The figures of the queues that exist. A configured queue that is missing is created first."""
+    """The figures of existing queues. A configured queue that is missing is created first."""
     client = queueing.get_client()
     found = client.queue_figures(queues)
     if {queue.name for queue in found} >= set(queues) & set(get_conf().QUEUES):

@@ -1,4 +1,6 @@
-"""The page's buttons for developers and staff: many messages, and tasks that are slow, fail or run later."""
+"""The page's buttons for developers and staff: they send many messages, or tasks that are slow, fail or run
+later.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,16 +31,17 @@ LATER_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The number of messages that were sent, and the id of the last one."""
+    """The number of messages that a button has sent, and the id of the last one."""
 
     id: str
     count: int = 1
 
 
 def may_use(request: HttpRequest) -> bool:
-    """Whether this visitor may press these buttons: a developer, or staff that is logged in.
+    """Whether this user may press these buttons: in development anyone, otherwise staff.
 
-    The database is only asked if the request has the cookie of a session. While it is away, nobody is staff.
+    The database is queried only if the request has a session cookie. While the database is down, nobody
+    counts as staff.
     """
     if settings.DEBUG:
         return True
@@ -59,9 +62,9 @@ def _is_of_staff(request: HttpRequest) -> bool:
 
 
 def send(name: str, request: HttpRequest) -> Sent:
-    """Do what the button ``name`` (a key of ``DEMOS``) does.
+    """Send the messages of the button ``name`` (a key of ``DEMOS``).
 
-    Raises ``Refused`` for the public and at a limit, and ``QueueError`` as the client does.
+    Raises ``Refused`` without permission or at a limit, and ``QueueError`` as the client does.
     """
     if not may_use(request):
         raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)
@@ -72,7 +75,7 @@ def send(name: str, request: HttpRequest) -> Sent:
 
 
 def count_of(text: str) -> int:
-    """The number of messages in a form, as a number within its bounds."""
+    """Parse the number of messages in a form, within its bounds."""
     return max(1, min(int(text), MANY_MAX)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 

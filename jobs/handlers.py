@@ -1,4 +1,4 @@
-"""The job functions: which code runs for a message of which queue."""
+"""The handlers of the site: the code that runs for the messages of each queue."""
 
 import logging
 import time
@@ -14,6 +14,6 @@ WORK_SECONDS = 0.4
 
 @handler("testqueue")
 def say(message: Message) -> None:
-    """Log the text of the message. It is quoted, because anyone who can reach the queue may write it."""
+    """Log the text of the message. It is quoted, because anyone who can reach the queue can send any text."""
     logger.info("%s says %r", message.id, message.body)
     time.sleep(WORK_SECONDS)

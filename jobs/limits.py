@@ -1,4 +1,4 @@
-"""The limits of a page that many may use."""
+"""The rate limits of the public page."""
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +10,7 @@ MESSAGES_MAX = 10_000
 
 
 class Refused(Exception):
-    """The button was pressed too often or without permission, or the queue is full."""
+    """A button was pressed too often or without permission, or the queue is full."""
 
     def __init__(self, sentence: str, *, status: int, retry_after_seconds: int = 0) -> None:
         super().__init__(sentence)

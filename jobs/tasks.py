@@ -43,7 +43,7 @@ def stumble(context: TaskContext, times: int) -> str:
 
 @task
 def remind(text: str) -> None:
-    """Log a text. It is most useful later."""
+    """Log a text. It demonstrates a task with ``run_after``."""
     logger.info("remember: %r", text)
 
 

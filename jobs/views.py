@@ -1,6 +1,6 @@
 """The page: one button, and below it the states of the messages.
 
-The database is only asked for the user, and only if the request has the cookie of a session. The page works
+The database is queried only for the user, and only if the request has a session cookie. The page works
 without the database.
 """
 
@@ -30,7 +30,7 @@ TERMINAL_COMMAND = 'python manage.py queues send testqueue "Hello"'
 
 
 class SeeOther(HttpResponseRedirect):
-    """The answer to a form: the browser gets the page with GET."""
+    """The response to a form: a redirect that the browser follows with GET."""
 
     status_code = 303
 
@@ -47,7 +47,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @bounded_view
 def state(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes. Without Redis only its banner, so that the old rows stay."""
+    """The part of the page that changes. While Redis is down only the banner, so that the page keeps the old
+    rows.
+    """
     return render(request, "jobs/state.html", {"board": _board(request)})
 
 
@@ -56,7 +58,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @require_POST
 @bounded_view
 def job(request: HttpRequest) -> HttpResponse:
-    """Send one message and answer immediately."""
+    """Send one message and respond without waiting for its run."""
     return _sending(request, lambda: demos.Sent(hello.send(request)))
 
 
@@ -65,7 +67,7 @@ def job(request: HttpRequest) -> HttpResponse:
 @require_POST
 @bounded_view
 def demo(request: HttpRequest, name: str) -> HttpResponse:
-    """Send what a button for developers and staff is for; 403 for others."""
+    """Send the messages of a button for developers and staff. Other users get 403."""
     if name not in demos.DEMOS:
         raise Http404
     return _sending(request, lambda: demos.send(name, request))
@@ -94,7 +96,7 @@ def icon(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The answer to a POST without a valid token: JSON for programs, Django's page for browsers."""
+    """The response to a POST without a valid token: JSON for programs, Django's page for browsers."""
     if not _wants_json(request):
         return csrf_failure_page(request, reason)
     sentence = _(
@@ -110,7 +112,7 @@ def _refusal(
     retry_after_seconds: int,
     trouble: QueueError | None = None,
 ) -> HttpResponse:
-    """The sentence as JSON or on the page. After ``trouble`` Redis is not asked a second time."""
+    """A response with the sentence, as JSON or on the page. After ``trouble``, Redis is not called again."""
     if _wants_json(request):
         response: HttpResponse = JsonResponse({"error": sentence}, status=status)
     else:
@@ -122,7 +124,7 @@ def _refusal(
 
 
 def _board(request: HttpRequest) -> board.Board:
-    """The board of this visitor. The queue of tasks is for those who may send tasks."""
+    """The board for this user. It includes the queue of tasks only for users who may send tasks."""
     queues = (hello.QUEUE, demos.TASK_QUEUE) if demos.may_use(request) else (hello.QUEUE,)
     return board.read(request.GET.get("sent", ""), queues=queues)
 

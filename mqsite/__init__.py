@@ -1,1 +1,1 @@
-"""The site: wiring only. Its application is ``jobs``, its queue is ``queueing``."""
+"""The site: only wires parts together. Its application is ``jobs``, and its queue is ``queueing``."""

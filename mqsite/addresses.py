@@ -1,4 +1,4 @@
-"""The addresses of Redis and of the database, from environment variables."""
+"""Reads the addresses of Redis and of the database from environment variables."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from .environment import Environment
 
 
 def redis_url(env: Environment, default: str) -> str:
-    """The address of Redis in ``REDIS_TLS_URL`` or ``REDIS_URL``; an encrypted one wins."""
+    """The URL of Redis in ``REDIS_TLS_URL``, else in ``REDIS_URL``, else ``default``."""
     given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
     for name, url in given:
         for problem in conf.problems({"URL": url, "NAMESPACE": "{any}"}):
@@ -24,8 +24,8 @@ def redis_url(env: Environment, default: str) -> str:
 def database(env: Environment, default_file: Path) -> dict[str, Any]:
     """Django's entry for ``DATABASE_URL``, or SQLite in ``default_file``.
 
-    Connections are closed at the end of each request. Small plans allow 20 of them, and an idle site should
-    hold none.
+    Connections are closed at the end of each request: small hosting plans allow 20 of them, and an idle site
+    should hold none.
     """
     entry: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": default_file}
     if "DATABASE_URL" in env:
@@ -41,14 +41,14 @@ def database(env: Environment, default_file: Path) -> dict[str, Any]:
 
 
 def postgres_options() -> dict[str, Any]:
-    """Give up connecting after 2 s, the minimum of the driver, so that a page can answer soon."""
+    """Options with a connection timeout of 2 s, the minimum of the driver, so that a page can answer soon."""
     return {"connect_timeout": 2}
 
 
 def sqlite_options() -> dict[str, Any]:
-    """Readers never wait for the writer (WAL), writers wait for each other instead of failing.
+    """Options with which readers never wait for the writer (WAL), and writers wait for each other.
 
-    A transaction takes the write lock when it begins. A transaction that has read could not wait
-    for it. ``timeout`` is in seconds.
+    A transaction takes the write lock when it begins, because one that has already read could not wait for
+    it. ``timeout`` is in seconds.
     """
     return {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}

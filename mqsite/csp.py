@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of every page: only what comes from the site itself, nothing inline."""
+"""The Content-Security-Policy of every page: only resources of the site itself, nothing inline."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,8 @@ HEADER = "Content-Security-Policy"
 class ContentSecurityPolicyMiddleware:
     """Adds ``CONTENT_SECURITY_POLICY`` to each response that has no policy of its own.
 
-    Django has such a middleware since 6.0. This one also runs on 5.2, without nonces, which no page needs.
+    Django 6.0 has such a middleware, too. This one also runs on Django 5.2. It makes no nonces, which no page
+    needs.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -25,5 +26,5 @@ class ContentSecurityPolicyMiddleware:
 
 
 def _is_debug_page(response: HttpResponse) -> bool:
-    """Whether it may be one of Django's error pages for developers, which are all inline."""
+    """Whether the response may be one of Django's error pages for developers, which need inline styles."""
     return settings.DEBUG and response.status_code in {403, 404, 500}

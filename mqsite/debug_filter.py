@@ -8,9 +8,9 @@ from queueing.logging import struck
 
 
 class DebugFilter(SafeExceptionReporterFilter):
-    """Also strikes out passwords inside addresses, as in ``QUEUEING["URL"]``."""
+    """Also masks passwords inside URLs, as in ``QUEUEING["URL"]``."""
 
     def cleanse_setting(self, key: str, value: Any) -> Any:
-        """The value as the page may show it. Django calls this for each key of each setting."""
+        """The value to show. Django calls this for each key of each setting."""
         cleansed = super().cleanse_setting(key, value)
         return struck(str(cleansed)) if isinstance(cleansed, str) else cleansed

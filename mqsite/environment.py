@@ -1,7 +1,7 @@
-"""Environment variables by type. A wrong value becomes a sentence, and does not raise.
+"""Reads environment variables by type. A wrong value raises nothing, but is recorded as a sentence.
 
-A build step such as ``collectstatic`` imports the settings without any variable, and must not stop.
-``startup`` prints the sentences for the commands that need the variables.
+A build step such as ``collectstatic`` imports the settings without any variable, and must not fail.
+``startup`` prints the sentences for commands that need the variables.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ NO = {"0", "false", "no", "off"}
 
 
 class Environment:
-    """A read-only view of ``values``, and the problems met in reading it (variable -> sentence)."""
+    """A read-only view of ``values``, which records problems with them (variable -> sentence)."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values

@@ -1,4 +1,4 @@
-"""The first account of the admin, by Django's own variables.
+"""Creates the first account of the admin from Django's own variables.
 
 A one-click deployment runs ``python -m mqsite.first_admin`` once, and may run it again.
 """
@@ -13,7 +13,7 @@ from .startup import require_variables
 
 
 def main() -> None:
-    """Make a superuser of DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL unless there is one."""
+    """Create a superuser from DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL, unless one exists."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     require_variables({"DATABASE_URL"})
     django.setup()

@@ -1,4 +1,7 @@
-"""Gunicorn as Heroku sets it for Python. ``PORT`` and ``WEB_CONCURRENCY`` are read by Gunicorn itself."""
+"""The configuration of Gunicorn.
+
+Gunicorn itself reads ``WEB_CONCURRENCY``, and ``PORT`` as Heroku sets it.
+"""
 
 import os
 import socket
@@ -14,9 +17,9 @@ READ_SECONDS = 5.0
 class ReadDeadlineWorker(ThreadWorker):
     """Gunicorn's threaded worker with a deadline for reading a request.
 
-    A request that is sent byte by byte would hold one of the few threads without end. Once the deadline is
-    over, the socket is closed for reading: the thread sees the end of the request. An answer that is being
-    written is not affected.
+    A client that sends a request byte by byte would block one of the few threads for ever. After the
+    deadline, the socket is closed for reading, and the thread sees the end of the request. A response that is
+    being written is not affected.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:

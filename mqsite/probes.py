@@ -1,4 +1,4 @@
-"""The probe of the process, answered before any other middleware."""
+"""The health check of the process, which is answered before any other middleware."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,9 @@ from queueing.views import healthz
 
 
 class ProbeMiddleware:
-    """A platform asks by address, without its proxy: no allowed host, no TLS, and neither is needed."""
+    """Answers ``/healthz``. A hosting platform calls it by IP address and without TLS, which other middleware
+    refuses.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

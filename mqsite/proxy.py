@@ -1,4 +1,4 @@
-"""The address of the client, also behind a trusted proxy, and the network by which clients are limited."""
+"""Determines the client's IP address, also behind a trusted proxy, and its network for rate limits."""
 
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -11,10 +11,10 @@ IPV6_PREFIX_BITS = 64
 
 
 class ClientAddressMiddleware:
-    """Puts the client's address into ``REMOTE_ADDR``, and its network into ``CLIENT_NETWORK``.
+    """Puts the client's IP address into ``REMOTE_ADDR``, and its network into ``CLIENT_NETWORK``.
 
-    A proxy appends the address that it saw to ``X-Forwarded-For``, so only the last entry counts; the others
-    are the client's own claims. Without ``TRUST_PROXY`` the header is ignored.
+    A proxy appends the address that it saw to ``X-Forwarded-For``, so only the last entry is used. The client
+    may have forged the others. Without ``TRUST_PROXY`` the header is ignored.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -28,7 +28,7 @@ class ClientAddressMiddleware:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The last entry of ``X-Forwarded-For``, or the peer's address where that is not an address."""
+    """The last entry of ``X-Forwarded-For``, or the address of the peer if that entry is not an address."""
     last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
     try:
         return str(ip_address(last))
@@ -37,9 +37,10 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """The client's IPv4 address or IPv6 network, which the limits count; ``None`` without an address.
+    """The client's IPv4 address or IPv6 network, for which limits count requests. ``None`` without an
+    address.
 
-    A customer of a provider has all addresses of a /64 network. An IPv4 address in IPv6 form is that address.
+    A provider's customer has all addresses of a /64 network. An IPv4-mapped IPv6 address counts as IPv4.
     """
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])

@@ -1,7 +1,7 @@
-"""The settings of the site, and the only place that reads the environment's variables.
+"""The settings of the site, and the only module that reads environment variables.
 
-Importing this needs no variable, no Redis and no database, so that ``collectstatic`` and image builds work.
-Missing variables of production are in ``ENVIRONMENT_PROBLEMS``; ``startup`` stops web and worker for them.
+Importing it needs no variable, no Redis and no database, so ``collectstatic`` and image builds work.
+``ENVIRONMENT_PROBLEMS`` has the missing variables of production, with which ``startup`` stops web and worker.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Check the requirements of the site at its start. A missing one is reported as a sentence."""
+"""Checks the requirements of the site when it starts, and reports each missing one as a sentence."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ NEED_DATABASE = {
 
 
 def missing_variables(env: Environment) -> dict[str, str]:
-    """The variables that production needs and ``env`` does not have: variable -> sentence."""
+    """The variables that production needs and that are missing in ``env``, each with a sentence."""
     examples = {
         "SECRET_KEY": "50 random characters that stay the same",
         "REDIS_URL": "the address of a Redis, as redis://host:6379/0",
@@ -58,7 +58,7 @@ def load_development_file(environ: MutableMapping[str, str] = os.environ) -> Non
 
 
 def needed_by(arguments: list[str]) -> set[str] | None:
-    """The variables that the command line needs; ``None`` means all."""
+    """The variables that the command needs. ``None`` means all."""
     command = arguments[1] if len(arguments) > 1 else "help"
     if command in NEED_NOTHING or {"-h", "--help"} & set(arguments):
         return set()
@@ -66,7 +66,7 @@ def needed_by(arguments: list[str]) -> set[str] | None:
 
 
 def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> None:
-    """Exit with a sentence for each problem with the variables ``names`` (``None``: with any)."""
+    """Exit with a sentence for each problem with the variables ``names``, by default with any variable."""
     from django.conf import settings  # the settings import this module
 
     if settings.DEBUG:
@@ -80,7 +80,10 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
 
 
 def create_queues() -> None:
-    """Create the queues of the settings before a web process serves. Only logs it if Redis is away."""
+    """Create the queues of the settings before a web process serves.
+
+    If Redis is down, this is only logged.
+    """
     import queueing
     from queueing.exceptions import QueueError
     from queueing.resilience import within

@@ -1,4 +1,4 @@
-"""Addresses: the admin, the application's page, and the probes of the queue."""
+"""The URLs: the admin, the application's page, and the probes of the queue."""
 
 from django.contrib import admin
 from django.urls import include, path

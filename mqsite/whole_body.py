@@ -1,4 +1,4 @@
-"""Requests that ended before their body did."""
+"""Refuses requests whose body is incomplete."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, Unrea
 class WholeBodyMiddleware:
     """Refuses a body that is shorter than its ``Content-Length``.
 
-    The server hands on what a broken connection has sent. A form that was cut in the middle of a number
-    would name another job.
+    If a connection breaks, the server passes on the part that has arrived. A form that was cut within a
+    number would name another job.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -235,7 +235,10 @@ def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> 
 
 
 def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
-    """The first message, with the others in its headers. Raises ``QueueError`` if these are too long."""
+    """The first message, whose headers contain the others.
+
+    Raises ``QueueError`` if the headers are too long.
+    """
     headers = dict(messages[0].headers)
     if batch_id:
         headers[batches.BATCH] = batch_id
@@ -265,7 +268,7 @@ def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
 
 
 def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], None]) -> None:
-    """Send now, or at the commit if the first step is a task whose backend sends at the commit."""
+    """Send now, or at the commit if ``first`` is a task whose backend sends at the commit."""
     aliases = open_transactions() if getattr(options, "enqueue_on_commit", False) else []
     if aliases:
         at_commit(aliases, send, id, first.title if first else "")
@@ -280,7 +283,7 @@ def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:
 
 
 def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
-    """Make all messages of a batch, so that an argument that is wrong fails before anything is sent."""
+    """Make all messages of a batch, so that an invalid argument is reported before anything is sent."""
     if depth > MAX_DEPTH:
         raise QueueError(f"Batches may be nested {MAX_DEPTH} deep.")
     plan, title = Plan(whole_id(), len(whole.members)), next(_steps(whole), None)

@@ -1,8 +1,8 @@
-"""The settings: the dict ``QUEUEING``, read once into one frozen ``Config`` that has every default.
+"""The settings: the dict ``QUEUEING``, read once into a frozen ``Config`` that has the defaults.
 
-Each setting has the type of its default, and bounds. The system check reports every problem. ``read`` raises
-for them, because a web server and a script run no checks. The module also reads ``TASKS``, without importing
-any of Django's tasks: on Django 5.2 they need a backport, which a project without tasks does not have.
+Each setting has the type of its default, and bounds. The system check reports invalid values. ``read`` raises
+an error for them, too, because a web server runs no checks. The module also reads ``TASKS``, without
+importing Django's tasks: on Django 5.2 they need a backport, which a project without tasks need not install.
 """
 
 import math
@@ -41,7 +41,7 @@ OTHER_BACKENDS = ("django.tasks.", "django_tasks.")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One wrong value; ``id`` is that of its system check."""
+    """One invalid value. ``id`` is the id of its system check."""
 
     id: str
     text: str
@@ -50,7 +50,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings of a project in capitals, then the facts of one run of a worker. Times are in seconds."""
+    """The settings of a project (names in capitals), and the options of one run of a worker. Times are in
+    seconds.
+    """
 
     #: Redis address: ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``, ``redis+cluster://``.
     URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
@@ -152,7 +154,10 @@ class Config:
         return places.place_of(self.PLACES, queue)
 
     def history_of(self, queue: str) -> str:
-        """The word of ``HISTORY`` for ``queue``. A queue for low priorities follows its main queue."""
+        """The value of ``HISTORY`` for ``queue``.
+
+        A low-priority queue has that of its main queue by default.
+        """
         if isinstance(self.HISTORY, str):
             return self.HISTORY
         for name in (queue, queue.removesuffix(LOW_PRIORITY), "*"):
@@ -166,9 +171,9 @@ SETTINGS: dict[str, Field[Any]] = {field.name: field for field in fields(Config)
 
 
 def read(values: Any) -> Config:
-    """The configuration of a ``QUEUEING`` dict.
+    """Make a ``Config`` of a ``QUEUEING`` dict.
 
-    Raises ``ImproperlyConfigured`` with a sentence for everything that is wrong with it.
+    Raises ``ImproperlyConfigured`` with a sentence for each invalid value.
     """
     if found := list(problems(values)):
         raise ImproperlyConfigured(" ".join(f"{one.text} {one.hint}".strip() for one in found))
@@ -176,7 +181,7 @@ def read(values: Any) -> Config:
 
 
 def problems(values: Any) -> Iterator[Problem]:
-    """Everything that is wrong with ``values`` as the dict ``QUEUEING``."""
+    """Yield each problem with ``values`` as the dict ``QUEUEING``."""
     if not isinstance(values, Mapping):
         yield Problem("queueing.E001", f"QUEUEING must be a dict, not {type(values).__name__}.")
         return
@@ -192,7 +197,7 @@ def problems(values: Any) -> Iterator[Problem]:
 
 
 def raw() -> Any:
-    """The setting as the project wrote it."""
+    """The setting ``QUEUEING`` as the project wrote it."""
     return getattr(settings, "QUEUEING", {})
 
 
@@ -211,7 +216,7 @@ setting_changed.connect(_forget)
 
 
 def may_name_backend() -> bool:
-    """Whether some backend of ``TASKS`` is ``RSMQBackend`` or may be derived from it."""
+    """Whether some backend of ``TASKS`` is ``RSMQBackend``, or a class that may be derived from it."""
     return any(not path.startswith(OTHER_BACKENDS) for path in _backends())
 
 
@@ -263,7 +268,7 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
 
 
 def _unmet_bounds(field: Field[Any], value: Any) -> str:
-    """The number that the setting must be, in words; empty if ``value`` is such a number."""
+    """The bounds of a setting in words, ``""`` if ``value`` is within them."""
     is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
     from_zero = not field.default or field.name in MAY_BE_ZERO
     if field.type is float:

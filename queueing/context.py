@@ -1,4 +1,4 @@
-"""The context of a run: what a handler or task knows about it and can report."""
+"""The context of a run: what a handler or task can read about its run and report from it."""
 
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from .text.errors import as_text
 
 
 class Runtime(Protocol):
-    """The services of a process for the jobs that run in it."""
+    """The part of a worker process that a ``Context`` uses."""
 
     worker: str
 
@@ -18,14 +18,14 @@ class Runtime(Protocol):
         """Whether the worker is stopping."""
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """Why somebody asked to stop this delivery, or ``None``."""
+        """The reason of the request to stop this delivery, or ``None`` without a request."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
-        """Report the progress of a run to the console. It may be dropped, and raises nothing."""
+        """Report the progress of a run to the console. A report may be dropped. Raises nothing."""
 
 
 class Context:
-    """One run of one message. A handler with a second parameter gets it."""
+    """One run of one message. A handler with a second parameter receives it."""
 
     __slots__ = ("_delivery", "_runtime", "log_fields")
 
@@ -44,17 +44,17 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """The number of this attempt, from 1: the number of failed runs of this message, plus one."""
+        """The number of this attempt, from 1. Crashes and releases do not count as attempts."""
         return self._delivery.failed + 1
 
     @property
     def crashes(self) -> int:
-        """How often a process died while it ran this message."""
+        """How often a process has died while it ran this message."""
         return self._delivery.crashed
 
     @property
     def releases(self) -> int:
-        """How often this message was given back without an attempt."""
+        """How often this message was given back without an attempt, for example at a shutdown."""
         return self._delivery.released
 
     @property
@@ -64,28 +64,31 @@ class Context:
 
     @property
     def due_ms(self) -> float:
-        """The time since which a first delivery has been due (ms since 1970), 0 for a later delivery."""
+        """The time at which the message became due (ms since 1970), or 0 if it was delivered before."""
         return self._delivery.due_ms
 
     @property
     def worker(self) -> str:
-        """The name of the child process that runs it."""
+        """The name of the child process that runs the message."""
         return self._runtime.worker
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker is stopping: a long job may end early, by raising, or continue."""
+        """Whether the worker is stopping. A long job may raise to end early, or continue."""
         return self._runtime.is_stopping
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked to stop this run. A long job that is not async raises then, to end early."""
+        """Whether somebody has asked to stop this run.
+
+        A long synchronous job should then raise to end early.
+        """
         return self._runtime.stop_reason(self._delivery) is not None
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Report the progress of this run: a fraction from 0.0 to 1.0, and a short note.
 
-        A few reports a second are stored; others are dropped.
+        Only a few reports per second are stored.
         """
         self._runtime.report(self._delivery, min(1.0, max(0.0, float(fraction))), as_text(note))
 

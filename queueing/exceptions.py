@@ -6,7 +6,7 @@ Errors that RSMQ does not have are named in the same style.
 
 
 class QueueError(Exception):
-    """Base of all errors of this package. ``name`` is its name in RSMQ's style."""
+    """Base class of all errors of this package. ``name`` is the error's name in RSMQ's style."""
 
     name = "queueError"
     text = "The queue refused the request"
@@ -20,7 +20,7 @@ class QueueError(Exception):
 
 
 class NoAttributeSupplied(QueueError):
-    """``set_queue_attributes`` was called without anything to set."""
+    """``set_queue_attributes`` was called without an attribute to set."""
 
     text = "No attribute was supplied"
 
@@ -59,43 +59,43 @@ class MessageTooLong(QueueError):
 
 
 class QueueNotFound(QueueError):
-    """No queue has that name."""
+    """The queue does not exist."""
 
     text = "Queue not found"
 
 
 class QueueExists(QueueError):
-    """A queue has that name already."""
+    """The queue already exists."""
 
     text = "Queue exists"
 
 
 class ScheduleNotFound(QueueError):
-    """No worker has registered a schedule of that name."""
+    """No worker has registered a schedule with this name."""
 
     text = "Schedule not found"
 
 
 class BatchNotFound(QueueError):
-    """No batch has that id, or it ended more than a week ago."""
+    """The batch does not exist, or it ended more than a week ago."""
 
     text = "Batch not found"
 
 
 class BatchClosed(QueueError):
-    """A batch cannot be changed: its sender was silent for a minute, or it has ended or was cancelled."""
+    """The batch cannot be changed: it has ended, was cancelled, or its sender was silent for a minute."""
 
     text = "The batch is closed"
 
 
 class QueueFull(QueueError):
-    """Redis has reached its ``maxmemory``. It takes no new messages, and workers drain the queues."""
+    """Redis has reached its ``maxmemory`` and accepts no new messages. Workers still drain the queues."""
 
     text = "Redis is full: it takes no new messages until some are processed or it gets more memory"
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer. The call has changed nothing, or is safe to repeat."""
+    """Redis did not answer. The call has changed nothing, or can be repeated safely."""
 
     text = "Redis does not answer"
 
@@ -103,7 +103,7 @@ class QueueUnavailable(QueueError):
 class QueueRefused(QueueUnavailable):
     """Redis refused the call before it changed anything. The same call may succeed later.
 
-    ``is_lasting`` is true if it fails until an operator changes something, such as a permission.
+    ``is_lasting`` is true if it keeps failing until an operator changes something, such as a permission.
     """
 
     def __init__(self, text: str | None = None, *, is_lasting: bool = False) -> None:
@@ -112,7 +112,7 @@ class QueueRefused(QueueUnavailable):
 
 
 class NewerFormat(QueueRefused):
-    """A newer release has written the keys of the namespace in a format that this release does not know."""
+    """A newer release has used the namespace, and stores keys in a format that this release cannot read."""
 
     def __init__(self, namespace: str, found: int, known: int) -> None:
         super().__init__(
@@ -141,10 +141,11 @@ class ReplyLost(QueueUnavailable):
 
 
 class NotReplicated(ReplyLost):
-    """The primary has stored the messages, but fewer replicas than the setting ``DURABLE`` have confirmed it.
+    """The primary has stored the messages, but fewer replicas than the setting ``DURABLE`` have confirmed
+    them.
 
-    A failover may lose them. They are sent twice if the caller repeats the call without a
-    ``deduplication_id``.
+    A failover may lose the messages. If the caller repeats the call without a ``deduplication_id``, they are
+    sent twice.
     """
 
     def __init__(self, confirmed: int, wanted: int) -> None:
@@ -155,9 +156,9 @@ class NotReplicated(ReplyLost):
 
 
 class EnqueueFailed(QueueError):
-    """A task was not sent after the commit of its transaction. ``__cause__`` is the reason.
+    """A task could not be sent after the commit of its transaction. ``__cause__`` is the reason.
 
-    ``id`` is the id of its result. That result will never exist.
+    ``id`` is the id that the task's result would have had.
     """
 
     def __init__(self, id: str, task: str, cause: Exception) -> None:
@@ -172,19 +173,22 @@ class UnknownTask(QueueError):
 
 
 class ResultRefused(QueueError):
-    """A task returned a value that its result cannot store. It is dead, because its code has run."""
+    """A task returned a value that cannot be stored as its result.
+
+    The task is not retried: its code has run.
+    """
 
 
 class TaskCancelled(QueueError):
-    """A task was cancelled before it ran, or stopped. The errors of its result contain this one."""
+    """A task was cancelled before it ran, or was stopped. It is one of the errors of the task's result."""
 
 
 class TaskCrashed(QueueError):
-    """The process of a task died while it ran. The errors of its result contain this one."""
+    """The process of a task died while the task ran. It is one of the errors of the task's result."""
 
 
 class NoHandler(QueueError):
-    """No code is registered for a queue that a worker consumes."""
+    """No handler is registered for a queue whose messages a worker claims."""
 
 
 class NotOwner(QueueError):

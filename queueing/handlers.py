@@ -1,6 +1,6 @@
 """Handlers: the functions that run for the messages of queues, and their policies.
 
-A project registers its functions in any installed app's ``handlers.py``::
+A project registers functions in the ``handlers.py`` of any installed app::
 
     from queueing.handlers import handler, policy
 
@@ -9,8 +9,8 @@ A project registers its functions in any installed app's ``handlers.py``::
     def greet(message):
         print(message.body)
 
-A function with a second parameter gets the ``Context`` of its run. A body never names code to import: only
-registered functions run.
+A function with a second parameter receives the ``Context`` of its run. Only registered functions run: a body
+cannot name other code to import.
 """
 
 import inspect
@@ -46,11 +46,13 @@ ValueOf = Callable[[Any], Any]
 
 
 class Runnable(Protocol):
-    """The code of a message: a handler or a task. It must not keep state of a run."""
+    """The code that runs for a message: a handler or a task. One instance serves many runs, so it keeps no
+    state.
+    """
 
     @property
     def name(self) -> str:
-        """Its name in history, logs and console."""
+        """The name that history, logs and console show."""
 
     @property
     def policy(self) -> Policy: ...
@@ -59,12 +61,12 @@ class Runnable(Protocol):
         """Run the code. Returns its result as JSON, ``""`` without a result. May raise any error."""
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
-        """Seconds until the next attempt, after ``error`` has ended this one."""
+        """The seconds until the next attempt after this one failed with ``error``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function that is registered for the messages of a queue. Its value is not kept."""
+    """A function that is registered for the messages of a queue. The value that it returns is not stored."""
 
     queue: str
     function: Callable[..., Any]
@@ -106,10 +108,10 @@ _resolvers: list[Resolver] = []
 
 
 def handler(queue: str) -> Callable[[Function], Function]:
-    """Register a function, sync or async, of a ``Message`` (and a ``Context``) for a queue's messages.
+    """Decorator that registers a function, sync or async, for the messages of a queue.
 
-    Raises ``ImproperlyConfigured`` if another function has that queue, or if its name is too long for a
-    dead-letter queue beside it.
+    The function takes a ``Message``, and optionally a ``Context``. Raises ``ImproperlyConfigured`` if the
+    queue has another function, or if the queue's name leaves no room for the suffix of its dead-letter queue.
     """
     if len(dead_letter_queue(queue)) > MAX_NAME:
         raise ImproperlyConfigured(
@@ -131,9 +133,9 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver) -> None:
-    """Ask ``resolver`` first for the code of each message.
+    """Let ``resolver`` find the code of messages before the handlers.
 
-    If it raises an error, the attempt fails, with the policy ``error.policy`` if the error has one.
+    If the resolver raises an error, the attempt fails. The error's ``policy`` is applied if it has one.
     """
     if resolver not in _resolvers:
         _resolvers.append(resolver)
@@ -144,24 +146,24 @@ def remove_resolver(resolver: Resolver) -> None:
 
 
 def discover() -> None:
-    """Import ``handlers.py`` of every installed app. An error in one of them is not hidden."""
+    """Import ``handlers.py`` of every installed app. An import error is raised."""
     global _is_discovered
     _is_discovered = True
     autodiscover_modules("handlers")
 
 
 def queues() -> list[str]:
-    """The queues for whose messages this project has code, sorted by name."""
+    """The queues for which this project has code, sorted by name."""
     return sorted({*_handlers, *(queue for resolver in _resolvers for queue in resolver.queues)})
 
 
 def queues_of(function: Any) -> list[str]:
-    """The queues whose handler ``function`` is."""
+    """The queues for which ``function`` is registered."""
     return sorted(known.queue for known in _handlers.values() if known.function is function)
 
 
 def find(queue: str, message: Message) -> Runnable:
-    """The code of a message. Raises ``NoHandler``, whose text shows how to register a handler."""
+    """The code to run for a message. Raises ``NoHandler``, whose text shows how to register a handler."""
     for resolver in _resolvers:
         found = resolver(queue, message)
         if found is not None:
@@ -170,7 +172,10 @@ def find(queue: str, message: Message) -> Runnable:
 
 
 def known_to_sender(queue: str) -> Handler | None:
-    """The handler of a queue. The first call imports the handlers, because a page may not have done so."""
+    """The handler of a queue, or ``None``.
+
+    The first call imports all handlers, because a web process may not have done so.
+    """
     if not _is_discovered:
         try:
             discover()
@@ -180,7 +185,7 @@ def known_to_sender(queue: str) -> Handler | None:
 
 
 def has_handler(queue: str) -> bool:
-    """Whether a function is registered for the messages of ``queue``."""
+    """Whether a function is registered for ``queue``."""
     return queue in _handlers
 
 
@@ -196,14 +201,14 @@ def handler_of(queue: str) -> Handler:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The dotted path of a function, of the function of a partial, or of the class of an object."""
+    """The dotted path of a function, of a partial's function, or of an object's class."""
     function = getattr(function, "func", function)
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a function takes two arguments. A function whose signature is unknown takes one."""
+    """Whether a function requires a second argument. ``False`` if its signature is unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Values that the client takes and returns: frozen dataclasses. The suffix of a name gives its unit."""
+"""Values that the client takes and returns, as frozen dataclasses. The suffix of a name gives its unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery of a message, as RSMQ has it.
+    """One delivery of a message, with RSMQ's names.
 
-    ``rc`` is the number of deliveries with this one. ``fr`` is the time of the first delivery (ms epoch),
-    ``sent`` that of the send (ms epoch with a fraction). ``id`` and ``rc`` are the receipt of the delivery.
-    ``headers`` are texts that a sender of this package has added.
+    ``rc`` is the number of deliveries including this one. ``fr`` is the time of the first delivery, and
+    ``sent`` that of the send (with a fraction), both in ms since 1970. ``id`` and ``rc`` are the receipt of
+    the delivery. ``headers`` are texts that a sender of this package has added.
     """
 
     id: str
@@ -25,15 +25,17 @@ class Message:
 class Draft:
     """A message to send, with options.
 
-    ``delay_ms`` counts from now. ``due_ms`` is a ms epoch of the server's clock; a moment in the past means
-    now. Give one of them at most. ``headers`` are texts that only receivers of this package see.
+    ``delay_ms`` counts from now. ``due_ms`` is ms since 1970 by Redis' clock; a time in the past means now.
+    Only one of them may be given. ``headers`` are texts that only receivers of this package see.
 
-    Only the first message with the same ``deduplication_id`` is sent in ``deduplication_seconds`` from its
-    send. The others get its id, also if that message is done, or the queue was deleted and created again. It
-    recognises an event that is sent twice. For work that may be asked for again, use ``@policy(unique=…)``.
+    ``deduplication_id`` drops repeats of an event: within ``deduplication_seconds`` of the first send,
+    further messages with the same value are not sent, and get the id of the first one. This also holds if the
+    first message is done, or if the queue was deleted and created again. For work that may be requested again
+    later, use ``@policy(unique=…)``.
 
-    ``priority`` is 1 to 100, and 0 for none. Due messages with a higher priority come first. ``id`` is an id
-    in RSMQ's form, if it must be known before the send. Otherwise the script makes one.
+    ``priority`` is 1 to 100, or 0 for none. Due messages with a higher priority come first. ``id`` is a
+    message id in RSMQ's form, for a caller that must know it before the send. By default, the send script
+    makes one.
     """
 
     body: str
@@ -50,8 +52,8 @@ class Draft:
 class QueueAttributes:
     """RSMQ's nine attributes of a queue.
 
-    ``vt`` and ``delay`` are seconds, ``maxsize`` is in UTF-16 units (-1: unlimited), ``created`` and
-    ``modified`` are epoch seconds. The others are counts of messages.
+    ``vt`` and ``delay`` are seconds, ``maxsize`` is in UTF-16 code units (-1: unlimited), ``created`` and
+    ``modified`` are seconds since 1970. The others are numbers of messages.
     """
 
     vt: int
@@ -67,11 +69,11 @@ class QueueAttributes:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """The settings of a queue that RSMQ does not have; 0 or empty if they are not set.
+    """The settings of a queue that RSMQ does not have. A setting that is not set is 0 or empty.
 
-    A message that was received ``max_receive_count`` times and is due again moves to
-    ``dead_letter_queue``. A message that has been ready for ``retention_seconds`` is dropped. A paused queue
-    accepts messages, and receivers of this package get none.
+    A message that was received ``max_receive_count`` times and is due again moves to ``dead_letter_queue``. A
+    message that has been ready for ``retention_seconds`` is dropped. A paused queue accepts messages, but
+    receivers of this package get none from it.
     """
 
     max_receive_count: int = 0
@@ -82,7 +84,7 @@ class QueuePolicy:
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """The figures of one queue at one moment of the server's clock.
+    """The figures of one queue at one moment of Redis' clock.
 
     ``ready``, ``delayed`` and ``running`` add up to ``attributes.msgs``. ``dead`` counts the messages in its
     dead-letter queue. ``latency_seconds`` is the age of the oldest ready message, or 0.
@@ -102,9 +104,9 @@ class QueueFigures:
 class PeekedMessage:
     """A message in a queue, read without a delivery.
 
-    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms epochs.
-    ``body`` may be the beginning of the body; ``size_bytes`` is the size of the whole. One that
-    ``waits_for_limit`` is due when it may start, or is checked again then.
+    ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms since
+    1970. ``body`` may be cut; ``size_bytes`` is the size of the whole body. If ``waits_for_limit`` is true,
+    ``due_ms`` is the time at which the message may start or its limit is checked again.
     """
 
     id: str
@@ -120,7 +122,7 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """How many messages of the key of a limit run, over all queues, and how many wait in one queue."""
+    """The messages with one key of a limit: how many run, over all queues, and how many wait in one queue."""
 
     key: str
     running: int
@@ -129,10 +131,10 @@ class KeyLimit:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """The messages of a queue that its limits concern.
+    """How many messages of a queue count for its limits.
 
-    ``running`` are those that count for the limit of the whole queue. ``waiting`` wait for the limit of their
-    key. ``keys`` has some of these keys, by name.
+    ``running`` is the number of messages that count for the limit of the whole queue. ``waiting`` is the
+    number of those that wait for the limit of their key. ``keys`` has some of these keys, sorted by name.
     """
 
     running: int
@@ -144,12 +146,12 @@ class QueueLimits:
 class MessageState:
     """A message and its state, read from the queue, the outbox and the history.
 
-    ``state`` is one of the states of messages. Times are ms epochs of the server's clock.
-    ``body`` may be the beginning of the body. ``handler`` is empty before the first outcome. ``due_ms`` is
-    set while the message is delayed. ``progress`` (0.0 to 1.0) and ``note`` are what its run reports.
-    ``attempts`` and ``error`` of a message in the queue are those of its runs so far. ``attempt`` is the
-    number of the current or last attempt from 1, and 0 before the first one has ended. ``task`` is the path
-    of the Django task, empty for another kind of message.
+    ``state`` is one of the states of messages. Times are ms since 1970 by Redis' clock. ``body`` may be cut.
+    ``handler`` is empty before the first outcome. ``due_ms`` is set while the message is delayed.
+    ``progress`` (0.0 to 1.0) and ``note`` are the progress that the present run has reported. For a message
+    in the queue, ``attempts`` and ``error`` are those of its runs so far. ``attempt`` is the number of the
+    current or last attempt from 1, and 0 before the first one has ended. ``task`` is the dotted path of a
+    Django task, empty for other messages.
     """
 
     id: str
@@ -170,7 +172,7 @@ class MessageState:
 
     @property
     def run_seconds(self) -> float | None:
-        """The length of the last run in seconds, or ``None`` if no run has ended."""
+        """The duration of the last run in seconds, or ``None`` if no run has ended."""
         if not (self.started_ms and self.finished_ms):
             return None
         return max(0.0, self.finished_ms - self.started_ms) / 1000
@@ -183,7 +185,7 @@ class MessageState:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress that a run has reported: 0.0 to 1.0, and a note."""
+    """The progress that a run has reported: a fraction from 0.0 to 1.0, and a note."""
 
     fraction: float
     note: str = ""
@@ -191,7 +193,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A schedule in the code: its name, its times, and the queue that it sends to.
+    """A schedule as the code defines it: its name, its timetable, and the queue to which it sends.
 
     ``time_zone`` is empty if ``expression`` is an interval. ``missed`` is ``skip``, ``once`` or ``all``.
     """
@@ -205,12 +207,12 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """A schedule in Redis. Times are ms epochs of the server's clock.
+    """A schedule in Redis. Times are ms since 1970 by Redis' clock.
 
-    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after that; if it is
+    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after that. If it is
     before ``now_ms``, no worker has handled it yet. ``last_tick_ms`` is the last tick that sent a message,
-    ``last_id`` is that message. They are 0 and empty before the first one. ``seen_ms`` is the time at which a
-    worker last announced the schedule.
+    and ``last_id`` the id of that message: 0 and empty before the first one. ``seen_ms`` is the time at which
+    a worker last announced the schedule.
     """
 
     timing: Timing
@@ -228,16 +230,17 @@ class ScheduleState:
 
     @property
     def late_seconds(self) -> float:
-        """The seconds since its next tick was due; 0 if it is on time or paused."""
+        """The seconds since the next tick was due, 0 if the schedule is on time or paused."""
         return 0.0 if self.paused or not self.next_ms else max(0, self.now_ms - self.next_ms) / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """The result of a tick: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or ``unknown``.
+    """The result of a tick, as a ``word``: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or
+    ``unknown``.
 
-    ``other`` means that a newer release has given the schedule other times. ``settled_ms`` and ``now_ms`` are
-    as in ``ScheduleState``. ``id`` is the id of the last message.
+    ``other`` means that a newer release has given the schedule another timetable. ``settled_ms`` and
+    ``now_ms`` are as in ``ScheduleState``. ``id`` is the id of the last message.
     """
 
     word: str
@@ -248,12 +251,13 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """A batch and the counts of its members. Times are ms epochs: ``started_ms`` by the clock of its sender.
+    """A batch and the counts of its members. Times are ms since 1970, ``started_ms`` by the clock of its
+    sender.
 
     ``total`` is ``None`` while its members are being sent, and -1 if their sender died before the end.
-    ``failed`` members are dead; one that is run again and succeeds becomes ``done``. ``callback`` is
-    ``on_success`` or ``on_failure`` once that message was sent. ``title`` is the code of its first member.
-    ``parent`` is the batch that it is a member of, or ``""``.
+    ``failed`` members are dead; one that is redriven and succeeds becomes ``done``. ``callback`` is
+    ``on_success`` or ``on_failure`` once that callback was sent. ``title`` is the code of the first member.
+    ``parent`` is the batch of which this batch is a member, or ``""``.
     """
 
     id: str
@@ -271,7 +275,7 @@ class BatchState:
 
     @property
     def waiting(self) -> int:
-        """The members that have not ended, as far as they are counted yet."""
+        """The number of members that have not ended, or whose end is not counted yet."""
         return max(0, (self.total or 0) - self.done - self.failed - self.cancelled)
 
     @property
@@ -286,11 +290,11 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The counts of one sweep.
+    """The numbers of things that one sweep has changed.
 
-    ``phantoms`` are ids without a body, ``expired`` messages were older than the retention, ``buried`` ones
-    went to the dead-letter queue, ``orphans`` are fields without a message. ``mended`` are keys and
-    fields that another program had spoilt.
+    ``phantoms`` are ids without a body, ``orphans`` fields without a message, ``expired`` messages older than
+    the retention, and ``buried`` messages that went to the dead-letter queue. ``mended`` are keys and fields
+    that another program had overwritten.
     """
 
     phantoms: int = 0
@@ -310,7 +314,7 @@ class Swept:
 
 
 def sent_ms(message_id: str) -> float:
-    """The time of the send in an id of RSMQ's form (ms epoch with a fraction), 0.0 for another form."""
+    """The time of the send in a message id (ms since 1970 with a fraction), 0.0 for an invalid id."""
     try:
         return int(message_id[:10], 36) / 1000
     except ValueError:

@@ -20,14 +20,14 @@ END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 
 
 class Written(models.Manager):
-    """A manager that also reads from the database for writing.
+    """A manager that also reads from the database to which Django writes.
 
-    An outcome leaves the outbox when that database has committed it. A replica that lags would lack it.
+    An outcome is removed from the outbox as soon as that database has it. A replica may not have it yet.
     """
 
     @property
     def db(self) -> str:
-        """The alias of the database for writing."""
+        """The alias of the database to which Django writes."""
         return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
 
     def get_queryset(self) -> models.QuerySet:
@@ -35,15 +35,15 @@ class Written(models.Manager):
 
 
 class Moment(models.DateTimeField):
-    """A time that is always aware in Python. With ``USE_TZ = False`` the database stores local times."""
+    """A time that is always aware in Python. With ``USE_TZ = False``, the database stores local times."""
 
     def deconstruct(self) -> Any:
-        """Migrations use Django's own field."""
+        """Let migrations use Django's ``DateTimeField`` instead of this class."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, kwargs
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
-        """Make the times of a database without zones aware."""
+        """Make naive times of the database aware."""
         return [] if settings.USE_TZ else [_aware]
 
     def get_prep_value(self, value: Any) -> Any:
@@ -65,7 +65,7 @@ def _zone() -> tzinfo:
 
 
 class Job(models.Model):
-    """One processed message with its newest outcome. Its attempts have all outcomes."""
+    """A processed message with its newest outcome. Its attempts have all outcomes."""
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=64)
@@ -135,7 +135,7 @@ class Job(models.Model):
 
 
 class Attempt(models.Model):
-    """The outcome of one delivery (one receipt) of a message."""
+    """The outcome of one delivery of a message."""
 
     #: The unique index of job and receive count serves each search by job.
     job = models.ForeignKey(
@@ -172,7 +172,7 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """One row that identifies this database among those of other projects on the same Redis."""
+    """A single row that identifies this database to Redis, which other projects may share."""
 
     token = models.CharField(_("token"), max_length=32)
 
@@ -188,7 +188,7 @@ class Identity(models.Model):
 
 
 class StagedMessage(models.Model):
-    """A message that was written with a transaction, and that Redis has not acknowledged yet."""
+    """A message that a transaction has written, and that Redis has not acknowledged yet."""
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=32, unique=True)
@@ -232,14 +232,14 @@ class StagedMessage(models.Model):
 
 
 class NoRows(models.Manager):
-    """The manager of a model without a table. Code that reads all models finds it empty."""
+    """The manager of a model without a table: queries return no rows."""
 
     def get_queryset(self) -> models.QuerySet:
         return super().get_queryset().none()
 
 
 class InRedis(models.Model):
-    """A model of the admin without a table. It has only a name and permissions.
+    """The base of the admin's models without a table. They have only a name and permissions.
 
     The admin reads all other values from Redis at each request.
     """
@@ -253,12 +253,12 @@ class InRedis(models.Model):
         managed = False
 
     def __str__(self) -> str:
-        """The name with unprintable characters escaped, because other programs may use any name."""
+        """The name with unprintable characters escaped: other programs may use any name."""
         return printable(self.name)
 
 
 class Queue(InRedis):
-    """A queue. Django's permissions allow to add, change and delete it; each other action has its own.
+    """A queue. Django's permissions allow to add, change and delete it. Each action has its own permission.
 
     All of them also require ``view_queue``.
     """
@@ -276,7 +276,7 @@ class Queue(InRedis):
 
 
 class Worker(InRedis):
-    """A worker. Its actions also require ``view_worker``."""
+    """A worker. The permissions of its actions also require ``view_worker``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("worker")
@@ -289,7 +289,7 @@ class Worker(InRedis):
 
 
 class Schedule(InRedis):
-    """A schedule in the code of a project. Its actions also require ``view_schedule``."""
+    """A schedule in the code of a project. The permissions of its actions also require ``view_schedule``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("schedule")
@@ -302,7 +302,7 @@ class Schedule(InRedis):
 
 
 class Batch(InRedis):
-    """A batch that was sent. Its actions also require ``view_batch``."""
+    """A batch that was sent. The permissions of its actions also require ``view_batch``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("batch")

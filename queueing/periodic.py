@@ -10,11 +10,11 @@
     @task
     def refresh(region): ...
 
-Every worker runs the schedules of its queues. A tick sends one message for any number of workers, because the
-script that sends it settles the tick in the same step, by Redis' clock. A schedule begins when a worker
-registers it for the first time, and again when its timetable changes. It first runs at its next tick. If the
-change is reverted, the older timetable continues from the last settled tick. ``missed`` is the policy for
-ticks at which no worker ran.
+Every worker runs the schedules of its queues. However many workers run, a tick (one time of a schedule) sends
+one message: the script that sends it also marks the tick as settled. Redis' clock decides when a tick is due.
+A schedule begins when a worker registers it for the first time, and again when its timetable changes. It
+first runs at its next tick. If the change is reverted, the older timetable continues from the last settled
+tick. ``missed`` is the policy for ticks that were due while no worker ran.
 """
 
 import inspect
@@ -42,7 +42,7 @@ MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class _Registration:
-    """One ``@periodic``, before its handler or task is known."""
+    """One use of ``@periodic``, before its handler or task is known."""
 
     subject: Any
     timetable: Timetable
@@ -80,19 +80,19 @@ def periodic(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
 ) -> Callable[[Subject], Subject]:
-    """Decorator above ``@handler`` or ``@task``: run it at certain times.
+    """Decorator above ``@handler`` or ``@task``, which runs the function at certain times.
 
     ``when`` is a cron expression with five fields, or six with seconds first, in ``time_zone`` (by default
     the setting ``TIME_ZONE``; see ``scheduling/triggers.py``). A ``timedelta``, or ``seconds``, is an
     interval of whole seconds that counts from 1970: 30 is due at :00 and :30 of each minute.
 
-    ``missed`` is the policy for ticks at which no worker ran. ``once`` sends a message for the last of them,
-    and ``all`` one for each of the last hundred. ``skip`` sends none, unless the last tick is less than a
-    minute late. Several schedules of one function need different values of ``name``.
+    ``missed`` is the policy for ticks that were due while no worker ran. ``once`` sends a message for the
+    last of them, and ``all`` one for each of the last hundred. ``skip`` sends none, unless the last tick is
+    less than a minute late. Several schedules of one function need different values of ``name``.
 
-    ``body`` is the text of a handler's message, or a function of the tick (an aware ``datetime``) that
-    returns the text. The keeper calls this function, so it must be quick. A task gets ``args`` and
-    ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
+    ``body`` is the text of a handler's message, or a function that takes the time of the tick (an aware
+    ``datetime``) and returns the text. The keeper process of a worker calls this function, so it must be
+    quick. A task gets ``args`` and ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
 
     Raises ``ImproperlyConfigured`` at import for wrong arguments.
     """
@@ -118,15 +118,15 @@ def _check(missed: Missed, name: str, body: Body | None) -> None:
 
 
 def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:
-    """Let ``maker`` find the targets of subjects that are not handlers.
+    """Let ``maker`` make the targets of ``@periodic`` functions that are not handlers.
 
-    ``modules`` imports their modules, for callers that need all schedules.
+    ``modules`` imports the modules of such functions, for callers that need all schedules.
     """
     _makers.setdefault(maker, modules)
 
 
 def discover() -> None:
-    """Import all modules that may have schedules. An error in one of them is not hidden."""
+    """Import all modules that may have schedules. An import error is raised."""
     handlers.discover()
     for import_modules in _makers.values():
         if import_modules is not None:
@@ -134,7 +134,7 @@ def discover() -> None:
 
 
 def schedules() -> list[Schedule]:
-    """All schedules of the modules that are imported, by name.
+    """The schedules of all imported modules, by name.
 
     A task of another backend has none. Raises ``ImproperlyConfigured`` for a function that is neither a
     handler nor a task, and for a name that two schedules have.
@@ -159,7 +159,7 @@ def of_queues(queues: Sequence[str]) -> list[Schedule]:
 
 
 def find(name: str) -> Schedule | None:
-    """The schedule of that name."""
+    """The schedule with this name, or ``None``."""
     return next((schedule for schedule in schedules() if schedule.name == name), None)
 
 

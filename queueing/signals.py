@@ -1,8 +1,8 @@
-"""Events that a project can listen to, as Django signals.
+"""Django signals that this package sends.
 
 Connect receivers in ``AppConfig.ready`` or in a ``handlers.py``, so that every process of a worker has them.
 
-The comment above each signal has its arguments and the moment at which it is sent. Their types are:
+The comment above each signal lists its arguments and when it is sent. The types of arguments are:
 
 - ``context``: a ``queueing.context.Context``
 - ``outcome``: an ``Outcome``, whose ``event`` is the state
@@ -11,10 +11,10 @@ The comment above each signal has its arguments and the moment at which it is se
 - ``messages``: a sequence of texts and ``Draft`` objects
 
 A child sends ``job_finished`` for the deliveries that it has settled, in the thread that claims: a slow
-receiver delays the next claim. The recorder of a worker sends it for the others, after they are in the
-database: jobs that were killed, abandoned, released or cancelled. It may send it twice if it is killed.
+receiver delays the next claim. For jobs that were killed, abandoned, released or cancelled, the recorder of a
+worker sends it, after they are in the database. If the recorder is killed, it may send the signal twice.
 
-A signal without receivers costs nothing. An error in a receiver is logged and changes nothing else.
+A signal without receivers costs nothing. An error in a receiver is logged, and has no other effect.
 """
 
 import logging
@@ -54,7 +54,7 @@ child_stopping = Signal(use_caching=True)
 
 
 def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
-    """Send a signal, Django's or one of these, if it has receivers. Raises nothing."""
+    """Send a signal of Django or of this package if it has receivers. Raises nothing."""
     if not signal.receivers:
         return
     try:
@@ -65,7 +65,7 @@ def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
 
 
 def emit_finished(outcome: Outcome) -> None:
-    """Send the signals for the end of a delivery."""
+    """Send ``job_finished``, and the further signals for the end of a delivery."""
     if job_finished.receivers:
         emit(job_finished, type(outcome), outcome=outcome)
     if outcome.event == State.RETRYING:

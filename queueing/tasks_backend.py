@@ -1,4 +1,4 @@
-"""The public path of the backend for Django's tasks."""
+"""The dotted path by which ``TASKS`` names the backend."""
 
 from .tasks.backend import RSMQBackend
 

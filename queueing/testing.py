@@ -15,9 +15,9 @@
             result.refresh()
             self.assertEqual(result.return_value, "sent")
 
-A ``TestCase`` runs in a transaction that is never committed. A task of a transaction is sent at its commit,
-here at the end of ``captureOnCommitCallbacks``. Django's immediate and dummy backends need nothing of this
-module. It needs ``pip install "fakeredis[lua]"``.
+A ``TestCase`` runs in a transaction that is never committed. A task that is enqueued in a transaction is sent
+when it commits, here at the end of ``captureOnCommitCallbacks``. Tests with Django's immediate and dummy
+backends do not need this module. It needs ``pip install "fakeredis[lua]"``.
 """
 
 import time
@@ -50,8 +50,8 @@ LIMIT = 1000
 def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
     """Keep the queues of this process in memory, and return a client for them. They are empty at first.
 
-    A context manager and a decorator. ``queueing.get_client()`` returns the same client meanwhile. ``ns`` is
-    the prefix of all keys. Raises ``ImproperlyConfigured`` if fakeredis is not installed.
+    This is a context manager and a decorator. Meanwhile ``queueing.get_client()`` returns the same client.
+    ``ns`` is the prefix of all keys. Raises ``ImproperlyConfigured`` if fakeredis is not installed.
     """
     try:
         import fakeredis
@@ -68,9 +68,9 @@ def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
 def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list[Outcome]:
     """Run the due messages of ``queues`` in this thread, and return their outcomes in order.
 
-    Without ``queues``, it runs those of all queues that have code here. Messages that a job sends run, too.
-    ``delayed`` also runs messages that are not due yet, such as retries, and those that wait for a rate.
-    ``limit`` is the most messages.
+    Without ``queues``, it runs those of all queues for which this project has code. Messages that a job sends
+    run, too. ``delayed`` also runs messages that are not due yet, such as retries, and those that wait for a
+    rate limit. ``limit`` is the maximum number of messages.
 
     Handlers and tasks run with their policies, but time limits are not applied. A job that fails is retried
     or dead: see ``event``, ``error``, ``traceback`` and ``exception`` of its ``Outcome``.
@@ -93,8 +93,8 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
 def send_staged() -> int:
     """Send the messages that are staged in the databases of this test, and return their number.
 
-    A relay does the same after the commit, but the transaction of a ``TestCase`` is never committed. It sends
-    the messages of ``"enqueue": "transaction"`` and of ``via="database"``. Refused ones keep the reason.
+    In production a commit sends the messages of ``"enqueue": "transaction"`` and of ``via="database"``, but
+    the transaction of a ``TestCase`` is never committed. Messages that Redis refuses stay, with the reason.
     """
     from .models import StagedMessage
     from .transactional import backlog, databases
@@ -108,7 +108,7 @@ def send_staged() -> int:
 
 @contextmanager
 def _code_of_tasks(queues: Iterable[str]) -> Iterator[None]:
-    """Find handlers and tasks as ``runworker`` does."""
+    """Within the ``with`` block, let ``handlers.find`` find tasks, as ``runworker`` does."""
     handlers.discover()
     with ExitStack() as stack:
         if conf.may_name_backend():
@@ -134,7 +134,7 @@ class _Taker:
         [self._mark] = slot.marks
 
     def run_next(self, *, delayed: bool) -> Outcome | None:
-        """Run the next message, and return its outcome, or ``None`` without one."""
+        """Run the next message, and return its outcome. Returns ``None`` if there is no message to run."""
         with suppress(QueueNotFound):
             if delayed:
                 self._bring_forward()
@@ -156,7 +156,7 @@ class _Taker:
 
 
 class _Here(Processor):
-    """A processor in the thread of the test, within its transaction."""
+    """A ``Processor`` that runs jobs in the thread of the test, and so within its transaction."""
 
     def _tend_connections(self) -> None:
         pass
@@ -166,7 +166,7 @@ class _Here(Processor):
 
 
 class _Desk:
-    """The runtime of a test."""
+    """The ``Runtime`` of jobs that run in a test."""
 
     worker = "test"
     is_stopping = False
@@ -175,7 +175,7 @@ class _Desk:
         self._lease, self._config = lease, config
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """Ask Redis, as the keeper of a worker does."""
+        """Ask Redis for the reason. In a worker, the keeper does this."""
         if recalled := Recalls(self._lease.session).reason(delivery):
             return recalled
         queue, receipt = delivery.queue, (delivery.message.id, delivery.message.rc)

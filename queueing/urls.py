@@ -1,4 +1,4 @@
-"""The doors for programs, probes and scrapers: ``path("", include("queueing.urls"))``."""
+"""The URLs for programs, probes and scrapers: ``path("", include("queueing.urls"))``."""
 
 from django.urls import path
 

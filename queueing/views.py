@@ -1,6 +1,6 @@
 """Views for programs: probes, and figures of the queues for scrapers and autoscalers.
 
-``/metrics`` and ``/queues.json`` require the token of the setting ``METRICS_TOKEN``. Without a token they
+``/metrics`` and ``/queues.json`` require the token of the setting ``METRICS_TOKEN``. If no token is set, they
 answer in development only, because names and figures of queues are not public.
 """
 
@@ -48,14 +48,14 @@ MAX_QUEUES = 1000
 
 @dataclass(slots=True)
 class _Question:
-    """The future answer to the last question of this process."""
+    """The ``Future`` of the last check that this process has started."""
 
     lock: Lock = field(default_factory=Lock)
     answer: "Future[str] | None" = None
 
 
 def for_machines(view: _View) -> _View:
-    """Exempt a view from login and transactions, so that it answers while the database is away."""
+    """Exempt a view from login and transactions, so that it works without the database."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return login_not_required(view)
@@ -64,9 +64,9 @@ def for_machines(view: _View) -> _View:
 class Probe:
     """A check of one service, in a thread of its own.
 
-    The timeouts of drivers do not limit everything, for example name resolution. So the request waits for
-    the thread with a limit of its own. A new check starts only after the last one has ended, so frequent
-    probes cannot accumulate threads or connections.
+    The timeouts of drivers do not cover everything, for example name resolution. So the request waits for the
+    thread with its own time limit. A new check starts only after the last one has ended, so frequent probes
+    cannot accumulate threads or connections.
     """
 
     def __init__(self, name: str, ask: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ class Probe:
         self._question = ProcessState(_Question)
 
     def start(self) -> Future[str]:
-        """The future answer of a new check, or of the one that still runs."""
+        """The ``Future`` of a new check, or of the one that still runs."""
         question = self._question.get()
         with question.lock:
             if question.answer is None or question.answer.done():
@@ -124,7 +124,7 @@ PROBES = (Probe("redis", _ask_redis), Probe("database", _ask_database))
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 as long as the process answers. It checks neither Redis nor the database."""
+    """Respond with 200 as long as the process works. It checks neither Redis nor the database."""
     return HttpResponse("ok", content_type="text/plain")
 
 
@@ -161,7 +161,7 @@ def _said(answer: "Future[str]", patience_seconds: float) -> str:
 
 
 def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Require the token. If Redis does not answer, the response has the status 503 and one line."""
+    """Wrap a view: it requires the token. If Redis does not answer, the response is 503 with one line."""
 
     @for_machines
     @wraps(view)
@@ -194,7 +194,7 @@ def has_prometheus_client() -> bool:
 
 @for_programs
 def metrics_text(request: HttpRequest) -> HttpResponse:
-    """Prometheus metrics of all queues and workers, or 501 without the library prometheus-client."""
+    """Respond with Prometheus metrics of all queues and workers, or 501 without prometheus-client."""
     if not has_prometheus_client():
         return _line("This page needs prometheus-client: pip install prometheus-client", 501)
     from .monitoring import prometheus
@@ -205,10 +205,10 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 
 @for_programs
 def queues_json(request: HttpRequest) -> JsonResponse:
-    """The figures of all queues, or of those in ``?queue=``, and their sums.
+    """Respond with the figures of all queues, or of those in ``?queue=``, and their sums.
 
     ``all`` has the sums without dead-letter queues, which need no workers. ``truncated`` is true if there are
-    more queues than the answer has. ``spoilt`` lists keys of Redis with a wrong type.
+    more queues than the response has. ``spoilt`` lists keys of Redis with a wrong type.
     """
     client = queueing.get_client().reachable()
     named = request.GET.getlist("queue")
@@ -239,7 +239,7 @@ def _line(text: str, status: int) -> HttpResponse:
 
 
 def _numbers(figures: Sequence[QueueFigures], rate: Rate) -> dict[str, Any]:
-    """The figures of one queue, or the sums of several with their highest latency."""
+    """The figures of one queue as a dict. For several queues: their sums, and the highest latency."""
     return {
         **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},
         "latency_seconds": max((queue.latency_seconds for queue in figures), default=0.0),

@@ -1,5 +1,5 @@
-"""``make run``: page, worker and Redis for development, with a database of their own.
+"""``make run``: page, worker and Redis for development, with a database of its own.
 
-Two processes: ``front`` has the terminal and passes signals on. ``run`` behind it starts the programs,
-watches them and stops them, also if the front is killed.
+It has two processes. ``front`` has the terminal and passes signals on. ``run`` starts, watches and stops the
+programs, even if the front is killed.
 """

@@ -1,4 +1,4 @@
-"""``python -m mqsite.devserver`` honours PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake."""
+"""``python -m mqsite.devserver``. Reads PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""``python -m mqsite.devserver.database``: migrate, and print how to log in to the admin."""
+"""``python -m mqsite.devserver.database``: runs the migrations, and prints how to log in to the admin."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ USERNAME = "admin"
 
 
 def login() -> str:
-    """A sentence on how to log in. An account is made only in the embedded database."""
+    """A sentence on how to log in. The account is created only in the database that ``make run`` made."""
     if os.environ.get("DATABASE_URL"):
         return "log in with an account of your database, or make one: manage.py createsuperuser"
     password = development_password(VAR_DIR / "admin-password")
@@ -25,9 +25,9 @@ def login() -> str:
 
 
 def development_password(file: Path) -> str | None:
-    """Make the account ``admin`` if it is missing, with its password in ``file``.
+    """Create the account ``admin`` if it is missing, and return its password, which is stored in ``file``.
 
-    ``None`` if the developer has given it another password since.
+    Returns ``None`` if the developer has changed the password.
     """
     from django.contrib.auth import get_user_model
 

@@ -1,4 +1,7 @@
-"""``python -m mqsite.devserver.fake_redis PORT``: a Redis in memory on loopback, until it is killed."""
+"""``python -m mqsite.devserver.fake_redis PORT``: a Redis in memory on loopback.
+
+It runs until it is killed.
+"""
 
 import sys
 from typing import Any
@@ -11,10 +14,10 @@ INFO = b"# Memory\r\nmaxmemory_policy:noeviction\r\n"
 
 
 def answering_errors(handler_class: type) -> type:
-    """The handler of a connection, but an error is an answer to it, and not the end of the connection.
+    """A handler class for connections that answers with an error instead of closing the connection.
 
-    A client asks for a script by its hash and sends it after the answer that it is not known yet:
-    on the same connection, as a Redis keeps it open.
+    A client calls a script by its digest. If the server does not know the script, the client sends it on the
+    same connection, which a real Redis keeps open.
     """
 
     class Handler(handler_class):  # type: ignore[misc]

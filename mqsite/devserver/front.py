@@ -1,7 +1,7 @@
-"""The process in the terminal, and the signals that it passes on to the supervisor behind it.
+"""The process in the terminal. It passes signals on to the supervisor.
 
-The supervisor leads a session of its own, so that Ctrl-C reaches it through the front only. If the front is
-killed, a pipe closes. The supervisor takes that for an order to stop. If the supervisor is killed, the front
+The supervisor leads a session of its own, so Ctrl-C reaches it only through the front. If the front is
+killed, a pipe closes, which the supervisor takes for an order to stop. If the supervisor is killed, the front
 stops its programs.
 """
 
@@ -21,7 +21,7 @@ REPEAT_SECONDS = 0.5
 
 
 class Signals:
-    """The signals of the supervisor, read from a pipe: the interpreter writes the number of each into it."""
+    """The signals of the supervisor. The interpreter writes the number of each into a pipe."""
 
     def __init__(self, front: int) -> None:
         """``front`` is the read end of a pipe that closes when the front ends."""
@@ -59,10 +59,11 @@ class Signals:
 
 
 def supervised(supervise: Callable[[Signals, int], int]) -> int:
-    """Call ``supervise`` in a process that survives this one, and return its exit code.
+    """Call ``supervise`` in a forked process that survives this one, and return its exit code.
 
-    It gets its signals, and the pipe to which it writes a line with the group of each program that it starts.
-    Returns in both processes. Both block the signals to stop then, so that none ends them on the way out.
+    ``supervise`` gets its signals, and a pipe to which it writes a line with the process group of each
+    program that it starts. This function returns in both processes, with all signals blocked, so that none
+    ends them on exit.
     """
     signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
     signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
@@ -89,11 +90,14 @@ def supervised(supervise: Callable[[Signals, int], int]) -> int:
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
-    """A handler, not SIG_IGN: programs that a process starts would inherit that."""
+    """A signal handler that does nothing. SIG_IGN is not used, because started programs would inherit it."""
 
 
 def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
-    """Pass signals on until the supervisor has ended; its exit code, negative if a signal has killed it."""
+    """Pass signals on until the supervisor has ended.
+
+    Returns its exit code, negative if a signal killed it.
+    """
     while True:
         number = signal.sigwait(signals | {signal.SIGCHLD})
         if number != signal.SIGCHLD:
@@ -106,6 +110,6 @@ def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
 
 
 def _stop_programs(started: int) -> None:
-    """Stop the programs of a supervisor that was killed, in the opposite order of their start."""
+    """Stop the programs of a supervisor that was killed, the last started one first."""
     for number in reversed(os.read(started, 4096).split()):
         programs.stop([programs.Group(int(number))])

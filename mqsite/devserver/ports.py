@@ -5,7 +5,10 @@ from errno import EADDRINUSE
 
 
 def asked(port: int, request: bytes = b"") -> bytes | None:
-    """The beginning of the answer to ``request``, or ``None`` if nothing accepts a connection or answers."""
+    """Send ``request`` to a port, and return the beginning of the answer.
+
+    Returns ``None`` if no program accepts the connection or answers.
+    """
     with socket.socket() as probe:
         probe.settimeout(1)
         try:
@@ -17,7 +20,7 @@ def asked(port: int, request: bytes = b"") -> bytes | None:
 
 
 def is_taken(port: int) -> bool:
-    """Whether a program listens at ``port``. Raises ``OSError`` if listening there is forbidden."""
+    """Whether a program listens on ``port``. Raises ``OSError`` if listening there is forbidden."""
     if asked(port) is not None:
         return True
     with socket.socket() as probe:

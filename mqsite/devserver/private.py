@@ -1,4 +1,4 @@
-"""The folder ``var/``, which nobody else may read."""
+"""The folder ``var/``, which only its owner can read."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ VAR_DIR = BASE_DIR / "var"
 
 
 def make_private(folder: Path) -> None:
-    """Make ``folder``, or take the rights of others from it and from all files in it."""
+    """Create ``folder``, or remove the permissions of other users from it and from all files in it."""
     folder.mkdir(exist_ok=True)
     for path in [folder, *folder.rglob("*")]:
         with suppress(FileNotFoundError):  # Another program writes there, too.
@@ -17,7 +17,7 @@ def make_private(folder: Path) -> None:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace ``file``. Nobody else can read it, not even while it is written."""
+    """Replace ``file``. No other user can read it at any time."""
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)
     with open(new, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:

@@ -1,4 +1,4 @@
-"""The programs of one ``make run``. Each leads a session of its own, so Ctrl-C does not reach it."""
+"""The programs that ``make run`` starts. Each leads a session of its own, so Ctrl-C does not reach it."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ STOP_NOW_SECONDS = 8.0
 
 
 class Group:
-    """A process group: a program and those of its descendants that stay in the group."""
+    """A process group: a program, and its descendants in the group."""
 
     #: The signal that lets it stop without waiting for what it does.
     stops_now_at = signal.SIGKILL
@@ -48,7 +48,7 @@ class Group:
             os.killpg(self.number, number)
 
     def kill(self) -> None:
-        """End the group, and the descendants of its leader in groups of their own."""
+        """Kill the group, and descendants of its leader that have other groups."""
         descendants: list[psutil.Process] = []
         with suppress(psutil.Error):
             descendants = psutil.Process(self.number).children(recursive=True)
@@ -65,7 +65,7 @@ class Program(Group):
 
     @property
     def exit_code(self) -> int | None:
-        """``None`` while it runs. Negative: the signal that killed it."""
+        """The exit code, ``None`` while the program runs. A negative one is the signal that killed it."""
         return self._process.poll()
 
     @property
@@ -83,9 +83,9 @@ def start(
     keeps: Sequence[int] = (),
     report: int | None = None,
 ) -> Program:
-    """Start a program in the folder of the project. It keeps the descriptors in ``keeps``.
+    """Start a program in the folder of the project. It inherits the descriptors in ``keeps``.
 
-    A line with its group goes to ``report``, if there is one.
+    If ``report`` is given, a line with the process group of the program is written to it.
     """
     process = subprocess.Popen(
         command,
@@ -108,7 +108,10 @@ def sleep(seconds: float) -> bool:
 
 
 def stop(groups: Sequence[Group], pause: Callable[[float], bool] = sleep) -> None:
-    """Ask groups to stop, and kill what has not ended in time. They stop now if ``pause`` returns true."""
+    """Ask groups to stop, and kill those that have not ended in time.
+
+    If ``pause`` returns true, they must stop without finishing their work.
+    """
     for group in groups:
         group.send(signal.SIGTERM)
     give_up = time.monotonic() + STOP_SECONDS

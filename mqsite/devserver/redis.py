@@ -16,7 +16,7 @@ START_SECONDS = 60  # It reads a long append-only file first.
 
 
 class RedisFailed(Exception):
-    """The Redis could not be started. The text gives the reason."""
+    """Redis could not be started. The text gives the reason."""
 
 
 class EmbeddedRedis:
@@ -34,10 +34,10 @@ class EmbeddedRedis:
         return self.name == FAKE
 
     def start(self, lock: int, report: int, pause: Callable[[float], bool]) -> None:
-        """Start it, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
+        """Start Redis, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
-        It keeps ``lock`` open, because two of them must not write one append-only file. A line with its group
-        goes to ``report``.
+        Redis keeps the descriptor ``lock`` open, because two servers must not write one append-only file. A
+        line with its process group is written to ``report``.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:

@@ -1,4 +1,4 @@
-"""The supervisor of one ``make run``, from the first check to the last stopped program."""
+"""The supervisor of ``make run``, from the first check to the last stopped program."""
 
 import fcntl
 import os
@@ -27,11 +27,14 @@ STOPPING = "stopping"
 
 
 class LaunchFailed(Exception):
-    """A reason not to start or not to continue; the text is for the developer."""
+    """``make run`` cannot start or continue. The text gives the developer the reason."""
 
 
 def run(signals: Signals, report: int) -> int:
-    """Run page, worker and Redis until a signal arrives; the exit code. Their groups go to ``report``."""
+    """Run page, worker and Redis until a signal arrives. Returns the exit code.
+
+    The process group of each program is written to ``report``.
+    """
     try:
         with ExitStack() as last:
             supervisor = Supervisor(dict(os.environ), signals, last.enter_context(_only_one(signals)), report)
@@ -91,7 +94,7 @@ class Supervisor:
         write_private(DEVELOPMENT_FILE, "# Written by `make run`; manage.py reads it.\n" + "".join(lines))
 
     def _prepare_database(self) -> None:
-        """In a program of its own: one that waits for a database can be stopped."""
+        """Migrate the database in a separate program, which can be stopped while the database hangs."""
         command = [sys.executable, "-m", "mqsite.devserver.database"]
         with tempfile.TemporaryFile() as output:
             program = programs.start("database", command, env=self.environ, stdout=output)
@@ -140,7 +143,10 @@ class Supervisor:
 
 
 def _only_one(signals: Signals) -> IO[str]:
-    """The locked file of this folder. Waits while the programs of a killed run stop."""
+    """Lock the file that allows only one ``make run`` in this folder, and return it.
+
+    If the last run was killed, this waits until its programs have stopped.
+    """
     try:
         make_private(VAR_DIR)
         lock = (VAR_DIR / "launcher.lock").open("a+")
@@ -173,7 +179,7 @@ def _free_port(value: str) -> int:
 
 
 def _is_locked(lock: IO[str]) -> bool:
-    """Lock it, unless another process holds it."""
+    """Try to lock the file. Returns ``False`` if another process holds the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

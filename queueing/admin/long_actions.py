@@ -31,7 +31,7 @@ WORK_AGE_SECONDS = 86_400
 
 
 def read_ids(text: str) -> tuple[int, ...]:
-    """The primary keys in a text that separates them by commas. Other parts are left out."""
+    """Parse primary keys that are separated by commas. Anything else is left out."""
     digits = [part for part in text.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
     return tuple(int(part) for part in digits if len(part) < 19)
 
@@ -86,7 +86,7 @@ class Slice:
 
 
 class LongAction(Action):
-    """An action that is done in slices."""
+    """An action that needs several requests. Each does a slice of the work."""
 
     def run(self, work: Work, this: Slice) -> None:
         """Do the remaining work, and keep ``work`` up to date. ``this`` raises ``SliceOver`` when the time is
@@ -108,7 +108,9 @@ class LongAction(Action):
 
     @property
     def salt(self) -> str:
-        """The part of a signature that separates this action of this person from others."""
+        """The salt for signatures. It includes the user, so that nobody can use the signed state of another
+        user.
+        """
         return f"queueing.{self.model_admin.opts.model_name}.{self.name}.{self.request.user.pk}"
 
     def go_on(self, work: Work) -> HttpResponse:
@@ -123,9 +125,11 @@ class LongAction(Action):
 
 
 class RowsAction(LongAction):
-    """An action on many rows of the database. GET asks, POST does a part of the work in the form of a page.
+    """An action on many rows of the database.
 
-    ``question``, ``button`` and ``done_text`` are texts of a ``count``, which is written as ``number``.
+    GET shows the confirmation page. POST runs one step and answers with a page that posts the next one.
+    ``question``, ``button`` and ``done_text`` are plural-aware texts: ``count`` selects the form, and
+    ``number`` is the placeholder of the formatted number.
     """
 
     question: ClassVar[Any]
@@ -137,15 +141,15 @@ class RowsAction(LongAction):
     question_template: ClassVar[str]
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The page from which the action came, or the one to go to at its end."""
+        """The URL from which the user came, or with ``at_end`` the URL to open after the action."""
         raise NotImplementedError
 
     def left(self, work: Work) -> list[tuple[int, str]]:
-        """The numbers of rows to which nothing was done so far, each with a sentence."""
+        """For each reason why rows were not changed, their number and a sentence."""
         raise NotImplementedError
 
     def ask(self, work: Work, number: Any, **more: Any) -> HttpResponse:
-        """The question about ``work.total`` rows, written as ``number``."""
+        """The confirmation page for ``work.total`` rows, a number that is formatted as ``number``."""
         context = {
             "question": counting(self.question, work.total, number),
             "button": counting(self.button, work.total, number),
@@ -197,11 +201,13 @@ class RowsAction(LongAction):
         return HttpResponseRedirect(self.url_of(work.choice, at_end=True))
 
     def said(self, work: Work) -> str:
-        """A sentence about the rows to which it was done."""
+        """The sentence that reports the number of changed rows."""
         return counting(self.done_text, work.done)
 
     def log_rows(self, rows: Iterable[tuple[Any, str, str]]) -> None:
-        """Write an entry for each row into Django's log: its key, its name and the note."""
+        """Write an entry for each row into the admin's log. ``rows`` has the primary key, the name and the
+        note of each.
+        """
         content_type = ContentType.objects.get_for_model(self.model_admin.model).pk
         LogEntry.objects.bulk_create(
             LogEntry(
@@ -213,7 +219,9 @@ class RowsAction(LongAction):
 
 
 def counting(sentence: Any, count: int, number: Any = None) -> str:
-    """A text of a ``count``, which is written as ``number`` or in digits."""
+    """Fill the number of things into a plural-aware text: ``count`` selects the form, ``number`` is shown if
+    given.
+    """
     return sentence % {"count": count, "number": localize(count) if number is None else number}
 
 

@@ -110,7 +110,7 @@ class RowPage(ConsoleAdmin):
         return False
 
     def buttons(self, request: HttpRequest, name: str, *verbs: type[RowAction]) -> list[dict[str, Any]]:
-        """The buttons of these actions on a row that this person may press, for the template of the rows."""
+        """The buttons of those ``verbs`` that this user may run on the row ``name``, for the template."""
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
@@ -120,7 +120,9 @@ class RowPage(ConsoleAdmin):
     def links(
         self, request: HttpRequest, queues: Iterable[str], known: Container[str]
     ) -> list[tuple[str, str]]:
-        """The names of queues with their addresses, ``""`` if one is not ``known`` or may not be seen."""
+        """The names of queues with the URLs of their pages, ``""`` if the queue is not ``known`` or may not
+        be viewed.
+        """
         may_follow = self.sees_queues(request)
         return [
             (visible(queue), queue_url(self.admin_site, queue) if may_follow and queue in known else "")

@@ -1,4 +1,4 @@
-"""A page of the admin with rows of the database: read-only, with actions on many rows."""
+"""The base of admin pages with rows of the database that are read-only and have actions on many rows."""
 
 from collections.abc import Container, Mapping
 from functools import partial
@@ -16,7 +16,7 @@ from .long_actions import IDS_MAX, RowsAction
 
 
 def in_menu(verb: type[RowsAction]) -> Any:
-    """The action in the menu of the list. It opens the question about the selected rows."""
+    """An entry for the menu of actions. It opens the confirmation page of ``verb`` for the selected rows."""
 
     @admin.action(description=verb.label, permissions=[verb.name])
     def ask(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -29,7 +29,7 @@ def in_menu(verb: type[RowsAction]) -> Any:
 
 
 class TableAdmin(ConsoleAdmin):
-    """The rows of a model. Each of ``verbs`` has its own permission."""
+    """The admin of a read-only model. ``verbs`` are its actions, each with a permission of its own."""
 
     verbs: ClassVar[Mapping[str, type[RowsAction]]]
     list_per_page = 50
@@ -50,7 +50,7 @@ class TableAdmin(ConsoleAdmin):
         return False
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
-        """The parameters of an address that name these rows."""
+        """The query parameters that select the rows ``ids``."""
         return {"ids": ids}
 
     def get_urls(self) -> list[Any]:
@@ -58,12 +58,12 @@ class TableAdmin(ConsoleAdmin):
         return [self.page("all/<slug:verb>/", self.verb_view, "verb", view), *super().get_urls()]
 
     def verb_url(self, verb: str, params: Mapping[str, str]) -> str:
-        """The address of the question about the rows of these parameters."""
+        """The URL of the confirmation page of the action ``verb`` for the rows that ``params`` select."""
         url = address(self.admin_site, f"{self.opts.model_name}_verb", verb)
         return f"{url}?{urlencode(params)}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the question about an action on many rows, and then run it in steps."""
+        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
         if verb not in self.verbs:
             raise Http404
         self.require(request, self.verbs[verb].permission)
@@ -79,7 +79,7 @@ class TableAdmin(ConsoleAdmin):
     def offered(
         self, request: HttpRequest, params: Mapping[str, str], names: Container[str] | None = None
     ) -> list[tuple[Any, str]]:
-        """The labels of the actions of this user, or of those with ``names``, and their addresses."""
+        """The labels and URLs of the actions that this user may run, only those in ``names`` if given."""
         return [
             (verb.label, self.verb_url(verb.name, params))
             for verb in self.verbs.values()

@@ -120,9 +120,9 @@ def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]
 
 
 def due_follow_ups(session: Session, cursor: bytes = b"0") -> list[bytes]:
-    """Close the batches whose senders have died, and read some messages that are to be sent.
+    """Close the batches whose senders have died, and read some of the messages to send now.
 
-    Returns the cursor of the next ones, and the JSON of these.
+    The first item of the result is the cursor for the next call, the others are the messages as JSON.
     """
     found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP, cursor))
     return found

@@ -228,7 +228,7 @@ class Keys:
         return f"{self.ns}::held"
 
     def served(self) -> str:
-        """HASH: queue -> numbers of the sets of workers that take it (see ``lua/lib/idle.lua``)."""
+        """HASH: queue -> numbers of the sets of served queues that contain it (see ``lua/lib/idle.lua``)."""
         return f"{self.ns}::served"
 
     def idle(self) -> str:
@@ -304,7 +304,7 @@ class Keys:
         return f"{self.ns}::batches:failed"
 
     def opening_batches(self) -> str:
-        """ZSET: id of a batch whose members are being sent -> ms since 1970 of its last step."""
+        """ZSET: id of a batch whose members are being sent -> ms since 1970 of its sender's last call."""
         return f"{self.ns}::batches:opening"
 
     def follow_ups(self) -> str:

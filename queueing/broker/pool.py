@@ -97,9 +97,9 @@ class Pool(BlockingConnectionPool):
         self.pool.put_nowait(connection)
 
     def _is_direct(self, connection: Any) -> bool:
-        """Whether a session may use the connection's socket and reader without the driver's own layers.
+        """Whether a session may use the socket and the reader of the connection directly.
 
-        They add health checks, and the pushed messages of protocol 3.
+        redis-py's own methods add health checks, and push messages of protocol 3.
         """
         is_simple = self.connection_kwargs.get("protocol") == 2 and not connection.health_check_interval
         return is_simple and type(connection._parser) is _HiredisParser

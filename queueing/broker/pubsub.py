@@ -42,8 +42,8 @@ SHARDED_KINDS = {b"smessage": "message", b"ssubscribe": "subscribe", b"sunsubscr
 class Subscription:
     """A connection for pub/sub, outside the pool. After an error, the caller closes it and makes a new one.
 
-    In a cluster it subscribes twice to each channel: by sharded pub/sub, if the node has it, for the
-    announcements of our scripts, and by ordinary pub/sub for those of other programs.
+    In a cluster it subscribes twice to each channel. The scripts of this package announce by sharded pub/sub
+    if the node has it, and other programs by ordinary pub/sub.
 
     redis-py's ``PubSub`` is not used: it applies the connection's timeout to each read, and has no socket for
     ``select``.
@@ -60,7 +60,7 @@ class Subscription:
         self.forms = ("", "S") if is_sharded else ("",)
 
     def _has_sharded(self) -> bool:
-        """Whether the node has sharded pub/sub. Redis 6.2 has none."""
+        """Whether the node has sharded pub/sub, which Redis 6.2 does not have."""
         try:
             self._connection.send_command("SUNSUBSCRIBE")
             self._connection.read_response(disable_decoding=True)
@@ -74,9 +74,9 @@ class Subscription:
         return socket.fileno() if socket else -1
 
     def send(self, verb: str, *channels: str) -> None:
-        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``, in all ``forms``.
+        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``, in a cluster also its sharded form.
 
-        Redis confirms each channel of each form with a message to ``read``.
+        For each channel and form, ``read`` returns a confirmation of Redis.
         """
         for form in self.forms:
             self._connection.send_command(form + verb, *channels)

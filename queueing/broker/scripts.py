@@ -89,7 +89,10 @@ class Call:
 
 
 def pattern(command: Sequence[Any]) -> bytes:
-    """A command in Redis' protocol, for ``%`` with the length and the bytes of each part that is ``None``."""
+    """A command in Redis' protocol, as a ``%`` format of bytes.
+
+    Each ``None`` in ``command`` becomes two placeholders: the length of an argument, and its bytes.
+    """
     pieces = [b"*%d\r\n" % len(command)]
     for part in command:
         text = part if isinstance(part, bytes) else str(part).encode()

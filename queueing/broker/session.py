@@ -189,7 +189,7 @@ def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
 
 
 def _converse(connection: Any, packed: list[bytes], count: int) -> list[Any]:
-    """Send packed commands and read their replies. An error reply is returned, not raised."""
+    """Send encoded commands and read ``count`` replies. An error reply is returned, not raised."""
     if not getattr(connection, "is_direct", False) or connection._sock is None:
         connection.send_packed_command(packed)
         return [_read(connection) for _ in range(count)]

@@ -25,12 +25,12 @@ Argument = Callable[[_ActionsContainer], object]
 
 
 def arg(*names: str, **options: Any) -> Argument:
-    """An argument, with the options of ``ArgumentParser.add_argument``."""
+    """An argument of a verb. ``options`` are those of ``ArgumentParser.add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
 def one_of(*arguments: Argument) -> Argument:
-    """Arguments that exclude each other."""
+    """A group of arguments that exclude each other."""
 
     def add(parser: _ActionsContainer) -> None:
         group = parser.add_mutually_exclusive_group()

@@ -151,14 +151,17 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
 
 
 def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Adopt a queue of tasks, unless this process has done so. ``task_queue`` is ``""`` for messages."""
+    """Store in Redis that ``queue`` receives tasks, unless this process has done so.
+
+    Does nothing for a queue of messages, for which ``task_queue`` is ``""``.
+    """
     client = client.at([queue])
     if task_queue and not task_queues.is_noted(client.session, queue):
         yield from _adopt_task_queue(client, task_queue, queue)
 
 
 def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Create a queue of tasks, or one that the settings name. Raises ``QueueNotFound`` for another."""
+    """Create a queue of tasks or of the settings. Raises ``QueueNotFound`` for any other queue."""
     if task_queue:
         yield from _adopt_task_queue(client, task_queue, queue)
     elif queue in get_conf().QUEUES:
@@ -170,10 +173,10 @@ def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[Non
 def _ensuring(
     client: AnyClient, send: Callable[[], Any], queue: str, *, task_queue: str = "", any_name: bool = False
 ) -> Steps[Any]:
-    """Call ``send``. If its queue is missing, create it, and call ``send`` once more.
+    """Call ``send``. If its queue is missing, create it and call ``send`` once more.
 
-    Only a queue of tasks or of the settings is created, unless it may have ``any_name``. Raises
-    ``QueueNotFound`` for another.
+    A queue of tasks or of the settings is created, with ``any_name`` also another one. Otherwise raises
+    ``QueueNotFound``.
     """
     yield from _note_task_queue(client, task_queue, queue)
     try:

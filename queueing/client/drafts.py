@@ -60,7 +60,7 @@ def put(
 
 
 class TextSend:
-    """The sends of one text without options to one queue. Most of their command is the same each time."""
+    """Sends single texts without options to one queue. The constant part of the command is encoded once."""
 
     def __init__(self, keys: Keys, qname: str) -> None:
         self._keys = keys
@@ -136,7 +136,7 @@ def check(message: Any) -> None:
 
 
 def is_plain(qname: str) -> bool:
-    """Whether the handler of the queue adds no headers, so that ``complete`` changes nothing."""
+    """Whether the messages of a queue get no headers for unique jobs or limits from ``complete``."""
     return _handler_of(qname) is None
 
 

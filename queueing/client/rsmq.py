@@ -174,7 +174,7 @@ class RSMQOperations(ReceiptOperations):
         return ids
 
     def _send_text(self, qname: str, text: str) -> Steps[str]:
-        """Send one text without options. Most sends come this way."""
+        """Send one text without options, which is the most frequent case."""
         sending = self._senders.next_call(1)
         call = self._text_sends(qname).call(sending, text)
         reply = yield self.session.call(call, replicas=self.durable)

@@ -52,7 +52,7 @@ _VALUES = attrgetter(
 def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
     """The values of ``COLUMNS``, one sequence for each column.
 
-    The wait holds for a first delivery. For a retry, the back-off does not count.
+    The wait is that of a first delivery. Callers do not store it for a retry, in which back-off would count.
     """
     if not outcomes:
         return [()] * len(COLUMNS)
@@ -94,7 +94,7 @@ def sure(column: Column) -> Column:
 
 
 def bounded(outcome: Outcome) -> Outcome:
-    """The outcome with its counts limited to the range of the columns."""
+    """The outcome with its counts limited to the largest values that the columns can store."""
     if outcome.rc <= MAX_RC and outcome.attempts <= MAX_COUNT and outcome.crashes <= MAX_COUNT:
         return outcome
     return replace(
@@ -106,7 +106,7 @@ def bounded(outcome: Outcome) -> Outcome:
 
 
 def exception(outcome: Outcome) -> str | None:
-    """The text that groups failures: the class of the exception, else the start of the error text."""
+    """The text by which failures are grouped: the exception's class, else the start of the error text."""
     if not outcome.event.counts_as_failure:
         return None
     if outcome.error_class:
@@ -132,7 +132,7 @@ def texts(column: Column, length: int | None = None) -> Column:
 
 
 def text(text: str, length: int | None = None) -> str:
-    """A text that every database can store. NUL and lone surrogates become escapes."""
+    """``text`` in a form that every database can store: NUL and lone surrogates are escaped."""
     if "\x00" in text or not text.isascii():
         text = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
     return text if length is None else text[:length]

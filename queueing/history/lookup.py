@@ -1,7 +1,7 @@
-"""Look up the state of messages in the queue, in the outbox and in the history.
+"""Looks up the state of messages in the queue, in the outbox and in the history.
 
-A message moves from the queue to the outbox in one step, and leaves the outbox only after it is in the
-database. A lookup in this order therefore finds it in at least one place.
+When a message leaves the queue, its outcome enters the outbox in the same step, and stays there until it is
+in the database. So a lookup in this order finds the message in at least one place.
 """
 
 import logging
@@ -33,10 +33,10 @@ READY_KEPT = 6
 
 
 def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:
-    """The messages of these queues that were sent last, settled or not, newest first.
+    """The newest messages of these queues, whether they have ended or not, newest first.
 
-    If there are more than ``limit``, most of the ready messages are left out first. A list of a busy queue
-    therefore also shows running and finished messages. If the database is away, messages in the history are
+    If there are more than ``limit``, ready messages are left out first, so that the list of a busy queue also
+    shows running and ended ones. If the database does not answer, messages that are only in the history are
     missing. Raises ``QueueUnavailable``.
     """
     client = client or get_client()
@@ -50,7 +50,7 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
 
 
 def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) -> MessageState | None:
-    """The state of one message. Returns ``None`` if it never existed or is no longer in the history.
+    """The state of one message. Returns ``None`` if it is neither in the queue nor in the history.
 
     Raises ``QueueUnavailable``, ``InvalidFormat``.
     """
@@ -72,8 +72,9 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """One state for each message. The first one counts: a message in the queue is there now, and recorded
-    states describe its earlier runs."""
+    """One state for each message. If a message has several, the first one is its present state, and only the
+    number of attempts and the error of its earlier runs are taken from the others.
+    """
     found: dict[str, MessageState] = {}
     for state in states:
         known = found.setdefault(state.id, state)
@@ -85,7 +86,7 @@ def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
 
 
 def _completed(state: MessageState) -> MessageState:
-    """``state`` with the number of its attempt and the name of its task."""
+    """A copy of ``state`` with the number of the attempt and the name of the task filled in."""
     is_next = state.attempts > 0 and state.state in (State.READY, State.RUNNING)
     task = (task_body.name_in(state.body) or state.handler) if task_body.is_task(state.body) else ""
     return replace(state, attempt=state.attempts + is_next, task=task)
@@ -107,7 +108,7 @@ def _in_queue(client: QueueClient, queue: str, limit: int) -> list[MessageState]
 
 
 def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> list[MessageState]:
-    """The states of messages in the queue, with the progress of those that run."""
+    """The states of messages in the queue, with the progress of running ones."""
     running = [message.id for message in messages if message.state == State.RUNNING]
     told = client.progress_of(queue, running)
     states = []
@@ -140,8 +141,10 @@ def _pending(outcome: Outcome) -> MessageState:
 
 
 def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
-    """The rows of these queries, with the beginnings of long texts. The first failure ends all queries, so
-    that a database that is away costs one timeout."""
+    """The rows of these queries, with the beginnings of long texts.
+
+    After one query has failed, the others are not run: an unresponsive database costs one timeout.
+    """
     try:
         return [_row(job) for query in queries for job in _beginnings(query)]
     except DatabaseError as error:
@@ -155,7 +158,7 @@ def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def _row(job: Any) -> MessageState:
-    """The state of a ``Job`` with its annotations."""
+    """The state of a message from its ``Job``, whose query has cut the long texts by annotations."""
     started_ms = job.started_at.timestamp() * 1000 if job.started_at else None
     return MessageState(
         job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,

@@ -1,6 +1,6 @@
-"""Insert the jobs of new messages with their attempts, in one or two statements for all of them.
+"""Inserts the jobs and attempts of new messages, all in one or two statements.
 
-Most outcomes are the first and only ones of their messages. They need no query of earlier rows.
+Most messages have only one outcome. Their jobs need no query of earlier rows.
 """
 
 from collections import Counter
@@ -29,8 +29,8 @@ LOOKED_UP = 400
 def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Insert a job and an attempt for each outcome whose message has no row yet.
 
-    Returns the outcomes that it leaves out: those of messages with a row or with several outcomes, and all
-    of them on a database other than PostgreSQL and SQLite. The caller has begun a transaction. Raises
+    Returns the outcomes that were not inserted: those of messages with a row or with several outcomes, and
+    all of them on databases other than PostgreSQL and SQLite. The caller has begun a transaction. Raises
     ``DatabaseError``.
     """
     connection = connections[Job.objects.db]

@@ -1,7 +1,7 @@
 """The owner of the outbox: the one database to which its outcomes are written.
 
-Two projects with the same namespace on one Redis would record each other's outcomes and payloads. The first
-one that records owns the outbox, and the other one is refused.
+Two projects with the same namespace on one Redis would record each other's outcomes and payloads. The project
+that records first owns the outbox, and the recorder of the other one is refused.
 """
 
 import secrets
@@ -18,9 +18,9 @@ from queueing.models import Identity
 def identity(client: QueueClient) -> str:
     """The identity of this project's database. It is created if neither the database nor the outbox has one.
 
-    If the database has none and the outbox has an owner, ``NotOwner`` is raised. The outbox then belongs to
-    another project, or a backup of the database is being restored, and a new row would conflict with the row
-    of the backup. Raises ``DatabaseError``, too.
+    Raises ``NotOwner`` if only the outbox has one. Then the outbox belongs to another project, or a backup of
+    this database is being restored, and a new identity would conflict with the one in the backup. Also raises
+    ``DatabaseError``.
     """
     if known := known_identity():
         return known

@@ -1,7 +1,7 @@
-"""Distinguish two messages with the same id in the history.
+"""Distinguishes two messages with the same id in the history.
 
-Ids are unique, but another program may send an id again after its message has ended. The history has one row
-per message, so the row of the earlier message is renamed to ``<id>/<number>``.
+Ids are unique, but another program may store a message again, with its id, after it has ended. The history
+has one row per message, so the row of the earlier message is renamed to ``<id>/<number>``.
 """
 
 import itertools
@@ -16,7 +16,7 @@ ID_CHARACTERS = 56
 
 
 class End(NamedTuple):
-    """The recorded end of a message's newest delivery."""
+    """The recorded end of the newest delivery of a message."""
 
     rc: int
     event: State
@@ -24,10 +24,10 @@ class End(NamedTuple):
 
 
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether ``outcome`` belongs to a later message than the one that ended with ``end``.
+    """Whether ``outcome`` belongs to a later message with the same id than the one that ended with ``end``.
 
-    A message that has ended is no longer in the queue, and a receive count only grows. A valid delivery whose
-    count is not higher therefore belongs to another message, unless it is recorded a second time.
+    A message that has ended is no longer in the queue, and its receive count never falls. So a later outcome
+    without a higher count belongs to another message, unless the same outcome is recorded twice.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
     if not is_later or not (end.event.is_final and outcome.event.is_settled):
@@ -37,7 +37,7 @@ def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: d
 
 
 def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether ``outcome`` belongs to an earlier message whose row was renamed, and is recorded again."""
+    """Whether ``outcome`` is already recorded for an earlier message with this id, whose row was renamed."""
     if outcome.finished_ms >= end.finished_ms:
         return False
     aside = f"{id[:ID_CHARACTERS]}/"
@@ -46,7 +46,7 @@ def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: 
 
 
 def set_aside(queue: str, id: str) -> None:
-    """Rename the row of the earlier message, so that the later one gets its own."""
+    """Rename the row of the earlier message, so that the later message can have a row."""
     for number in itertools.count(1):
         aside = f"{id[:ID_CHARACTERS]}/{number}"
         if not Job.objects.filter(queue=queue, message_id=aside).exists():

@@ -1,6 +1,6 @@
-"""Check that the tables of the history fit this release.
+"""Checks that the tables of the history fit this release.
 
-Their first migration was edited before the first release. Django does not apply a migration of the same name
+The first migration was edited before the first release. Django does not apply a migration with the same name
 again, so a database may still have the older tables.
 """
 
@@ -17,7 +17,8 @@ MODELS = (Job, Attempt, Identity)
 
 
 def problem(alias: str) -> str:
-    """The problem with the tables in the database ``alias``, in a sentence with the remedy, or ``""``.
+    """A sentence with the problem of the tables in the database ``alias`` and its remedy, ``""`` if there is
+    none.
 
     Raises ``DatabaseError``.
     """
@@ -44,7 +45,7 @@ def is_migrated(alias: str) -> bool:
 def _wrong(
     connection: BaseDatabaseWrapper, cursor: Any, model: type[models.Model], there: set[str]
 ) -> Iterator[str]:
-    """A missing table or missing columns, and unknown columns that require a value in each row."""
+    """Yield a text for a missing table, for missing columns, and for unknown columns that require a value."""
     table = model._meta.db_table
     if table not in there:
         yield f"{table} is missing"

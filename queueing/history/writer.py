@@ -1,4 +1,4 @@
-"""Write outcomes to the database: one job per message, one attempt per receipt.
+"""Writes outcomes to the database: one job per message, one attempt per receipt.
 
 All functions are idempotent. A job keeps its newest receipt, and an attempt keeps the outcome that was
 recorded first.
@@ -49,7 +49,7 @@ class Known(NamedTuple):
 def write(outcomes: Sequence[Outcome]) -> None:
     """Record outcomes. If the database refuses the values of a row, the row is stored without its texts.
 
-    Raises ``DatabaseError`` for any other reason. The rows are then valid, and the caller tries again later.
+    Raises ``DatabaseError`` if the database fails in any other way. The call can then be repeated.
     """
     for part in parts(outcomes):
         for start in range(0, len(part), CHUNK):
@@ -59,7 +59,7 @@ def write(outcomes: Sequence[Outcome]) -> None:
 def outcomes_of(message_id: str) -> list[Outcome]:
     """The recorded outcomes of a message, one per receipt, oldest first.
 
-    Each has the body, and the newest has the result. Raises ``DatabaseError``.
+    Each has the body. Only the newest has the result. Raises ``DatabaseError``.
     """
     outcomes: list[Outcome] = []
     for job in Job.objects.filter(message_id=message_id).prefetch_related("history"):
@@ -95,7 +95,7 @@ def prune(*, days: int, rows: int) -> None:
 
 
 def forget(ids: Sequence[int]) -> None:
-    """Delete jobs and their attempts by primary key, at most a thousand in one call."""
+    """Delete jobs and their attempts by primary key. One call may have at most a thousand ``ids``."""
     with transaction.atomic(using=Job.objects.db):
         Attempt.objects.filter(job__in=ids)._raw_delete(using=Job.objects.db)
         Job.objects.filter(id__in=ids)._raw_delete(using=Job.objects.db)
@@ -107,7 +107,10 @@ def _delete(jobs: QuerySet[Job]) -> None:
 
 
 def _write_part(outcomes: Sequence[Outcome]) -> None:
-    """Write outcomes in one transaction, or in halves if the database refuses the values of a row."""
+    """Write outcomes in one transaction.
+
+    If the database refuses a value, split them in halves to find its row.
+    """
     if not outcomes or _is_written(outcomes):
         return
     if len(outcomes) > 1:
@@ -122,7 +125,7 @@ def _write_part(outcomes: Sequence[Outcome]) -> None:
 
 
 def _is_written(outcomes: Sequence[Outcome]) -> bool:
-    """Write outcomes in one transaction. Returns whether the database accepted them."""
+    """Write outcomes in one transaction. Returns whether the database accepted the values."""
     try:
         _write_together(outcomes)
     except BAD_ROW as error:
@@ -220,12 +223,12 @@ def _picked(columns: Columns, names: Iterable[str], places: Iterable[int]) -> di
 
 
 def sentence(error: Exception) -> str:
-    """The first line of a database error. PostgreSQL quotes the refused row in the following lines."""
+    """The first line of a database error. In the other lines, PostgreSQL quotes the refused row."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:
-    """The jobs with these keys that exist in the database."""
+    """The jobs that exist in the database, by key."""
     if not (wanted := _where(keys)):
         return {}
     rows = Job.objects.filter(wanted).values_list(
@@ -257,5 +260,5 @@ def _bare(outcome: Outcome) -> Outcome:
 
 
 def _finished(outcome: Outcome) -> datetime:
-    """The end of a delivery, or now if it has none: the column requires a value."""
+    """The end of the delivery, or the present time if it is unknown: the column requires a value."""
     return moment(outcome.finished_ms) or datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Alerts: queues without a worker, a Redis that evicts keys, an outbox that overflows, and others.
+"""Alerts, such as queues without a worker, a Redis that evicts keys, or an outbox that overflows.
 
 Console, terminal and ``/queues.json`` show these alerts, so that all of them give the same warnings.
 """
@@ -41,7 +41,7 @@ LOOKED_AT, TOLD = 1000, 5
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert: its kind for programs, its text for people, and its queue, ``""`` for a general alert."""
+    """One alert: its kind for programs, its text for people, and its queue, ``""`` if it concerns none."""
 
     kind: str
     text: str
@@ -51,10 +51,10 @@ class Alert:
 def read(
     client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
 ) -> list[Alert]:
-    """Read the present alerts about these queues, and general ones, in a few round trips.
+    """Read the present alerts about these queues, and those about no queue, in a few round trips.
 
-    ``names`` are the requested queues, if they are more than those with ``figures``. If a part cannot be
-    read, that is an alert itself. Raises ``QueueUnavailable``.
+    ``names`` are the requested queues, which may include some without ``figures``. If some alerts cannot be
+    read, an alert reports that. Raises ``QueueUnavailable``.
     """
     client = client.reachable()
     asked = [queue.name for queue in figures] if names is None else names
@@ -79,7 +79,10 @@ def read(
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
-    """The alerts of a part, or one alert that it cannot be read. A page must not fail because of an alert."""
+    """The alerts that ``part`` returns. If it fails, one alert that reports the failure.
+
+    A page must not fail because of an alert.
+    """
     try:
         return list(part())
     except QueueUnavailable:
@@ -109,7 +112,7 @@ def _said(error: QueueError) -> str:
 
 
 def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
-    """The keys of these queues with a wrong type. The list is empty if Redis refuses to show them."""
+    """The keys of these queues with a wrong type. Returns ``[]`` if Redis refuses to report them."""
     found: list[str] = []
     with incomplete_if_refused():
         for part, of_part in client.split(names) or [(client, [])]:
@@ -119,7 +122,7 @@ def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def incomplete_if_refused() -> Iterator[None]:
-    """Log and suppress a ``QueueError`` in the block, so that the rest of a scrape is shown.
+    """Context manager that logs and suppresses a ``QueueError``, so that the rest of a scrape is returned.
 
     ``QueueUnavailable`` is not suppressed.
     """
@@ -137,7 +140,7 @@ def current(client: QueueClient) -> list[Alert]:
 
 
 def forget() -> None:
-    """Drop the stored alerts after an action, so that ``current`` reads them again."""
+    """Drop the cached alerts after an action, so that ``current`` reads them again."""
     _current.forget()
 
 
@@ -208,7 +211,7 @@ def _outbox(client: QueueClient) -> Iterator[Alert]:
 
 
 def _owner(client: QueueClient) -> Iterator[Alert]:
-    """An alert if another project's database owns the outbox. It is unknown while the database is away."""
+    """An alert if another project's database owns the outbox. Yields nothing while the database is down."""
     with suppress(DatabaseError):
         if not ownership.is_mine(client):
             text = _(

@@ -1,4 +1,4 @@
-"""Prometheus metrics of all queues and workers, which each scrape reads from Redis.
+"""Prometheus metrics of all queues and workers. Each scrape reads them from Redis.
 
 This module needs the library prometheus-client, which the extra ``prometheus`` installs.
 """
@@ -48,7 +48,7 @@ Sample = tuple[dict[str, str], float]
 
 
 def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
-    """The text of a scrape and its content type. It has the first ``max_queues`` queues by name.
+    """The text of a scrape and its content type. Only the first ``max_queues`` queues by name are included.
 
     Raises ``QueueError`` if the queues cannot be read.
     """
@@ -59,7 +59,10 @@ def scrape(client: QueueClient, *, max_queues: int) -> tuple[bytes, str]:
 
 
 class _Queues(Collector):
-    """The metrics of one scrape. Those of workers and outbox are left out if Redis refuses to show them."""
+    """The collector of one scrape.
+
+    Metrics of workers and outbox are left out if Redis refuses to report them.
+    """
 
     def __init__(self, client: QueueClient, max_queues: int) -> None:
         self._client, self._max_queues = client, max_queues
@@ -126,7 +129,7 @@ class _Queues(Collector):
 
 
 def _staged() -> Iterator[Metric]:
-    """The messages that transactions have staged. A database that does not answer is left out."""
+    """The number of staged messages in each database. A database that does not answer is left out."""
     found: dict[str, backlog.Figures] = {}
     for alias in relayed():
         with suppress(DatabaseError), database_guard():

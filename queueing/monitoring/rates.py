@@ -1,4 +1,4 @@
-"""The present rates at which queues fill and empty, by all programs."""
+"""The present rates at which queues fill and drain, through all programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MAX_RATE_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Rates at which a queue fills and empties, averaged over the last ``over_seconds``.
+    """The rates at which a queue fills and drains, averaged over the last ``over_seconds``.
 
     Rates are messages per second of all programs, ``None`` if no worker has sampled the queue for an hour.
     ``drain_seconds`` is the time until no message is ready, at these rates. It is ``None`` if the queue does
@@ -32,7 +32,7 @@ class Rate:
 
 
 def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str, Rate]:
-    """Read the rates of queues. ``figures`` are their present figures. Returns rates by queue name."""
+    """Read the rates of the queues whose present ``figures`` are given. Returns rates by queue name."""
     now_ms, kept = read_metrics(
         client, [queue.name for queue in figures], "m", 1, RATE_SECONDS // 60, "now", "last"
     )
@@ -40,7 +40,10 @@ def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str
 
 
 def rate_of_all(figures: Iterable[QueueFigures], of_each: Mapping[str, Rate]) -> Rate:
-    """The sum of the rates of several queues (``of_each``, from ``read_rates``), without a failure ratio."""
+    """The sum of the rates of several queues, without a failure ratio.
+
+    ``of_each`` are the rates by name that ``read_rates`` returns.
+    """
     known = [queue for queue in figures if of_each[queue.name].in_per_second is not None]
     if not known:
         return Rate()
@@ -76,7 +79,9 @@ def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
 
 
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
-    """The oldest sample of the last minutes, else the newest sample if it is not too old."""
+    """The sample to compare with the present: the oldest of the last minutes, else the newest if it is not
+    too old.
+    """
     past = [sample for sample in samples if sample[0] < now_ms]
     recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]
     # A rate over a few seconds would be meaningless.

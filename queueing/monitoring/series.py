@@ -1,4 +1,7 @@
-"""The history of queues' metrics as points of equal length, for charts."""
+"""The metrics of queues over time, as points for charts.
+
+All points of a chart cover the same length of time.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +21,8 @@ MAX_SECONDS = 31 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The metrics of one or several queues in ``seconds`` seconds from ``start`` (seconds since 1970).
+    """The metrics of one or several queues in the ``seconds`` seconds that begin at ``start`` (seconds since
+    1970).
 
     - The states (``done``, ``dead`` …) count the deliveries that ended in them.
     - ``sent`` and ``left`` count messages of all programs, from samples a minute apart.
@@ -50,12 +54,12 @@ class Point:
 
     @property
     def failure_ratio(self) -> float | None:
-        """The part of the ended runs that failed or crashed, ``None`` if no run ended."""
+        """The fraction of the ended runs that failed or crashed, ``None`` if no run ended."""
         return ratio(self.retried + self.dead + self.abandoned, self.done)
 
 
 class History:
-    """The stored metrics of one queue, in spans of ``span_seconds``."""
+    """The stored metrics of one queue. Each stored span covers ``span_seconds``."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -73,21 +77,26 @@ class History:
         self.until = samples[-1][0] / 1000 if samples else 0.0
 
     def between(self, start: int, end: int) -> tuple[Sums, bool]:
-        """The sums from ``start`` to ``end``, and whether the queue was sampled in that time."""
+        """The sums from ``start`` to ``end`` (seconds since 1970), and whether the queue was sampled in that
+        time.
+        """
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
         # If a step of the chart is one span, there is nothing to add.
         return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
-        """Whether the time is within a gap between two samples. A gap is stored with its second sample."""
+        """Whether the time is within a gap between two samples.
+
+        A gap is stored with the sample at its end.
+        """
         return any(since <= start and end <= at for since, at in self._gaps)
 
 
 def read_points(
     client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
-    """Read the last ``seconds`` of a queue, or the sum of several, in up to ``points`` equal steps.
+    """Read the last ``seconds`` of a queue, or the sum over several queues, in up to ``points`` equal steps.
 
     The shortest step is a minute within the last hour, twenty minutes within a day, two hours within a week,
     and eight hours within 31 days. Steps begin at multiples of their length. Raises ``QueueUnavailable``.
@@ -111,7 +120,7 @@ def read_points(
 
 
 def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
-    """The number of messages that left each queue in each of the last whole minutes, by any program.
+    """The number of messages that left each queue in each of the last whole minutes, through any program.
 
     The number is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
     """
@@ -137,7 +146,7 @@ class _Step:
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """Add the sums of one queue."""
+        """Add the sums of one queue. ``was_seen``: whether that queue was sampled in the step."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

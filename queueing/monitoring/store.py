@@ -1,6 +1,6 @@
-"""Write and read the counters and samples of queues in Redis (the hash of ``keys.metrics``).
+"""Writes and reads the counters and samples of queues in Redis (the hash of ``keys.metrics``).
 
-Other programs can write to Redis, so values with a wrong form are left out.
+Other programs can write to Redis, so malformed values are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ Sums = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The stored texts of one queue: number of a span -> JSON, and the other requested fields."""
+    """The stored metrics of one queue: number of a span -> JSON, and the other requested fields."""
 
     spans: dict[int, bytes]
     fields: dict[str, bytes]
@@ -42,8 +42,8 @@ class Kept:
 def sample_queues(session: Session, qnames: Iterable[str], *, first: Iterable[str] = ()) -> None:
     """Sample the present state of ``first`` and then of ``qnames``, by name, at most ``MAX_SAMPLED`` queues.
 
-    Names that are not queues are left out, and dead-letter queues: the figures of their sources contain the
-    dead letters.
+    Missing queues are left out. So are dead-letter queues, because the figures of a queue include its dead
+    letters.
     """
     chosen = list(dict.fromkeys([*first, *sorted(filter(_is_sampled, qnames))]))[:MAX_SAMPLED]
     for start in range(0, len(chosen), STEP):
@@ -96,7 +96,7 @@ def _kept(reply: Sequence[bytes], fields: Sequence[str]) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All counts of workers since the beginning of a queue: state -> deliveries, and the times."""
+    """The counts of one queue since it was created: deliveries by state, and histograms of times."""
 
     words: Mapping[str, int]
     run: Histogram
@@ -104,7 +104,7 @@ class Totals:
 
 
 def totals(client: QueueClient, queues: Sequence[str]) -> dict[str, Totals]:
-    """The totals of these queues, by name. A total never falls, unless the queue is deleted."""
+    """The totals of these queues, by name. A total never falls while the queue exists."""
     _, kept = read_metrics(client, queues, "m", 1, 0, "total", "now")
     return {name: _totals(of_queue) for name, of_queue in kept.items()}
 
@@ -116,7 +116,7 @@ def _totals(kept: Kept) -> Totals:
 
 
 def present(kept: Kept) -> tuple[int, Sums]:
-    """The current minute at the last count (minutes since 1970), and its sums so far."""
+    """The minute of the newest counts (minutes since 1970), and the counts in it so far."""
     minute, _, text = kept.fields.get("now", b"").partition(b" ")
     return int(number(minute)), sums_of(text)
 
@@ -142,7 +142,9 @@ def sums_of(text: bytes) -> Sums:
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:
-    """Add up sums by the rules of ``lua/lib/metrics.lua``."""
+    """The sum of ``all_sums`` by the rules of ``lua/lib/metrics.lua``: counts are added, highest values
+    compared.
+    """
     together: Sums = {}
     for sums in all_sums:
         add(together, sums)
@@ -150,7 +152,7 @@ def added(all_sums: Iterable[Sums]) -> Sums:
 
 
 def add(together: Sums, sums: Sums) -> None:
-    """Add ``sums`` to ``together`` in place."""
+    """Add ``sums`` to ``together`` in place, as ``added`` does."""
     for name, value in sums.items():
         if name not in together:
             together[name] = value
@@ -161,7 +163,7 @@ def add(together: Sums, sums: Sums) -> None:
 
 
 def _json(text: bytes) -> object:
-    """The value of a stored JSON text, ``None`` if it cannot be read."""
+    """Parse a stored JSON text. Returns ``None`` if it is malformed."""
     try:
         return decode.json(text) if text else None
     except decode.Unreadable:
@@ -177,5 +179,5 @@ def number(text: bytes) -> float:
 
 
 def ratio(part: float, rest: float) -> float | None:
-    """``part`` divided by the sum of ``part`` and ``rest``, ``None`` if that sum is 0."""
+    """The fraction ``part / (part + rest)``, ``None`` if both are 0."""
     return part / (part + rest) if part + rest else None

@@ -1,7 +1,7 @@
 """The records of workers in Redis: heartbeats, running messages, and requests to be quiet.
 
-Other programs can write to Redis, so values with a wrong form are left out. An unreadable record still shows
-that a worker of that name exists or existed.
+Other programs can write to Redis, so malformed values are left out. Even an unreadable record shows that a
+worker with this name exists or existed.
 """
 
 from collections import Counter
@@ -37,19 +37,19 @@ class WorkerProcess:
 
 
 def registration(name: str, token: str) -> str:
-    """The field of ``keys.workers`` for one start of a worker, because several can have the same name."""
+    """The field of ``keys.workers`` for one start of a worker. Several workers can have the same ``name``."""
     return f"{name}#{token[:6]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker at its last heartbeat, ``age_seconds`` ago. Times are those of Redis' clock.
+    """A worker at its last heartbeat, ``age_seconds`` ago. Times are ms since 1970 by Redis' clock.
 
     - ``key`` is unique for each start of a worker, unlike the name.
     - ``memory_bytes`` is the memory of all its processes, 0 if unknown. Shared memory counts once if the
       system reports it.
-    - ``is_quiet`` is true if it claims nothing. ``is_quiet_wanted`` is true if it is asked to be quiet. It
-      receives this request with its next heartbeat.
+    - ``is_quiet`` is true if the worker claims no messages. ``is_quiet_wanted`` is true if a user has asked
+      for that. The worker receives this request with its next heartbeat.
     - ``is_lost`` is true if its supervisor was killed.
     """
 
@@ -83,7 +83,7 @@ class Worker:
 
     @property
     def is_stale(self) -> bool:
-        """Whether its last heartbeat is too old. The worker stays visible for an hour."""
+        """Whether the last heartbeat is too old. The worker stays in the list for an hour."""
         return self.age_seconds > ALIVE_SECONDS
 
     @property
@@ -112,7 +112,7 @@ class Worker:
 class Heard:
     """The reply to a heartbeat.
 
-    ``queues`` are all names in the index if this worker has the turn to sample them, else ``None``.
+    ``queues`` are all names in the index of queues if it is this worker's turn to sample them, else ``None``.
     ``task_queues`` are the queues to which tasks were sent, if the worker asked for them.
     """
 
@@ -124,7 +124,7 @@ class Heard:
 
 
 def read_workers(session: Session) -> list[Worker]:
-    """The workers that have not left, by name. A dead worker stays for an hour after its last heartbeat."""
+    """The workers that have not shut down cleanly, by name. One that died is listed for an hour."""
     now_ms, *told = session.call(Call("workers", _keys(session)))
     triples = zip(told[::3], told[1::3], told[2::3], strict=True)
     return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
@@ -139,10 +139,10 @@ def all_workers(client: QueueClient) -> list[Worker]:
 
 
 def quiet_worker(session: Session, name: str) -> bool:
-    """Ask a worker to claim nothing from its next heartbeat on. Running messages continue.
+    """Ask a worker to claim no messages from its next heartbeat on. Running messages continue.
 
-    ``name`` is the name or key of the worker. A name that several workers share applies to all of them. The
-    request lasts as long as the worker runs. Returns whether such a worker exists.
+    ``name`` is the name or key of a worker. If several workers share the name, all are asked. The request
+    lasts as long as the worker runs. Returns whether such a worker exists.
     """
     # If the worker is replaced in this moment, its successor has another token and ignores the request.
     found = [worker for worker in _named(session, name) if worker.token]
@@ -160,7 +160,7 @@ def resume_worker(session: Session, name: str) -> bool:
 
 
 def beat(session: Session, worker: str, record: str, token: str, *, asks_task_queues: bool = False) -> Heard:
-    """Store a heartbeat of ``worker`` (its key) with the JSON ``record``, at the time of Redis.
+    """Store the JSON ``record`` as the heartbeat of ``worker`` (its key), with the time of Redis' clock.
 
     ``token`` is unique for each start of a worker, and is part of the record.
     """
@@ -173,7 +173,7 @@ def beat(session: Session, worker: str, record: str, token: str, *, asks_task_qu
 
 
 def forget_worker(session: Session, worker: str) -> None:
-    """Delete the record of a worker (its key) that has left."""
+    """Delete the record of a worker (its key) that has shut down."""
     session.call(Call("forget_worker", _keys(session), worker))
 
 
@@ -190,7 +190,7 @@ def _keys(session: Session) -> list[str]:
 
 
 def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
-    """Read a worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
+    """Parse a worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
     beat_text, _, told = stored.partition(b" ")
     beat_ms = decode.integer(beat_text)
     record = decode.record_or_empty(told)
@@ -218,7 +218,7 @@ def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> W
 
 
 def told_apart(workers: Iterable[Worker]) -> list[Worker]:
-    """Sort workers by name. Workers that share a name get their key as name."""
+    """Sort workers by name. If several share a name, their keys are used as their names."""
     workers = list(workers)
     count = Counter(worker.given_name for worker in workers)
     named = [one if count[one.given_name] > 1 else replace(one, name=one.given_name) for one in workers]

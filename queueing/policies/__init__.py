@@ -41,7 +41,7 @@ CAP_SECONDS = 3600.0
 
 
 class GiveUp(Exception):
-    """Raise it in a handler or task to end the job: it is dead after this attempt.
+    """A handler or task raises it to end the job, which is then dead without further attempts.
 
     ``reason`` is a text for the history.
     """
@@ -51,10 +51,11 @@ class GiveUp(Exception):
 
 
 class RetryIn(Exception):
-    """Raise it in a handler or task to fail this attempt and choose the time until the next one.
+    """A handler or task raises it to fail this attempt and choose the time until the next one.
 
     ``seconds`` is a number from 0 to 9,999,999, ``reason`` a text for the history. After the last attempt the
-    job is dead. Raises ``TypeError`` or ``ValueError`` for other seconds; that is an ordinary failure.
+    job is dead. The constructor raises ``TypeError`` or ``ValueError`` for other values of ``seconds``, which
+    is an ordinary failure of the job.
     """
 
     def __init__(self, seconds: float, reason: str = "") -> None:
@@ -66,11 +67,11 @@ class RetryIn(Exception):
 
 
 class Snooze(Exception):
-    """Raise it in a handler or task to run the job again later, without counting an attempt.
+    """A handler or task raises it to run the job again later, without counting an attempt.
 
-    ``seconds`` is a number from 0 to 9,999,999. With 0 the job runs after all that is due now. A job may
-    snooze any number of times. Raises ``TypeError`` or ``ValueError`` for other seconds; that is an ordinary
-    failure.
+    ``seconds`` is a number from 0 to 9,999,999. With 0 the job runs after all messages that are due now. A
+    job may snooze any number of times. The constructor raises ``TypeError`` or ``ValueError`` for other
+    values of ``seconds``, which is an ordinary failure of the job.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -83,12 +84,12 @@ class Snooze(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy for the runs of a function; ``None`` means the default.
+    """The policy for the runs of a function. A field that is ``None`` has its default.
 
-    ``max_attempts`` counts handled failures (``None``: the setting ``MAX_ATTEMPTS``), ``backoff``
-    is exponential with jitter unless given, ``timeout`` is in seconds (``None``: no limit).
+    ``max_attempts`` counts attempts that failed by an exception (``None``: the setting ``MAX_ATTEMPTS``).
+    ``backoff`` is exponential with jitter by default. ``timeout`` is in seconds (``None``: no limit).
     ``retry_on`` and ``give_up_on`` are classes of exceptions. ``unique`` is ``None`` for a job that is not
-    unique. ``limit`` holds for each value of ``key``.
+    unique. ``limit`` applies to each value of ``key`` separately.
     """
 
     max_attempts: int | None = None
@@ -102,10 +103,10 @@ class Policy:
     limit: Limit = Limit()
 
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
-        """Whether no attempt follows the given one (from 1), which failed with ``error``.
+        """Whether no attempt follows attempt number ``attempt`` (from 1), which failed with ``error``.
 
-        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. A refused result ends a message at its first
-        attempt, because its code has run.
+        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. After a refused result no attempt follows, because
+        the code has run.
         """
         if isinstance(error, Snooze):
             return False
@@ -125,10 +126,10 @@ class Policy:
         return bool(self.retry_on)
 
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
-        """Seconds to wait after the given attempt (from 1) failed with ``error``.
+        """The seconds to wait after attempt number ``attempt`` (from 1) failed with ``error``.
 
-        A back-off function gets ``subject``, if there is one, instead of the number of the attempt. Raises
-        what that function does, and ``ValueError`` if it returns no such number.
+        A back-off function gets ``subject``, if there is one, instead of the number. Raises the errors of
+        that function, and ``ValueError`` if it does not return a number from 0 to 9,999,999.
         """
         if self.backoff is None:
             return exponential(attempt)
@@ -141,7 +142,7 @@ DEFAULT_POLICY = Policy()
 
 
 def seconds(value: Any) -> float:
-    """Check a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
+    """Validate a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
     return _seconds(value, "A back-off")
 
 
@@ -169,13 +170,13 @@ def policy(
 ) -> Callable[[Function], Function]:
     """Decorator that sets the policy of a function, above or below ``@handler`` or ``@task``.
 
-    With ``max_attempts=1`` a failure or a crash is the end. A job that the grace time cuts off runs again.
-    ``timeout`` in seconds ends one run: an async function is cancelled, one in a thread ends with its
-    process, at most a second late.
+    With ``max_attempts=1`` the job is dead after one failure or crash. If it is interrupted because a
+    shutdown takes longer than the grace time, it still runs again. ``timeout`` in seconds limits one run: an
+    async function is cancelled. For a sync function its process is killed, at most a second late.
 
     ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. With ``retry_on`` every
     other exception makes the job dead at its first failure. An exception of ``give_up_on`` always does. If an
-    exception belongs to both, the nearest of its bases decides. A run past its time limit is a
+    exception belongs to both, the nearest of its base classes decides. A run past its time limit counts as a
     ``TimeoutError``.
 
     ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
@@ -232,13 +233,13 @@ def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:
 
 
 def policy_of(function: Callable[..., Any]) -> Policy:
-    """The policy of a function, or of the function of a partial."""
+    """The policy of a function, or of a partial's function."""
     return getattr(getattr(function, "func", function), MARK, DEFAULT_POLICY)
 
 
 def exponential(attempt: int) -> float:
-    """Seconds after the given attempt (from 1): doubling, with jitter of half either way.
+    """The seconds to wait after attempt number ``attempt`` (from 1): doubling, plus or minus half at random.
 
-    The jitter prevents that jobs which failed together run again together.
+    Without this jitter, jobs that failed at the same time would run again at the same time.
     """
     return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

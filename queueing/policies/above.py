@@ -1,4 +1,6 @@
-"""Functions of the layers above, which policies need. ``AppConfig.ready`` sets them."""
+"""Functions of higher layers that policies call. ``AppConfig.ready`` sets them, because an import is not
+allowed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Above:
-    """The functions of a process. Without them no message has a policy that its sender applies."""
+    """The functions that are set in this process. By default, messages get no headers from policies."""
 
     #: Returns the handler of a queue, ``None`` without one.
     handler_of: Callable[[str], Any] = lambda queue: None

@@ -1,8 +1,8 @@
 """Limits over all workers: how many messages run at a time, and how often one starts.
 
-The limit of a task, and that of a handler with a ``key``, is in the header ``queueing-limit`` of messages.
-The limit of a queue is that of its handler without a ``key``, and of the setting ``LIMITS``. The claims of
-workers apply both: see ``broker/lua/lib/limits.lua``.
+The limit of a task, and that of a handler with a ``key``, is stored in the header ``queueing-limit`` of its
+messages. A handler without a ``key``, or the setting ``LIMITS``, limits a whole queue. The claims of workers
+apply both: see ``broker/lua/lib/limits.lua``.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``concurrency`` messages at a time, and starts at a ``rate`` such as ``10/s``."""
+    """A limit: at most ``concurrency`` messages at a time, and starts at a ``rate`` such as ``10/s``."""
 
     rate: str = ""
     concurrency: int = 0
@@ -50,17 +50,17 @@ class Limit:
         return max(1, _UNIT_US[found[2]] // int(found[1])) if found else 0
 
     def of_key(self, key: str) -> str:
-        """The limit and its key, as the scripts read them."""
+        """The text that the scripts parse: the limit, and the key to which it applies."""
         return f"{self.concurrency} {self.interval_us} {key}"
 
     def with_strictest(self, other: "Limit") -> "Limit":
-        """The limit with the lower rate and the lower concurrency of both."""
+        """A limit with the lower rate and the lower concurrency of the two limits."""
         concurrency = min(filter(None, (self.concurrency, other.concurrency)), default=0)
         return Limit(max(self, other, key=lambda one: one.interval_us).rate, concurrency)
 
 
 def problem(rate: Any, concurrency: Any) -> str:
-    """The problem with the two values of a limit, ``""`` if they are valid. ``None`` means no such limit."""
+    """A sentence about an invalid ``rate`` or ``concurrency``, ``""`` if they are valid or ``None``."""
     if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
         return 'rate must be a text such as "10/s": a whole number, and s, min, h or d.'
     is_count = type(concurrency) is int and 1 <= concurrency <= MAX_CONCURRENCY
@@ -70,12 +70,12 @@ def problem(rate: Any, concurrency: Any) -> str:
 
 
 def key_of_queue(queue: str) -> str:
-    """The key of the limit of a whole queue."""
+    """The key that the scripts use for the limit of a whole queue."""
     return f"queue:{queue.removesuffix(SIBLING)}"
 
 
 def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
-    """The header of a message with a limit. ``name`` separates the keys of several functions.
+    """The headers of a message with a limit. ``name`` separates the keys of several functions.
 
     ``key`` is a value of JSON. Raises ``TypeError`` for another value.
     """
@@ -87,19 +87,24 @@ def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
 
 
 def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    """The header of a call of the task ``name``, empty without a limit. Raises what the key function does."""
+    """The headers of a call of the task ``name``, ``{}`` without a limit.
+
+    Raises the errors of the key function.
+    """
     if not policy.limit:
         return {}
     return headers(policy.limit, name, policy.key(*args, **kwargs) if policy.key else None)
 
 
 def headers_again(body: str) -> dict[str, str]:
-    """The header of the body of a task that is sent again, or later in a chain; empty for other bodies."""
+    """The headers for the body of a task that is sent again or follows in a chain, ``{}`` for other texts."""
     return above.limit_of_task(body)
 
 
 def of_handler(queue: str, body: str) -> dict[str, str]:
-    """The header of a message for a handler, ``{}`` without a limit per key. Raises what its key does."""
+    """The headers of a message for a handler, ``{}`` without a limit per key. Raises the errors of the key
+    function.
+    """
     handler = above.handler_of(queue)
     if handler is None or not handler.policy.key:
         return {}
@@ -107,7 +112,7 @@ def of_handler(queue: str, body: str) -> dict[str, str]:
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
-    """The limit of all messages of a queue: that of the setting ``LIMITS``, and that of its handler."""
+    """The limit of a whole queue: the strictest of the setting ``LIMITS`` and that of its handler."""
     base = queue.removesuffix(SIBLING)
     said = settings.get(base, {})
     limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)
@@ -116,7 +121,7 @@ def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
 
 
 def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:
-    """The limit of a queue and its key as the scripts read them, ``""`` without a limit."""
+    """The text with the limit of a whole queue that the scripts parse, ``""`` without a limit."""
     limit = of_queue(settings, queue)
     return limit.of_key(key_of_queue(queue)) if limit else ""
 

@@ -1,13 +1,13 @@
-"""Unique jobs: requests with the same key become one message (``@policy(unique=…)``).
+"""Unique jobs: requests with the same key are merged into one message (``@policy(unique=…)``).
 
-``until_started`` merges a request, which is a send, with an earlier job that has its key and waits.
-``until_done`` also applies while that job runs: then ``on_conflict="skip"`` drops the request, and with
-``reschedule`` and ``replace`` one more run follows. ``replace`` gives a job that waits the new body.
-``key`` is a function of the arguments of a task, or of the body of a handler's message. Without it, all
-arguments or the whole body are the key.
+A request is a send of such a job. ``until_started`` merges it with an earlier job of the same key that has
+not started. ``until_done`` also applies while that job runs: then ``on_conflict="skip"`` drops the request,
+and with ``reschedule`` and ``replace`` the job runs once more. If the earlier job has not started,
+``replace`` gives it the new body. ``key`` is a function of the arguments of a task, or of the body of a
+handler's message. Without it, all arguments or the whole body are the key.
 
-The message of a request has the header ``queueing-unique``, which the send script follows: see
-``broker/lua/lib/request.lua``. Programs that send in RSMQ's way make no such header.
+The message of a request has the header ``queueing-unique``, which the send script reads: see
+``broker/lua/lib/request.lua``. Programs that use RSMQ's own client send no such header.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ _VALUE = re.compile(r"(until_started|until_done) (skip|replace|reschedule) ([0-9
 def headers(
     policy: Policy, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], function: Any = None
 ) -> dict[str, str]:
-    """The header of a request; empty if ``policy`` is not unique.
+    """The headers of a request, ``{}`` if ``policy`` is not unique.
 
-    ``name`` separates the keys of several functions. With ``function`` it makes no difference whether an
-    argument has its name. Raises what the function ``key`` of the policy raises, and ``TypeError`` for a key
-    that JSON cannot hold.
+    ``name`` separates the keys of several functions. If ``function`` is given, positional and keyword
+    arguments give the same key. Raises the errors of the policy's ``key`` function, and ``TypeError`` for a
+    key that JSON cannot represent.
     """
     if policy.unique is None:
         return {}
@@ -44,13 +44,13 @@ def headers(
 
 
 def option(headers: Mapping[str, str]) -> str:
-    """The words of the header for the send script, ``""`` without a valid header."""
+    """The value of the header for the send script, ``""`` if the header is missing or invalid."""
     found = _VALUE.fullmatch(headers.get(HEADER, ""))
     return " ".join(found.groups()) if found else ""
 
 
 def shown_key(headers: Mapping[str, str]) -> str:
-    """The name of the job and its key as people see them, ``""`` if the message is not unique."""
+    """The name of the job and its key as text for people, ``""`` if the message is not unique."""
     return headers[HEADER].split(" ", 3)[-1] if option(headers) else ""
 
 

@@ -1,6 +1,6 @@
-"""Bounded waits: a page answers although Redis or the database does not.
+"""Bounded waits: a page answers quickly even if Redis or the database does not.
 
-These names are public. A project uses them in views of its own.
+These names are public, for use in a project's own views.
 """
 
 from .circuit_breaker import database_guard

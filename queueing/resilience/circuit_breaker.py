@@ -1,7 +1,7 @@
 """Circuit breaker for an unresponsive database: after one request has timed out, the others fail fast.
 
-A driver may take seconds to time out, and a web process has few threads. Without the breaker, twenty
-visitors at a time would wait one after the other for the same time-out.
+A database driver may take seconds to time out, and a web process has few threads. Without the circuit
+breaker, twenty visitors at a time would each wait for the same timeout.
 """
 
 import math
@@ -23,16 +23,18 @@ OPEN_SECONDS = 3.0
 
 @dataclass(slots=True)
 class _Circuit:
-    """The time until which this process does not call the database, minus infinity if it may call now."""
+    """The time (``clock``) until which this process does not call the database, minus infinity if it may call
+    now.
+    """
 
     lock: Lock = field(default_factory=Lock)
     open_until: float = -math.inf
 
 
 class CircuitBreaker:
-    """Opens after a call that failed slowly, and lets one call through when its time is over.
+    """Opens after a call that failed slowly. When the open time is over, it lets one call through as a test.
 
-    Threads share it. Each process has a state of its own.
+    Threads share it. Each process has its own state.
     """
 
     def __init__(
@@ -42,13 +44,16 @@ class CircuitBreaker:
         open_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A failure within ``slow_seconds`` leaves the circuit closed, because it costs no time."""
+        """A failure within ``slow_seconds`` does not open the circuit: it hardly blocks a thread."""
         self._slow_seconds, self._open_seconds, self._clock = slow_seconds, open_seconds, clock
         self._circuit = ProcessState(_Circuit)
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """The database may be called within. Raises ``OperationalError`` while the circuit is open."""
+        """Context manager around calls of the database.
+
+        Raises ``OperationalError`` while the circuit is open.
+        """
         circuit = self._circuit.get()
         self._admit(circuit)
         began = self._clock()
@@ -63,7 +68,9 @@ class CircuitBreaker:
         circuit.open_until = -math.inf
 
     def _admit(self, circuit: _Circuit) -> None:
-        """Raise while the circuit is open. The first call after that keeps it open for all others."""
+        """Raise while the circuit is open. The first call afterwards is let through, and the others fail
+        meanwhile.
+        """
         with circuit.lock:
             if circuit.open_until == -math.inf:
                 return
@@ -77,11 +84,12 @@ _breaker = CircuitBreaker()
 
 
 def database_guard() -> AbstractContextManager[None]:
-    """Let the code within call the database, unless it did not answer a moment ago.
+    """Context manager around calls of the database. It raises instead if the database did not answer a moment
+    ago.
 
     All guards of a process share one circuit breaker. After a call that failed and took more than half a
-    second, each guard raises for three seconds; then one call tries again.
+    second, each guard raises for three seconds. Then one call tries again.
 
-    Raises ``django.db.OperationalError`` in place of the call.
+    Raises ``django.db.OperationalError``.
     """
     return _breaker.guard()

@@ -1,4 +1,4 @@
-"""Deadlines: the time that all Redis calls of one web request may wait together."""
+"""Deadlines: a limit on the total time for which one web request waits for Redis."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +21,11 @@ BELIEVED_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Deadline:
-    """The seconds that are left. Only failed calls use them up: an answer, however long, does not.
+    """The seconds that are left. Only failed calls reduce them: a call that is answered, however late, does
+    not.
 
-    ``is_read``: nothing is lost if a call fails, so it fails fast after the time-out of another request.
+    With ``is_read`` a failed call loses nothing, so calls fail fast for a while after another request timed
+    out.
     """
 
     seconds_left: float
@@ -34,13 +36,19 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def current() -> Deadline | None:
-    """The deadline of the current request. Without one, a call may take the setting ``TIMEOUT``."""
+    """The deadline of the current request, or ``None``.
+
+    Without one, a call may take the setting ``TIMEOUT``.
+    """
     return _current.get()
 
 
 @contextmanager
 def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
-    """Let the Redis calls in the block wait for ``seconds`` together. Later calls fail immediately."""
+    """Let the Redis calls in the block wait for at most ``seconds`` in total.
+
+    Later calls fail immediately.
+    """
     token = _current.set(Deadline(seconds, is_read))
     try:
         yield
@@ -51,9 +59,10 @@ def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
 def bounded_view(
     view: Callable[Concatenate[HttpRequest, Parameters], Response],
 ) -> Callable[Concatenate[HttpRequest, Parameters], Response]:
-    """Decorator for a view: its Redis calls wait for 0.3 s together, or 1 s if it may change something.
+    """Decorator for a view: its Redis calls wait at most 0.3 s in total, or 1 s if its method is not GET or
+    HEAD.
 
-    After that each call raises ``QueueUnavailable``, so the view answers soon although Redis does not.
+    After that, each call raises ``QueueUnavailable``, so the view can answer although Redis does not.
     """
 
     @wraps(view)

@@ -1,4 +1,4 @@
-"""State of one process: a forked process starts without it, and so without the locks of its parent."""
+"""State of one process. A forked process starts with new state, without the locks of its parent."""
 
 import os
 from collections.abc import Callable
@@ -8,10 +8,10 @@ State = TypeVar("State")
 
 
 class ProcessState(Generic[State]):
-    """One ``State`` for each process, made at its first use there. Threads share it and take no lock.
+    """One ``State`` for each process, created at its first use there. Threads share it and need no lock.
 
-    Each use compares the process number, because a server that forks in C (uWSGI) calls none of Python's
-    hooks. A child drops the state of its parent, and closing it must send nothing to a server.
+    Each use compares the process id, because a server that forks in C (uWSGI) does not call Python's fork
+    hooks. A forked process drops its parent's state, and closing that state must send nothing to a server.
     """
 
     def __init__(self, make: Callable[[], State]) -> None:

@@ -1,4 +1,4 @@
-"""Single flight: many viewers share one reading of the same figures."""
+"""Single flight: concurrent readers of the same figures share one read."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -25,7 +25,10 @@ class Reading(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cell(Generic[Value]):
-    """The last result for one key. Threads that need a new one wait on its lock for the one that reads."""
+    """The last result for one key.
+
+    While one thread reads a new result, others wait on the lock of the cell.
+    """
 
     lock: Lock = field(default_factory=Lock)
     read_at: float | None = None
@@ -35,7 +38,7 @@ class _Cell(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cells(Generic[Key, Value]):
-    """The results that a process keeps, the most recently used one at the end."""
+    """The cached results of a process, with the most recently used one at the end."""
 
     lock: Lock = field(default_factory=Lock)
     by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
@@ -44,8 +47,8 @@ class _Cells(Generic[Key, Value]):
 class SingleFlight(Generic[Key, Value]):
     """Calls ``read`` at most once in ``seconds`` for each key, however many threads call ``get``.
 
-    ``QueueUnavailable`` is a result, too: the next threads do not wait for the same time-out. Each process
-    keeps the results of the ``most`` keys that were used last.
+    ``QueueUnavailable`` is cached like a result, so that each thread does not wait for its own timeout. Each
+    process keeps the results of the ``most`` keys that were used last.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class SingleFlight(Generic[Key, Value]):
         self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
 
     def get(self, key: Key) -> Reading[Value]:
-        """The value of ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` did."""
+        """The value for ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` has raised it."""
         cell = self._cell(key)
         with cell.lock:
             if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:

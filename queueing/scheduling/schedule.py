@@ -1,4 +1,4 @@
-"""Schedules of this project's code: when they are due, and what they send."""
+"""The schedules that a project's code defines: when they are due, and what they send."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ MOST_MISSED = 100
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The target of a schedule: its queue, its message for a tick, and the default name of the schedule."""
+    """The target of a schedule: its queue, a function that makes its messages, and the default name."""
 
     name: str
     queue: str
@@ -43,14 +43,16 @@ class Schedule:
         return Timing(self.name, timetable.expression, timetable.time_zone, self.target.queue, self.missed)
 
     def due(self, settled_ms: int, now_ms: int) -> list[int]:
-        """The ticks after ``settled_ms`` that send a message at ``now_ms``, in order (ms since 1970)."""
+        """The ticks after ``settled_ms`` for which a message must be sent at ``now_ms``, in order (ms since
+        1970).
+        """
         ticks = takewhile(lambda tick: tick > settled_ms, self.timetable.until(now_ms))
         if self.missed == "skip":
             return [tick for tick in islice(ticks, 1) if now_ms - tick <= LATE_MS]
         return list(islice(ticks, MOST_MISSED if self.missed == "all" else 1))[::-1]
 
     def draft(self, tick_ms: int) -> Draft:
-        """The message of a tick. Its headers name the schedule and the tick."""
+        """The message for a tick. Its headers have the name of the schedule and the time of the tick."""
         [draft] = drafts.complete(self.target.queue, [self.target.draft(self.timetable.moment(tick_ms))])
         assert isinstance(draft, Draft)
         return replace(draft, headers={**draft.headers, "schedule": self.name, "tick_ms": str(tick_ms)})

@@ -1,4 +1,4 @@
-"""Schedules in Redis: their list, their state, and ticks that send exactly once."""
+"""Schedules in Redis: their list, their state, and ticks that are sent exactly once."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def pause_schedule(session: Session, name: str) -> None:
 
 
 def resume_schedule(session: Session, name: str) -> None:
-    """Resume a schedule from now. The ticks of the pause stay skipped. Raises ``ScheduleNotFound``."""
+    """Resume a schedule from now on. Ticks during the pause remain skipped. Raises ``ScheduleNotFound``."""
     checked(session.call(Call("pause_schedule", [session.keys.schedules()], name, "")))
 
 
@@ -71,9 +71,9 @@ def name_schedules(
     """Register the schedules of this worker.
 
     Returns the time of Redis, and for each schedule the time up to which its ticks are settled (ms since
-    1970). That time is now for a new schedule and for one with a new timetable. It is ``None`` if younger
-    workers have another timetable for the schedule. ``born_ms`` is the time that the worker's first
-    registration returned, ``None`` for the first registration.
+    1970). That time is now for a new schedule and for one with a new timetable. It is ``None`` if workers
+    that started later have another timetable for the schedule. ``born_ms`` is the time that the worker's
+    first registration returned, ``None`` for the first registration.
     """
     parts = [part for timing in timings for part in _texts(timing)]
     limits = ("" if born_ms is None else born_ms, LEFT_MS, FORGOTTEN_MS)
@@ -86,8 +86,8 @@ def tick(
 ) -> Ticked:
     """Send ``messages`` for the ticks after ``settled_ms`` up to ``until_ms``, exactly once.
 
-    If another worker was faster, nothing is sent. The call may be repeated after any error. If it raises
-    ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has changed.
+    If another worker has sent them already, nothing is sent. The call may be repeated after any error. If it
+    raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has changed.
     """
     wanted = {
         "name": timing.name,
@@ -129,7 +129,7 @@ def _state(name: str, known: decode.Record, now_ms: int) -> ScheduleState:
 
 
 def _next_ms(timing: Timing, ms: int) -> int:
-    """The next tick in ms since 1970, 0 if there is none or this code cannot read the timetable."""
+    """The next tick in ms since 1970, 0 if there is none or this release cannot parse the timetable."""
     if len(timing.expression) > MAX_EXPRESSION:
         return 0
     try:

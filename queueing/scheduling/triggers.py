@@ -3,12 +3,12 @@
 A tick is a time in whole ms since 1970. It depends only on the timetable, so all workers compute the same
 ticks.
 
-Changes of the clocks follow Debian's cron. An expression with fixed hours and minutes (``30 2 * * *``) runs
-once a day. If its hour is skipped, it runs in the first minute afterwards; if the hour occurs twice, it runs
-the first time. An expression whose minute or hour begins with a star (``*/5 * * * *``), or with a field for
-seconds, runs at even intervals. It does not run in a skipped hour, and runs both times in a repeated hour. An
-interval has no time zone and counts from 1970. (On Lord Howe Island clocks change by half an hour. Ticks of
-that hour may coincide.)
+Daylight saving time is handled as in Debian's cron. An expression with fixed hours and minutes (``30 2 * *
+*``) runs once a day. If the clock skips its hour, it runs in the first minute afterwards. If the hour occurs
+twice, it runs the first time. An expression whose minute or hour begins with a star (``*/5 * * * *``), or
+with a field for seconds, runs at even intervals. It does not run in a skipped hour, and runs both times in a
+repeated hour. An interval has no time zone and counts from 1970. (On Lord Howe Island clocks change by half
+an hour. Ticks of that hour may coincide.)
 """
 
 import re
@@ -30,11 +30,11 @@ MAX_SECONDS = 999_999_999
 
 
 class BadTimetable(ValueError):
-    """A text is not a timetable. The error text gives the reason."""
+    """The text is not a valid timetable. The error text gives the reason."""
 
 
 class Timetable(Protocol):
-    """The ticks of a schedule. ``read(expression, time_zone)`` returns an equal timetable."""
+    """The times of a schedule. ``read(expression, time_zone)`` returns an equal timetable."""
 
     @property
     def expression(self) -> str: ...
@@ -47,10 +47,10 @@ class Timetable(Protocol):
         """The first tick after ``ms``, ``None`` if there is none within fifty years."""
 
     def until(self, ms: int) -> Iterator[int]:
-        """The ticks up to and including ``ms``, latest first."""
+        """The ticks up to and including ``ms``, the latest first."""
 
     def moment(self, ms: int) -> datetime:
-        """Convert ``ms`` to an aware time in the time zone."""
+        """Convert ``ms`` since 1970 to an aware time in the time zone."""
 
 
 @dataclass(frozen=True, slots=True)

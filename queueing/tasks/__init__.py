@@ -6,8 +6,9 @@
     @task
     def resize(picture_id): ...
 
-On Django 6 ``task`` is that of ``django.tasks``, on Django 5.2 that of the backport ``django_tasks``. A
-project on one version can use that import itself. Under any other backend nothing here has an effect.
+``task`` is that of ``django.tasks`` on Django 6, and that of the backport ``django_tasks`` on Django 5.2. A
+project that supports only one version can import it from there. With another backend, ``policy`` and
+``progress`` have no effect.
 """
 
 from queueing.context import current

@@ -1,8 +1,8 @@
 """The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
 
-``enqueue`` sends one RSMQ message, which has the id of the result; ``manage.py runworker`` runs it. In a
-transaction of any database, the message is sent at the commit. With ``"enqueue": "transaction"`` it is also a
-row of that transaction until it is sent.
+``enqueue`` sends one RSMQ message, whose id is the id of the result. ``manage.py runworker`` runs it. In a
+transaction of any database, the message is sent at the commit. With ``"enqueue": "transaction"`` the
+transaction also stores the message as a row, which is deleted when the message is sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,7 +47,10 @@ Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class RSMQBackend(BaseTaskBackend):
-    """One entry of ``TASKS``. Its constructor uses neither Redis nor models: ``@task`` calls it at import."""
+    """A task backend, one for each entry of ``TASKS`` that names it.
+
+    Its constructor uses neither Redis nor models, because ``@task`` calls it at import.
+    """
 
     supports_defer = True
     supports_async_task = True
@@ -67,7 +70,7 @@ class RSMQBackend(BaseTaskBackend):
     # --- sending ------------------------------------------------------------------------------
 
     def validate_task(self, task: Task) -> None:
-        """Django's own rules, and RSMQ's for the name of the queue. Raises ``InvalidTask``."""
+        """Apply Django's rules, and RSMQ's rules for the name of the queue. Raises ``InvalidTask``."""
         if not isinstance(task.run_after, datetime | None):
             raise InvalidTask(f"run_after is a datetime, not {type(task.run_after).__name__}.")
         super().validate_task(task)
@@ -78,9 +81,9 @@ class RSMQBackend(BaseTaskBackend):
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
         """Send a task. In a transaction it is sent at the commit (``enqueue_on_commit``).
 
-        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for arguments that JSON cannot hold, and the
-        errors of ``QueueClient.send_message``. A failure at the commit raises ``EnqueueFailed`` with the id.
-        A message that is too long for its queue is refused here, not at the commit.
+        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent, and
+        the errors of ``QueueClient.send_message``. A failure at the commit raises ``EnqueueFailed`` with the
+        id. A message that is too long for its queue is refused by this call, not at the commit.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -98,12 +101,15 @@ class RSMQBackend(BaseTaskBackend):
         return sent
 
     async def aenqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
-        """See ``enqueue``. It needs no thread, unless a thread of the process has an open transaction."""
+        """``enqueue`` as a coroutine function. It uses a thread only if a thread has an open transaction."""
         [result] = await self.aenqueue_many(task, [(args, kwargs)])
         return result
 
     async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
-        """See ``enqueue_many`` and ``aenqueue``."""
+        """``enqueue_many`` as a coroutine function.
+
+        It uses a thread only if a thread has an open transaction.
+        """
         given = self.task_options
         if given.enqueue or (given.enqueue_on_commit and has_open_transaction()):
             # Django keeps the transactions of async code in a thread.
@@ -129,10 +135,11 @@ class RSMQBackend(BaseTaskBackend):
         return self.lookup().result(result_id)
 
     def wait_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
-        """Wait until a task has ended, at most ``timeout`` seconds. Returns what ``get_result`` does.
+        """Wait until a task has ended, at most ``timeout`` seconds. Returns the result as ``get_result``
+        does.
 
-        The end of the task wakes the caller. Raises ``TimeoutError``, and what ``get_result`` does:
-        ``TaskResultDoesNotExist`` also for a task whose transaction is still open.
+        Pub/sub wakes the caller when the task ends. Raises ``TimeoutError``, and the errors of
+        ``get_result``: ``TaskResultDoesNotExist`` also for a task whose transaction is still open.
         """
         patience, client = waiting.Patience(result_id, timeout), get_client()
         if client.routing:
@@ -143,7 +150,7 @@ class RSMQBackend(BaseTaskBackend):
         return result
 
     async def await_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
-        """See ``wait_result``. It holds no thread while it waits."""
+        """``wait_result`` as a coroutine function. It holds no thread while it waits."""
         patience, client = waiting.Patience(result_id, timeout), get_client()
         if client.routing:
             client = client.at([(await self.aget_result(result_id)).task.queue_name])
@@ -156,21 +163,23 @@ class RSMQBackend(BaseTaskBackend):
     def cancel(self, result_id: str, *, reason: str = "") -> bool:
         """Cancel a task that has not started, so that it never runs.
 
-        Returns ``False`` if the task runs, has ended or is unknown. See ``TaskLookup.sent`` for a staged one.
+        Returns ``False`` if the task runs, has ended or is unknown. For a staged task, see
+        ``TaskLookup.sent``.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED
 
     def stop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
-        """Take back a task, or ask its worker to stop it if it runs: see ``QueueClient.stop_message``.
+        """Cancel a task, or if it runs ask its worker to stop it (see ``QueueClient.stop_message``).
 
-        ``False``: it has ended, or is unknown. A result that was stopped has failed with ``TaskCancelled``.
+        Returns ``False`` if it has ended or is unknown. The result of a stopped task is failed, with
+        ``TaskCancelled``.
         """
         stop = partial(get_client().stop_message, reason=reason, force=force)
         return self._word(result_id, stop) in (State.CANCELLED, State.RUNNING)
 
     async def astop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
-        """See ``stop``."""
+        """``stop`` as a coroutine function."""
         return await sync_to_async(self.stop, thread_sensitive=True)(result_id, reason=reason, force=force)
 
     def _word(self, result_id: str, act: Callable[[str, str], str]) -> str:
@@ -184,15 +193,16 @@ class RSMQBackend(BaseTaskBackend):
         return ""
 
     async def acancel(self, result_id: str, *, reason: str = "") -> bool:
-        """See ``cancel``."""
+        """``cancel`` as a coroutine function."""
         return await sync_to_async(self.cancel, thread_sensitive=True)(result_id, reason=reason)
 
     def draft(
         self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], *, is_whole: bool = True
     ) -> tuple[str, Draft]:
-        """The queue and the message of a task, which is not sent. Raises the errors of ``enqueue``.
+        """The queue and the message of a task, without sending it. Raises the errors of ``enqueue``.
 
-        Unless it ``is_whole``, an argument is missing, so the message has no key yet.
+        With ``is_whole=False`` an argument is still missing, so the message has no key for limits or
+        uniqueness.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -258,7 +268,10 @@ class RSMQBackend(BaseTaskBackend):
         stage(route.queue, drafts, task_queue=route.task.queue_name, then=partial(self._emit_enqueued, sent))
 
     def _drafts(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> list[Draft]:
-        """The messages to be sent after the commit, with the ids of their results."""
+        """The messages to send after the commit.
+
+        Their ids are those of the results that ``enqueue`` returned.
+        """
         # At the commit it would be too late: what the transaction has changed stays.
         route.refuse_long(bodies)
         for result in sent:
@@ -271,7 +284,7 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """The problem with the name of a queue for tasks, ``""`` if it is valid."""
+    """A sentence about an invalid name of a queue for tasks, ``""`` if it is valid."""
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
         return "is not a queue name: use letters, digits, - and _."
     if len(queue) > MAX_NAME:

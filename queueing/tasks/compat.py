@@ -1,4 +1,4 @@
-"""Django's tasks: ``django.tasks`` from Django 6.0, the backport ``django_tasks`` on Django 5.2.
+"""Django's tasks: ``django.tasks`` on Django 6, the backport ``django_tasks`` on Django 5.2.
 
 The two have the same design with a few different names. No other module imports either of them.
 """
@@ -35,11 +35,11 @@ __all__ = [
 
 
 def is_enqueue_heard() -> bool:
-    """Whether ``task_enqueued`` has an effect: the project listens to it, or Django's log shows it."""
+    """Whether ``task_enqueued`` has a receiver of the project, or Django logs it."""
     return has_own_receivers() or signals.logger.isEnabledFor(logging.DEBUG)
 
 
 def has_own_receivers() -> bool:
-    """Whether the project listens to ``task_enqueued``, to which Django itself listens for its log."""
+    """Whether ``task_enqueued`` has a receiver of the project. Django itself connects one for its log."""
     djangos = id(signals.log_task_enqueued)
     return any(receiver != djangos for (receiver, _), *_ in signals.task_enqueued.receivers)

@@ -1,4 +1,4 @@
-"""The ``OPTIONS`` of the backend in ``TASKS``, read without Redis and models."""
+"""The ``OPTIONS`` of the backend in ``TASKS``, read without Redis and without models."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +12,7 @@ from queueing.policies import Policy, policy_of, seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """The values of ``OPTIONS``, times in seconds. ``@policy`` overrides the first three."""
+    """The values of ``OPTIONS``, durations in seconds. ``@policy`` overrides the first three fields."""
 
     #: Handled failures until a task is dead; ``None``: the setting ``MAX_ATTEMPTS``.
     max_attempts: int | None = None
@@ -30,7 +30,7 @@ class TaskOptions:
     modules: tuple[str, ...] = ()
 
     def policy_for(self, function: Callable[..., Any]) -> Policy:
-        """The policy of a function, completed by these options."""
+        """The policy of a function. These options give the values that it does not set."""
         own = policy_of(function)
         backoff = import_string(self.backoff) if isinstance(self.backoff, str) else self.backoff
         return replace(
@@ -45,7 +45,7 @@ NAMES = tuple(field.name for field in fields(TaskOptions))
 
 
 def read(options: Mapping[str, Any]) -> TaskOptions:
-    """Read the valid options. Unknown and wrong ones are left to the system check (``problems``)."""
+    """Read the valid options. Others are ignored here: the system check reports them (``problems``)."""
     wrong = {name for name, _ in problems(options)}
     known = {name: value for name, value in options.items() if name in NAMES and name not in wrong}
     if "modules" in known:
@@ -54,7 +54,7 @@ def read(options: Mapping[str, Any]) -> TaskOptions:
 
 
 def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The wrong options, each with a sentence."""
+    """Yield the name of each invalid option, with a sentence about it."""
     for name, value in options.items():
         if name not in NAMES:
             yield name, f"is unknown. Known are: {', '.join(NAMES)}."

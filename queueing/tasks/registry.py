@@ -1,4 +1,4 @@
-"""The tasks of this project. A message names one of them, but never causes an import."""
+"""The tasks of this project. A message can name one of them, but cannot cause an import."""
 
 import sys
 from collections.abc import Iterable
@@ -14,24 +14,24 @@ _declared: dict[str, Task] = {}
 
 
 def declare(task: Task) -> None:
-    """Register a task of the backend that ``@task`` or ``using`` has made."""
+    """Register a task of an ``RSMQBackend``. ``@task`` and ``using`` call it."""
     _declared.setdefault(task.module_path, task)
 
 
 def discover(modules: Iterable[str]) -> None:
-    """Import ``tasks`` of every installed app, and these modules. An error in one is not hidden."""
+    """Import the module ``tasks`` of every installed app, and ``modules``. An import error is raised."""
     autodiscover_modules("tasks")
     for module in modules:
         import_module(module)
 
 
 def queues(alias: str) -> set[str]:
-    """The queues that the tasks of one backend name."""
+    """The queues named by the tasks of one backend."""
     return {task.queue_name for task in _declared.values() if task.backend == alias}
 
 
 def find(path: str) -> Task | None:
-    """The task of that dotted path, if a module that is loaded has it."""
+    """The task with this dotted path, or ``None`` if no imported module has it."""
     module, _, name = path.rpartition(".")
     while module and module not in sys.modules:
         module, _, parent = module.rpartition(".")
@@ -45,5 +45,8 @@ def find(path: str) -> Task | None:
 
 
 def _member(owner: Any, name: str) -> Any:
-    """Get an existing member. A module may create others on access, which must not happen here."""
+    """A member that exists already.
+
+    ``getattr`` is not used, because a module may create members on access.
+    """
     return vars(owner).get(name) if hasattr(owner, "__dict__") else None

@@ -1,6 +1,6 @@
-"""Make ``TaskResult`` objects from a message in the queue and its outcomes in outbox and database.
+"""Makes ``TaskResult`` objects from a message in the queue, and from its outcomes in outbox and database.
 
-The lookup reads queue and outbox first, in one step, then the database, so that it misses nothing.
+The lookup reads queue and outbox in one step, and then the database, so that it misses nothing.
 """
 
 import sys
@@ -33,7 +33,7 @@ FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_f
 
 
 def moment(ms: float | None) -> datetime | None:
-    """Convert ms since 1970 to a time in Django's form, ``None`` for ``None``."""
+    """Convert ms since 1970 to a time as Django stores it, ``None`` to ``None``."""
     return decode.moment(ms, UTC if settings.USE_TZ else None)
 
 
@@ -42,7 +42,7 @@ def enqueued(
 ) -> TaskResult:
     """The result of a task that is being sent.
 
-    Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot hold.
+    Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent.
     """
     try:
         return TaskResult(
@@ -71,7 +71,7 @@ def identify(result: TaskResult, id: str) -> None:
 
 
 def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
-    """The task with the options with which it was sent, which may differ from its own (``using``)."""
+    """A copy of ``task`` with the options with which it was sent, which ``using`` may have changed."""
     run_after = _moment_in(body.run_after)
     if (task.priority, task.queue_name, task.backend, task.run_after) == (
         *(body.priority, queue, alias, run_after),
@@ -89,14 +89,14 @@ def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
 
 
 class RecordedError(TaskError):
-    """A stored error. Its class is found only if this process has loaded it.
+    """A stored error. The class of its exception is available only if this process has already imported it.
 
-    The name may come from another program, and an import would run code.
+    It is not imported here: another program may have written the name, and an import runs code.
     """
 
     @property
     def exception_class(self) -> type[BaseException]:
-        """The class of the exception. Raises ``ValueError`` if it is not loaded in this process."""
+        """The class of the exception. Raises ``ValueError`` if this process has not imported it."""
         module, _, name = self.exception_class_path.rpartition(".")
         found = vars(sys.modules.get(module, object())).get(name) if module in sys.modules else None
         if isinstance(found, type) and issubclass(found, BaseException):
@@ -112,9 +112,10 @@ def error_of(outcome: Outcome) -> TaskError:
 
 
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
-    """The body of a task from the queue or from an outcome. Only its name is left if it was too long to keep.
+    """The body of a task, from the queue or from an outcome.
 
-    Returns ``None`` if the message is not a task.
+    If an outcome had to cut the body, only the name of the task is left. Returns ``None`` if the message is
+    not a task.
     """
     for text in (where.body, *(outcome.body for outcome in past)):
         if task_body.is_task(text):
@@ -129,7 +130,10 @@ def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
 def result_of(
     task: Task, id: str, alias: str, body: TaskBody, where: Whereabouts, past: Sequence[Outcome]
 ) -> TaskResult:
-    """The result of a message that is in the queue or has outcomes. ``past`` has them by receive count."""
+    """The result of a message that is in the queue or has outcomes.
+
+    ``past`` are its outcomes by receive count.
+    """
     result = enqueued(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
     # A task that was stopped had begun.
@@ -193,7 +197,7 @@ def known_queues() -> list[str]:
 
 
 class TaskLookup:
-    """Finds the tasks of one backend, in its ``queues``, or in any queue if these are empty."""
+    """Finds the tasks of one backend in its ``queues``, or in all queues of tasks if ``queues`` is empty."""
 
     def __init__(self, alias: str, queues: Sequence[str], options: TaskOptions) -> None:
         self.alias, self.options = alias, options
@@ -227,9 +231,11 @@ class TaskLookup:
         return result
 
     def sent(self, id: str) -> Whereabouts | None:
-        """The place of a message; ``None`` if it was staged in an open transaction, and is deleted with it.
+        """Find a message in order to cancel or stop it. A staged message whose transaction is committed is
+        sent first.
 
-        One that is staged and committed is sent before. Raises ``QueueError``, ``DatabaseError``.
+        If the open transaction of this thread has staged it, its row is deleted and ``None`` is returned.
+        Raises ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
         if not where.queue and relayed():
@@ -240,14 +246,14 @@ class TaskLookup:
         return where
 
     def _staged(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """The place and outcomes of a staged task, or of one that was sent since ``find`` looked."""
+        """Find a staged task, which has no outcomes. If its row no longer exists, call ``find`` again."""
         row = staged.find(id)
         if row is None or not (self.is_open or row.queue in self.queues()):
             return self.find(id)
         return staged.whereabouts(row), []
 
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """The place of the message, and all its outcomes so far, by receipt."""
+        """Find the message, and all its outcomes so far, ordered by receive count."""
         where = self._whereabouts(id)
         queues = task_queues.with_siblings(self._queues)
         by_rc: dict[int, Outcome] = {}
@@ -279,17 +285,17 @@ class TaskLookup:
         return where
 
     def queues(self) -> list[str]:
-        """The queues of the backend, and their siblings for low priorities."""
+        """The queues of the backend, and their low-priority queues."""
         return task_queues.with_siblings(self._queues or known_queues())
 
     def sent_to(self, queue: str) -> str:
-        """The queue that the sender named for a task in ``queue``, which may be its sibling."""
+        """The queue that the sender of a task named. ``queue`` may be the low-priority queue of that one."""
         base = queue.removesuffix(LOW_PRIORITY)
         is_sibling = queue == low_priority_queue(base) and (self.is_open or base in self._queues)
         return base if is_sibling else queue
 
     def _is_complete(self, where: Whereabouts) -> bool:
-        """Whether the outcomes of all deliveries are known, so that the database need not be asked."""
+        """Whether the outcomes of all deliveries are in the outbox, so that the database need not be read."""
         ended = {outcome.rc for outcome in where.outcomes}
         newest = max(ended, default=0)
         if where.queue:

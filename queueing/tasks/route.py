@@ -1,4 +1,4 @@
-"""The way of a task into its queue: the queue, the options, and the messages for args and kwargs."""
+"""The route of a task: its queue and options, and the messages for calls of the task."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ KNOWN_SECONDS = 1.0
 
 
 class Route:
-    """The queue and options of a valid task (``using``), made once for a loop of sends."""
+    """The queue and options of a valid task, computed once for many sends."""
 
     __slots__ = (
         "_due_ms", "_is_plain", "_known", "_known_until", "_policy", "_priority", "queue", "task", "write",
@@ -40,13 +40,16 @@ class Route:
         self.write = BodyWriter(task.module_path, task.priority, run_after).write
 
     def messages(self, sent: Sequence[TaskResult], bodies: Sequence[str]) -> list[str | Draft]:
-        """The messages for the bodies of ``sent``: bodies alone if there is nothing else to send."""
+        """The messages for ``bodies``, which are those of ``sent``.
+
+        A message without options is only its body.
+        """
         if self._is_plain:
             return list(bodies)
         return [self.draft(body, of=result) for result, body in zip(sent, bodies, strict=True)]
 
     def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
-        """The message for one body with all its options, and with ``id`` if it has one already."""
+        """The message for one body with all its options, and with ``id`` if that is known already."""
         headers = self._headers(of) if of else {}
         return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
 
@@ -68,7 +71,7 @@ class Route:
             raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
 
     async def asend(self, messages: Sequence[str | Draft]) -> list[str]:
-        """See ``send``. It needs no thread, except for an error."""
+        """``send`` as a coroutine function. It uses a thread only after an error."""
         try:
             return await asend_tasks(shared_async_client(), self.task.queue_name, self.queue, messages)
         except MessageTooLong as error:
@@ -76,16 +79,16 @@ class Route:
             raise MessageTooLong(text) from error
 
     def refuse_long(self, bodies: Sequence[str]) -> None:
-        """Raise ``MessageTooLong`` for bodies that the queue would refuse now.
+        """Raise ``MessageTooLong`` if the queue would refuse one of the bodies now.
 
-        If Redis does not answer, no body is refused: the send follows later.
+        If Redis does not answer, nothing is raised, because the send happens later.
         """
         length = max(map(_length, bodies), default=0)
         if length > MIN_SIZE and 0 <= self._limit() < length:
             raise MessageTooLong(self._too_long(length))
 
     def _limit(self) -> int:
-        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown. A loop reads it once."""
+        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown. It is read once for many sends."""
         now = time.monotonic()
         if now > self._known_until:
             try:

@@ -1,4 +1,4 @@
-"""Runs a task: the worker calls it for a message whose body is that of a task."""
+"""Runs a task: the worker calls this module for a message whose body is that of a task."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class TaskCode:
-    """The common part of all runs of a task."""
+    """The task and the options that all runs of a task share."""
 
     def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
         self.task, self.lookup, self.sender = task, lookup, sender
@@ -35,7 +35,7 @@ class TaskCode:
 
 
 class TaskRun:
-    """The code of one message of a task: a ``queueing.handlers.Runnable``."""
+    """The task of one message, as code that a worker can run (a ``queueing.handlers.Runnable``)."""
 
     __slots__ = ("_body", "_lookup", "_sender", "_task", "name", "policy")
 
@@ -44,7 +44,10 @@ class TaskRun:
         self.name, self.policy = body.task, code.policy
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run the task. Returns its return value as JSON. Raises the task's errors and ``ResultRefused``."""
+        """Run the task.
+
+        Returns its return value as JSON. Raises the errors of the task, and ``ResultRefused``.
+        """
         # A task of a few microseconds takes twice as long with a result that nobody receives.
         result = self._running(context) if self._task.takes_context or _is_observed() else None
         if result:
@@ -79,7 +82,7 @@ class TaskRun:
     # --- the result so far ---------------------------------------------------------------------
 
     def _running(self, context: Context) -> TaskResult:
-        """The result at the start of this attempt."""
+        """The ``TaskResult`` at the start of this attempt."""
         message, body, lookup = context.message, self._body, self._lookup
         task = results.as_sent(self._task, body, lookup.sent_to(context.queue), lookup.alias)
         result = results.enqueued(task, lookup.alias, body.args, body.kwargs, message.id)
@@ -95,7 +98,7 @@ class TaskRun:
         return result
 
     def _recall(self, result: TaskResult, context: Context) -> Any:
-        """Add the earlier attempts. Returns when the first one began."""
+        """Add the earlier attempts to ``result``. Returns the time at which the first one started."""
         earlier = context.attempt - 1 + context.crashes
         starts: list[float] = []
         try:
@@ -119,7 +122,7 @@ class TaskRun:
 
     @staticmethod
     def _text(value: Any) -> str:
-        """The returned value as JSON. Raises ``ResultRefused`` for a value that JSON cannot hold."""
+        """The returned value as JSON. Raises ``ResultRefused`` for a value that JSON cannot represent."""
         try:
             text = "" if value is None else _encode(normalize_json(value))
             if decode.is_deep(text):
@@ -152,7 +155,7 @@ class TaskRun:
 
 
 def _is_observed() -> bool:
-    """Whether the start or success of a task has receivers, other than Django's own log below its level."""
+    """Whether the start or end of a task has a receiver. Django's own log does not count below its level."""
     for signal, log in (
         (signals.task_started, signals.log_task_started),
         (signals.task_finished, signals.log_task_finished),

@@ -1,4 +1,4 @@
-"""Tasks that a transaction has staged and that are not in their queue yet."""
+"""Tasks that a transaction has staged, and that are not in their queue yet."""
 
 from queueing import get_client
 from queueing.broker import decode
@@ -9,20 +9,20 @@ from queueing.transactional.databases import relayed
 
 
 def find(id: str) -> StagedMessage | None:
-    """The row of a task that this connection can see, or ``None``. Raises ``DatabaseError``."""
+    """The row of a staged task that this connection can see, or ``None``. Raises ``DatabaseError``."""
     rows = (StagedMessage.objects.using(alias).filter(message_id=id).first() for alias in relayed())
     return next(filter(None, rows), None)
 
 
 def whereabouts(row: StagedMessage) -> Whereabouts:
-    """The place of the message after it is sent, with its body."""
+    """The queue to which the message will be sent, with its body."""
     return Whereabouts(queue=row.queue, outcomes=[], body=decode.text(bytes(row.body)))
 
 
 def take_back(row: StagedMessage) -> bool:
-    """Delete the row of a transaction that is still open here. Otherwise send its message.
+    """Delete the row if this thread's open transaction has written it. Otherwise send its message.
 
-    In Redis it can be cancelled safely, although a process may be sending the row at this moment. Returns
+    A message in Redis can be cancelled safely, even if another process is sending the same row now. Returns
     whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)

@@ -1,4 +1,4 @@
-"""The time for which a caller waits for a result."""
+"""The time limit of a wait for a result."""
 
 import math
 import time
@@ -8,17 +8,17 @@ CHECK_SECONDS = 15.0
 
 
 class Patience:
-    """How long the wait for one result may still take."""
+    """The time that is left of the wait for one result."""
 
     def __init__(self, result_id: str, timeout: float | None) -> None:
-        """Raises ``ValueError`` for a timeout that is negative or not a number."""
+        """Raises ``ValueError`` if ``timeout`` is negative or not a number."""
         if timeout is not None and not timeout >= 0:
             raise ValueError("timeout is a number of seconds from 0, or None.")
         self._id, self._timeout = result_id, timeout
         self._end = math.inf if timeout is None else time.monotonic() + timeout
 
     def seconds(self) -> float:
-        """How long to wait until the next check. Raises ``TimeoutError`` at the end."""
+        """The seconds to wait until the next check. Raises ``TimeoutError`` if the time is up."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"the task {self._id} has not ended within {self._timeout:g} s")

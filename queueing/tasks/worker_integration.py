@@ -1,4 +1,4 @@
-"""Connect tasks with the worker: find the task of a message, and the target of a schedule.
+"""Connects tasks with the worker: finds the task of a message, and the target of a schedule.
 
 The command ``runworker`` uses this module if ``TASKS`` may name ``RSMQBackend``.
 """
@@ -39,7 +39,7 @@ BAD = Policy(max_attempts=1)
 class TaskResolver:
     """Finds the tasks of the messages in the queues of one backend.
 
-    Only tasks of this project are found. ``sender`` is the class that sends Django's signals. With
+    It finds only tasks of this project. ``sender`` is the class that sends Django's signals. With
     ``takes_new_queues`` it also serves queues that appear later and have no handler.
     """
 
@@ -70,7 +70,7 @@ class TaskResolver:
         return TaskRun(code, body)
 
     def emit_failed(self, outcome: Outcome) -> None:
-        """Send Django's signal for a task whose process died before it could.
+        """Send Django's signal ``task_finished`` for a task whose process died before it could send it.
 
         Raises ``QueueUnavailable``, ``DatabaseError``.
         """
@@ -80,7 +80,7 @@ class TaskResolver:
                 emit(signals.task_finished, self._sender, task_result=result)
 
     def serves(self, queue: str) -> bool:
-        """Whether the tasks in ``queue`` are of this backend."""
+        """Whether the tasks in ``queue`` belong to this backend."""
         return queue in self._queues or (self.takes_new_queues and not handlers.has_handler(queue))
 
     def _code(self, path: str) -> TaskCode:
@@ -98,7 +98,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
 
     Waits for Redis if it must read the queues there. Returns the queues with tasks, and whether the worker
-    also takes queues that receive their first task later.
+    also serves queues that receive their first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -116,7 +116,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
-    """Make a resolver for each ``RSMQBackend``, and load its modules. Raises ``QueueUnavailable``."""
+    """Make a resolver for each ``RSMQBackend``, and import its modules. Raises ``QueueUnavailable``."""
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
@@ -126,8 +126,8 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
     """The resolver of a backend for a worker of the queues ``named``, or of all queues of the backend.
 
-    With ``QUEUES: []`` and no names these are the queues that the tasks of this project name, and those to
-    which tasks were sent, now and later. Raises ``QueueUnavailable``.
+    If both ``named`` and the backend's ``QUEUES`` are empty, these are the queues that this project's tasks
+    name, and those to which tasks were sent, now or later. Raises ``QueueUnavailable``.
     """
     queues = sorted(backend.queues) or list(named)
     if queues:
@@ -137,7 +137,7 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
 
 
 def _emit_failed(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
-    """Send Django's signal for a task whose process was killed before it could send it."""
+    """Send Django's signal ``task_finished`` for a task whose process was killed before it could send it."""
     if outcome.is_reported or not is_task(outcome.body):
         return
     for resolver in of_backends:
@@ -159,20 +159,20 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` and the console find tasks, in all processes."""
+    """Let ``@periodic`` and the console find tasks. Every process calls it."""
     periodic.add_maker(_schedule_target, modules=_import_modules)
     above.limit_of_task = _limit_of
 
 
 def _import_modules() -> None:
-    """Import what a worker imports: the tasks of every installed app, and the modules that backends name."""
+    """Import all modules that a worker imports: the tasks of every app, and those that backends name."""
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
 
 
 def _limit_of(body: str) -> dict[str, str]:
-    """The header of the limit of a task that is sent again, empty without a limit."""
+    """The headers with the limit of a task that is sent again, ``{}`` without a limit."""
     if not is_task(body):
         return {}
     with suppress(BadTaskBody):
@@ -188,7 +188,7 @@ def _limit_of(body: str) -> dict[str, str]:
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
-    """The target of a schedule of a task, ``None`` if its backend is another one."""
+    """The target of the schedule of a task, ``None`` if the task belongs to another kind of backend."""
     if not isinstance(subject, Task):
         return None
     backend = subject.get_backend()

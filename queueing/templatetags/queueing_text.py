@@ -1,8 +1,8 @@
-"""Filters that make hostile text safe to display, and figures easy to read.
+"""Template filters that make hostile text safe to display, and figures easy to read.
 
-Payloads, queue names and error texts come from anyone who can reach Redis. Django's escaping keeps
-them from being markup; ``visible`` keeps them from turning the line around, hiding in it, or
-being impossible to encode. Escaping itself stays with the template.
+Anyone who can reach Redis can write payloads, queue names and error texts. Django's escaping keeps such text
+from being interpreted as HTML. ``visible`` escapes characters that reverse the line, are invisible, or cannot
+be encoded. These filters do not escape HTML: the template does.
 """
 
 import json
@@ -35,7 +35,7 @@ _LABELS = {state.value: state.label for state in State}
 
 @register.filter
 def payload(text: str, length: int | None = None) -> str:
-    """A payload as a page shows it: secrets struck out, JSON laid out, never endless.
+    """A payload for a page: secrets masked, JSON indented, limited to ``SHOWN_MAX`` characters.
 
     ``length`` is that of the whole payload, if ``text`` is only its beginning.
     """
@@ -46,7 +46,7 @@ def payload(text: str, length: int | None = None) -> str:
 
 
 def with_rest(text: str, left: int) -> str:
-    """A text with the number of its left-out characters at its end."""
+    """``text``, followed by the number ``left`` of characters that were left out."""
     if left <= 0:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
@@ -55,21 +55,21 @@ def with_rest(text: str, left: int) -> str:
 
 @register.filter
 def error_text(text: str) -> str:
-    """An error or a traceback as a page shows it: secrets struck out."""
+    """An error or a traceback for a page, with secrets masked."""
     return visible(struck(text))
 
 
 @register.filter
 def payload_start(text: str, characters: int) -> str:
-    """The beginning of a payload, secrets struck out, in one line's worth of ``characters``."""
+    """The beginning of a payload in at most ``characters``, with secrets masked."""
     return visible(Truncator(redacted(text[: 4 * characters])).chars(characters))
 
 
 def laid_out(text: str) -> str:
     """JSON objects and arrays with line breaks and indents; any other text unchanged.
 
-    Only the white space between the tokens changes. Numbers are never read, so one beyond 2^53, an
-    exponent or a trailing zero stays as the sender wrote it.
+    Only the white space between the tokens changes. Numbers are not parsed, so one beyond 2^53, an exponent
+    or a trailing zero stays as the sender wrote it.
     """
     if text.lstrip()[:1] not in {"{", "["} or not _is_json(text):
         return text
@@ -85,7 +85,7 @@ def _is_json(text: str) -> bool:
 
 
 def _indented(tokens: list[str]) -> str:
-    """The tokens of valid JSON, one member a line; empty if they are nested too deeply to read."""
+    """The tokens of valid JSON with one member per line, ``""`` if they are nested too deep."""
     parts: list[str] = []
     depth = 0
     for before, token in zip(["", *tokens], tokens, strict=False):
@@ -101,13 +101,13 @@ def _indented(tokens: list[str]) -> str:
 
 @register.filter
 def state_word(state: str) -> str:
-    """The state of a message in the reader's language."""
+    """The name of a state in the language of the page."""
     return str(_LABELS.get(state, state))
 
 
 @register.filter
 def moment(epoch_seconds: float | None) -> datetime | None:
-    """Convert seconds since 1970 to a time. Returns ``None`` for an impossible time."""
+    """Convert seconds since 1970 to a time. Returns ``None`` if they are out of range."""
     if epoch_seconds is None or epoch_seconds <= 0:
         return None
     try:
@@ -124,24 +124,27 @@ def moment_ms(epoch_ms: float | None) -> datetime | None:
 
 @register.filter
 def when(at: datetime | None) -> SafeString:
-    """A time in few characters: the time of today, else the day and the minute."""
+    """A short time element: today the time of day, earlier the day and the minute."""
     return _time_element(at, "minute", "%Y-%m-%d %H:%M")
 
 
 @register.filter
 def day(at: datetime | None) -> SafeString:
-    """A time in few characters: the time of today, else the day."""
+    """A short time element: today the time of day, earlier the day."""
     return _time_element(at, "day", "%Y-%m-%d")
 
 
 @register.filter
 def exactly(at: datetime | None) -> SafeString:
-    """A time with its day and milliseconds."""
+    """A time element with the day and milliseconds."""
     return _time_element(at, "exact", "")
 
 
 def _time_element(at: datetime | None, precision: str, earlier: str) -> SafeString:
-    """A time in the server's zone, which ``times.js`` shows in the browser's; its title has all of it."""
+    """A ``<time>`` element in the server's time zone, with the exact time as its title.
+
+    ``times.js`` converts it to the time zone of the browser.
+    """
     if at is None:
         return SafeString("–")
     local = timezone.localtime(at)

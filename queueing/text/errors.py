@@ -1,4 +1,4 @@
-"""Any error as text of a bounded length: for the log, the outbox, the history and results."""
+"""Formats any error as text of limited length, for the log, the outbox, the history and results."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ TAIL_CHARACTERS = TRACEBACK_CHARACTERS - HEAD_CHARACTERS - 100
 
 
 def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
-    """``text``, or its beginning with the length of the whole."""
+    """``text``, or its beginning followed by the length of the whole text."""
     if len(text) <= limit:
         return text
     mark = f"… ({len(text):,} characters)"
@@ -23,7 +23,7 @@ def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
 
 
 def as_text(value: Any) -> str:
-    """``str(value)``, or a word for why there is none."""
+    """``str(value)``, or a text about the failure if that raises."""
     try:
         return str(value)
     except BaseException as broken:
@@ -31,7 +31,7 @@ def as_text(value: Any) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """The name of an error's class, and its text."""
+    """The name of an error's class, followed by its text."""
     name, text = type(error).__name__[:PATH_CHARACTERS], as_text(error)
     return cut(f"{name}: {text}") if text else name
 
@@ -42,7 +42,7 @@ def class_path(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback of an error, without the middle of a long one, and with the beginning of long lines."""
+    """The traceback of an error. The middle of a long one and the ends of long lines are left out."""
     try:
         return _bounded(TracebackException.from_exception(error, compact=True).format())
     except BaseException as broken:
@@ -68,5 +68,5 @@ def _bounded(pieces: Iterable[str]) -> str:
 
 
 def _cut_piece(piece: str) -> str:
-    """A frame, a text or a note: what ends it stays its end."""
+    """A part of a traceback, cut if it is too long, with its final line break."""
     return piece if len(piece) <= ERROR_CHARACTERS else cut(piece.rstrip("\n"), ERROR_CHARACTERS - 1) + "\n"

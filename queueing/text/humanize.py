@@ -1,4 +1,4 @@
-"""Texts and figures for people to read, in the reader's language."""
+"""Formats texts and numbers for people, in the language of the page."""
 
 import re
 from typing import Any
@@ -15,12 +15,12 @@ _UNSEEN = re.compile(
 
 
 def visible(text: Any) -> str:
-    r"""The text with every unseen character escaped, as in ``\u202e``."""
+    r"""``text`` with every invisible character escaped, as in ``\u202e``."""
     return printable(str(text), is_shown=lambda part: not _UNSEEN.search(part), escape=four_digits)
 
 
 def duration(seconds: float | None) -> str:
-    """A span of time in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
+    """A duration in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
     if seconds is None:
         return "–"
     seconds = max(0.0, float(seconds))

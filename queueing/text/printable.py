@@ -1,7 +1,7 @@
-"""Text in which characters that cannot be seen are written out, as in ``\\u202e``.
+r"""Escapes invisible characters in text, as in ``\u202e``.
 
-Bodies, names and errors come from anyone who can reach Redis. As they are, they could turn a line around,
-hide in it, or break it.
+Anyone who can reach Redis can write bodies, names and errors. Unescaped, such text could reverse a line,
+break it, or be invisible.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ def printable(
     is_shown: Callable[[str], bool] = str.isprintable,
     escape: Callable[[str], str] = lambda character: character.encode("unicode_escape").decode(),
 ) -> str:
-    r"""``text`` with hidden characters written by ``escape``, as in ``\n``, ``\x1b`` or ``\u202e``.
+    r"""``text`` with invisible characters replaced by ``escape``, as in ``\n``, ``\x1b`` or ``\u202e``.
 
-    ``is_shown`` is asked once for the whole text, and then for its characters.
+    ``is_shown`` is called with the whole text, and only if that returns ``False`` with each character.
     """
     if is_shown(text):
         return text
@@ -23,10 +23,10 @@ def printable(
 
 
 def hexadecimal(character: str) -> str:
-    r"""Two digits as in ``\x0a``, or four and more as in ``\u202e``."""
+    r"""The escape of a character with two digits as in ``\x0a``, or with at least four as in ``\u202e``."""
     return f"\\x{ord(character):02x}" if character < "\u0100" else four_digits(character)
 
 
 def four_digits(character: str) -> str:
-    r"""Four and more digits, as in ``\u000a``."""
+    r"""The escape of a character with at least four digits, as in ``\u000a``."""
     return f"\\u{ord(character):04x}"

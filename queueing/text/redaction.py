@@ -1,14 +1,14 @@
-r"""Secrets in payloads, results, errors and tracebacks are not shown.
+"""Masks secrets in payloads, results, errors and tracebacks that are displayed.
 
-A value is struck out if its name contains one of the setting ``REDACT``. Names are compared without case,
-``-``, ``_`` and full-width forms. The user info of a URL is always struck out. A secret without a name is
+A value is masked if its name contains one of the words in the setting ``REDACT``. Names are compared without
+case, ``-``, ``_`` and full-width forms. The user info of a URL is always masked. A secret without a name is
 not recognised: a positional argument, the value of a ``{"name": "password", "value": …}`` pair, a sentence
 such as ``invalid password 'x'``.
 
-Redaction is about showing. The queue and the history keep the whole payload, or a message could neither be
-processed nor run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
+Only the display is masked. Queue and history keep the whole payload, without which a message could not be
+processed or run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
 
-Anybody may send a text, so each character is read a bounded number of times.
+Anyone may send a text, so each character is read a limited number of times.
 """
 
 import json
@@ -28,10 +28,10 @@ _NAME_MAX = 200
 
 
 def redacted(text: str, names: Sequence[str] | None = None) -> str:
-    """``text``, a payload, without its secrets.
+    """A payload with its secrets masked.
 
-    It reads JSON, also the beginning of a JSON text that was cut, and JSON in strings of JSON. ``names``
-    replaces the names of the setting. Numbers and everything that is not struck out stay as they are.
+    It parses JSON, also JSON that was cut, and JSON within strings of JSON. ``names`` replaces the words of
+    the setting. Numbers and everything that is not masked stay as they are.
     """
     names = get_conf().REDACT if names is None else tuple(names)
     if names and text.lstrip("\ufeff\x00 \t\r\n")[:1] in {"{", "[", '"'}:
@@ -40,10 +40,10 @@ def redacted(text: str, names: Sequence[str] | None = None) -> str:
 
 
 def struck(text: str, names: Sequence[str] | None = None) -> str:
-    """``text``, an error or a traceback, without its secrets.
+    """An error or a traceback with its secrets masked.
 
-    ``password=x``, ``password: str = 'x'``, ``"token": "x"``, ``{'api_key': ['x']}``, ``<password>x<`` and
-    ``{\"password\": \"x\"}``: the value goes, the rest stays.
+    In ``password=x``, ``password: str = 'x'``, ``"token": "x"``, ``{'api_key': ['x']}``, ``<password>x<`` and
+    ``{"password": "x"}``, only the value is masked.
     """
     names = get_conf().REDACT if names is None else tuple(names)
     text = _USER_INFO.sub(STRUCK, text)
@@ -96,7 +96,10 @@ def _struck_json(tokens: Iterator[str], names: tuple[str, ...], depth: int) -> I
 
 
 def _after_value(tokens: Iterator[str]) -> str:
-    """The first token after the value that begins here; empty at the end, where it was cut."""
+    """Skip the value that begins here.
+
+    Returns the token after it, ``""`` if the text ends within the value.
+    """
     depth = 0
     for token in tokens:
         if not depth and (token == "," or token in _CLOSE):
@@ -106,7 +109,10 @@ def _after_value(tokens: Iterator[str]) -> str:
 
 
 def _content(token: str, *repaired: str) -> str:
-    """The content of a JSON string or of its first valid repair, otherwise the token itself."""
+    """The content of a JSON string.
+
+    If it is invalid, that of the first valid repair, else the token itself.
+    """
     for text in (token, *repaired):
         with suppress(ValueError):
             return str(json.loads(text, strict=False))
@@ -114,7 +120,7 @@ def _content(token: str, *repaired: str) -> str:
 
 
 def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
-    """A string, and if it holds JSON with a secret, without that."""
+    """A string token. If it contains JSON with secrets, they are masked."""
     if not depth or not any(mark in token[1:20] for mark in "{["):
         return token
     inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
@@ -164,7 +170,7 @@ def _pieces(text: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _value(text: str, at: int) -> tuple[int, int]:
-    """From where to where the value goes that begins here."""
+    """The start and end of the value that begins at ``at`` and must be masked."""
     if quoted := _QUOTED.match(text, at):
         return quoted.end(), _end_of_string(text, quoted.end(), quoted[2], len(quoted[1]))
     if text[at : at + 1] in {"[", "{", "("}:
@@ -174,7 +180,10 @@ def _value(text: str, at: int) -> tuple[int, int]:
 
 
 def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
-    """The position of the closing quote, which has no more backslashes than the first one, or the end."""
+    """The position of the closing quote, or the end of the text.
+
+    It is preceded by at most as many backslashes as the opening quote (``depth``).
+    """
     for found in _QUOTES[quote].finditer(text, at):
         if len(found[1]) <= depth:
             return found.start()
@@ -182,7 +191,7 @@ def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
 
 
 def _end_of_brackets(text: str, at: int) -> int:
-    """The position after the closing bracket, or the end of a text that was cut."""
+    """The position after the closing bracket, or the end of the text if it was cut."""
     depth = 0
     for found in _NESTED.finditer(text, at):
         depth += (found[0] in "[({") - (found[0] in "])}")

@@ -1,5 +1,5 @@
 """Transactional enqueue: messages that a transaction writes into a table, and that are sent after its commit.
 
-The field calls this a transactional outbox. The outbox of this package holds outcomes, so these messages are
-called staged: a row is a staged message until Redis has acknowledged it.
+This pattern is known as a transactional outbox. In this package, the outbox holds outcomes, so these messages
+are called staged: a row is a staged message until Redis has acknowledged it.
 """

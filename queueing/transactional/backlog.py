@@ -1,4 +1,4 @@
-"""Staged messages as people see them: their figures, another try to send them, and their deletion."""
+"""Figures of staged messages, and functions to send or delete them by hand."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -18,7 +18,9 @@ CHUNK = 100
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The rows of one database. ``oldest_seconds`` is the age of the oldest waiting one, 0 without any."""
+    """The numbers of staged messages in one database. ``oldest_seconds`` is the age of the oldest waiting
+    one, or 0.
+    """
 
     waiting: int
     refused: int
@@ -26,7 +28,7 @@ class Figures:
 
 
 def figures(alias: str) -> Figures:
-    """The figures of this moment. Raises ``DatabaseError``."""
+    """The present figures of the database ``alias``. Raises ``DatabaseError``."""
     rows = StagedMessage.objects.using(alias)
     waiting = rows.filter(is_refused=False)
     oldest = waiting.order_by("id").values_list("staged_at", flat=True).first()
@@ -51,10 +53,11 @@ def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> 
 
 
 def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:
-    """Send rows now, refused ones too, with the other rows of their sends. Returns the sent ones of ``ids``.
+    """Send staged messages now, also those that Redis has refused. Returns those of ``ids`` that were sent.
 
-    A row that Redis refuses again keeps the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and
-    ``DatabaseError``: the rows that were not sent stay as they are.
+    Messages that were staged by the same call are sent together, so other rows may be sent, too. A row that
+    Redis refuses again stores the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and
+    ``DatabaseError``: the rows that were not sent stay unchanged.
     """
     rows = _with_their_sends(alias, ids)
     sent = _send(client, alias, rows)
@@ -67,7 +70,7 @@ def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedM
 
 
 def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
-    """Delete rows, so that their messages are never sent by a relay. Returns the deleted ones.
+    """Delete rows, so that no relay sends their messages. Returns the deleted rows.
 
     Raises ``DatabaseError``.
     """
@@ -83,7 +86,10 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
 
 
 def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
-    """Send whole sends. Returns the keys of the sent rows."""
+    """Send rows, which must include all rows of each send.
+
+    Returns the primary keys of the rows that were sent.
+    """
     sent = sending.send(client, alias, rows)
     sending.acknowledge(client, sent)
     return {row.pk for row in rows if (row.sender, row.number) in sent}

@@ -1,4 +1,4 @@
-"""The databases in which messages are staged. It imports models in its functions only."""
+"""The databases in which messages are staged. Only functions of this module import models."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -8,21 +8,21 @@ from .transactions import open_transactions
 
 
 def relayed() -> tuple[str, ...]:
-    """The aliases of the databases from which workers relay staged messages; empty if none are staged."""
+    """The aliases of the databases whose staged messages workers send, ``()`` if the project stages none."""
     named = get_conf().RELAY_DATABASES
     return named if named or not stages_tasks() else (_home(),)
 
 
 def searched() -> tuple[str, ...]:
-    """The aliases of the databases that may have staged messages: some may be left from a former setting."""
+    """The aliases of the databases that may have staged messages. A former setting may have left some."""
     return relayed() or (_home(),)
 
 
 def of_this_call() -> str:
     """The alias of the database in which a message is staged now.
 
-    It is the first of ``relayed`` that is in a transaction. Outside transactions it is the first one. Raises
-    ``ImproperlyConfigured`` if messages are not staged, or not in the database of the transaction.
+    It is the first of ``relayed`` that is in a transaction, or outside transactions the first one. Raises
+    ``ImproperlyConfigured`` if the project stages no messages, or none in the database of the transaction.
     """
     aliases, begun = relayed(), open_transactions()
     if not aliases:

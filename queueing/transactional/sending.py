@@ -1,7 +1,7 @@
-"""Sends staged messages and deletes their rows. The process of the transaction and the relay both do so.
+"""Sends staged messages and deletes their rows, for the process of the transaction and for the relay.
 
-A row is deleted after Redis has acknowledged its message. A process that is killed between the two leaves the
-row, and the send script recognises the repeat.
+A row is deleted after Redis has acknowledged its message. If the process is killed in between, the row stays
+and is sent again. The send script recognises this repeat.
 """
 
 import secrets
@@ -33,14 +33,15 @@ Group = list[StagedMessage]
 
 
 class _Withdrawn(QueueError):
-    """The send was withdrawn before its rows got new senders."""
+    """Another process has withdrawn the send, but its rows have no new senders yet."""
 
 
 def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[Sender]:
-    """Send messages in the order of their rows, with all rows of each send. Returns the acknowledged sends.
+    """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
-    A message that Redis refuses for good stays in the table with the reason. Raises ``QueueUnavailable``,
-    ``QueueFull`` and ``DatabaseError``: the rows of which nothing is known yet stay as they are.
+    ``rows`` must include all rows of each send. If Redis refuses a message permanently, its row stays with
+    the reason. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``: the rows that were neither
+    sent nor refused stay unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None
@@ -56,7 +57,10 @@ def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[
 
 
 def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
-    """Let Redis forget sends soon whose rows are deleted. Only for senders that send nothing more."""
+    """Let Redis forget these sends soon, because their rows are deleted.
+
+    Their senders must not send again.
+    """
     if sent:
         senders = sorted(sent)
         numbers = [number for _, number in senders]
@@ -86,7 +90,9 @@ def _bytes(group: Group) -> int:
 
 
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[Sender]:
-    """Send in one round trip, and settle the rows. Raises the error after which nothing may follow."""
+    """Send groups of rows in one round trip, then delete or refuse the rows. Raises an error that ends the
+    sending.
+    """
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
     if _is_sent_together(client, groups):
@@ -151,7 +157,9 @@ def _error_of(reply: object) -> QueueError | None:
 
 
 def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
-    """Create the queue if it may be created, and send again. Returns the error that remains."""
+    """Create the missing queue if its name allows that, and send again. Returns the remaining error, or
+    ``None``.
+    """
     first = group[0]
     try:
         create_missing(client, first.task_queue, first.queue)
@@ -162,7 +170,8 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
 
 
 def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Keep a refused message with the reason. Several that were sent together are tried one by one first.
+    """Store the reason why Redis refuses a message. Several that were sent together are first tried one by
+    one.
 
     Another process may still send what was refused here. So a message keeps its sender, by which Redis
     recognises a repeat. It gets a new one only after Redis has withdrawn the send. Returns whether Redis has

@@ -1,7 +1,7 @@
 """Writes messages into the table of staged messages, and sends them after the commit.
 
-A row has the token and the number of its send. Redis remembers them, so a repeat by another process stores
-nothing: see ``queueing/broker/idempotency.py``.
+A row stores the token and the number of its send, which Redis remembers. So if another process repeats the
+send, nothing is stored twice: see ``queueing/broker/idempotency.py``.
 """
 
 import json
@@ -41,8 +41,8 @@ def stage(
 ) -> list[str]:
     """Write messages in the transaction of the caller, and send them after its commit. Returns their ids.
 
-    ``task_queue`` is the queue that a task names, if they are tasks. ``then`` is called after the commit.
-    Raises ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
+    For tasks, ``task_queue`` is the queue that the task names. ``then`` is called after the commit. Raises
+    ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
     """
     alias = databases.of_this_call()
     queue = rsmq_values.qname(queue)
@@ -66,7 +66,7 @@ def stage_message(
     via: str, delay: int | None, delay_ms: int | None, due_ms: int | None,
     headers: Mapping[str, str] | None, deduplication_id: str | None,
 ) -> str:  # fmt: skip
-    """``queueing.send_message`` with ``via="database"``: the id."""
+    """The implementation of ``queueing.send_message`` with ``via="database"``. Returns the id."""
     if via != "database":
         raise QueueError('via must be "database" or None.')
     if deduplication_id is not None:
@@ -91,10 +91,10 @@ def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft)
 
 
 class _AtCommit:
-    """One call of ``stage``, as a callback of its transaction.
+    """One call of ``stage``, as a callback that Django runs after the commit.
 
-    The first callback that runs sends the calls that follow it, too: one exchange for a whole transaction.
-    It reads the rows, because a savepoint may have been rolled back by hand.
+    The first of these callbacks also sends for the following ones, so that a transaction needs one round
+    trip. It reads the rows from the table again, because a savepoint may have been rolled back.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ def ids_of_transaction(alias: str) -> set[str]:
 
 
 def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
-    """The calls that the transaction has made so far: its newest callback knows them."""
+    """The calls of ``stage`` in the open transaction. Its newest callback has the list."""
     # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.
     callbacks: list[Any] = connections[alias].run_on_commit
     for _, callback, _ in reversed(callbacks):
@@ -134,7 +134,7 @@ def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
 
 
 def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
-    """Send what was committed. The relay sends it later if Redis or the database does not answer."""
+    """Send the committed messages. If Redis or the database does not answer, the relay sends them later."""
     if time.monotonic() < _away_until.get()[0]:
         return
     try:

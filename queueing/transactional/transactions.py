@@ -1,4 +1,4 @@
-"""The transactions in which this thread is, and whether the process has any. It imports no model."""
+"""Finds the open transactions of this thread and of the process. It imports no model."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -21,9 +21,9 @@ PATIENCE_SECONDS = 40.0
 
 
 def watch(argv: Sequence[str]) -> None:
-    """Keep ``python argv``, a ``runworker``, running, and restart it after each change of its Python files.
+    """Run ``python argv``, a ``runworker``, and restart it after each change of a Python file.
 
-    Returns after a stop signal, when the command has stopped.
+    Returns when the command has stopped after a stop signal.
     """
     signals = StopSignals()
     # If this process is killed, the pipe closes and the command stops by itself.
@@ -41,7 +41,7 @@ def watch(argv: Sequence[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
-    """Let the command stop in order, or now after a second Ctrl-C."""
+    """Stop the command gracefully, or kill it after a second Ctrl-C."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     process.send_signal(signal.SIGTERM)
     has_repeated = False
@@ -55,7 +55,7 @@ def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
 
 
 def _times() -> dict[Path, float]:
-    """The time of the last change of each file that is imported, and of each ``handlers.py``."""
+    """The modification time of each imported file, and of each ``handlers.py``."""
     # The command itself shows the mistakes in the code.
     with suppress(Exception):
         handlers.discover()

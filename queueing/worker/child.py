@@ -1,4 +1,7 @@
-"""A child: the process in which messages run. It builds its parts, and runs them until an order to stop."""
+"""A child: a process in which messages run.
+
+It creates its parts, and runs them until it is ordered to stop.
+"""
 
 import logging
 import sys
@@ -51,7 +54,7 @@ REASONS = {
 
 
 class Recycling:
-    """When a child is replaced: after ``MAX_JOBS`` messages, or above ``MAX_MEMORY`` megabytes."""
+    """Decides when a child is replaced: after ``MAX_JOBS`` messages, or above ``MAX_MEMORY`` megabytes."""
 
     def __init__(self, config: Config, clock: Clock = time.monotonic) -> None:
         self._max_jobs, self._max_bytes = config.MAX_JOBS, config.MAX_MEMORY * MEGABYTE
@@ -61,7 +64,7 @@ class Recycling:
         self.reason = ""
 
     def is_due(self, taken: int) -> bool:
-        """Whether the child, which has taken that many messages, has to end."""
+        """Whether a child that has taken this number of messages must be replaced."""
         if self._max_jobs and taken >= self._max_jobs:
             self.reason = f"it has taken {taken} messages"
         elif self._max_bytes and self._clock() >= self._measure_at:
@@ -73,7 +76,7 @@ class Recycling:
 
 
 class JobRuntime:
-    """The runtime of the jobs of one child: see ``queueing.context.Runtime``."""
+    """The ``Runtime`` of the jobs in one child (see ``queueing.context.Runtime``)."""
 
     def __init__(self, client: QueueClient, worker: str) -> None:
         self.worker = worker
@@ -91,7 +94,7 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Note what is to be stopped. Returns what was not known before."""
+        """Store the requests to stop deliveries. Returns the deliveries that had no such request before."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.
@@ -118,8 +121,8 @@ class JobRuntime:
 class Child:
     """One child of a worker.
 
-    ``orders`` is the read end of a pipe to which nothing is written. Its end is the order to stop, also if
-    the supervisor has died. ``recorder_waker`` wakes the keeper to record outcomes.
+    ``orders`` is the read end of a pipe to which nothing is written. The child stops when the pipe is closed,
+    which also happens if the supervisor dies. ``recorder_waker`` wakes the keeper to record outcomes.
     """
 
     def __init__(
@@ -159,7 +162,7 @@ class Child:
         )
 
     def run(self) -> int:
-        """Work until an order to stop, or in a burst until no message is due. Returns the exit code."""
+        """Work until an order to stop, or with ``--burst`` until no message is due. Returns the exit code."""
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
         emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)
@@ -194,7 +197,7 @@ class Child:
         self.consumer.quiet()
 
     def _read_orders(self) -> None:
-        """Follow the orders of the supervisor and the keeper."""
+        """Read and follow the orders of the supervisor and the keeper."""
         for delivery in self.runtime.stop(self.slot.read_stops()):
             self.processor.stop(delivery)
         if (reason := self.slot.recycle_reason) and not self._is_recycled:

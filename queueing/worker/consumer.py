@@ -1,7 +1,8 @@
-"""Claims, hands over to the thread pool, settles: the only part of a child that speaks to Redis.
+"""The only part of a child that calls Redis: it claims messages, passes them to the threads, and settles
+them.
 
-``step`` does one turn and returns how long to wait at most. The settle of the last batch and the next claim
-share one round trip. A call that failed is kept as it was and repeated, so a lost reply changes nothing.
+The settle of the last batch and the next claim share one round trip. A failed call is repeated unchanged, so
+a lost reply has no effect.
 """
 
 import logging
@@ -44,7 +45,7 @@ FULL_SECONDS = 1.0
 
 
 class Consumer:
-    """One child's consumer of some queues."""
+    """The consumer of one child, for some queues."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, child: str, queues: Sequence[str], pool: ThreadPool,
@@ -78,17 +79,17 @@ class Consumer:
         self.wants_announcements = False
 
     def quiet(self) -> None:
-        """Claim no more, and give back what has not begun."""
+        """Claim no more messages, and give back those that have not started."""
         self.is_quiet = True
 
     def pause(self, paused: bool) -> None:
-        """Claim nothing for now, or again. The jobs in hand continue."""
+        """Stop or continue claiming. Messages that were claimed still run."""
         if self.is_paused and not paused:
             self.rotation.begin()
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Something has been sent: claim from the queues for which this child is woken."""
+        """Follow a wake-up: claim from the queues for which this child was woken."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False
@@ -99,12 +100,12 @@ class Consumer:
 
     @property
     def is_drained(self) -> bool:
-        """Whether no message is held any more."""
+        """Whether the child holds no message."""
         return not (self.pool.unfinished or self._unsettled or self._exchange)
 
     @property
     def found_all(self) -> bool:
-        """Whether no message is held and no queue had a due message."""
+        """Whether the child holds no message, and no queue had a due message."""
         return self.rotation.is_idle and self.is_drained
 
     def step(self, now: float) -> float:
@@ -136,7 +137,7 @@ class Consumer:
     # --- one turn -----------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Make the calls. Without calls, check regularly that Redis still accepts writes."""
+        """Send the calls. If there are none, check at intervals that Redis still accepts writes."""
         if not calls and not self.outage.is_contact_due:
             return []
         replies = self.client.session.call_each(calls) if calls else []
@@ -146,7 +147,7 @@ class Consumer:
         return replies
 
     def _refuses(self, error: QueueError) -> float:
-        """Handle the failure of a call that does not belong to one queue, while Redis answers."""
+        """Handle an error reply to a call that concerns several queues. Returns the seconds to wait."""
         if self.outage.is_on:
             return self.outage.continues(error)
         logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
@@ -212,7 +213,6 @@ class Consumer:
         exchange.claim(self.leases[queue], room, suspects=suspects, stand_by=stand_by)
 
     def _room(self) -> int:
-        """How many messages to claim now."""
         if self.is_quiet or self.is_paused or (self._runs_alone and self.pool.unfinished):
             return 0
         if self.clock() < self._resume_at:
@@ -239,7 +239,7 @@ class Consumer:
         self._emit_ended()
 
     def _emit_ended(self) -> None:
-        """Send the signals for settled deliveries, after the claim is in hand: a receiver may be slow."""
+        """Send the signals for settled deliveries after the next claim, because a receiver may be slow."""
         ended, self._ended = self._ended, []
         for outcome in ended:
             if outcome.is_reported:
@@ -299,14 +299,14 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Handle a missing queue. A queue for low priorities is created by its first send."""
+        """Handle a missing queue. A low-priority queue is created by its first send."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
             self._missing = queue
 
     def _breaks(self, lease: QueueLease, error: QueueError) -> None:
-        """Leave the queue alone for a while. The same error is logged once, until the queue works again."""
+        """Skip the queue for a while after an error, and log the same error only once."""
         is_reported = self._faults.get(lease.queue) == str(error)
         self._faults[lease.queue] = str(error)
         level = logging.DEBUG if is_reported else logging.ERROR

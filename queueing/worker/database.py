@@ -1,4 +1,4 @@
-"""Care for database connections between runs, as Django cares for them between requests."""
+"""Cleans up database connections between runs, as Django does between requests."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
-    """Whether a thread may have a database connection. Django's own check costs more than a tiny job."""
+    """Whether this thread may have a database connection. Django's own check costs more than a tiny job."""
 
     may_be_connected = False
     #: Whether messages run in it. Any other thread that connects may be the one of async functions.
@@ -33,7 +33,7 @@ connection_created.connect(_connected, dispatch_uid=__name__)
 
 
 def close_database() -> None:
-    """Close this thread's connections and the pools of this process, before it forks."""
+    """Close the connections of this thread and the connection pools of this process, before it forks."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         # Asked for a pool, a backend makes one. So it is only asked for those that there are.
@@ -43,9 +43,10 @@ def close_database() -> None:
 
 
 def tend_connections(*, is_shared: bool = False) -> None:
-    """End what a run left on this thread's connections: transactions, broken or aged connections, query logs.
+    """Clean up this thread's connections after a run: open transactions, query logs, broken or old
+    connections.
 
-    With ``is_shared`` other runs use the connections of this thread, so none is closed for its age.
+    With ``is_shared`` other runs use the same connections, so none is closed because of its age.
     """
     if not _thread.may_be_connected:
         return

@@ -1,6 +1,7 @@
-"""Sends the messages of chains and batches that a killed process has left, and closes cut-off batches.
+"""Sends messages of chains and batches that a killed process has not sent, and closes unfinished batches.
 
-The process that settles a message sends what follows it. The heartbeat finds what is left.
+The process that settles a message sends the messages that follow. The heartbeat finds those that were not
+sent.
 """
 
 import threading
@@ -12,7 +13,7 @@ from .guard import Guard
 
 
 class Forwarder:
-    """The forwarder of one worker. ``wake`` lets ``run`` do a turn."""
+    """The forwarder of one worker. ``wake`` makes the thread of ``run`` do a turn."""
 
     def __init__(self, client: QueueClient) -> None:
         self.client = client
@@ -21,18 +22,18 @@ class Forwarder:
         self._cursor = b"0"
 
     def wake(self) -> None:
-        """Something may be left to send."""
+        """Wake ``run``, because there may be messages to send."""
         self._wanted.set()
 
     def run(self) -> None:
-        """Send in a thread that ends with its process."""
+        """Send messages whenever ``wake`` is called. It never returns, so it needs a daemon thread."""
         while True:
             self._wanted.wait()
             self._wanted.clear()
             time.sleep(self.step())
 
     def step(self) -> float:
-        """One turn. Returns the seconds to wait before the next one."""
+        """Do one turn. Returns the seconds to wait before the next one."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:

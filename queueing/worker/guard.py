@@ -1,7 +1,7 @@
-"""Keeps the repeated work of the keeper alive: an error costs one turn, never the thread it runs in.
+"""Keeps the threads of the keeper running: an error costs one turn of the work, but does not end the thread.
 
-Anything can be raised there: Redis and the database are shared with other programs, and the project's own
-code (receivers of signals, bodies of schedules, log handlers) runs in these threads.
+Any error can occur there: Redis and the database are shared with other programs, and the project's own code
+(receivers of signals, bodies of schedules, log handlers) runs in these threads.
 """
 
 import logging
@@ -27,7 +27,7 @@ MAX_KINDS = 100
 
 
 class Guard:
-    """Guards one kind of work: reports its errors once per kind, and backs off while they last."""
+    """Guards one kind of work: logs each kind of error once, and backs off while errors continue."""
 
     def __init__(
         self, name: str, *, max_pause_seconds: float = MAX_PAUSE_SECONDS, clock: Clock = time.monotonic
@@ -39,7 +39,10 @@ class Guard:
         self._reported: dict[str, float] = {}
 
     def turn(self, work: Callable[[], float]) -> float:
-        """Do one turn of a loop. Returns its pause in seconds, or the back-off after an error."""
+        """Do one turn of a loop.
+
+        Returns the seconds that ``work`` returns, or the back-off after an error.
+        """
         try:
             seconds = work()
             end_if_fork()
@@ -53,7 +56,7 @@ class Guard:
     def attempt(self, act: Callable[[], None]) -> float:
         """Do one action, unless it failed a moment ago.
 
-        Returns the seconds until it can be tried again; infinite if it was done.
+        Returns the seconds until it can be tried again; infinity if it succeeded.
         """
 
         def done() -> float:
@@ -68,7 +71,7 @@ class Guard:
         return seconds
 
     def report(self, error: BaseException) -> None:
-        """Log an error, if its kind was not reported lately. An outage of Redis is reported by others."""
+        """Log an error, unless one of its kind was logged recently. Other code logs outages of Redis."""
         is_outage = isinstance(error, QueueUnavailable)
         kind = str(error) if isinstance(error, QueueError) else type(error).__name__
         now = self._clock()
@@ -94,7 +97,7 @@ class Guard:
 
 
 def run_until(ended: threading.Event, step: Callable[[], float]) -> None:
-    """Call ``step`` with the pauses that it returns, until ``ended`` is set."""
+    """Call ``step`` repeatedly until ``ended`` is set, with the pauses (in seconds) that it returns."""
     while not ended.is_set():
         try:
             ended.wait(step())

@@ -1,4 +1,4 @@
-"""Reports to Redis that a worker lives and what it runs. The reply has its orders."""
+"""The heartbeat: reports to Redis that a worker is alive and what it runs. The reply contains orders."""
 
 import json
 import logging
@@ -42,9 +42,9 @@ class Birth:
 
 
 class Heartbeat:
-    """The heartbeat of one worker: ``step`` beats when it is due, and ``leave`` is the last one.
+    """The heartbeat of one worker. ``step`` beats when it is due, and ``leave`` beats for the last time.
 
-    ``children`` are those that a beat lists. ``on_reply`` gets the reply of each beat.
+    ``children`` are the child processes to report. ``on_reply`` is called with the reply of each beat.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Heartbeat:
         self._key = registration(config.WORKER_NAME, birth.token)
 
     def step(self, now: float) -> float:
-        """Beat if it is time. Returns the seconds until the next beat. Raises ``QueueError``."""
+        """Beat if it is due. Returns the seconds until the next beat. Raises ``QueueError``."""
         if now >= self.due_at:
             # First: a worker lives while Redis is away, and a restart does not bring Redis back.
             if not self.is_lost:
@@ -84,7 +84,10 @@ class Heartbeat:
         return self.due_at - now
 
     def leave(self) -> None:
-        """Leave the list of workers, or stay in it as lost if the supervisor was killed."""
+        """Remove the worker from the list of workers.
+
+        If its supervisor was killed, mark it as lost instead.
+        """
         if self.config.HEALTH_FILE:
             with suppress(OSError):  # A warning was logged before.
                 Path(self.config.HEALTH_FILE).unlink(missing_ok=True)
@@ -97,7 +100,7 @@ class Heartbeat:
             logger.debug("keeper: %s", error)
 
     def _beat(self) -> Heard:
-        """Beat once, and pass on to the children whether they may claim."""
+        """Beat once, and order the children to claim or not, as the reply demands."""
         record = json.dumps(self._record(list(self.children.values())))
         token, asks = self.birth.token, self.config.takes_new_queues
         began = self.clock()
@@ -165,7 +168,10 @@ def _pid(child: ChildProcess) -> int:
 
 
 def _memory_bytes(pid: int) -> int:
-    """The memory of a process, with its part of shared memory if the system knows it; 0: gone."""
+    """The memory of a process, 0 if it no longer exists.
+
+    If the system reports it, only the process's share of shared memory counts.
+    """
     try:
         process = psutil.Process(pid)
         try:

@@ -1,6 +1,7 @@
-"""Extends the leases of a worker's children, gives back what a dead one held, and writes the heartbeat.
+"""The keeper: extends the leases of a worker's children, gives back the messages of a dead one, writes
+heartbeats.
 
-It is a process of its own, because a thread beside the handlers starves while C code holds the interpreter
+It is a separate process, because a thread beside the handlers cannot run while C code holds the interpreter
 lock. Recorder, relay, sweeper and scheduler have threads of their own, so a database that hangs, or a large
 queue, never delays a lease.
 """
@@ -61,7 +62,7 @@ class Keeper:
     """The keeper of one worker.
 
     ``orders`` is the read end of a pipe to which the supervisor writes a line of JSON for each child that has
-    started or ended. Its end means that the supervisor has died. ``waker`` wakes the keeper to record.
+    started or ended. If the pipe is closed, the supervisor has died. ``waker`` wakes the keeper to record.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Keeper:
         self._guard, self._sampling = Guard("keeper"), Guard("sampler")
 
     def run(self) -> None:
-        """Run until the supervisor orders to stop, or until it has died and all children have ended."""
+        """Run until the supervisor orders to stop. If it has died, run until all children have ended."""
         # A lease must not wait for a line of the log.
         log = LogThread()
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
@@ -131,7 +132,7 @@ class Keeper:
         return self._orphan_since is not None
 
     def step(self, now: float) -> float:
-        """One turn: extend, give back, write the heartbeat. Returns the seconds until the next one."""
+        """Do one turn: extend leases, give back messages, beat. Returns the seconds until the next turn."""
         *waits, beat_seconds = [guard.attempt(partial(act, now)) for guard, act in self._acts]
         if beat_seconds == math.inf:
             beat_seconds = self._heartbeat.due_at - self.clock()
@@ -196,7 +197,7 @@ class Keeper:
             self._sampling.attempt(partial(leases.free_lost_slots, self.client.session, self.config))
 
     def _take(self, sent_to: Sequence[str]) -> None:
-        """Report new queues among these, with their siblings, to the supervisor."""
+        """Report those queues that are new to the supervisor, with their low-priority queues."""
         named = [queue for queue in sent_to if rsmq_values.QNAME.fullmatch(queue)]
         for queue in task_queues.with_siblings(named):
             if queue not in self.memory.queues:
@@ -275,13 +276,13 @@ class Keeper:
 
 
 def warn_of_permissions(client: QueueClient) -> None:
-    """Log the commands that Redis refuses, because a script that needs one stops halfway."""
+    """Log the commands that Redis refuses to this user. A script that needs one would stop halfway."""
     if refused := client.session.refused_commands():
         logger.error("Redis refuses %s: %s", ", ".join(refused), PERMISSIONS)
 
 
 def warn_of_eviction(client: QueueClient) -> None:
-    """Warn of a Redis that evicts keys, which loses whole queues, or that refuses to name its policy."""
+    """Warn if Redis may evict keys, by which whole queues are lost, or if it does not report its policy."""
     policy = client.session.eviction_policy()
     if policy is None:
         logger.warning(

@@ -1,10 +1,10 @@
-"""The log of a worker: a line for each outcome that matters, its form, and its place.
+"""The log of a worker: a line for each outcome that needs one, its format, and where it goes.
 
-Short successes are counted, and logged once a second. The log is printed to stderr, unless the ``LOGGING`` of
-the project has a handler for it.
+Short successful runs are counted, and the count is logged once a second. The log is printed to stderr, unless
+the project's ``LOGGING`` has a handler for it.
 
-Handlers, filters and record factory of a log belong to the project. An error in one of them must not end the
-thread that logs, which may be the one that settles or the one that extends leases.
+Handlers, filters and record factory of the log belong to the project. An error in one of them must not end
+the thread that logs, which may be the one that settles or the one that extends leases.
 """
 
 import json
@@ -40,7 +40,7 @@ OF_TASKS = ("django.tasks", "django_tasks")
 
 
 class OutcomeLog:
-    """Writes a line for an outcome, or counts it."""
+    """Logs outcomes: one line each, or only a count for short successful runs."""
 
     def __init__(self, *, log_jobs: bool) -> None:
         self.log_jobs = log_jobs
@@ -70,7 +70,7 @@ class OutcomeLog:
             _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 
     def flush(self, *, at_end: bool = False) -> None:
-        """Once a second, and at the end, log the number of short successes."""
+        """Log the number of short successful runs, at most once a second unless ``at_end``."""
         now = time.monotonic()
         if self._count and (at_end or now - self._since >= 1):
             logger.info("%d done in %.1f s", self._count, now - self._since)
@@ -105,10 +105,13 @@ def _seconds(outcome: Outcome) -> float:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: time, level, logger and message, and for a run its queue, id and fields."""
+    """Formats a record as JSON: time, level, logger and message.
+
+    Within a run also its queue, id and fields.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line for any record."""
+        """The record as one line. It never raises."""
         head = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -128,7 +131,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def use_json() -> None:
-    """Let every log handler write JSON."""
+    """Make all log handlers write JSON."""
     named = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
     for logger in [logging.root, *named]:
         for handler in logger.handlers:
@@ -138,7 +141,7 @@ def use_json() -> None:
 
 
 def _run() -> dict[str, Any]:
-    """The run that is logging now, if any."""
+    """The fields of the run whose thread is logging, ``{}`` outside a run."""
     context = current.get()
     if context is None:
         return {}
@@ -147,7 +150,9 @@ def _run() -> dict[str, Any]:
 
 
 def open_outlet() -> None:
-    """Print the log of the queue to stderr if no handler takes it, and each failed task once."""
+    """Print the log ``queueing`` to stderr if no handler processes it, and keep failed tasks from being
+    printed twice.
+    """
     logger = logging.getLogger("queueing")
     if not logger.hasHandlers():
         handler = logging.StreamHandler()
@@ -160,10 +165,10 @@ def open_outlet() -> None:
 
 
 def _print_once(of_tasks: logging.Logger) -> None:
-    """Keep the logger of tasks off the terminal: the worker prints a line for each outcome itself.
+    """Keep the logger of Django's tasks off the terminal, because the worker prints a line for each outcome.
 
-    Files, mails and services that the project has connected still get its records. Handlers of this logger
-    itself are the project's wish.
+    Other handlers, for example for files or mails, still receive its records. If the project has given this
+    logger a handler, nothing changes.
     """
     if of_tasks.handlers:
         return
@@ -187,7 +192,7 @@ _reported: set[str] = set()
 
 
 def steady() -> None:
-    """Make the loggers of this process raise nothing, and shorten tracebacks. It may be called again."""
+    """Keep errors in log handlers from being raised, and shorten tracebacks. It may be called again."""
     for name in STEADY_LOGGERS:
         logger = logging.getLogger(name)
         if not isinstance(logger.handle, _Steady):
@@ -196,13 +201,13 @@ def steady() -> None:
 
 
 class _Steady:
-    """A logger's ``handle`` that raises nothing."""
+    """A replacement for a logger's ``handle`` that raises nothing."""
 
     def __init__(self, handle: _Handle) -> None:
         self._handle = handle
 
     def to(self, put: Callable[[_Handle, logging.LogRecord], None]) -> None:
-        """Let handlers pass their records to ``put``."""
+        """Pass records to ``put`` together with the original ``handle``, instead of calling it."""
         self._handle = partial(put, self._handle)
 
     def __call__(self, record: logging.LogRecord) -> None:
@@ -217,7 +222,7 @@ class _Steady:
 class LogThread:
     """A thread that prints the log of this process.
 
-    If a handler hangs, for example on a full pipe, only lines of the log are lost.
+    If a handler hangs, for example on a full pipe, only log lines are lost.
     """
 
     def __init__(self) -> None:
@@ -253,7 +258,7 @@ def _make_record(
     name: str, level: int, path: str, line: int, text: object, args: Any, exc_info: Any,
     function: str | None = None, extra: Mapping[str, object] | None = None, stack: str | None = None,
 ) -> logging.LogRecord:  # fmt: skip
-    """Make a log record without raising: the project may have set a record factory that fails."""
+    """Make a log record without raising, although the project's record factory may fail."""
     try:
         return make(name, level, path, line, text, args, exc_info, function, extra, stack)
     except BaseException as error:
@@ -264,7 +269,7 @@ def _make_record(
 
 
 def _report(what: str, error: BaseException) -> None:
-    """Report an error on standard error, once per kind."""
+    """Report an error of logging on stderr, once for each kind."""
     try:
         kind = f"{what} {type(error).__name__}"
         if kind not in _reported:

@@ -1,4 +1,4 @@
-"""How a child polls its queues: which one is next, how many messages it takes, and an outage of Redis."""
+"""How a child polls its queues: which queue is next, how many messages it claims, and outages of Redis."""
 
 import logging
 import math
@@ -44,11 +44,11 @@ CONTACT = 0.45
 
 
 class QueueRotation:
-    """The order of the queues with due messages: by turns, or strictly by their place in the list.
+    """The order of the queues with due messages: in turns, or strictly by their position in the list.
 
-    One claim is one turn. In a round each queue has as many turns as its weight. Siblings for low priorities
-    have turns only while no other queue has anything due. If none has, the rotation is idle until a message
-    is announced or comes due, or until the poll.
+    Each claim is one turn. In a round each queue has as many turns as its weight. Low-priority queues have
+    turns only while no other queue has due messages. If no queue has any, the rotation is idle until a
+    message is announced or becomes due, or until the next poll.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class QueueRotation:
 
     @property
     def queue(self) -> str:
-        """The queue that is claimed from next; while the rotation is idle, the last one."""
+        """The queue of the next claim. While the rotation is idle, the queue of the last claim."""
         if not self._is_chosen and self._ready:
             self._queue, self._is_chosen = min(self._ready, key=self._rank), True
             self._last_paid = max(self._last_paid, self._paid[self._queue])
@@ -94,7 +94,10 @@ class QueueRotation:
 
     @property
     def claimable(self) -> str | None:
-        """The queue to claim from now. While the rotation is idle, it is any queue that works."""
+        """The queue to claim from now, or ``None``.
+
+        While the rotation is idle, any queue without an error.
+        """
         if not self.is_idle:
             return None if self.is_broken(self.queue) else self.queue
         fit = [queue for queue in (self._queue, *self._queues) if queue not in self.siblings]
@@ -112,12 +115,12 @@ class QueueRotation:
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds until a message may be due."""
+        """The seconds until a message may be due."""
         return max(0.0, min(self._poll_at, self._next_due_at) - self._clock()) if self.is_idle else 0.0
 
     @property
     def is_look_due(self) -> bool:
-        """Whether to look into all queues before the next claim, to know which have something due."""
+        """Whether to check all queues for due messages before the next claim."""
         if len(self._queues) == 1 or self.is_idle:
             return False
         # A more urgent queue must not wait for this one.
@@ -125,14 +128,16 @@ class QueueRotation:
         return self._is_unknown or (is_later and not self._has_looked) or self._clock() >= self._look_at
 
     def begin(self) -> None:
-        """A message may be due in any queue."""
+        """Give every queue a turn, because any of them may have a due message."""
         for queue in self._queues:
             self.announce(queue)
         self._is_unknown = True
         self._poll_later()
 
     def begin_if_due(self) -> None:
-        """Take the queues in which a message comes due, begin if it is time for it, and leave broken ones."""
+        """Give turns to queues whose known messages become due, or to all if a poll is due. Skip queues with
+        errors.
+        """
         now = self._clock()
         if self.is_idle and now >= self._poll_at:
             self.begin()
@@ -144,13 +149,13 @@ class QueueRotation:
             self._leave(self.queue)
 
     def announce(self, queue: str) -> None:
-        """A message may be due in ``queue``."""
+        """Give ``queue`` a turn, because it may have a due message."""
         self._polled.discard(queue)
         self._held_back_until.pop(queue, None)
         self._enter(queue)
 
     def took(self, queue: str, count: int) -> None:
-        """A claim has taken ``count`` messages of ``queue``."""
+        """Record that a claim has taken ``count`` messages of ``queue``."""
         if count and queue in self._polled:
             self._polled.discard(queue)
             self._pace.found()
@@ -169,16 +174,17 @@ class QueueRotation:
         self._set_due(queue, math.inf)
 
     def has_more(self, queue: str) -> None:
-        """A claim has taken its turn, and more is due in ``queue``."""
+        """End the turn of ``queue``. More of its messages are due."""
         self._pay(queue)
         self._enter(queue)
 
     def has_no_more(
         self, queue: str, next_due_seconds: float | None = None, *, held_back: bool = False
     ) -> None:
-        """A claim has taken its turn. Nothing is due in ``queue``, or only after that many seconds.
+        """End the turn of ``queue``. No message is due before ``next_due_seconds``, or none is known if
+        ``None``.
 
-        ``held_back``: a limit or a pause keeps its due messages from being taken.
+        ``held_back``: due messages exist, but a limit or a pause keeps them from being claimed.
         """
         if held_back:
             self._held_back_until[queue] = self._clock() + HELD_BACK_SECONDS
@@ -188,7 +194,7 @@ class QueueRotation:
             self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the order after a look into all queues, or into some."""
+        """Update the order with the results of a check for due messages in all queues, or in some."""
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
             self._poll_later()
@@ -201,12 +207,12 @@ class QueueRotation:
                 self._leave(found.queue, found.next_due_seconds)
 
     def comes_due(self, queue: str, seconds: float) -> None:
-        """Remember that a settled message of ``queue`` is due again in ``seconds``."""
+        """Record that a settled message of ``queue`` is due again in ``seconds``."""
         at = self._clock() + seconds
         self._set_due(queue, min(at, self._due_at.get(queue, at)))
 
     def breaks(self, queue: str) -> None:
-        """Leave out a queue for a while, because Redis refuses its calls: the others must not wait."""
+        """Skip a queue for a while, because Redis refuses its calls. The others must not wait for it."""
         self._broken_until[queue] = self._clock() + BROKEN_SECONDS
 
     def is_broken(self, queue: str) -> bool:
@@ -240,9 +246,9 @@ class QueueRotation:
 
 
 class PollPace:
-    """How often an idle child polls: more often for a while after a poll has found what nobody announced.
+    """How often an idle child polls: more often for a while after a poll has found an unannounced message.
 
-    The channels announce most messages, and then the polls are rare. RSMQ's own senders announce nothing by
+    Most messages are announced on a channel, so polls are rare. RSMQ's own senders do not announce by
     default.
     """
 
@@ -250,30 +256,30 @@ class PollPace:
         self._clock, self._found_at = clock, -math.inf
 
     def found(self) -> None:
-        """A poll has found a message that nobody announced."""
+        """Record that a poll has found an unannounced message."""
         self._found_at = self._clock()
 
     @property
     def seconds(self) -> float:
-        """Seconds between this poll and the next."""
+        """The seconds between this poll and the next."""
         since_seconds = self._clock() - self._found_at
         return min(POLL_SECONDS, max(FAST_POLL_SECONDS, FAST_POLL_PART * since_seconds))
 
 
 class Prefetch:
-    """How many messages a child takes: it learns how long they run. Slow ones are taken one per thread."""
+    """How many messages a child claims. It learns how long jobs run: slow ones are claimed one per thread."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._average_seconds = PREFETCH_SECONDS
 
     def ran(self, seconds: float) -> None:
-        """Learn from one run. A slow one counts more than a fast one."""
+        """Learn from the duration of one run. A slow run counts more than a fast one."""
         weight = 0.5 if seconds > self._average_seconds else 0.2
         self._average_seconds += weight * (seconds - self._average_seconds)
 
     def room(self, in_hand: int) -> int:
-        """How many more to take, if ``in_hand`` messages wait or run."""
+        """The number of further messages to claim, if ``in_hand`` messages wait or run."""
         # Rounded: a thread whose jobs take a little over half of the time needs one more in reserve.
         per_thread = max(1, round(PREFETCH_SECONDS / max(self._average_seconds, 1e-6)))
         wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
@@ -281,9 +287,10 @@ class Prefetch:
 
 
 class RedisOutage:
-    """The present outage, if there is one: Redis is away or refuses writes.
+    """The present outage of Redis, if any: it does not answer or refuses writes.
 
-    It is logged once by the child that ``logs``. Calls back off, and other workers go first afterwards.
+    The child that ``logs`` logs an outage once. Calls back off during an outage. After it, this child waits
+    before it claims, so that other workers can claim first.
     """
 
     def __init__(self, lease_seconds: float, *, logs: bool, clock: Clock = time.monotonic) -> None:
@@ -297,7 +304,7 @@ class RedisOutage:
 
     @property
     def courtesy_seconds(self) -> float:
-        """Seconds until the next claim is allowed."""
+        """The seconds until the next claim is allowed after an outage."""
         return max(0.0, self._courtesy_until - self._clock())
 
     @property
@@ -306,11 +313,11 @@ class RedisOutage:
 
     @property
     def is_contact_due(self) -> bool:
-        """Whether the last accepted write is so long ago that an outage may have begun since."""
+        """Whether to check that Redis accepts writes, because the last accepted write is too long ago."""
         return self._clock() - self._accepted >= self.contact_seconds
 
     def accepted(self) -> None:
-        """Redis has taken a write: there is no outage at this moment."""
+        """Record that Redis has accepted a write."""
         self._accepted = self._clock()
 
     def continues(self, error: Exception) -> float:
@@ -322,7 +329,7 @@ class RedisOutage:
         return self._pause_seconds * random.uniform(0.5, 1.0)
 
     def ends(self) -> None:
-        """Redis takes writes again."""
+        """Record that Redis accepts writes again."""
         now = self._clock()
         logger.log(self._level, "Redis is back after %.1f s", now - (self._since or now))
         self._since = None

@@ -1,7 +1,7 @@
-"""The checks before a worker starts: it knows the format of the keys, and its database owns the outbox.
+"""Checks before a worker starts that it knows the format of the keys, and that its database owns the outbox.
 
-A separate process checks, because a database may hang, and the supervisor has one thread and no connection.
-If Redis or the database does not answer, the worker starts, and its recorder finds out later.
+The checks run in a separate process, because a database may hang, and the supervisor has one thread and no
+connection. If Redis or the database does not answer, the worker starts, and its recorder checks again later.
 """
 
 import logging
@@ -46,7 +46,7 @@ def refusal(config: Config) -> str:
 
 
 def _ask(config: Config, answer: int) -> None:
-    """Ask in the forked process, write the reason into ``answer``, and end."""
+    """Run the checks in the forked process, write the reason into the descriptor ``answer``, and exit."""
     code = 0
     try:
         client = connect(config, connections=1)

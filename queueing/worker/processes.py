@@ -1,8 +1,9 @@
-"""The processes of a worker: how one begins, ends, and is killed with its programs.
+"""Processes of a worker: how to fork one, wait for its end, and kill it with the programs that it has
+started.
 
-The code of a project may fork in them, too (``os.fork``, ``multiprocessing``). Such a fork is a copy of the
-worker's process, but not part of the worker. It has the signal handlers of any Python program and no database
-connection. When it returns to the worker's code, it ends.
+Code of the project may fork in them, too (``os.fork``, ``multiprocessing``). Such a fork is a copy of the
+worker's process, but not part of the worker. It gets the signal handlers of any Python program and no
+database connection. If it returns to the worker's code, it exits.
 """
 
 import asyncio
@@ -52,9 +53,9 @@ def share_with_forks(config: Config) -> None:
 
 
 def fork(life: Callable[[], int | None]) -> int:
-    """Fork a process that does nothing but ``life``. Returns its number; raises ``OSError``.
+    """Fork a process that runs ``life`` and exits. Returns its process id. Raises ``OSError``.
 
-    The stop signals are held back until it has its own handlers.
+    Stop signals are blocked until the process has its own handlers.
     """
     held_back = STOP_SIGNALS | UNUSED_SIGNALS
     signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
@@ -68,7 +69,7 @@ def fork(life: Callable[[], int | None]) -> int:
 
 
 def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) -> NoReturn:
-    """Run ``life`` and exit. No error may return to the supervisor's code."""
+    """Run ``life`` and exit. Errors must not reach the supervisor's code, which the fork has copied."""
     code = 1
     try:
         # Signals to the group reach the supervisor alone, and the programs of a child are its session.
@@ -86,7 +87,7 @@ def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) 
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without the clean-up that belongs to the process from which this one was forked."""
+    """Exit without the exit handlers, which belong to the process from which this one was forked."""
     try:
         logging.shutdown()
     finally:
@@ -94,7 +95,7 @@ def _leave(code: int) -> NoReturn:
 
 
 def ended(pid: int) -> int | None:
-    """The exit code of a child that has ended, negative if a signal killed it; ``None`` while it lives."""
+    """The exit code of a child process, negative if a signal killed it. ``None`` while it runs."""
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -103,7 +104,7 @@ def ended(pid: int) -> int | None:
 
 
 def reason(code: int) -> str:
-    """How a process ended, in words."""
+    """The way in which a process ended, in words."""
     if code == UNSEEN:
         return "ended, and something else has taken its exit code"
     if code >= 0:
@@ -115,7 +116,7 @@ def reason(code: int) -> str:
 
 
 def kill(pid: int) -> None:
-    """Kill a process that leads a session, with its programs."""
+    """Kill a process that leads a session, and all programs in the session."""
     programs = _descendants(pid)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -126,7 +127,7 @@ def kill(pid: int) -> None:
 
 
 def kill_programs(pid: int) -> None:
-    """Kill the programs that a dead leader of a session has left in it."""
+    """Kill the programs that are left in the session of a dead process."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -177,7 +178,7 @@ RAISED = 1
 
 
 class _Thread(threading.local):
-    """The event loop that a thread turns, and the signals that it held back before it forked."""
+    """The event loop that a thread runs, and the signals that it has blocked before a fork."""
 
     loop: asyncio.AbstractEventLoop | None = None
     mask: Collection[int] = ()
@@ -190,7 +191,7 @@ _abandoned: list[object] = []
 
 
 def watch_forks() -> None:
-    """From now on, treat each fork of this process as one of the project's code."""
+    """From now on, treat each fork of this process as a fork by the project's code."""
     os.register_at_fork(
         before=_hold_signals_back, after_in_parent=_let_signals_through, after_in_child=_become_fork
     )
@@ -202,19 +203,20 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def end_if_fork(error: BaseException | None = None) -> None:
-    """End this process if it is such a fork, as Python ends after ``error``.
+    """If this process was forked by the project's code, exit as Python does after ``error``.
 
-    Called wherever code of the project returns, before anything is written that the parent shares.
+    It is called wherever code of the project returns, before anything is written to shared files or
+    connections.
     """
     if _is_fork:
         _end(error)
 
 
 def end_pools(seconds: float) -> None:
-    """End the process pools and daemonic processes that handlers have left, as Python does at its exit.
+    """End the process pools and daemonic processes that handlers have left running, as Python does at exit.
 
-    A child leaves without that exit, and the processes of a pool may wait for each other for ever. A task
-    that a pool still runs gets ``seconds``.
+    A child process skips that part of Python's exit, and the processes of a pool could wait for each other
+    for ever. A call that a pool still runs gets ``seconds`` to finish.
     """
     # Both modules offer this to atexit alone. No handler uses what is not imported.
     executors: Any = sys.modules.get("concurrent.futures.process")
@@ -234,13 +236,13 @@ def end_pools(seconds: float) -> None:
 
 
 def _daemons() -> list[Any]:
-    """The daemonic processes of this process. Others would be waited for, or belong to the supervisor."""
+    """The daemonic processes of this process, without those that belong to the supervisor."""
     processes = sys.modules["multiprocessing"].active_children()
     return [process for process in processes if process.daemon and process._parent_pid == os.getpid()]
 
 
 def _hold_signals_back() -> None:
-    """Block signals around a fork: one that arrives before the fork has its handlers would be lost."""
+    """Block signals around a fork. A signal that arrives before the fork has its handlers would be lost."""
     _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
 
 
@@ -275,7 +277,10 @@ def _abandon_connections() -> None:
 
 
 def _stop(loop: asyncio.AbstractEventLoop) -> None:
-    """Stop the copy of the parent's event loop, so that it runs no task. A fork that awaits ends."""
+    """Stop the fork's copy of the parent's event loop, so that it runs no task.
+
+    If the fork was awaiting, it then exits.
+    """
     for handle in list(getattr(loop, "_ready", ())):
         handle.cancel()
     loop.call_soon(_end, RuntimeError("A fork of an async function cannot await: the loop is its parent's."))

@@ -1,7 +1,7 @@
-"""Run one delivery to its outcome. It knows no thread, no signal and no Redis.
+"""Runs one delivery to its outcome. It does not know threads, signals or Redis.
 
-``process`` is a sequence of named steps, and every way through it ends in one of five words:
-done, retrying, dead, cancelled, or released: its code may come later, or it asked to run later.
+``process`` is a sequence of named steps. It always ends in one of five states: done, retrying, dead,
+cancelled, or released (a newer release may have the code, or the job asked to run later).
 """
 
 import logging
@@ -33,7 +33,7 @@ DONE = Verdict(State.DONE)
 
 
 class Processor:
-    """Runs handlers in any thread that calls it; what is awaitable runs on one event loop."""
+    """Runs handlers in any thread that calls it. Coroutines run on one shared event loop."""
 
     def __init__(self, runtime: Runtime, *, max_attempts: int, now_ms: Callable[[], float]) -> None:
         self.runtime, self.max_attempts, self.now_ms = runtime, max_attempts, now_ms
@@ -41,13 +41,16 @@ class Processor:
         self._clean = CleanContext()
 
     def stop(self, delivery: DeliveryKey) -> None:
-        """Cancel the run of a delivery if it is async. ``Runtime.stop_reason`` knows it already."""
+        """Cancel the run of a delivery if it is async.
+
+        ``Runtime.stop_reason`` must already have the reason.
+        """
         self._loop.cancel(delivery)
 
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
-        """Run the code of a delivery. Returns its outcome, also if the code raises anything.
+        """Run the code of a delivery. Returns its outcome, even if the code raises ``SystemExit``.
 
-        ``mark`` shows other processes that the delivery has started. The caller removes it.
+        ``mark`` records in shared memory that the delivery has started. The caller removes it.
         """
         started_ms = self.now_ms()
         mark.start(delivery, started_ms)

@@ -1,7 +1,7 @@
-"""Ends what a dead child held: overdue jobs have failed, the others go back to the head of their queues.
+"""Ends the deliveries of a dead child: overdue jobs have failed, others return to the head of their queues.
 
-The child can settle nothing any more, so its keeper does. A job that ran past its time limit has one more
-failed attempt, and is retried or dead by the policy of its code.
+A dead child cannot settle, so the keeper does. For a job that ran past its time limit, a failed attempt is
+counted, and its policy decides whether it is retried or dead.
 """
 
 import logging
@@ -34,7 +34,7 @@ logger = logging.getLogger("queueing.worker")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A child that has ended: the messages that count a crash, the reason, and the overdue messages."""
+    """A child that has ended: the messages with a crash, the reason, and the overdue messages."""
 
     child: str
     started: list[str]
@@ -60,7 +60,10 @@ class Reaper:
         self._deaths.append(death)
 
     def step(self) -> None:
-        """Give back in the order of the deaths. After ``QueueUnavailable`` the next step continues."""
+        """Give back the messages of each dead child, in the order of the deaths.
+
+        After ``QueueUnavailable``, the next step continues.
+        """
         while self._deaths:
             death = self._deaths[0]
             failed: list[tuple[str, Exception]] = []
@@ -102,7 +105,7 @@ BACK_OFF_SECONDS = 1.0
 
 
 class Late:
-    """The runtime of what does not run any more."""
+    """The ``Runtime`` of a job that no longer runs."""
 
     is_stopping = True
 
@@ -110,21 +113,21 @@ class Late:
         self.worker = worker
 
     def stop_reason(self, delivery: Delivery) -> None:
-        """Always ``None``: the script that gives back the messages knows what was to be stopped."""
+        """Return ``None``: the script that gives back the messages knows the requests to stop."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Do nothing: the run is over."""
 
 
 class _Bounded:
-    """The code of a message. Its back-off function gets a moment, as no lease is extended meanwhile."""
+    """Limits the time of a back-off function, because no lease is extended while the keeper calls it."""
 
     def __init__(self, runnable: Runnable) -> None:
         self._runnable = runnable
         self.name, self.policy = runnable.name, runnable.policy
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Never called: its process is dead."""
+        """Never called, because the process of the run is dead."""
         raise NotImplementedError
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
@@ -152,7 +155,8 @@ class _Bounded:
 def settle_overdue(
     client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
 ) -> list[Outcome]:
-    """Settle the messages of ``queue`` that the dead ``child`` ran for too long. Returns the outcomes.
+    """Settle the messages of ``queue`` that the dead ``child`` ran past their time limit. Returns the
+    outcomes.
 
     It may be called again with the same arguments after an error. Raises ``QueueError``.
     """

@@ -1,4 +1,4 @@
-"""Finds out whether the batch of a message is cancelled, before the message runs and while it runs."""
+"""Checks whether the batch of a message is cancelled, before the message runs and while it runs."""
 
 import time
 
@@ -17,14 +17,14 @@ REASON = "its batch was cancelled"
 
 
 class Recalls:
-    """The batches of the messages of one process. Any thread may ask."""
+    """A thread-safe cache of whether the batches of this process's messages are cancelled."""
 
     def __init__(self, session: Session, clock: Clock = time.monotonic) -> None:
         self._session, self._clock = session, clock
         self._known: dict[str, tuple[float, bool]] = {}
 
     def reason(self, delivery: Delivery) -> str | None:
-        """Why a delivery must not run, or ``None``. It may run if Redis does not answer."""
+        """The reason why a delivery must not run, or ``None``. It may run if Redis does not answer."""
         batch = delivery.message.headers.get(batches.BATCH)
         if not batch:
             return None

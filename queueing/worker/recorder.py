@@ -1,6 +1,7 @@
-"""Drains the outbox into the database: one row per message, one attempt per receipt, each once.
+"""Drains the outbox into the database: one row per message, and one attempt per receipt.
 
-An entry leaves the outbox only after its rows are committed, because rows may be written again without harm.
+An entry is deleted from the outbox only after its rows are committed. To write the same rows again is
+harmless.
 """
 
 import logging
@@ -98,7 +99,7 @@ class Recorder:
         return pause_seconds == POLL_SECONDS or self.clock() > self._finish_by
 
     def step(self, now: float) -> float:
-        """One turn. Returns the seconds to wait, 0 if there is more to do."""
+        """Do one turn. Returns the seconds to wait, 0 if there is more to record."""
         return self._guard.turn(partial(self._turn, now))
 
     def _turn(self, now: float) -> float:
@@ -170,9 +171,10 @@ class Recorder:
             )
 
     def _allowed(self, outcome: Outcome) -> Outcome:
-        """The outcome without its payload if ``STORE_BODIES`` is false: scripts always record payloads.
+        """The outcome without its payload if ``STORE_BODIES`` is false. Some scripts record payloads in any
+        case.
 
-        A task keeps its payload, because it has the arguments of the result.
+        The payload of a task is kept, because its result needs the arguments.
         """
         if self.config.STORE_BODIES or is_task(outcome.body):
             return outcome
@@ -204,7 +206,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """The problem of the tables, if that is the reason, else the words of the database."""
+    """The problem of the tables if it explains a database error, else the text of the error."""
     try:
         return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:

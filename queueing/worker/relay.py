@@ -1,7 +1,8 @@
-"""Sends the staged messages that the processes of their transactions have not sent.
+"""Sends staged messages that the process of their transaction has not sent.
 
-Such a process has died after its commit, or Redis was away. A row that a second look finds again is taken for
-one of those. No clock decides: if its process is only slow, the send script recognises the second send.
+That process may have died after its commit, or Redis was down. A row is sent if the relay sees it twice, in
+two checks. If the process is only slow, both may send the message: the send script recognises the second
+send.
 """
 
 import logging
@@ -34,7 +35,7 @@ LEAD_MS = 10_000
 
 
 class Relay:
-    """The relay of one worker, for some databases. ``step`` does one turn."""
+    """The relay of one worker for the databases with staged messages. ``step`` does one turn."""
 
     def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
         self.client, self.aliases, self.name = client, aliases, name
@@ -45,11 +46,13 @@ class Relay:
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Relay until the process ends. If messages are no longer staged, until none is left."""
+        """Call ``step`` for ever, in a daemon thread. If the project no longer stages messages, return when
+        none is left.
+        """
         run_until(self._ended, self.step)
 
     def step(self) -> float:
-        """One turn. Returns the seconds to wait, 0 if there is more to do."""
+        """Do one turn. Returns the seconds to wait, 0 if there is more to send."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:
@@ -80,7 +83,9 @@ class Relay:
         return LOOK_SECONDS
 
     def _lead(self, ms: int) -> bool:
-        """Lead for ``ms`` milliseconds, or stop leading (0). Returns ``False`` if another relay leads."""
+        """Become the only active relay for ``ms`` milliseconds (0: stop). Returns ``False`` if another one is
+        active.
+        """
         is_alone = bool(self.client.session.call(Call("lead", [self.client.keys.relay()], self.name, ms)))
         self._is_leading = is_alone and ms > 0
         return is_alone
@@ -96,7 +101,7 @@ def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
 
 
 def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
-    """The oldest rows, if the last look has seen them: a bounded number, and all rows of each send."""
+    """The oldest rows that the last check has already seen: a limited number, with all rows of each send."""
     limit = ROWS
     while True:
         found = list(
@@ -115,9 +120,11 @@ def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
 def _of_whole_sends(
     found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
 ) -> Iterator[int]:
-    """The ids of the rows of whole sends, up to the first send that is not whole or was not seen.
+    """The ids of the rows of complete sends, up to the first send that is incomplete or that was not seen
+    before.
 
-    Rows of one send need not be neighbours, and Redis would take the second part of one for a repeat.
+    The rows of one send need not be neighbours. A send must not be split: Redis would take its second part
+    for a repeat of the first.
     """
     sends: dict[tuple[str, int], list[int]] = {}
     sizes: dict[tuple[str, int], tuple[int, int]] = {}

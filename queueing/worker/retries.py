@@ -1,4 +1,4 @@
-"""The verdict on a run: the word for its end, and the time until the next attempt."""
+"""The verdict on a run: the state in which it ends, and the time until the next attempt."""
 
 from typing import NamedTuple
 
@@ -15,31 +15,31 @@ FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
 
 
 class MayNotRunAgain(Exception):
-    """A job that may run only once has begun before, and its end is unknown."""
+    """A job that may run only once has started before, and how that run ended is not known."""
 
     def __init__(self) -> None:
         super().__init__("its process died while it ran, and it may be tried only once")
 
 
 class NotBegun(Exception):
-    """A job was stopped after its worker had claimed it, and before its code ran."""
+    """A job was stopped before its code ran, after a worker had claimed it."""
 
 
 class UnreadableMessage(Exception):
-    """A message cannot be run as it was sent, and a later attempt will not change that."""
+    """A message cannot be run as it was sent. No later attempt can succeed."""
 
     policy = Policy(max_attempts=1)
 
 
 class TimedOut(TimeoutError):
-    """A run took longer than its policy allows."""
+    """A run took longer than its time limit."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it ran longer than its time limit of {seconds:g} s")
 
 
 class Verdict(NamedTuple):
-    """The state of an outcome, the ms until the next attempt, and a note for the traceback."""
+    """The state of an outcome, the ms until the next attempt, and a note that is added to the traceback."""
 
     event: State
     delay_ms: int = 0
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
 def verdict(
     runnable: Runnable | None, context: Context, error: BaseException | None, *, max_attempts: int
 ) -> Verdict:
-    """Decide the state of a run that raised ``error`` (``None``: it succeeded). Raises nothing.
+    """Decide the state of a run that raised ``error``, or succeeded if ``error`` is ``None``. Raises nothing.
 
     It calls code of the project, such as a back-off function.
     """
@@ -84,6 +84,6 @@ def verdict(
 
 
 def _policy_of(error: BaseException) -> Policy:
-    """The policy for a message without its code: that of ``error``, if it has one."""
+    """The policy for a message without code: that of ``error`` if it has one, else the default."""
     policy = getattr(error, "policy", None)
     return policy if isinstance(policy, Policy) else DEFAULT_POLICY

@@ -1,9 +1,9 @@
 """The runtime of one job: a clean context, an event loop, and a check of the returned value.
 
-A clean context keeps from each run what another run has set of Python's context variables: the language, the
-time zone, the decimal context, and variables of the project and its libraries. Django keeps its caches there
-too. A thread keeps those from run to run, because they hold connections. Database connections belong to the
-thread itself.
+A clean context isolates each run from the context variables that another run has set: the language, the time
+zone, the decimal context, and variables of the project and its libraries. Django's caches are context
+variables, too, but a thread keeps them from run to run, because they hold connections. Database connections
+belong to the thread itself.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class CleanContext(threading.local):
-    """The context with which the runs of each thread begin."""
+    """The context in which each run of a thread starts."""
 
     def __init__(self) -> None:
         self._base = Context()
@@ -45,7 +45,7 @@ class CleanContext(threading.local):
         self._many_caches = len(caches.settings) > 1
 
     def run(self, function: Callable[..., Result], *args: Any) -> Result:
-        """Call ``function`` in a context in which nothing but Django's caches is set."""
+        """Call ``function`` in a context in which only Django's caches are set."""
         base = self._base
         context = base.copy()
         try:
@@ -78,7 +78,7 @@ _LAZY = {
 
 
 class NothingRan(Exception):
-    """A function returned an object whose code runs only if somebody iterates over it."""
+    """A function returned a generator or a similar object, so its code has not run."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(
@@ -92,14 +92,17 @@ def is_pending(value: Any) -> bool:
 
 
 async def awaited(value: Any) -> Any:
-    """Await a value, repeatedly if decorators have nested awaitables."""
+    """Await a value.
+
+    If the result is awaitable, because decorators have nested awaitables, await that, too.
+    """
     while is_pending(value):
         value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
     return value
 
 
 def refuse_lazy(value: Any) -> None:
-    """Raises ``NothingRan`` for a generator and its kind."""
+    """Raise ``NothingRan`` for a generator or a similar object."""
     for kind, words in _LAZY.items():
         if isinstance(value, kind):
             raise NothingRan(words)
@@ -115,7 +118,7 @@ DeliveryKey = tuple[str, str, int]
 
 
 class LoopLost(Exception):
-    """The event loop of the child was closed or broke while a function ran on it."""
+    """The event loop of the child was closed or failed while a function ran on it."""
 
     def __init__(self) -> None:
         super().__init__("the event loop was closed or broke while it ran; the next run has a new one")
@@ -124,7 +127,7 @@ class LoopLost(Exception):
 class EventLoop:
     """One asyncio loop in a thread of its own, started with the first coroutine.
 
-    A broken loop is replaced. The functions that ran on it have failed, so nothing waits for ever.
+    A broken loop is replaced. The functions that ran on it fail, so that their callers do not wait for ever.
     """
 
     def __init__(self) -> None:
@@ -141,9 +144,9 @@ class EventLoop:
     def run(
         self, coroutine: Coroutine[Any, Any, Any], *, deadline: float | None = None, limit_seconds: float = 0
     ) -> Any:
-        """Run a coroutine on the loop and wait for it.
+        """Run a coroutine on the loop and wait for its result.
 
-        Raises ``TimedOut`` if the coroutine had to be cancelled at its ``deadline`` (monotonic), and
+        Raises ``TimedOut`` if the coroutine was cancelled at its ``deadline`` (``time.monotonic``), and
         ``LoopLost``.
         """
         if deadline is not None:
@@ -171,7 +174,7 @@ class EventLoop:
                     self._watching.release()
 
     def _report_if_blocked(self) -> None:
-        """Log the place at which a handler blocks the loop, because all others on it wait."""
+        """If a handler blocks the loop, log where. All other coroutines on the loop wait for it."""
         loop, thread, goes_on = self._loop, self._thread, threading.Event()
         if loop is None or thread is None or time.monotonic() < self._reported_at + REPORT_SECONDS:
             return
@@ -193,7 +196,9 @@ class EventLoop:
             return future
 
     async def _caught(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-        """The result or the error of a coroutine. A SystemExit that leaves it would end the loop."""
+        """The result and the error of a coroutine. The error is not raised, because SystemExit would end the
+        loop.
+        """
         await self._tend_connections()
         result, error = None, None
         try:
@@ -222,7 +227,7 @@ class EventLoop:
             del self._tasks[key]
 
     def cancel(self, delivery: DeliveryKey) -> None:
-        """Cancel the run of a delivery, if it is on the loop. Any thread may call it."""
+        """Cancel the run of a delivery if it is on the loop. It is thread-safe."""
         loop = self._loop
         with suppress(RuntimeError):  # The loop was closed a moment ago.
             if loop is not None:
@@ -240,7 +245,7 @@ class EventLoop:
             logger.exception("the database connections of async functions could not be left in order")
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep the loop running, also after a handler has stopped it."""
+        """Run the loop for ever, even if a handler stops it."""
         watch_loop(loop)
         while not loop.is_closed():
             try:

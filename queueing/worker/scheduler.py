@@ -1,8 +1,8 @@
-"""Send the messages of schedules when they are due. Any number of workers may serve the same schedules.
+"""Sends the messages of schedules when they are due. Any number of workers may serve the same schedules.
 
-Ticks are due by Redis' clock, and the sending script decides which worker is first. A worker that is late,
-frozen or has a wrong clock therefore does no harm. If a worker is killed, no tick is lost: a tick that is
-not settled is due for every other worker.
+Ticks are due by Redis' clock, and the script that sends decides which worker is first. So a worker that is
+late, suspended or has a wrong clock does no harm. If a worker is killed, no tick is lost: a tick that is not
+settled is due for every other worker.
 """
 
 import logging
@@ -39,7 +39,7 @@ MAX_RETRY_SECONDS = 60.0
 
 @dataclass
 class Plan:
-    """A schedule and its state in this worker. ``retry_at`` is a time of the monotonic clock."""
+    """A schedule and its state in this worker. ``retry_at`` is a time of ``time.monotonic``."""
 
     schedule: Schedule
     settled_ms: int | None = None
@@ -50,14 +50,16 @@ class Plan:
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """Remember that all ticks up to ``ms`` are settled. ``None``: unknown, or other workers send them."""
+        """Remember that all ticks up to ``ms`` are settled. ``None`` means unknown, or that other workers
+        send them.
+        """
         if ms is not None and ms == self.settled_ms:
             return
         following = None if ms is None else self.schedule.timetable.after(ms)
         self.settled_ms, self.next_ms = ms, math.inf if following is None else following
 
     def give_way(self) -> None:
-        """Leave the ticks to workers of a newer release, which have another timetable for the schedule."""
+        """Leave the ticks to workers that started later and have another timetable for the schedule."""
         if not self.yields:
             logger.warning("schedule %s: newer code has other times for it", self.schedule.name)
         self.yields = True
@@ -94,7 +96,10 @@ class Scheduler:
         self._guard = Guard("scheduler")
 
     def run(self, ended: threading.Event | None = None) -> None:
-        """Schedule until ``ended`` is set; ``None``: in a thread that ends with its process."""
+        """Call ``step`` until ``ended`` is set.
+
+        Without ``ended`` it never returns, so it needs a daemon thread.
+        """
         run_until(ended or threading.Event(), self._step_in_thread)
 
     def _step_in_thread(self) -> float:

@@ -1,4 +1,4 @@
-"""The server's clock, estimated from the last replies of Redis and the time that has passed here since."""
+"""Redis' clock, estimated from the last replies of Redis and from the time that has passed since."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,10 @@ SLEW = 0.001
 
 
 class ServerClock:
-    """Milliseconds of Redis' TIME. The wall clock of this machine is never asked.
+    """Milliseconds since 1970 by Redis' clock. The clock of this machine is not used.
 
-    A reply is older than its arrival, by an unknown time. So the best reading is the one that is furthest
-    ahead, and a slow reply does not turn the clock back: no job ends before it has begun.
+    A reply is older than its arrival, by an unknown time. The best estimate is therefore the one that is
+    furthest ahead. A slow reply does not turn the clock back, so no job ends before it has begun.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -25,7 +25,7 @@ class ServerClock:
         self._offset_ms, self._set_at_ms = -inf, 0.0
 
     def set(self, now_ms: float) -> None:
-        """Take the time of a reply that has just arrived."""
+        """Set the clock from a reply that has just arrived."""
         here_ms = self._here_ms()
         read_ms = now_ms - here_ms
         kept_ms = self._offset_ms - SLEW * (here_ms - self._set_at_ms)

@@ -1,7 +1,7 @@
-"""Memory shared by supervisor, keeper and children: what each child holds and runs, and its orders.
+"""Memory shared by supervisor, keeper and children: what each child holds and runs, and the orders to it.
 
-Only the child itself writes what it holds and runs. The others read it, above all when the child is dead.
-A message is marked before its code is called, so a message without a mark has certainly not begun. The
+Each child writes what it holds and runs. The others read it, especially after the child has died. A child
+marks a message before it calls the code, so a message without a mark has certainly not started. The
 supervisor and the keeper write the orders.
 """
 
@@ -38,7 +38,9 @@ LINE_BYTES = 4096
 
 
 class Recycle(IntEnum):
-    """Why a child has to finish its jobs and end. ``OVERDUE``: it ends by force for one of its jobs."""
+    """The reason why a child must finish its jobs and exit. ``OVERDUE``: it is killed because of one of its
+    jobs.
+    """
 
     NO = 0
     OVERDUE = 1
@@ -47,9 +49,9 @@ class Recycle(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A message that runs, as its child has marked it. ``queue`` is the number of its queue.
+    """A running message, as its child has marked it. ``queue`` is the index of its queue.
 
-    ``is_stopped``: somebody asked to stop it with its process.
+    ``is_stopped``: a user has asked to stop the message by killing its process.
     """
 
     id: str
@@ -64,7 +66,7 @@ class Running:
 
 
 class Mark:
-    """The cell of one thread: the message that it runs."""
+    """The memory cell of one thread, with the message that the thread runs."""
 
     __slots__ = ("_memory", "_offset", "_queues")
 
@@ -72,7 +74,10 @@ class Mark:
         self._memory, self._offset, self._queues = memory, offset, queues
 
     def start(self, delivery: Delivery, started_ms: float) -> None:
-        """Mark a delivery as begun. The length of its id comes last: a torn mark is not a mark."""
+        """Mark a delivery as started.
+
+        The length of its id is written last, so that a half-written mark is not valid.
+        """
         message = delivery.message
         id = message.id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         CELL.pack_into(
@@ -82,7 +87,7 @@ class Mark:
         self._memory[self._offset] = len(id)
 
     def limit(self, deadline: float, seconds: float) -> None:
-        """Mark the end of its time limit, by the monotonic clock, which is ``seconds`` after its start."""
+        """Store the time limit of the run: ``deadline`` (``time.monotonic``), ``seconds`` after its start."""
         LIMIT.pack_into(self._memory, self._offset + _LIMIT_AT, deadline, seconds)
 
     def finish(self) -> None:
@@ -90,15 +95,16 @@ class Mark:
         self._memory[self._offset] = 0
 
     def stop(self, id: str, rc: int) -> None:
-        """Mark a delivery, if it runs here, as to be stopped with its process. The keeper calls it.
+        """Request that a delivery is stopped by killing its process, if it runs in this cell. The keeper
+        calls it.
 
-        The receipt is compared whenever the mark is read, so another delivery is never stopped.
+        ``read`` compares the receipt, so that no other delivery is stopped.
         """
         name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         STOP.pack_into(self._memory, self._offset + CELL.size, len(name), name, rc)
 
     def read(self) -> Running | None:
-        """The message that is marked."""
+        """The marked message, or ``None``."""
         length, id, started_ms, deadline, limit, rc, failed, crashed, queue = CELL.unpack_from(
             self._memory, self._offset
         )
@@ -110,9 +116,10 @@ class Mark:
 
 
 class Slot:
-    """The part of one child: what it holds, whether it ever claimed, what runs, its orders.
+    """The memory of one child: what it holds, its number of claims, what it runs, and the orders to it.
 
-    ``bits`` is how many queues have a bit, which is set while the child holds a message of the queue.
+    ``bits`` is the number of queues with a bit each. A bit is set while the child holds a message of that
+    queue.
     """
 
     def __init__(
@@ -132,7 +139,7 @@ class Slot:
         return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
-        """Prepare it for a new child, which is quiet if the last one was."""
+        """Reset the slot for a new child. If the last child was quiet, so is the new one."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet
@@ -140,7 +147,7 @@ class Slot:
     # --- written by the child -----------------------------------------------------------------
 
     def hold(self, count: int, claims: int, queues: Iterable[str] = ()) -> None:
-        """The child holds ``count`` messages of ``queues``, after ``claims`` claims that Redis answered."""
+        """Store that the child holds ``count`` messages of ``queues``, after ``claims`` answered claims."""
         HEAD.pack_into(self._memory, self._offset, count, claims)
         mask = 0
         for queue in queues:
@@ -167,20 +174,20 @@ class Slot:
         return claims
 
     def running(self) -> Iterator[Running]:
-        """The messages that are marked."""
+        """The marked messages."""
         for mark in self.marks:
             if found := mark.read():
                 yield found
 
     def overdue(self, now: float) -> list[Running]:
-        """The messages that run past their time limit (monotonic clock), or that are to be stopped."""
+        """The messages past their time limit (``time.monotonic``), and those to stop with their process."""
         return [found for found in self.running() if found.is_stopped or 0 < found.deadline <= now]
 
     # --- orders -------------------------------------------------------------------------------
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the child must not claim for now."""
+        """Whether the child must not claim now."""
         return bool(self._memory[self._orders])
 
     def set_quiet(self, quiet: bool) -> None:
@@ -201,27 +208,27 @@ class Slot:
                 os.write(self.waker.write_end(), line)
 
     def read_stops(self) -> dict[tuple[str, str, int], str]:
-        """Clear the waker. Returns the deliveries that the child has to stop, and why."""
+        """Read the orders to stop deliveries, and clear the waker. Returns delivery -> reason."""
         lines = [line.lstrip(WAKE) for line in self.waker.read().splitlines()]
         orders = [json.loads(line) for line in lines if line]
         return {(queue, id, rc): reason for queue, id, rc, reason in orders}
 
     @property
     def recycle_reason(self) -> Recycle:
-        """Why the child has to finish its jobs and end, if it has to."""
+        """The reason why the child must finish its jobs and exit, ``Recycle.NO`` if it need not."""
         return Recycle(self._memory[self._orders + 1])
 
     def recycle(self, reason: Recycle) -> None:
-        """Order the child to claim no more, finish its jobs, and end."""
+        """Order the child to claim no more, to finish its jobs, and to exit."""
         self._memory[self._orders + 1] = reason
         self.waker.wake()
 
 
 class SharedMemory:
-    """One slot for each child of a worker. It must exist before the processes are forked.
+    """One slot for each child of a worker. It must be created before the processes are forked.
 
-    ``queues`` are those of the worker, in their order. Each process has its own copy of the list.
-    The list only grows, so a queue keeps its number.
+    ``queues`` are those of the worker, in their order. Each process has its own copy of the list, to which
+    queues are only appended, so that the index of a queue never changes.
     """
 
     def __init__(self, processes: int, threads: int, queues: Iterable[str] = ()) -> None:
@@ -233,7 +240,7 @@ class SharedMemory:
         self.slots = [Slot(memory, index * size, threads, self._numbers, bits) for index in range(processes)]
 
     def add_queues(self, queues: Iterable[str]) -> list[str]:
-        """Append queues in this process, and those that are forked from it later. Returns the new ones."""
+        """Append queues, in this process and in those that it forks later. Returns those that are new."""
         added = [queue for queue in queues if queue not in self._numbers]
         for queue in added:
             self._numbers[queue] = len(self.queues)

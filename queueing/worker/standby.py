@@ -1,9 +1,9 @@
-"""How an idle child waits to be woken.
+"""How an idle child waits until it is woken.
 
-The claim after which it has a free thread enters it as idle in Redis. A send takes one idle child out of that
-list and wakes it on its channel, so that one message wakes one child. Other senders publish on the channel of
-the queue alone. One of all children with the same queues, their ear, listens to those channels while it is
-idle. A wake-up that is lost costs at most the poll of another child.
+A claim that leaves the child with a free thread registers it as idle in Redis. A send removes one child from
+the idle ones and wakes it on its channel, so one message wakes one child. Other programs publish only on the
+channel of the queue. For them, one of all children with the same queues, called their ear, listens on the
+channels of the queues while it is idle. A lost wake-up costs at most the time until another child polls.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ ENTRY_SECONDS, QUEUES_SECONDS = 60.0, 600.0
 
 
 class Standby:
-    """One child's entry among the idle children."""
+    """The registration of one child as idle."""
 
     def __init__(
         self, session: Session, queues: Sequence[str], listener: Listener, clock: Clock = time.monotonic
@@ -43,7 +43,7 @@ class Standby:
 
     @property
     def wants_entry(self) -> bool:
-        """Whether the child could be woken, but is not entered as idle."""
+        """Whether the child could be woken, but is not registered as idle."""
         return self._is_on and not (self.is_entered and self.clock() < self._entry_until)
 
     @property
@@ -51,11 +51,11 @@ class Standby:
         return self.listener.is_open and self.clock() >= self._off_until
 
     def terms(self, free_threads: int) -> StandBy:
-        """How a claim enters the child as idle."""
+        """The arguments by which a claim registers the child as idle."""
         return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
 
     def entered(self, word: str) -> str | None:
-        """Read the word of a claim's reply. Returns the queue in which a message waits, if one does."""
+        """Parse ``standing`` of a claim's reply. Returns a queue with a waiting message, or ``None``."""
         self.is_entered = word in ("idle", "ear")
         if self.is_entered:
             self.is_ear = word == "ear"
@@ -65,8 +65,9 @@ class Standby:
         return word[1:] if word.startswith("=") else None
 
     def enter_queues(self) -> bool:
-        """Enter the queues of the child if it is time to. Returns whether they were: then earlier messages
-        must be looked for. Raises ``QueueUnavailable``.
+        """Register the queues of the child if that is due. Raises ``QueueUnavailable``.
+
+        Returns whether they were registered. Then the caller must check for earlier messages.
         """
         if not self._is_on or self.clock() < self._queues_until:
             return False
@@ -75,12 +76,14 @@ class Standby:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the child listens and is busy for so long that another one has to listen."""
+        """Whether the child listens but has been busy for too long, so that another one must listen."""
         is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
         return is_long and self.listener.is_listening
 
     def leave(self) -> None:
-        """Be woken no more, and let others do what the child was woken for. Raises ``QueueUnavailable``."""
+        """End the registration, and pass wake-ups that have arrived to other children. Raises
+        ``QueueUnavailable``.
+        """
         if self.is_entered or self.is_ear:
             self._hand_on()
             self.is_entered = self.is_ear = False
@@ -104,8 +107,9 @@ class Standby:
             return False
 
     def listen(self, is_idle: bool) -> bool:
-        """Subscribe to the channels that an idle child needs. Returns whether a new subscription began, so
-        that the caller must check for messages.
+        """Subscribe to the channels that an idle child needs.
+
+        Returns whether a subscription is new. Then the caller must check for messages.
         """
         if not is_idle:
             self._busy_since = self._busy_since or self.clock()

@@ -1,8 +1,8 @@
-"""The signals of a supervisor, read from a pipe like any other input.
+"""The signals of a supervisor, read from a pipe like other input.
 
-A handler runs between two steps of the code that it interrupts. One that takes a lock, logs or prints may
-wait for that code, and then the process hangs. So the handlers here do nothing: the interpreter itself
-writes the number of each signal into the pipe, and the main loop reads it there.
+A signal handler interrupts the code of its process anywhere. If it took a lock, logged or printed, it could
+wait for the interrupted code, and the process would hang. So the handlers here do nothing: the interpreter
+writes the number of each signal into a pipe, and the main loop reads it there.
 """
 
 import os
@@ -24,7 +24,7 @@ REPEAT_SECONDS = 0.5
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
-    """A signal handler in place of SIG_IGN, which programs that a handler starts would inherit."""
+    """A signal handler that does nothing. SIG_IGN is not used, because started programs would inherit it."""
 
 
 def leave_immediately(number: int, frame: FrameType | None) -> None:
@@ -33,7 +33,7 @@ def leave_immediately(number: int, frame: FrameType | None) -> None:
 
 
 def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SIGNALS) -> None:
-    """Let ``handler`` have these signals. SIGHUP stays ignored if nohup has ignored it."""
+    """Set ``handler`` for these signals. SIGHUP stays ignored if nohup has ignored it."""
     for number in numbers:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)  # type: ignore[arg-type]
@@ -44,10 +44,10 @@ _wakeup: Waker | None = None
 
 
 class StopSignals:
-    """The signals of this process from now on. ``read`` takes in those that have arrived.
+    """Receives the signals of this process from now on. ``read`` processes those that have arrived.
 
-    ``parent`` is the read end of a pipe, if there is one. Its end means that the process which has started
-    this one is gone, and is an order to stop.
+    ``parent``, if given, is the read end of a pipe. If the pipe is closed, the process that has started this
+    one has ended, which is an order to stop.
     """
 
     def __init__(self, parent: int | None = None) -> None:
@@ -64,14 +64,14 @@ class StopSignals:
 
     @property
     def stops(self) -> bool:
-        """Whether to stop."""
+        """Whether the process must stop."""
         return self._stopped_at is not None
 
     def fileno(self) -> int:
         return self._waker.fileno()
 
     def wait(self, seconds: float) -> None:
-        """Wait until a signal arrives, for ``seconds`` at most."""
+        """Wait until a signal arrives, at most ``seconds``."""
         sources = [self.fileno()]
         if self._parent is not None and not self.stops:
             sources.append(self._parent)
@@ -81,7 +81,7 @@ class StopSignals:
             self._stopped_at = time.monotonic()
 
     def read(self) -> None:
-        """Take in the signals that have arrived."""
+        """Process the signals that have arrived."""
         numbers = self._waker.read()
         self.unknown = [signal.Signals(number).name for number in numbers if number in UNUSED_SIGNALS]
         now = time.monotonic()
@@ -93,7 +93,9 @@ class StopSignals:
 
 
 def bury_orphans(own: Collection[int]) -> None:
-    """As process 1 of a container: wait for the dead children but ``own``, whose parents have ended."""
+    """If this is process 1 of a container, reap dead orphans: processes whose parents ended. ``own`` are left
+    alone.
+    """
     if os.getpid() != 1:
         return
     with suppress(ChildProcessError):
@@ -104,7 +106,10 @@ def bury_orphans(own: Collection[int]) -> None:
 
 
 def _is_free(number: int) -> bool:
-    """Whether the project has no use for it; ``faulthandler`` registers below the interpreter."""
+    """Whether the project does not handle the signal.
+
+    ``signal.getsignal`` is not enough, because ``faulthandler`` sets handlers that it does not report.
+    """
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         caught = int(next(line for line in lines if line.startswith("SigCgt:")).split()[1], 16)

@@ -1,4 +1,7 @@
-"""Forks, watches and kills. It has one thread and no connection, so it can always fork and decide."""
+"""The supervisor: forks, watches and kills processes.
+
+It has one thread and no connection, so it can always fork and never waits.
+"""
 
 import json
 import logging
@@ -39,7 +42,7 @@ RESTART_SECONDS, MAX_RESTART_SECONDS = 0.5, 30.0
 
 @dataclass
 class ChildSlot:
-    """A place for one child. It lives as long as the worker, its children come and go."""
+    """A place for one child process. When a child ends, the next one uses the same slot."""
 
     index: int
     slot: Slot
@@ -55,7 +58,7 @@ class ChildSlot:
 
     @property
     def wait_seconds(self) -> float:
-        """Seconds until a new child may start here."""
+        """The seconds until a new child may start in this slot."""
         return max(0.0, self.not_before - self.clock())
 
     def begin(self, name: str) -> None:
@@ -65,7 +68,7 @@ class ChildSlot:
         self.overdue, self.kill_by = [], None
 
     def check_time_limits(self, now: float, grace_seconds: float) -> bool:
-        """Recycle the child if it runs an overdue message. Returns whether it has to be killed now."""
+        """Recycle the child if it runs an overdue message. Returns whether to kill it now."""
         self.overdue = self.slot.overdue(now)
         if not self.overdue:
             return False  # Or not any more: a child that is recycled ends by itself.
@@ -75,13 +78,13 @@ class ChildSlot:
         return now >= self.kill_by or self.slot.held <= len(self.overdue)
 
     def ended(self) -> list[Running]:
-        """The child has ended. Returns what it ran beside the overdue messages."""
+        """Record that the child has ended. Returns the messages that it ran, without the overdue ones."""
         self.pid = 0
         late = {running.id for running in self.overdue}
         return [running for running in self.slot.running() if running.id not in late]
 
     def count_failure(self) -> None:
-        """The child died. If it had never claimed, the next one waits."""
+        """Record that the child has died. If it never claimed, the next one starts after a pause."""
         if self.slot.claims:
             self.failures = 0
             return
@@ -114,7 +117,7 @@ class Supervisor:
         os.set_blocking(self._keeper_end, False)
 
     def run(self) -> int:
-        """Work until a signal or, in a burst, until nothing is due. Returns the exit code."""
+        """Work until a signal, or with ``--burst`` until no message is due. Returns the exit code."""
         self._signals = StopSignals(self.config.parent)
         close_database()
         logger.info(
@@ -138,7 +141,9 @@ class Supervisor:
         return self.step(self.clock())
 
     def step(self, now: float) -> float:
-        """One turn: reap, kill what is overdue, replace. Returns the seconds until the next one."""
+        """Do one turn: reap processes, kill overdue ones, start new ones. Returns the seconds until the next
+        turn.
+        """
         self._reap()
         if self._stop_by is not None:
             retry_seconds = self._forking.attempt(self._replace_keeper)
@@ -265,7 +270,7 @@ class Supervisor:
         logger.log(level, "child %s %s%s", child.name, how, what)
 
     def _take_new_queues(self) -> None:
-        """Take the queues that the keeper has found. Children are replaced when their jobs are finished."""
+        """Add the queues that the keeper has found. Children are replaced when their jobs are finished."""
         names = self.new_queues.read().decode().splitlines()
         if new := self.memory.add_queues(names):
             logger.info("worker %s takes also %s", self.config.WORKER_NAME, ", ".join(new))
@@ -318,7 +323,7 @@ class Supervisor:
 
 
 def queues_in_words(config: Config) -> str:
-    """The queues of a worker, with the weights above 1, for the log."""
+    """The names of a worker's queues, with weights above 1, for the log."""
     weights = config.weights
     names = [f"{queue}:{weights[queue]}" if queue in weights else queue for queue in config.queues]
     return ", ".join(names) + (" strictly in this order" if config.strict and len(names) > 1 else "")

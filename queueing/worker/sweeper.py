@@ -1,4 +1,4 @@
-"""Tidies up behind the programs that share a queue, now and then and a little at a time."""
+"""Cleans up after other programs that share a queue, at intervals and in small steps."""
 
 import logging
 import random
@@ -22,7 +22,7 @@ STEP_SECONDS = 0.05
 
 
 class Sweeper:
-    """Sweeps some queues and their dead-letter queues. ``step`` does one step of a sweep that is due."""
+    """Sweeps queues and their dead-letter queues. ``step`` does one step of a sweep that is due."""
 
     def __init__(self, client: QueueClient, queues: Sequence[str], clock: Clock = time.monotonic) -> None:
         self.client, self.queues, self.clock = client, queues, clock
@@ -32,11 +32,11 @@ class Sweeper:
         self._due_at = clock() + _around(EVERY_SECONDS)
 
     def run(self) -> None:
-        """Sweep in a thread that ends with its process."""
+        """Call ``step`` for ever, in a daemon thread."""
         run_until(threading.Event(), lambda: self.step(self.clock()))
 
     def step(self, now: float) -> float:
-        """One step. Returns the seconds until the next one."""
+        """Do one step. Returns the seconds until the next one."""
         if not self._steps:
             if now < self._due_at:
                 return self._due_at - now
@@ -67,7 +67,7 @@ class Sweeper:
         yield Swept(orphans=sweep.sweep_lost_queues(self.client.session))
 
     def _sweep_queue(self, queue: str) -> Iterator[Swept]:
-        """Sweep one queue. An error with it must not keep the others from being swept."""
+        """Sweep one queue. An error is caught, so that the other queues are swept."""
         try:
             yield from sweep.sweep(self.client.session, queue)
         except (QueueUnavailable, GeneratorExit):

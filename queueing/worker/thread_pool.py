@@ -1,4 +1,4 @@
-"""The threads of a child: they take deliveries in their order, run them, and keep the outcomes."""
+"""The threads of a child: they take deliveries in order, run them, and keep the outcomes."""
 
 import math
 import threading
@@ -18,10 +18,10 @@ from .waker import Waker
 
 
 class ThreadPool:
-    """Runs deliveries. The consumer's thread calls every method that is public.
+    """Runs deliveries in threads. Only the consumer's thread calls the public methods.
 
-    ``waker`` wakes the consumer when a job has ended and few are left, so that the next claim is under way
-    while the others run.
+    ``waker`` wakes the consumer when a job has ended and few are left, so that the next claim is sent while
+    the others run.
     """
 
     def __init__(
@@ -42,26 +42,26 @@ class ThreadPool:
 
     @property
     def unfinished(self) -> int:
-        """How many deliveries wait or run."""
+        """The number of deliveries that wait or run."""
         return self._unfinished
 
     @property
     def waiting(self) -> int:
-        """How many deliveries have not begun."""
+        """The number of deliveries that have not started."""
         return len(self._waiting)
 
     @property
     def longest_seconds(self) -> float:
-        """How long the longest delivery has been running."""
+        """The seconds for which the longest run has lasted so far."""
         return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:
-        """Whether every thread has run the same delivery for that long, so that the others would wait on."""
+        """Whether every thread has run its delivery for at least ``seconds``, so that others cannot start."""
         running = self._unfinished - len(self._waiting) - len(self._finished)
         return running >= self.threads and self._clock() - self._last_start > seconds
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Run these after the waiting ones."""
+        """Run ``deliveries`` after those that wait already."""
         if not deliveries:
             return
         if not self._waiting:
@@ -74,7 +74,7 @@ class ThreadPool:
             self._arrived.notify(len(deliveries))
 
     def take_back(self) -> list[Delivery]:
-        """Remove and return the deliveries that have not begun."""
+        """Remove and return the deliveries that have not started."""
         taken: list[Delivery] = []
         with suppress(IndexError):
             while True:
@@ -89,7 +89,10 @@ class ThreadPool:
         return taken
 
     def want_wake_up(self) -> bool:
-        """Wake the consumer once, as soon as a job has ended and few wait. Returns whether that is so now."""
+        """Ask to wake the consumer once, when a job has ended and few wait.
+
+        Returns whether that is so already.
+        """
         self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water
 

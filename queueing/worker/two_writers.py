@@ -1,6 +1,7 @@
-"""Write a large batch of outcomes with two database connections at the same time.
+"""Writes a large batch of outcomes with two database connections at the same time.
 
-While PostgreSQL inserts rows, the recorder would only wait. SQLite has one writer at a time.
+With one connection, the recorder waits while PostgreSQL inserts rows. On SQLite, only one connection can
+write.
 """
 
 import threading
@@ -21,13 +22,16 @@ _Work = SimpleQueue[tuple[Sequence[Outcome], "Future[None]"] | None]
 
 
 class TwoWriters:
-    """The caller's thread and, for large batches, a second one. ``rest`` ends the second one."""
+    """Writes with the caller's thread and, for large batches, with a second one.
+
+    ``rest`` ends the second one.
+    """
 
     def __init__(self) -> None:
         self._work: _Work | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Record outcomes. The caller may write them again after an error. Raises ``DatabaseError``."""
+        """Record outcomes. Raises ``DatabaseError``, after which the caller may write them again."""
         if len(outcomes) < LARGE or connections[Job.objects.db].vendor != "postgresql":
             writer.write(outcomes)
             return
@@ -46,7 +50,7 @@ class TwoWriters:
             raise failure
 
     def rest(self) -> None:
-        """End the second thread and its connection. The next large batch starts another."""
+        """End the second thread and its connection. The next large batch starts a new one."""
         if self._work:
             self._work.put(None)
             self._work = None

@@ -1,4 +1,4 @@
-"""Wakes a thread or a process that waits: a pipe that can be waited for with other things."""
+"""Wakes a thread or a process through a pipe, so that it can wait for other descriptors at the same time."""
 
 import os
 import select
@@ -7,9 +7,9 @@ from contextlib import suppress
 
 
 def readable(descriptors: Iterable[int], seconds: float) -> set[int]:
-    """Wait up to ``seconds`` until one of the ``descriptors`` can be read or has ended. Returns those.
+    """Wait up to ``seconds`` until one of the ``descriptors`` is readable or closed. Returns those that are.
 
-    ``select`` refuses descriptors from 1024 on, and a handler may hold that many files open.
+    ``poll`` is used, because ``select`` refuses descriptors from 1024 on, and a handler may open many files.
     """
     poll = select.poll()
     for descriptor in descriptors:
@@ -22,7 +22,7 @@ WAKE = b"!"
 
 
 class Waker:
-    """Readable from ``wake`` until ``clear``. Several calls of ``wake`` count as one."""
+    """Its read end is readable from ``wake`` until ``clear``. Several calls of ``wake`` count as one."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -39,7 +39,7 @@ class Waker:
         return self._read
 
     def write_end(self) -> int:
-        """The descriptor for writers that cannot call ``wake``, such as the interpreter for signals."""
+        """The descriptor for writers that cannot call ``wake``, such as the interpreter for a signal."""
         return self._write
 
     def wake(self) -> None:
@@ -51,7 +51,7 @@ class Waker:
         self.read()
 
     def read(self) -> bytes:
-        """Clear it. Returns the bytes that were written since."""
+        """Clear the pipe. Returns the bytes that were written to it."""
         found = b""
         with suppress(BlockingIOError):
             while part := os.read(self._read, 4096):

@@ -63,7 +63,7 @@ class Deed:
 
 
 class JobAction(RowsAction):
-    """An action on the jobs that meet some criteria. They are in its address."""
+    """An action on the jobs that meet the criteria in the query string."""
 
     question_template = "admin/queueing/job/bulk_question.html"
     #: Whether it needs the payloads.

@@ -23,7 +23,7 @@ from .forms import is_actionable
 
 
 class QueueAction(LongAction):
-    """An action on a queue. GET explains and asks, POST does it.
+    """An action on a queue. GET shows the confirmation page, POST runs the action.
 
     A POST without ``confirmed`` comes from the page of messages, with the selected ids. It shows the
     confirmation page, too. An action on many messages calls ``start`` and is done in slices.

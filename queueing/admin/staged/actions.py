@@ -32,7 +32,7 @@ def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
 
 
 class StagedAction(RowsAction):
-    """An action on the rows of a ``Choice``, which is in its address."""
+    """An action on staged messages. The query string of its URL is a ``Choice``."""
 
     question_template = "admin/queueing/staged/question.html"
     left_text: ClassVar[Any]

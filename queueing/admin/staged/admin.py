@@ -97,7 +97,7 @@ class StagedMessageAdmin(TableAdmin):
     # --- pages ---------------------------------------------------------------------------------
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
-        """Rows of the database that the page shows."""
+        """The parameters that select the rows ``ids`` in the database of the page."""
         return Choice.read({**request.GET.dict(), "database": alias_of(request), "ids": ids}).params()
 
     def changelist_view(

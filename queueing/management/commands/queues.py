@@ -1,4 +1,4 @@
-"""``manage.py queues``: parses the arguments of a verb and calls it (see ``queueing.cli``)."""
+"""``manage.py queues``: parses the arguments of a verb and runs the verb (see ``queueing.cli``)."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ class Command(BaseCommand):
 
 
 def _add_common(page: ArgumentParser) -> None:
-    """Accept Django's own options after the verb, too. The help of the command lists them."""
+    """Accept Django's common options after the verb, too. Only the help of the command lists them."""
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
     for option in ("--settings", "--pythonpath"):
@@ -97,6 +97,6 @@ def _add_common(page: ArgumentParser) -> None:
 
 
 def _close_stdout() -> None:
-    """Close stdout after a broken pipe: Python flushes it at its exit, and would report an error."""
+    """Close stdout after a broken pipe. Otherwise Python flushes it at exit and reports an error."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -61,7 +61,7 @@ The default of an option is a key of the setting QUEUEING. Key and value are in 
 
 
 class Layout(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Help with Django's order of the options, and with the line breaks of the description."""
+    """A help formatter that keeps Django's order of options and the line breaks of the description."""
 
 
 class Command(BaseCommand):
@@ -198,7 +198,7 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
 
 
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
-    """Parse the named queues: name -> weight. Raises ``CommandError``."""
+    """Parse the queues of the command line to a dict of name -> weight. Raises ``CommandError``."""
     weights: dict[str, int] = {}
     for text in named:
         queue, has_weight, weight = text.partition(":")
@@ -213,7 +213,7 @@ def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
 
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
-    """The queues that the worker takes, and whether it also takes queues that receive their first task later.
+    """The queues that the worker serves, and whether to add queues that receive their first task later.
 
     Raises ``CommandError``.
     """
@@ -236,7 +236,7 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
-    """Add Django's tasks to the worker, if the project has any (see ``tasks.worker_integration``)."""
+    """The queues of Django's tasks, and whether to add later ones (see ``tasks.worker_integration``)."""
     if not may_name_backend():
         return set(), False
     try:

@@ -20,7 +20,7 @@ __all__ = ["COUNTS", "SECONDS", "Chart", "Series", "draw", "sparkline"]
 
 
 def draw(chart: Chart) -> SafeString:
-    """The chart as a ``figure`` element, or a sentence if there is nothing to draw."""
+    """The chart as a ``figure`` element, or a sentence if it has no values."""
     if chart.is_empty:
         inside = format_html('<p class="quiet">{}</p>', _("Nothing was measured in this time."))
     else:

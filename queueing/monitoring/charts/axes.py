@@ -29,12 +29,12 @@ _DAY = timedelta(days=1)
 
 
 def count_ticks(highest: float) -> list[float]:
-    """Round numbers from 0 to at least ``highest``, with a distance of at least 1."""
+    """Round numbers from 0 to at least ``highest``, at least 1 apart."""
     return _ticks(highest, _decimal_step(max(highest / LINES_MAX, 1.0)))
 
 
 def seconds_ticks(highest: float) -> list[float]:
-    """Round spans of time from 0 to at least ``highest`` seconds."""
+    """Round durations in seconds, from 0 to at least ``highest``."""
     apart = max(highest / LINES_MAX, 0.0001)
     if apart <= 20:
         return _ticks(highest, _decimal_step(apart))
@@ -43,7 +43,7 @@ def seconds_ticks(highest: float) -> list[float]:
 
 
 def _decimal_step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    """The smallest number of the form 1, 2 or 5 times a power of ten that is at least ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * _NEARLY)
 
@@ -56,7 +56,7 @@ def _ticks(highest: float, step: float) -> list[float]:
 
 
 def count_text(value: float) -> str:
-    """A short number: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
+    """A number as short text: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
     for size, word in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
         if value >= size:
             return f"{value / (1000 if word == 'k' else size):.3g} {word}"
@@ -64,7 +64,7 @@ def count_text(value: float) -> str:
 
 
 def seconds_text(value: float) -> str:
-    """A short span of time: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
+    """A duration as short text: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
     if 0 < value < 1:
         return pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}"
     if value < 60:
@@ -90,7 +90,7 @@ def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
 
 
 def time_text(at: datetime, *, of_days: bool) -> str:
-    """The label of a time: the time of day, or the day with ``of_days``."""
+    """The label of a time: the time of day, or with ``of_days`` the day."""
     # Translators: a day on the axis of a chart, in the format of Django's date filter
     return date_format(timezone.localtime(at), gettext("M j") if of_days else "H:i")
 

@@ -18,7 +18,10 @@ Value = float | None
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A value for each step, ``None`` if unknown. ``name`` is the CSS class that sets the colour."""
+    """The values of a series, one for each step, ``None`` if unknown.
+
+    ``name`` is the CSS class with the colour.
+    """
 
     name: str
     label: str
@@ -27,9 +30,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The data and form of a chart. ``times`` are the beginnings of equal steps, one per value of a series.
+    """The data and form of a chart. ``times`` are the beginnings of steps of equal length, one for each
+    value.
 
-    ``bars`` are stacked, with the first series at the bottom. Each ``area`` covers the one before it.
+    ``bars`` are stacked, with the first series at the bottom. Each ``area`` is drawn over the previous one.
     """
 
     title: str
@@ -40,7 +44,7 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known at any time."""
+        """Whether all values of all series are unknown."""
         return all(value is None for series in self.series for value in series.values)
 
     @property
@@ -50,20 +54,20 @@ class Chart:
 
     @property
     def highest(self) -> float:
-        """The highest value, or the highest sum of a step if the chart has stacked bars."""
+        """The highest value, or the highest sum of the stacked bars in one step."""
         columns = zip(*(series.values for series in self.series), strict=True)
         pile = sum if self.shape == "bars" else max
         return max((pile(value or 0.0 for value in column) for column in columns), default=0.0)
 
     def text(self, value: Value) -> str:
-        """A value with its unit, as people read it."""
+        """A value with its unit, as text for people."""
         return "–" if value is None else self.measure[1](value)
 
     def time(self, at: datetime) -> str:
-        """A local time, as people read it."""
+        """A local time, as text for people."""
         return date_format(timezone.localtime(at), "Y-m-d H:i" if self.is_of_days else "H:i")
 
     @property
     def is_of_days(self) -> bool:
-        """Whether times need their day."""
+        """Whether the labels of times must include the day."""
         return self.end - self.times[0] > DAYS_FROM

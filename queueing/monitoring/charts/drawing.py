@@ -1,7 +1,7 @@
-"""Draw a chart as SVG: grid, times, bars or curves, and tooltips.
+"""Draws a chart as SVG: grid, times, bars or curves, and tooltips.
 
-Horizontal positions are percentages and heights are px. A drawing fills the available width, and its text
-keeps its size.
+Horizontal positions are percentages, vertical ones pixels. So a drawing fills the available width without
+scaling its text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ PLOT_PX, HEIGHT_PX = 160, 182
 
 
 def drawing(chart: Chart) -> SafeString:
-    """The drawing of a chart that has at least one known value."""
+    """The SVG of a chart, which must have at least one known value."""
     ticks = chart.measure[0](chart.highest)
     shape = _bars(chart, ticks[-1]) if chart.shape == "bars" else _curves(chart, ticks[-1])
     return format_html(
@@ -32,7 +32,7 @@ def drawing(chart: Chart) -> SafeString:
 
 
 def sparkline(values: Sequence[Value], label: str) -> SafeString:
-    """A small area chart without axes for a cell of a table. ``label`` is its description."""
+    """A small area chart without axes, for a table cell. ``label`` is its accessible description."""
     known = [value for value in values if value is not None]
     if not known:
         return SafeString("")
@@ -88,7 +88,7 @@ def _bars(chart: Chart, top: float) -> SafeString:
 
 
 def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, float]]:
-    """The bars of one step from the bottom up: name, y of the upper edge, height."""
+    """The bars of one step from the bottom up: name of the series, y of the upper edge, height."""
     below = 0.0
     for series in chart.series:
         if value := series.values[step]:
@@ -97,7 +97,7 @@ def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, 
 
 
 def _curves(chart: Chart, top: float) -> SafeString:
-    """The curves, in an inner drawing that is one unit wide per step and stretched to fit."""
+    """The curves, in a nested SVG that is one unit wide per step and is stretched to the available width."""
     parts = [
         (kind, series.name, path)
         for series in chart.series
@@ -111,7 +111,7 @@ def _curves(chart: Chart, top: float) -> SafeString:
 
 
 def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterator[tuple[str, str]]:
-    """The area and the line of a series, with a piece for each stretch without a gap."""
+    """The area and the line of a series, as one pair for each part without unknown values."""
     pieces = [
         [f"{step + 0.5:g} {PLOT_PX - value * scale:.2f}" for step, value in piece]
         for piece in _stretches(values)
@@ -138,7 +138,7 @@ def _stretches(values: Sequence[Value]) -> Iterator[list[tuple[int, float]]]:
 
 
 def _columns(chart: Chart) -> SafeString:
-    """Tooltips: over each step an invisible column with the figures as its title."""
+    """Tooltips: an invisible column over each step, whose title has the figures."""
     wide = 100 / len(chart.times)
     return format_html_join(
         "",
