@@ -19,7 +19,8 @@ from queueing.conf import Config
 
 from .database import close_database
 from .guard import Guard
-from .processes import FAREWELL_SECONDS, ended, kill, reason
+from .keeper import FAREWELL_SECONDS
+from .processes import ended, kill, reason
 from .server_clock import Clock
 from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, StopSignals, bury_orphans, handle
 from .supervisor import MAX_RESTART_SECONDS, PATIENCE_SECONDS, RESTART_SECONDS, Supervisor
