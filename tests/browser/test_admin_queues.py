@@ -177,6 +177,7 @@ def test_moving_many_messages_continues_by_itself_until_it_is_stopped(
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_focused()
     expect(page.locator(".closelink")).to_be_hidden()
+    expect(page.locator("[data-steps-trouble]")).to_be_hidden()
     page.evaluate("window.sameDocument = true")
     bar = page.locator("progress")
     before = int(bar.get_attribute("value") or 0)
