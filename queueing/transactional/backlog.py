@@ -90,8 +90,7 @@ def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set
 
     Returns the primary keys of the rows that were sent.
     """
-    sent = sending.send(client, alias, rows)
-    sending.acknowledge(client, sent)
+    sent = sending.send(client, alias, rows, forget=True)
     return {row.pk for row in rows if (row.sender, row.number) in sent}
 
 

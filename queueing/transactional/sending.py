@@ -36,23 +36,28 @@ class _Withdrawn(QueueError):
     """Another process has withdrawn the send, but its rows have no new senders yet."""
 
 
-def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[Sender]:
+def send(
+    client: QueueClient, alias: str, rows: Sequence[StagedMessage], *, forget: bool = False
+) -> set[Sender]:
     """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
     ``rows`` must include all rows of each send. If Redis refuses a message permanently, its row stays with
-    the reason. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``: the rows that were neither
-    sent nor refused stay unchanged.
+    the reason. ``forget``: nothing more comes from these senders, so Redis forgets them soon. Raises
+    ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``: the rows that were neither sent nor refused
+    stay unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None
     for part, of_part in _by_partition(client, rows):
         try:
             for groups in slices(_grouped(of_part), _bytes, size=EXCHANGE_BYTES):
-                sent |= _exchange(part, alias, groups)
+                sent |= _exchange(part, alias, groups, forget)
         except (QueueUnavailable, QueueFull) as error:
             outage = error
     if outage:
         raise outage
+    if forget:
+        acknowledge(client, sent)
     return sent
 
 
@@ -89,7 +94,7 @@ def _bytes(group: Group) -> int:
     return sum(len(row.body) for row in group)
 
 
-def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[Sender]:
+def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
     """Send groups of rows in one round trip, then delete or refuse the rows. Raises an error that ends the
     sending.
     """
@@ -112,7 +117,7 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group]) -> set[S
             outage = outage or error
         elif _refuse(client, alias, group, error):
             sent.append(group)
-    _delete(alias, [row.pk for group in sent for row in group])
+    _delete(alias, [row.pk for group in sent for row in group], forget)
     _report(sent)
     if outage:
         raise outage
@@ -192,15 +197,16 @@ def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) ->
     return False
 
 
-def _delete(alias: str, ids: Sequence[int]) -> None:
+def _delete(alias: str, ids: Sequence[int], forget: bool) -> None:
     if not ids:
         return
     connection = connections[alias]
     table = connection.ops.quote_name(StagedMessage._meta.db_table)
     sql = f"DELETE FROM {table} WHERE id IN ({', '.join(str(int(id)) for id in ids)})"
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        # A commit waits for the disk. This one need not: a row that a crash brings back is sent again, and
-        # Redis recognises the repeat. Both statements are one implicit transaction.
+    if connection.vendor == "postgresql" and not (connection.in_atomic_block or forget):
+        # A commit waits for the disk. This one need not as long as Redis remembers the sender: a row that a
+        # crash brings back is sent again, and Redis recognises the repeat. Both statements are one implicit
+        # transaction.
         sql = f"SET LOCAL synchronous_commit TO off; {sql}"
     with connection.cursor() as cursor:
         cursor.execute(sql)

@@ -73,7 +73,7 @@ class Relay:
             if rows := _next_rows(alias, seen, self.client.partition):
                 if not self._lead(LEAD_MS):
                     return LOOK_SECONDS
-                sending.acknowledge(self.client, sending.send(self.client, alias, rows))
+                sending.send(self.client, alias, rows, forget=True)
                 return 0.0
             if self._is_leading:
                 self._lead(0)

@@ -22,7 +22,7 @@ from queueing.worker.relay import Relay  # noqa: E402
 EACH = 3
 
 
-def die(*_: object) -> None:
+def die(*_: object, **options: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -13,10 +13,11 @@ from queueing.client import QueueClient
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
+from tests.support.postgres_server import PostgresServer
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
-from tests.support.worker_process import WorkerProcess, environment
+from tests.support.worker_process import WorkerProcess, environment, migrate
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.faults.staged_settings"}
 QUEUE = "brisk"
@@ -80,6 +81,21 @@ def test_a_process_that_is_killed_loses_and_doubles_nothing(
         eventually(lambda: len(set(ledger.ids("end"))) == len(ids) and not staged(diary), of=process)
     ledger.assert_each_ran_once(ids)
     assert_sent_once(ids, client, invariants, faults=0)
+
+
+def test_a_crash_of_postgresql_brings_back_no_row_that_a_relay_has_sent(
+    redis_server: RedisServer, database: Path, client: QueueClient
+):
+    """Redis forgets its sender ten minutes later, and would take the row for a new one."""
+    with PostgresServer(wal_writer_delay="10s") as postgres:
+        migrate(postgres.url)
+        env = {**environment(redis_server.url, database), **SETTINGS, "DATABASE_URL": postgres.url}
+        program = [sys.executable, "-m", "tests.faults.staging_program", "relay after the delete", "2"]
+        Program(program, env=env, name="staging").run()
+        postgres.kill()
+        postgres.restart()
+        assert client.get_queue_attributes(QUEUE).totalsent == 6
+        assert postgres.query("SELECT count(*) FROM queueing_stagedmessage") == [(0,)]
 
 
 def test_messages_are_sent_although_staging_was_switched_off(
