@@ -11,7 +11,7 @@ from mqsite import startup
 
 
 def main() -> None:
-    if "runworker" in sys.argv:
+    if "runworker" in sys.argv and "--watch" not in sys.argv:
         gc.disable()  # Imports leave little to collect. The worker enables it before it forks.
     startup.load_development_file()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")

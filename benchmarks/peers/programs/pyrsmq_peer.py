@@ -23,8 +23,8 @@ def send_many(job: str, texts) -> None:
         send(job, text)
 
 
-def run(message: str, **fields: object) -> bool:
-    job, _, text = message.partition(" ")
+def run(message: bytes, **fields: object) -> bool:
+    job, _, text = message.decode().partition(" ")
     JOBS[job](text)
     return True
 
