@@ -1,8 +1,8 @@
 """The actions on processed jobs: run again, redrive, cancel, delete from the history.
 
-An action may be repeated after a lost reply or a second click. A payload that is sent again carries a
-deduplication id, which is derived from the confirmed action. To move, cancel or delete a job twice has the
-effect of once.
+An action may be repeated because a reply was lost or the user clicked twice. Repeating it is harmless. A
+payload that is sent again has a deduplication id, which is derived from the confirmed action. Moving,
+cancelling or deleting a job a second time has no effect.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from queueing.policies import limits
 
 from .job_action import Deed, Errand, JobAction
 
-#: Seconds in which a second click on the same errand sends nothing new.
+#: The deduplication period in seconds. Within it, a repeated action does not send a payload a second time.
 ERRAND_SECONDS = 3600
 
 
@@ -87,7 +87,7 @@ class Redrive(JobAction):
 
 
 class Cancel(JobAction):
-    """Delete from their queues the messages that have not started."""
+    """Delete the waiting messages of the jobs from their queues, and record them as cancelled."""
 
     name = "cancel"
     permission = "cancel_job"
@@ -117,7 +117,7 @@ class Cancel(JobAction):
 
 
 class Forget(JobAction):
-    """Delete rows of the history. Messages in queues remain."""
+    """Delete jobs from the history. Their messages in queues are kept."""
 
     name = "forget"
     permission = "delete_job"
@@ -151,7 +151,7 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """Run ``call`` and return its result, or its error if the queue refused it.
+    """Run ``call`` and return its result. If the queue refuses the call, a key of ``REFUSALS`` is returned.
 
     Raises ``QueueUnavailable``.
     """
@@ -177,7 +177,10 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send the payloads of ``jobs`` in one step, or one by one if the queue refuses one of them."""
+    """Send the payloads of ``jobs`` again, all in one call. Yields the result for each job.
+
+    If the queue refuses a payload, the payloads are sent one by one.
+    """
     if not jobs:
         return
     drafts = [_draft(job, errand) for job in jobs]

@@ -1,4 +1,4 @@
-"""The admin of processed jobs: the history, to read and search, and the actions on its jobs."""
+"""The admin of processed jobs: pages to read and search the history, and the actions on its jobs."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -39,7 +39,7 @@ from .detail import ATTEMPTS_SHOWN, events, is_there, now
 from .export import export
 from .failures import LABELS, failures
 
-#: The columns of which a page shows the beginning.
+#: The columns of which a page shows only the beginning.
 LONG_TEXTS = ("body", "error", "result")
 
 
@@ -63,7 +63,7 @@ class JobAdmin(TableAdmin):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """All rows. Long texts are cut to the part that the page shows, because a text can have megabytes."""
+        """All jobs. Long texts can have megabytes, so the query cuts them to the part that the page shows."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         if self.page_name(request) == "changelist":
             return rows.annotate(
@@ -75,7 +75,7 @@ class JobAdmin(TableAdmin):
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The change list that reads along an index, without Django's counts and offsets."""
+        """The change list class that reads pages along an index, without Django's counts and offsets."""
         return JobList
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
@@ -123,7 +123,7 @@ class JobAdmin(TableAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the timeline of the job, the present queue of its message, and the possible actions."""
+        """Add the timeline of the job, the queue in which its message is now, and the possible actions."""
         job = context["original"]
         context["title"], context["subtitle"] = call(job, HEADING_CHARACTERS), None
         context["events"] = events(job)
@@ -158,7 +158,7 @@ class JobAdmin(TableAdmin):
         return self.render(request, "admin/queueing/job/failures.html", _("Failures"), context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The response to the poll of an open list: whether there are newer jobs."""
+        """The response for open lists that poll: whether newer jobs were processed."""
         context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 

@@ -1,6 +1,7 @@
-"""The call of a job as code, such as ``send_webhook("https://…")``, for the list and the heading of a job.
+"""The call of a job as code, such as ``send_webhook("https://…")``.
 
-It is derived from the beginning of the payload, so that a list of jobs never reads whole payloads.
+It is shown in the list of jobs and in the heading of a job's page. It is derived from the beginning of the
+payload, so that the list never reads whole payloads.
 """
 
 import json
@@ -12,19 +13,20 @@ from queueing.models import Job
 from queueing.text.humanize import visible
 from queueing.text.redaction import redacted
 
-#: Characters of a payload from which a call is made.
+#: The number of characters at the beginning of a payload from which the call is made.
 READ_CHARACTERS = 1_000
-#: Characters of a call in a list, of one in a heading, and of one argument.
+#: The maximum characters of a call in the list, of a call in a heading, and of a single argument.
 LISTED_CHARACTERS, HEADING_CHARACTERS, ARGUMENT_CHARACTERS = 100, 160, 60
-#: The arguments of a body that was cut, without the name before them.
+#: Finds the arguments in a task body that was cut and is therefore not valid JSON.
 _CUT_ARGUMENTS = re.compile(r'"args"\s*:\s*\[(.*)', re.DOTALL)
 
 
 def call(job: Job, characters: int) -> str:
-    """The call of ``job`` in at most ``characters``, without secrets. The query must include ``body_start``.
+    """The call of ``job`` in at most ``characters`` characters, with secrets masked.
 
-    For a message that is not a task, the call is the handler with the message as its argument. If handler and
-    payload are not known, it is the message id.
+    ``job`` must be loaded with the annotation ``body_start``. For a message that is not a task, the result is
+    the handler with the message as its argument. If the handler is unknown and the payload is empty, the
+    result is the message id.
     """
     start = job.body_start
     text = call_in(start, job.handler, characters, is_known=bool(start or job.body_is_whole))
@@ -32,7 +34,10 @@ def call(job: Job, characters: int) -> str:
 
 
 def call_in(start: str, handler: str, characters: int, *, is_known: bool = True) -> str:
-    """The call in the beginning of a payload, or ``""``. ``is_known=False`` if no payload is stored."""
+    """The call in the payload that begins with ``start``. ``is_known=False`` means that no payload is stored.
+
+    Returns ``""`` if the handler is unknown and the payload is empty.
+    """
     start = start[:READ_CHARACTERS]
     text = redacted(start)
     if start.startswith(task_body.BEGINNING):

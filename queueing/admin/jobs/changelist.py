@@ -1,7 +1,8 @@
-"""The list of processed jobs: Django's change list on a search that uses neither ``COUNT`` nor ``OFFSET``.
+"""The list of processed jobs: Django's change list on top of ``JobSearch``.
 
-The filters show values and mark the selected one; the search applies them. The distinct names of a column are
-read with an index skip scan, never from all rows. An open page polls for jobs that were processed since.
+The search uses no ``OFFSET``, and counts rows only up to a limit. The filters only show their values and mark
+the selected value: the search applies them. The distinct names of a column are read with an index skip scan,
+so that not all rows are read. An open page polls for jobs that were processed after the page was loaded.
 """
 
 from collections.abc import Iterator
@@ -29,23 +30,23 @@ from queueing.templatetags.queueing_text import visible
 from .criteria import Criteria
 from .search import JobSearch, Place, searched_text
 
-#: The parameters for the place where a page begins, and for the places of the pages before it. Those places
-#: are known only from the way, because a search may have ended a page when its time was up.
+#: The query parameters for the position at which this page begins, and for the positions of previous pages.
+#: Previous positions cannot be computed, because a search that ran out of time ends a page early.
 BEFORE, WAY = "before", "way"
-#: The pages that can be gone back one by one, and the word for the first one, which begins at no place.
+#: The maximum number of previous pages in ``way``, and the word for the first page, which has no position.
 WAY_MAX, FIRST = 40, "0"
 
 
 class JobList(ChangeList):
     """One page of search results.
 
-    ``count`` is the number of all matching rows, ``None`` if only a search could count them. ``searched`` is
-    the number of rows that the search has read. ``older`` and ``newer`` are the query strings of the next and
-    previous page.
+    ``count`` is the number of all matching rows, ``None`` if an index alone cannot count them. ``searched``
+    is the number of rows that were checked one by one, ``None`` if an index was enough. ``older`` and
+    ``newer`` are the query strings of the next page and of the previous page.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
-        """Set up the filters, and return all rows. ``get_results`` runs the search."""
+        """Set up the filters, and return all rows. ``get_results`` runs the search later."""
         self.before = Place.read(request.GET.get(BEFORE, ""))
         self.way = [
             place for place in request.GET.get(WAY, "").split() if place == FIRST or Place.read(place)
@@ -90,7 +91,7 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, ``""`` if it is not known."""
+        """The query string of the previous page, ``""`` if there is none or it is not known."""
         if not (self.before and self.way):
             return ""
         *way, before = self.way
@@ -103,13 +104,13 @@ class JobList(ChangeList):
 
     @property
     def whole_filter(self) -> str:
-        """The query string that selects all jobs of this list."""
+        """The query string that selects all jobs of the list, not only those on this page."""
         return self.criteria.query_string()
 
 
-#: Names that one filter offers.
+#: The maximum number of names that a filter offers.
 NAMES_MAX = 50
-#: Characters of a name that the sidebar shows.
+#: The maximum characters of a name in the sidebar.
 NAME_SHOWN = 60
 HOPS = """
 WITH RECURSIVE hop (name) AS (
@@ -123,7 +124,7 @@ SELECT name FROM hop WHERE name IS NOT NULL LIMIT {limit}
 
 
 def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
-    """The first distinct values of an indexed text column, without the empty string."""
+    """Up to ``limit`` distinct values of an indexed text column, in sort order, without the empty string."""
     connection = connections[Job.objects.db]
     quoted = connection.ops.quote_name(Job._meta.get_field(column).column)
     table = connection.ops.quote_name(Job._meta.db_table)
@@ -133,7 +134,7 @@ def names_in(column: str, limit: int = NAMES_MAX) -> list[str]:
 
 
 class Offered(admin.SimpleListFilter):
-    """A filter that only shows its values. ``JobSearch`` applies it."""
+    """A filter that only offers values. ``JobSearch`` applies the selected value."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         return queryset
@@ -150,7 +151,7 @@ class StateFilter(Offered):
 
 
 class NameFilter(Offered):
-    """A filter by the names in a column. It shows the first names and the selected one."""
+    """A filter by the names in a column. It offers the first names in sort order, and the selected name."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         names = set(names_in(self.parameter_name or ""))
@@ -175,11 +176,11 @@ class ExceptionFilter(NameFilter):
 
 
 class TimeFilter(admin.ListFilter):
-    """The filter by finish time: any, a period until now, or a range of times."""
+    """The filter by finish time: any time, a period until now, or the times between two bounds."""
 
     title = gettext_lazy("time")
     template = "admin/queueing/job/time_filter.html"
-    #: Themes of the admin ask every filter for one name.
+    #: Admin themes expect that each filter has a single parameter name.
     parameter_name = "period"
     names = ("period", "since", "until")
     periods = (
@@ -204,7 +205,7 @@ class TimeFilter(admin.ListFilter):
         return queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
-        """The links for any time and for each period, and the values of the form for a range."""
+        """The links for any time and for each period, and the values of the form for two bounds."""
         period, used = self.used_parameters.get("period"), self.used_parameters
         yield {
             "selected": not used,
@@ -234,7 +235,7 @@ def _field_value(at: datetime | None) -> str:
     return timezone.localtime(at).replace(tzinfo=None).isoformat(timespec=precision)
 
 
-#: The most new jobs that are counted.
+#: New jobs are counted up to this number.
 COUNTED_MAX = 100
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -249,14 +250,15 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """The URL that the page being rendered polls for newer jobs."""
+    """The URL that an open page polls for jobs that are newer than the present newest job."""
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
 
 def news(since: str) -> dict[str, Any]:
-    """The template context about jobs finished after ``since``: the age of the answer, and a sentence or
-    ``None``.
+    """The template context about jobs that finished after ``since`` (µs since 1970).
+
+    ``age_seconds`` is the age of the figures. ``news`` is a sentence about new jobs, ``""`` without new jobs.
     """
     reading = newest.get(COUNTED_MAX + 1)
     count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)

@@ -1,4 +1,4 @@
-"""The columns in the list of processed jobs, and the fields on the page of one. Output is escaped."""
+"""The columns in the list of processed jobs, and the fields on the page of a job. All output is escaped."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -23,12 +23,12 @@ from queueing.templatetags.queueing_text import (
 
 from .call import LISTED_CHARACTERS, call
 
-#: Characters of an error that the list shows.
+#: The maximum characters of an error in the list.
 ERROR_SHOWN = 80
 
 
 def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
-    """Wrap the output of ``column`` in an element with its label, which narrow screens show."""
+    """Wrap the output of ``column`` in an element with the title of the column, which narrow screens show."""
 
     @wraps(column)
     def shown(job: Job) -> str:
@@ -39,7 +39,7 @@ def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
 
 
 def with_error(text: str, error: str) -> str:
-    """The cell ``text``, and below it the beginning of an error."""
+    """The cell ``text``. If there is an error, the beginning of the error is added below the text."""
     if not error:
         return text
     shown = error_text(Truncator(error).chars(ERROR_SHOWN))
@@ -72,7 +72,10 @@ def shown_handler(job: Job) -> str:
 
 @admin.display(description=_("state"))
 def shown_state(job: Job) -> str:
-    """The newest outcome as a coloured word, with the number of attempts if there were several."""
+    """The outcome of the newest attempt as a coloured word.
+
+    If there were several attempts, their number is added.
+    """
     badge = format_html(
         '<span class="queueing-state" data-state="{}">{}</span>', job.state, state_word(job.state)
     )
@@ -91,7 +94,7 @@ def finished(job: Job) -> str:
 @labelled
 @admin.display(description=_("wait"))
 def wait(job: Job) -> str:
-    """The time from the due time of the message to the start of its newest attempt."""
+    """The time from when the message was due to the start of its first attempt."""
     return duration(None if job.wait_ms is None else job.wait_ms / 1000)
 
 
@@ -113,7 +116,7 @@ def shown_error(job: Job) -> str:
 
 @admin.display(description=_("reason"))
 def shown_reason(job: Job) -> str:
-    """The reason given for the cancellation of the job. It is stored like an error but is not one."""
+    """The reason for the cancellation of the job. It is stored like an error, but is not an error."""
     return shown_error(job)
 
 
@@ -125,7 +128,7 @@ def shown_result(job: Job) -> str:
 
 @admin.display(description=_("payload"))
 def shown_body(job: Job) -> str:
-    """The payload. JSON is indented, without a change to how its numbers are written."""
+    """The payload. JSON is indented, but its numbers stay as they were written."""
     if not job.body_start:
         return _("(empty)") if job.body_is_whole else _("The payload is not stored.")
     text = _as_payload(job.body_start, job.body_length, "payload/")
@@ -143,7 +146,10 @@ READ_ONLY = (
 
 
 def _as_payload(start: str, length: int, file: str) -> str:
-    """The beginning of a payload or a result. If ``length`` is greater, a link to the download is added."""
+    """The beginning ``start`` of a payload or a result that has ``length`` characters.
+
+    If the whole text is too long for a page, a link to its download is added.
+    """
     text = as_text(payload(start, length))
     if length <= SHOWN_MAX:
         return text

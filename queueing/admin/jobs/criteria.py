@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from queueing.admin.long_actions import read_ids
 from queueing.broker.outcomes import State
 
-#: The parameters that are compared as they are.
+#: The parameters whose value the column of the same name must have.
 EQUAL = ("exception", "state", "handler", "queue")
 PERIODS = {
     "hour": timedelta(hours=1),
@@ -21,8 +21,8 @@ PERIODS = {
     "month": timedelta(days=30),
 }
 TEXT_MAX, TERM_MAX = 255, 200
-#: A word that can be the beginning of an id. The time of sending is ten characters of it. The help of the
-#: search names the least number.
+#: Matches a message id, or its beginning of at least eight characters. The help text of the search names this
+#: minimum. The first ten characters of an id encode the time of sending.
 ID_BEGINNING = re.compile(r"[a-zA-Z0-9:]{8,64}")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -31,9 +31,9 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 class Criteria:
     """The conditions that a job must meet. An empty field adds no condition.
 
-    ``since`` and ``until`` bound the finish time, ``until`` excluded. ``term`` is a message id, the beginning
-    of one, or a text in the payload or the error. ``ids`` are primary keys: an empty tuple matches no job,
-    ``None`` adds no condition.
+    The finish time must be ``since`` or later, and before ``until``. ``term`` is a message id, the beginning
+    of a message id, or a text in the payload or the error. ``ids`` are primary keys: ``()`` matches no job,
+    and ``None`` adds no condition.
     """
 
     queue: str = ""
@@ -47,8 +47,9 @@ class Criteria:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Criteria":
-        """Read the criteria from a query string. Unknown parameters are ignored. An invalid ``ids`` matches
-        no job.
+        """Read the criteria from a query string. Unknown parameters are ignored.
+
+        Invalid keys in ``ids`` are left out. If no valid key remains, no job matches.
         """
         equal = {name: _text(params.get(name, ""), TEXT_MAX) for name in EQUAL}
         since, until = _moment(params.get("since", "")), _moment(params.get("until", ""), is_end=True)
@@ -62,28 +63,31 @@ class Criteria:
 
     @classmethod
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
-        """The parameters that ``read`` ignores or cuts.
+        """The names of the parameters that ``read`` ignores or cuts.
 
-        An action must refuse them: it would change more jobs.
+        An action must refuse these parameters. If it ignored them, it would change more jobs.
         """
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
     def params(self) -> dict[str, str]:
-        """The criteria as query parameters. A period is replaced by the time at which it began."""
+        """The criteria as query parameters. A period is replaced by ``since``, the time at which it began."""
         return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
         return urlencode(self.params())
 
     def equal(self) -> list[tuple[str, str]]:
-        """The pairs of column and value that must be equal, the probably most selective column first."""
+        """The pairs of a column and the value that it must have.
+
+        The state ``done`` comes last, because it probably matches the most rows.
+        """
         found = [(name, getattr(self, name)) for name in EQUAL if getattr(self, name)]
         return sorted(found, key=lambda pair: pair == ("state", State.DONE))
 
     @staticmethod
     def may_be_id(term: str) -> bool:
-        """Whether ``term`` has the form of a message id or of the beginning of one."""
+        """Whether ``term`` has the form of a message id, or of the beginning of a message id."""
         return ID_BEGINNING.fullmatch(term) is not None
 
     def _texts(self) -> Iterator[tuple[str, str | None]]:
@@ -101,7 +105,10 @@ _NAMES = {"term": "q"}
 
 
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
-    """Whether ``read`` has understood this parameter: ``taken`` are the parameters of the result."""
+    """Whether ``read`` has used the whole value of this parameter.
+
+    ``taken`` are the ``params`` of the criteria that ``read`` has returned.
+    """
     if name in ("since", "until"):
         return not value or name in taken
     if name == "period":
@@ -114,7 +121,7 @@ def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
 
 
 def _text(value: str, length: int) -> str:
-    """Cut a text, and remove NUL and lone surrogates, which a database may refuse."""
+    """Cut a text to ``length``, and remove NUL and lone surrogates, which a database may refuse."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()[:length]
 
 
@@ -126,9 +133,9 @@ def _period(word: str) -> datetime | None:
 
 
 def _moment(value: str, *, is_end: bool = False) -> datetime | None:
-    """Parse a time.
+    """Parse a time. Returns ``None`` if ``value`` is not a time.
 
-    A date without a time means the beginning of the day, or with ``is_end`` the end of the day.
+    A date without a time means the beginning of that day or, with ``is_end``, the end of that day.
     """
     try:
         day = parse_date(value)

@@ -1,4 +1,4 @@
-"""The page of a job: its timeline, the present queue of its message, and the possible actions."""
+"""The page of a job: its timeline, the queue in which its message is now, and the possible actions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, Que
 from queueing.messages import PeekedMessage
 from queueing.models import Attempt, Job
 
-#: Attempts that a job's page shows, the newest ones, and characters of the error and the traceback of each:
-#: more than the recorder keeps.
+#: The page of a job shows this number of attempts, the newest ones. The limits for the characters of each
+#: error and traceback are higher than those of the recorder.
 ATTEMPTS_SHOWN = 50
 ERROR_SHOWN, TRACEBACK_SHOWN = 4_000, 16_384
-#: There is no such queue, or it has a name that only a foreign program would give.
+#: The errors for a queue that does not exist, and for names and ids that RSMQ does not allow.
 NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 
 
@@ -27,10 +27,12 @@ NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 class Now:
     """The present state of a job's message in Redis.
 
-    ``state`` is its state in the queue, ``dead`` if it is in the dead-letter queue, and ``""`` if it is in
-    neither. It is ``unknown`` if Redis is down or refuses, and ``unreadable`` if a key of the queue has the
-    wrong type. ``queue`` is the queue that has the message. ``verbs`` are the names of the possible actions.
-    ``trouble`` is the error text if Redis refuses.
+    ``state`` is the state of the message in its queue, or ``dead`` if the message is in the dead-letter
+    queue. It is ``""`` if the message is in neither queue, ``unknown`` if Redis does not answer or refuses
+    the call, and ``unreadable`` if the queue cannot be read, for example because a key has the wrong type.
+
+    ``queue`` is the queue that has the message. ``verbs`` are the names of the possible actions. ``trouble``
+    is the error text if Redis refuses the call.
     """
 
     state: str
@@ -41,7 +43,7 @@ class Now:
 
 
 def now(job: Job) -> Now:
-    """Read the present state of the job's message. An unresponsive Redis costs one timeout."""
+    """Read the present state of the job's message. If Redis is down, only one timeout passes."""
     try:
         found = _peek(job.queue, job.message_id)
         if found:
@@ -59,8 +61,9 @@ def now(job: Job) -> Now:
 
 
 def is_there(queue: str) -> bool:
-    """Whether the queue still exists: a job may be kept longer than its queue. ``True`` if Redis does not
-    answer.
+    """Whether the queue exists. The history may keep a job longer than its queue exists.
+
+    Returns ``True`` if an error prevents the check, for example if Redis does not answer.
     """
     try:
         return bool(queueing.get_client().queue_figures([queue]))
@@ -69,7 +72,11 @@ def is_there(queue: str) -> bool:
 
 
 def _dead_letter_queue(job: Job) -> str:
-    """The name of the dead-letter queue of the job, ``""`` if it has none."""
+    """The name of the queue that may have the dead letter of the job.
+
+    Returns ``""`` if the job is not dead, if its queue does not exist, or if it was received from a
+    dead-letter queue.
+    """
     if job.state != State.DEAD or is_dead_letter_queue(job.queue):
         return ""
     client = queueing.get_client()
@@ -97,7 +104,10 @@ def _verbs(job: Job, state: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of the timeline. ``after_seconds`` is the time since the previous step."""
+    """One step of the timeline.
+
+    ``after_seconds`` is the time since the previous step, ``None`` for the first step.
+    """
 
     at: datetime
     word: str
@@ -106,12 +116,12 @@ class Event:
     worker: str = ""
     error: str = ""
     traceback: str = ""
-    #: Whether its traceback is the last one, which the page shows open.
+    #: Whether this is the last step with a traceback. The page shows that traceback expanded.
     is_last_traceback: bool = False
 
 
 def events(job: Job) -> list[Event]:
-    """The steps of a job in order: sent, then start and outcome of each attempt."""
+    """The steps of a job in order of time: sent, then the start and the outcome of each attempt."""
     steps = [Event(job.sent_at, "sent")] if job.sent_at else []
     for attempt in _attempts(job):
         if attempt.started_at:
@@ -134,7 +144,10 @@ def events(job: Job) -> list[Event]:
 
 
 def _attempts(job: Job) -> list[Attempt]:
-    """The recorded attempts, oldest first. If none is recorded, one made from the fields of the job."""
+    """The newest recorded attempts, oldest first.
+
+    If no attempt is recorded, the result is one attempt that is made from the fields of the job.
+    """
     rows = job.history.order_by("-rc").defer("error", "traceback")
     rows = rows.annotate(
         error_start=Left("error", ERROR_SHOWN), traceback_start=Left("traceback", TRACEBACK_SHOWN)

@@ -1,6 +1,6 @@
 """The list of processed jobs as CSV.
 
-It is streamed, has a maximum length, and contains no spreadsheet formulas.
+The file is streamed, has a maximum number of rows, and contains no spreadsheet formulas.
 """
 
 import csv
@@ -22,26 +22,28 @@ from queueing.text.redaction import struck
 from .criteria import Criteria
 from .search import JobSearch, Place
 
-#: Rows of one file, rows per query, and seconds that one step of a search may take.
+#: The maximum rows of a file, the rows per query, and the maximum seconds of one step of a search.
 ROWS_MAX, CHUNK, STEP_SECONDS = 100_000, 1000, 1.0
-#: Rows that a search without an index reads.
+#: The maximum number of rows that a search without an index reads.
 SEARCHED_MAX = 1_000_000
-#: Characters of an error: more than the recorder keeps.
+#: The maximum characters of an error. The recorder keeps fewer.
 ERROR_MAX = 4_000
 COLUMNS = (
     *("message_id", "queue", "handler", "state", "attempts", "crashes", "sent_at", "started_at"),
     *("finished_at", "wait_ms", "run_ms", "worker", "exception", "error"),
 )
-#: A spreadsheet takes a cell for a formula that begins with one of these, or with a wide or small form of it.
+#: Spreadsheets treat a cell as a formula if it begins with one of these characters, or with a full-width or
+#: small form of such a character.
 FORMULA = frozenset("=+-@|%\N{MINUS SIGN}")
-#: The first character of a cell: also behind a ``;``, at which a spreadsheet of many languages splits cells.
+#: Matches the first character of a cell, and the first character after each ``;``, because spreadsheets in
+#: many languages split cells at ``;``.
 _FIRST = re.compile(r"""(\A|;)([\s"']*)([^\s"';])""")
 
 
 def export(criteria: Criteria) -> StreamingHttpResponse:
     """The jobs that meet ``criteria`` as CSV, newest first.
 
-    If rows are left out, the last line reports it.
+    If the file does not contain all matching jobs, its last line reports this.
     """
     # The lines are made when the viewer's zone is already forgotten.
     zone = timezone.get_current_timezone()
@@ -52,7 +54,10 @@ def export(criteria: Criteria) -> StreamingHttpResponse:
 
 
 def cell(value: Any, zone: tzinfo | None = None) -> str:
-    """``value`` as one line: times in ``zone``, invisible characters escaped, formulas made plain text."""
+    """The text of a cell for ``value``, in one line.
+
+    Times are in the time zone ``zone``. Invisible characters are escaped, and formulas become plain text.
+    """
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -70,7 +75,7 @@ def _inert(first: re.Match[str]) -> str:
 
 
 class _Line:
-    """A file for ``csv.writer`` whose ``write`` returns the line."""
+    """A file for ``csv.writer``. Its ``write`` returns the line, so that ``writerow`` returns it, too."""
 
     def write(self, line: str) -> str:
         return line

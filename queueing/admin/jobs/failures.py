@@ -1,7 +1,7 @@
 """Failed attempts grouped by exception and handler: how often, since when, and an example.
 
-Every failed attempt counts, also of jobs that have succeeded since. At most the newest ``COUNTED_MAX``
-attempts of a period are counted, with one index. The page reports if there are more.
+A failed attempt counts even if a later attempt of the job succeeded. At most the newest ``COUNTED_MAX``
+attempts of a period are counted, by reading only an index. The page reports if there are more attempts.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from queueing.models import Attempt
 
 from .criteria import PERIODS
 
-#: Failed attempts that are counted, and groups that are shown.
+#: The maximum number of failed attempts that are counted, and of groups that are shown.
 COUNTED_MAX, GROUPS_MAX = 50_000, 100
-#: Characters of the example.
+#: The maximum characters of an example.
 EXAMPLE_SHOWN = 300
 LABELS = {
     "hour": gettext_lazy("Last hour"),
@@ -31,7 +31,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One group of failed attempts. ``example`` is the newest error, from the job ``job_id``."""
+    """One group of failed attempts. ``example`` is the newest error text, from the job ``job_id``."""
 
     exception: str
     handler: str
@@ -51,7 +51,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The groups of a period, most frequent first. ``counted`` is the number of attempts in them."""
+    """The groups of a period, most frequent first.
+
+    ``counted`` is the number of failed attempts that were counted. ``is_all`` is false if there are more.
+    """
 
     period: str
     since: datetime
@@ -62,7 +65,7 @@ class Failures:
 
 
 def failures(period: str) -> Failures:
-    """The failures of the last hour, day, week or month. Any other ``period`` means the last day."""
+    """The failures of the last hour, day, week or month. Any other ``period`` is replaced by the last day."""
     period = period if period in PERIODS else "day"
     since = datetime.now(UTC) - PERIODS[period]
     newest = Attempt.objects.filter(exception__isnull=False, finished_at__gte=since)

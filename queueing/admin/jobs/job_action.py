@@ -1,7 +1,7 @@
-"""An action on many jobs: a confirmation page with their number, then steps of limited size until all are
-done.
+"""An action on many jobs.
 
-The action can continue after an interruption, for example while Redis was down.
+The confirmation page shows the number of jobs. The action then runs in steps of limited size until all jobs
+are done. It can be continued after an interruption, for example after Redis was down.
 """
 
 import secrets
@@ -23,13 +23,14 @@ from queueing.templatetags.queueing_text import visible
 from .criteria import Criteria
 from .search import Found, JobSearch, Place, searched_text
 
-#: Jobs of one step.
+#: The maximum number of jobs per step.
 CHUNK = 100
-#: Seconds that finding examples and then counting for the question may take each, where no index knows.
+#: The maximum seconds to find examples for the confirmation page, and the maximum seconds to count its jobs.
+#: Both apply only if an index is not enough.
 COUNT_SECONDS = 0.05
-#: Parameters that a refusal names, and characters of each.
+#: The maximum number of parameters that a refusal names, and the maximum characters of each name.
 NAMES_SHOWN, NAME_SHOWN = 5, 60
-#: Why nothing was done to a job.
+#: The reasons why a job was not changed, by key.
 REFUSALS = {
     "payload": gettext_lazy("the history does not have the whole payload"),
     "under way": gettext_lazy("the message is still in its queue and runs without this"),
@@ -46,7 +47,7 @@ REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One confirmed action: its user, and a unique token."""
+    """One confirmed action: the name of its user, and a unique token."""
 
     user: str
     token: str
@@ -54,7 +55,11 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """The result for one job: ``note`` for the log, or ``refused`` with a key of ``REFUSALS``."""
+    """The result for one job.
+
+    ``note`` is the text for the admin's log if the job was changed. Otherwise, ``refusal`` is a key of
+    ``REFUSALS``. ``new_id`` is the id of the message if a payload was sent again.
+    """
 
     job: Job
     note: str = ""
@@ -66,16 +71,21 @@ class JobAction(RowsAction):
     """An action on the jobs that meet the criteria in the query string."""
 
     question_template = "admin/queueing/job/bulk_question.html"
-    #: Whether it needs the payloads.
+    #: Whether the action needs the payloads of the jobs.
     reads_body: ClassVar[bool] = False
 
     def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
-        """Act on these jobs. If it raises ``QueueUnavailable``, the remaining jobs are tried again later."""
+        """Act on these jobs, and yield the result for each job.
+
+        If it raises ``QueueUnavailable``, the action can be continued later, and calls ``do`` with the same
+        jobs again.
+        """
         raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the confirmation page. Unknown query parameters are refused, because ignoring them selects
-        more jobs.
+        """Show the confirmation page.
+
+        Unknown query parameters are refused, because the action would change more jobs if it ignored them.
         """
         unread = Criteria.not_understood(request.GET.dict())
         return self._refuse(unread) if unread else self._ask(Criteria.read(request.GET))
@@ -130,7 +140,10 @@ class JobAction(RowsAction):
         return counting(self.done_text, work.done, f"{work.done:,}")
 
     def _log_deeds(self, deeds: Sequence[Deed], criteria: Criteria) -> None:
-        """Write one entry per job into the admin's log, or only one if all jobs of a filter are deleted."""
+        """Write an entry for each changed job into the admin's log.
+
+        If all jobs that match a filter are deleted, each step writes a single entry instead.
+        """
         done = [deed for deed in deeds if not deed.refusal]
         if self.flag == DELETION and criteria.ids is None and done:
             note = _("Deleted from the history: %(count)s jobs of the filter %(filter)s")
@@ -140,7 +153,10 @@ class JobAction(RowsAction):
             self.log_rows((deed.job.pk, deed.job.message_id, deed.note) for deed in done)
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The address of the page of a single job, or of the list without a selection."""
+        """The URL of the page of the job if the action is on a single job, else the URL of the list.
+
+        After a deletion, it is always the list. The list keeps the filter of the action, but not a selection.
+        """
         criteria = Criteria.read(choice["params"])
         if criteria.ids is not None and len(criteria.ids) == 1 and not (at_end and self.flag == DELETION):
             return address(self.model_admin.admin_site, "job_change", criteria.ids[0])
@@ -153,7 +169,7 @@ def _shown() -> Any:
 
 
 def _count(work: Work, deeds: Sequence[Deed], found: Found) -> None:
-    """Add the results of one step to the work."""
+    """Add the results of one step to ``work``."""
     done = [deed for deed in deeds if not deed.refusal]
     refused = Counter(work.notes["refused"])
     refused.update(deed.refusal for deed in deeds if deed.refusal)

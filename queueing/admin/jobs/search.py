@@ -1,9 +1,10 @@
 """The search for processed jobs in a table of millions of rows.
 
 The order is always newest first. A page begins after a row and not at an offset (keyset pagination), so the
-thousandth page costs as much as the first one. One condition uses an index. The other conditions and a search
-for text are checked row by row along that index, in steps, until the page is full or the time is up. The page
-then reports the progress, and the search can be continued. Only the beginning of a long text is searched.
+thousandth page costs as much as the first page. One condition uses an index. The other conditions, including
+a search for text, are checked row by row in the order of that index. This is done in steps, until the page is
+full or the time is up. The page then reports how many rows were searched, and the search can be continued.
+Only the beginning of a long text is searched.
 """
 
 import time
@@ -22,22 +23,23 @@ from queueing.text.redaction import redacted, struck
 
 from .criteria import Criteria
 
-#: Rows per step of a search, and of one that reads payloads.
+#: The rows per step of a search. A step that reads payloads has fewer rows.
 STEP, TEXT_STEP = 1000, 200
-#: Seconds that one search may take.
+#: The maximum seconds of one search.
 BUDGET_SECONDS = 0.1
-#: Characters of a payload or an error that are searched: as many as the history keeps of a plain message.
+#: The characters at the beginning of a payload or an error that are searched. The history keeps this many
+#: characters of a message that is not a task.
 SEARCHED_CHARACTERS = 16_384
-#: Rows beyond which nobody counts exactly.
+#: Matching rows are counted exactly up to this number.
 COUNT_MAX = 10_000
-#: The most rows with the same beginning of an id.
+#: The maximum number of rows that a search for the beginning of a message id finds.
 BEGINNINGS_MAX = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The position of a row in the order. Rows ``before`` it are newer."""
+    """The position of a row in the order of the search, which is newest first."""
 
     finished_at: datetime
     id: int
@@ -47,7 +49,7 @@ class Place:
 
     @classmethod
     def read(cls, text: str) -> "Place | None":
-        """Parse what ``str`` of a position returns. Returns ``None`` for any other text."""
+        """Parse the text that ``str`` returns for a position. Returns ``None`` for any other text."""
         us, _, id = text.partition("-")
         try:
             return cls(EPOCH + timedelta(microseconds=int(us)), min(int(id), 2**63 - 1))
@@ -61,10 +63,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows that were found. ``following`` is the position from which to continue, ``None`` after the last
-    row.
+    """One page of matching rows.
 
-    ``searched`` is the number of rows that were read one by one, ``None`` if an index was enough.
+    ``following`` is the position from which the search can be continued, ``None`` if all rows were searched.
+    ``searched`` is the number of rows that were checked one by one, ``None`` if an index was enough.
     """
 
     jobs: list[Job]
@@ -74,9 +76,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of matching rows, exact or a lower bound.
+    """A number of matching rows. It is exact or a lower bound.
 
-    ``searched`` is the number of rows that were read one by one, ``None`` if an index was enough.
+    ``searched`` is the number of rows that were checked one by one, ``None`` if an index was enough.
     """
 
     number: int
@@ -94,7 +96,10 @@ class Count:
 
 
 class JobSearch:
-    """A search for the jobs that meet ``criteria``, page by page. ``columns`` selects the columns to load."""
+    """A search for the jobs that meet ``criteria``, page by page.
+
+    ``rows`` is the queryset that loads the jobs that were found. It can defer columns.
+    """
 
     def __init__(self, criteria: Criteria, rows: QuerySet[Job] | None = None) -> None:
         self.criteria = criteria
@@ -103,13 +108,13 @@ class JobSearch:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether an index answers the whole search, without a check of each row."""
+        """Whether an index answers the whole search, so that rows need not be checked one by one."""
         return not self.rest and not self.text
 
     def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
-        """Find up to ``limit`` rows older than ``before``, newest first.
+        """Find up to ``limit`` rows that are older than ``before``, newest first.
 
-        Returns fewer if the time runs out.
+        Without ``before``, the search begins at the newest row. Returns fewer rows if the time is up.
         """
         if self.is_indexed:
             jobs = list(self._along(before)[: limit + 1])
@@ -121,14 +126,17 @@ class JobSearch:
         return Found(jobs, looked.following, looked.searched)
 
     def count(self) -> Count | None:
-        """Count the matching rows, up to ``COUNT_MAX``. Returns ``None`` if an index is not enough."""
+        """Count the matching rows, up to ``COUNT_MAX``. Returns ``None`` if no index can count them."""
         if not self.is_indexed:
             return None
         number = self.index_rows().values("pk").order_by()[: COUNT_MAX + 1].count()
         return Count(min(number, COUNT_MAX), number <= COUNT_MAX)
 
     def count_on(self, found: Found, *, budget_seconds: float) -> Count:
-        """Count the matching rows, beginning with those in ``found``, for at most ``budget_seconds``."""
+        """Count the rows in ``found`` and the matching rows that follow.
+
+        Counting stops after ``budget_seconds`` or ``COUNT_MAX`` more rows. The result is then a lower bound.
+        """
         if found.following is None:
             return Count(len(found.jobs), True, found.searched)
         looked = self._look(found.following, COUNT_MAX, budget_seconds)
@@ -136,13 +144,13 @@ class JobSearch:
         return Count(number, looked.following is None, searched)
 
     def index_rows(self) -> QuerySet[Job]:
-        """The rows in the order of the index that the search reads."""
+        """The rows that meet the condition for the index. The other conditions are not applied."""
         return Job.objects.filter(self.index)
 
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows older than ``before``, in the order of the index."""
+        """The rows that are older than ``before`` and meet the condition for the index, newest first."""
         rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:
             at = before.finished_at
@@ -150,7 +158,10 @@ class JobSearch:
         return rows
 
     def _look(self, before: Place | None, limit: int, seconds: float) -> "_Looked":
-        """Check rows in steps of one query each. Only the positions of rows are kept."""
+        """Check rows in steps, with one query per step. Only the positions of the matching rows are kept.
+
+        Stops when more than ``limit`` rows match, or after ``seconds``.
+        """
         give_up = time.monotonic() + seconds
         found: list[Place] = []
         searched = 0
@@ -190,8 +201,9 @@ class JobSearch:
             yield Place(*place), partial(self._is_in, error, body)
 
     def _is_in(self, error: str | None, body: str | None) -> bool:
-        """Whether ``error`` or ``body`` contains the term once secrets are masked. A search must not reveal
-        secrets.
+        """Whether ``error`` or ``body`` contains the term after secrets are masked.
+
+        Without masking, a search could be used to guess secrets.
         """
         term = self.criteria.term.lower()
         if error is not None and term in struck(error).lower():
@@ -201,7 +213,11 @@ class JobSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """The result of ``JobSearch._look``: the positions of the matching rows."""
+    """The result of ``JobSearch._look``.
+
+    ``places`` are the positions of the matching rows. ``following`` is the position from which to continue,
+    ``None`` if all rows were checked. ``searched`` is the number of checked rows.
+    """
 
     places: list[Place]
     following: Place | None
@@ -213,7 +229,7 @@ def _whether(condition: Q) -> ExpressionWrapper:
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
-    """The condition for the index, the condition for each row, and whether the texts of rows are searched."""
+    """The condition for the index, the condition to check for each row, and whether texts are searched."""
     index = Q()
     if criteria.since:
         index &= Q(finished_at__gte=criteria.since)
@@ -236,7 +252,10 @@ def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
 
 
 def _by_message_id(term: str) -> Q | None:
-    """The condition that the message id begins with ``term``, ``None`` if no id can begin with it."""
+    """The condition that selects the rows whose message id begins with ``term``.
+
+    Returns ``None`` if ``term`` cannot be the beginning of a message id, or if no row has such an id.
+    """
     if not Criteria.may_be_id(term):
         return None
     beginning = Q(message_id__startswith=term)
@@ -254,7 +273,7 @@ def _compares_bytes() -> bool:
 
 
 def searched_text(searched: int | None) -> str:
-    """A sentence about the number of rows searched so far, ``""`` if an index was enough."""
+    """A sentence with the number of rows that were searched, ``""`` if an index was enough."""
     if searched is None:
         return ""
     numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}
@@ -262,7 +281,7 @@ def searched_text(searched: int | None) -> str:
 
 
 def rows_in_all() -> int:
-    """The approximate number of rows: the difference of the highest and the lowest primary key."""
+    """The approximate number of rows in the table, computed from the lowest and the highest primary key."""
     # Each by itself: SQLite looks up one end of an index, but reads all of it for both.
     first, last = (Job.objects.aggregate(key=end("pk"))["key"] for end in (Min, Max))
     return last - first + 1 if last else 0

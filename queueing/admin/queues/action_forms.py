@@ -1,4 +1,4 @@
-"""The forms of actions on a queue: what to send, and which messages to move or cancel."""
+"""The forms of actions on a queue: a message to send, or the messages to move, redrive, cancel or stop."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from queueing.exceptions import QueueError
 
 from .forms import WholeNumberField, is_actionable
 
-#: Characters of a body that a form takes, even if the queue takes more.
+#: The maximum length of a body in the form, in characters. The queue may allow longer bodies.
 BODY_MAX = 1_000_000
 HEADERS_MAX = 50
-#: Messages that can be ticked.
+#: The maximum number of messages that can be selected.
 SELECTED_MAX = 1000
 COUNT_MAX = 1_000_000_000
 
@@ -52,11 +52,11 @@ class SendForm(forms.Form):
     )
 
     def clean_body(self) -> str:
-        """Replace CR LF, which browsers send for each line break, by LF."""
+        """Replace CR LF by LF, because browsers send CR LF for each line break."""
         return self.cleaned_data["body"].replace("\r\n", "\n")
 
     def clean_headers(self) -> dict[str, str]:
-        """Parse one header per line. A repeated name is an error."""
+        """Parse the headers, one ``NAME=VALUE`` per line. A repeated name is an error."""
         lines = [line for line in self.cleaned_data["headers"].splitlines() if line.strip()]
         pairs = [line.partition("=") for line in lines]
         if len(pairs) > HEADERS_MAX:
@@ -70,12 +70,12 @@ class SendForm(forms.Form):
 
 
 class IdsField(forms.Field):
-    """A field with message ids, without duplicates."""
+    """A hidden field with message ids. Duplicates are removed."""
 
     widget = forms.MultipleHiddenInput
 
     def to_python(self, value: Any) -> list[str]:
-        """The list of ids. Raises ``ValidationError`` if one of them has the wrong form."""
+        """Return the ids. Raises ``ValidationError`` if an id is malformed or there are too many ids."""
         ids = list(dict.fromkeys(value or ()))
         if len(ids) > SELECTED_MAX:
             raise forms.ValidationError(_("At most %d messages can be selected.") % SELECTED_MAX)
@@ -96,7 +96,10 @@ class IdsForm(forms.Form):
 
 
 class SelectionForm(IdsForm):
-    """The form of an action on selected messages, or on a number of messages."""
+    """The form of an action on the selected messages.
+
+    Without a selection, it has a field for the number of messages. An empty field means all messages.
+    """
 
     count = WholeNumberField(
         label=gettext_lazy("How many"),
@@ -114,7 +117,7 @@ class SelectionForm(IdsForm):
 
     @property
     def selected(self) -> list[str]:
-        """The selected ids as they were posted, not validated."""
+        """The selected ids. They are not validated yet."""
         return self.data.getlist("ids") if self.is_bound else list(self.initial.get("ids", ()))
 
 
@@ -139,7 +142,7 @@ class MoveForm(SelectionForm):
 
 
 class StopForm(IdsForm):
-    """The form to stop messages, with an option to kill the processes that run them."""
+    """The form to stop messages, with an option to kill the processes in which they run."""
 
     force = forms.BooleanField(
         label=gettext_lazy("End its process"),

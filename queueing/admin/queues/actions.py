@@ -25,8 +25,8 @@ from .forms import is_actionable
 class QueueAction(LongAction):
     """An action on a queue. GET shows the confirmation page, POST runs the action.
 
-    A POST without ``confirmed`` comes from the page of messages, with the selected ids. It shows the
-    confirmation page, too. An action on many messages calls ``start`` and is done in slices.
+    A POST without ``confirmed`` shows the confirmation page, too. The page of messages sends its selected ids
+    this way. An action on many messages calls ``start``, which divides the work into slices, one per request.
     """
 
     form_class: ClassVar[type[forms.Form]] = forms.Form
@@ -40,27 +40,30 @@ class QueueAction(LongAction):
     # --- what an action fills in ----------------------------------------------------------------
 
     def question(self) -> str:
-        """The text of the confirmation page: what the action does, and to how many messages."""
+        """The question on the confirmation page: what the action does, and to how many messages."""
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        """Notes for the confirmation page."""
+        """Further sentences for the confirmation page."""
         return []
 
     def nothing(self) -> str:
-        """The reason why the action has nothing to do, ``""`` to show the confirmation page in any case."""
+        """The sentence that replaces the confirmation page if ``is_offered`` returns ``False``.
+
+        Returns ``""`` if the confirmation page is shown in that case, too.
+        """
         return ""
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Run the confirmed action. Returns the response of ``done`` or ``start``."""
+        """Run the confirmed action. Returns a response, usually that of ``done`` or ``start``."""
         raise NotImplementedError
 
     def do(self, work: Work, progress: Slice) -> int:
-        """Do the remaining part of ``work``. Returns how many messages this call changed."""
+        """Do the remaining part of ``work``. Returns how many messages this call has changed."""
         raise NotImplementedError
 
     def said(self, work: Work) -> str:
-        """The sentence that reports the finished work to the user and the log."""
+        """The sentence that reports the work done so far to the user and in the admin's log."""
         raise NotImplementedError
 
     def chosen(self) -> Mapping[str, Any]:
@@ -70,9 +73,9 @@ class QueueAction(LongAction):
     # --- the way of every request ---------------------------------------------------------------
 
     def dispatch(self, request: HttpRequest, object_id: str, **kwargs: Any) -> HttpResponse:
-        """Read the queue into ``self.queue``.
+        """Read the queue into ``self.queue``, then handle the request.
 
-        Redirect if it is missing, or if RSMQ does not allow its name.
+        Redirects if the queue does not exist, or if RSMQ does not allow its name.
         """
         queue = self.model_admin.get_object(request, admin_utils.unquote(object_id))
         if queue is None:
@@ -88,7 +91,10 @@ class QueueAction(LongAction):
         return self.page(self.form_class(initial=self.chosen()))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Run the action if the form is valid and confirmed, or do the next slice of its work."""
+        """Run the action if the form is confirmed and valid, else show the confirmation page.
+
+        If the request contains ``work``, do the next slice of that work instead.
+        """
         if "work" in request.POST:
             work = Work.read(request.POST["work"], self.salt)
             if work is None:
@@ -117,11 +123,11 @@ class QueueAction(LongAction):
 
     @property
     def nothing_to_do(self) -> str:
-        """The reason why the action cannot be run now, ``""`` if it can."""
+        """The reason why there is nothing to do now, ``""`` if the action can be run."""
         return "" if self.is_offered(self.figures) else self.nothing()
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the confirmation page with its form, or the reason why the action cannot be run now."""
+        """Render the confirmation page with ``form``, or the reason why there is nothing to do now."""
         if nothing := self.nothing_to_do:
             return self.render("admin/queueing/queue/action.html", {"nothing": nothing})
         names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
@@ -144,7 +150,10 @@ class QueueAction(LongAction):
     # --- work in slices, with one entry of the log ------------------------------------------------
 
     def start(self, total: int, choice: dict[str, Any]) -> HttpResponse:
-        """Begin work on ``total`` messages, and do its first slice."""
+        """Begin work on ``total`` messages, and do the first slice.
+
+        ``choice`` is the validated input. It is kept for the later slices.
+        """
         return self.go_on(Work(total, choice))
 
     def run(self, work: Work, this: Slice) -> None:
@@ -186,7 +195,7 @@ class QueueAction(LongAction):
 
 
 class Pause(QueueAction):
-    """Pause a queue: workers claim none of its messages."""
+    """Pause a queue: workers claim no messages from it until it is resumed."""
 
     name = "pause"
     permission = "pause_queue"

@@ -1,7 +1,7 @@
 """The admin of queues: their figures in Redis, their settings and their actions.
 
-The model has no table. Django's list and form views are used, but their data comes from Redis: ``changelist``
-reads the list, and ``storage`` one queue. Each action is a class.
+The model has no table. Django's list and form views get their data from Redis instead: ``changelist`` reads
+the list, and ``storage`` reads a single queue. Each action is a subclass of ``QueueAction``.
 """
 
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ from .forms import EDITABLE, POLICIES, REDRIVE, NewQueueForm, QueueForm, is_acti
 from .messages import ROW_BYTES, Messages, OneMessage, PayloadFile, message_rows
 from .moves import Cancel, Move, Redrive, Stop
 
-#: Messages on a queue's page.
+#: The number of messages that the page of a queue shows.
 PEEKED = 20
-#: In the order in which they are offered.
+#: The actions on a queue, in the order of their buttons.
 ACTIONS: tuple[type[QueueAction], ...] = (Messages, Send, Pause, Resume, Redrive, Move, Purge)
-#: Those that a row of the list offers.
+#: The actions that each row of the list offers.
 ROW_ACTIONS = (Messages, Pause, Resume)
-#: The parameter with which the list shows RSMQ's attributes.
+#: The query parameter that adds RSMQ's attributes to the columns of the list.
 WITH_ATTRIBUTES = "attributes"
 
 
@@ -55,7 +55,7 @@ class Tool:
 
 
 class QueueAdmin(ConsoleAdmin):
-    """The admin of the queues of the namespace, with Django's four permissions."""
+    """The admin of the queues. Django's four permissions (add, change, delete, view) apply."""
 
     form = QueueForm
     actions = None
@@ -63,7 +63,7 @@ class QueueAdmin(ConsoleAdmin):
     list_display_links = (columns.shown_name,)
     list_per_page = 100
     search_fields = ("name",)
-    #: django-unfold offers no link to add to a list without it.
+    #: django-unfold shows the link to add a queue in the list only if this is set.
     show_add_link = True
     sortable_by = ()
     delete_confirmation_template = "admin/queueing/queue/delete_confirmation.html"
@@ -71,26 +71,27 @@ class QueueAdmin(ConsoleAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_change_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
-        """Whether the user may change the queue. Nobody may change one whose name RSMQ does not allow."""
+        """Whether the user may change the queue. Nobody may change a queue whose name RSMQ does not allow."""
         return super().has_change_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def has_delete_permission(self, request: HttpRequest, obj: Queue | None = None) -> bool:
         return super().has_delete_permission(request, obj) and (obj is None or is_actionable(obj.name))
 
     def jobs_can_be_seen(self, request: HttpRequest) -> bool:
-        """Whether this site has a list of processed jobs, and the user may view it."""
+        """Whether this site has the admin of processed jobs, and the user may view it."""
         job_admin = self.admin_site._registry.get(Job)
         return job_admin is not None and job_admin.has_view_permission(request)
 
     # --- forms ---------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Queue | None = None, **kwargs: Any) -> Any:
-        """The form class as it is. Django would generate one from the fields of the model."""
+        """The form class itself. Django would derive a class with the fields of the model."""
         return NewQueueForm if obj is None else QueueForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The fields that the user may change. The template shows the figures to all users who may view the
-        queue.
+        """The fields that the user may change, ``()`` if the user may only view the queue.
+
+        The template shows the figures to every user who may view the queue.
         """
         if obj is None:
             return ((None, {"fields": ("name", *EDITABLE)}),)
@@ -105,21 +106,25 @@ class QueueAdmin(ConsoleAdmin):
     # --- storage -------------------------------------------------------------------------------
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Queue | None:
-        """The queue with this name, or ``None``.
+        """The queue with this name, ``None`` if it does not exist.
 
-        Raises ``QueueUnavailable``, and ``SpoiltKey`` if a key of the queue has the wrong type.
+        Raises ``QueueUnavailable`` if Redis does not answer, and ``SpoiltKey`` if a key of the queue has the
+        wrong type.
         """
         return storage.read_queue(object_id)
 
     def save_model(self, request: HttpRequest, obj: Queue, form: Any, change: bool) -> None:
-        """Create the queue, or set only the changed values."""
+        """Create a new queue, or set only the changed values of an existing queue."""
         form.save_to(queueing.get_client())
 
     def delete_model(self, request: HttpRequest, obj: Queue) -> None:
         queueing.get_client().delete_queue(obj.name)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict, set, list]:
-        """List only the queues themselves: nothing in the database depends on a queue."""
+        """The objects that the confirmation of a deletion lists.
+
+        They are only the queues, because nothing in the database depends on a queue.
+        """
         return [str(queue) for queue in objs], {}, set(), []
 
     def construct_change_message(
@@ -128,7 +133,7 @@ class QueueAdmin(ConsoleAdmin):
         return storage.change_message(form, add=add)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Log each deletion, with the number of deleted messages."""
+        """Log the deletion of each queue, with the number of its messages."""
         for queue in queryset:
             storage.log_deletion(request, queue)
 
@@ -153,7 +158,11 @@ class QueueAdmin(ConsoleAdmin):
         return address(self.admin_site, "queue_change", queue)
 
     def url_after(self, request: HttpRequest) -> str:
-        """The URL after a refused change: the list for a deletion, the form for a new queue, or the queue."""
+        """The URL to open after a refused change.
+
+        After a deletion, it is the list. For a new queue, it is the form. Otherwise, it is the page of the
+        queue.
+        """
         if self.page_name(request) == "delete":
             return self.list_url
         named = request.resolver_match.kwargs.get("object_id")
@@ -172,24 +181,24 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def row_tools(self, request: HttpRequest, queue: Queue) -> list[Tool]:
-        """The buttons that the list shows in the row of a queue."""
+        """The buttons in the list for the row of a queue."""
         return self.tools(request, queue, ROW_ACTIONS)
 
     # --- views ---------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns. RSMQ's attributes are included if the query string asks for them."""
+        """The columns of the list. RSMQ's attributes are included if the query string asks for them."""
         is_wide = WITH_ATTRIBUTES in request.GET
         return (*columns.LISTED, *columns.ON_DEMAND) if is_wide else columns.LISTED
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The change list that reads Redis instead of the database."""
+        """The change list class that reads Redis instead of the database."""
         return changelist.QueueList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with the URL that the open page polls for new figures."""
+        """The list. Its context has the URL that the open page polls for new figures."""
         shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
         has_attributes = WITH_ATTRIBUTES in request.GET
         context = {
@@ -202,7 +211,7 @@ class QueueAdmin(ConsoleAdmin):
         return super().changelist_view(request, context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The response to the poll of an open page: each figure with the name of its place."""
+        """The response for open pages that poll: each figure as the element to replace on the page."""
         reading = changelist.snapshots.get(changelist.question(request, self.list_per_page))
         rows = changelist.rows(self.admin_site, reading.value)
         context = {
@@ -213,10 +222,7 @@ class QueueAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/queue/live.html", context)
 
     def charts_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """The page of charts.
-
-        With ``part`` in the query string, only the parts that an open page replaces.
-        """
+        """The page of charts. With ``part`` in the query string, only the parts that an open page updates."""
         name = None if object_id is None else admin_utils.unquote(object_id)
         if name is not None and "part" not in request.GET and self._is_gone(request, name):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -275,7 +281,7 @@ class QueueAdmin(ConsoleAdmin):
             return []
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The page of the queue while Redis is down, with all of its buttons disabled."""
+        """An error page. If Redis does not answer, it is the page of a queue with all buttons disabled."""
         page, named = self.page_name(request), request.resolver_match.kwargs.get("object_id")
         if not isinstance(error, QueueUnavailable) or (named is None and page != "add"):
             return super().trouble_page(request, error)
@@ -295,7 +301,10 @@ class QueueAdmin(ConsoleAdmin):
         return self.render(request, "admin/queueing/queue/unavailable.html", title, context)
 
     def _may_use_form(self, request: HttpRequest, page: str) -> bool:
-        """Whether the user may open ``page``. Django checks this only after it has read the queue."""
+        """Whether the user may open ``page``.
+
+        Django checks this only after it has read the queue, which fails while Redis is down.
+        """
         if page == "add":
             return self.has_add_permission(request)
         if page == "delete":
@@ -306,7 +315,10 @@ class QueueAdmin(ConsoleAdmin):
 
 
 def _limits_of(queue: str) -> dict[str, Any]:
-    """The template context with the limit of a queue, and the keys whose messages wait for it."""
+    """The template context with the limit of a queue, and with the limit keys for which its messages wait.
+
+    Returns ``{}`` if RSMQ does not allow the name.
+    """
     if not is_actionable(queue):
         return {}
     found = queueing.get_client().queue_limits(queue)

@@ -1,6 +1,7 @@
-"""The list of queues. Figures are read only for the queues of one page, and are updated while it is open.
+"""The list of queues. Only the figures of the queues on the current page are read.
 
-They are read at most once a second, and the result is shared by all users who view the same queues.
+An open page polls for new figures. For these polls, Redis is read at most once a second, and all users who
+view the same queues share the result.
 """
 
 import re
@@ -37,7 +38,10 @@ Column = Callable[[Queue], Any]
 
 
 def lively(column: Column) -> Column:
-    """Wrap the output of ``column`` in an element that an open page updates, with the label of the column."""
+    """Wrap the output of ``column`` in an element that open pages update.
+
+    The attribute ``data-label`` of the element is the title of the column.
+    """
     name = column.__name__
 
     @wraps(column)
@@ -51,14 +55,16 @@ def lively(column: Column) -> Column:
 
 
 def place(column: str, queue: Queue) -> str:
-    """The value of the ``data-live`` attribute by which an open page finds the element of a figure."""
+    """The value of the ``data-live`` attribute of a figure. An open page finds the element by this value."""
     return f"{column} {visible(queue.name)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The query of a page: the queue ``name``, or ``count`` queues, from ``start`` on, with ``text`` in the
-    name.
+    """The queues whose figures a page shows.
+
+    If ``name`` is set, the page shows only this queue. Otherwise, it shows ``count`` of the queues whose
+    names contain ``text``, beginning at the index ``start``.
     """
 
     client: QueueClient
@@ -70,7 +76,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The figures of some queues at one moment, the rates at which they fill and drain, and the warnings."""
+    """The figures of some queues at one moment, the rates of messages in and out, and the warnings."""
 
     figures: list[QueueFigures]
     rates: dict[str, Rate]
@@ -78,7 +84,10 @@ class Snapshot:
 
 
 def take(client: QueueClient, names: list[str]) -> Snapshot:
-    """Read the figures of these queues, in a few round trips. Raises ``QueueUnavailable``."""
+    """Read a snapshot of these queues in a few round trips. Queues that do not exist are left out.
+
+    Raises ``QueueUnavailable``.
+    """
     found = {queue.name: queue for queue in client.queue_figures(names)}
     figures = [found[name] for name in names if name in found]
     return Snapshot(figures, read_rates(client, figures), alerts.read(client, figures, names))
@@ -96,13 +105,16 @@ snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort names of queues. A dead-letter or low-priority queue follows directly after its queue."""
+    """Sort queue names. The dead-letter and low-priority queues of a queue follow directly after it."""
     known = frozenset(names)
     return sorted(known, key=lambda name: family(name, known))
 
 
 def family(name: str, names: Collection[str]) -> tuple[str, ...]:
-    """The sort key of a queue: the name of its main queue in ``names``, then the suffixes of this queue."""
+    """The sort key of a queue.
+
+    The key of ``mail-dead`` is ``("mail", "-dead")`` if ``mail`` is in ``names``, else ``("mail-dead",)``.
+    """
     for suffix in (dead_letter_queue(""), low_priority_queue("")):
         base = name.removesuffix(suffix)
         if base != name and base in names:
@@ -111,7 +123,7 @@ def family(name: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def question(request: HttpRequest, page_size: int) -> Question:
-    """The query of a request: the queue ``name``, or page ``p`` of the queues whose names contain ``q``."""
+    """Parse a query string: the queue ``name``, or page ``p`` of the queues whose names contain ``q``."""
     page = request.GET.get("p", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
     client, text = queueing.get_client().reachable(), request.GET.get("q", "")
@@ -119,14 +131,14 @@ def question(request: HttpRequest, page_size: int) -> Question:
 
 
 def as_row(figures: QueueFigures) -> Queue:
-    """A ``Queue`` instance with these figures as ``.figures``."""
+    """A ``Queue`` instance with these figures in its attribute ``figures``."""
     queue = Queue(name=figures.name)
     queue.figures = figures
     return queue
 
 
 def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
-    """Add to ``queue`` all that the columns show except the curve of its outflow."""
+    """Set all attributes of ``queue`` that the columns show, except the points of its curve."""
     queue.rate = rate
     queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
     queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""
@@ -144,8 +156,9 @@ def rows(site: AdminSite, snapshot: Snapshot) -> list[Queue]:
 
 
 def is_text(name: str) -> bool:
-    """Whether a URL can contain the name: bytes that are not UTF-8 are decoded to lone surrogates, which it
-    cannot.
+    """Whether a URL can contain the name.
+
+    Bytes that are not UTF-8 are decoded to lone surrogates, which a URL cannot contain.
     """
     return not re.search("[\ud800-\udfff]", name)
 
@@ -154,32 +167,36 @@ def _read_outflow(question: tuple[QueueClient, tuple[str, ...]]) -> dict[str, li
     return read_outflow(*question)
 
 
-#: The curves are of whole minutes: one this old shows the same.
+#: The cached curves of queues. Each point is a whole minute, so curves that are 20 seconds old look the same.
 outflows: SingleFlight[tuple[QueueClient, tuple[str, ...]], dict[str, list[int | None]]] = SingleFlight(
     _read_outflow, seconds=20, most=8
 )
 
 
 def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
-    """The messages per minute that left each queue, at most some seconds old. Raises ``QueueUnavailable``."""
+    """For each queue, the number of messages that left it in each minute of the last hour.
+
+    A number is ``None`` if it is not known. The result is cached for some seconds. Raises
+    ``QueueUnavailable``.
+    """
     return outflows.get((client, tuple(names))).value
 
 
 class QueueList(ChangeList):
-    """A page of queues by name. While Redis is down it is empty, and ``unavailable`` is set."""
+    """A page of queues, sorted by name. While Redis is down, it is empty and ``unavailable`` is true."""
 
     unavailable = False
     trouble = ""
     alerts: tuple[Alert, ...] = ()
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """An empty queryset, because the database has no rows. Sets that there are no filters."""
+        """An empty queryset, because the database has no rows. Also marks the list as having no filters."""
         self.filter_specs: list[Any] = []
         self.has_filters = self.has_active_filters = False
         return self.root_queryset.none()
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one page of queues, with their figures."""
+        """Read the queues of the current page, with their figures."""
         try:
             client = queueing.get_client().reachable()
             self._take_page(request, in_order(filter(self._is_sought, client.list_queues())))
@@ -211,9 +228,9 @@ class QueueList(ChangeList):
             self.result_list = list(self.paginator.page(1).object_list)
 
     def url_for_result(self, result: Queue) -> str:
-        """The URL of the page of a queue, with special characters of its name quoted.
+        """The relative URL of the page of a queue, with the special characters of its name quoted.
 
-        Raises ``NoReverseMatch`` if the name is not text. Then the row has no link.
+        Raises ``NoReverseMatch`` if a URL cannot contain the name. Django then shows the row without a link.
         """
         if not is_text(result.name):
             raise NoReverseMatch

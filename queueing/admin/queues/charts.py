@@ -1,4 +1,4 @@
-"""The charts of one queue or of all queues, and the page that shows them."""
+"""The charts of one queue or of all queues together, and the page that shows them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from queueing.templatetags.queueing_text import duration
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A period of time, and the number of points that a chart shows of it."""
+    """A period that charts can show, and the number of points in each chart."""
 
     name: str
     label: str
@@ -37,12 +37,13 @@ RANGES = (
     Range("week", gettext_lazy("Last week"), 7 * 86_400, 84),
     Range("month", gettext_lazy("Last month"), 30 * 86_400, 90),
 )
-#: The sum of all queues ends at this number: each one is read each time. Workers count no more, either.
+#: The charts of all queues include at most this number of queues, because every queue adds data to read.
+#: Workers also sample no more queues than this.
 MOST_QUEUES = 100
-#: The points of a chart are a minute or longer: points this old are the same.
+#: The seconds for which the points of charts are cached. Each point covers at least a minute.
 FRESH_SECONDS = 5.0
 PERCENTILES = (50, 95, 99)
-#: Class, label, value of a point.
+#: A line of a chart: its CSS class, its label, and the function that returns its value at a point.
 Line = tuple[str, str, Callable[[Point], float | None]]
 OUTCOMES: tuple[Line, ...] = (
     (State.DONE, State.DONE.label, lambda point: point.done),
@@ -59,12 +60,12 @@ LATENCY: tuple[Line, ...] = (("latency", gettext_lazy("oldest"), lambda point: p
 
 
 def range_of(name: str | None) -> Range:
-    """The range with this name. An unknown name gives the first range."""
+    """The range with this name. If the name is unknown, it is the first range."""
     return next((one for one in RANGES if one.name == name), RANGES[0])
 
 
 def charts(points: Sequence[Point]) -> list[Chart]:
-    """All charts of these points. The minute or hour of the last point is not over, so it has no rate."""
+    """All charts of these points. The last point has no rate, because its period has not ended yet."""
     times = [datetime.fromtimestamp(point.start, UTC) for point in points]
     flow = (
         (
@@ -107,7 +108,7 @@ def _per_minute(point: Point, count: int, last: Point) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The query of a page of charts. ``queue`` is ``None`` for all queues."""
+    """The queue and the range that a page of charts shows. ``queue`` is ``None`` for all queues."""
 
     client: QueueClient
     queue: str | None
@@ -116,7 +117,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The points of the charts, the number of queues that they sum up, and the number of all queues."""
+    """The points of the charts.
+
+    ``queues`` is the number of queues that the points include. ``of`` is the number without the limit
+    ``MOST_QUEUES``.
+    """
 
     points: list[Point]
     queues: int
@@ -132,7 +137,7 @@ def _read(question: Question) -> Past:
 
 
 def _working_queues(client: QueueClient) -> list[str]:
-    """The names of all queues except dead-letter queues."""
+    """The sorted names of all queues except dead-letter queues."""
     names = client.list_queues()
     dead = {client.dead_letter_queue(name) for name in names}
     return sorted(name for name in names if name not in dead and not is_dead_letter_queue(name))
@@ -150,7 +155,7 @@ def _parts(past: Past) -> dict[str, Any]:
 
 
 def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
-    """The template context of the charts of a queue, or of all queues."""
+    """The template context for the page of charts. ``queue`` is ``None`` for all queues."""
     chosen = range_of(request.GET.get("range"))
 
     def read() -> dict[str, Any]:

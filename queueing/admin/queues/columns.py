@@ -17,14 +17,14 @@ from queueing.templatetags.queueing_text import day, duration, moment, visible
 
 from .changelist import is_text, lively
 
-#: RSMQ's nine attributes, by RSMQ's names and in its order.
+#: The names of RSMQ's nine queue attributes, in RSMQ's order.
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 
 
 def _title(name: str) -> str:
     """The title of a column as ``<code>``, because Django capitalizes plain titles.
 
-    It may wrap between words.
+    Browsers may break the line between its words.
     """
     words = re.sub("^(total|hidden)", r"\1 ", name).split()
     return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
@@ -75,7 +75,10 @@ running = _count(State.RUNNING)
 
 @admin.display(description=gettext_lazy("name"))
 def shown_name(queue: Queue) -> str:
-    """The name of the queue, with invisible characters escaped. A related queue is indented."""
+    """The name of the queue, with invisible characters escaped.
+
+    A dead-letter or low-priority queue is indented below the queue to which it belongs.
+    """
     if is_text(queue.name):
         return format_html('<bdi data-depth="{}">{}</bdi>', queue.depth, visible(queue.name))
     why = _("This name is not UTF-8, so it cannot be opened here.")
@@ -100,21 +103,21 @@ def latency(queue: Queue) -> str:
 @lively
 @admin.display(description=pgettext_lazy("messages", "in"))
 def rate_in(queue: Queue) -> str:
-    """The rate at which any program sends messages."""
+    """The rate at which all programs together send messages to the queue."""
     return _rate(queue.rate.in_per_second)
 
 
 @lively
 @admin.display(description=pgettext_lazy("messages", "out"))
 def rate_out(queue: Queue) -> str:
-    """The rate at which messages leave the queue, through any program."""
+    """The rate at which all programs together remove messages from the queue."""
     return _rate(queue.rate.out_per_second)
 
 
 @lively
 @admin.display(description=gettext_lazy("failures"))
 def failures(queue: Queue) -> str:
-    """The share of failed or crashed runs in the last minutes."""
+    """The share of runs in the last few minutes that failed or crashed."""
     ratio = queue.rate.failure_ratio
     if ratio is None:
         return "–"
@@ -134,7 +137,7 @@ def drain(queue: Queue) -> str:
 
 @admin.display(description=gettext_lazy("last hour"))
 def spark(queue: Queue) -> str:
-    """A curve of the messages that left the queue in each minute, with a link to the charts."""
+    """A curve of the messages that left the queue in each minute of the last hour. It links to the charts."""
     curve = sparkline(queue.outflow, _("messages out per minute, last hour"))
     return (
         format_html('<a href="{}">{}</a>', queue.charts_url, curve) if curve and queue.charts_url else curve
@@ -150,7 +153,7 @@ def state(queue: Queue) -> str:
 
 @admin.display(description=gettext_lazy("actions"))
 def actions_of_row(queue: Queue) -> str:
-    """The buttons of the most frequent actions on the queue."""
+    """The links to the most frequent actions on the queue."""
     return format_html_join(
         " · ",
         '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',
@@ -158,15 +161,15 @@ def actions_of_row(queue: Queue) -> str:
     )
 
 
-#: The figures that a queue's page shows, large, line by line.
+#: The figures in large type on the page of a queue: a tuple for each line.
 FIGURES = ((state, ready, running, delayed, dead, latency), (rate_in, rate_out, failures, drain, spark))
 LISTED = (
     *(shown_name, state, ready, running, delayed, dead, latency, rate_in, rate_out, failures, spark),
     actions_of_row,
 )
-#: RSMQ's attributes and the time to drain, which the list shows on demand.
+#: The columns that the list shows only on demand: RSMQ's attributes and the time to drain.
 ON_DEMAND = (vt, delay, maxsize, totalrecv, totalsent, created, modified, msgs, hiddenmsgs, drain)
-#: The columns whose figures are kept fresh on open pages.
+#: The columns that open pages update.
 LIVE = (
     *(state, ready, running, delayed, dead, latency, rate_in, rate_out, failures),
     *(vt, delay, maxsize, totalrecv, totalsent, msgs, hiddenmsgs, drain),
@@ -174,7 +177,10 @@ LIVE = (
 
 
 def _rate(per_second: float | None) -> str:
-    """A rate as text, per second, or per minute if it is less than one per second. ``None`` is not known."""
+    """A rate as text: per second, or per minute if it is below one message per second.
+
+    ``None`` is an unknown rate, and is shown as a dash.
+    """
     if per_second is None:
         return "–"
     if per_second >= 1:

@@ -1,4 +1,7 @@
-"""The forms of a queue: RSMQ's three attributes, and the policies. The rules of the client validate them."""
+"""The forms of a queue: the three RSMQ attributes that can be changed, and the policies.
+
+The values are validated by the same rules as in the client.
+"""
 
 import re
 from typing import Any
@@ -19,7 +22,7 @@ from queueing.templatetags.queueing_text import visible
 EDITABLE = ("vt", "delay", "maxsize")
 REDRIVE = ("max_receive_count", "dead_letter_queue")
 POLICIES = (*REDRIVE, "retention_seconds")
-#: RSMQ's attributes of a queue that is created without any.
+#: RSMQ's default attributes of a new queue.
 DEFAULTS = {"vt": 30, "delay": 0, "maxsize": 65536}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
@@ -27,7 +30,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 def is_actionable(name: str) -> bool:
     """Whether RSMQ allows the name.
 
-    Other programs can create queues with other names, which cannot be changed.
+    Other programs can create queues with names that RSMQ does not allow. Such queues cannot be changed here.
     """
     try:
         rsmq_values.qname(name)
@@ -39,7 +42,7 @@ def is_actionable(name: str) -> bool:
 class WholeNumberField(forms.IntegerField):
     """An integer field that refuses group separators, decimals and non-ASCII digits.
 
-    Django's field reads the German ``1.000``, which means a thousand, as 1, and ``1_000`` as 1000.
+    Django's own field would accept ``1.000``, which means a thousand in German, as 1, and ``1_000`` as 1000.
     """
 
     def to_python(self, value: Any) -> int | None:
@@ -72,7 +75,7 @@ class AttributesForm(forms.ModelForm):
         fields: tuple[str, ...] = ()
 
     def checked(self, names: set[str]) -> None:
-        """Validate the attributes ``names``, and add each error to its field."""
+        """Validate the attributes in ``names``. Each error is added to its field."""
         for name in names & set(EDITABLE) & set(self.cleaned_data):
             try:
                 _check(name, self.cleaned_data[name])
@@ -110,7 +113,10 @@ class NewQueueForm(AttributesForm):
         return self.cleaned_data
 
     def _post_clean(self) -> None:
-        """Skip Django's check that the name is unique: the model has no table, and Redis checks it."""
+        """Set the name without Django's check that it is unique.
+
+        The check needs a table, which the model does not have. Redis refuses to create a queue that exists.
+        """
         if "name" in self.cleaned_data:
             self.instance.name = self.cleaned_data["name"]
 
@@ -123,11 +129,11 @@ class NewQueueForm(AttributesForm):
 
 
 class QueueForm(AttributesForm):
-    """The attributes and policies of one queue.
+    """The attributes and policies of an existing queue.
 
-    Only changed values are validated and set, because other programs may have written values that RSMQ would
-    refuse. Hidden fields have the values from when the page was loaded, so that a change made elsewhere since
-    then is not undone.
+    Only changed values are validated and set. The other values may be invalid, because other programs wrote
+    them. Hidden fields contain the values of the time when the page was loaded. A value counts as changed
+    only if the user changed it, so saving the form does not undo a change that was made elsewhere meanwhile.
     """
 
     max_receive_count = WholeNumberField(
@@ -195,7 +201,7 @@ class QueueForm(AttributesForm):
     def save_to(self, client: QueueClient) -> None:
         """Set the changed values.
 
-        Those that Redis can refuse are set first, so that a refusal changes nothing.
+        The values that Redis can refuse are set first, so that nothing is changed if Redis refuses them.
         """
         name, values, changed = self.instance.name, self.cleaned_data, set(self.changed_data)
         if changed & set(REDRIVE):

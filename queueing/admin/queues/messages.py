@@ -1,4 +1,7 @@
-"""Pages of messages: the first or last ones of a queue, or one message. They receive no message."""
+"""The pages that show the first or last messages of a queue, or a single message.
+
+The pages only peek: they do not receive messages.
+"""
 
 import json
 from collections.abc import Iterable
@@ -27,19 +30,20 @@ from queueing.text.redaction import redacted
 from .actions import QueueAction
 from .forms import WholeNumberField, is_actionable
 
-#: Messages of one page unless asked for more, and the most of them.
+#: The default and the maximum number of messages on a page.
 SHOWN, SHOWN_AT_MOST = 50, 200
-#: Bytes of a body that a row needs for its 200 characters.
+#: The bytes of each body that are read for a row, which shows 200 characters.
 ROW_BYTES = 1000
-#: Bytes of a body that the page of one message needs for all the characters that it shows, and one more.
+#: The bytes of the body that are read for the page of one message. They are enough for one character more
+#: than the page shows.
 PAGE_BYTES = 4 * (SHOWN_MAX + 1)
 ENDS = ("first", "last")
 
 
 class LookForm(forms.Form):
-    """The number of messages to show, and the end of the queue to read.
+    """The form to choose how many messages to show, and from which end of the queue.
 
-    A number out of bounds is corrected.
+    ``clamped`` corrects a number out of bounds.
     """
 
     which = forms.ChoiceField(
@@ -55,7 +59,10 @@ class LookForm(forms.Form):
 
 
 def clamped(text: str | None) -> int:
-    """Parse a number of messages from a query string, within its bounds."""
+    """Parse the number of messages in a query string.
+
+    A number out of bounds is replaced by the nearest bound, and an invalid text by the default.
+    """
     number = rsmq_values.parse_int(text) if text else None
     return max(1, min(SHOWN if number is None else number, SHOWN_AT_MOST))
 
@@ -63,7 +70,10 @@ def clamped(text: str | None) -> int:
 def message_rows(
     site: AdminSite, queue: str, messages: Iterable[PeekedMessage]
 ) -> list[tuple[PeekedMessage, str]]:
-    """Each message with the URL of its page, ``""`` if RSMQ does not allow its id."""
+    """Pairs of each message and the URL of its page.
+
+    The URL is ``""`` if RSMQ does not allow the id of the message.
+    """
     return [
         (
             message,
@@ -74,7 +84,7 @@ def message_rows(
 
 
 class Reading(QueueAction):
-    """A page that only reads."""
+    """The base class of pages that only read."""
 
     permission = "view_queue"
     http_method_names = ("get", "head", "options")
@@ -85,7 +95,7 @@ class Messages(Reading):
     label = gettext_lazy("peek")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show one end of the queue. Only the shown part of each payload is read."""
+        """Show the first or last messages of the queue. Only the shown part of each payload is read."""
         which = request.GET.get("which")
         which = which if which in ENDS else ENDS[0]
         count = clamped(request.GET.get("count"))
@@ -102,7 +112,7 @@ class Messages(Reading):
         return self.render("admin/queueing/queue/messages.html", context)
 
     def _tickable(self) -> list[tuple[str, str]]:
-        """The actions on selected messages, as pairs of label and URL."""
+        """The actions that the user may run on selected messages, as pairs of label and URL."""
         name = self.queue.name
         alive = self._alive if self.model_admin.may(self.request, "redrive_queue") else ""
         offered = [
@@ -119,9 +129,10 @@ class Messages(Reading):
 
     @cached_property
     def _alive(self) -> str:
-        """The queue from which these dead letters come, by the suffix of the name or the parameter ``of``.
+        """The name of the queue whose dead letters this queue keeps.
 
-        Returns ``""`` if this is not a dead-letter queue, or if its queue does not exist.
+        It is the query parameter ``of`` or, without this parameter, the name of this queue without ``-dead``.
+        Returns ``""`` if this queue is not the dead-letter queue of an existing queue.
         """
         client = queueing.get_client()
         named = self.request.GET.get("of", "")
@@ -133,7 +144,7 @@ class Messages(Reading):
 
 
 def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedMessage | str:
-    """The message, or a sentence that gives the reason why it cannot be shown."""
+    """The message. If it cannot be shown, a sentence with the reason is returned instead."""
     try:
         found = queueing.get_client().peek_message(queue, message_id, body_bytes=body_bytes)
     except InvalidFormat:
@@ -153,7 +164,7 @@ class PayloadFile(Reading):
 
 
 class OneMessage(Reading):
-    """The page of one message with its payload, up to the length that a page can show."""
+    """The page of one message. A long payload is cut to the length that a page can show."""
 
     name = "message"
     label = gettext_lazy("message")

@@ -22,19 +22,23 @@ from .action_forms import IdsForm, MoveForm, SelectionForm, StopForm
 from .actions import QueueAction
 from .forms import is_actionable
 
-#: Names that are suggested; any other can be typed.
+#: The maximum number of queue names that are suggested. Any other name can be typed.
 SUGGESTED_MAX = 500
 
 
 def total(choice: Mapping[str, Any], available: int) -> int:
-    """The number of messages that the action will change: the selected ones, else ``count``, else all."""
+    """The number of messages that the action will change.
+
+    With a selection, it is the number of selected messages. Otherwise, it is ``count``, or ``available`` if
+    ``count`` is empty or higher.
+    """
     if choice.get("ids"):
         return len(choice["ids"])
     return min(available, choice.get("count") or available)
 
 
 def which(work: Work, progress: Slice) -> dict[str, Any]:
-    """The arguments by which the client's method selects the remaining messages."""
+    """The keyword arguments that limit a call of the client to the remaining messages."""
     if ids := work.choice.get("ids"):  # few enough to be done in one slice
         return {"ids": ids}
     count = work.choice.get("count")
@@ -92,13 +96,13 @@ class Move(QueueAction):
         ]
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the confirmation page, with the names of other queues as suggestions."""
+        """Render the confirmation page. It suggests the names of other queues as targets."""
         names = sorted(filter(is_actionable, queueing.get_client().at([self.queue.name]).list_queues()))
         others = [name for name in names if name != self.queue.name]
         return super().page(form, suggested=others[:SUGGESTED_MAX], **more)
 
     def act(self, form: forms.Form) -> HttpResponse:
-        """Start the move. An error about the target queue is shown beside its field."""
+        """Start the move. An error about the target queue is shown at the field of the target."""
         try:
             return self.start(total(form.cleaned_data, self.available), form.cleaned_data)
         except QueueUnavailable:
@@ -118,7 +122,7 @@ class Move(QueueAction):
 
 
 class Redrive(QueueAction):
-    """Move dead letters back to their queue, with all their attempts."""
+    """Move dead letters back to their queue. The attempts of each message are counted from zero again."""
 
     name = "redrive"
     permission = "redrive_queue"
@@ -135,7 +139,7 @@ class Redrive(QueueAction):
 
     @cached_property
     def source(self) -> str:
-        """The name of the dead-letter queue, from which messages are moved."""
+        """The name of the dead-letter queue from which messages are moved."""
         return queueing.get_client().dead_letter_queue(self.queue.name)
 
     def nothing(self) -> str:
@@ -163,7 +167,10 @@ class Redrive(QueueAction):
 
 
 class _Ending(QueueAction):
-    """The base class of the actions that cancel or stop messages. They were selected, or named in a link."""
+    """The base class of the actions that cancel or stop messages.
+
+    The ids of the messages come from the selection of the user, or from the query string of a link.
+    """
 
     destroys = True
     none_ticked: ClassVar[Any]
@@ -177,17 +184,17 @@ class _Ending(QueueAction):
         return {"ids": self.ids}
 
     def page(self, form: forms.Form, **more: Any) -> HttpResponse:
-        """Render the confirmation page, or return to the page of messages if none was selected."""
+        """Render the confirmation page. If no message is selected, redirect to the page of messages."""
         if self.ids:
             return super().page(form, **more)
         self.model_admin.message_user(self.request, self.none_ticked, messages.ERROR)
         return HttpResponseRedirect(self.model_admin.action_url("messages", self.queue.name))
 
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
-        """The response after the action. It reports the number of changed messages, and the reasons for the
-        others.
+        """The response after the action: how many messages were changed, and why the others were not.
 
-        ``words`` has the result for each message. A message was changed if its result is in ``done``.
+        ``words`` has a result for each message. The results in ``done`` mean that the message was changed.
+        ``text`` is the sentence if messages were changed, and ``nothing`` the sentence if no message was.
         """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)
@@ -201,7 +208,7 @@ class _Ending(QueueAction):
 
 
 class Cancel(_Ending):
-    """Delete messages that no receiver holds, and record them as cancelled."""
+    """Delete the messages that no receiver holds, and record them as cancelled."""
 
     name = "cancel"
     permission = "cancel_job"
@@ -236,7 +243,7 @@ class Cancel(_Ending):
 
 
 class Stop(_Ending):
-    """Ask the workers that run these messages to stop them. Messages that do not run are cancelled."""
+    """Ask the workers to stop their runs of these messages. Messages that are not running are cancelled."""
 
     name = "stop"
     permission = "stop_job"

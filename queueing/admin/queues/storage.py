@@ -1,4 +1,4 @@
-"""Reads queues from Redis for the admin, and words the entries of the admin's log about them."""
+"""Reads queues from Redis for the admin, and describes changes of queues in the admin's log."""
 
 from typing import Any
 
@@ -17,9 +17,10 @@ from .forms import EDITABLE, NewQueueForm, QueueForm, is_actionable
 
 
 def read_queue(name: str) -> Queue | None:
-    """The queue with this name, with its figures and policies, or ``None``.
+    """Read the queue with this name, its figures and its policies. Returns ``None`` if it does not exist.
 
-    Raises ``QueueUnavailable``, and ``SpoiltKey`` if one of its keys has the wrong type.
+    Raises ``QueueUnavailable`` if Redis does not answer, and ``SpoiltKey`` if a key of the queue has the
+    wrong type.
     """
     client = queueing.get_client()
     try:
@@ -36,7 +37,10 @@ def read_queue(name: str) -> Queue | None:
 
 
 def change_message(form: QueueForm | NewQueueForm, *, add: bool) -> str:
-    """The text for the admin's log: each value of a new queue, or each changed value before and after."""
+    """The text for the admin's log.
+
+    It contains the attributes of a new queue, or the old and the new value of each changed field.
+    """
     if add:
         return _("Created with %s.") % ", ".join(f"{name} {form.cleaned_data[name]}" for name in EDITABLE)
     changes = [
@@ -46,7 +50,7 @@ def change_message(form: QueueForm | NewQueueForm, *, add: bool) -> str:
 
 
 def log_deletion(request: HttpRequest, queue: Queue) -> None:
-    """Log the deletion of a queue with the number of its messages, which Django does not log."""
+    """Log the deletion of a queue. Unlike Django's own entry, this one has the number of its messages."""
     LogEntry.objects.log_actions(
         user_id=request.user.pk,
         queryset=[queue],
