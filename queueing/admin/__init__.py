@@ -1,7 +1,7 @@
-"""The console in Django's admin: one file per noun, its templates under ``admin/queueing``.
+"""The console in Django's admin. Each kind of object has its own module, and templates in ``admin/queueing``.
 
-Django imports this package at the start of every process. The pages are imported with the first use of the
-admin, so that a worker starts without them.
+Django imports this package at the start of every process. The modules of the pages are imported only when the
+admin is used, so that a worker starts without them.
 """
 
 from importlib import import_module
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchAdmin", "JobAdmin", "QueueAdmin", "ScheduleAdmin", "StagedMessageAdmin", "WorkerAdmin"]
 
-#: The module of each page, and its model.
+#: The module and the model of each page.
 PAGES: dict[str, tuple[str, type[Model]]] = {
     "BatchAdmin": ("batches", models.Batch),
     "JobAdmin": ("jobs.admin", models.Job),

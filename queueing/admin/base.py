@@ -1,9 +1,11 @@
 """The base class of all pages of the console: permissions, error pages, links and actions.
 
-``ConsoleAdmin.urls`` guards every page of a model, also those that Django provides. If Redis or the database
-is down, a page with the reason is shown instead of a traceback. Sessions are stored in the database, so while
-it is down no user is known, and that page shows nothing else. It appears as soon as the driver gives up: set
-its ``connect_timeout``.
+``ConsoleAdmin.urls`` guards every page of a model, including the pages that Django provides. If Redis or the
+database is down, the user sees a page with the reason instead of a traceback.
+
+Sessions are stored in the database. While the database is down, the user is not known, so the page shows
+nothing except the reason. The page appears only when the database driver gives up, so set the
+``connect_timeout`` of the driver.
 """
 
 import logging
@@ -36,7 +38,7 @@ from queueing.resilience import bounded_view, database_guard
 
 logger = logging.getLogger("queueing")
 
-#: Seconds after which a program may ask again.
+#: Seconds after which a program may repeat its request (``Retry-After``).
 RETRY_SECONDS = 10
 
 
@@ -44,26 +46,29 @@ RETRY_SECONDS = 10
 
 
 def address(site: AdminSite, page: str, *parts: str | int) -> str:
-    """The URL of the page with this name, such as ``queue_change``.
+    """The URL of the page with the name ``page``, such as ``queue_change``.
 
-    Raises ``NoReverseMatch`` if there is none.
+    Raises ``NoReverseMatch`` if the site has no such page.
     """
     quoted = [admin_utils.quote(part) for part in parts]
     return reverse(f"admin:queueing_{page}", args=quoted, current_app=site.name)
 
 
 def queue_url(site: AdminSite, queue: str) -> str:
-    """The URL of the page of a queue, ``""`` if there is no such page or a URL cannot contain the name."""
+    """The URL of the page of a queue.
+
+    Returns ``""`` if the site has no such page, or if a URL cannot contain the name of the queue.
+    """
     return _url(site, "queue_change", queue)
 
 
 def message_url(site: AdminSite, queue: str, id: str) -> str:
-    """The URL of the page of a message in a queue, ``""`` if the site has no such page."""
+    """The URL of the page of a message in a queue. Returns ``""`` if the site has no such page."""
     return _url(site, "queue_message", queue, id)
 
 
 def jobs_url(site: AdminSite, id: str) -> str:
-    """The URL of the jobs of a message, ``""`` if the site has no such page."""
+    """The URL of the list of jobs of a message. Returns ``""`` if the site has no such page."""
     page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
     return f"{page}?q={id}" if page else ""
 
@@ -81,16 +86,18 @@ def _url(site: AdminSite, page: str, *parts: str) -> str:
 
 
 def trouble_of(error: QueueError) -> str:
-    """The text of ``error`` without its full stop, ``""`` if the error is that Redis does not answer."""
+    """The text of ``error`` without its full stop. It is ``""`` if ``error`` means that Redis does not
+    answer.
+    """
     if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
         return ""
     return str(error).removesuffix(".")
 
 
 def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the context that ``read`` returns, or a context with only the error if Redis is down.
+    """Return the template context from ``read``. If Redis is down, return a context with only the error.
 
-    For pages that refresh themselves: they show figures again once Redis is back.
+    Pages that refresh themselves use it: they show the error, and show figures again once Redis is back.
     """
     try:
         return read()
@@ -99,9 +106,10 @@ def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def console_alerts(request: HttpRequest) -> list[alerts.Alert]:
-    """The warnings that this user may see. Warnings about queues need the permission to view queues.
+    """The warnings that this user may see.
 
-    Returns an empty list while Redis is down, so that a page does not fail because of its warnings.
+    Warnings about queues without a worker need the permission to view queues. Returns an empty list if Redis
+    is down, so that a page does not fail because of its warnings.
     """
     try:
         found = alerts.current(queueing.get_client())
@@ -119,7 +127,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     @property
     def urls(self) -> list[Any]:
-        """The URL patterns of ``get_urls``, each with a guarded view."""
+        """The URL patterns of ``get_urls``. Each view is wrapped by ``guard``."""
         urls: list[Any] = super().urls
         for pattern in urls:
             if isinstance(pattern, URLPattern):
@@ -129,9 +137,9 @@ class ConsoleAdmin(admin.ModelAdmin):
     def page(
         self, route: str, view: Callable[..., HttpResponse], name: str, permission: str = ""
     ) -> URLPattern:
-        """The URL pattern of ``view``, which requires ``permission``.
+        """The URL pattern of ``view``, for users who may view the model and have ``permission``.
 
-        A view without a permission only reads.
+        If ``permission`` is empty, only GET and HEAD are allowed.
         """
 
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -144,7 +152,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return path(route, self.admin_site.admin_view(allowed), name=f"queueing_{model}_{name}")
 
     def may(self, request: HttpRequest, permission: str = "") -> bool:
-        """Whether the user may view the model and has this permission."""
+        """Whether the user may view the model and also has ``permission``, if one is given."""
         if not self.has_view_permission(request):
             return False
         is_to_look = permission in ("", f"view_{self.opts.model_name}")
@@ -155,7 +163,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             raise PermissionDenied
 
     def sees_queues(self, request: HttpRequest) -> bool:
-        """Whether this site has pages of queues, and this user may view them."""
+        """Whether this site has pages of queues and this user may view them."""
         queue_admin = self.admin_site._registry.get(Queue)
         return queue_admin is not None and queue_admin.has_view_permission(request)
 
@@ -164,11 +172,11 @@ class ConsoleAdmin(admin.ModelAdmin):
         return address(self.admin_site, f"{self.opts.model_name}_changelist")
 
     def url_after(self, request: HttpRequest) -> str:
-        """The URL to which the user returns after a refused change."""
+        """The URL to which the user is redirected after a refused change."""
         return self.list_url
 
     def trouble(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The response to a request in which the queue raised ``error``."""
+        """The response to a request that failed with ``error``."""
         if request.method == "POST" and not isinstance(error, QueueUnavailable):
             said = _("Nothing was changed: %s.") % str(error).removesuffix(".")
             self.message_user(request, said, messages.ERROR)
@@ -177,7 +185,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return self.trouble_page(request, error)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The page that gives the reason why Redis cannot be read. The user may view the model."""
+        """The page with the reason why Redis cannot be read. The user must be allowed to view the model."""
         self.require(request)
         context = {
             "unavailable": True,
@@ -197,7 +205,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     def render(
         self, request: HttpRequest, template: str, title: Any, context: dict[str, Any], **options: Any
     ) -> HttpResponse:
-        """A page of the admin about the model."""
+        """Render ``template`` as a page of the admin for this model."""
         common = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -208,9 +216,9 @@ class ConsoleAdmin(admin.ModelAdmin):
 
 
 def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Callable[..., HttpResponse]:
-    """Wrap ``view``: if Redis or the database is down, the response is a page with the reason.
+    """Wrap ``view``. If Redis or the database is down, the response is a page with the reason.
 
-    The wrapper also renders the template, so that errors in the rendering are caught.
+    The wrapper also renders the template, so that it catches errors during the rendering.
     """
 
     @bounded_view
@@ -242,9 +250,9 @@ def _rendered(response: HttpResponse) -> HttpResponse:
 
 
 def _database_away(site: AdminSite) -> HttpResponse:
-    """The page about a database that is down, rendered without the request.
+    """The page which reports that the database is down.
 
-    The user and the messages of the request would need the database.
+    It is rendered without the request, because the user and the messages of a request are in the database.
     """
     context = {
         "site_title": site.site_title,
@@ -262,26 +270,27 @@ def _database_away(site: AdminSite) -> HttpResponse:
 
 
 class Action(View):
-    """The base class of an action of the console. Each action has a URL.
+    """The base class of an action of the console. Each action has its own URL.
 
-    ``ConsoleAdmin.page`` checks the permission, and the guard turns errors of the queue into error pages. The
-    admin's log records the result with the object ``subject``. The page ``back_url`` shows it.
+    ``ConsoleAdmin.page`` checks the permission, and ``guard`` turns errors of the queue into error pages. The
+    result is recorded in the admin's log as an entry about ``subject``, and is shown on the page
+    ``back_url``.
     """
 
-    #: The last part of its address.
+    #: The last part of the action's URL.
     name: ClassVar[str]
-    #: The codename of its permission; the one to view the page is needed, too.
+    #: The codename of the permission to run the action. The user also needs the permission to view the page.
     permission: ClassVar[str]
-    #: Its name where it is offered, and on its button.
+    #: The action's name in menus and on buttons.
     label: ClassVar[Any]
-    #: Whether its button is one of those that destroy.
+    #: Whether the action destroys something. Its button then looks different.
     destroys: ClassVar[bool] = False
     http_method_names = ("get", "head", "post", "options")
     model_admin: Any = None
 
     @property
     def subject(self) -> Any:
-        """The object that an entry of the admin's log is about."""
+        """The object to which the action's entries in the admin's log refer."""
         raise NotImplementedError
 
     @property
@@ -294,10 +303,9 @@ class Action(View):
         return self.model_admin.render(self.request, template, capfirst(self.label), context, **options)
 
     def log(self, said: str, entry: int | None = None) -> int:
-        """Write ``said`` into the admin's log, as a new entry or over the existing one with the key
-        ``entry``.
+        """Write ``said`` into the admin's log. Returns the key of the log entry.
 
-        Returns the key of the entry.
+        If ``entry`` is the key of an existing entry, that entry is overwritten. Otherwise an entry is added.
         """
         if entry is None:
             return self.model_admin.log_change(self.request, self.subject, said).pk
@@ -305,15 +313,15 @@ class Action(View):
         return entry
 
     def leave(self, said: str, level: int) -> HttpResponse:
-        """Redirect to ``back_url``, which shows the message ``said``."""
+        """Redirect to ``back_url``, and show the message ``said`` there."""
         self.model_admin.message_user(self.request, said, level)
         return HttpResponseRedirect(self.back_url)
 
     def done(self, said: str) -> HttpResponse:
-        """Log the action, and redirect to ``back_url``, which shows ``said``."""
+        """Log the action, redirect to ``back_url``, and show the message ``said`` there."""
         self.log(said)
         return self.leave(said, messages.SUCCESS)
 
     def refused(self, why: str) -> HttpResponse:
-        """Redirect to ``back_url``, which shows why nothing was changed."""
+        """Redirect to ``back_url``, and show there why nothing was changed."""
         return self.leave(why, messages.ERROR)

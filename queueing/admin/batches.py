@@ -1,5 +1,5 @@
-"""The page of batches: the counts of their members, and the actions to redrive dead members or to cancel a
-batch.
+"""The page of batches: the counts of their members, and the actions to redrive the dead members of a batch or
+to cancel a batch.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class RetryBatch(RowAction):
 
 
 class CancelBatch(RowAction):
-    """Cancel a batch: members that have not started do not run."""
+    """Cancel a batch: its members that have not started do not run."""
 
     name = "cancel"
     permission = "cancel_batch"
@@ -90,7 +90,7 @@ class BatchAdmin(RowPage):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The newest batches. Those that a search finds are not refreshed."""
+        """The newest batches, or the results of a search. Search results are not refreshed."""
         context = {"searches": True, "query": _query(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 

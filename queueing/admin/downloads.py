@@ -7,7 +7,7 @@ from django.http import StreamingHttpResponse
 from queueing.broker import rsmq_values
 from queueing.text.redaction import redacted
 
-#: Characters that are encoded and sent in one part.
+#: The number of characters that are encoded and sent as one part.
 PART = 65_536
 
 

@@ -1,6 +1,7 @@
-"""Actions on many messages or jobs: each request works for a second, and its page requests the next one.
+"""Actions on many messages or jobs, which take several requests.
 
-The signed state of the work is part of the page, so the server stores nothing.
+Each request works for a second and returns a page, which sends the next request. The page contains the signed
+state of the work, so the server stores nothing.
 """
 
 from collections.abc import Iterable
@@ -22,24 +23,26 @@ from queueing.templatetags.queueing_text import visible
 
 from .base import Action, trouble_of
 
-#: Seconds that one request works. The pages stay quick, and a proxy in front never gives up.
+#: Seconds that one request works, short enough that a proxy in front of the site does not time out.
 SLICE_SECONDS = 1.0
-#: The most rows that a selection names.
+#: The maximum number of rows that a selection can name.
 IDS_MAX = 500
 #: Seconds for which a page that was left open can continue its work.
 WORK_AGE_SECONDS = 86_400
 
 
 def read_ids(text: str) -> tuple[int, ...]:
-    """Parse primary keys that are separated by commas. Anything else is left out."""
+    """Parse primary keys that are separated by commas. Text that is not a key is ignored."""
     digits = [part for part in text.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
     return tuple(int(part) for part in digits if len(part) < 19)
 
 
 @dataclass
 class Work:
-    """The state of a long action: what the user chose, how many of ``total`` are done, and its notes, all as
-    JSON.
+    """The state of a long action. All values can be stored as JSON.
+
+    ``choice`` is the selection of the user, ``done`` of ``total`` items are processed, and ``notes`` has
+    values that the action keeps between its requests.
     """
 
     total: int
@@ -48,12 +51,12 @@ class Work:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def sign(self, salt: str) -> str:
-        """Sign the state, so that only this site can have written it."""
+        """Return the state as signed text. Only this site can make the signature."""
         return signing.dumps(asdict(self), salt=salt, compress=True)
 
     @classmethod
     def read(cls, text: str, salt: str) -> "Work | None":
-        """Read a state that ``sign`` wrote. Returns ``None`` for any other text, or if it is too old."""
+        """Read a state that ``sign`` wrote. Returns ``None`` if the signature is invalid or too old."""
         try:
             return cls(**signing.loads(text, salt=salt, max_age=WORK_AGE_SECONDS))
         except (signing.BadSignature, TypeError):
@@ -61,11 +64,13 @@ class Work:
 
 
 class SliceOver(Exception):
-    """The time of this request is up."""
+    """The time for this request is used up."""
 
 
 class Slice:
-    """The time limit of one request. It is a ``progress`` callback of the client, and checks the limit."""
+    """The time limit of one request. An instance is the ``progress`` callback of a client call, and checks
+    the limit.
+    """
 
     def __init__(self, work: Work, seconds: float) -> None:
         self._work, self._before, self._end = work, work.done, monotonic() + seconds
@@ -80,26 +85,29 @@ class Slice:
             self.check()
 
     def check(self) -> None:
-        """Raise ``SliceOver`` if the time is up."""
+        """Raise ``SliceOver`` if the time is used up."""
         if self.is_over:
             raise SliceOver
 
 
 class LongAction(Action):
-    """An action that needs several requests. Each does a slice of the work."""
+    """An action that takes several requests. Each request does a part of the work, called a slice."""
 
     def run(self, work: Work, this: Slice) -> None:
-        """Do the remaining work, and keep ``work`` up to date. ``this`` raises ``SliceOver`` when the time is
-        up.
+        """Do the remaining work, and record the progress in ``work``.
+
+        ``this`` raises ``SliceOver`` when the time of the request is used up.
         """
         raise NotImplementedError
 
     def paused(self, work: Work) -> HttpResponse:
-        """The page that requests the next slice by itself."""
+        """The response after a slice that left work to do: a page that requests the next slice by itself."""
         raise NotImplementedError
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
-        """The page that reports ``error``. It may raise ``error`` instead."""
+        """The response if ``error`` stopped the work: a page that reports it. May raise ``error`` again
+        instead.
+        """
         raise NotImplementedError
 
     def finished(self, work: Work) -> HttpResponse:
@@ -108,13 +116,11 @@ class LongAction(Action):
 
     @property
     def salt(self) -> str:
-        """The salt for signatures. It includes the user, so that nobody can use the signed state of another
-        user.
-        """
+        """The salt for signatures. It includes the user, so a signed state is valid only for that user."""
         return f"queueing.{self.model_admin.opts.model_name}.{self.name}.{self.request.user.pk}"
 
     def go_on(self, work: Work) -> HttpResponse:
-        """Do one slice of the work: as much as fits into one request."""
+        """Do one slice of the work, as much as fits into one request, and return the response."""
         try:
             self.run(work, Slice(work, SLICE_SECONDS))
         except SliceOver:
@@ -127,29 +133,34 @@ class LongAction(Action):
 class RowsAction(LongAction):
     """An action on many rows of the database.
 
-    GET shows the confirmation page. POST runs one step and answers with a page that posts the next one.
-    ``question``, ``button`` and ``done_text`` are plural-aware texts: ``count`` selects the form, and
-    ``number`` is the placeholder of the formatted number.
+    GET shows the confirmation page. POST runs one step and answers with a page that posts the next step.
+    ``question``, ``button`` and ``done_text`` are texts with plural forms: ``count`` selects the plural form,
+    and ``number`` is the placeholder of the formatted number.
     """
 
     question: ClassVar[Any]
     button: ClassVar[Any]
     notes: ClassVar[tuple[Any, ...]]
     done_text: ClassVar[Any]
-    #: The flag of its entries in Django's log.
+    #: The action flag of the action's entries in the admin's log.
     flag: ClassVar[int] = CHANGE
     question_template: ClassVar[str]
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL from which the user came, or with ``at_end`` the URL to open after the action."""
+        """The URL of the page where the user chose the action. With ``at_end``, the URL to open when the
+        action is done.
+        """
         raise NotImplementedError
 
     def left(self, work: Work) -> list[tuple[int, str]]:
-        """For each reason why rows were not changed, their number and a sentence."""
+        """One tuple for each reason why rows were not changed: the number of such rows, and a sentence."""
         raise NotImplementedError
 
     def ask(self, work: Work, number: Any, **more: Any) -> HttpResponse:
-        """The confirmation page for ``work.total`` rows, a number that is formatted as ``number``."""
+        """The confirmation page for an action on ``work.total`` rows.
+
+        ``number`` is the total in the form that the page shows. ``more`` is added to the template context.
+        """
         context = {
             "question": counting(self.question, work.total, number),
             "button": counting(self.button, work.total, number),
@@ -205,8 +216,9 @@ class RowsAction(LongAction):
         return counting(self.done_text, work.done)
 
     def log_rows(self, rows: Iterable[tuple[Any, str, str]]) -> None:
-        """Write an entry for each row into the admin's log. ``rows`` has the primary key, the name and the
-        note of each.
+        """Write one entry for each row into the admin's log.
+
+        Each tuple in ``rows`` has the primary key and the name of a row, and the text of the entry.
         """
         content_type = ContentType.objects.get_for_model(self.model_admin.model).pk
         LogEntry.objects.bulk_create(
@@ -219,8 +231,9 @@ class RowsAction(LongAction):
 
 
 def counting(sentence: Any, count: int, number: Any = None) -> str:
-    """Fill the number of things into a plural-aware text: ``count`` selects the form, ``number`` is shown if
-    given.
+    """Fill a number into a text with plural forms.
+
+    ``count`` selects the plural form. The text shows ``number``, or ``count`` if ``number`` is not given.
     """
     return sentence % {"count": count, "number": localize(count) if number is None else number}
 

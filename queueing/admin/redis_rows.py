@@ -1,4 +1,4 @@
-"""The base of pages that list all rows of some kind from Redis, with actions by POST."""
+"""The base of pages that list all objects of one kind from Redis as rows, with actions on each row."""
 
 from collections.abc import Callable, Container, Iterable
 from typing import Any, ClassVar
@@ -30,32 +30,35 @@ from .base import (
 
 
 def is_plain(name: str) -> bool:
-    """Whether a form can post the name, and the admin's log can store it. Other programs may use any name."""
+    """Whether a form can post the name and the admin's log can store it. Other programs may use any name."""
     return name.isprintable() and len(name) <= 200
 
 
 class RowAction(Action):
-    """An action on the row ``name``, with a confirmation page if ``question`` returns a text.
+    """An action on one row. The name of the row is in the field ``name`` of the POST request.
 
-    It redirects to the list of rows.
+    If ``question`` returns a text, a confirmation page is shown first. The action redirects to the list of
+    rows.
     """
 
     http_method_names = ("post", "options")
 
     @classmethod
     def title_of(cls, name: str) -> str:
-        """The name by which the admin's log calls the row."""
+        """The name of the row in the admin's log."""
         return name
 
     def question(self, client: QueueClient, name: str) -> str:
-        """The text of the confirmation page, ``""`` to act without one. May raise ``QueueError``."""
+        """The text of the confirmation page. Returns ``""`` if the action needs no confirmation.
+
+        May raise ``QueueError``.
+        """
         return ""
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        """Run the action, and return a sentence about the result. Returns ``None`` if the row no longer
-        exists.
+        """Run the action on the row ``name``, and return a sentence about the result.
 
-        May raise ``QueueError``.
+        Returns ``None`` if the row no longer exists. May raise ``QueueError``.
         """
         raise NotImplementedError
 
@@ -78,7 +81,10 @@ class RowAction(Action):
 
 
 class RowPage(ConsoleAdmin):
-    """The admin of a model whose rows are in Redis. All users share the result of ``read`` for a moment."""
+    """The admin of a model whose rows are in Redis.
+
+    Open pages poll for new figures. Polls of all users within one second share one result of ``read``.
+    """
 
     actions = None
     verbs: ClassVar[tuple[type[RowAction], ...]] = ()
@@ -94,7 +100,7 @@ class RowPage(ConsoleAdmin):
         raise NotImplementedError
 
     def context(self, request: HttpRequest, known: Any) -> dict[str, Any]:
-        """The template context, made from the result ``known`` of ``read``."""
+        """The template context. ``known`` is the result of ``read``."""
         raise NotImplementedError
 
     # --- permissions ---------------------------------------------------------------------------
@@ -103,14 +109,17 @@ class RowPage(ConsoleAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """``False``: rows have no form. Each action has its own permission."""
+        """Always ``False``, because rows have no form. Each action has its own permission."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def buttons(self, request: HttpRequest, name: str, *verbs: type[RowAction]) -> list[dict[str, Any]]:
-        """The buttons of those ``verbs`` that this user may run on the row ``name``, for the template."""
+        """Template data for the buttons of the row ``name``.
+
+        There is one button for each of ``verbs`` that this user may run.
+        """
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
             for verb in verbs
@@ -120,8 +129,9 @@ class RowPage(ConsoleAdmin):
     def links(
         self, request: HttpRequest, queues: Iterable[str], known: Container[str]
     ) -> list[tuple[str, str]]:
-        """The names of queues with the URLs of their pages, ``""`` if the queue is not ``known`` or may not
-        be viewed.
+        """For each queue, its name and the URL of its page.
+
+        The URL is ``""`` if the queue is not in ``known``, or if the user may not view queues.
         """
         may_follow = self.sees_queues(request)
         return [
@@ -132,7 +142,7 @@ class RowPage(ConsoleAdmin):
     # --- addresses and views -------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """The URL patterns of the actions and of the poll of an open page, then those of Django."""
+        """The URL patterns of the actions, of the view that open pages poll, and of Django's own views."""
         return [
             *(
                 self.page(f"{verb.name}/", verb.as_view(model_admin=self), verb.name, verb.permission)
@@ -143,13 +153,15 @@ class RowPage(ConsoleAdmin):
         ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """An instance for any name, because the admin's history of a row remains after the row."""
+        """An instance for any name. The admin's history of a row is available even after the row is gone."""
         return self.model(name=object_id)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Redirect to the list of rows: links in the admin's log lead here, but a row has no page."""
+        """Redirect to the list of rows. Links in the admin's log open this URL, but a row has no page of its
+        own.
+        """
         self.require(request)
         if object_id is None:
             raise PermissionDenied
@@ -158,7 +170,7 @@ class RowPage(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list of rows. It always reads Redis again, so that it shows the result of an action."""
+        """The list of rows. Each request reads Redis, so that the list shows the result of an action."""
         self.require(request)
         context = {
             "live_url": f"{self.list_url}live/",
@@ -173,7 +185,7 @@ class RowPage(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/rows/live.html", context)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """After a failed action, redirect to the list of rows, which shows the error."""
+        """After a failed POST, redirect to the list of rows and show the error there."""
         if request.method != "POST":
             return super().trouble_page(request, error)
         said = _("Redis does not answer. Check the state before you repeat this action.")

@@ -1,4 +1,4 @@
-"""The page of schedules: their ticks, and the actions to pause one or to send its message now."""
+"""The page of schedules: their ticks, and the actions to run, pause or resume a schedule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class NotHere(QueueError):
 
 
 class Run(RowAction):
-    """Send the message of a schedule now, in addition to its ticks."""
+    """Send the message of a schedule now. The ticks of the schedule still send their own messages."""
 
     name = "run"
     permission = "run_schedule"
@@ -71,7 +71,7 @@ class Pause(RowAction):
 
 
 class Resume(RowAction):
-    """Resume a paused schedule with its next tick."""
+    """Resume a paused schedule. It continues with its next tick."""
 
     name = "resume"
     permission = "pause_schedule"
@@ -83,7 +83,10 @@ class Resume(RowAction):
 
 
 def _code() -> Mapping[str, Schedule]:
-    """The schedules that the code defines, by name. Empty if the code has an error, which a check reports."""
+    """The schedules that the code defines, by name.
+
+    Returns an empty dict if the code has an error. A system check reports this error.
+    """
     try:
         periodic.discover()
         return {schedule.name: schedule for schedule in periodic.schedules()}
@@ -95,7 +98,7 @@ def _code() -> Mapping[str, Schedule]:
 class Row:
     """A schedule, as the template shows it.
 
-    ``known`` is ``None`` if no worker has announced the schedule yet.
+    ``known`` is ``None`` if no worker has registered the schedule yet.
     """
 
     timing: Timing
@@ -110,7 +113,7 @@ class Row:
 
     @property
     def state(self) -> str:
-        """``paused``, ``no worker``, ``late`` or ``on time``."""
+        """One of ``paused``, ``no worker``, ``late`` and ``on time``."""
         if self.known is None:
             return "no worker"
         if self.known.paused:
@@ -125,12 +128,14 @@ class Row:
 
     @property
     def missed(self) -> str:
-        """The rule for ticks that were missed while no worker ran."""
+        """The rule of the schedule for ticks that became due while no worker ran, as text."""
         return str(MISSED.get(self.timing.missed, visible(self.timing.missed)))
 
     @property
     def next_ms(self) -> int:
-        """The time of the next tick in ms since 1970, 0 if there is none or it is not known."""
+        """The time of the next tick in ms since 1970. It is 0 if there is no next tick or its time is not
+        known.
+        """
         return 0 if self.known is None or self.known.paused else self.known.next_ms
 
     @property
@@ -139,7 +144,9 @@ class Row:
 
 
 class ScheduleAdmin(RowPage):
-    """The schedules that workers have announced, and those that only this process's code defines."""
+    """The schedules that workers have registered, and the schedules that only the code of this process
+    defines.
+    """
 
     verbs = (Run, Pause, Resume)
 

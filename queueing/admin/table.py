@@ -1,4 +1,4 @@
-"""The base of admin pages with rows of the database that are read-only and have actions on many rows."""
+"""The base of admin pages that list read-only rows of the database and offer actions on many rows."""
 
 from collections.abc import Container, Mapping
 from functools import partial
@@ -16,7 +16,10 @@ from .long_actions import IDS_MAX, RowsAction
 
 
 def in_menu(verb: type[RowsAction]) -> Any:
-    """An entry for the menu of actions. It opens the confirmation page of ``verb`` for the selected rows."""
+    """An entry for the admin's menu of actions.
+
+    The entry opens the confirmation page of the action ``verb`` for the selected rows.
+    """
 
     @admin.action(description=verb.label, permissions=[verb.name])
     def ask(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -29,7 +32,7 @@ def in_menu(verb: type[RowsAction]) -> Any:
 
 
 class TableAdmin(ConsoleAdmin):
-    """The admin of a read-only model. ``verbs`` are its actions, each with a permission of its own."""
+    """The admin of a read-only model. ``verbs`` are its actions by name, each with its own permission."""
 
     verbs: ClassVar[Mapping[str, type[RowsAction]]]
     list_per_page = 50
@@ -46,11 +49,14 @@ class TableAdmin(ConsoleAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody may change a row. A user with the permission to change rows may view them."""
+        """Always ``False``, because nobody may change a row.
+
+        Users who have Django's permission to change the model may view its rows.
+        """
         return False
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
-        """The query parameters that select the rows ``ids``."""
+        """The query parameters for ``verb_url`` that select the rows ``ids`` (separated by commas)."""
         return {"ids": ids}
 
     def get_urls(self) -> list[Any]:
@@ -63,7 +69,7 @@ class TableAdmin(ConsoleAdmin):
         return f"{url}?{urlencode(params)}"
 
     def verb_view(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show the confirmation page of the action ``verb``, or run a step of the confirmed action."""
+        """For GET, show the confirmation page of the action ``verb``. For POST, run a step of the action."""
         if verb not in self.verbs:
             raise Http404
         self.require(request, self.verbs[verb].permission)
@@ -72,14 +78,17 @@ class TableAdmin(ConsoleAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Redirect Django's page for a deletion to the console's own question."""
+        """Redirect Django's page for a deletion to the console's own confirmation page."""
         verb = next(verb for verb in self.verbs.values() if verb.flag == DELETION)
         return HttpResponseRedirect(self.verb_url(verb.name, self.selection(request, unquote(object_id))))
 
     def offered(
         self, request: HttpRequest, params: Mapping[str, str], names: Container[str] | None = None
     ) -> list[tuple[Any, str]]:
-        """The labels and URLs of the actions that this user may run, only those in ``names`` if given."""
+        """The labels and URLs of the actions that this user may run.
+
+        If ``names`` is given, other actions are left out.
+        """
         return [
             (verb.label, self.verb_url(verb.name, params))
             for verb in self.verbs.values()

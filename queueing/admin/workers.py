@@ -1,4 +1,4 @@
-"""The page of workers: their state, their queues, the jobs that they run, and the actions on them."""
+"""The page of workers: their state, their queues, the jobs that they run, and the actions on workers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from queueing.templatetags.queueing_text import visible
 from .base import message_url
 from .redis_rows import RowAction, RowPage
 
-#: The most running messages and queues that are shown of one worker.
+#: The maximum numbers of running messages and of queues that the page shows for each worker.
 RUNNING_SHOWN, QUEUES_SHOWN = 20, 50
 #: Seconds without a heartbeat after which a worker counts as dead.
 DEAD_SECONDS = 60.0
@@ -62,7 +62,10 @@ class Resume(RowAction):
 
 
 class Acknowledge(RowAction):
-    """Acknowledge lost outcomes, which ends their warning. The name of the row is their number."""
+    """Acknowledge lost outcomes, which ends the warning about them.
+
+    The field ``name`` of the request has the number of lost outcomes.
+    """
 
     name = "acknowledge"
     permission = "acknowledge_lost"
@@ -84,7 +87,10 @@ class Acknowledge(RowAction):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A message that a worker ran at its last heartbeat. ``seconds`` is how long it had run by then."""
+    """A message that a worker was running at its last heartbeat.
+
+    ``seconds`` is the time for which the message had run at that heartbeat.
+    """
 
     id: str
     queue: str
@@ -118,7 +124,7 @@ class Row:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the worker has not yet followed a request to quiet or to resume."""
+        """Whether a user has asked the worker to quiet or to resume, and it has not yet done so."""
         return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
 
     @property
@@ -127,16 +133,17 @@ class Row:
 
     @property
     def up_seconds(self) -> float | None:
-        """The seconds from the worker's start to its last heartbeat."""
+        """The seconds from the worker's start to its last heartbeat, or ``None`` if they are not known."""
         started_ms = self.worker.started_ms
         return (self.worker.last_beat_ms - started_ms) / 1000 if self.worker.pid else None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The workers, the progress of their jobs by (queue, id), and the figures of the outbox.
+    """The data of the page.
 
-    ``queues`` are those that exist. A worker may serve one that does not exist yet.
+    ``progress`` has the progress of running jobs by (queue, id). ``queues`` has the queues that exist. A
+    worker may also serve a queue that does not exist yet.
     """
 
     workers: list[Worker]
@@ -146,7 +153,7 @@ class Known:
 
 
 class WorkerAdmin(RowPage):
-    """Every worker of the namespace. Workers that died in the last hour are at the end."""
+    """All workers of the namespace. Workers that died in the last hour are listed at the end."""
 
     verbs = (Quiet, Resume, Acknowledge)
 

@@ -1,4 +1,4 @@
-"""The verbs of ``manage.py queues``, in the order of its help.
+"""The verbs (subcommands) of ``manage.py queues``, in the order in which its help lists them.
 
 Each verb is a class. It calls the client and writes to a ``Screen``, which escapes characters that could
 control the terminal.

@@ -1,7 +1,8 @@
-"""The base class of the verbs of ``manage.py queues``, and the types of their arguments.
+"""The base class of the verbs (subcommands) of ``manage.py queues``, and the types of their arguments.
 
-The error of a type is a sentence with the remedy. Types are stricter than the client, which parses numbers as
-JavaScript does: ``5 apples`` on the command line must be a mistake.
+If an argument is invalid, its type raises an error whose text includes the remedy. The types are stricter
+than the client. The client parses numbers as JavaScript does and takes ``5 apples`` for 5, but on the command
+line this must be an error.
 """
 
 import re
@@ -16,21 +17,21 @@ from queueing.text.printable import printable
 
 from .output import Screen
 
-#: The largest integer that a Redis score stores exactly, in ms.
+#: The largest number of ms, because a Redis score does not store larger integers exactly.
 MAX_MS = 2**53
 
 
-#: Adds an argument to a parser.
+#: A function that adds an argument to a parser.
 Argument = Callable[[_ActionsContainer], object]
 
 
 def arg(*names: str, **options: Any) -> Argument:
-    """An argument of a verb. ``options`` are those of ``ArgumentParser.add_argument``."""
+    """An argument of a verb. ``options`` are the options of ``ArgumentParser.add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
 def one_of(*arguments: Argument) -> Argument:
-    """A group of arguments that exclude each other."""
+    """A group of arguments of which only one may be given."""
 
     def add(parser: _ActionsContainer) -> None:
         group = parser.add_mutually_exclusive_group()
@@ -41,7 +42,7 @@ def one_of(*arguments: Argument) -> Argument:
 
 
 def json(what: str) -> Argument:
-    """The option ``--json``. ``what`` describes its output."""
+    """The option ``--json``. Its help describes the output with ``what``."""
     return arg("--json", action="store_true", help=f"print {what}, as plain ASCII")
 
 
@@ -64,7 +65,10 @@ def message_id(text: str) -> str:
 
 
 def whole(low: int, high: int, what: str) -> Callable[[str], int]:
-    """An argument type for whole numbers from ``low`` to ``high``. Its errors name them by ``what``."""
+    """An argument type for whole numbers from ``low`` to ``high``.
+
+    Its error messages describe the number with ``what``, such as ``a number of messages``.
+    """
 
     def number(text: str) -> int:
         value = _integer(text)
@@ -86,7 +90,10 @@ def maxsize(text: str) -> int:
 
 
 def _integer(text: str) -> int | None:
-    """Parse an integer of ASCII digits. Python itself also accepts ``1_000`` and digits of other scripts."""
+    """Parse an integer of ASCII digits. Returns ``None`` for any other text.
+
+    ``int`` would also accept ``1_000`` and digits of other scripts.
+    """
     return int(text) if re.fullmatch("-?[0-9]{1,16}", text) else None
 
 
@@ -112,27 +119,24 @@ peeked = whole(1, 1000, "a number of messages")
 receive_count = whole(1, 1000, "a number of receives")
 
 QUEUE = arg("queue", metavar="QUEUE", type=queue_name, help="name of the queue")
-#: For a verb that deletes something.
+#: The option of verbs that delete something.
 YES = arg("--yes", action="store_true", help="do not ask")
 
 
 class Verb:
-    """One verb of ``manage.py queues``: its name, its help, and its action.
-
-    ``run`` may raise any ``QueueError``, which the command prints as a sentence.
-    """
+    """One verb (subcommand) of ``manage.py queues``: its name, its help, its arguments and its action."""
 
     name: str
-    #: One line in the list of verbs.
+    #: The line about the verb in the list of verbs.
     help: str
     #: The text above the options in the help of the verb, in lines of less than 80 characters.
     description: str
 
-    #: Its arguments, in the order of its help.
+    #: The arguments of the verb, in the order in which its help lists them.
     arguments: tuple[Argument, ...] = (QUEUE,)
-    #: Whether it is for all queues. Then it is for those of the partitions that answer.
+    #: Whether the verb covers all partitions. It then leaves out partitions that do not answer.
     lists = False
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        """Run the verb. Raises any ``QueueError``."""
+        """Run the verb. It may raise any ``QueueError``. The command prints the error as a sentence."""
         raise NotImplementedError

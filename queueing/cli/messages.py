@@ -16,9 +16,9 @@ from . import base
 from .base import QUEUE, YES, Verb, arg, json, one_of
 from .output import Refused, Screen, counted
 
-#: Messages per step of receiving, printing and deleting.
+#: The number of messages that one step receives, prints or deletes.
 STEP = 100
-#: Why a message was not cancelled.
+#: The reasons why a message was not cancelled.
 LEFT_ALONE = {
     "running": "a worker holds it",
     "hidden": "another receiver has it",
@@ -306,7 +306,7 @@ queues must exist."""
 
 
 def _ids(options: Namespace) -> list[str] | None:
-    """The ids of the command line in their order, without duplicates. ``None`` if there are none."""
+    """The ids from the command line in their order, without duplicates. ``None`` if no id is given."""
     return list(dict.fromkeys(options.ids)) if options.ids else None
 
 

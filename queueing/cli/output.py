@@ -1,7 +1,7 @@
 """The output of a verb: results, notes and questions, with control characters escaped.
 
-Anyone who can reach Redis can write bodies, queue names and error texts. Unescaped, such text could recolour
-a terminal, reverse its lines, or insert input into it.
+Anyone who can reach Redis can write bodies, queue names and error texts. If such text were not escaped, it
+could recolour a terminal, reverse its lines, or insert input into it.
 """
 
 import json
@@ -28,19 +28,20 @@ from queueing.messages import QueueFigures
 from queueing.monitoring import alerts
 from queueing.text.printable import printable
 
-#: The width of lines that go to a file or a program.
+#: The width of lines if the output is not a terminal.
 FILE_COLUMNS = 160
 BAR_COLUMNS = 20
 
 
 class Refused(QueueError):
-    """The verb does nothing. The text gives the reason and the remedy."""
+    """Raised if a verb does nothing. The text gives the reason and the remedy."""
 
 
 class Screen:
-    """Writes results to ``out`` and notes about them to ``err``, which are Django's output wrappers.
+    """Writes results to ``out``, and notes about the results to ``err``. Both are Django's output wrappers.
 
-    All text is escaped. If a verb is interrupted, ``so_far`` returns a sentence about the finished work.
+    All text is escaped. If a verb is interrupted or fails, ``so_far`` returns a text about the finished work,
+    or ``""``.
     """
 
     def __init__(self, out: Any, err: Any) -> None:
@@ -55,15 +56,15 @@ class Screen:
         self._out.write(_encodable(printable(line), self._out))
 
     def note(self, line: str) -> None:
-        """Write a line to stderr. It is not part of the result."""
+        """Write a line that is not part of the result to stderr."""
         self._err.write(_encodable(printable(line), self._err), str)
 
     def json(self, value: Any, *, indent: int | None = 2) -> None:
-        """Write a value as JSON in ASCII, which has no characters that control a terminal."""
+        """Write a value as JSON in ASCII. Such JSON has no characters that control a terminal."""
         self._out.write(json.dumps(value, indent=indent))
 
     def table(self, rows: Sequence[Sequence[str]], *, right: bool = True) -> None:
-        """Write rows of cells as aligned columns."""
+        """Write rows of cells as aligned columns (see ``aligned``)."""
         for line in aligned([[printable(cell) for cell in row] for row in rows], right=right):
             self.say(line)
 
@@ -75,13 +76,15 @@ class Screen:
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
-        """Report the work that was finished before Ctrl-C, on a new line after the ``^C`` of the terminal."""
+        """Report the work that was finished before Ctrl-C. The terminal has written ``^C``, so the report
+        begins on a new line.
+        """
         if self.draws:
             self.draw("\n")
         self.note(f"Stopped: {self.so_far()}." if self.so_far() else "Stopped.")
 
     def flush(self) -> None:
-        """Flush the results. Raises ``BrokenPipeError`` if the reading program has ended."""
+        """Flush the results. Raises ``BrokenPipeError`` if the program that reads them has ended."""
         self._out.flush()
 
     def draw(self, text: str) -> None:
@@ -90,13 +93,16 @@ class Screen:
         self._err.flush()
 
     def tally(self, doing: str, done: str, noun: str = "message") -> "Tally":
-        """A progress bar (see ``Tally``)."""
+        """Make a progress bar (see ``Tally``)."""
         return Tally(self, doing, done, noun)
 
     # --- asking -------------------------------------------------------------------------------
 
     def confirm(self, question: str) -> None:
-        """Ask ``question`` before a deletion. Raises ``Refused`` unless the answer is yes."""
+        """Ask the user to confirm a deletion.
+
+        Raises ``Refused`` if the answer is not yes, or if there is no terminal on which to ask.
+        """
         if not (sys.stdin and sys.stdin.isatty()):
             raise Refused(f"{question} There is no terminal for the answer: add --yes to skip the question.")
         self.so_far = lambda: "nothing is deleted"
@@ -116,20 +122,21 @@ class Screen:
 
 
 def _encodable(text: str, stream: Any) -> str:
-    """Escape characters that the encoding of ``stream`` does not have."""
+    """Escape the characters that the encoding of ``stream`` cannot represent."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Tally:
-    """A progress bar on stderr. It is called as the ``progress`` callback of the client.
+    """A progress bar on stderr. An instance is the ``progress`` callback of a client call.
 
-    It is drawn only on a terminal, and is removed at the end of its ``with`` block.
+    The bar is drawn only on a terminal, and is removed at the end of its ``with`` block.
     """
 
     def __init__(self, screen: "Screen", doing: str, done: str, noun: str = "message") -> None:
-        """The bar follows the text ``doing``. ``done`` and ``noun`` make a text such as ``3 of 12 messages
-        deleted``.
+        """``doing`` is the text before the bar, such as ``Deleting``.
+
+        ``noun`` and ``done`` are words such as ``message`` and ``deleted``, for the text of ``sentence``.
         """
         self.doing, self.participle, self.noun = doing, done, noun
         self.done = self.total = 0
@@ -155,9 +162,9 @@ class Tally:
             self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """The finished work in words, ``""`` before the first step. For a verb that is interrupted or fails.
+        """The finished work in words, for a verb that is interrupted or fails. ``""`` before the first step.
 
-        The last step may also be finished, although it is not counted.
+        The number is a minimum: the step that was interrupted is not counted, but may have been finished.
         """
         if not self.total:
             return ""
@@ -184,7 +191,7 @@ def _character_width(character: str) -> int:
 
 
 def cut(text: str, columns: int) -> str:
-    """Cut a text to ``columns``. A cut text ends with ``…``."""
+    """Shorten a text to at most ``columns`` terminal columns. A shortened text ends with ``…``."""
     # Most characters take one column, so a text that is much longer certainly does not fit.
     if len(text) <= columns * 2 and width(text) <= columns:
         return text
@@ -198,7 +205,10 @@ def cut(text: str, columns: int) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, right: bool) -> list[str]:
-    """Format rows as lines. The first column is aligned to the left, the others to the right if ``right``."""
+    """Format rows as lines with aligned columns. The first column is aligned to the left.
+
+    The other columns are aligned to the right if ``right`` is true, and to the left otherwise.
+    """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -217,7 +227,7 @@ def counted(number: int, noun: str = "message") -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its one or two largest units: ``0.4s``, ``3m05s``, ``7h20m``, ``12d``."""
+    """A duration as text with one or two units, such as ``0.4s``, ``3m05s``, ``7h20m`` or ``12d``."""
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(int(seconds), 60)
@@ -228,7 +238,7 @@ def duration(seconds: float) -> str:
 
 
 def size(amount_bytes: int) -> str:
-    """A number of bytes in the largest fitting unit: ``512B``, ``64.0MB``."""
+    """A number of bytes as text with a suitable unit, such as ``512B`` or ``64.0MB``."""
     value, units = float(amount_bytes), ["B", "kB", "MB", "GB", "TB"]
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
@@ -236,7 +246,7 @@ def size(amount_bytes: int) -> str:
 
 
 def moment(epoch_seconds: int) -> str:
-    """A time in UTC, or the number itself if it is out of range."""
+    """Format seconds since 1970 as a time in UTC. If they are out of range, return the number as text."""
     try:
         return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -244,7 +254,7 @@ def moment(epoch_seconds: int) -> str:
 
 
 def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """A sentence, without its full stop, about an error of a verb on the queues ``names``."""
+    """Describe the error of a verb on the queues ``names`` in a sentence without its full stop."""
     name = names[0] if names else ""
     match error:
         case QueueNotFound():
@@ -274,7 +284,7 @@ def warn(
     figures: Sequence[QueueFigures] = (),
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write the alerts about these queues to stderr, and those that are about no queue."""
+    """Write to stderr the alerts about the given queues and the alerts that concern no queue."""
     for alert in alerts.read(client, figures, names):
         if alert.kind == "partition away" and client.away:
             continue  # The command has written it.

@@ -19,7 +19,7 @@ from .output import Refused, Screen, counted, duration, moment, warn
 COLUMNS = ("queue", *COUNTED, "latency", "paused")
 ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "modified", "msgs", "hiddenmsgs")
 
-#: The explanations of the figures of ``show``.
+#: The explanation that ``show`` prints for each figure.
 MEANINGS = {
     State.READY: "can be received now",
     State.DELAYED: "due later, or hidden by a receive",
@@ -96,7 +96,10 @@ def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> 
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:
-    """One queue as a flat object for programs. The names of durations end with their unit."""
+    """One queue as a flat dict for JSON.
+
+    The name of a figure that is a duration ends with the unit. RSMQ's attributes keep their names.
+    """
     fields = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures)}
     name, attributes = fields.pop("name"), fields.pop("attributes")
     return {"queue": name, **fields, **dataclasses.asdict(attributes)}
@@ -311,7 +314,7 @@ is safe at any time."""
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
-    """Rename keys with a wrong type, and print them. Returns their number."""
+    """Rename keys that have a wrong type, and print them. Returns the number of renamed keys."""
     # The client logs each key. Without LOGGING, Python would print it in addition to the lines below.
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
@@ -329,7 +332,10 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Whether RSMQ allows the name. Another program may have written any text into the index of queues."""
+    """Whether RSMQ allows ``name`` as a queue name.
+
+    The index of queues may have other names, because any program can write to it.
+    """
     try:
         rsmq_values.qname(name)
     except QueueError:

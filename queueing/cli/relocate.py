@@ -10,7 +10,7 @@ from queueing.client.relocation import Relocation, Step, left_behind
 from .base import QUEUE, Verb, arg
 from .output import Refused, Screen, counted
 
-#: The pause before messages that run or are hidden are checked again.
+#: The pause between two checks of messages that run or are hidden.
 PAUSE_SECONDS = 0.5
 
 
@@ -50,7 +50,10 @@ has the old PLACES any more."""
 
 
 def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
-    """Move until only members stay. Returns how many messages were moved and how many stay."""
+    """Move messages until only members of chains and batches are left.
+
+    Returns the number of moved messages, and the number of members that stay.
+    """
     move.prepare()
     moved, waits = 0, False
     screen.so_far = lambda: f"{counted(moved)} moved"

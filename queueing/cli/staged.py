@@ -96,7 +96,7 @@ The other changes of their transactions stay."""
 
 
 def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
-    """The rows that the options select, oldest first, for each database."""
+    """For each database, its alias and a query for the rows that the options select, oldest first."""
     aliases = searched()
     if options.database and options.database not in aliases:
         raise Refused(f"No message is staged in {options.database}. The databases are: {', '.join(aliases)}.")
@@ -112,7 +112,10 @@ def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
 def _in_steps(
     screen: Screen, options: Namespace, done: str, act: Callable[[str, list[int]], list[StagedMessage]]
 ) -> tuple[int, int]:
-    """Call ``act`` on the selected rows in steps. Returns the numbers of changed and of selected rows."""
+    """Call ``act`` on the selected rows in steps. Returns the numbers of changed rows and of selected rows.
+
+    ``done`` is the word for finished work, such as ``sent``, in the report of an interrupted run.
+    """
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"
     with _refused():

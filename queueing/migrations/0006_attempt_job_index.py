@@ -5,7 +5,8 @@ from django.db import migrations, models
 class AlterOnlyIndex(migrations.AlterField):
     """A change of ``db_index`` that only drops or creates the index.
 
-    Django would also check the foreign key of each row on PostgreSQL, and copy the table on SQLite.
+    Django's own operation would also check the foreign key of each row on PostgreSQL, and copy the whole
+    table on SQLite.
     """
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):

@@ -1,7 +1,7 @@
-"""Circuit breaker for an unresponsive database: after one request has timed out, the others fail fast.
+"""Circuit breaker for an unresponsive database: after one call has timed out, further calls fail fast.
 
 A database driver may take seconds to time out, and a web process has few threads. Without the circuit
-breaker, twenty visitors at a time would each wait for the same timeout.
+breaker, each of twenty simultaneous visitors would wait for this timeout.
 """
 
 import math
@@ -16,15 +16,17 @@ from django.db import InterfaceError, OperationalError
 
 from .process_state import ProcessState
 
-#: A failure that took longer is a time-out. After one, the circuit is open for ``OPEN_SECONDS``.
+#: A failed call that took longer counts as a time-out. The circuit is then open for ``OPEN_SECONDS``.
 SLOW_SECONDS = 0.5
 OPEN_SECONDS = 3.0
 
 
 @dataclass(slots=True)
 class _Circuit:
-    """The time (``clock``) until which this process does not call the database, minus infinity if it may call
-    now.
+    """The state of a circuit in one process.
+
+    Calls are refused until ``open_until``, a time of the circuit breaker's clock. It is minus infinity if the
+    circuit is closed.
     """
 
     lock: Lock = field(default_factory=Lock)
@@ -32,9 +34,10 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """Opens after a call that failed slowly. When the open time is over, it lets one call through as a test.
+    """A call that fails after more than ``slow_seconds`` opens the circuit, so that further calls fail fast.
 
-    Threads share it. Each process has its own state.
+    After ``open_seconds``, one call is let through as a test. Threads share a circuit breaker. Each process
+    has its own state.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class CircuitBreaker:
         open_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A failure within ``slow_seconds`` does not open the circuit: it hardly blocks a thread."""
+        """A call that fails within ``slow_seconds`` does not open the circuit: it hardly blocks a thread."""
         self._slow_seconds, self._open_seconds, self._clock = slow_seconds, open_seconds, clock
         self._circuit = ProcessState(_Circuit)
 
@@ -68,8 +71,10 @@ class CircuitBreaker:
         circuit.open_until = -math.inf
 
     def _admit(self, circuit: _Circuit) -> None:
-        """Raise while the circuit is open. The first call afterwards is let through, and the others fail
-        meanwhile.
+        """Raise ``OperationalError`` while the circuit is open.
+
+        When the open time is over, let the first call through as a test. Other calls fail while the test
+        runs.
         """
         with circuit.lock:
             if circuit.open_until == -math.inf:
@@ -84,11 +89,10 @@ _breaker = CircuitBreaker()
 
 
 def database_guard() -> AbstractContextManager[None]:
-    """Context manager around calls of the database. It raises instead if the database did not answer a moment
-    ago.
+    """Context manager around calls of the database. It fails fast if the database has just timed out.
 
-    All guards of a process share one circuit breaker. After a call that failed and took more than half a
-    second, each guard raises for three seconds. Then one call tries again.
+    All guards of a process share one circuit breaker. If a call takes more than half a second and fails, all
+    guards raise for three seconds. Then one call is let through as a test.
 
     Raises ``django.db.OperationalError``.
     """

@@ -12,20 +12,21 @@ from django.http import HttpRequest, HttpResponseBase
 Parameters = ParamSpec("Parameters")
 Response = TypeVar("Response", bound=HttpResponseBase)
 
-#: Seconds that a request may wait. A write waits longer, because giving it up leaves its outcome open.
+#: Seconds that a request may wait. A write may wait longer, because its outcome is unknown if it times out.
 READ_SECONDS = 0.3
 WRITE_SECONDS = 1.0
-#: After a time-out, other reads of the process fail fast for this long.
+#: Seconds after a time-out during which other reads of the process fail fast.
 BELIEVED_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Deadline:
-    """The seconds that are left. Only failed calls reduce them: a call that is answered, however late, does
-    not.
+    """The time for which a request may still wait for Redis, in seconds.
 
-    With ``is_read`` a failed call loses nothing, so calls fail fast for a while after another request timed
-    out.
+    Only a failed call reduces this time. A call that is answered, even late, does not.
+
+    If ``is_read`` is true, the request changes nothing, so a failed call does no harm. The calls of such a
+    request fail fast for a while after another request has timed out.
     """
 
     seconds_left: float
@@ -36,18 +37,18 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def current() -> Deadline | None:
-    """The deadline of the current request, or ``None``.
+    """The deadline of the current request, or ``None`` if it has no deadline.
 
-    Without one, a call may take the setting ``TIMEOUT``.
+    Without a deadline, a call may take as long as the setting ``TIMEOUT`` allows.
     """
     return _current.get()
 
 
 @contextmanager
 def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
-    """Let the Redis calls in the block wait for at most ``seconds`` in total.
+    """Context manager that lets the Redis calls in the block wait for at most ``seconds`` in total.
 
-    Later calls fail immediately.
+    When this time is used up, further calls in the block fail immediately.
     """
     token = _current.set(Deadline(seconds, is_read))
     try:
@@ -59,10 +60,10 @@ def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
 def bounded_view(
     view: Callable[Concatenate[HttpRequest, Parameters], Response],
 ) -> Callable[Concatenate[HttpRequest, Parameters], Response]:
-    """Decorator for a view: its Redis calls wait at most 0.3 s in total, or 1 s if its method is not GET or
-    HEAD.
+    """Decorator that limits how long the Redis calls of a view wait in total.
 
-    After that, each call raises ``QueueUnavailable``, so the view can answer although Redis does not.
+    The limit is 0.3 s for GET and HEAD, and 1 s for other methods. When this time is used up, each call
+    raises ``QueueUnavailable``, so the view can respond although Redis does not.
     """
 
     @wraps(view)

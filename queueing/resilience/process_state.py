@@ -1,4 +1,4 @@
-"""State of one process. A forked process starts with new state, without the locks of its parent."""
+"""State that belongs to one process. A forked process starts with new state, without its parent's locks."""
 
 import os
 from collections.abc import Callable
@@ -8,10 +8,13 @@ State = TypeVar("State")
 
 
 class ProcessState(Generic[State]):
-    """One ``State`` for each process, created at its first use there. Threads share it and need no lock.
+    """One ``State`` for each process, created when the process first uses it.
+
+    Threads share the state, and need no lock to get it.
 
     Each use compares the process id, because a server that forks in C (uWSGI) does not call Python's fork
-    hooks. A forked process drops its parent's state, and closing that state must send nothing to a server.
+    hooks. A forked process drops the state of its parent. If this closes a connection, nothing may be sent to
+    the server, because the parent still uses the connection.
     """
 
     def __init__(self, make: Callable[[], State]) -> None:

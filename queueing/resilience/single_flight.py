@@ -1,4 +1,4 @@
-"""Single flight: concurrent readers of the same figures share one read."""
+"""Single flight: concurrent readers of the same value share one read."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[Value]):
-    """A value and its age."""
+    """A value and its age in seconds."""
 
     value: Value
     age_seconds: float
@@ -27,7 +27,7 @@ class Reading(Generic[Value]):
 class _Cell(Generic[Value]):
     """The last result for one key.
 
-    While one thread reads a new result, others wait on the lock of the cell.
+    While one thread reads a new result, other threads wait for the lock of the cell.
     """
 
     lock: Lock = field(default_factory=Lock)
@@ -38,16 +38,16 @@ class _Cell(Generic[Value]):
 
 @dataclass(slots=True)
 class _Cells(Generic[Key, Value]):
-    """The cached results of a process, with the most recently used one at the end."""
+    """The cached results of a process. The most recently used key is the last."""
 
     lock: Lock = field(default_factory=Lock)
     by_key: OrderedDict[Key, _Cell[Value]] = field(default_factory=OrderedDict)
 
 
 class SingleFlight(Generic[Key, Value]):
-    """Calls ``read`` at most once in ``seconds`` for each key, however many threads call ``get``.
+    """Calls ``read`` at most once every ``seconds`` for each key, even if many threads call ``get``.
 
-    ``QueueUnavailable`` is cached like a result, so that each thread does not wait for its own timeout. Each
+    ``QueueUnavailable`` is cached like a result, so that the threads do not each wait for a timeout. Each
     process keeps the results of the ``most`` keys that were used last.
     """
 
@@ -63,7 +63,7 @@ class SingleFlight(Generic[Key, Value]):
         self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
 
     def get(self, key: Key) -> Reading[Value]:
-        """The value for ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` has raised it."""
+        """The value for ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` raised it."""
         cell = self._cell(key)
         with cell.lock:
             if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:

@@ -27,7 +27,7 @@ register.filter(duration)
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
 _JSON_DEPTH_MAX = 40
-#: Characters of one payload or error text that a page shows.
+#: The number of characters of a payload that a page shows.
 SHOWN_MAX = 100_000
 
 _LABELS = {state.value: state.label for state in State}
@@ -35,9 +35,10 @@ _LABELS = {state.value: state.label for state in State}
 
 @register.filter
 def payload(text: str, length: int | None = None) -> str:
-    """A payload for a page: secrets masked, JSON indented, limited to ``SHOWN_MAX`` characters.
+    """A payload for a page. Its secrets are masked, and its JSON is indented.
 
-    ``length`` is that of the whole payload, if ``text`` is only its beginning.
+    A payload of more than ``SHOWN_MAX`` characters is cut instead of indented. If ``text`` is only the
+    beginning of a payload, ``length`` is the length of the whole payload.
     """
     length = len(text) if length is None else length
     if length > SHOWN_MAX:
@@ -46,7 +47,9 @@ def payload(text: str, length: int | None = None) -> str:
 
 
 def with_rest(text: str, left: int) -> str:
-    """``text``, followed by the number ``left`` of characters that were left out."""
+    """``text``, followed by a note that ``left`` more characters were left out. If ``left`` is 0, only
+    ``text``.
+    """
     if left <= 0:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
@@ -55,21 +58,21 @@ def with_rest(text: str, left: int) -> str:
 
 @register.filter
 def error_text(text: str) -> str:
-    """An error or a traceback for a page, with secrets masked."""
+    """An error or a traceback for a page. Its secrets are masked."""
     return visible(struck(text))
 
 
 @register.filter
 def payload_start(text: str, characters: int) -> str:
-    """The beginning of a payload in at most ``characters``, with secrets masked."""
+    """The first ``characters`` of a payload, with secrets masked."""
     return visible(Truncator(redacted(text[: 4 * characters])).chars(characters))
 
 
 def laid_out(text: str) -> str:
-    """JSON objects and arrays with line breaks and indents; any other text unchanged.
+    """Format a JSON object or array with line breaks and indents. Return any other text unchanged.
 
-    Only the white space between the tokens changes. Numbers are not parsed, so one beyond 2^53, an exponent
-    or a trailing zero stays as the sender wrote it.
+    Only the white space between the tokens changes. Numbers are not parsed, so a number beyond 2^53, an
+    exponent or a trailing zero stays as the sender wrote it.
     """
     if text.lstrip()[:1] not in {"{", "["} or not _is_json(text):
         return text
@@ -85,7 +88,10 @@ def _is_json(text: str) -> bool:
 
 
 def _indented(tokens: list[str]) -> str:
-    """The tokens of valid JSON with one member per line, ``""`` if they are nested too deep."""
+    """Format the tokens of valid JSON with one member per line.
+
+    Returns ``""`` if the JSON is nested too deep.
+    """
     parts: list[str] = []
     depth = 0
     for before, token in zip(["", *tokens], tokens, strict=False):
@@ -107,7 +113,9 @@ def state_word(state: str) -> str:
 
 @register.filter
 def moment(epoch_seconds: float | None) -> datetime | None:
-    """Convert seconds since 1970 to a time. Returns ``None`` if they are out of range."""
+    """Convert seconds since 1970 to a time. Returns ``None`` if they are missing, not positive or out of
+    range.
+    """
     if epoch_seconds is None or epoch_seconds <= 0:
         return None
     try:
@@ -124,26 +132,27 @@ def moment_ms(epoch_ms: float | None) -> datetime | None:
 
 @register.filter
 def when(at: datetime | None) -> SafeString:
-    """A short time element: today the time of day, earlier the day and the minute."""
+    """A ``<time>`` element. It shows the time of day if ``at`` is today, or else the date and the minute."""
     return _time_element(at, "minute", "%Y-%m-%d %H:%M")
 
 
 @register.filter
 def day(at: datetime | None) -> SafeString:
-    """A short time element: today the time of day, earlier the day."""
+    """A ``<time>`` element. It shows the time of day if ``at`` is today, or else only the date."""
     return _time_element(at, "day", "%Y-%m-%d")
 
 
 @register.filter
 def exactly(at: datetime | None) -> SafeString:
-    """A time element with the day and milliseconds."""
+    """A ``<time>`` element that shows the date and the time with milliseconds."""
     return _time_element(at, "exact", "")
 
 
 def _time_element(at: datetime | None, precision: str, earlier: str) -> SafeString:
     """A ``<time>`` element in the server's time zone, with the exact time as its title.
 
-    ``times.js`` converts it to the time zone of the browser.
+    ``times.js`` converts the element to the time zone of the browser. ``earlier`` is the format for times
+    that are not today. Returns ``–`` for ``None``.
     """
     if at is None:
         return SafeString("–")

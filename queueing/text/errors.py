@@ -1,21 +1,21 @@
-"""Formats any error as text of limited length, for the log, the outbox, the history and results."""
+"""Formats any exception as text of limited length, for the log, the outbox, the history and results."""
 
 from collections import deque
 from collections.abc import Iterable
 from traceback import TracebackException
 from typing import Any
 
-#: Characters of an error and of a traceback that are kept.
+#: The maximum lengths of an error and of a traceback, in characters.
 ERROR_CHARACTERS, TRACEBACK_CHARACTERS = 1_000, 8_000
-#: Characters of a dotted path of a class.
+#: The maximum length of the dotted path of a class, in characters.
 PATH_CHARACTERS = 255
-#: Characters of the beginning and of the end that a long traceback keeps.
+#: The lengths of the beginning and of the end that are kept of a long traceback, in characters.
 HEAD_CHARACTERS = 2_000
 TAIL_CHARACTERS = TRACEBACK_CHARACTERS - HEAD_CHARACTERS - 100
 
 
 def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
-    """``text``, or its beginning followed by the length of the whole text."""
+    """Return ``text``. If it is longer than ``limit``, return its beginning and the length of the whole."""
     if len(text) <= limit:
         return text
     mark = f"… ({len(text):,} characters)"
@@ -23,7 +23,7 @@ def cut(text: str, limit: int = ERROR_CHARACTERS) -> str:
 
 
 def as_text(value: Any) -> str:
-    """``str(value)``, or a text about the failure if that raises."""
+    """``str(value)``. If that raises an error, a text about the error."""
     try:
         return str(value)
     except BaseException as broken:
@@ -31,7 +31,7 @@ def as_text(value: Any) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """The name of an error's class, followed by its text."""
+    """The class name and the text of an error, such as ``ValueError: too long``."""
     name, text = type(error).__name__[:PATH_CHARACTERS], as_text(error)
     return cut(f"{name}: {text}") if text else name
 
@@ -42,7 +42,7 @@ def class_path(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback of an error. The middle of a long one and the ends of long lines are left out."""
+    """The traceback of an error. Long lines are cut, and a long traceback is shortened in the middle."""
     try:
         return _bounded(TracebackException.from_exception(error, compact=True).format())
     except BaseException as broken:
@@ -68,5 +68,5 @@ def _bounded(pieces: Iterable[str]) -> str:
 
 
 def _cut_piece(piece: str) -> str:
-    """A part of a traceback, cut if it is too long, with its final line break."""
+    """A part of a traceback, cut if it is too long. The line break at its end is kept."""
     return piece if len(piece) <= ERROR_CHARACTERS else cut(piece.rstrip("\n"), ERROR_CHARACTERS - 1) + "\n"

@@ -1,4 +1,4 @@
-"""Formats texts and numbers for people, in the language of the page."""
+"""Formats text and numbers for people, in the language of the page."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ from django.utils.translation import pgettext
 
 from .printable import four_digits, printable
 
-#: Characters that a reader must not miss: controls, marks that turn or hide text, lone surrogates, tags.
+#: Characters that are escaped: controls, marks that reverse or hide text, lone surrogates, tags.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
@@ -20,7 +20,10 @@ def visible(text: Any) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A duration in its one or two largest units: ``0 s``, ``0.42 s``, ``3 min 5 s``, ``2 d``."""
+    """A duration as text with one or two units, such as ``0 s``, ``0.42 s``, ``3 min 5 s`` or ``2 d``.
+
+    Returns ``–`` for ``None``.
+    """
     if seconds is None:
         return "–"
     seconds = max(0.0, float(seconds))

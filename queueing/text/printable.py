@@ -1,7 +1,7 @@
 r"""Escapes invisible characters in text, as in ``\u202e``.
 
-Anyone who can reach Redis can write bodies, names and errors. Unescaped, such text could reverse a line,
-break it, or be invisible.
+Anyone who can reach Redis can write bodies, names and errors. If such text were not escaped, it could reverse
+a line, break it, or be invisible.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,8 @@ def printable(
 ) -> str:
     r"""``text`` with invisible characters replaced by ``escape``, as in ``\n``, ``\x1b`` or ``\u202e``.
 
-    ``is_shown`` is called with the whole text, and only if that returns ``False`` with each character.
+    The function ``is_shown`` checks the whole text first. Only if the result is ``False``, it checks each
+    character.
     """
     if is_shown(text):
         return text
@@ -23,10 +24,13 @@ def printable(
 
 
 def hexadecimal(character: str) -> str:
-    r"""The escape of a character with two digits as in ``\x0a``, or with at least four as in ``\u202e``."""
+    r"""Escape a character with two hexadecimal digits, as in ``\x0a``.
+
+    A character above ``\xff`` is escaped with at least four digits, as in ``\u202e``.
+    """
     return f"\\x{ord(character):02x}" if character < "\u0100" else four_digits(character)
 
 
 def four_digits(character: str) -> str:
-    r"""The escape of a character with at least four digits, as in ``\u000a``."""
+    r"""Escape a character with at least four hexadecimal digits, as in ``\u000a``."""
     return f"\\u{ord(character):04x}"

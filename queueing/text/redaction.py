@@ -1,14 +1,16 @@
 """Masks secrets in payloads, results, errors and tracebacks that are displayed.
 
-A value is masked if its name contains one of the words in the setting ``REDACT``. Names are compared without
-case, ``-``, ``_`` and full-width forms. The user info of a URL is always masked. A secret without a name is
-not recognised: a positional argument, the value of a ``{"name": "password", "value": …}`` pair, a sentence
-such as ``invalid password 'x'``.
+A value is masked if its name contains one of the words in the setting ``REDACT``. The comparison ignores
+case, ``-``, ``_`` and spaces, and treats full-width characters as normal ones. The user info of a URL is
+always masked.
 
-Only the display is masked. Queue and history keep the whole payload, without which a message could not be
-processed or run again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
+A secret without a name is not recognised. Examples are a positional argument, the value in the pair
+``{"name": "password", "value": …}``, and the ``x`` in the sentence ``invalid password 'x'``.
 
-Anyone may send a text, so each character is read a limited number of times.
+Only the display is masked. The queue and the history keep the whole payload, because it is needed to process
+a message or to run it again. A project that must not store payloads sets ``STORE_BODIES`` to ``False``.
+
+Anyone may send a text, so the time to mask it is limited: each character is read only a few times.
 """
 
 import json
@@ -23,15 +25,15 @@ from queueing.conf import get_conf
 
 STRUCK = "[redacted]"
 _STRUCK_JSON = f'"{STRUCK}"'
-#: A name is compared up to this length; a longer one is compared by its beginning.
+#: Only this number of characters of a name is compared, from its beginning.
 _NAME_MAX = 200
 
 
 def redacted(text: str, names: Sequence[str] | None = None) -> str:
     """A payload with its secrets masked.
 
-    It parses JSON, also JSON that was cut, and JSON within strings of JSON. ``names`` replaces the words of
-    the setting. Numbers and everything that is not masked stay as they are.
+    JSON is parsed, including JSON that was cut and JSON inside a JSON string. ``names`` replaces the words in
+    the setting ``REDACT``. Numbers and everything that is not masked stay unchanged.
     """
     names = get_conf().REDACT if names is None else tuple(names)
     if names and text.lstrip("\ufeff\x00 \t\r\n")[:1] in {"{", "[", '"'}:
@@ -42,8 +44,9 @@ def redacted(text: str, names: Sequence[str] | None = None) -> str:
 def struck(text: str, names: Sequence[str] | None = None) -> str:
     """An error or a traceback with its secrets masked.
 
-    In ``password=x``, ``password: str = 'x'``, ``"token": "x"``, ``{'api_key': ['x']}``, ``<password>x<`` and
-    ``{"password": "x"}``, only the value is masked.
+    Only the value is masked, for example in ``password=x``, ``password: str = 'x'``, ``"token": "x"``,
+    ``{'api_key': ['x']}``, ``<password>x<`` and ``{"password": "x"}``. ``names`` replaces the words in the
+    setting ``REDACT``.
     """
     names = get_conf().REDACT if names is None else tuple(names)
     text = _USER_INFO.sub(STRUCK, text)
@@ -64,11 +67,11 @@ def _plain(name: str) -> str:
 
 # --- JSON -----------------------------------------------------------------------------------------
 
-#: Strings (the last one may be cut off), brackets and commas, white space, and other text.
+#: A token of JSON: a string (the last one may be cut), a bracket, ``,``, ``:``, white space, or other text.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{},:]|\s+|[^\s"\[\]{},:]+', re.DOTALL)
-#: Levels of JSON within strings of JSON that are read.
+#: The number of levels to which JSON inside strings of JSON is read.
 _DEPTH = 3
-#: The beginning of an escape at the end of a string that was cut.
+#: An incomplete escape at the end of a string that was cut.
 _HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _OPEN, _CLOSE = frozenset("[{"), frozenset("]}")
 
@@ -96,9 +99,9 @@ def _struck_json(tokens: Iterator[str], names: tuple[str, ...], depth: int) -> I
 
 
 def _after_value(tokens: Iterator[str]) -> str:
-    """Skip the value that begins here.
+    """Skip the value with which ``tokens`` begins, and return the token that follows it.
 
-    Returns the token after it, ``""`` if the text ends within the value.
+    Returns ``""`` if the text ends within the value.
     """
     depth = 0
     for token in tokens:
@@ -109,9 +112,10 @@ def _after_value(tokens: Iterator[str]) -> str:
 
 
 def _content(token: str, *repaired: str) -> str:
-    """The content of a JSON string.
+    """The content of the JSON string ``token``.
 
-    If it is invalid, that of the first valid repair, else the token itself.
+    If ``token`` is invalid, the content of the first valid text in ``repaired``. If none is valid, ``token``
+    itself.
     """
     for text in (token, *repaired):
         with suppress(ValueError):
@@ -120,7 +124,7 @@ def _content(token: str, *repaired: str) -> str:
 
 
 def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
-    """A string token. If it contains JSON with secrets, they are masked."""
+    """Return the string ``token``. If it contains JSON with secrets, the secrets are masked."""
     if not depth or not any(mark in token[1:20] for mark in "{["):
         return token
     inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
@@ -134,21 +138,22 @@ def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
 
 #: The user info of a URL, between ``//`` and ``@``.
 _USER_INFO = re.compile(r"""(?<=://)[^\s/?#"'<>\\]+(?=@)""")
-#: A name, the quote that ends it, and the sign that its value follows; not ``==`` or ``::``.
+#: A name, the quote that ends it, and the sign before its value. ``==`` and ``::`` are not such signs.
 _KEY = re.compile(
     r"""(?<![\w-])([\w-]++)"""
     r"""(?:(?:\\{0,31}["'])?\s{0,3}(?:=>?|:=?|->)(?![=:])[ \t]{0,3}|>|%3[dD])"""
 )
-#: The annotation of a variable whose value follows.
+#: The annotation of a variable with the ``=`` before its value.
 _ANNOTATION = re.compile(r"""[\w.]{1,80}(?:\[[^\]\n]{0,80}\])?(?: ?\| ?\w{1,40}){0,3} ?=(?!=) ?""")
-#: The beginning of a value: quoted, in brackets, or bare. The scheme of a header is not a secret.
+#: The beginning of a quoted value, and a whole value without quotes. Such a value may begin with the
+#: scheme of a header, such as ``Bearer``: the secret is the word after it.
 _QUOTED = re.compile(r"""[bBfFrRuU]{0,2}(\\{0,31})(["'])""")
 _BARE = re.compile(
     r"""(?:(?:bearer|basic|digest|negotiate|token)[ \t]+)?(?:\\.|[^\s,;&)}\]"'<>\\])++""", re.IGNORECASE
 )
-#: A quote with all the backslashes before it.
+#: For each kind of quote, a pattern for the quote with all backslashes before it.
 _QUOTES = {quote: re.compile(rf"(?<!\\)(\\*+){quote}") for quote in "\"'"}
-#: The parts of a value in brackets: brackets, and strings. The last string may be cut.
+#: A part of a value in brackets: a string (the last one may be cut) or a bracket.
 _NESTED = re.compile(
     r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|[\[({]|[\])}]""",
     re.DOTALL,
@@ -170,7 +175,10 @@ def _pieces(text: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _value(text: str, at: int) -> tuple[int, int]:
-    """The start and end of the value that begins at ``at`` and must be masked."""
+    """The start and end of the text to mask in the value that begins at ``at``.
+
+    The quotes of a string are not masked.
+    """
     if quoted := _QUOTED.match(text, at):
         return quoted.end(), _end_of_string(text, quoted.end(), quoted[2], len(quoted[1]))
     if text[at : at + 1] in {"[", "{", "("}:
@@ -180,9 +188,9 @@ def _value(text: str, at: int) -> tuple[int, int]:
 
 
 def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
-    """The position of the closing quote, or the end of the text.
+    """The position of the closing quote with its backslashes, or the end of the text.
 
-    It is preceded by at most as many backslashes as the opening quote (``depth``).
+    ``depth`` is the number of backslashes before the opening quote. The closing quote has no more than that.
     """
     for found in _QUOTES[quote].finditer(text, at):
         if len(found[1]) <= depth:
@@ -191,7 +199,7 @@ def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
 
 
 def _end_of_brackets(text: str, at: int) -> int:
-    """The position after the closing bracket, or the end of the text if it was cut."""
+    """The position after the closing bracket. Returns the end of the text if there is no closing bracket."""
     depth = 0
     for found in _NESTED.finditer(text, at):
         depth += (found[0] in "[({") - (found[0] in "])}")

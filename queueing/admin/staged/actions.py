@@ -1,5 +1,6 @@
-"""The actions on staged messages: send them now, or delete them. Each has a confirmation page and works in
-steps.
+"""The actions that send staged messages now or delete them.
+
+Each action has a confirmation page, and processes the messages in steps.
 """
 
 from collections.abc import Sequence
@@ -22,23 +23,23 @@ from queueing.transactional import backlog
 from .choice import Choice
 from .columns import REFUSED, WAITING, WORDS, call_of
 
-#: Rows that a question shows.
+#: The number of rows that a confirmation page shows as examples.
 EXAMPLES = 10
 
 
 def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
-    """The rows, with only the beginning of each payload: a payload can have megabytes."""
+    """The rows with only the beginning of each payload, because a payload may have megabytes."""
     return rows.defer("body", "headers").annotate(body_start=Substr("body", 1, READ_CHARACTERS))
 
 
 class StagedAction(RowsAction):
-    """An action on staged messages. The query string of its URL is a ``Choice``."""
+    """An action on staged messages. The query string of its URL is read as a ``Choice``."""
 
     question_template = "admin/queueing/staged/question.html"
     left_text: ClassVar[Any]
 
     def do(self, database: str, ids: Sequence[int]) -> list[StagedMessage]:
-        """Act on the rows ``ids``, and return those that were changed. Raises ``QueueUnavailable``."""
+        """Act on the rows ``ids``, and return the rows that were changed. Raises ``QueueUnavailable``."""
         raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -70,13 +71,16 @@ class StagedAction(RowsAction):
         return [(count, counting(self.left_text, count))] if count else []
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The list. Rows go by themselves, so it does not lead back to the page of one."""
+        """The URL of the list, also if the user came from the page of one row.
+
+        A row is deleted when its message is sent, so its page may no longer exist.
+        """
         query = urlencode(Choice.read(choice).params(with_ids=False))
         return f"{self.model_admin.list_url}?{query}" if query else self.model_admin.list_url
 
 
 class Retry(StagedAction):
-    """Send staged messages now, also those that Redis has refused."""
+    """Send staged messages now, including messages that Redis has refused before."""
 
     name = "retry"
     permission = "retry_stagedmessage"

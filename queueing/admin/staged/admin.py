@@ -1,4 +1,7 @@
-"""The admin of staged messages: written by a transaction, and not yet acknowledged by Redis."""
+"""The admin of staged messages.
+
+A transaction has written these messages to the database, and Redis has not yet acknowledged them.
+"""
 
 from typing import Any
 
@@ -29,15 +32,15 @@ class StateFilter(admin.SimpleListFilter):
         return list(columns.WORDS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Filter by a condition that the relay's index covers."""
+        """Filter by the field ``is_refused``. An index that the relay uses covers this condition."""
         is_known = self.value() in columns.WORDS
         return queryset.filter(is_refused=self.value() == columns.REFUSED) if is_known else queryset
 
 
 class DatabaseFilter(admin.SimpleListFilter):
-    """The filter by database, shown if several have staged messages.
+    """The filter by database. It is shown only if several databases may have staged messages.
 
-    ``get_queryset`` of the admin applies it.
+    ``StagedMessageAdmin.get_queryset`` applies the filter.
     """
 
     title = gettext_lazy("database")
@@ -48,7 +51,7 @@ class DatabaseFilter(admin.SimpleListFilter):
         return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
 
     def choices(self, changelist: ChangeList) -> Any:
-        """The databases, without the choice *All*: a list shows the rows of one database."""
+        """The databases, without the choice *All*, because a list shows the rows of only one database."""
         for choice in list(super().choices(changelist))[1:]:
             yield {**choice, "selected": choice["display"] == changelist.root_queryset.db}
 
@@ -57,9 +60,7 @@ class DatabaseFilter(admin.SimpleListFilter):
 
 
 class StagedMessageAdmin(TableAdmin):
-    """The read-only list of staged messages, oldest first. The menu shows it only if the project stages
-    messages.
-    """
+    """The read-only list of staged messages, oldest first."""
 
     verbs = ACTIONS
     actions = tuple(map(in_menu, ACTIONS.values()))
@@ -74,7 +75,7 @@ class StagedMessageAdmin(TableAdmin):
     change_list_template = "admin/queueing/staged/change_list.html"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[StagedMessage]":
-        """The rows of one database. The list reads only the beginning of each payload."""
+        """The rows of one database. For the list, only the beginning of each payload is read."""
         rows = super().get_queryset(request).using(alias_of(request))
         return listed(rows) if self.page_name(request) == "changelist" else rows
 
@@ -91,13 +92,15 @@ class StagedMessageAdmin(TableAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the menu shows the list: only if the project stages messages."""
+        """Whether the admin's menu shows the list to this user. It never does if the project stages no
+        messages.
+        """
         return bool(relayed()) and super().has_module_permission(request)
 
     # --- pages ---------------------------------------------------------------------------------
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
-        """The parameters that select the rows ``ids`` in the database of the page."""
+        """The query parameters that select the rows ``ids`` in the database that the page shows."""
         return Choice.read({**request.GET.dict(), "database": alias_of(request), "ids": ids}).params()
 
     def changelist_view(

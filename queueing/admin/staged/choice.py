@@ -15,7 +15,10 @@ from .columns import REFUSED, WORDS
 
 
 def alias_in(params: Mapping[str, str]) -> str:
-    """The alias of the database in ``params`` if it has staged messages, else that of the app's models."""
+    """The database alias that ``params`` names, if messages can be staged in that database.
+
+    Otherwise the alias of the database that has the app's models.
+    """
     named = params.get("database", "")
     return named if named in relayed() else str(StagedMessage.objects.db)
 
@@ -28,7 +31,11 @@ def alias_of(request: HttpRequest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rows of one database: the selected ``ids``, or if ``ids`` is ``None`` all rows of a state."""
+    """A selection of rows in one database.
+
+    An empty ``state`` selects rows of all states. If ``ids`` is not ``None``, only rows with these primary
+    keys are selected.
+    """
 
     database: str
     state: str = ""
@@ -36,9 +43,10 @@ class Choice:
 
     @classmethod
     def read(cls, params: Mapping[str, str]) -> "Choice":
-        """Read the choice from a query string.
+        """Read the choice from the parameters of a query string.
 
-        An unknown state selects all rows, invalid ``ids`` select none.
+        An unknown state selects rows of all states. If ``ids`` is given without a valid key, no row is
+        selected.
         """
         state = params.get("state", "")
         ids = params.get("ids")

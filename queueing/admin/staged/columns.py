@@ -1,4 +1,7 @@
-"""The columns in the list of staged messages, and the fields on the page of one. Output is escaped."""
+"""The columns in the list of staged messages, and the fields on the page of one message.
+
+All output is escaped for HTML.
+"""
 
 import json
 from typing import Any
@@ -14,21 +17,24 @@ from queueing.broker import decode
 from queueing.models import StagedMessage
 from queueing.templatetags.queueing_text import day, error_text, moment_ms, payload, visible, when
 
-#: The states of a row: none of those of a message, which is not in Redis yet.
+#: The states of a staged message. A message in Redis has other states.
 WAITING, REFUSED = "waiting", "refused"
 WORDS = {WAITING: _("waiting"), REFUSED: _("refused")}
-#: The colour of each, as the badge of another state has it.
+#: For each state, the job state whose badge has the same colour.
 _COLOURS = {WAITING: "ready", REFUSED: "dead"}
 
 
 def call_of(row: Any, characters: int) -> str:
-    """The call of a task, or the beginning of any other message. The query must include ``body_start``."""
+    """The text of a task call, or the beginning of a message that calls no task.
+
+    The query for ``row`` must include ``body_start``.
+    """
     return call_in(decode.text(bytes(row.body_start or b"")), "", characters) or visible(row.message_id)
 
 
 @admin.display(description=_("message"))
 def shown_call(row: StagedMessage) -> str:
-    """The call of a task or the beginning of a message, and below it the reason why Redis refused it."""
+    """The output of ``call_of``. If Redis refused the message, the reason is shown below it."""
     text = format_html('<bdi class="queueing-call">{}</bdi>', call_of(row, LISTED_CHARACTERS))
     return with_error(text, row.refusal)
 
@@ -42,14 +48,14 @@ def shown_state(row: StagedMessage) -> str:
 @labelled
 @admin.display(description=_("staged"))
 def staged(row: StagedMessage) -> str:
-    """The time at which the transaction wrote the message, by the clock of its process."""
+    """The time at which the transaction wrote the message, by the clock of the process that ran it."""
     return when(row.staged_at)
 
 
 @labelled
 @admin.display(description=_("due"))
 def due(row: StagedMessage) -> str:
-    """The time at which the message becomes due, if it is delayed."""
+    """The time at which a delayed message becomes due."""
     return day(moment_ms(row.due_ms))
 
 

@@ -88,7 +88,7 @@ class Command(BaseCommand):
 
 
 def _add_common(page: ArgumentParser) -> None:
-    """Accept Django's common options after the verb, too. Only the help of the command lists them."""
+    """Accept Django's common options also after the verb. The help of the verb does not list them."""
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
     for option in ("--settings", "--pythonpath"):
@@ -97,6 +97,9 @@ def _add_common(page: ArgumentParser) -> None:
 
 
 def _close_stdout() -> None:
-    """Close stdout after a broken pipe. Otherwise Python flushes it at exit and reports an error."""
+    """Redirect stdout to the null device after a broken pipe.
+
+    Otherwise Python would flush it at exit and report an error.
+    """
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

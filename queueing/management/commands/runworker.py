@@ -1,4 +1,4 @@
-"""``manage.py runworker``: parses its options and runs the supervisor of a worker."""
+"""``manage.py runworker``: parses the options and runs the supervisor of a worker."""
 
 import logging
 import re
@@ -29,8 +29,8 @@ from queueing.worker.supervisor import Supervisor
 
 logger = logging.getLogger("queueing.worker")
 
-#: Checks with these tags are not for a worker. They import the URLs, views and middleware of the website, or
-#: ask a database, which may hang. So does Django's check of the middleware for logins.
+#: A worker does not run system checks with these tags, nor ``OTHER_CHECKS``. Such checks import the URLs,
+#: views and middleware of the website, or query a database, which may hang.
 OTHER_TAGS = {
     "admin", Tags.commands, Tags.database, Tags.security, Tags.staticfiles, Tags.templates, Tags.translation,
     Tags.urls,
@@ -38,7 +38,7 @@ OTHER_TAGS = {
 OTHER_CHECKS = {"django.contrib.auth.checks.check_middleware"}
 #: The tag of the checks that a worker runs.
 WORKER_TAG = "worker"
-#: The most turns of one queue in a round.
+#: The largest weight of a queue, which is its number of turns in a round.
 MAX_WEIGHT = 100
 
 HELP = """\
@@ -198,7 +198,10 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
 
 
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
-    """Parse the queues of the command line to a dict of name -> weight. Raises ``CommandError``."""
+    """Parse the queues of the command line. Returns the weight of each queue by its name.
+
+    Raises ``CommandError``.
+    """
     weights: dict[str, int] = {}
     for text in named:
         queue, has_weight, weight = text.partition(":")
@@ -213,7 +216,7 @@ def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
 
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
-    """The queues that the worker serves, and whether to add queues that receive their first task later.
+    """The queues that the worker serves, and whether it also serves queues that get their first task later.
 
     Raises ``CommandError``.
     """
@@ -236,7 +239,11 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
-    """The queues of Django's tasks, and whether to add later ones (see ``tasks.worker_integration``)."""
+    """Let the worker run Django's tasks (see ``worker_integration.add_tasks``).
+
+    Returns the queues with tasks, and whether the worker also serves queues that receive their first task
+    later. If no backend for tasks can be used, returns an empty set and ``False``.
+    """
     if not may_name_backend():
         return set(), False
     try:
