@@ -2,8 +2,8 @@
 
 The files in this folder are public, or have the names that Django looks for. The packages are:
 
-- ``broker``: all that speaks Redis: keys, Lua scripts, sessions, leases, outcomes
-- ``client``: RSMQ's ten methods and the operations beyond them
+- ``broker``: all communication with Redis: keys, Lua scripts, sessions, leases, outcomes
+- ``client``: RSMQ's ten methods and further operations
 - ``worker``: the processes that run messages, and the keeper that extends their leases
 - ``tasks``: Django's tasks on a queue
 - ``history``: outcomes in the database
@@ -12,7 +12,7 @@ The files in this folder are public, or have the names that Django looks for. Th
 - ``admin``, ``cli``: the console and the terminal
 - ``resilience``, ``text``: bounded waits, and text that is safe to show
 
-Each imports only what is below it: ``pyproject.toml`` has the layers.
+``pyproject.toml`` lists the layers of the package. A module imports nothing from a higher layer.
 """
 
 from collections.abc import Mapping
@@ -44,9 +44,9 @@ def get_client() -> "QueueClient":
 
 
 def aget_client() -> "AsyncQueueClient":
-    """The client of this process for event loops: the methods of ``QueueClient`` as coroutine functions.
+    """The client of this process for event loops: a ``QueueClient`` whose methods are coroutine functions.
 
-    It needs no ``await``, but ``await queueing.aget_client()`` works, too.
+    The call needs no ``await``, but ``await queueing.aget_client()`` works, too.
     """
     from .client.default import shared_async_client
 
@@ -65,12 +65,14 @@ def send_message(
     deduplication_seconds: int = 300,
     via: Literal["database"] | None = None,
 ) -> str:
-    """Send ``message`` and return its id. A configured queue that is missing is created first.
+    """Send ``message`` and return its id. A missing queue is created first if ``QUEUES`` names it.
 
-    The parameters and errors are those of ``QueueClient.send_message``. With ``via="database"`` the message
-    is written into a database of ``RELAY_DATABASES``, in the transaction of the caller, and is sent after the
-    commit. This works while Redis is down. It takes no ``deduplication_id``, and raises
-    ``ImproperlyConfigured`` or ``DatabaseError``. A delay counts from this call.
+    The parameters and errors are those of ``QueueClient.send_message``.
+
+    With ``via="database"`` the message is written into a database of ``RELAY_DATABASES``, in the transaction
+    of the caller, and is sent after the commit. This works while Redis is down. A delay counts from this
+    call. ``via`` cannot be combined with ``deduplication_id``, and has two further errors:
+    ``ImproperlyConfigured`` and ``DatabaseError``.
     """
     if via is not None:
         from .transactional import staging
@@ -98,7 +100,7 @@ async def asend_message(
     deduplication_id: str | None = None,
     deduplication_seconds: int = 300,
 ) -> str:
-    """``send_message`` as a coroutine function, without a thread. It does not wait for a transaction."""
+    """``send_message`` as a coroutine function, without a thread. It sends at once, even in a transaction."""
     from .client import default
 
     return await default.asend(

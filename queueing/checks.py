@@ -20,8 +20,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that the tables of the history have the columns of the migrations. ``migrate`` reports missing
-    tables.
+    """Check that the tables of the history have the columns that the migrations create.
+
+    Missing tables are not reported here, because ``migrate`` reports them.
     """
     from .history import schema
     from .models import Job
@@ -38,7 +39,7 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 @register("queueing")
 def check_relayed(**_: Any) -> list[CheckMessage]:
-    """Check that the databases of staged messages are in DATABASES."""
+    """Check that ``DATABASES`` has each database that ``RELAY_DATABASES`` names."""
     if any(conf.problems(conf.raw())):
         return []
     return [
@@ -54,7 +55,7 @@ def check_relayed(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that each database in which messages are staged has their table."""
+    """Check that each database in which messages are staged has the table of staged messages."""
     if any(conf.problems(conf.raw())):
         return []
     from .models import StagedMessage
@@ -72,9 +73,9 @@ def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> lis
 
 @register("queueing")
 def check_tasks(**_: Any) -> list[CheckMessage]:
-    """Check that Django's tasks can be imported if TASKS names the backend.
+    """Check that Django's tasks can be imported if ``TASKS`` names ``RSMQBackend``.
 
-    Django checks the backend's options.
+    Django itself checks the options of the backend.
     """
     if conf.names_backend():
         try:
@@ -86,7 +87,7 @@ def check_tasks(**_: Any) -> list[CheckMessage]:
 
 @register("queueing")
 def check_prometheus(**_: Any) -> list[CheckMessage]:
-    """Check that ``/metrics`` has a token, and that the library for this page is installed."""
+    """Check that the library for ``/metrics`` is installed if ``METRICS_TOKEN`` is set."""
     if any(conf.problems(conf.raw())) or not conf.get_conf().METRICS_TOKEN:
         return []
     from .views import has_prometheus_client
@@ -119,7 +120,10 @@ def check_runworker(**_: Any) -> list[CheckMessage]:
 
 @register("schedules")
 def check_schedules(**_: Any) -> list[CheckMessage]:
-    """Check the arguments of ``@periodic``. This check imports handlers, so it has a tag of its own."""
+    """Check the arguments of ``@periodic``.
+
+    This check has a tag of its own, ``schedules``, because it imports the handlers.
+    """
     try:
         periodic.discover()
         periodic.schedules()

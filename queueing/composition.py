@@ -35,7 +35,7 @@ from .transactional.transactions import at_commit, has_begun, open_transactions
 __all__ = ["Batch", "BatchState", "Chain", "Step", "batch", "cancel_batch", "chain", "get_batch",
            "retry_batch", "step"]  # fmt: skip
 
-#: The error of a batch in a transaction that stages its tasks.
+#: The error for a batch in a transaction if the backend stages tasks in the database.
 NOT_STAGED = (
     "A batch cannot be staged in a transaction. Enqueue it in a task that the transaction stages, "
     "or after the commit: transaction.on_commit(whole.enqueue)."
@@ -70,8 +70,9 @@ class Chain:
     def enqueue(self) -> list[str]:
         """Send the first step. Returns the ids of all steps.
 
-        In a transaction, a chain that begins with a task is sent at the commit, as its backend sends tasks.
-        Raises the errors of ``Task.enqueue`` and ``send_message``, and ``EnqueueFailed`` at the commit.
+        If the first step is a task and a transaction is open, the options of the task's backend decide
+        whether the chain is sent now or at the commit. Raises the errors of ``Task.enqueue`` and
+        ``send_message``. At the commit, an error is raised as ``EnqueueFailed``.
         """
         messages = _messages(iter(self.steps))
         get_client().at(message.queue for message in messages)
@@ -100,11 +101,12 @@ class Batch:
     def enqueue(self) -> str:
         """Send all members. Returns the id of the batch.
 
-        In a transaction, a batch whose first step is a task is sent at the commit, as its backend sends
-        tasks. Raises the errors of ``Chain.enqueue``, and ``QueueError`` for batches that are nested too
-        deep, and in a transaction if its backend has the option ``"enqueue": "transaction"``. If the process
-        dies before it has sent all members, the batch is cancelled a minute later, and ``on_failure`` is
-        sent.
+        If the first step of the batch is a task and a transaction is open, the options of the task's backend
+        decide whether the batch is sent now or at the commit. If the process dies before it has sent all
+        members, the batch is cancelled a minute later, and ``on_failure`` is sent.
+
+        Raises the errors of ``Chain.enqueue``. Raises ``QueueError`` if batches are nested too deep, or if a
+        transaction is open and the backend has the option ``"enqueue": "transaction"``.
         """
         plan = _plan(self, parent="", depth=1)
         get_client().at(sent_batches.queues_of(plan))
@@ -137,7 +139,7 @@ def chain(*steps: Step) -> Chain:
 
     The value that a task returns is the first argument of the next task. The handler of a queue returns
     nothing, so the step after it gets only its own arguments. If a step is dead or cancelled, the chain
-    stops. It continues if the dead step is redriven and succeeds.
+    stops. The chain continues if the dead step is redriven and succeeds.
     """
     if not steps or not all(isinstance(one, Step) for one in steps):
         raise TypeError("A chain has one or more steps: chain(step(…), step(…)).")
@@ -152,10 +154,10 @@ def batch(
 ) -> Batch:
     """Steps, chains and batches that run side by side.
 
-    When all members are done, ``on_success`` is sent. When all have ended and some are dead or cancelled,
-    ``on_failure`` is sent. Only one of the two is sent, and only once. A batch without ``on_failure`` sends
-    ``on_success`` if its dead members are redriven and succeed. The first argument of a callback is the id of
-    the batch.
+    When all members are done, ``on_success`` is sent. When all members have ended and some are dead or
+    cancelled, ``on_failure`` is sent. Only one of these two callbacks is sent, and only once. A batch without
+    ``on_failure`` sends ``on_success`` if its dead members are redriven and succeed. The first argument of a
+    callback is the id of the batch.
     """
     members = tuple(members)
     if not all(isinstance(one, Step | Chain | Batch) for one in members):
@@ -175,16 +177,16 @@ def cancel_batch(id: str) -> None:
     """Cancel a batch and its nested batches: members that have not started do not run.
 
     For a member that runs, ``context.is_cancelled`` becomes true. A member that waits counts as cancelled
-    once a worker claims it. After the last member, ``on_failure`` is sent. Raises ``BatchNotFound``, and
-    ``BatchClosed`` if the batch has ended.
+    once a worker claims it. When all members have ended, ``on_failure`` is sent. Raises ``BatchNotFound``,
+    and ``BatchClosed`` if the batch has ended.
     """
     batches.cancel(sent_batches.part_of(get_client(), id).session, id)
 
 
 def retry_batch(id: str) -> int:
-    """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
+    """Redrive the dead members of a batch and of its nested batches. Returns the number of redriven messages.
 
-    Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
+    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch was cancelled.
     """
     return sent_batches.retry(get_client(), id)
 
@@ -193,7 +195,7 @@ def retry_batch(id: str) -> int:
 
 
 def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
-    """The messages of a chain. The first step gets the arguments ``given`` before its own."""
+    """The messages of a chain. The first arguments of the first step are ``given``."""
     before: Step | None = None
     messages = []
     for one in steps:
@@ -219,12 +221,19 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header of a limit alone. A step cannot be unique, because something follows its end."""
+    """The header of a limit in ``headers``, ``{}`` without one. The header of a unique job is left out.
+
+    A step cannot be unique, because its chain or batch waits for the end of this message and no other.
+    """
     return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
 
 
 def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> tuple[str, str, Draft]:
-    """The queue that the task names (``""`` for a message), the queue of the message, and the message."""
+    """The message of a step, after its two queues.
+
+    The first value is the queue that the task names, ``""`` for a message of a handler. The second value is
+    the queue to which the message is sent.
+    """
     if one.is_task:
         arguments = one.target, [*given, *one.args], one.kwargs
         return one.target.queue_name, *_backend(one).draft(*arguments, is_whole=is_first)
@@ -235,7 +244,7 @@ def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> 
 
 
 def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
-    """The first message, whose headers contain the others.
+    """The first message of a chain. Its headers contain the other messages, and the id of a batch if given.
 
     Raises ``QueueError`` if the headers are too long.
     """

@@ -1,7 +1,7 @@
 """The settings: the dict ``QUEUEING``, read once into a frozen ``Config`` that has the defaults.
 
 Each setting has the type of its default, and bounds. The system check reports invalid values. ``read`` raises
-an error for them, too, because a web server runs no checks. The module also reads ``TASKS``, without
+an error for such values, too, because a web server runs no checks. The module also reads ``TASKS``, without
 importing Django's tasks: on Django 5.2 they need a backport, which a project without tasks need not install.
 """
 
@@ -25,16 +25,16 @@ LogFormat = Literal["text", "json"]
 LOG_FORMATS = get_args(LogFormat)
 #: The outcomes of a queue that the history keeps: all, those of messages that have failed, or none.
 HISTORY_WORDS = ("all", "failed", "none")
-#: One of these words for all queues, or a word by queue; ``*`` stands for all other queues.
+#: One of these words for all queues, or a dict with a word for each queue; ``*`` stands for all other queues.
 History = str | Mapping[str, str]
-#: The largest values: seconds as RSMQ bounds them, days that a date can hold, and anything else.
+#: The largest number of days (a date must be able to hold it), and the largest of other whole numbers.
 MAX_DAYS, MAX_WHOLE = 36_500, 10**15
 #: Settings that may be 0 although their default is not.
 MAY_BE_ZERO = frozenset({"GRACE"})
-#: Settings that may also be a path.
+#: Text settings that may also be a path object.
 PATHS = frozenset({"HEALTH_FILE"})
 SHOWN_MAX = 40
-#: The path of the backend in ``TASKS``, and the packages whose backends are certainly others.
+#: The dotted path of this package's backend in ``TASKS``, and the packages that have only other backends.
 BACKEND = "queueing.tasks_backend.RSMQBackend"
 OTHER_BACKENDS = ("django.tasks.", "django_tasks.")
 
@@ -50,22 +50,20 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings of a project (names in capitals), and the options of one run of a worker. Times are in
-    seconds.
-    """
+    """The settings of a project (fields in capitals), and the options of one worker. Times are in seconds."""
 
     #: Redis address: ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``, ``redis+cluster://``.
     URL: str = field(default="redis://127.0.0.1:6379/0", repr=False)  # It may contain a password.
     #: Whether the certificate of a ``rediss://`` server is checked.
     TLS_VERIFY: bool = True
-    #: Prefix of every key; RSMQ's own default.
+    #: Prefix of every key. The default is that of RSMQ.
     NAMESPACE: str = "rsmq"
     #: Further namespaces for queues, such as ``{"eu": {"URL": "redis://eu:6379/0", "NAMESPACE": "rsmq"}}``. A
     #: missing URL or NAMESPACE is that of the ``default`` partition.
     PARTITIONS: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    #: The partition of a queue or of a pattern, such as ``{"mail-*": "eu"}``. Others are on ``default``.
+    #: The partition by queue name or pattern, such as ``{"mail-*": "eu"}``. Other queues are on ``default``.
     PLACES: Mapping[str, str] = field(default_factory=dict)
-    #: Queues that are created where they are missing.
+    #: Queues that are created if they are missing.
     QUEUES: tuple[str, ...] = ()
     #: Limits of queues over all workers, such as ``{"emails": {"rate": "10/s", "concurrency": 3}}``.
     LIMITS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -76,33 +74,33 @@ class Config:
     #: Child processes of a worker, and jobs at a time in each.
     PROCESSES: int = 1
     THREADS: int = 1
-    #: Messages after which a child is replaced by a new one, and megabytes above which it is; 0: never.
+    #: A new child replaces one that has run this many messages, or uses more megabytes than this; 0: never.
     MAX_JOBS: int = 0
     MAX_MEMORY: int = 0
     #: Name of a worker; empty: host and process.
     WORKER_NAME: str = ""
     #: ``text``, or ``json`` for one object a line.
     LOG_FORMAT: LogFormat = "text"
-    #: Whether each message gets a line in the log, however short it ran.
+    #: Whether the log has a line for every message, even for a short run.
     LOG_JOBS: bool = False
     #: A file that a worker touches as long as it lives and Redis answers; empty: none.
     HEALTH_FILE: str = ""
-    #: Handled failures after which a message is dead, unless its policy has a limit.
+    #: Failed attempts after which a message is dead, unless its policy has ``max_attempts``.
     MAX_ATTEMPTS: int = 5
-    #: Crashes of its process after which a message is dead. A whole worker may crash three times as often.
+    #: A message is dead after this many crashes of its process, or three times as many of the whole worker.
     MAX_CRASHES: int = 3
     #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
     #: queue.
     HISTORY: History = "all"
-    #: Days for which the database keeps processed jobs,
+    #: Days for which the database keeps processed jobs.
     HISTORY_DAYS: int = 30
-    #: and the most rows.
+    #: The most processed jobs that the database keeps.
     HISTORY_ROWS: int = 100_000
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
     #: The token that /metrics and /queues.json require; empty: they answer in development only.
     METRICS_TOKEN: str = field(default="", repr=False)
-    #: Values whose names contain one of these are not shown. Case, ``-`` and ``_`` do not matter.
+    #: A value is hidden if its name contains one of these texts. Case, ``-`` and ``_`` do not matter.
     REDACT: tuple[str, ...] = (
         *("password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "credential"),
         *("api_key", "access_key", "private_key", "cookie", "session_id"),
@@ -111,27 +109,27 @@ class Config:
     OUTBOX_MAX: int = 8_000_000
     #: Replicas that must confirm a send before it is acknowledged; 0: none.
     DURABLE: int = 0
-    #: Databases in which transactions stage messages, and from which workers relay them. If a backend in
-    #: ``TASKS`` has ``"enqueue": "transaction"``, it is by default the one of the app's models.
+    #: Databases in which transactions stage messages, and from which workers send them. If a backend in
+    #: ``TASKS`` has ``"enqueue": "transaction"``, the default is the database of the app's models.
     RELAY_DATABASES: tuple[str, ...] = ()
-    #: How long connecting to Redis, or one answer of it, may take.
+    #: The time limit for a connection attempt to Redis, and for one reply.
     TIMEOUT: float = 5.0
-    #: Connections one process may have open to Redis, apart from the one that listens.
+    #: The most connections of one process to Redis, without the connection that listens for new messages.
     MAX_CONNECTIONS: int = 2
 
     #: The partition of ``URL`` and ``NAMESPACE``.
     partition: str = places.DEFAULT
     #: The queues that this worker takes.
     queues: tuple[str, ...] = ()
-    #: How many turns in a round each of these queues has, if it is more than one.
+    #: The number of turns in each round, by queue, for queues that have more than one turn.
     weights: Mapping[str, int] = field(default_factory=dict)
-    #: Whether it takes a queue only if nothing is due in those before it.
+    #: Whether the worker takes from a queue only if nothing is due in the queues named before it.
     strict: bool = False
-    #: Whether it also takes queues to which tasks are sent for the first time while it works.
+    #: Whether the worker also takes queues to which tasks are sent for the first time while it runs.
     takes_new_queues: bool = False
-    #: Whether it exits as soon as nothing is due.
+    #: Whether the worker exits as soon as nothing is due.
     burst: bool = False
-    #: The read end of a pipe: the worker stops when it closes.
+    #: The file descriptor of a pipe's read end. The worker stops when the write end is closed.
     parent: int | None = None
 
     def __post_init__(self) -> None:
@@ -156,7 +154,7 @@ class Config:
     def history_of(self, queue: str) -> str:
         """The value of ``HISTORY`` for ``queue``.
 
-        A low-priority queue has that of its main queue by default.
+        By default, a low-priority queue has the value of its main queue.
         """
         if isinstance(self.HISTORY, str):
             return self.HISTORY
@@ -181,7 +179,7 @@ def read(values: Any) -> Config:
 
 
 def problems(values: Any) -> Iterator[Problem]:
-    """Yield each problem with ``values`` as the dict ``QUEUEING``."""
+    """Yield a ``Problem`` for each unknown name and each invalid value in the dict ``values``."""
     if not isinstance(values, Mapping):
         yield Problem("queueing.E001", f"QUEUEING must be a dict, not {type(values).__name__}.")
         return
@@ -268,7 +266,7 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
 
 
 def _unmet_bounds(field: Field[Any], value: Any) -> str:
-    """The bounds of a setting in words, ``""`` if ``value`` is within them."""
+    """The bounds of a setting in words if ``value`` is outside them, else ``""``."""
     is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
     from_zero = not field.default or field.name in MAY_BE_ZERO
     if field.type is float:

@@ -1,4 +1,4 @@
-"""The context of a run: what a handler or task can read about its run and report from it."""
+"""The context of a run: a handler or task uses it to get facts about its run, and to report progress."""
 
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ class Runtime(Protocol):
         """Whether the worker is stopping."""
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """The reason of the request to stop this delivery, or ``None`` without a request."""
+        """The reason given by the request to stop this delivery, or ``None`` if there was no request."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Report the progress of a run to the console. A report may be dropped. Raises nothing."""
@@ -74,14 +74,14 @@ class Context:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker is stopping. A long job may raise to end early, or continue."""
+        """Whether the worker is stopping. A long job may raise an exception to end early, or continue."""
         return self._runtime.is_stopping
 
     @property
     def is_cancelled(self) -> bool:
         """Whether somebody has asked to stop this run.
 
-        A long synchronous job should then raise to end early.
+        A long synchronous job should then raise an exception to end early.
         """
         return self._runtime.stop_reason(self._delivery) is not None
 

@@ -40,7 +40,7 @@ class InvalidFormat(QueueError):
 
 
 class InvalidValue(QueueError):
-    """A number is outside its bounds. The text gives them in the unit of the parameter."""
+    """A number is outside its bounds. The error's text gives the bounds in the unit of the parameter."""
 
     def __init__(self, item: str, low: int, high: int) -> None:
         super().__init__(f"{item} must be between {low} and {high}")
@@ -103,7 +103,8 @@ class QueueUnavailable(QueueError):
 class QueueRefused(QueueUnavailable):
     """Redis refused the call before it changed anything. The same call may succeed later.
 
-    ``is_lasting`` is true if it keeps failing until an operator changes something, such as a permission.
+    ``is_lasting`` is true if the call keeps failing until an operator changes something, such as a
+    permission.
     """
 
     def __init__(self, text: str | None = None, *, is_lasting: bool = False) -> None:
@@ -125,7 +126,8 @@ class NewerFormat(QueueRefused):
 class SpoiltKey(QueueError):
     """Another program has overwritten a key of a queue with a value of a wrong Redis type.
 
-    ``key`` is its name, ``found`` and ``wanted`` are Redis types. The text names the repair.
+    ``key`` is the name of the key, ``found`` is the type that it has, and ``wanted`` the type that it should
+    have. The error's text names the command that repairs the key.
     """
 
     def __init__(self, key: str, found: str, wanted: str) -> None:
@@ -141,8 +143,7 @@ class ReplyLost(QueueUnavailable):
 
 
 class NotReplicated(ReplyLost):
-    """The primary has stored the messages, but fewer replicas than the setting ``DURABLE`` have confirmed
-    them.
+    """Fewer replicas than the setting ``DURABLE`` have confirmed messages that the primary has stored.
 
     A failover may lose the messages. If the caller repeats the call without a ``deduplication_id``, they are
     sent twice.
@@ -175,16 +176,16 @@ class UnknownTask(QueueError):
 class ResultRefused(QueueError):
     """A task returned a value that cannot be stored as its result.
 
-    The task is not retried: its code has run.
+    The task is not retried, because its code has run.
     """
 
 
 class TaskCancelled(QueueError):
-    """A task was cancelled before it ran, or was stopped. It is one of the errors of the task's result."""
+    """A task was cancelled before it ran, or was stopped. The ``errors`` of its result name this class."""
 
 
 class TaskCrashed(QueueError):
-    """The process of a task died while the task ran. It is one of the errors of the task's result."""
+    """The process of a task died while the task ran. The ``errors`` of the task's result name this class."""
 
 
 class NoHandler(QueueError):

@@ -36,18 +36,19 @@ logger = logging.getLogger("queueing")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-#: RSMQ's limit; a queue whose dead-letter queue would have a longer name cannot be consumed.
+#: RSMQ's limit for the length of a name. It also applies to the dead-letter queue of a queue with a handler.
 MAX_NAME = 160
 
 
-#: A function that converts the return value of a handler: it awaits an awaitable. It raises the errors of the
-#: awaitable, and ``NothingRan`` for a generator.
+#: A function that gets the return value of a handler or task. It awaits an awaitable, and raises the errors
+#: of the awaitable. For a generator it raises ``NothingRan``.
 ValueOf = Callable[[Any], Any]
 
 
 class Runnable(Protocol):
-    """The code that runs for a message: a handler or a task. One instance serves many runs, so it keeps no
-    state.
+    """The code that runs for a message: a handler or a task.
+
+    One instance serves many runs, so it keeps no state.
     """
 
     @property
@@ -58,10 +59,10 @@ class Runnable(Protocol):
     def policy(self) -> Policy: ...
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run the code. Returns its result as JSON, ``""`` without a result. May raise any error."""
+        """Run the code. Returns its result as JSON, or ``""`` if it has no result. May raise any error."""
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
-        """The seconds until the next attempt after this one failed with ``error``."""
+        """The seconds from an attempt that failed with ``error`` to the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Handler:
 
 
 class Resolver(Protocol):
-    """Finds the code of messages in some queues that is not that of a handler."""
+    """Finds the code for messages that no handler runs, such as tasks, in its ``queues``."""
 
     @property
     def queues(self) -> list[str]: ...
@@ -133,9 +134,10 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver) -> None:
-    """Let ``resolver`` find the code of messages before the handlers.
+    """Ask ``resolver`` for the code of a message before the handlers are searched.
 
-    If the resolver raises an error, the attempt fails. The error's ``policy`` is applied if it has one.
+    If the resolver raises an error, the attempt fails. If the error has an attribute ``policy``, that policy
+    applies.
     """
     if resolver not in _resolvers:
         _resolvers.append(resolver)
@@ -172,7 +174,7 @@ def find(queue: str, message: Message) -> Runnable:
 
 
 def known_to_sender(queue: str) -> Handler | None:
-    """The handler of a queue, or ``None``.
+    """The handler of a queue, or ``None`` if the queue has no handler that can be imported.
 
     The first call imports all handlers, because a web process may not have done so.
     """

@@ -1,4 +1,4 @@
-"""Values that the client takes and returns, as frozen dataclasses. The suffix of a name gives its unit."""
+"""Frozen dataclasses that the client takes and returns. The suffix of a field's name gives its unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ class Message:
     """One delivery of a message, with RSMQ's names.
 
     ``rc`` is the number of deliveries including this one. ``fr`` is the time of the first delivery, and
-    ``sent`` that of the send (with a fraction), both in ms since 1970. ``id`` and ``rc`` are the receipt of
-    the delivery. ``headers`` are texts that a sender of this package has added.
+    ``sent`` the time of the send (with a fraction), both in ms since 1970. ``id`` and ``rc`` are the receipt
+    of the delivery. ``headers`` are texts by name, which a sender of this package has added.
     """
 
     id: str
@@ -26,16 +26,17 @@ class Draft:
     """A message to send, with options.
 
     ``delay_ms`` counts from now. ``due_ms`` is ms since 1970 by Redis' clock; a time in the past means now.
-    Only one of them may be given. ``headers`` are texts that only receivers of this package see.
+    Only one of these two may be given. ``headers`` are texts by name, which only receivers of this package
+    see.
 
     ``deduplication_id`` drops repeats of an event: within ``deduplication_seconds`` of the first send,
-    further messages with the same value are not sent, and get the id of the first one. This also holds if the
-    first message is done, or if the queue was deleted and created again. For work that may be requested again
-    later, use ``@policy(unique=…)``.
+    further messages with the same value are not sent, and their senders get the id of the first message. This
+    also holds if the first message is done, or if the queue was deleted and created again. For work that may
+    be requested again later, use ``@policy(unique=…)``.
 
     ``priority`` is 1 to 100, or 0 for none. Due messages with a higher priority come first. ``id`` is a
-    message id in RSMQ's form, for a caller that must know it before the send. By default, the send script
-    makes one.
+    message id in RSMQ's form, for a caller that must know the id before the send. By default, the send script
+    makes the id.
     """
 
     body: str
@@ -52,8 +53,8 @@ class Draft:
 class QueueAttributes:
     """RSMQ's nine attributes of a queue.
 
-    ``vt`` and ``delay`` are seconds, ``maxsize`` is in UTF-16 code units (-1: unlimited), ``created`` and
-    ``modified`` are seconds since 1970. The others are numbers of messages.
+    ``vt`` and ``delay`` are in seconds, ``maxsize`` is in UTF-16 code units (-1: unlimited), ``created`` and
+    ``modified`` are in seconds since 1970. The others are numbers of messages.
     """
 
     vt: int
@@ -86,8 +87,8 @@ class QueuePolicy:
 class QueueFigures:
     """The figures of one queue at one moment of Redis' clock.
 
-    ``ready``, ``delayed`` and ``running`` add up to ``attributes.msgs``. ``dead`` counts the messages in its
-    dead-letter queue. ``latency_seconds`` is the age of the oldest ready message, or 0.
+    ``ready``, ``delayed`` and ``running`` add up to ``attributes.msgs``. ``dead`` counts the messages in the
+    dead-letter queue of this queue. ``latency_seconds`` is the age of the oldest ready message, or 0.
     """
 
     name: str
@@ -106,7 +107,7 @@ class PeekedMessage:
 
     ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms since
     1970. ``body`` may be cut; ``size_bytes`` is the size of the whole body. If ``waits_for_limit`` is true,
-    ``due_ms`` is the time at which the message may start or its limit is checked again.
+    the message may start at ``due_ms``, or its limit is checked again then.
     """
 
     id: str
@@ -122,7 +123,7 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """The messages with one key of a limit: how many run, over all queues, and how many wait in one queue."""
+    """The numbers of messages with one limit key: ``running`` in all queues, ``waiting`` in one queue."""
 
     key: str
     running: int
@@ -131,10 +132,11 @@ class KeyLimit:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How many messages of a queue count for its limits.
+    """The numbers of messages of a queue that a limit concerns.
 
     ``running`` is the number of messages that count for the limit of the whole queue. ``waiting`` is the
-    number of those that wait for the limit of their key. ``keys`` has some of these keys, sorted by name.
+    number of messages that wait for the limit of their key. ``keys`` has some of the keys for which messages
+    wait, sorted by name.
     """
 
     running: int
@@ -148,10 +150,11 @@ class MessageState:
 
     ``state`` is one of the states of messages. Times are ms since 1970 by Redis' clock. ``body`` may be cut.
     ``handler`` is empty before the first outcome. ``due_ms`` is set while the message is delayed.
-    ``progress`` (0.0 to 1.0) and ``note`` are the progress that the present run has reported. For a message
-    in the queue, ``attempts`` and ``error`` are those of its runs so far. ``attempt`` is the number of the
-    current or last attempt from 1, and 0 before the first one has ended. ``task`` is the dotted path of a
-    Django task, empty for other messages.
+    ``progress`` (0.0 to 1.0) and ``note`` are the progress that the present run has reported.
+
+    For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is 0 until
+    the first attempt has ended. Then it is the number of the current or last attempt, counted from 1.
+    ``task`` is the dotted path of a Django task, empty for other messages.
     """
 
     id: str
@@ -209,10 +212,10 @@ class Timing:
 class ScheduleState:
     """A schedule in Redis. Times are ms since 1970 by Redis' clock.
 
-    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after that. If it is
-    before ``now_ms``, no worker has handled it yet. ``last_tick_ms`` is the last tick that sent a message,
-    and ``last_id`` the id of that message: 0 and empty before the first one. ``seen_ms`` is the time at which
-    a worker last announced the schedule.
+    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after ``settled_ms``. If
+    ``next_ms`` is before ``now_ms``, no worker has handled that tick yet. ``last_tick_ms`` is the last tick
+    that sent a message, and ``last_id`` is the id of that message. They are 0 and empty if no tick has sent a
+    message. ``seen_ms`` is the time at which a worker last announced the schedule.
     """
 
     timing: Timing
@@ -236,11 +239,11 @@ class ScheduleState:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """The result of a tick, as a ``word``: ``sent``, ``paused``, ``settled``, ``early``, ``other`` or
+    """The result of a tick. ``word`` is ``sent``, ``paused``, ``settled``, ``early``, ``other`` or
     ``unknown``.
 
     ``other`` means that a newer release has given the schedule another timetable. ``settled_ms`` and
-    ``now_ms`` are as in ``ScheduleState``. ``id`` is the id of the last message.
+    ``now_ms`` are as in ``ScheduleState``. ``id`` is the id of the last message that the schedule has sent.
     """
 
     word: str
@@ -251,13 +254,15 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """A batch and the counts of its members. Times are ms since 1970, ``started_ms`` by the clock of its
-    sender.
+    """A batch and the counts of its members.
 
-    ``total`` is ``None`` while its members are being sent, and -1 if their sender died before the end.
-    ``failed`` members are dead; one that is redriven and succeeds becomes ``done``. ``callback`` is
-    ``on_success`` or ``on_failure`` once that callback was sent. ``title`` is the code of the first member.
-    ``parent`` is the batch of which this batch is a member, or ``""``.
+    Times are ms since 1970; ``started_ms`` is by the clock of the process that sent the batch. ``total`` is
+    ``None`` while the members are being sent, and -1 if their sender died before it had sent all.
+
+    ``failed`` counts dead members. A dead member that is redriven and succeeds counts as ``done`` instead.
+    ``callback`` is ``on_success`` or ``on_failure`` once that callback was sent. ``title`` is the dotted path
+    of the first member's task, or the name of its queue. ``parent`` is the batch of which this batch is a
+    member, or ``""``.
     """
 
     id: str
@@ -280,7 +285,7 @@ class BatchState:
 
     @property
     def state(self) -> str:
-        """``running``, ``done``, ``dead`` or ``cancelled``."""
+        """The state of the batch: ``running``, ``done``, ``dead`` or ``cancelled``."""
         if self.is_cancelled:
             return "cancelled"
         if self.total is None or self.waiting:
@@ -290,11 +295,11 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The numbers of things that one sweep has changed.
+    """The numbers of changes that one sweep has made, by kind.
 
-    ``phantoms`` are ids without a body, ``orphans`` fields without a message, ``expired`` messages older than
-    the retention, and ``buried`` messages that went to the dead-letter queue. ``mended`` are keys and fields
-    that another program had overwritten.
+    ``phantoms`` are deleted ids without a body. ``orphans`` are deleted fields without a message. ``expired``
+    are deleted messages older than the retention. ``buried`` are messages that were moved to the dead-letter
+    queue. ``mended`` are repaired keys and fields that another program had overwritten.
     """
 
     phantoms: int = 0
@@ -314,7 +319,7 @@ class Swept:
 
 
 def sent_ms(message_id: str) -> float:
-    """The time of the send in a message id (ms since 1970 with a fraction), 0.0 for an invalid id."""
+    """The time of the send (ms since 1970 with a fraction), read from a message id. 0.0 for an invalid id."""
     try:
         return int(message_id[:10], 36) / 1000
     except ValueError:

@@ -20,9 +20,10 @@ END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 
 
 class Written(models.Manager):
-    """A manager that also reads from the database to which Django writes.
+    """A manager that reads from the database to which Django writes, not from a replica.
 
-    An outcome is removed from the outbox as soon as that database has it. A replica may not have it yet.
+    An outcome is removed from the outbox as soon as the database for writes has it. A replica may not have it
+    yet.
     """
 
     @property
@@ -35,7 +36,7 @@ class Written(models.Manager):
 
 
 class Moment(models.DateTimeField):
-    """A time that is always aware in Python. With ``USE_TZ = False``, the database stores local times."""
+    """A time that is always aware in Python. If ``USE_TZ`` is ``False``, the database stores local times."""
 
     def deconstruct(self) -> Any:
         """Let migrations use Django's ``DateTimeField`` instead of this class."""
@@ -52,7 +53,7 @@ class Moment(models.DateTimeField):
 
 
 def stored(at: datetime | None) -> datetime | None:
-    """Convert a time to the form that the database stores: a local time with ``USE_TZ = False``."""
+    """Convert a time to the form that the database stores: a local time if ``USE_TZ`` is ``False``."""
     return timezone.make_naive(at, _zone()) if at and not settings.USE_TZ and timezone.is_aware(at) else at
 
 
@@ -65,7 +66,7 @@ def _zone() -> tzinfo:
 
 
 class Job(models.Model):
-    """A processed message with its newest outcome. Its attempts have all outcomes."""
+    """A processed message with its newest outcome. All outcomes are in the related ``Attempt`` rows."""
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=64)
@@ -85,7 +86,7 @@ class Job(models.Model):
     body_is_whole = models.BooleanField(_("payload is whole"), default=False)
     error = models.TextField(_("error"), blank=True)
     #: The failure of the newest attempt: the class of its exception, or a text for a crash. NULL without a
-    #: failure, because the indexes leave out NULL.
+    #: failure, so that the indexes leave out the row.
     exception = models.CharField(_("exception"), max_length=255, null=True)  # noqa: DJ001
     #: The return value of a task as JSON.
     result = models.TextField(_("result"), blank=True)
@@ -137,7 +138,7 @@ class Job(models.Model):
 class Attempt(models.Model):
     """The outcome of one delivery of a message."""
 
-    #: The unique index of job and receive count serves each search by job.
+    #: It has no index of its own, because the unique index of job and receive count serves searches by job.
     job = models.ForeignKey(
         Job, models.CASCADE, related_name="history", verbose_name=_("job"), db_index=False
     )
@@ -172,7 +173,7 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """A single row that identifies this database to Redis, which other projects may share."""
+    """A single row. Its token identifies this database in Redis, which other projects may use, too."""
 
     token = models.CharField(_("token"), max_length=32)
 
@@ -192,15 +193,15 @@ class StagedMessage(models.Model):
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=32, unique=True)
-    #: The send of this message, by which Redis recognises its repeat: token, number and count of messages.
+    #: Token of the sender. With ``number`` and ``size``, Redis recognises a repeat of the same send.
     sender = models.CharField(_("sender"), max_length=32)
     number = models.PositiveBigIntegerField(_("number of the send"))
     size = models.PositiveIntegerField(_("messages of the send"))
-    #: The queue that a task names, empty for another kind of message.
+    #: The queue that the task names, empty if the message is not a task.
     task_queue = models.CharField(_("queue of the task"), max_length=160, blank=True)
     #: Bytes, because a database cannot hold every text that a queue can.
     body = models.BinaryField(_("payload"))
-    #: JSON as text: Django checks a JSONField by a query.
+    #: JSON as text, because the system check of a JSONField sends a query to the database.
     headers = models.TextField(_("headers"), blank=True)
     priority = models.PositiveSmallIntegerField(_("priority"), default=0)
     due_ms = models.BigIntegerField(_("due (ms)"), null=True)
@@ -239,7 +240,7 @@ class NoRows(models.Manager):
 
 
 class InRedis(models.Model):
-    """The base of the admin's models without a table. They have only a name and permissions.
+    """Base class of the admin's models without a table. Such a model has only a name and permissions.
 
     The admin reads all other values from Redis at each request.
     """
@@ -258,9 +259,9 @@ class InRedis(models.Model):
 
 
 class Queue(InRedis):
-    """A queue. Django's permissions allow to add, change and delete it. Each action has its own permission.
+    """A queue. Adding, changing and deleting require Django's default permissions.
 
-    All of them also require ``view_queue``.
+    Each other action has its own permission. All of these permissions work only together with ``view_queue``.
     """
 
     class Meta(InRedis.Meta):
@@ -276,7 +277,7 @@ class Queue(InRedis):
 
 
 class Worker(InRedis):
-    """A worker. The permissions of its actions also require ``view_worker``."""
+    """A worker. Each action requires its own permission and ``view_worker``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("worker")
@@ -289,7 +290,7 @@ class Worker(InRedis):
 
 
 class Schedule(InRedis):
-    """A schedule in the code of a project. The permissions of its actions also require ``view_schedule``."""
+    """A schedule in the code of a project. Each action requires its own permission and ``view_schedule``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("schedule")
@@ -302,7 +303,7 @@ class Schedule(InRedis):
 
 
 class Batch(InRedis):
-    """A batch that was sent. The permissions of its actions also require ``view_batch``."""
+    """A batch that was sent. Each action requires its own permission and ``view_batch``."""
 
     class Meta(InRedis.Meta):
         verbose_name = _("batch")

@@ -12,9 +12,9 @@
 
 Every worker runs the schedules of its queues. However many workers run, a tick (one time of a schedule) sends
 one message: the script that sends it also marks the tick as settled. Redis' clock decides when a tick is due.
-A schedule begins when a worker registers it for the first time, and again when its timetable changes. It
-first runs at its next tick. If the change is reverted, the older timetable continues from the last settled
-tick. ``missed`` is the policy for ticks that were due while no worker ran.
+A schedule begins when a worker registers it for the first time, and begins again when its timetable changes.
+The first message is sent at the next tick. If the change of a timetable is reverted, the older timetable
+continues from its last settled tick. ``missed`` is the policy for ticks that were due while no worker ran.
 """
 
 import inspect
@@ -61,11 +61,12 @@ class _Registration:
         return (self.label, self.name, self.timetable) == (other.label, other.name, other.timetable)
 
 
-#: A function that makes the target of a subject that is not a handler, ``None`` for an unknown subject.
+#: A function that gets a decorated object and the arguments of a task. It returns the target of the task, or
+#: ``None`` if it does not know the object.
 Maker = Callable[[Any, Sequence[Any], Mapping[str, Any]], Target | None]
 
 _registered: list[_Registration] = []
-#: The makers, each with a function that imports its modules.
+#: The makers, each with a function that imports the modules of its tasks.
 _makers: dict[Maker, Callable[[], None] | None] = {}
 
 
@@ -84,15 +85,16 @@ def periodic(
 
     ``when`` is a cron expression with five fields, or six with seconds first, in ``time_zone`` (by default
     the setting ``TIME_ZONE``; see ``scheduling/triggers.py``). A ``timedelta``, or ``seconds``, is an
-    interval of whole seconds that counts from 1970: 30 is due at :00 and :30 of each minute.
+    interval of whole seconds that counts from 1970: ``seconds=30`` is due at :00 and :30 of each minute.
 
     ``missed`` is the policy for ticks that were due while no worker ran. ``once`` sends a message for the
-    last of them, and ``all`` one for each of the last hundred. ``skip`` sends none, unless the last tick is
-    less than a minute late. Several schedules of one function need different values of ``name``.
+    last of these ticks. ``all`` sends a message for each of the last hundred. ``skip`` sends none, unless the
+    last tick is less than a minute late. Several schedules of one function need different values of ``name``.
 
     ``body`` is the text of a handler's message, or a function that takes the time of the tick (an aware
     ``datetime``) and returns the text. The keeper process of a worker calls this function, so it must be
-    quick. A task gets ``args`` and ``kwargs``. Both messages have the headers ``schedule`` and ``tick_ms``.
+    quick. A task gets ``args`` and ``kwargs``. The message of a handler or task has the headers ``schedule``
+    and ``tick_ms``.
 
     Raises ``ImproperlyConfigured`` at import for wrong arguments.
     """
@@ -120,7 +122,7 @@ def _check(missed: Missed, name: str, body: Body | None) -> None:
 def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:
     """Let ``maker`` make the targets of ``@periodic`` functions that are not handlers.
 
-    ``modules`` imports the modules of such functions, for callers that need all schedules.
+    ``modules`` is a function that imports the modules in which such functions may be. ``discover`` calls it.
     """
     _makers.setdefault(maker, modules)
 
@@ -136,7 +138,7 @@ def discover() -> None:
 def schedules() -> list[Schedule]:
     """The schedules of all imported modules, by name.
 
-    A task of another backend has none. Raises ``ImproperlyConfigured`` for a function that is neither a
+    Tasks of other backends are left out. Raises ``ImproperlyConfigured`` for a function that is neither a
     handler nor a task, and for a name that two schedules have.
     """
     found: dict[str, Schedule] = {}

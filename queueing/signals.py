@@ -12,7 +12,8 @@ The comment above each signal lists its arguments and when it is sent. The types
 
 A child sends ``job_finished`` for the deliveries that it has settled, in the thread that claims: a slow
 receiver delays the next claim. For jobs that were killed, abandoned, released or cancelled, the recorder of a
-worker sends it, after they are in the database. If the recorder is killed, it may send the signal twice.
+worker sends the signal after their outcomes are in the database. If the recorder is killed, it may send the
+signal twice.
 
 A signal without receivers costs nothing. An error in a receiver is logged, and has no other effect.
 """
@@ -31,8 +32,8 @@ __all__ = [
 
 logger = logging.getLogger("queueing")
 
-#: ``queue``, ``ids``, ``messages``: after Redis has stored messages, in the process that sends. A schedule
-#: reports the last message of a step.
+#: ``queue``, ``ids``, ``messages``: after Redis has stored messages, in the process that sends. If a
+#: schedule sends for several ticks at once, only the last message is in ``messages``.
 message_sent = Signal(use_caching=True)
 #: ``context``: before the code of a message runs, in its thread.
 job_started = Signal(use_caching=True)
@@ -65,7 +66,7 @@ def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
 
 
 def emit_finished(outcome: Outcome) -> None:
-    """Send ``job_finished``, and the further signals for the end of a delivery."""
+    """Send ``job_finished``, and then ``job_retrying`` or ``job_dead`` if the outcome has that state."""
     if job_finished.receivers:
         emit(job_finished, type(outcome), outcome=outcome)
     if outcome.event == State.RETRYING:

@@ -17,7 +17,7 @@
 
 A ``TestCase`` runs in a transaction that is never committed. A task that is enqueued in a transaction is sent
 when it commits, here at the end of ``captureOnCommitCallbacks``. Tests with Django's immediate and dummy
-backends do not need this module. It needs ``pip install "fakeredis[lua]"``.
+backends do not need this module. The module needs ``pip install "fakeredis[lua]"``.
 """
 
 import time
@@ -48,9 +48,9 @@ LIMIT = 1000
 
 @contextmanager
 def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
-    """Keep the queues of this process in memory, and return a client for them. They are empty at first.
+    """Keep the queues of this process in memory, and return a client for them. The queues are empty at first.
 
-    This is a context manager and a decorator. Meanwhile ``queueing.get_client()`` returns the same client.
+    This is a context manager and a decorator. Within it, ``queueing.get_client()`` returns the same client.
     ``ns`` is the prefix of all keys. Raises ``ImproperlyConfigured`` if fakeredis is not installed.
     """
     try:
@@ -68,9 +68,9 @@ def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
 def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list[Outcome]:
     """Run the due messages of ``queues`` in this thread, and return their outcomes in order.
 
-    Without ``queues``, it runs those of all queues for which this project has code. Messages that a job sends
-    run, too. ``delayed`` also runs messages that are not due yet, such as retries, and those that wait for a
-    rate limit. ``limit`` is the maximum number of messages.
+    Without ``queues``, the messages of all queues for which this project has code are run. Messages that a
+    job sends are run, too. ``delayed`` also runs messages that are not due yet, such as retries, and messages
+    that wait for a rate limit. ``limit`` is the maximum number of messages.
 
     Handlers and tasks run with their policies, but time limits are not applied. A job that fails is retried
     or dead: see ``event``, ``error``, ``traceback`` and ``exception`` of its ``Outcome``.
@@ -94,7 +94,8 @@ def send_staged() -> int:
     """Send the messages that are staged in the databases of this test, and return their number.
 
     In production a commit sends the messages of ``"enqueue": "transaction"`` and of ``via="database"``, but
-    the transaction of a ``TestCase`` is never committed. Messages that Redis refuses stay, with the reason.
+    the transaction of a ``TestCase`` is never committed. A message that Redis refuses stays in its table,
+    with the reason.
     """
     from .models import StagedMessage
     from .transactional import backlog, databases
@@ -175,7 +176,7 @@ class _Desk:
         self._lease, self._config = lease, config
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """Ask Redis for the reason. In a worker, the keeper does this."""
+        """Ask Redis for the reason, ``None`` if no stop was requested. In a worker, the keeper asks."""
         if recalled := Recalls(self._lease.session).reason(delivery):
             return recalled
         queue, receipt = delivery.queue, (delivery.message.id, delivery.message.rc)

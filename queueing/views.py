@@ -39,10 +39,10 @@ logger = logging.getLogger(__name__)
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponse])
 
-#: ``/readyz`` waits for its answers for this long in all.
+#: ``/readyz`` waits at most this long for all checks together.
 PATIENCE_SECONDS = 1.5
 SILENT = "does not answer"
-#: One answer has at most this many queues, by name.
+#: A response has at most this many queues, the first ones by name.
 MAX_QUEUES = 1000
 
 
@@ -65,7 +65,7 @@ class Probe:
     """A check of one service, in a thread of its own.
 
     The timeouts of drivers do not cover everything, for example name resolution. So the request waits for the
-    thread with its own time limit. A new check starts only after the last one has ended, so frequent probes
+    thread only for a limited time. A new check starts only after the last check has ended, so frequent probes
     cannot accumulate threads or connections.
     """
 
@@ -132,10 +132,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 if Redis and the database answer, else 503. The answer names the failing one without a reason.
+    """Respond with 200 if Redis and the database answer, else 503. The response names the failing service.
 
-    ``partitions`` has the word of each, if there are several. The others continue if one is away, so the
-    answer is 200 if one of them answers.
+    The response does not give the reason. If there are several partitions, ``partitions`` has the result of
+    each. Redis then counts as answering if one partition answers, because its queues continue to work.
     """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
@@ -161,7 +161,10 @@ def _said(answer: "Future[str]", patience_seconds: float) -> str:
 
 
 def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Wrap a view: it requires the token. If Redis does not answer, the response is 503 with one line."""
+    """Wrap a view so that it requires the token.
+
+    If Redis does not answer, or refuses the call, the response is 503 with one line of text.
+    """
 
     @for_machines
     @wraps(view)
@@ -194,7 +197,7 @@ def has_prometheus_client() -> bool:
 
 @for_programs
 def metrics_text(request: HttpRequest) -> HttpResponse:
-    """Respond with Prometheus metrics of all queues and workers, or 501 without prometheus-client."""
+    """Respond with Prometheus metrics of all queues and workers, or 501 if prometheus-client is missing."""
     if not has_prometheus_client():
         return _line("This page needs prometheus-client: pip install prometheus-client", 501)
     from .monitoring import prometheus

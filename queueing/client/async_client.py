@@ -21,10 +21,10 @@ from .steps import in_loop, runs_operations
 class AsyncQueueClient(BulkOperations):
     """The methods of a ``QueueClient`` as coroutine functions, on connections of the running event loop.
 
-    Loops, threads and forks may share it. Each loop has its own connections, which are closed when it ends.
-    Calls need no thread, with two exceptions: ``sweep_queue``, and ``list_queues`` if another program has
-    damaged the index of queues. A cancelled call leaves the client usable. As after a lost reply, it is not
-    known whether the call took effect.
+    Loops, threads and forks may share a client. Each loop has its own connections, which are closed when the
+    loop ends. Calls need no thread, with two exceptions: ``sweep_queue``, and ``list_queues`` if another
+    program has damaged the index of queues. After a cancelled call the client can still be used, but it is
+    not known whether that call took effect.
     """
 
     session: AsyncSession

@@ -14,20 +14,23 @@ from .steps import Steps, operation
 
 #: Messages per step. Other clients of Redis wait during a step.
 STEP = 200
-#: Characters of the reason for a stop, which is stored with the lease of the message.
+#: The most characters of the reason for a stop. The reason is stored with the lease of the message.
 REASON_CHARACTERS = 200
 
-#: A callback after each step, with the number of finished messages and the number at the start. It may raise
-#: an error to stop the operation.
+#: A callback after each step. It gets the number of processed messages, and the number of messages at the
+#: start. It may raise an error to stop the operation.
 Report = Callable[[int, int], None]
 
 
 class BulkOperations(Operations):
-    """All operations of a client. This class adds those that delete, move, cancel and stop many messages."""
+    """All operations of a client.
+
+    This class adds the operations that delete, move, cancel and stop many messages.
+    """
 
     @operation
     def purge_queue(self, qname: str, *, progress: Report | None = None) -> Steps[int]:
-        """Delete all messages that no worker holds. Returns their number. Raises ``QueueNotFound``."""
+        """Delete all messages that no worker holds. Returns how many it deleted. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
         total = (yield from self._attributes(qname)).msgs
         deleted = held = 0
@@ -54,7 +57,7 @@ class BulkOperations(Operations):
         ids: Sequence[str] | None = None,
         progress: Report | None = None,
     ) -> Steps[int]:
-        """Move ready messages: all, the first ``count``, or those with ``ids``. Returns their number.
+        """Move ready messages: all, the first ``count``, or those with ``ids``. Returns how many were moved.
 
         A message keeps its id, body and receive count. Messages that are held, hidden or delayed are not
         moved. Raises ``QueueNotFound`` for either queue, and ``QueueError`` if the queues are the same or if
@@ -108,8 +111,8 @@ class BulkOperations(Operations):
     ) -> Steps[int]:
         """Move dead letters back to ``qname``: all, the first ``count``, or those with ``ids``.
 
-        Returns their number. The attempts of a moved message are counted from 0 again. If several queues
-        share the dead-letter queue, the messages of all of them are moved to ``qname``. Raises
+        Returns how many were moved. The attempts of a moved message are counted from 0 again. If several
+        queues share the dead-letter queue, the messages of all these queues are moved to ``qname``. Raises
         ``QueueNotFound`` if ``qname`` does not exist.
         """
         dead = (yield from self._policy(qname)).dead_letter_queue or dead_letter_queue(qname)
@@ -135,15 +138,15 @@ class BulkOperations(Operations):
 
     @operation
     def stop_message(self, qname: str, id: str, *, reason: str = "", force: bool = False) -> Steps[str]:
-        """Cancel a message. If it runs, ask its worker to stop it.
+        """Cancel a message. If it is running, ask its worker to stop the run.
 
-        Within a quarter of the lease, an async function is cancelled, and ``context.is_cancelled`` becomes
-        true for any other function. With ``force`` the process of the run is also killed, as at a time limit.
-        If the run then raises, it is recorded as ``cancelled`` with the reason. If it returns, it is
-        ``done``.
+        The stop reaches the run within a quarter of the lease: an async function is cancelled, and for any
+        other function ``context.is_cancelled`` becomes true. With ``force`` the process of the run is also
+        killed, as at a time limit. If the run then raises an exception, it is recorded as ``cancelled`` with
+        the reason. If it returns, it is ``done``.
 
-        Returns the same words as ``cancel_message``. ``running`` means that the worker was asked. Raises
-        ``QueueNotFound``.
+        Returns the same words as ``cancel_message``. ``running`` means that the worker was asked to stop.
+        Raises ``QueueNotFound``.
         """
         [word] = yield from self._stop(qname, [id], reason, force)
         return word

@@ -35,14 +35,14 @@ AnyClient = QueueClient | AsyncQueueClient
 POOL_PATIENCE_SECONDS = 1.0
 
 #: ``client`` is the client that ``get_client`` returns. ``built`` is the same client if it was made from the
-#: settings. It is made without a lock, because a fork could inherit a locked one.
+#: settings. The client is made without a lock, because a fork could inherit a held lock.
 _shared: dict[str, QueueClient] = {}
-#: The client of event loops that belongs to ``client``.
+#: The client for event loops that belongs to ``_shared["client"]``.
 _shared_async: dict[str, AsyncQueueClient] = {}
 
 
 def connect(conf: Config, *, connections: int | None = None, timeout: float | None = None) -> QueueClient:
-    """Make a client with its own pool. It connects at its first call.
+    """Make a client with its own connection pool. The client connects at its first call.
 
     ``connections`` and ``timeout`` (seconds) override ``MAX_CONNECTIONS`` and ``TIMEOUT``. Raises
     ``ImproperlyConfigured`` if ``URL`` is not a valid address.
@@ -74,7 +74,8 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
 def connect_all(conf: Config, own: QueueClient | None = None) -> QueueClient:
     """Make a client of all partitions, each with a pool of its own.
 
-    A process of a worker gives the client of its ``own`` partition, and has one connection to each other.
+    A process of a worker gives ``own``, the client of the worker's partition. ``own`` is used for that
+    partition, and each other partition gets a pool of one connection.
     """
     if not conf.PARTITIONS:
         return own or connect(conf)
@@ -120,7 +121,7 @@ def use_client(client: QueueClient | None) -> None:
 
 
 def _follow_settings(*, setting: str, **_: Any) -> None:
-    """Drop the client after ``override_settings(QUEUEING=…)``. The next call makes a new one."""
+    """Drop the client if a test overrides ``QUEUEING``. The next call of ``get_client`` makes a new one."""
     if setting == "QUEUEING" and (built := _shared.get("built")):
         use_client(None)
         for part in built.parts:
@@ -142,7 +143,11 @@ def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
 
 
 def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
-    """Create the queue of tasks ``queue`` and ``target``, and store in Redis that they receive tasks."""
+    """Create the queues ``queue`` and ``target`` if they are missing, and store in Redis that they receive
+    tasks.
+
+    ``target`` is ``queue`` itself or its low-priority queue.
+    """
     client = client.at([target])
     for missing in {queue, target}:
         yield from _ensure_queue(client, missing)
@@ -151,9 +156,9 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
 
 
 def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Store in Redis that ``queue`` receives tasks, unless this process has done so.
+    """Store in Redis that ``queue`` receives tasks, unless this process has already done so.
 
-    Does nothing for a queue of messages, for which ``task_queue`` is ``""``.
+    Does nothing if ``task_queue`` is ``""``, because the queue then receives messages for a handler.
     """
     client = client.at([queue])
     if task_queue and not task_queues.is_noted(client.session, queue):
@@ -161,7 +166,10 @@ def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[No
 
 
 def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Create a queue of tasks or of the settings. Raises ``QueueNotFound`` for any other queue."""
+    """Create a queue for tasks, or a queue that ``QUEUES`` names.
+
+    Raises ``QueueNotFound`` for any other queue.
+    """
     if task_queue:
         yield from _adopt_task_queue(client, task_queue, queue)
     elif queue in get_conf().QUEUES:
@@ -173,10 +181,10 @@ def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[Non
 def _ensuring(
     client: AnyClient, send: Callable[[], Any], queue: str, *, task_queue: str = "", any_name: bool = False
 ) -> Steps[Any]:
-    """Call ``send``. If its queue is missing, create it and call ``send`` once more.
+    """Call ``send``. If ``queue`` is missing, create it and call ``send`` once more.
 
-    A queue of tasks or of the settings is created, with ``any_name`` also another one. Otherwise raises
-    ``QueueNotFound``.
+    Only a queue for tasks, or a queue that ``QUEUES`` names, is created. With ``any_name`` any queue is
+    created. Raises ``QueueNotFound`` for a missing queue that is not created.
     """
     yield from _note_task_queue(client, task_queue, queue)
     try:
@@ -190,7 +198,7 @@ def _ensuring(
 
 
 def _send(client: AnyClient, qname: str, message: str, **options: Any) -> Steps[str]:
-    """Send a message. A configured queue that is missing is created first."""
+    """Send a message. A missing queue is created first if the setting ``QUEUES`` names it."""
     # Not by way of ``_ensuring``, which takes longer.
     try:
         sent: str = yield client.send_message(qname, message, **options)
@@ -205,7 +213,8 @@ def _send_tasks(
 ) -> Steps[list[str]]:
     """Send to ``target``, which is the queue of tasks ``queue`` or its low-priority queue.
 
-    Both are created if they are missing. Returns the message ids. Raises the errors of ``send_messages``.
+    Both queues are created if they are missing. Returns the message ids. Raises the errors of
+    ``send_messages``.
     """
     client = client.at([target])
     if not task_queues.is_noted(client.session, target):

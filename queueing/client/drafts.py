@@ -1,4 +1,4 @@
-"""Drafts: validates messages before a send, splits them into steps, and encodes them for a script."""
+"""Validates messages before a send, splits them into steps, and encodes them for a script."""
 
 import json
 import re
@@ -60,7 +60,10 @@ def put(
 
 
 class TextSend:
-    """Sends single texts without options to one queue. The constant part of the command is encoded once."""
+    """Makes the calls that send single texts without options to one queue.
+
+    The constant part of the command is encoded only once.
+    """
 
     def __init__(self, keys: Keys, qname: str) -> None:
         self._keys = keys
@@ -103,7 +106,7 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
 
 
 def json_of(headers: Mapping[str, str]) -> str:
-    """The JSON of headers. Raises ``QueueError`` if it is too long."""
+    """The JSON of headers. Raises ``QueueError`` if the JSON is too long."""
     text = json.dumps(dict(headers))
     if len(text) > decode.RECORD_BYTES:
         raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
@@ -141,7 +144,7 @@ def is_plain(qname: str) -> bool:
 
 
 def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draft]:
-    """Add the headers of unique jobs and limits, if the policy of the queue's handler has these.
+    """Add the headers for unique jobs and limits, if the policy of the queue's handler requires them.
 
     Raises the errors of ``unique.headers`` and ``limits.headers``.
     """

@@ -1,7 +1,7 @@
 """Sends the messages that follow settled ones: next steps of chains, and callbacks of batches.
 
-The process that has settled a message sends them. If it is killed, the keeper of a worker sends them. The
-script sends each only once.
+The process that has settled a message sends its follow-ups. If that process is killed, the keeper of a worker
+sends them. The script sends each follow-up only once.
 """
 
 import json
@@ -54,7 +54,7 @@ def send_due(client: QueueClient, cursor: bytes = b"0") -> tuple[int, bytes]:
 
 
 def _limited(draft: Draft, queue: str) -> Draft:
-    """The message with the headers of its limit. Only now are all its arguments known."""
+    """The message with the header of its limit. The key of the limit may need arguments that are new now."""
     if limits.HEADER in draft.headers:
         return draft
     try:

@@ -17,7 +17,7 @@ from .steps import Steps, operation
 
 MAX_RECEIVE_COUNT = 1000
 MAX_RETENTION_SECONDS = 9_999_999
-#: Progress expires after this long, if no settle deletes it.
+#: Progress expires after this long, unless the end of the delivery deletes it before.
 PROGRESS_MS = 86_400_000
 
 
@@ -33,7 +33,7 @@ class Operations(RSMQOperations):
     def queue_figures(self, qnames: Sequence[str] | None = None) -> Steps[list[QueueFigures]]:
         """The figures of these queues, or of all queues for ``None``, sorted by name.
 
-        Names of missing queues are left out, and so are queues with a key of the wrong type.
+        Missing queues, and queues with a key of the wrong type, are left out.
         """
         names = (yield from self._list_queues()) if qnames is None else qnames
         found = yield from self._figures(sorted(set(names)))
@@ -69,7 +69,7 @@ class Operations(RSMQOperations):
         """Read up to ``count`` messages (at most 1000) in delivery order, without receiving them.
 
         ``newest`` reads from the end of the queue. ``body_bytes`` limits the bytes of each body. Once the
-        bodies have 10 MB in all, further long ones are left empty. Raises ``QueueNotFound``.
+        bodies have 10 MB in all, further long bodies are left empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -95,7 +95,10 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
-        """The limit of a queue, and at most ``keys`` (up to 1000) limit keys for which its messages wait."""
+        """How many messages of a queue count for its limits or wait for them.
+
+        The result has at most ``keys`` (up to 1000) of the limit keys for which messages wait.
+        """
         names = [self.keys.slots(), self.keys.line(rsmq_values.qname(qname))]
         call = Call("limited", names, limits.key_of_queue(qname), max(1, min(keys, BATCH)))
         return replies.limits((yield self.session.call(call)))
@@ -103,7 +106,7 @@ class Operations(RSMQOperations):
     def dead_letter_queue(self, qname: str) -> str:
         """The name of the dead-letter queue of ``qname``, as far as this client knows.
 
-        It does not ask Redis.
+        The call does not ask Redis.
         """
         return self.session.dead_letter_queue(qname)
 
@@ -120,10 +123,10 @@ class Operations(RSMQOperations):
     ) -> Steps[QueuePolicy]:
         """Move messages that were received ``max_receive_count`` times (1 to 1000) to the dead-letter queue.
 
-        The move happens when such a message is due again, by a receiver of this package or the sweeper.
-        Receives by other programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is
-        created with the first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if
-        the count is out of bounds or ``qname`` is itself a dead-letter queue.
+        A receiver of this package or the sweeper moves such a message when it is due again. Receives by other
+        programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is created with the
+        first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if the count is out
+        of bounds or ``qname`` is itself a dead-letter queue.
         """
         qname = rsmq_values.qname(qname)
         if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
@@ -141,7 +144,7 @@ class Operations(RSMQOperations):
         """Let the sweeper delete messages that have been ready for ``seconds``, counted from their due time.
 
         ``None`` ends the retention. Messages that run, are retried or were given back are not deleted. Raises
-        ``QueueNotFound``, and ``QueueError`` if the number is out of bounds.
+        ``QueueNotFound``, and ``QueueError`` if ``seconds`` is out of bounds.
         """
         if seconds is not None and not (isinstance(seconds, int) and 1 <= seconds <= MAX_RETENTION_SECONDS):
             raise QueueError(f"The retention must be between 1 and {MAX_RETENTION_SECONDS} seconds.")
@@ -173,10 +176,10 @@ class Operations(RSMQOperations):
 
     @operation
     def report_progress(self, qname: str, id: str, rc: int, fraction: float, note: str) -> Steps[bool]:
-        """Store the progress of the delivery ``rc`` of message ``id``: a fraction from 0.0 to 1.0, and a
-        note.
+        """Store the progress of one delivery: a ``fraction`` from 0.0 to 1.0, and a ``note``.
 
-        Returns ``False`` without storing it if that delivery has ended or the message is gone.
+        ``id`` and ``rc`` are the receipt of the delivery. Returns ``False`` without storing the progress if
+        that delivery has ended or the message is gone.
         """
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
         call = Call("progress", keys, id, rc, f"{fraction:.4f} {note}", PROGRESS_MS)
@@ -186,7 +189,7 @@ class Operations(RSMQOperations):
     def progress_of(self, qname: str, ids: Sequence[str]) -> Steps[dict[str, Progress]]:
         """The progress of the messages ``ids`` that are running, by id.
 
-        Runs that reported none are left out.
+        Runs that have reported no progress are left out.
         """
         if not ids:
             return {}
@@ -201,9 +204,9 @@ class Operations(RSMQOperations):
         """Sweep one queue. Returns the number of changes by kind, all 0 if the queue does not exist.
 
         A sweep deletes ids without a body, fields without a message, and messages older than the queue's
-        retention. It moves messages that have reached the redrive policy's count to the dead letters. It
-        repairs damage by other programs: keys of a wrong type, due times that are not numbers, leases without
-        an end.
+        retention. It moves messages that have reached the receive count of the redrive policy to the
+        dead-letter queue. It repairs damage by other programs: keys of a wrong type, due times that are not
+        numbers, leases without an end.
         """
         swept: Swept = yield self._maintain(lambda session: sum(sweep.sweep(session, qname), Swept()))
         return swept

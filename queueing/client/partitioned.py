@@ -1,7 +1,7 @@
 """The clients of several partitions. A call for a queue goes to the client of its partition.
 
-Each partition has a whole client. A call for all queues asks each partition, and raises ``QueueUnavailable``
-if one is away. A call without a queue, such as ``count_hit``, goes to the default partition.
+Each partition has its own client. A call for all queues asks each partition, and raises ``QueueUnavailable``
+if a partition does not answer. A call without a queue, such as ``count_hit``, goes to the default partition.
 """
 
 import inspect
@@ -20,7 +20,7 @@ from .steps import Routing, Steps, in_loop, in_thread
 
 Client = TypeVar("Client", bound=type)
 
-#: How long ``reachable`` waits for a partition, and how long it leaves out one that did not answer.
+#: How long ``reachable`` waits for a partition, and for how long it then leaves out one that is silent.
 ASK_SECONDS, BELIEVED_SECONDS = 0.3, 2.0
 
 
@@ -59,7 +59,7 @@ def _set_redrive_policy(
     return (yield part.set_redrive_policy(qname, max_receive_count, dead_letter_queue))
 
 
-#: The operations that are not for one queue.
+#: The operations that concern several queues, or none.
 TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
     "ping": _ping,
     "list_queues": _list_queues,
@@ -70,7 +70,7 @@ TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
 
 
 def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
-    """Decorator for a client: its methods for a queue are those of the client of the queue's partition."""
+    """Decorator for a client class: each method with a queue runs on the client of the queue's partition."""
 
     def equip(client: Client) -> Client:
         for name, method in inspect.getmembers(client, inspect.isfunction):
@@ -98,14 +98,21 @@ class PartitionedClient(QueueClient):
     """The client of several partitions for threads."""
 
     def __init__(self, parts: Sequence[QueueClient], place: Callable[[str], str]) -> None:
-        """``parts`` are the clients of the partitions, the default one first. ``place`` finds one."""
+        """``parts`` are the clients of the partitions, the default one first.
+
+        ``place`` returns the name of a queue's partition.
+        """
         vars(self).update(vars(parts[0]))
         self.routing: Routing = Routing(parts, place)
         self._believed_until: dict[str, float] = {}
         self._without: dict[tuple[str, ...], QueueClient] = {}
 
     def reachable(self) -> QueueClient:
-        """See ``QueueClient.reachable``. One that did not answer is not asked again for two seconds."""
+        """A client of the partitions that answer, as ``QueueClient.reachable``.
+
+        A partition that did not answer is not asked again for two seconds. If no partition answers, this
+        client is returned.
+        """
         away = tuple(part.partition for part in self.parts if not self._answers(part))
         if not away or len(away) == len(self.parts):
             return self
@@ -136,7 +143,7 @@ class AsyncPartitionedClient(AsyncQueueClient):
     """The client of several partitions for event loops."""
 
     def __init__(self, client: QueueClient) -> None:
-        """Use the partitions of ``client``. Raises ``ValueError`` as ``AsyncQueueClient``."""
+        """Use the partitions of ``client``. Raises ``ValueError`` as ``AsyncQueueClient`` does."""
         assert client.routing, "a client of several partitions"
         parts = [AsyncQueueClient(part) for part in client.parts]
         vars(self).update(vars(parts[0]))

@@ -18,13 +18,13 @@ from .bulk import BulkOperations
 from .drafts import TextSend
 from .steps import in_thread, runs_operations
 
-#: The number of queues whose sends are kept.
+#: The number of queues whose ``TextSend`` is cached.
 TEXT_SENDS = 256
 
 
 @runs_operations(in_thread)
 class QueueClient(BulkOperations):
-    """A client for the queues of one namespace on one Redis, with the methods of RSMQ and further ones.
+    """A client for the queues of one namespace on one Redis, with the methods of RSMQ and further methods.
 
     Threads and forks may share a client, before and after its first call. Each process has its own
     connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis does not
@@ -35,7 +35,7 @@ class QueueClient(BulkOperations):
     """
 
     session: Session
-    #: The partitions that ``reachable`` has left out.
+    #: The names of the partitions that ``reachable`` has left out.
     away: tuple[str, ...] = ()
 
     def __init__(
@@ -53,9 +53,9 @@ class QueueClient(BulkOperations):
         self._emit = emit
 
     def reachable(self) -> "QueueClient":
-        """The client without the partitions that do not answer, which are ``away`` in it.
+        """A client of the partitions that answer. Its attribute ``away`` names the other partitions.
 
-        A client without partitions is returned as it is.
+        A client without partitions returns itself.
         """
         return self
 

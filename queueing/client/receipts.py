@@ -10,7 +10,7 @@ from queueing.messages import Message
 from .drafts import BATCH
 from .steps import OperationsBase, Steps, operation
 
-#: A message by its id, or a received message. The latter is changed only if its receipt is still valid.
+#: A message id, or a received message. A received message is changed only if its receipt is still valid.
 Named = str | Message
 #: The id and the receive count of one delivery. ``None`` stands for any delivery.
 Receipt = tuple[str, int | None]
@@ -25,7 +25,7 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def delete_message(self, qname: str, id: str, *, rc: int | None = None) -> Steps[int]:
-        """Delete a message, as RSMQ's deleteMessage. With ``rc``, only if the receipt is still valid.
+        """Delete a message, as RSMQ's deleteMessage. If ``rc`` is given, the receipt must still be valid.
 
         Returns 1, or 0 if nothing was deleted. After a lost reply the call is repeated, so 0 can also mean
         that the first try deleted the message.
@@ -35,7 +35,10 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def delete_messages(self, qname: str, messages: Iterable[Named]) -> Steps[list[int]]:
-        """Delete messages by id, or by receipt if a ``Message`` is given. Returns 1 or 0 for each."""
+        """Delete messages by id, or by receipt if a ``Message`` is given.
+
+        Returns for each message 1 if it was deleted, else 0.
+        """
         qname = rsmq_values.qname(qname)
         done: list[int] = []
         for step in _steps(messages):
@@ -46,7 +49,7 @@ class ReceiptOperations(OperationsBase):
     def change_message_visibility(self, qname: str, id: str, vt: int, *, rc: int | None = None) -> Steps[int]:
         """Make a message due in ``vt`` seconds from now, as RSMQ's changeMessageVisibility.
 
-        With ``rc``, only if the receipt is still valid. Returns 1, or 0 if nothing was changed. Raises
+        If ``rc`` is given, the receipt must still be valid. Returns 1, or 0 if nothing was changed. Raises
         ``QueueNotFound``, ``InvalidValue``.
         """
         qname, id = rsmq_values.qname(qname), rsmq_values.message_id(id)
@@ -55,9 +58,9 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def change_visibilities(self, qname: str, messages: Iterable[Named], vt: int) -> Steps[list[int]]:
-        """Make messages due in ``vt`` seconds, by id or by receipt. Returns 1 or 0 for each.
+        """Make messages due in ``vt`` seconds from now, by id, or by receipt if a ``Message`` is given.
 
-        Raises ``QueueNotFound``, ``InvalidValue``.
+        Returns for each message 1 if it was changed, else 0. Raises ``QueueNotFound``, ``InvalidValue``.
         """
         qname, vt = rsmq_values.qname(qname), rsmq_values.seconds(vt, "vt")
         done: list[int] = []
@@ -67,10 +70,10 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def release_message(self, qname: str, message: Message) -> Steps[int]:
-        """Return a received message to the head of its queue. It is ready now, and the receive is not
-        counted.
+        """Return a received message to the head of its queue, without counting the receive.
 
-        Returns 1, or 0 if the receipt is no longer valid. Raises ``QueueNotFound``.
+        The message is ready at once. Returns 1, or 0 if the receipt is no longer valid. Raises
+        ``QueueNotFound``.
         """
         [done] = yield from self._change(rsmq_values.qname(qname), [(message.id, message.rc)], "release")
         return done

@@ -1,8 +1,8 @@
-"""Moves what a queue has left on the partition where it was before ``PLACES`` named another one.
+"""Moves the messages of a queue from its old partition after ``PLACES`` has named a new partition for it.
 
-A message is sent to the new partition and then deleted on the old one. The token of its send is made of its
-id, so a repeat after a kill between the two sends nothing. The queue is paused on the old partition, so that
-no worker takes a message between the two.
+A message is sent to the new partition and then deleted on the old one. The token of the send is derived from
+the message id, so a repeat after a kill between send and deletion sends nothing. The queue is paused on the
+old partition, so that no worker takes a message between its send and its deletion.
 """
 
 import re
@@ -22,18 +22,22 @@ from . import drafts
 from .default import note_task_queue
 from .queue_client import QueueClient
 
-#: Messages of one step, and the most that are read to find some behind messages that stay.
+#: The most messages that one step moves, and the most that it reads to skip messages that stay.
 STEP, MAX_READ = 200, 1000
-#: How long the new partition remembers a send whose message is still on the old one, and after that.
+#: How long the new partition remembers a send: before and after the message is deleted on the old one.
 REMEMBERED_MS, FORGOTTEN_MS = 7 * 86_400_000, 600_000
 PRIORITY = re.compile(rb"p(\d+) ")
-#: Headers of messages whose end is counted, or followed, on the partition where they were sent.
+#: Headers of messages in a batch or chain. They stay, because their end is handled on the old partition.
 MEMBERS = (batches.BATCH, batches.CHAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How many messages one step has moved, and how many stay: those that run or are hidden, and members."""
+    """The result of one step: how many messages it has moved, and how many stay.
+
+    ``held`` messages stay because they run or are hidden, ``members`` because they belong to a batch or
+    chain.
+    """
 
     moved: int
     held: int
@@ -41,16 +45,16 @@ class Step:
 
 
 class Relocation:
-    """The move of one queue from ``source`` to ``target``, the clients of two partitions."""
+    """The move of one queue. ``source`` and ``target`` are the clients of its old and its new partition."""
 
     def __init__(self, source: QueueClient, target: QueueClient, queue: str) -> None:
         self.source, self.target, self.queue = source, target, queue
         self._stays = 0
 
     def prepare(self) -> None:
-        """Pause the queue on the old partition, and make it on the new one as it was.
+        """Pause the queue on the old partition, and create it with the same settings on the new one.
 
-        Raises ``QueueNotFound`` if it is not on the old one.
+        Raises ``QueueNotFound`` if the old partition does not have the queue.
         """
         source, target, queue = self.source, self.target, self.queue
         policy, attributes = source.get_queue_policy(queue), source.get_queue_attributes(queue)
@@ -67,7 +71,7 @@ class Relocation:
             note_task_queue(target, main_queue(queue), queue)
 
     def step(self) -> Step:
-        """Move up to ``STEP`` messages. Raises the error of a message that the new partition refuses."""
+        """Move up to ``STEP`` messages. Raises an error if the new partition accepts none of them."""
         moving: list[Draft] = []
         held = members = 0
         for draft, state, rc in self._read():
@@ -86,7 +90,10 @@ class Relocation:
         return Step(len(sent), held, members)
 
     def end(self, *, members: int, delete: bool) -> None:
-        """Resume the queue on the old partition if members stay there, else ``delete`` it if it is empty."""
+        """Resume the queue on the old partition if ``members`` stay there.
+
+        Otherwise, with ``delete``, delete the queue on the old partition if it is empty.
+        """
         if members:
             self.source.resume_queue(self.queue)
         elif delete and not self.source.get_queue_attributes(self.queue).msgs:
@@ -108,7 +115,10 @@ class Relocation:
             yield draft, state.decode(), decode.integer(rc)
 
     def _send(self, moving: list[Draft]) -> list[Draft]:
-        """Send to the new partition. Returns what it has now. Raises an error that concerns all."""
+        """Send messages to the new partition. Returns the messages that it has accepted.
+
+        Raises the last error if the new partition has accepted none.
+        """
         calls = [self._call(draft) for draft in moving]
         sent, refusal = [], None
         for draft, reply in zip(moving, self.target.session.call_each(calls) if calls else [], strict=True):
@@ -136,7 +146,11 @@ def _token(id: str) -> str:
 
 
 def left_behind(client: QueueClient, queue: str) -> list[Relocation]:
-    """The moves of a queue and its siblings from partitions where it was before, to the one where it is."""
+    """The moves of a queue and its siblings to their present partition, from each partition that has them,
+    too.
+
+    Siblings are the main queue, its low-priority queue and their dead-letter queues.
+    """
     if not client.routing:
         return []
     target = client.at([queue])

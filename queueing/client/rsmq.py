@@ -87,9 +87,10 @@ class RSMQOperations(ReceiptOperations):
     def set_queue_attributes(
         self, qname: str, *, vt: int | None = None, delay: int | None = None, maxsize: int | None = None
     ) -> Steps[QueueAttributes]:
-        """Set the attributes that are not ``None``, as RSMQ's setQueueAttributes. Returns all nine.
+        """Set the attributes that are not ``None``, as RSMQ's setQueueAttributes.
 
-        Raises ``NoAttributeSupplied`` (checked first), ``InvalidValue``, ``QueueNotFound``.
+        Returns all nine attributes. Raises ``NoAttributeSupplied`` (checked first), ``InvalidValue``,
+        ``QueueNotFound``.
         """
         if vt is None and delay is None and maxsize is None:
             raise NoAttributeSupplied
@@ -125,10 +126,9 @@ class RSMQOperations(ReceiptOperations):
     ) -> Steps[str]:
         """Send a message, as RSMQ's sendMessage. Returns its id.
 
-        ``delay`` is in seconds, ``None`` for that of the queue. The other options are those of ``Draft``. A
-        call that is repeated after a lost reply does not send twice. Raises ``QueueNotFound``,
-        ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``,
-        ``NotReplicated``.
+        ``delay`` is in seconds; ``None`` means the delay of the queue. The other options are those of
+        ``Draft``. A call that is repeated after a lost reply does not send twice. Raises ``QueueNotFound``,
+        ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``, ``NotReplicated``.
         """
         draft: str | Draft = message
         if not (delay_ms is None and due_ms is None and headers is None and deduplication_id is None):
@@ -149,9 +149,9 @@ class RSMQOperations(ReceiptOperations):
     ) -> Steps[list[str]]:
         """Send any number of texts or ``Draft``s in order. Returns the ids in the same order.
 
-        ``delay`` (seconds) applies to messages that have no delay or due time themselves. Raises the errors
-        of ``send_message``. Invalid parameters are reported before the first send. Messages are sent in steps
-        of limited size, so other errors may occur after some messages were sent.
+        ``delay`` (seconds) applies to messages without a delay or due time of their own. Raises the errors of
+        ``send_message``. Invalid parameters are reported before the first send. Messages are sent in steps of
+        limited size, so other errors may occur after some messages were sent.
         """
         return self._send(qname, messages, delay)
 
@@ -207,10 +207,11 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def receive_message(self, qname: str, *, vt: int | None = None) -> Steps[Message | None]:
-        """Receive the next due message, as RSMQ's receiveMessage. Returns ``None`` if none is due.
+        """Receive the next due message, as RSMQ's receiveMessage. Returns ``None`` if no message is due.
 
-        The message is hidden for ``vt`` seconds, ``None`` for that of the queue. Raises ``QueueNotFound``,
-        ``InvalidValue``, and ``ReplyLost`` if a message may have been received: it is due again after ``vt``.
+        The message is hidden for ``vt`` seconds; ``None`` means the ``vt`` of the queue. Raises
+        ``QueueNotFound``, ``InvalidValue``. Raises ``ReplyLost`` if a message may have been received: it is
+        due again after ``vt``.
         """
         qname, seconds = yield from self._receivable(qname, vt)
         messages, _ = yield from self._take("receive", qname, seconds, 1)
@@ -222,9 +223,9 @@ class RSMQOperations(ReceiptOperations):
     ) -> Steps[list[Message]]:
         """Receive up to ``count`` due messages in order. Each is hidden for ``vt`` seconds.
 
-        If none is due, the call waits up to ``wait_seconds`` for the first. It receives a message as soon as
-        this package sends it or it becomes due. Other programs may not announce what they send: the next poll
-        finds such a message. Raises the errors of ``receive_message``.
+        If no message is due, the call waits up to ``wait_seconds`` for the first one. The wait ends as soon
+        as this package sends a message or a delayed message becomes due. Other programs may not announce what
+        they send: the next poll finds such a message. Raises the errors of ``receive_message``.
         """
         qname, seconds = yield from self._receivable(qname, vt)
         if not (isinstance(count, int) and count >= 1):
@@ -246,9 +247,10 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def pop_message(self, qname: str) -> Steps[Message | None]:
-        """Receive and delete the next due message, as RSMQ's popMessage. Returns ``None`` if none is due.
+        """Receive and delete the next due message, as RSMQ's popMessage.
 
-        Raises ``QueueNotFound``, and ``ReplyLost`` if a message may have been deleted without being returned.
+        Returns ``None`` if no message is due. Raises ``QueueNotFound``, and ``ReplyLost`` if a message may
+        have been deleted without being returned.
         """
         messages, _ = yield from self._take("pop", rsmq_values.qname(qname), "", 1)
         return messages[0] if messages else None
@@ -278,7 +280,10 @@ class RSMQOperations(ReceiptOperations):
         return messages, due_in_seconds
 
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
-        """The received messages. If there are none, also the seconds until the next one is due."""
+        """Receive or pop messages. Returns the messages, and the seconds until the next message is due.
+
+        The seconds are for the case that there are no messages. They are infinite if the queue is empty.
+        """
         call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
@@ -294,7 +299,7 @@ class RSMQOperations(ReceiptOperations):
 
 
 def _checked_delay(messages: Sequence[Any], delay: int | None) -> int | str:
-    """The argument of the script for ``delay``, after all parameters were validated."""
+    """Validate the messages and ``delay``. Returns ``delay`` for the script, ``""`` for ``None``."""
     seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
     for message in messages:
         if not isinstance(message, str):

@@ -13,7 +13,7 @@ from . import drafts, follow_ups
 from .default import ensuring, note_task_queue
 from .queue_client import QueueClient
 
-#: How often the sender of a batch confirms that it lives.
+#: How often the sender of a batch confirms that it is alive (seconds).
 ALIVE_SECONDS = 10.0
 SILENT = "The batch was closed, because its sender was silent for a minute."
 
@@ -36,10 +36,10 @@ class Plan:
 
 
 def send(client: QueueClient, plan: Plan) -> None:
-    """Send a batch and its nested batches. If this process dies meanwhile, the keeper of a worker closes
-    them.
+    """Send a batch and its nested batches.
 
-    Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
+    If this process dies before it has sent all members, the keeper of a worker closes these batches. Raises
+    ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
     """
     _Sender(client.at(queues_of(plan))).send(plan)
 
@@ -50,9 +50,9 @@ def queues_of(plan: Plan) -> set[str]:
 
 
 def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
-    """Create missing queues of tasks and configured queues.
+    """Create missing queues for tasks, and missing queues that the setting ``QUEUES`` names.
 
-    Raises ``QueueNotFound`` if another is missing.
+    Raises ``QueueNotFound`` if any other queue is missing.
     """
     for task_queue, queue in sorted(queues):
         note_task_queue(client, task_queue, queue)
@@ -96,20 +96,23 @@ class _Sender:
 
 
 def part_of(client: QueueClient, id: str) -> QueueClient:
-    """The client of the partition of a batch; the last one asked, if none knows it."""
+    """The client of the partition that has a batch. If none has it, the client of the last partition."""
     *others, last = client.parts
     return next((part for part in others if batches.find(part.session, [id])), last)
 
 
 def newest(client: QueueClient, count: int) -> tuple[int, list[BatchState]]:
-    """How many batches there are, and the ``count`` newest ones."""
+    """The number of all batches, and the newest of them, at most ``count``."""
     found = [batches.newest(part.session, 0, count) for part in client.parts]
     states = sorted((s for _, of_part in found for s in of_part), key=_started_ms, reverse=True)
     return (sum(total for total, _ in found), states[:count]) if client.routing else found[0]
 
 
 def search(client: QueueClient, text: str, count: int) -> list[BatchState]:
-    """The batch with this id, else the newest ones with ``text`` in their titles."""
+    """The batch whose id is ``text``, in a list.
+
+    If there is none, the newest batches with ``text`` in their titles, at most ``count``.
+    """
     found = [state for part in client.parts for state in batches.search(part.session, text, count)]
     return sorted(found, key=_started_ms, reverse=True)[:count] if client.routing else found
 
@@ -119,9 +122,9 @@ def _started_ms(state: BatchState) -> float:
 
 
 def retry(client: QueueClient, id: str) -> int:
-    """Redrive the dead members of a batch and of its nested batches. Returns the number of messages.
+    """Redrive the dead members of a batch and of its nested batches. Returns the number of redriven messages.
 
-    Raises ``BatchNotFound``, and ``BatchClosed`` if it was cancelled.
+    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch was cancelled.
     """
     client = part_of(client, id)
     state = batches.state_of(client.session, id)

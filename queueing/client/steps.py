@@ -1,4 +1,4 @@
-"""Operations that are written once for two clients, that of threads and that of event loops.
+"""Operations that are written once for two clients: the one for threads and the one for event loops.
 
 An operation is a generator. It yields each call of its session and continues with the reply::
 
@@ -28,10 +28,10 @@ Client = TypeVar("Client", bound=type)
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
-#: Yields calls of a session, and returns the result of the operation.
+#: A generator that yields calls of a session, and returns the result of the operation.
 Steps = Generator[Any, Any, Result]
 
-#: The places of this many queues are remembered.
+#: The clients of this many queues are cached.
 REMEMBERED = 4096
 
 
@@ -65,7 +65,7 @@ class Routing:
     def __init__(self, parts: Sequence[Any], place: Callable[[str], str]) -> None:
         self.parts, self.place = tuple(parts), place
         self._by_name = {part.partition: part for part in parts}
-        #: The client of the partition of a queue. Raises ``QueueUnavailable`` if it was left out.
+        #: Returns the client of a queue's partition. Raises ``QueueUnavailable`` if that was left out.
         self.at = lru_cache(REMEMBERED)(self._at)
 
     def _at(self, qname: str) -> Any:
@@ -75,7 +75,10 @@ class Routing:
         return self._by_name[name]
 
     def common(self, qnames: Iterable[str]) -> Any:
-        """The client of the partition that all these queues are on. Raises ``QueueError`` without one."""
+        """The client of the partition that has all these queues.
+
+        Raises ``QueueError`` if the queues are on different partitions.
+        """
         places = {self.place(qname): qname for qname in qnames}
         if len(places) > 1:
             said = ", ".join(
@@ -88,7 +91,7 @@ class Routing:
 class OperationsBase:
     """The attributes of a client that operations use. Each operation may raise ``QueueUnavailable``."""
 
-    #: The partition of its queues, and the clients of all partitions if it has several.
+    #: The partition of the client's queues, and the clients of all partitions if there are several.
     partition: str = DEFAULT
     routing: Routing | None = None
     session: AnySession
@@ -98,26 +101,32 @@ class OperationsBase:
     #: The limit of the outbox in bytes (the setting ``OUTBOX_MAX``).
     outbox_max: int
     _senders: Senders
-    #: The sends of texts by queue.
+    #: Returns the ``TextSend`` of a queue.
     _text_sends: Callable[[str], TextSend]
-    #: A context manager for the wake-up of one channel.
+    #: Returns a context manager for the wake-up of one channel.
     _wakeup: Callable[[str], AbstractContextManager[Any]]
-    #: Calls a function of a ``Session`` that takes long. Yield what it returns.
+    #: Calls a slow function with a ``Session``. An operation must yield the returned value.
     _maintain: Callable[[Callable[[Session], Any]], Any]
-    #: Sends a signal of this package. Yield what it returns.
+    #: Sends a signal of this package. An operation must yield the returned value.
     _emit: Callable[..., Any]
 
     @property
     def parts(self) -> Sequence[Self]:
-        """The client of each partition: this one, if it has no others."""
+        """The client of each partition. Without partitions, only this client."""
         return self.routing.parts if self.routing else (self,)
 
     def at(self, qnames: Iterable[str]) -> Self:
-        """The client of the partition that all these queues are on. Raises ``QueueError`` without one."""
+        """The client of the partition that has all these queues.
+
+        Raises ``QueueError`` if the queues are on different partitions.
+        """
         return self.routing.common(qnames) if self.routing else self
 
     def split(self, qnames: Sequence[str]) -> list[tuple[Self, list[str]]]:
-        """The queues by partition, each with its client, without those of partitions that were left out."""
+        """The queues by partition: pairs of a client and its queues.
+
+        Queues of partitions that ``reachable`` has left out are missing.
+        """
         if not self.routing:
             return [(self, list(qnames))]
         place = self.routing.place
@@ -126,9 +135,9 @@ class OperationsBase:
 
 
 class operation(Generic[Parameters, Result]):
-    """Decorator for a method that yields ``Steps``. Each client turns it into a method that runs the steps.
+    """Decorator for a method that returns ``Steps``. Each client turns it into a method that runs the steps.
 
-    A private method that two operations share is called with ``yield from``.
+    A private method that several operations share is called with ``yield from``.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
@@ -168,7 +177,7 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
 
 
 def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
-    """Make a function that runs the steps of a session that returns replies."""
+    """Make a function that runs ``steps`` with a session that returns replies."""
 
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)
@@ -184,7 +193,7 @@ def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters
 
 
 def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
-    """Make a coroutine function that runs the steps of a session that returns awaitables."""
+    """Make a coroutine function that runs ``steps`` with a session that returns awaitables."""
 
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)

@@ -21,7 +21,7 @@ logger = logging.getLogger("queueing")
 STEP = 200
 #: The suffix for the name of a key that is set aside.
 ASIDE = ":unreadable"
-#: The last part of the keys of a queue that RSMQ does not know.
+#: The last parts of the keys that this package adds to RSMQ's keys of a queue.
 KINDS_BESIDE = {"ends", "headers", "leases", "line", "metrics", "progress", "unique", "waking"}
 
 
@@ -36,10 +36,9 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def sweep_lost_queues(session: Session) -> int:
-    """Delete the remaining keys of queues that another program has deleted, and slots of limits that no
-    worker holds.
+    """Delete keys that are left of deleted queues, and slots of limits that no worker holds.
 
-    Returns the number of deleted keys, leases and slots.
+    Such queues were deleted by another program. Returns the number of deleted keys, leases and slots.
     """
     keys = session.keys
     deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
@@ -50,7 +49,7 @@ def sweep_lost_queues(session: Session) -> int:
 
 
 def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]:
-    """Those keys of the namespace and of these queues that have a wrong type."""
+    """The keys of the namespace and of the queues ``qnames`` that have a wrong type."""
     keys = session.keys.of_namespace()
     for qname in qnames:
         keys += session.keys.all_of_queue(qname)
@@ -66,9 +65,9 @@ def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]
 
 
 def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
-    """Rename keys with a wrong type: ``x`` becomes ``x:unreadable``. Returns old name -> new name.
+    """Rename keys with a wrong type: ``x`` becomes ``x:unreadable``. Returns a dict from old to new name.
 
-    This covers the keys of the namespace and of this queue, except the two keys that RSMQ defines.
+    Checks the keys of the namespace and of ``qname``, except the two keys of a queue that RSMQ defines.
     """
     keys = session.keys.of_namespace()
     if qname:
@@ -80,12 +79,11 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 
 
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
-    """Rename the two keys that RSMQ defines if they have a wrong type. Only a person may decide this.
+    """Rename the two keys of a queue that RSMQ defines, each only if it has a wrong type.
 
-    Returns old name -> new name.
-
-    If the schedule is renamed, each message is due again at its sending time, but one that a worker holds
-    only after a minute. If the attributes are renamed, the queue no longer exists.
+    Returns a dict from old to new name. Only a person may decide to do this. If the schedule is renamed, each
+    message is due again at the time of its send, but a message that a worker holds is due only after a
+    minute. If the attributes are renamed, the queue no longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
@@ -98,13 +96,16 @@ def mend_queue(session: Session, qname: str) -> dict[str, str]:
 
 
 def find_queues(session: Session) -> list[str]:
-    """The names of all queues with attributes, in the index or not. It scans all keys, which is slow."""
+    """The names of all queues that have attributes, even if the index of queues lacks them.
+
+    The search scans all keys, which is slow.
+    """
     names = {rest.removesuffix(":Q") for rest in session.scan("*:Q")}
     return sorted(name for name in names if name and not name.startswith(":"))
 
 
 def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
-    """Rename those of ``keys`` that have a wrong type. Returns old name -> new name."""
+    """Rename those of ``keys`` that have a wrong type. Returns a dict from old to new name."""
     # The second name is for a key that was set aside before, so that the first name is taken.
     longer = f"{ASIDE}-{secrets.token_hex(4)}"
     names = [name for key in keys for name in (key, key + ASIDE, key + longer)]
@@ -117,7 +118,7 @@ def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
 
 
 def _list_again(session: Session) -> None:
-    """Add existing queues that are missing in the index of queues."""
+    """Add to the index of queues all existing queues that it lacks."""
     for name in find_queues(session):
         if rsmq_values.QNAME.fullmatch(name):
             session.call(Call("list_again", [session.keys.attributes(name), session.keys.queues()], name))
@@ -144,7 +145,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
 
 
 def _names_beside(session: Session) -> Iterator[str]:
-    """Yield the queue names in the keys that RSMQ does not have."""
+    """Yield the names of queues that have keys of this package's own. A name may be repeated."""
     for rest in session.scan("*:*"):
         name, _, kind = rest.rpartition(":")
         if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):

@@ -1,6 +1,6 @@
 """Policies: the number of attempts, the back-off between them, and the time limit of a run.
 
-A function can also choose the end of its run: it raises ``GiveUp``, ``RetryIn`` or ``Snooze``.
+A function can also decide how its run ends: it raises ``GiveUp``, ``RetryIn`` or ``Snooze``.
 """
 
 import math
@@ -16,17 +16,17 @@ from queueing.exceptions import ResultRefused
 
 from .limits import Limit, problem
 
-#: A function, or a Django task, which is not callable.
+#: A function, or a Django ``Task`` object, which is not callable.
 Function = TypeVar("Function")
-#: Seconds, or a function of the exception and the number of the attempt (for a Django task: of the
-#: exception and its ``TaskResult``) that returns seconds.
+#: Seconds, or a function that returns seconds. The function gets the exception, and the number of the attempt
+#: (for a Django task, the ``TaskResult`` instead of the number).
 Backoff = float | Callable[[BaseException, Any], float]
 #: A class of exceptions, or several of them.
 Classes = type[BaseException] | tuple[type[BaseException], ...]
 
 #: How long a job keeps its key: until a worker starts it, or until it is done, dead or cancelled.
 Until = Literal["until_started", "until_done"]
-#: The effect of a request if an earlier job has its key.
+#: The effect of a request if an earlier job has the same key.
 OnConflict = Literal["skip", "replace", "reschedule"]
 #: A function of the arguments of a task, or of the body of a handler's message, that returns a value of JSON.
 Key = Callable[..., Any]
@@ -41,7 +41,7 @@ CAP_SECONDS = 3600.0
 
 
 class GiveUp(Exception):
-    """A handler or task raises it to end the job, which is then dead without further attempts.
+    """A handler or task raises this exception to end the job, which is then dead without further attempts.
 
     ``reason`` is a text for the history.
     """
@@ -51,11 +51,11 @@ class GiveUp(Exception):
 
 
 class RetryIn(Exception):
-    """A handler or task raises it to fail this attempt and choose the time until the next one.
+    """A handler or task raises this exception to fail the attempt and choose the time until the next attempt.
 
     ``seconds`` is a number from 0 to 9,999,999, ``reason`` a text for the history. After the last attempt the
-    job is dead. The constructor raises ``TypeError`` or ``ValueError`` for other values of ``seconds``, which
-    is an ordinary failure of the job.
+    job is dead. For another value of ``seconds``, the constructor raises ``TypeError`` or ``ValueError``, and
+    the attempt fails with that error.
     """
 
     def __init__(self, seconds: float, reason: str = "") -> None:
@@ -67,11 +67,11 @@ class RetryIn(Exception):
 
 
 class Snooze(Exception):
-    """A handler or task raises it to run the job again later, without counting an attempt.
+    """A handler or task raises this exception to run the job again later, without counting an attempt.
 
     ``seconds`` is a number from 0 to 9,999,999. With 0 the job runs after all messages that are due now. A
-    job may snooze any number of times. The constructor raises ``TypeError`` or ``ValueError`` for other
-    values of ``seconds``, which is an ordinary failure of the job.
+    job may snooze any number of times. For another value of ``seconds``, the constructor raises ``TypeError``
+    or ``ValueError``, and the attempt fails with that error.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -103,10 +103,10 @@ class Policy:
     limit: Limit = Limit()
 
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
-        """Whether no attempt follows attempt number ``attempt`` (from 1), which failed with ``error``.
+        """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is the last one.
 
-        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. After a refused result no attempt follows, because
-        the code has run.
+        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. No attempt follows a refused result, because the
+        code has run.
         """
         if isinstance(error, Snooze):
             return False
@@ -128,8 +128,8 @@ class Policy:
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """The seconds to wait after attempt number ``attempt`` (from 1) failed with ``error``.
 
-        A back-off function gets ``subject``, if there is one, instead of the number. Raises the errors of
-        that function, and ``ValueError`` if it does not return a number from 0 to 9,999,999.
+        If ``subject`` is given, a back-off function gets it instead of ``attempt``. Raises the errors of the
+        back-off function, and ``ValueError`` if the function does not return a number from 0 to 9,999,999.
         """
         if self.backoff is None:
             return exponential(attempt)
@@ -142,7 +142,7 @@ DEFAULT_POLICY = Policy()
 
 
 def seconds(value: Any) -> float:
-    """Validate a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
+    """Validate and return a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
     return _seconds(value, "A back-off")
 
 
@@ -170,19 +170,19 @@ def policy(
 ) -> Callable[[Function], Function]:
     """Decorator that sets the policy of a function, above or below ``@handler`` or ``@task``.
 
-    With ``max_attempts=1`` the job is dead after one failure or crash. If it is interrupted because a
-    shutdown takes longer than the grace time, it still runs again. ``timeout`` in seconds limits one run: an
-    async function is cancelled. For a sync function its process is killed, at most a second late.
+    With ``max_attempts=1`` the job is dead after one failure or crash. If a run is interrupted because a
+    shutdown takes longer than the grace time, the job still runs again. ``timeout`` in seconds limits one
+    run: an async function is cancelled, and the process of a sync function is killed, at most a second late.
 
     ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. With ``retry_on`` every
-    other exception makes the job dead at its first failure. An exception of ``give_up_on`` always does. If an
-    exception belongs to both, the nearest of its base classes decides. A run past its time limit counts as a
-    ``TimeoutError``.
+    other exception makes the job dead at its first failure. An exception of ``give_up_on`` always makes the
+    job dead. If an exception belongs to both, the nearest of its base classes decides. A run past its time
+    limit counts as a ``TimeoutError``.
 
     ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
     ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``policies.limits``.
-    Raises ``ImproperlyConfigured`` for an invalid value, for a value that is not a class of exceptions, and
-    for a class that is in both.
+    Raises ``ImproperlyConfigured`` for an invalid value, and for a class in both ``retry_on`` and
+    ``give_up_on``.
     """
     classes = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
     limit = _limit(rate, concurrency)
@@ -238,8 +238,9 @@ def policy_of(function: Callable[..., Any]) -> Policy:
 
 
 def exponential(attempt: int) -> float:
-    """The seconds to wait after attempt number ``attempt`` (from 1): doubling, plus or minus half at random.
+    """The seconds to wait after attempt number ``attempt`` (from 1).
 
-    Without this jitter, jobs that failed at the same time would run again at the same time.
+    The delay doubles with each attempt up to an hour, plus or minus half at random. Without this jitter, jobs
+    that failed at the same time would run again at the same time.
     """
     return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

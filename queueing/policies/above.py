@@ -1,5 +1,6 @@
-"""Functions of higher layers that policies call. ``AppConfig.ready`` sets them, because an import is not
-allowed.
+"""Functions of higher layers that policies call.
+
+``AppConfig.ready`` sets them, because policies may not import higher layers.
 """
 
 from collections.abc import Callable
@@ -9,11 +10,11 @@ from typing import Any
 
 @dataclass
 class Above:
-    """The functions that are set in this process. By default, messages get no headers from policies."""
+    """The functions that are set in this process. By default, policies add no headers to messages."""
 
     #: Returns the handler of a queue, ``None`` without one.
     handler_of: Callable[[str], Any] = lambda queue: None
-    #: Makes the header of the limit for the body of a task that is sent again; ``{}`` for other bodies.
+    #: Returns the limit header for the body of a task that is sent again, ``{}`` for any other body.
     limit_of_task: Callable[[str], dict[str, str]] = lambda body: {}
 
 

@@ -1,8 +1,8 @@
 """Limits over all workers: how many messages run at a time, and how often one starts.
 
-The limit of a task, and that of a handler with a ``key``, is stored in the header ``queueing-limit`` of its
-messages. A handler without a ``key``, or the setting ``LIMITS``, limits a whole queue. The claims of workers
-apply both: see ``broker/lua/lib/limits.lua``.
+The limit of a task, or of a handler with a ``key``, is stored in the header ``queueing-limit`` of its
+messages. The limit of a handler without a ``key``, or of the setting ``LIMITS``, applies to a whole queue.
+When workers claim messages, they apply both kinds of limits: see ``broker/lua/lib/limits.lua``.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from typing import Any
 from .above import above
 
 HEADER = "queueing-limit"
-#: The longest key that is stored as it is.
+#: A key with more characters is stored as a digest.
 KEY_CHARACTERS = 200
-#: The most messages at a time.
+#: The largest valid ``concurrency``.
 MAX_CONCURRENCY = 100_000
-#: The ending of the queue for low priorities, which shares the limit of its sibling.
+#: The suffix of a low-priority queue, which shares the limit of its main queue.
 SIBLING = "-low"
-#: The names of a limit in the settings.
+#: The keys of one limit in the setting ``LIMITS``.
 NAMES = ("rate", "concurrency")
 
 _RATE = re.compile(r"([1-9]\d{0,5})/(s|min|h|d)")
@@ -31,7 +31,7 @@ _VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit: at most ``concurrency`` messages at a time, and starts at a ``rate`` such as ``10/s``."""
+    """A limit: at most ``concurrency`` messages run at a time, and at most ``rate`` (as ``10/s``) start."""
 
     rate: str = ""
     concurrency: int = 0
@@ -45,7 +45,7 @@ class Limit:
 
     @property
     def interval_us(self) -> int:
-        """The µs between two starts, 0 without a rate."""
+        """The shortest time between two starts in µs, 0 without a rate."""
         found = _RATE.fullmatch(self.rate)
         return max(1, _UNIT_US[found[2]] // int(found[1])) if found else 0
 
@@ -60,7 +60,10 @@ class Limit:
 
 
 def problem(rate: Any, concurrency: Any) -> str:
-    """A sentence about an invalid ``rate`` or ``concurrency``, ``""`` if they are valid or ``None``."""
+    """A sentence that explains an invalid ``rate`` or ``concurrency``, ``""`` if neither is invalid.
+
+    ``None`` is valid: it means no limit.
+    """
     if rate is not None and not (isinstance(rate, str) and _RATE.fullmatch(rate)):
         return 'rate must be a text such as "10/s": a whole number, and s, min, h or d.'
     is_count = type(concurrency) is int and 1 <= concurrency <= MAX_CONCURRENCY
@@ -70,14 +73,14 @@ def problem(rate: Any, concurrency: Any) -> str:
 
 
 def key_of_queue(queue: str) -> str:
-    """The key that the scripts use for the limit of a whole queue."""
+    """The key that the scripts use for the limit of a whole queue. A low-priority queue shares it."""
     return f"queue:{queue.removesuffix(SIBLING)}"
 
 
 def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
-    """The headers of a message with a limit. ``name`` separates the keys of several functions.
+    """The headers of a message with a limit. ``name`` keeps the keys of different functions apart.
 
-    ``key`` is a value of JSON. Raises ``TypeError`` for another value.
+    ``key`` is any value that JSON can represent. Raises ``TypeError`` for another value.
     """
     text = name if key is None else f"{name} {json.dumps(key, sort_keys=True, ensure_ascii=False)}"
     if len(text) > KEY_CHARACTERS or not text.isprintable():
@@ -87,7 +90,7 @@ def headers(limit: Limit, name: str, key: Any = None) -> dict[str, str]:
 
 
 def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of a call of the task ``name``, ``{}`` without a limit.
+    """The limit header for one call of the task or handler ``name``, ``{}`` if it has no limit.
 
     Raises the errors of the key function.
     """
@@ -97,13 +100,17 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def headers_again(body: str) -> dict[str, str]:
-    """The headers for the body of a task that is sent again or follows in a chain, ``{}`` for other texts."""
+    """The limit header for the body of a task that is sent again or follows in a chain.
+
+    ``{}`` for the body of any other message.
+    """
     return above.limit_of_task(body)
 
 
 def of_handler(queue: str, body: str) -> dict[str, str]:
-    """The headers of a message for a handler, ``{}`` without a limit per key. Raises the errors of the key
-    function.
+    """The limit header for a message of a queue's handler, ``{}`` if the handler has no limit per key.
+
+    Raises the errors of the key function.
     """
     handler = above.handler_of(queue)
     if handler is None or not handler.policy.key:
@@ -112,7 +119,7 @@ def of_handler(queue: str, body: str) -> dict[str, str]:
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
-    """The limit of a whole queue: the strictest of the setting ``LIMITS`` and that of its handler."""
+    """The limit of a whole queue: the stricter values of the setting ``LIMITS`` and of its handler."""
     base = queue.removesuffix(SIBLING)
     said = settings.get(base, {})
     limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)
@@ -121,7 +128,7 @@ def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
 
 
 def text_of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> str:
-    """The text with the limit of a whole queue that the scripts parse, ``""`` without a limit."""
+    """The limit of a whole queue as the text that the scripts parse, ``""`` without a limit."""
     limit = of_queue(settings, queue)
     return limit.of_key(key_of_queue(queue)) if limit else ""
 

@@ -1,10 +1,12 @@
 """Unique jobs: requests with the same key are merged into one message (``@policy(unique=…)``).
 
-A request is a send of such a job. ``until_started`` merges it with an earlier job of the same key that has
-not started. ``until_done`` also applies while that job runs: then ``on_conflict="skip"`` drops the request,
-and with ``reschedule`` and ``replace`` the job runs once more. If the earlier job has not started,
-``replace`` gives it the new body. ``key`` is a function of the arguments of a task, or of the body of a
-handler's message. Without it, all arguments or the whole body are the key.
+A request is a send of a unique job. ``until_started`` merges the request with an earlier job of the same key
+that has not started. ``until_done`` also applies while the earlier job runs: ``on_conflict="skip"`` then
+drops the request, and with ``reschedule`` and ``replace`` the job runs once more. If the earlier job has not
+started, ``replace`` gives it the body of the request.
+
+``key`` is a function of the arguments of a task, or of the body of a handler's message. Without ``key``, all
+arguments or the whole body are the key.
 
 The message of a request has the header ``queueing-unique``, which the send script reads: see
 ``broker/lua/lib/request.lua``. Programs that use RSMQ's own client send no such header.
@@ -20,7 +22,7 @@ from typing import Any
 from . import Policy
 
 HEADER = "queueing-unique"
-#: The longest beginning of a key that the header shows to people.
+#: The header also contains this many characters of the key's text, for people.
 SHOWN_CHARACTERS = 200
 
 _VALUE = re.compile(r"(until_started|until_done) (skip|replace|reschedule) ([0-9a-f]{32})(?: .*)?", re.DOTALL)
@@ -31,9 +33,9 @@ def headers(
 ) -> dict[str, str]:
     """The headers of a request, ``{}`` if ``policy`` is not unique.
 
-    ``name`` separates the keys of several functions. If ``function`` is given, positional and keyword
-    arguments give the same key. Raises the errors of the policy's ``key`` function, and ``TypeError`` for a
-    key that JSON cannot represent.
+    ``name`` keeps the keys of different functions apart. If ``function`` is given, the same arguments give
+    the same key, whether they are positional or keyword arguments. Raises the errors of the policy's ``key``
+    function, and ``TypeError`` for a key that JSON cannot represent.
     """
     if policy.unique is None:
         return {}
@@ -44,7 +46,7 @@ def headers(
 
 
 def option(headers: Mapping[str, str]) -> str:
-    """The value of the header for the send script, ``""`` if the header is missing or invalid."""
+    """The part of the header that the send script needs, ``""`` if the header is missing or invalid."""
     found = _VALUE.fullmatch(headers.get(HEADER, ""))
     return " ".join(found.groups()) if found else ""
 
