@@ -1,4 +1,7 @@
-"""Converts the URL of Redis to options of redis-py. Error texts contain no part of the URL."""
+"""Converts the URL of Redis to options of redis-py.
+
+Error texts contain no part of the URL, because it may contain a password.
+"""
 
 import re
 from typing import Any
@@ -22,22 +25,24 @@ SCHEMES = ("redis://", "rediss://", "unix://")
 SENTINELS = ("redis+sentinel://", "rediss+sentinel://")
 CLUSTERS = ("redis+cluster://", "rediss+cluster://")
 SENTINEL_PORT, NODE_PORT = 26_379, 6379
-#: Allowed options in the query of a URL: those of the pool, and all. Options of TLS are also allowed.
+#: Options that the query of a URL may contain: ``POOL_OPTIONS`` are for the pool, ``OPTIONS`` are all of
+#: them. Options of TLS are allowed, too. They begin with ``ssl_``.
 POOL_OPTIONS = {"max_connections", "timeout"}
 OPTIONS = POOL_OPTIONS | {
     "client_name", "db", "decode_responses", "encoding", "encoding_errors", "health_check_interval",
     "password", "protocol", "retry_on_timeout", "socket_connect_timeout", "socket_keepalive",
     "socket_read_size", "socket_timeout", "username",
 }  # fmt: skip
-#: Login, hosts, path and query of an address with several hosts.
+#: Matches a URL with several hosts, without its scheme: login, hosts, path and query.
 SEVERAL = re.compile(r"(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?")
 ENCODE = "Write characters such as @ : / ? # and % in a user name or password percent-encoded (@ is %40)."
 
 
 def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") -> dict[str, Any]:
-    """The options of redis-py's connection pool for ``url``.
+    """Convert ``url`` to the options of redis-py's connection pool.
 
-    Raises ``ValueError`` with a text for the user.
+    In a cluster, ``namespace`` decides which node has the keys. Raises ``ValueError`` with a text for the
+    user.
     """
     if url.startswith(CLUSTERS):
         return _by_nodes(url, tls_verify, namespace)
@@ -60,7 +65,10 @@ def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") 
 
 
 def _by_sentinels(url: str, tls_verify: bool) -> dict[str, Any]:
-    """The options for ``redis+sentinel://login@host,host/name of the primary/database?options``."""
+    """The options for ``redis+sentinel://login@host,host/primary/database?options``.
+
+    ``primary`` is the name of the primary on the sentinels.
+    """
     scheme, login, hosts, path, query = _parts(url)
     name, *database = path.removesuffix("/").split("/")
     if not name or len(database) > 1:
@@ -99,13 +107,16 @@ def _by_nodes(url: str, tls_verify: bool, namespace: str) -> dict[str, Any]:
 
 
 def has_hash_tag(namespace: str) -> bool:
-    """Whether a cluster stores all keys of ``namespace`` on one node."""
+    """Whether ``namespace`` has a hash tag (``{…}``), so that a cluster stores all its keys on one node."""
     _, brace, rest = namespace.partition("{")
     return bool(brace) and rest.find("}") > 0
 
 
 def _parts(url: str) -> tuple[str, str, str, str, str]:
-    """Split the URL of a single server into scheme, login with its ``@``, hosts, path and query."""
+    """Split a URL with several hosts into scheme, login with its ``@``, hosts, path and query.
+
+    The scheme is returned without its suffix, such as ``redis`` for ``redis+cluster``.
+    """
     scheme, _, rest = url.partition("://")
     found = SEVERAL.fullmatch(rest)
     if not found:
@@ -115,7 +126,7 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
 
 
 def _addresses(hosts: str, usual_port: int) -> list[Address]:
-    """The pairs of host and port in ``hosts``. A host without a port gets ``usual_port``."""
+    """Split ``hosts`` at commas into pairs of host and port. The default port is ``usual_port``."""
     found: list[Address] = []
     for host in hosts.split(","):
         try:
@@ -130,7 +141,7 @@ def _addresses(hosts: str, usual_port: int) -> list[Address]:
 
 
 def _check(url: str) -> None:
-    """Refuse URLs of which redis-py would ignore a part, or would quote a part in its own error."""
+    """Raise ``ValueError`` for a URL that redis-py would partly ignore, or would quote in an error text."""
     try:
         parts = urlsplit(url)
         names = set(parse_qs(parts.query, strict_parsing=True)) if parts.query else set()
@@ -149,5 +160,5 @@ def _check(url: str) -> None:
 
 
 def _try(*, connection_class: type = Connection, **options: Any) -> None:
-    """Check that redis-py accepts the options. The connection made for this is not opened."""
+    """Check that redis-py accepts the options: make a connection with them, but do not open it."""
     connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})

@@ -23,7 +23,7 @@ from .session_base import USUAL_SECONDS
 
 
 class _Finding:
-    """A connection to the server that ``discovery`` finds each time it connects (see ``FoundConnection``)."""
+    """A mixin for connections: each time it connects, it asks ``discovery`` for the server."""
 
     socket_connect_timeout: float | None
 
@@ -38,14 +38,14 @@ class _Finding:
 
 
 class AsyncFoundConnection(_Finding, AsyncConnection):
-    """Without TLS."""
+    """An asyncio connection without TLS to the server that ``discovery`` finds."""
 
 
 class AsyncFoundSSLConnection(_Finding, AsyncSSLConnection):
-    """With TLS."""
+    """An asyncio connection with TLS to the server that ``discovery`` finds."""
 
 
-#: The connection of an event loop for that of a thread.
+#: Maps each class of connections for threads to the class of connections for event loops.
 COUNTERPARTS: dict[type, type[Any]] = {
     Connection: AsyncConnection,
     SSLConnection: AsyncSSLConnection,
@@ -53,7 +53,8 @@ COUNTERPARTS: dict[type, type[Any]] = {
     FoundConnection: AsyncFoundConnection,
     FoundSSLConnection: AsyncFoundSSLConnection,
 }
-#: The options of redis-py that describe the server and the login. Those of TLS follow a prefix.
+#: The options of redis-py that describe the server and the login. The options of TLS are not listed: they
+#: begin with ``ssl_``.
 OPTIONS = {
     "client_name", "credential_provider", "db", "discovery", "driver_info", "health_check_interval", "host",
     "password", "path", "port", "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options",
@@ -62,10 +63,10 @@ OPTIONS = {
 
 
 def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[], Any] | None:
-    """A function that makes asyncio connections with the options of ``connection_class``.
+    """Return a function that makes the asyncio counterpart of a ``connection_class`` with these ``options``.
 
-    Returns ``None`` if ``connection_class`` is not one of redis-py. Raises ``ValueError`` for an option of
-    TLS that redis-py has only for connections of threads.
+    Returns ``None`` if ``connection_class`` has no counterpart in ``COUNTERPARTS``. Raises ``ValueError`` for
+    an option of TLS that redis-py's asyncio connections do not have.
     """
     counterpart = COUNTERPARTS.get(connection_class)
     if counterpart is None:
@@ -85,10 +86,10 @@ def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[]
 
 
 class AsyncPool:
-    """At most ``size`` connections. A coroutine waits for a free one for at most the timeout of a reply."""
+    """A pool of at most ``size`` connections. A coroutine waits up to ``USUAL_SECONDS`` for a free one."""
 
     def __init__(self, connect: Callable[[], Any], size: int, closed: Callable[[], object]) -> None:
-        """``closed`` is called when the event loop ends."""
+        """``connect`` makes a connection. ``closed`` is called when the event loop ends."""
         self._connect, self._closed = connect, closed
         self._free = asyncio.Semaphore(size)
         self._idle: list[Any] = []
@@ -96,9 +97,10 @@ class AsyncPool:
         self._end: AsyncGenerator[None, None] | None = None
 
     async def lend(self) -> Any:
-        """Lend a connected connection.
+        """Take a connection from the pool and connect it if necessary.
 
-        Raises ``ConnectionError``, and the errors of redis-py's ``connect``.
+        Raises ``ConnectionError`` if no connection becomes free in time, and the errors of redis-py's
+        ``connect``.
         """
         if self._end is None:
             self._end = self._closing_with_loop()
@@ -148,7 +150,7 @@ class AsyncPool:
 
 
 async def _look_after(connection: Any) -> None:
-    """Connect, and reconnect if the server has closed the connection or an unread reply is left on it."""
+    """Connect. Then reconnect if the server has closed the connection, or an unread reply is left on it."""
     await connection.connect()
     look = getattr(connection, "can_read", None) or connection.can_read_destructive
     try:

@@ -1,4 +1,4 @@
-"""The session of event loops. It runs scripts as ``session.py`` does, but without threads."""
+"""The session of event loops. It runs scripts as ``session.py`` does, but with asyncio instead of threads."""
 
 import asyncio
 import os
@@ -28,13 +28,13 @@ from .session_base import (
 
 
 class AsyncSession(SessionBase):
-    """Runs scripts on connections of the running event loop. Loops, threads and forks may share it.
+    """Runs scripts on connections of the running event loop. Loops, threads and forks may share an instance.
 
-    It connects with the options of a ``Session``. Each loop has its own pool of connections.
+    An instance connects with the options of a ``Session``. It has a pool of connections for each loop.
     """
 
     def __init__(self, session: Session) -> None:
-        """Raises ``ValueError`` for a connection option that redis-py has only for threads."""
+        """Raises ``ValueError`` for a connection option that redis-py's asyncio connections do not have."""
         pool = session.redis.connection_pool
         super().__init__(session.keys.ns, pool.connection_kwargs)
         self._size: int = pool.max_connections
@@ -83,7 +83,7 @@ class AsyncSession(SessionBase):
     ) -> list[Any]:
         """Send the calls once.
 
-        ``limit``: the seconds left before the deadline of the request, if it has one.
+        ``limit`` is the number of seconds until the deadline of the request, ``None`` if it has no deadline.
         """
         pool = self._pool()
         try:

@@ -1,7 +1,7 @@
-"""Batches and chains in Redis: the calls of their scripts, and the messages that follow others.
+"""Batches and chains in Redis: the calls of their scripts, and their follow-up messages.
 
-The script that settles a message counts it in its batch, and stores the message that follows. See
-``lua/lib/members.lua``.
+A follow-up message is the next step of a chain, or the callback of a batch. The script that settles a message
+counts it in its batch, and stores the follow-up message. See ``lua/lib/members.lua``.
 """
 
 import json
@@ -20,29 +20,30 @@ from .session import Session
 
 logger = logging.getLogger("queueing")
 
-#: The header of a member: the id of its batch (also in ``lua/lib/members.lua``).
+#: The name of the header with the id of the batch to which a message belongs (also in
+#: ``lua/lib/members.lua``).
 BATCH = "queueing-batch"
-#: The header of a step in a chain: JSON of the steps that follow.
+#: The name of the header with the remaining steps of the chain, as JSON.
 CHAIN = "queueing-chain"
-#: A batch is closed if its sender has sent nothing for so long, and not all members.
+#: A batch is closed if its sender has not sent all members, and has sent nothing for this long.
 SENDER_MS = 60_000
-#: The newest batches in which a search looks for a title.
+#: The number of newest batches whose titles are searched.
 SEARCHED = 10_000
-#: Messages that are read in one call.
+#: The most batches, messages or ids that one call reads.
 STEP = 100
 
 
-#: The fields of a message that follows another, in its JSON.
+#: The fields of a follow-up message in its JSON.
 STORED = ("id", "queue", "body", "task_queue", "takes_result", "due_ms", "priority", "headers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp(Draft):
-    """A message of a chain, or a callback of a batch.
+    """The next step of a chain, or the callback of a batch.
 
-    ``task_queue`` is the queue that its task names, ``""`` if the message is not a task. With
-    ``takes_result``, the result of the previous step becomes the first argument of a task, or the body of a
-    message.
+    ``task_queue`` is the queue of the task in the message, ``""`` if the message is not a task. If
+    ``takes_result`` is true, the result of the previous step becomes the first argument of the task, or the
+    whole body of a message that is not a task.
     """
 
     id: str
@@ -51,12 +52,15 @@ class FollowUp(Draft):
     takes_result: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """The fields as a dict for JSON, without those that are not set."""
+        """The fields as a dict for JSON. Empty fields other than ``body`` are left out."""
         values = {name: getattr(self, name) for name in STORED}
         return {name: value for name, value in values.items() if value or name == "body"}
 
     def with_result(self, result: str) -> "FollowUp":
-        """This message with the result of the previous step (JSON, ``""`` for ``None``) filled in."""
+        """A copy that contains ``result``: the result of the previous step as JSON, ``""`` for ``None``.
+
+        Returns the message unchanged if ``takes_result`` is false.
+        """
         if not self.takes_result:
             return self
         if not self.task_queue:
@@ -67,7 +71,7 @@ class FollowUp(Draft):
 
 
 def read_follow_up(values: Any) -> FollowUp:
-    """Make a ``FollowUp`` of a dict that ``fields`` returned. Raises ``Unreadable``."""
+    """Make a ``FollowUp`` from a dict in the form that ``fields`` returns. Raises ``Unreadable``."""
     record = decode.Record(values if isinstance(values, dict) else {})
     due_ms = record.integer("due_ms") if "due_ms" in record else None
     headers = values.get("headers", {}) if isinstance(values, dict) else {}
@@ -83,10 +87,10 @@ def read_follow_up(values: Any) -> FollowUp:
 
 
 def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None:
-    """The id and the JSON of the message that follows in the chain of a settled message.
+    """The id and the JSON of the next message in the chain of a settled message.
 
-    ``headers`` and ``result`` are those of the settled message. Returns ``None`` after the last step, and if
-    the headers are malformed.
+    ``headers`` and ``result`` belong to the settled message. Returns ``None`` if the chain has no further
+    step, or if the headers are malformed.
     """
     if CHAIN not in headers:
         return None
@@ -106,30 +110,37 @@ def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None
 
 
 def open_batch(session: Session, id: str, record: str, on_success: str, on_failure: str) -> bool:
-    """Open a batch, or confirm that its sender is alive. Returns ``False`` if the batch is already closed."""
+    """Open a batch. Later calls, while its members are being sent, confirm that its sender is alive.
+
+    Returns ``False`` if the batch is already closed.
+    """
     return bool(session.call(Call("open_batch", _keys(session), id, record, on_success, on_failure)))
 
 
 def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]]:
-    """Store the number of members after all were sent.
+    """Store ``total``, the number of members, after all of them were sent.
 
-    Returns whether the batch was still open, and the callbacks to send now as JSON.
+    Returns whether the batch was still open, and the JSON of each follow-up message to send now.
     """
     is_sealed, *texts = session.call(Call("seal_batch", _keys(session), id, total))
     return bool(is_sealed), texts
 
 
 def due_follow_ups(session: Session, cursor: bytes = b"0") -> list[bytes]:
-    """Close the batches whose senders have died, and read some of the messages to send now.
+    """Close the batches whose senders have died, and read a part of the follow-up messages to send now.
 
-    The first item of the result is the cursor for the next call, the others are the messages as JSON.
+    The first item of the result is the cursor for the next call, ``b"0"`` at the end. The other items are the
+    messages as JSON.
     """
     found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP, cursor))
     return found
 
 
 def cancel(session: Session, id: str) -> None:
-    """Cancel a batch and the batches in it. Raises ``BatchNotFound``, ``BatchClosed`` if it has ended."""
+    """Cancel a batch and the batches in it.
+
+    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch has ended.
+    """
     word = session.call(Call("cancel_batch", [session.keys.batches()], id))
     if word == b"unknown":
         raise BatchNotFound
@@ -138,12 +149,12 @@ def cancel(session: Session, id: str) -> None:
 
 
 def is_recalled(session: Session, id: str) -> bool:
-    """Whether a batch, or a batch that contains it, is cancelled."""
+    """Whether the batch ``id``, or a batch that contains it, was cancelled."""
     return bool(session.call(Call("is_recalled", [session.keys.batches()], id)))
 
 
 def failed_members(session: Session, id: str) -> Iterator[list[str]]:
-    """The ids of the members that have failed, in slices."""
+    """Yield lists of the ids of members that have failed, at most ``STEP`` ids in each."""
     last = ""
     while found := session.call(Call("failed_members", [session.keys.failed_members()], id, last, STEP)):
         yield (members := list(map(decode.text, found)))
@@ -151,12 +162,15 @@ def failed_members(session: Session, id: str) -> Iterator[list[str]]:
 
 
 def newest(session: Session, first: int, count: int) -> tuple[int, list[BatchState]]:
-    """The number of all batches, and ``count`` of them, beginning with number ``first`` (0 is the newest)."""
+    """The number of all batches, and the states of at most ``count`` batches, newest first.
+
+    The states begin with the batch at index ``first``. The newest batch has index 0.
+    """
     return _read(session, first, first + count - 1)
 
 
 def find(session: Session, ids: Sequence[str]) -> list[BatchState]:
-    """The states of those batches that exist, in the order of ``ids``."""
+    """The states of the batches ``ids``, in this order. Batches that do not exist are left out."""
     return _read(session, "", "", *ids)[1]
 
 
@@ -168,7 +182,10 @@ def state_of(session: Session, id: str) -> BatchState:
 
 
 def search(session: Session, text: str, count: int) -> list[BatchState]:
-    """The batch with this id, else the newest ones with ``text`` in their titles, among ``SEARCHED``."""
+    """The batch whose id is ``text``, else the newest batches with ``text`` in their titles.
+
+    Returns at most ``count`` batches. Only the titles of the newest ``SEARCHED`` batches are searched.
+    """
     found = find(session, [text])
     for first in range(0, 0 if found else SEARCHED, 1000):
         _, states = newest(session, first, 1000)

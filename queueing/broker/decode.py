@@ -1,8 +1,8 @@
 """Decodes values that are stored in Redis. No other module decodes them.
 
-Queues are shared with other programs, so a value may have any size, depth and type. Each function returns a
-value within bounds, or raises ``Unreadable`` with the reason. It raises no other error. If a function returns
-a default instead, its docstring documents that.
+Other programs share the queues, so a value may have any size, depth and type. Each function returns a value
+within bounds, or raises ``Unreadable`` with the reason. It raises no other error. Some functions return a
+default instead. Their docstrings document that.
 """
 
 import json as _json
@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeGuard
 
-#: Limit for JSON other than a body: headers, and the records of workers and schedules.
+#: The most bytes of JSON other than a body: headers, and the records of workers and schedules.
 RECORD_BYTES = 1_000_000
-#: Limit for the nesting of JSON. Python's own limit differs between versions. A value that is nested deeper
-#: also breaks the code that writes, compares or prints it.
+#: The most levels of nesting in JSON. Python's own limit differs between versions. Deeper values also break
+#: code that writes, compares or prints them.
 MAX_DEPTH = 100
 #: The largest integer that JavaScript and Lua represent exactly. Every database can store it.
 MAX_INTEGER = 2**53 - 1
-#: The number of digits above which an integer is not parsed: the largest valid one has 16 digits.
+#: An integer with this many digits or more is not parsed, but counts as ``MAX_INTEGER``, which has 16 digits.
 _INTEGER_BYTES = 40
 #: An integer as JavaScript's ``parseInt`` reads it. Other programs also store floats, and texts that are not
 #: numbers.
 _INTEGER = re.compile(rb"\s*([+-]?)0*([0-9]+)")
-#: Removes all ASCII characters but brackets.
+#: A table for ``str.translate`` that removes all ASCII characters except brackets.
 _ONLY_BRACKETS = dict.fromkeys(set(range(128)) - set(map(ord, "[]{}")))
 
 
@@ -57,12 +57,12 @@ def integer(stored: bytes | int, default: int = 0) -> int:
 
 
 def number(value: Any, default: float = 0.0) -> float:
-    """Return ``value`` if ``is_number`` holds for it, else ``default``."""
+    """Return ``value`` if ``is_number(value)`` is true, else ``default``."""
     return value if is_number(value) else default
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value from JSON is a finite number of at most ±``MAX_INTEGER``. A bool is not a number."""
+    """Whether ``value`` is a number from ``-MAX_INTEGER`` to ``MAX_INTEGER``. A bool is not a number."""
     return type(value) in (int, float) and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
@@ -84,14 +84,14 @@ def moment(ms: float | None, zone: tzinfo | None = UTC) -> datetime | None:
 
 
 def json(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> Any:
-    """Parse JSON of at most ``max_bytes`` that nests at most ``MAX_DEPTH`` deep. Raises ``Unreadable``."""
+    """Parse JSON of up to ``max_bytes`` bytes and ``MAX_DEPTH`` nested levels. Raises ``Unreadable``."""
     if len(stored) > max_bytes:
         raise Unreadable(f"it has {len(stored)} bytes, and {max_bytes} are the most")
     return _parsed(stored if isinstance(stored, str) else text(stored), _decode)
 
 
 def message_json(body: str) -> Any:
-    """Parse a body of any length as JSON that nests at most ``MAX_DEPTH`` deep.
+    """Parse a message body of any length as JSON with at most ``MAX_DEPTH`` levels of nesting.
 
     NaN and infinity are allowed, because Python's ``json`` writes them. Raises ``Unreadable``.
     """
@@ -99,7 +99,7 @@ def message_json(body: str) -> Any:
 
 
 def record(stored: bytes | str, *, max_bytes: int = RECORD_BYTES) -> "Record":
-    """Parse a JSON object. Raises ``Unreadable``."""
+    """Parse a JSON object of at most ``max_bytes`` bytes. Raises ``Unreadable``."""
     value = json(stored, max_bytes=max_bytes)
     if not isinstance(value, dict):
         raise Unreadable("it is not a JSON object")
@@ -129,7 +129,7 @@ def inflated(stored: bytes, *, max_bytes: int) -> bytes:
 
 
 class Record:
-    """A JSON object with a method for each type of value. A value of another type counts as missing."""
+    """A JSON object with a method for each type of value. A value of the wrong type counts as missing."""
 
     __slots__ = ("_values",)
 
@@ -149,7 +149,7 @@ class Record:
         return value if is_number(value) and value >= 0 else default
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The number called ``name`` without its fraction, or ``default`` if ``number`` would return it."""
+        """The number called ``name``, cut to an integer, or ``default`` if it is negative or not a number."""
         return int(self.number(name, default))
 
     def all_texts(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Discovery: finds the server that has the queues now.
+"""Discovery: finds the Redis server that stores the queues at the moment.
 
-A sentinel names the primary that it watches, a node of a cluster the owner of a slot. A connection asks each
-time it connects, so after a failover the next try reaches the new primary.
+It asks sentinels for the primary, or nodes of a cluster for the owner of a slot. A connection asks each time
+it connects, so after a failover its next try reaches the new primary.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,20 +15,20 @@ from redis.retry import Retry
 
 #: Host and port.
 Address = tuple[str, int]
-#: Asks a connected server. Returns the address that it names, or ``None`` if it knows none.
+#: A function that asks a connected server for an address. Returns ``None`` if the server does not know it.
 Question = Callable[[Any], Address | None]
 
-#: How long one server may take for its answer, if others can be asked.
+#: How long to wait for the answer of one server before the next server is asked.
 ASK_SECONDS = 0.5
-#: How long all of them may take, if the connection has no time-out of its own.
+#: How long all servers together may take, if the connection has no timeout of its own.
 ALL_SECONDS = 5.0
 
 
 class Discovery:
-    """Asks ``servers`` in turn. Those that did not answer last time are asked last.
+    """Asks ``servers`` one after the other. Servers that did not answer the last time are asked last.
 
-    Threads and forks share an instance. After each answer the server moves to the end of the turn: one that
-    is cut off from the others may name the wrong address, and the next try must ask another one.
+    Threads and forks share an instance. A server that has answered moves behind the others that answer. If it
+    is cut off from the others, it may have named the wrong address, so the next try must ask another server.
     """
 
     def __init__(
@@ -42,11 +42,15 @@ class Discovery:
         self._servers, self._question = tuple(servers), question
         self._connection_class, self._options = connection_class, options
         self._silent: frozenset[Address] = frozenset()
-        #: Whether the server that has the queues may answer that another one has them.
+        #: Whether the servers are nodes of a cluster. Then a node may reply that another node has the queues.
         self.is_cluster = False
 
     def find(self, seconds: float | None) -> Address:
-        """The server that has the queues. Raises ``redis.ConnectionError`` if no server names it in time."""
+        """The address of the server that stores the queues.
+
+        ``seconds`` is the time limit, ``None`` for ``ALL_SECONDS``. Raises ``redis.ConnectionError`` if no
+        server names an address in time.
+        """
         end = monotonic() + (seconds or ALL_SECONDS)
         reason = "they do not answer"
         for server in self._servers:
@@ -76,7 +80,7 @@ class Discovery:
             connection.disconnect()
 
     def _note(self, server: Address, *, is_silent: bool) -> None:
-        """Move ``server`` to the end of the turn, and all servers that did not answer behind it."""
+        """Move ``server`` to the end of the order, then the servers that did not answer behind all others."""
         silent = self._silent | {server} if is_silent else self._silent - {server}
         turn = [*(other for other in self._servers if other != server), server]
         self._servers = tuple(sorted(turn, key=lambda each: each in silent))
@@ -84,7 +88,7 @@ class Discovery:
 
 
 class _Finding:
-    """A connection to the server that ``discovery`` finds each time it connects."""
+    """A mixin for connections: each time it connects, it asks ``discovery`` for the server."""
 
     socket_connect_timeout: float | None
 
@@ -99,11 +103,11 @@ class _Finding:
 
 
 class FoundConnection(_Finding, Connection):
-    """Without TLS."""
+    """A connection without TLS to the server that ``discovery`` finds."""
 
 
 class FoundSSLConnection(_Finding, SSLConnection):
-    """With TLS."""
+    """A connection with TLS to the server that ``discovery`` finds."""
 
 
 def primary_named(name: str) -> Question:
@@ -135,9 +139,10 @@ def owner_of(slot: int) -> Question:
 def discover(
     servers: Sequence[Address], question: Question, options: Mapping[str, Any], **login: str
 ) -> dict[str, Any]:
-    """Change the ``options`` of a connection so that it connects to the server that ``servers`` name.
+    """Return the ``options`` of a connection, changed so that it asks ``servers`` where to connect.
 
-    ``login`` has the user name and password for ``servers``, which may differ from those of Redis.
+    ``question`` is the function that asks a server. ``login`` has the user name and password for ``servers``,
+    which may differ from those for Redis.
     """
     is_encrypted = options.get("connection_class") is SSLConnection
     asking = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_"))}

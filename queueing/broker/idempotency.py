@@ -1,7 +1,8 @@
-"""Idempotent sends: a sender's token and a growing number let the send script recognise a repeated call.
+"""Idempotent sends: the send script recognises a repeated call by its sender's token and number.
 
-A check whether the message exists would not suffice. A worker may have finished and deleted the message
-before the repeated call arrives, and the message would run twice.
+The number grows with each call of the sender. It would not suffice to check whether the message exists: a
+worker may have finished and deleted the message before the repeated call arrives. Then the message would run
+twice.
 """
 
 import secrets
@@ -12,14 +13,15 @@ from collections.abc import Iterator
 from queueing.resilience.process_state import ProcessState
 
 ALPHABET = (string.ascii_letters + string.digits).encode()
-#: Maps a random byte to a letter or digit. The last bytes are discarded, because with them some characters
-#: would be more likely than others.
+#: ``LETTERS`` maps a random byte to a letter or digit. The bytes in ``LEFT_OVER`` are discarded: with them,
+#: some characters would be more likely than others.
 LETTERS = bytes(ALPHABET[byte % 62] for byte in range(256))
 LEFT_OVER = bytes(range(256 - 256 % 62, 256))
 DIGITS = string.digits + string.ascii_lowercase
 PAIRS = [high + low for high in DIGITS for low in DIGITS]
 
-#: Single sends draw this many random tails in one step, which takes no longer than drawing three.
+#: Tails are the random parts of message ids. Single sends draw this many in one step, which takes no longer
+#: than drawing three.
 SPARE = 64
 #: Each process draws its own tails, because two messages with the same tail could get the same id.
 _spare: ProcessState[list[str]] = ProcessState(list)
@@ -28,7 +30,7 @@ _spare: ProcessState[list[str]] = ProcessState(list)
 class SendCall:
     """The parts of a call of the send script that stay the same when the call is repeated."""
 
-    #: How long Redis remembers a sender: far longer than any call is repeated.
+    #: How long Redis remembers a sender. Calls are repeated for a far shorter time.
     REMEMBERED_MS = 600_000
 
     def __init__(self, token: str, number: int, count: int) -> None:
@@ -37,8 +39,9 @@ class SendCall:
         self.tails = random_tails(count)
 
     def ids(self, first_us: int) -> list[str]:
-        """The ids of the messages that the script stored. ``first_us`` is the time of the first one in µs
-        since 1970.
+        """The ids of the messages that the script stored.
+
+        ``first_us`` is the time in the id of the first message, in µs since 1970.
         """
         if len(self.tails) == 1:
             return [base36(first_us) + self.tails[0]]
@@ -46,17 +49,18 @@ class SendCall:
 
 
 class Senders:
-    """The senders of one client: one for each send that is in progress at the same time.
+    """The senders of one client. Each send that is in progress needs a sender of its own.
 
-    Threads share the list, whose methods are atomic. A fork starts with an empty list: if two processes used
-    one token and number, Redis would take the second send for a repeat of the first.
+    Threads share the list of free senders, because the methods of a list are atomic. A fork starts with an
+    empty list: if two processes used the same token and number, Redis would take the second send for a repeat
+    of the first.
     """
 
     def __init__(self) -> None:
         self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
 
     def next_call(self, count: int) -> SendCall:
-        """The next call of a sender that is free, or the first call of a new sender if all are busy."""
+        """The next call of a free sender, or the first call of a new sender if none is free."""
         try:
             token, number = self._free.get().pop()
         except IndexError:
@@ -64,9 +68,9 @@ class Senders:
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
-        """Free the sender of ``call`` after a reply.
+        """Make the sender of ``call`` free for other sends, after the reply to ``call``.
 
-        A sender is not used again after a failure, because its call may still arrive.
+        After a failed call, its sender must not be used again, because the call may still arrive.
         """
         self._free.get().append((call.token, call.number))
 
@@ -89,7 +93,7 @@ def whole_id() -> str:
 
 
 def base36(number: int) -> str:
-    """``number`` in lower-case base 36, as ``toString(36)`` writes it."""
+    """``number`` in lower-case base 36, as JavaScript's ``toString(36)`` writes it."""
     text = ""
     while number:
         number, pair = divmod(number, 36 * 36)
@@ -98,7 +102,7 @@ def base36(number: int) -> str:
 
 
 def _count_base36(number: int) -> Iterator[str]:
-    """Yield ``number`` and the following integers in base 36, without end."""
+    """Yield ``number`` and all following integers in base 36, without end."""
     high, low = divmod(number, 36)
     while True:
         leading = base36(high)

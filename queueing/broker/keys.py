@@ -1,14 +1,14 @@
 """The name and type of every Redis key.
 
-RSMQ defines the first group of keys. The other keys belong to this package. RSMQ's queue names contain no
-``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with those of
-RSMQ.
+RSMQ defines the first group of keys in ``Keys``. The other keys belong to this package. RSMQ's queue names
+contain no ``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with
+RSMQ's keys.
 """
 
-#: The number of the layout of all keys below. It grows when an older release could not work with the keys of
-#: this one.
+#: The version of the layout of all keys below. It is raised when an older release cannot work with the keys
+#: of this release.
 FORMAT = 1
-#: Redis types of the keys of one queue, by the part after the queue's name.
+#: The Redis types of the keys of one queue, by the part of the key after the queue's name.
 QUEUE_TYPES = {
     "Q": "hash",
     "ends": "hash",
@@ -20,7 +20,7 @@ QUEUE_TYPES = {
     "unique": "hash",
     "line": "zset",
 }
-#: Redis types of the keys of a namespace, by the part after ``::``.
+#: The Redis types of the keys of a namespace, by the part of the key after ``::``.
 NAMESPACE_TYPES = {
     "held": "hash",
     "outbox": "stream",
@@ -48,12 +48,12 @@ NAMESPACE_TYPES = {
     "rates": "zset",
     "waits": "zset",
 }
-#: Prefixes of the keys of a namespace that are strings.
+#: Keys of a namespace that begin with one of these prefixes (after ``::``) are strings.
 STRINGS = ("sender:", "hits:")
 
 
 class Keys:
-    """The key names of the namespace ``ns``."""
+    """The names of all keys in the namespace ``ns``."""
 
     def __init__(self, ns: str) -> None:
         self.ns = ns
@@ -61,19 +61,19 @@ class Keys:
     # --- lists of keys ------------------------------------------------------------------------
 
     def of_namespace(self) -> list[str]:
-        """The keys with a fixed name, which do not belong to one queue."""
+        """The keys that have a fixed name and belong to the whole namespace, not to one queue."""
         return [self.queues(), *(f"{self.ns}::{name}" for name in NAMESPACE_TYPES)]
 
     def all_of_queue(self, queue: str) -> list[str]:
-        """All keys of one queue."""
+        """All keys of one queue, except the keys for deduplication ids."""
         return [self.schedule(queue), *(f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES)]
 
     def beside(self, queue: str) -> list[str]:
-        """The keys of one queue that RSMQ does not have."""
+        """The keys that this package adds to one queue, except the keys for deduplication ids."""
         return [f"{self.ns}:{queue}:{part}" for part in QUEUE_TYPES if part != "Q"]
 
     def type_of(self, key: str) -> str:
-        """The Redis type that a key of this namespace must have, ``""`` if any type is allowed."""
+        """The Redis type that ``key`` must have, or ``""`` if any type is allowed."""
         rest = key.removeprefix(f"{self.ns}:")
         if rest.startswith(":"):
             own = rest[1:]
@@ -88,63 +88,86 @@ class Keys:
     # --- RSMQ's own ---------------------------------------------------------------------------
 
     def queues(self) -> str:
-        """SET of queue names: an index for lists. A queue exists if it has attributes."""
+        """SET of queue names, for listing the queues. A queue exists if and only if it has attributes."""
         return f"{self.ns}:QUEUES"
 
     def attributes(self, queue: str) -> str:
-        """HASH of attributes, counters and, for each message, its body, ``:rc`` and ``:fr``."""
+        """HASH of the queue's attributes and counters, with up to three more fields for each message.
+
+        The fields are ``<id>`` (the body), ``<id>:rc`` (the receive count) and ``<id>:fr`` (when the message
+        was first received, in ms since 1970).
+        """
         return f"{self.ns}:{queue}:Q"
 
     def schedule(self, queue: str) -> str:
-        """ZSET: message id -> ms since 1970 from which it may be received."""
+        """ZSET: message id -> ms since 1970 from which the message may be received.
+
+        Due messages with a priority have lower scores, so that they are received first.
+        """
         return f"{self.ns}:{queue}"
 
     def channel(self, queue: str) -> str:
-        """PUB/SUB channel: receives the number of messages (ZCARD) after each send."""
+        """PUB/SUB channel of one queue. After each send, the number of messages in it is published."""
         return f"{self.ns}:rt:{queue}"
 
     def ended(self, id: str) -> str:
-        """PUB/SUB channel: receives an empty message after each delivery of a task has ended."""
+        """PUB/SUB channel of one task. An empty message is published when a delivery of the task ends."""
         return f"{self.ns}:rt:{id}"
 
     def channel_of_child(self, child: str) -> str:
-        """PUB/SUB channel of one child: the queue for which an idle child is woken."""
+        """PUB/SUB channel of one child process of a worker.
+
+        To wake the child while it is idle, the name of a queue with a waiting message is published here.
+        """
         return f"{self.ns}:rt::{child}"
 
     # --- beyond RSMQ, per queue ---------------------------------------------------------------
 
     def ends(self, queue: str) -> str:
-        """HASH: message id -> "failed crashed released", only for messages that were delivered before.
+        """HASH: message id -> ``<failed> <crashed> <released>``, how many deliveries have ended in each way.
 
-        While a worker holds the message, the ms since 1970 of its claim follow as a fourth number.
+        Only messages that were delivered before have a field. While a worker holds such a message, the time
+        of its claim (ms since 1970) follows as a fourth number.
         """
         return f"{self.ns}:{queue}:ends"
 
     def leases(self, queue: str) -> str:
-        """ZSET: lane -> ms since 1970 at which its lease ends (see ``held``)."""
+        """ZSET: lane -> ms since 1970 at which the lease of the lane ends.
+
+        A lane is the pair of a child process and a queue, written ``<child> <queue>``.
+        """
         return f"{self.ns}:{queue}:leases"
 
     def headers(self, queue: str) -> str:
-        """HASH: message id -> JSON of the headers, only for messages with headers or a priority.
+        """HASH: message id -> JSON of the headers. Only messages with headers or a priority have a field.
 
-        For a message with a priority (1 to 100) the value begins with ``p<priority>`` and a space.
+        If the message has a priority (1 to 100), the value begins with ``p<priority>`` and a space.
         """
         return f"{self.ns}:{queue}:headers"
 
     def progress(self, queue: str) -> str:
-        """HASH: message id -> "<rc> <fraction> <note>", the progress that its present run has reported."""
+        """HASH: message id -> ``<rc> <fraction> <note>``, the last progress that a run has reported.
+
+        ``<rc>`` is the receive count of the run. ``<fraction>`` is a number from 0 to 1.
+        """
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
-        """HASH of counters and samples, per minute and per longer spans (see ``lua/lib/metrics.lua``)."""
+        """HASH of counters and samples, by minute and by longer spans (see ``lua/lib/metrics.lua``)."""
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
-        """ZSET: id of a message with a priority that is not due yet -> ms since 1970 at which it is due."""
+        """ZSET: message id -> ms since 1970 at which the message becomes due.
+
+        It contains only messages that have a priority and are not due yet.
+        """
         return f"{self.ns}:{queue}:waking"
 
     def line(self, queue: str) -> str:
-        """ZSET: key, priority and id of each message that waits for a limit (see ``lua/lib/limits.lua``)."""
+        """ZSET of the messages that wait for a limit (see ``lua/lib/limits.lua``).
+
+        A member consists of the key of the limit, the priority and the message id.
+        """
         return f"{self.ns}:{queue}:line"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -152,11 +175,15 @@ class Keys:
         return f"{self.ns}:{queue}:once:{deduplication_id}"
 
     def unique(self, queue: str) -> str:
-        """HASH: digest of a key -> id of a message, and id -> its record (see ``lua/lib/unique.lua``)."""
+        """HASH with two fields for each unique message (see ``lua/lib/unique.lua``).
+
+        The first is: digest of the unique key -> id of the newest message with that key. The second is:
+        message id -> record with the message for which it waits, and the message that waits for it.
+        """
         return f"{self.ns}:{queue}:unique"
 
     def of_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys of a queue and of its dead-letter queue, in the order of ``lua/lib/queue.lua``."""
+        """The eight keys of a queue and its dead-letter queue, in the order of ``lua/lib/queue.lua``."""
         return [
             self.attributes(queue),
             self.schedule(queue),
@@ -169,20 +196,20 @@ class Keys:
         ]
 
     def of_lanes(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_queue``, then ``leases`` and ``held``."""
+        """The keys of ``of_queue``, followed by ``leases`` and ``held``."""
         return [*self.of_queue(queue, dead), self.leases(queue), self.held()]
 
     def of_sample(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_lanes``, then ``metrics``."""
+        """The keys of ``of_lanes``, followed by ``metrics``."""
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``lua/lib/drop_lanes.lua``, in its order."""
+        """The keys for ``lua/lib/drop_lanes.lua``, in the order that the file expects."""
         beside = [self.progress(queue), self.waking(queue), self.unique(queue), self.line(queue)]
         return [*self.of_sample(queue, dead), *beside, self.slots(), *self.of_batches()]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``lua/lib/room.lua``, in its order."""
+        """The keys for ``lua/lib/room.lua``, in the order that the file expects."""
         return [
             *self.of_lanes(queue, dead),
             self.outbox(),
@@ -198,61 +225,85 @@ class Keys:
         ]
 
     def of_receive(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_queue``, then ``waking``, ``of_batches`` and ``unique``."""
+        """The keys of ``of_queue``, followed by ``waking``, the keys of ``of_batches``, and ``unique``."""
         return [*self.of_queue(queue, dead), self.waking(queue), *self.of_batches(), self.unique(queue)]
 
     def of_removal(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_lanes``, then ``of_batches``."""
+        """The keys of ``of_lanes``, followed by those of ``of_batches``."""
         return [*self.of_lanes(queue, dead), *self.of_batches()]
 
     def of_batches(self) -> list[str]:
-        """The keys of ``lua/lib/members.lua``, in its order."""
+        """The keys for ``lua/lib/members.lua``, in the order that the file expects."""
         return [self.batches(), self.batch_order(), self.failed_members(), self.follow_ups()]
 
     def of_limits(self, queue: str) -> list[str]:
-        """The keys of ``lua/lib/limits.lua``, in its order."""
+        """The keys for ``lua/lib/limits.lua``, in the order that the file expects."""
         return [self.slots(), self.rates(), self.line(queue), self.waits()]
 
     def of_idle(self) -> list[str]:
-        """The keys of ``lua/lib/idle.lua``, in its order."""
+        """The keys for ``lua/lib/idle.lua``, in the order that the file expects."""
         return [self.served(), self.idle(), self.hints()]
 
     # --- beyond RSMQ, per namespace -----------------------------------------------------------
 
     def never(self) -> str:
-        """A key that never exists: a write to it proves that Redis accepts writes."""
+        """A key that never exists. A write command for this key proves that Redis accepts writes."""
         return f"{self.ns}::never"
 
     def held(self) -> str:
-        """HASH: lane (``<child> <queue>``) -> JSON of the messages that the child holds of the queue."""
+        """HASH: lane -> JSON of the messages of one queue that one child process of a worker holds.
+
+        The name of the lane is ``<child> <queue>``.
+        """
         return f"{self.ns}::held"
 
     def served(self) -> str:
-        """HASH: queue -> numbers of the sets of served queues that contain it (see ``lua/lib/idle.lua``)."""
+        """HASH: queue -> the numbers of the groups of workers that serve it (see ``lua/lib/idle.lua``).
+
+        Workers with the same queues form a group, which has a number. Further fields describe each group.
+        """
         return f"{self.ns}::served"
 
     def idle(self) -> str:
-        """ZSET: channel of an idle child -> its place among those of its set."""
+        """ZSET: channel of an idle child process of a worker -> score.
+
+        Each group of workers with the same queues has its own range of scores. In a group, the child with the
+        lowest score is woken first.
+        """
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: number of a set and queue -> since when a message waits that found no idle child."""
+        """ZSET: ``<group> <queue>`` -> score. ``<group>`` is the number of a group of workers.
+
+        A member exists while a message of the queue waits because no child process of the group was idle. The
+        score grows with the time at which the wait began.
+        """
         return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
-        """STRING with a TTL: "<last number> <first µs>" of one sender, to recognise its repeats."""
+        """STRING with a TTL: the number of a sender's last call, followed by the reply to that call.
+
+        A call that has the same number is a repeat and gets the same reply.
+        """
         return f"{self.ns}::sender:{token}"
 
     def outbox(self) -> str:
-        """STREAM of outcomes on their way to the database, one entry per batch."""
+        """STREAM of outcomes that are not in the database yet, one entry for each batch of messages."""
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH: ``bytes`` in the outbox, ``lost`` outcomes, and how many of these are ``acknowledged``."""
+        """HASH of three numbers about the outbox.
+
+        They are ``bytes`` (its size), ``lost`` (the number of lost outcomes) and ``acknowledged`` (how many
+        of the lost outcomes a user has acknowledged).
+        """
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:
-        """HASH: id of a task's message -> the outbox entries with its outcomes, until they are recorded."""
+        """HASH: message id of a task -> ids of the outbox entries with its outcomes.
+
+        A field is deleted when the outcomes are in the database.
+        """
         return f"{self.ns}::unrecorded"
 
     def task_queues(self) -> str:
@@ -260,31 +311,38 @@ class Keys:
         return f"{self.ns}::task_queues"
 
     def recorder(self) -> str:
-        """STRING with a TTL: the name of the recorder that drains the outbox now."""
+        """STRING with a TTL: the name of the recorder that moves outcomes to the database at the moment."""
         return f"{self.ns}::recorder"
 
     def format(self) -> str:
-        """STRING: the newest format of keys (``FORMAT``) of all workers that have run in the namespace."""
+        """STRING: the newest version of the key layout that any worker in the namespace has used."""
         return f"{self.ns}::format"
 
     def relay(self) -> str:
-        """STRING with a TTL: the relay that sends staged messages now."""
+        """STRING with a TTL: the name of the relay that sends staged messages at the moment."""
         return f"{self.ns}::relay"
 
     def owner(self) -> str:
-        """STRING: identity of the database to which the outcomes are written."""
+        """STRING: the identity of the database to which the outcomes are written."""
         return f"{self.ns}::owner"
 
     def workers(self) -> str:
-        """HASH: worker name, "#" and six digits per start -> "<ms of last heartbeat> <JSON>"."""
+        """HASH: ``<worker>#<token>`` -> ``<heartbeat> <JSON>``.
+
+        ``<token>`` has six characters and differs for each start of a worker. ``<heartbeat>`` is the time of
+        the last heartbeat in ms since 1970. The JSON describes the worker.
+        """
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH: field in ``workers`` -> token of the worker's start, if the worker must stop claiming."""
+        """HASH: ``<worker>#<token>`` -> the whole token of this start of the worker.
+
+        Only workers that must not claim messages have a field.
+        """
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:
-        """STRING with a TTL: the last minute in which a worker sampled the queues."""
+        """STRING with a TTL: the minute, counted from 1970, in which a worker last sampled the queues."""
         return f"{self.ns}::sampled"
 
     def schedules(self) -> str:
@@ -292,59 +350,72 @@ class Keys:
         return f"{self.ns}::schedules"
 
     def batches(self) -> str:
-        """HASH: id of a batch -> JSON, and its counts (see ``lua/lib/members.lua``)."""
+        """HASH: id of a batch -> JSON that describes the batch (see ``lua/lib/members.lua``).
+
+        Further fields contain the counts of its members and its callbacks.
+        """
         return f"{self.ns}::batches"
 
     def batch_order(self) -> str:
-        """ZSET: id of a batch -> ms since 1970 of its beginning, then of its end."""
+        """ZSET: id of a batch -> ms since 1970 at which it began or, if it has ended, at which it ended."""
         return f"{self.ns}::batches:order"
 
     def failed_members(self) -> str:
-        """ZSET: "<batch> <member>", with equal scores, for members that have failed."""
+        """ZSET of the failed members of batches, as ``<batch> <member>``. All scores are equal."""
         return f"{self.ns}::batches:failed"
 
     def opening_batches(self) -> str:
-        """ZSET: id of a batch whose members are being sent -> ms since 1970 of its sender's last call."""
+        """ZSET: id of a batch that is still being sent -> ms since 1970 of its sender's last call."""
         return f"{self.ns}::batches:opening"
 
     def follow_ups(self) -> str:
-        """HASH: id of a message that a settled one has brought about -> JSON of it, until it is sent."""
+        """HASH of follow-up messages that are not sent yet: message id -> JSON of the message.
+
+        A follow-up message is the next step of a chain, or the callback of a batch.
+        """
         return f"{self.ns}::follow_ups"
 
     def slots(self) -> str:
-        """ZSET: key, id and receive count of each running message with a limit of concurrency."""
+        """ZSET of the running messages with a limit of concurrency.
+
+        A member consists of the key of the limit, the message id and the receive count.
+        """
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
-        """ZSET: key of a limit -> µs since 1970 from which its next message may start."""
+        """ZSET: key of a rate limit -> µs since 1970 from which the next message with this key may start."""
         return f"{self.ns}::rates"
 
     def waits(self) -> str:
-        """ZSET: key of a limit and queue whose messages wait for its slots (see ``lua/lib/limits.lua``)."""
+        """ZSET of the queues with messages that wait for a limit of concurrency (see ``lua/lib/limits.lua``).
+
+        A member consists of the key of the limit and the queue.
+        """
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
-        """STRING with a TTL: the count of a rate limit in the current window."""
+        """STRING with a TTL: the number of events in the current window of the rate limit ``counted``."""
         return f"{self.ns}::hits:{counted}"
 
 
-#: The end of the name of a queue for low priorities.
+#: The suffix of the name of a low-priority queue.
 LOW_PRIORITY = "-low"
 
 
 def dead_letter_queue(queue: str) -> str:
-    """The name of the ordinary queue that keeps the dead letters of ``queue``."""
+    """The default name of the dead-letter queue of ``queue``. A dead-letter queue is an ordinary queue."""
     return f"{queue}-dead"
 
 
 def low_priority_queue(queue: str) -> str:
-    """The name of the sibling queue that takes the tasks of ``queue`` with a priority below 0.
+    """The name of the sibling queue for those tasks of ``queue`` that have a priority below 0.
 
-    RSMQ's layout can place a message before others, but not behind messages that are sent later.
+    In RSMQ's layout, a message can be placed before others. It cannot be kept behind messages that are sent
+    later.
     """
     return queue + LOW_PRIORITY
 
 
 def is_dead_letter_queue(queue: str) -> bool:
-    """Whether ``queue`` keeps the dead letters of another."""
+    """Whether ``queue`` has the default name of a dead-letter queue."""
     return queue.endswith("-dead")

@@ -1,7 +1,7 @@
 """The leases of a worker: calls to claim, settle, extend and abandon messages.
 
-Every call of a lease has a number. If a call is repeated with its number, the script returns the first reply.
-So a lost reply neither orphans a message nor runs it twice.
+Every claim and every settle of a lease has a number. If a call is repeated with the same number, the script
+returns its first reply. So a lost reply neither orphans a message nor runs it twice.
 """
 
 import json
@@ -23,26 +23,26 @@ from .scripts import Call, QueueCall
 from .session import Session
 from .timings import tally
 
-#: Bytes of bodies at which a claim stops.
+#: A claim stops when the bodies of its messages have this many bytes.
 CLAIM_BYTES = 1_000_000
-#: Delivery counters ("failed crashed released") of a message that was never settled before.
+#: The counters ``<failed> <crashed> <released>`` of a message that was never settled before.
 FRESH = b"0 0 0"
-#: Why a message that was settled runs again.
+#: The recorded reason if a message runs again although it was settled.
 SETTLE_LOST = "a failover of Redis lost its settle"
-#: The channel of a child, the digest of its queues, and how many of its threads are free.
+#: The channel of a child, the digest of its queues, and the number of its free threads.
 StandBy = tuple[str, str, int]
-#: A child that is not woken.
+#: The arguments for a child that cannot be woken.
 NEVER: StandBy = ("", "", 0)
-#: The number of the last settle of a lease, higher than that of any settle before it.
+#: The number of the final settle of a lease. It is higher than the number of any other settle.
 LAST_SETTLE = 10**12
 
 
 @dataclass(slots=True)
 class Delivery:
-    """A claimed message with the counters of its earlier deliveries.
+    """A claimed message. ``failed``, ``crashed`` and ``released`` count how its earlier deliveries ended.
 
     ``due_ms`` is the time at which the message became due (ms since 1970), or 0 if it was delivered before.
-    ``fault`` is the reason why the message cannot run as it was sent, ``""`` if it can.
+    ``fault`` is the reason why the message cannot run, such as unreadable headers, or ``""``.
     """
 
     queue: str
@@ -54,7 +54,7 @@ class Delivery:
     fault: str = ""
 
     def ended(self, state: State, worker: str, **circumstances: Any) -> Outcome:
-        """The outcome of this delivery. ``circumstances`` are further fields of ``Outcome``."""
+        """Make the outcome of this delivery. ``circumstances`` are further fields of ``Outcome``."""
         message = self.message
         return Outcome(
             self.queue, message.id, message.rc, state, worker,
@@ -63,17 +63,19 @@ class Delivery:
 
     @property
     def runs_alone(self) -> bool:
-        """Whether the message has crashed twice or more, so that a child must run nothing beside it."""
+        """Whether the message must run alone in its child process, because it has crashed twice or more."""
         return self.crashed > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The messages that a call has claimed. Times are ms since 1970.
+    """The messages of one claim, and what it found in the queue. Times are ms since 1970.
 
-    ``next_due_ms`` is when the next message is due: 0 if there is none, ``now_ms`` if more are due already.
-    ``is_held_back``: a limit of the queue or a pause keeps due messages from being taken.
-    ``standing`` is the result of ``lua/lib/stand_by.lua``, ``""`` if the child was not registered as idle.
+    ``next_due_ms`` is the time at which the next message of the queue is due. It is 0 if no message waits,
+    and ``now_ms`` if more messages are due already. ``wants_idle_child`` is true if a due message must run
+    alone in an idle child. ``is_held_back`` is true if a limit or a pause of the queue keeps due messages
+    from being claimed. ``standing`` is the result of ``lua/lib/stand_by.lua``, or ``""`` if the claim did not
+    try to register the child as idle.
     """
 
     now_ms: int
@@ -85,45 +87,47 @@ class Batch:
 
     @property
     def next_due_seconds(self) -> float | None:
-        """Seconds until the next message is due, ``None`` if there is none."""
+        """Seconds until the next message is due, or ``None`` if no message waits."""
         return (self.next_due_ms - self.now_ms) / 1000 if self.next_due_ms else None
 
     @property
     def has_more(self) -> bool:
-        """Whether more messages are due than the claim took."""
+        """Whether further messages are due that the claim did not take."""
         return 0 < self.next_due_ms <= self.now_ms
 
 
 def lease_name(child: str, queue: str) -> str:
-    """The field of the Redis hash ``held`` with the messages of ``queue`` that ``child`` holds."""
+    """The name of the field in the Redis hash ``held`` for the messages of ``queue`` that ``child`` holds."""
     return f"{child} {queue}"
 
 
 class QueueLease:
-    """The messages of one queue that one child holds. The Lua scripts call this a lane.
+    """The lease of one child process on messages of one queue. The Lua scripts call it a lane.
 
-    It builds calls and parses their replies. The consumer sends the calls.
+    This class builds calls and parses their replies. The consumer sends the calls.
     """
 
     def __init__(self, session: Session, conf: Config, child: str, queue: str) -> None:
         self.session, self.conf, self.queue = session, conf, queue
         self.child, self.name = child, lease_name(child, queue)
-        #: The limit of the whole queue, as ``lua/lib/limits.lua`` reads it.
+        #: The limit of the whole queue, in the form that ``lua/lib/limits.lua`` parses.
         self.limit = limits.text_of_queue(conf.LIMITS, queue)
         self._claims = self._settles = 0
-        #: The ids that the child has claimed, and has not settled yet.
+        #: The ids that the child has claimed but not settled yet.
         self.in_hand: set[str] = set()
-        #: Whether Redis counts more of them as held: a failover has lost a settle.
+        #: Whether Redis counts more messages as held than ``in_hand``, because a failover has lost a settle.
         self._has_surplus = False
 
     def claim(self, count: int, *, suspects: str, settling: int = 0, stand_by: StandBy = NEVER) -> QueueCall:
-        """The call that claims up to ``count`` messages. It may be repeated.
+        """The call that claims up to ``count`` messages. The call may be repeated.
 
-        If the last reply reported that Redis assigns more messages to the child than it knows of, the call
-        returns the others instead. ``settling`` is the number of messages that the same round trip settles
-        first. ``suspects`` decides about a message that has crashed twice and must run alone: ``take`` it if
-        the child is idle, ``await`` an idle child, or ``pass`` it over. ``stand_by`` registers the child as
-        idle if it still has a free thread.
+        If the last reply reported that Redis assigns messages to the child that the child does not know of,
+        this method returns another call instead, which puts those messages back into the queue.
+
+        ``settling`` is the number of messages that the same round trip settles before the claim. ``suspects``
+        decides about a message that must run alone because it has crashed twice: ``take`` claims it if the
+        child holds no other message, ``await`` ends the claim before it, and ``pass`` skips it. ``stand_by``
+        registers the child as idle if it still has a free thread after the claim.
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
@@ -135,12 +139,12 @@ class QueueLease:
         return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by, self.limit)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """The call that settles deliveries of this lease. It may be repeated."""
+        """The call that settles deliveries of this lease. The call may be repeated."""
         self._settles += 1
         return self._settle(self._settles, outcomes)
 
     def settle_last(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """The call that settles deliveries on behalf of a dead child. It may be repeated."""
+        """The call that settles deliveries on behalf of a dead child. The call may be repeated."""
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:
@@ -173,28 +177,33 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """Parse the outcomes that a settle has refused: message id -> ``LEASE_LOST`` or ``GONE``."""
+        """The outcomes that a settle has refused: message id -> ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 
     @staticmethod
     def read_follow_ups(reply: list[Any]) -> list[bytes]:
-        """The messages that a settle returns for sending, as JSON (see ``queueing.client.follow_ups``)."""
+        """The follow-up messages to send after a settle, as JSON (see ``queueing.client.follow_ups``)."""
         return reply[3:]
 
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:
-        """How full the outbox is after a settle, from 0.0 to 1.0. It is 0.0 if no recorder is running."""
+        """How full the outbox is after a settle, from 0.0 to 1.0. Returns 0.0 if no recorder is running."""
         return int(reply[2]) / 1000
 
 
-#: The arguments of a settle in addition to the ids. Most outcomes of a batch share them.
+#: The values of an outcome that a settle sends in addition to its id. Most outcomes of a batch share these
+#: values, so they are sent once for each group.
 _SETTLED = attrgetter("rc", "event", "delay_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The result of a preview of a claim. ``next_due_seconds`` is ``None`` if no message is due later."""
+    """The result of a preview of a claim on ``queue``.
+
+    ``is_missing`` is true if the queue does not exist. ``next_due_seconds`` is ``None`` if a message is due
+    already, or if no message waits.
+    """
 
     queue: str
     is_due: bool
@@ -224,8 +233,9 @@ def _look(queue: str, word: bytes, now_ms: int) -> Look:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A user's request to stop the delivery ``rc`` of message ``id``. With ``kills``, its process is killed,
-    too.
+    """A user's request to stop one delivery of the message ``id``: the one with the receive count ``rc``.
+
+    If ``kills`` is true, the process that runs the message is killed.
     """
 
     child: str
@@ -237,9 +247,10 @@ class Stop:
 
 
 class Extended(NamedTuple):
-    """The findings about a queue when its leases were extended.
+    """The result of extending the leases on one queue.
 
-    ``lost`` are the ids of messages that another receiver has taken over. ``stops`` are requests to stop.
+    ``lost`` are the ids of messages that another receiver has taken over. ``stops`` are requests to stop
+    messages.
     """
 
     lost: list[str]
@@ -249,9 +260,9 @@ class Extended(NamedTuple):
 def extend(
     session: Session, conf: Config, held: Mapping[str, Iterable[str]]
 ) -> dict[str, Extended | QueueError]:
-    """Extend the leases of children, in one round trip. ``held`` maps each queue to its children.
+    """Extend leases in one round trip. ``held`` maps each queue to the children with a lease on it.
 
-    Returns for each queue what was found, or the error of the queue.
+    Returns an ``Extended`` for each queue, or the error of the queue.
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
@@ -280,16 +291,20 @@ def _stop(queue: str, lease: bytes, id: bytes, rc: int, kills: int, reason: byte
 def abandon(
     session: Session, conf: Config, queue: str, child: str, *, started: Iterable[str], reason: str
 ) -> int:
-    """Return the messages of a dead child to the head of ``queue``. Returns the number of messages.
+    """Put the messages of a dead child back at the head of ``queue``. Returns the number of messages.
 
-    For those in ``started``, a crash is counted. The others are released.
+    ``started`` are the ids of messages that had begun to run. A crash is counted for each of them. The other
+    messages are released.
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
 
 
 def free_lost_slots(session: Session, conf: Config) -> None:
-    """Free the slots of limits whose leases have ended, also if no worker serves their queue any more."""
+    """Free the slots of limits that are held under expired leases.
+
+    This includes the slots of messages in queues that no worker serves any more.
+    """
     _, *lanes = session.call(Call("sweep_slots", [session.keys.slots(), session.keys.held()]))
     queues = {decode.text(lane).rpartition(" ")[2] for lane in lanes}
     # Each claim gives back the messages of leases that have ended.

@@ -14,13 +14,14 @@ from .session import Session
 
 logger = logging.getLogger("queueing")
 
-#: After a read, other recorders may not read for this long.
+#: After a recorder has read, other recorders may not read for this long.
 RECORDER_LEASE_MS = 10_000
-#: The same limit while entries wait that only a newer recorder can read. It must get its turn soon.
+#: The same limit while the outbox has entries that only a newer recorder can parse. That recorder must get
+#: its turn soon.
 GIVING_WAY_MS = 1_500
-#: Limits of ``newest``: bytes of all entries that it reads, and bytes of one decompressed entry.
+#: Limits of ``newest``: the bytes of all entries that it reads, and the bytes of one decompressed entry.
 LOOK_BYTES, LOOK_INFLATED_BYTES = 1_000_000, 4_000_000
-#: Limit for the number of outcomes that an unreadable entry declares: one settle has at most this many.
+#: The most outcomes that an unreadable entry can count as lost. One settle has no more outcomes.
 MOST_LOST = 1000
 
 
@@ -39,8 +40,8 @@ class Entry:
 class Batch(list[Entry]):
     """The entries that one call has read.
 
-    ``newer`` counts entries that only a newer release can parse: they are skipped and stay in the outbox.
-    ``last`` is the key of the last entry that was read, ``""`` at the end of the outbox.
+    ``newer`` is the number of entries that only a newer release can parse. These are skipped and stay in the
+    outbox. ``last`` is the key of the last entry that was read, or ``""`` at the end of the outbox.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), *, newer: int = 0, last: str = "") -> None:
@@ -50,12 +51,15 @@ class Batch(list[Entry]):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The size of the outbox, and the number of lost outcomes, which did not fit or could not be parsed."""
+    """The size of the outbox, and the number of lost outcomes.
+
+    An outcome is lost if it does not fit into the outbox, or cannot be parsed.
+    """
 
     entries: int
     size_bytes: int
     lost: int
-    #: The lost outcomes that a person has acknowledged.
+    #: The number of lost outcomes that a person has acknowledged.
     acknowledged: int
     oldest_ms: int
 
@@ -75,18 +79,18 @@ def stats(session: Session) -> Stats:
 
 
 def acknowledge(session: Session, lost: int) -> int:
-    """Acknowledge the first ``lost`` lost outcomes. No warning counts them afterwards.
+    """Acknowledge the first ``lost`` lost outcomes. Warnings no longer count them.
 
-    Returns how many of them were not acknowledged before.
+    Returns how many outcomes this call has acknowledged for the first time.
     """
     return int(session.call(Call("outbox_acknowledge", [session.keys.outbox_stats()], lost)))
 
 
 def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
-    """Read the oldest ``count`` entries after the key ``after``, as the recorder with the name ``recorder``.
+    """Read the first ``count`` entries after the key ``after`` (``""``: from the start of the outbox).
 
-    Returns ``None`` while another recorder is active. Raises ``NotOwner`` if the outbox belongs to a database
-    with another ``identity``.
+    ``recorder`` is the name of the caller. Returns ``None`` while another recorder is active. Raises
+    ``NotOwner`` if ``identity`` is given and the outbox belongs to another database.
     """
     keys = [session.keys.outbox(), session.keys.recorder(), session.keys.owner()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
@@ -108,7 +112,7 @@ def drop(session: Session, entries: list[Entry]) -> None:
 
 
 def newest(session: Session, *, count: int) -> list[Outcome]:
-    """The outcomes of the newest ``count`` entries, the newest last. The entries stay in the outbox.
+    """The outcomes of the newest ``count`` entries, oldest first. The entries stay in the outbox.
 
     Large and unreadable entries are left out, so that a page of the console loads fast.
     """
@@ -121,7 +125,7 @@ def newest(session: Session, *, count: int) -> list[Outcome]:
 
 
 def read_entry(key: bytes, fields: list[bytes]) -> Entry:
-    """Parse one entry of the stream from a script's reply."""
+    """Parse one entry of the outbox from a script's reply."""
     declared = dict(zip(fields[::2], fields[1::2], strict=False))
     # A declared size above the real one would free too much room in the outbox.
     size_bytes = min(decode.integer(declared.get(b"bytes", b"")), sum(map(len, fields)))

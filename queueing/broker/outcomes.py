@@ -1,7 +1,8 @@
 """States of messages, outcomes of deliveries, and the format of outcomes in the outbox.
 
-The worker packs the outcomes of a batch before it settles, so the script writes them to the outbox in the
-same atomic step. If a worker died, the scripts write the outcomes themselves. ``unpack`` reads both forms.
+Before a worker settles a batch, it packs the outcomes, so that the settle script writes them to the outbox in
+the same atomic step. If a worker has died, the scripts write the outcomes in a form of their own. ``unpack``
+reads both forms.
 """
 
 import json
@@ -27,10 +28,10 @@ from .task_body import is_task, name_in
 FORMAT = 1
 #: The history keeps this many characters of a payload.
 BODY_CHARACTERS = 16_384
-#: The history keeps this many characters of a task's body, even if the settings turn payloads off. The
-#: arguments of a task are only in its body.
+#: The history keeps this many characters of a task's body, even if the settings turn payloads off, because
+#: the arguments of the task are stored only there.
 TASK_CHARACTERS = 262_144
-#: Defaults of the values after the first nine, which most rows leave out.
+#: The defaults of the values after the first nine. Most rows leave these values out.
 UNSAID = ("", "", "", "", True, True, 0.0)
 #: The number of values in the shortest row, and in the shortest ending that a script writes.
 FEWEST, FEWEST_OF_ENDING = 9, 5
@@ -60,7 +61,7 @@ class State(StrEnum):
     GONE = "gone", gettext_lazy("gone")
     CANCELLED = "cancelled", gettext_lazy("cancelled")
 
-    #: The word, translated to the reader's language.
+    #: The word of the state, translated to the reader's language.
     label: Any
 
     def __new__(cls, word: str, label: Any = "") -> Self:
@@ -85,7 +86,7 @@ class State(StrEnum):
 
     @property
     def runs_again(self) -> bool:
-        """Whether the message is still in the queue after a delivery that ended in this state."""
+        """Whether a message stays in the queue and runs again after a delivery that ended in this state."""
         return self in _RUNS_AGAIN
 
     @property
@@ -95,12 +96,12 @@ class State(StrEnum):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the delivery ended with a valid receipt."""
+        """Whether the queue accepted the end of the delivery, because the receipt was still valid."""
         return self.ends_delivery and self not in _REFUSED
 
     @property
     def was_claimed(self) -> bool:
-        """Whether a worker claimed the message, so that its code may have run."""
+        """Whether the code may have run. It has not if the message was released or cancelled."""
         return self.ends_delivery and self not in _NOT_BEGUN
 
 
@@ -113,15 +114,16 @@ _REFUSED = frozenset({State.LEASE_LOST, State.GONE})
 _NOT_BEGUN = frozenset({State.RELEASED, State.CANCELLED})
 #: The states that the figures of a queue count.
 COUNTED = (State.READY, State.DELAYED, State.RUNNING, State.DEAD)
-#: The ends of a delivery, by their words.
+#: The states in which a delivery can end, by their words.
 ENDS = {state.value: state for state in State if state.ends_delivery}
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one delivery, immutable.
+    """The end of one delivery. An outcome is never changed.
 
-    - ``id``, ``rc``: the receipt. If a message is cancelled before it runs, it is that of its next delivery.
+    - ``id``, ``rc``: the receipt. If a message is cancelled before it runs, ``rc`` is the count that
+      its next delivery would have had.
     - ``event``: the state.
     - ``worker``: the name of the child that held the message.
     - ``handler``: the dotted path of the code.
@@ -129,13 +131,14 @@ class Outcome:
       code did not run.
     - ``attempts``: the number of runs that returned or raised, including this one.
     - ``crashes``: the number of runs whose process died, including this one.
-    - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut it.
-    - ``error``, ``traceback``: the text of the exception, and the stack. ``error_class`` is its dotted path.
+    - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut the text.
+    - ``error``, ``traceback``: the text of the exception, and the stack. ``error_class`` is the
+      dotted path of the exception.
     - ``result``: the value that the run returned, as JSON, or ``""``.
     - ``delay_ms``: the back-off before the next attempt.
     - ``due_ms``: the time at which the message became due (ms since 1970), or 0 if it was delivered before.
-    - ``is_reported``: whether the process that ran the code reports the end. It cannot if it has died.
-    - ``next_step``: the id and the JSON of the next message of its chain, or ``None``.
+    - ``is_reported``: whether the process that ran the code reports the end. A dead process cannot.
+    - ``next_step``: the id and the JSON of the next message of the chain, or ``None``.
     - ``log_fields``, ``exception``: for the log. They stay in the process that ran the code.
     """
 
@@ -164,7 +167,10 @@ class Outcome:
 
 
 def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
-    """Encode the outcomes of one settle as compressed JSON. Long texts are cut."""
+    """Encode the outcomes of one settle as compressed JSON. Long texts are cut.
+
+    Without ``with_bodies``, only the bodies of tasks are included.
+    """
     first = outcomes[0]
     rows = [_row(outcome, with_bodies) for outcome in outcomes]
     text = json.dumps({"queue": first.queue, "worker": first.worker, "rows": rows})
@@ -173,7 +179,7 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
-    """The values of one outcome as a tuple. Most outcomes are ``done`` and need only the first nine."""
+    """The values of one outcome. Most outcomes are ``done`` and need only the first nine values."""
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""
@@ -191,13 +197,16 @@ def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
 
 
 def task_numbers(outcomes: Sequence[Outcome]) -> str:
-    """The positions of tasks among ``outcomes``, from 1 on, joined by spaces, or ``*`` if all are tasks."""
+    """The positions of tasks in ``outcomes``, separated by spaces. The first outcome has position 1.
+
+    Returns ``*`` if all outcomes are tasks, and ``""`` if none is.
+    """
     numbers = [index for index, outcome in enumerate(outcomes, 1) if is_task(outcome.body)]
     return "*" if len(numbers) == len(outcomes) else " ".join(map(str, numbers))
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    """Split the outcomes of one settle into slices, each small enough for one entry of the outbox."""
+    """Split the outcomes of one settle into slices that each fit into one entry of the outbox."""
     start = characters = 0
     for index, outcome in enumerate(outcomes):
         size = len(outcome.body) + len(outcome.result)
@@ -311,7 +320,7 @@ def _check_counts(*counts: Any) -> None:
 
 
 def _cut_text(body: bytes) -> str:
-    """Decode a body that a script recorded. A character that the script cut in half is left out."""
+    """Decode a body that a script recorded. A last character that was cut in half is left out."""
     try:
         return body.decode()
     except UnicodeDecodeError as error:

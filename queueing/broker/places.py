@@ -1,7 +1,8 @@
 """Partitions: the settings PARTITIONS and PLACES, and the partition on which a queue is stored.
 
-A partition is a complete namespace. Each queue is on one, with its dead letters and its sibling for low
-priorities. The settings name the partition; nothing is hashed, so a new partition moves no queue.
+A partition is a complete namespace. Each queue is stored on one partition, together with its dead-letter
+queue and its low-priority queue. The settings name the partition of a queue. Queues are not distributed by a
+hash, so adding a partition moves no queue.
 """
 
 import re
@@ -11,10 +12,10 @@ from typing import Any
 from . import address, rsmq_values
 from .keys import LOW_PRIORITY, dead_letter_queue
 
-#: The partition of the settings URL and NAMESPACE.
+#: The name of the partition that the settings URL and NAMESPACE describe.
 DEFAULT = "default"
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,39}")
-#: A queue, or the beginning of names with a ``*``.
+#: The name of a queue, or a pattern: the beginning of names, and a ``*``.
 PLACED = re.compile(rf"{rsmq_values.QNAME.pattern}|[a-zA-Z0-9_-]*\*")
 OPTIONS = ("URL", "NAMESPACE")
 SUFFIXES = (dead_letter_queue(""), LOW_PRIORITY)
@@ -23,14 +24,18 @@ Wrong = tuple[str, str, str]
 
 
 def main_queue(queue: str) -> str:
-    """The queue without the suffixes of dead letters and of low priorities."""
+    """The name of ``queue`` without the suffixes of a dead-letter queue and a low-priority queue."""
     while queue.endswith(SUFFIXES):
         queue = queue.removesuffix(SUFFIXES[0]).removesuffix(SUFFIXES[1])
     return queue
 
 
 def place_of(places: Mapping[str, str], queue: str) -> str:
-    """The partition of ``queue``: that of its name in ``places``, else of the longest pattern that fits."""
+    """The name of the partition on which ``queue`` is stored.
+
+    An entry of ``places`` with the name of the queue comes first, then the longest pattern that matches, then
+    ``DEFAULT``.
+    """
     queue = main_queue(queue)
     if queue in places:
         return places[queue]
@@ -39,7 +44,10 @@ def place_of(places: Mapping[str, str], queue: str) -> str:
 
 
 def problems(partitions: Any, places: Any, url: str, namespace: str) -> Iterator[Wrong]:
-    """The mistakes in both settings. ``url`` and ``namespace`` are those of the default partition."""
+    """Yield the mistakes in the settings PARTITIONS and PLACES.
+
+    ``url`` and ``namespace`` are those of the default partition.
+    """
     yield from _unsafe_cluster("", url, namespace)
     if not isinstance(partitions, Mapping):
         hint = 'Write {"eu": {"URL": "redis://eu:6379/0"}}.'
@@ -108,7 +116,7 @@ def _short(value: Any) -> str:
 
 
 def _identity(url: str, namespace: str) -> tuple[str, str]:
-    """The same for two partitions whose keys would be the same."""
+    """A value that two partitions share if they would have the same keys."""
     try:
         options = address.options_of(url, namespace=namespace)
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """Pub/sub: wakes waiting receivers when a message is sent.
 
-Nothing depends on an announcement: if one is lost, the receiver finds the message with its next poll. If
-Redis refuses the subscription, receivers only poll, and the subscription is tried again later.
+No message depends on its announcement: if an announcement is lost, the receiver finds the message with its
+next poll. If Redis refuses the subscription, receivers only poll, and the subscription is tried again later.
 """
 
 import asyncio
@@ -24,26 +24,27 @@ worker_logger = logging.getLogger("queueing.worker")
 
 #: Some senders do not announce their messages, among them RSMQ by default. A poll finds these messages.
 POLL_SECONDS = 4.5
-#: After Redis has refused a subscription, it is tried again this much later.
+#: How long to wait after a refused subscription before it is tried again.
 REFUSED_SECONDS = 60.0
 SUBSCRIBE_REFUSED = (
     f"Redis refuses SUBSCRIBE to its user: new messages are found by a poll every {POLL_SECONDS:g} s"
 )
-#: How long the listening thread stays after the last waiting reader has left. The next one often comes soon.
+#: How long the listening thread stays after the last waiting reader has left. Another reader often comes
+#: soon.
 LINGER_SECONDS = 5.0
 #: How often the listening thread checks whether it is still needed, and reconnects while Redis is away.
 LOOK_SECONDS = 1.0
 
 
-#: Kinds of messages of sharded pub/sub, and those of ordinary pub/sub that mean the same.
+#: Maps the kinds of messages of sharded pub/sub to those of ordinary pub/sub.
 SHARDED_KINDS = {b"smessage": "message", b"ssubscribe": "subscribe", b"sunsubscribe": "unsubscribe"}
 
 
 class Subscription:
     """A connection for pub/sub, outside the pool. After an error, the caller closes it and makes a new one.
 
-    In a cluster it subscribes twice to each channel. The scripts of this package announce by sharded pub/sub
-    if the node has it, and other programs by ordinary pub/sub.
+    In a cluster with sharded pub/sub, it subscribes twice to each channel. The scripts of this package
+    announce by sharded pub/sub there, and other programs by ordinary pub/sub.
 
     redis-py's ``PubSub`` is not used: it applies the connection's timeout to each read, and has no socket for
     ``select``.
@@ -56,7 +57,7 @@ class Subscription:
         self._connection.connect()
         discovery = pool.connection_kwargs.get("discovery")
         is_sharded = discovery is not None and discovery.is_cluster and self._has_sharded()
-        #: The first letters of the verbs, and so the number of replies to each.
+        #: The prefixes of the commands. Redis sends one reply for each prefix and channel.
         self.forms = ("", "S") if is_sharded else ("",)
 
     def _has_sharded(self) -> bool:
@@ -69,14 +70,15 @@ class Subscription:
         return True
 
     def fileno(self) -> int:
-        """The file descriptor of the socket, for ``select``. -1 if not connected."""
+        """The file descriptor of the socket, for ``select``. Returns -1 if the socket is not connected."""
         socket = getattr(self._connection, "_sock", None)
         return socket.fileno() if socket else -1
 
     def send(self, verb: str, *channels: str) -> None:
-        """Send ``SUBSCRIBE`` or ``UNSUBSCRIBE``, in a cluster also its sharded form.
+        """Send the command ``verb``: ``SUBSCRIBE`` or ``UNSUBSCRIBE``.
 
-        For each channel and form, ``read`` returns a confirmation of Redis.
+        In a cluster with sharded pub/sub, the sharded form of the command is sent, too. ``read`` returns one
+        confirmation of Redis for each channel and form.
         """
         for form in self.forms:
             self._connection.send_command(form + verb, *channels)
@@ -84,7 +86,8 @@ class Subscription:
     def read(self, *, timeout_seconds: float | None = None) -> tuple[str, str, str] | None:
         """Read the kind (``message``, ``subscribe`` …), the channel and the text of the next message.
 
-        Returns ``None`` if none arrives within ``timeout_seconds``, by default the connection's timeout.
+        Returns ``None`` if no message arrives within ``timeout_seconds``, by default the connection's
+        timeout.
         """
         if timeout_seconds is not None and not self._connection.can_read(timeout=timeout_seconds):
             return None
@@ -99,8 +102,8 @@ class Subscription:
 class Listener:
     """Listens on the channel of a child and, between ``start`` and ``stop``, on the channels of its queues.
 
-    A busy child does not listen to its queues, because announcements that nobody reads fill Redis' memory.
-    With ``logs_refusal``, a refused subscription is logged. Only one listener of a worker does this.
+    A busy child does not listen to its queues, because announcements that nobody reads fill Redis' memory. If
+    ``logs_refusal`` is true, a refused subscription is logged. It is true for only one listener of a worker.
     """
 
     def __init__(
@@ -112,17 +115,19 @@ class Listener:
         self._subscription: Subscription | None = None
         self._woken: set[str] = set()
         self._announced: set[str] = set()
-        #: Whether it listens to its own channel, and to those of the queues.
+        #: Whether this is subscribed to the channel of its child (``is_open``), and to the channels of its
+        #: queues (``is_listening``).
         self.is_open = self.is_listening = False
 
     def fileno(self) -> int:
-        """The file descriptor of the socket, for ``select``. -1 if not subscribed."""
+        """The file descriptor of the socket, for ``select``. Returns -1 without a subscription."""
         return self._subscription.fileno() if self._subscription else -1
 
     def open(self) -> bool:
         """Subscribe to the channel of the child.
 
-        Returns whether the subscription is new. Then the caller must check for messages.
+        Returns whether the subscription is new. If so, the caller must check for messages, because earlier
+        announcements are lost.
         """
         if self.is_open or not self.own or time.monotonic() < self._refused_until:
             return False
@@ -130,14 +135,14 @@ class Listener:
         return self.is_open
 
     def start(self) -> bool:
-        """Subscribe to the queues. Returns whether the subscription is new, as ``open`` does."""
+        """Subscribe to the channels of the queues. Like ``open``, returns whether the subscription is new."""
         if self.is_listening or time.monotonic() < self._refused_until:
             return False
         self.is_listening = self._send("SUBSCRIBE", self._queues)
         return self.is_listening
 
     def stop(self) -> None:
-        """Unsubscribe from the queues. The connection stays open."""
+        """Unsubscribe from the channels of the queues. The connection stays open."""
         if self.is_listening:
             self.is_listening = False
             self._send("UNSUBSCRIBE", self._queues)
@@ -145,7 +150,8 @@ class Listener:
     def drain(self) -> tuple[set[str], set[str]]:
         """Read all announcements that have arrived.
 
-        Returns two sets of queues: those for which this child is woken, and those with an announcement.
+        Returns two sets of queues: the queues for which this child was woken, and the queues that were
+        announced on their own channels.
         """
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
@@ -206,7 +212,7 @@ class WakeUp:
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for a ring, and reset it. Returns whether it rang."""
+        """Wait up to ``seconds`` for a ring. Returns whether it rang. The next call waits for a new ring."""
         rang = self._event.wait(seconds)
         self._event.clear()
         return rang
@@ -223,7 +229,7 @@ class AsyncWakeUp:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> None:
-        """Wait up to ``seconds`` for a ring, and reset it."""
+        """Wait up to ``seconds`` for a ring. The next call waits for a new ring."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -231,7 +237,7 @@ class AsyncWakeUp:
 
 
 class WakeUps:
-    """Lets threads wait for announcements. One thread of this process listens on all of their channels."""
+    """Lets threads and coroutines wait for announcements. One extra thread listens on all channels."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -244,7 +250,7 @@ class WakeUps:
 
     @contextmanager
     def of(self, channel: str) -> Iterator[WakeUp]:
-        """A wake-up that rings with each announcement on ``channel``, and once when the subscription begins.
+        """Yield a wake-up that rings with each announcement on ``channel``, and when the subscription begins.
 
         At that first ring the caller must check for messages, because earlier announcements are lost.
         """
@@ -254,7 +260,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Within the ``with`` block, ring ``wakeup`` with the announcements on ``channel``, like ``of``."""
+        """Do the same as ``of``, but ring the given ``wakeup``."""
         self._add(channel, wakeup)
         try:
             yield

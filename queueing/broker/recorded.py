@@ -11,8 +11,8 @@ from .task_body import is_task
 def is_recorded(config: Config, outcome: Outcome) -> bool:
     """Whether the history keeps an outcome. Outcomes of tasks are always kept, because they hold the results.
 
-    With ``HISTORY="failed"``, a message whose first delivery is done leaves no row. The end of any other
-    message is recorded, so that no row stays ``retrying`` for ever.
+    With ``HISTORY="failed"``, a message that is done in its first delivery leaves no row. The end of any
+    other message is recorded, so that no row stays ``retrying`` for ever.
     """
     kept = config.history_of(outcome.queue)
     if kept == "all" or is_task(outcome.body):
@@ -21,9 +21,10 @@ def is_recorded(config: Config, outcome: Outcome) -> bool:
 
 
 def for_outbox(config: Config, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """Those of the outcomes that a settle writes to the outbox. All belong to one queue.
+    """The outcomes that a settle writes to the outbox. All ``outcomes`` must belong to one queue.
 
-    They include outcomes whose process died before it could report them: the recorder sends their signal.
+    Outcomes that a process could not report because it died are always included: the recorder sends their
+    signal.
     """
     if not outcomes or config.history_of(outcomes[0].queue) == "all":
         return outcomes

@@ -6,7 +6,8 @@ from redis import exceptions as driver
 
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 
-#: Refusals of a script before its first write that end without an intervention, by Redis' code.
+#: Refusals that end without an intervention, by Redis' error code. Redis refuses before the first write of a
+#: script.
 PASSING = {
     "LOADING": "it is loading its data",
     "BUSY": "a script of another client keeps it busy",
@@ -17,16 +18,17 @@ PASSING = {
     "CLUSTERDOWN": "its cluster is down",
     "TRYAGAIN": "its cluster is moving the keys of the queue to another node",
 }
-#: Refusals that last until a person intervenes.
+#: Refusals that last until a person intervenes, by Redis' error code.
 LASTING = {
     "NOAUTH": "it asks for a password",
     "WRONGPASS": "the user name or the password is wrong, or the user is disabled",
     "CROSSSLOT": 'it is a cluster: set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}, '
     "so that all keys are stored on one node",
 }
-#: Redis 6.2 places the error of a command after that of the script.
+#: Matches the error of a command inside the error of a script. Redis 6.2 puts the text of the script's error
+#: first.
 WRAPPED = re.compile(rf"@user_script: ?\d+: -?({'|'.join([*PASSING, 'OOM'])}) ")
-#: redis-py before 7.1 removes the code from these replies. Only the class of the error has it.
+#: The error codes by class of the error. redis-py before 7.1 removes the code from the text of these errors.
 CODES: dict[type[Exception], str] = {
     driver.AskError: "ASK",
     driver.AuthenticationError: "WRONGPASS",
@@ -40,16 +42,18 @@ CODES: dict[type[Exception], str] = {
     driver.ReadOnlyError: "READONLY",
     driver.TryAgainError: "TRYAGAIN",
 }
-#: The reply to a new connection if there are too many.
+#: The reply to a new connection if too many clients are connected.
 TOO_MANY = "max number of clients reached"
-#: Part of the reply if a user may not run a command of a script. The script may have written before.
+#: A part of the reply if a user may not run a command of a script. The script may have written something
+#: before it failed.
 IN_SCRIPT = "The user executing the script"
 PERMISSIONS = "give its user the permissions in docs/redis.md"
 
 
 def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavailable) -> QueueUnavailable:
-    """The error to raise for a failed call of redis-py: ``QueueRefused``, or ``silence`` if Redis did not
-    answer.
+    """The error to raise for a failed call of redis-py.
+
+    It is a ``QueueRefused`` if Redis has replied, and an instance of ``silence`` if Redis did not answer.
     """
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)
@@ -72,7 +76,7 @@ def is_elsewhere(error: driver.RedisError) -> bool:
 
 
 def translated(error: driver.RedisError) -> QueueError:
-    """The ``QueueError`` for an error reply."""
+    """The ``QueueError`` for an error reply of Redis."""
     text, code = str(error), _code(error)
     if code == "OOM":
         return QueueFull()
@@ -94,7 +98,10 @@ def translated(error: driver.RedisError) -> QueueError:
 
 
 def _code(error: driver.RedisError) -> str:
-    """The error code, which is the first word of the reply. redis-py removes it from errors that it knows."""
+    """The error code, which is the first word of the reply.
+
+    redis-py removes the code from errors that it knows. The class of such an error determines its code.
+    """
     if (code := _status(error)) and code != "ERR":
         return code
     found = WRAPPED.search(str(error))
@@ -115,5 +122,5 @@ def _elsewhere(code: str, text: str) -> str:
 
 
 def _cause(text: str) -> str:
-    """The error text without the digest and line number of a script."""
+    """The error text without the digest and the line number of the script."""
     return re.sub(r"\.? script: .*", "", text)

@@ -15,7 +15,7 @@ ID = re.compile(r"[a-zA-Z0-9:]{32}")
 #: The whitespace of JavaScript, which differs from that of Python.
 SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 INTEGER = re.compile(f"[{SPACE}]*([+-]?)0*([0-9]+)")
-#: A number with more digits is out of bounds for every parameter.
+#: A number with more digits than this is out of bounds for every parameter.
 MANY_DIGITS = 16
 MAX_SECONDS = 9_999_999
 MIN_SIZE, MAX_SIZE = 1024, 65536
@@ -54,7 +54,7 @@ def maxsize(value: Any) -> int:
 
 
 def utf16_units(text: str) -> int:
-    """The length of ``text`` in UTF-16 code units, as JavaScript counts it. ``maxsize`` limits it."""
+    """The length of ``text`` in UTF-16 code units, as in JavaScript. ``maxsize`` limits this length."""
     if text.isascii():
         return len(text)
     return len(text) + sum(1 for character in text if character > "\uffff")
@@ -72,7 +72,7 @@ def encode(text: str) -> bytes:
 
 
 def parse_int(value: Any) -> int | None:
-    """JavaScript's ``parseInt(value, 10)``; ``None`` for NaN."""
+    """The result of JavaScript's ``parseInt(value, 10)``. Returns ``None`` for NaN."""
     found = INTEGER.match(javascript_string(value))
     if not found:
         return None
@@ -81,7 +81,10 @@ def parse_int(value: Any) -> int | None:
 
 
 def javascript_string(value: Any) -> str:
-    """JavaScript's ``String(value)``, for values that JavaScript has, too."""
+    """The result of JavaScript's ``String(value)``.
+
+    A value of a type that JavaScript does not have becomes ``str(value)``.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -99,7 +102,10 @@ def javascript_string(value: Any) -> str:
 
 
 def _javascript_number(number: float) -> str:
-    """JavaScript's ``Number.prototype.toString``: an exponent only below 1e-6 and from 1e21 on."""
+    """The result of JavaScript's ``Number.prototype.toString``.
+
+    Unlike Python, JavaScript writes an exponent only below 1e-6 and from 1e21 on.
+    """
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else f"{'-' if number < 0 else ''}Infinity"
     if 1e-6 <= abs(number) < 1e21 or not number:

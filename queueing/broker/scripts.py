@@ -1,7 +1,7 @@
-"""The Lua scripts. Redis loads each once, and it is called by its digest.
+"""The Lua scripts. Redis loads each script once. Calls then refer to it by its digest.
 
-Redis runs a script atomically, so every operation of the queue is one file in ``lua/``. The line ``-- include
-name`` includes a shared part from ``lua/lib``.
+Redis runs a script atomically, so every operation of the queue is one file in ``lua/``. The line
+``-- include name`` includes a shared part from ``lua/lib``.
 """
 
 import hashlib
@@ -30,9 +30,10 @@ class Script:
     digest: bytes
 
 
-#: The ending of the name of a script for a cluster.
+#: The suffix of a script's name for its variant in a cluster.
 IN_CLUSTER = " in a cluster"
-#: Sharded pub/sub, which a node does not pass on to all others. The scripts of Redis 7 know their version.
+#: The command that replaces ``PUBLISH`` in a cluster, where a node does not pass on sharded messages to all
+#: other nodes. Redis 6.2 has no sharded pub/sub, and no version number in its scripts.
 SHARDED = "redis.pcall(redis.REDIS_VERSION_NUM and 'SPUBLISH' or 'PUBLISH'"
 
 
@@ -64,7 +65,8 @@ def _expanded(path: Path, seen: set[Path]) -> str:
 class Call:
     """A call of one script, with its keys and arguments.
 
-    A ``repeatable`` call has the same effect if it runs twice, so it is sent again after a lost reply.
+    A ``repeatable`` call has the same effect whether it runs once or twice. So it is sent again after a lost
+    reply.
     """
 
     __slots__ = ("args", "keys", "packed", "repeatable", "script")
@@ -78,18 +80,21 @@ class Call:
         packed: bytes | None = None,
     ) -> None:
         self.script, self.keys, self.args, self.repeatable = script, keys, args, repeatable
-        #: ``command(whole=False)`` in Redis' protocol, if it is known already.
+        #: The bytes of ``command(whole=False)`` in Redis' protocol, if the caller has already encoded them.
         self.packed = packed
 
     def command(self, *, whole: bool) -> tuple[Any, ...]:
-        """The Redis command: ``EVALSHA``, or with ``whole`` ``EVAL`` and the source of the script."""
+        """The Redis command that runs the script.
+
+        It is ``EVALSHA`` with the digest or, if ``whole`` is true, ``EVAL`` with the source.
+        """
         script = load(self.script)
         verb = ("EVAL", script.source) if whole else ("EVALSHA", script.digest)
         return (*verb, len(self.keys), *self.keys, *self.args)
 
 
 def pattern(command: Sequence[Any]) -> bytes:
-    """A command in Redis' protocol, as a ``%`` format of bytes.
+    """The bytes of a command in Redis' protocol, as a template for Python's ``%`` operator.
 
     Each ``None`` in ``command`` becomes two placeholders: the length of an argument, and its bytes.
     """
@@ -104,8 +109,8 @@ def pattern(command: Sequence[Any]) -> bytes:
 class QueueCall:
     """A call that needs the names of the dead-letter queues of ``queues`` (see ``lua/lib/dead_letters.lua``).
 
-    Its keys and first arguments are made when it is sent, from the names that are known then. ``args`` follow
-    these arguments.
+    Its keys and its first arguments depend on these names, so they are made when the call is sent. ``args``
+    follow the first arguments.
     """
 
     __slots__ = ("args", "keys", "queues", "repeatable", "script")

@@ -1,7 +1,7 @@
 """A session: the connections to one Redis, the keys of one namespace, and the rules for repeated calls.
 
-A call whose reply was lost is repeated if that is safe. If a queue has got another dead-letter queue, the
-call is repeated with the keys of the new one. ``session_base.py`` has the rules.
+A call whose reply was lost is repeated if that is safe. If the dead-letter queue of a queue has changed, the
+call is repeated with the keys of the new dead-letter queue. ``session_base.py`` has the rules.
 """
 
 import time
@@ -35,7 +35,7 @@ __all__ = ["AWAY", "Session", "checked"]
 
 #: redis-py before 5.3 requires the name of a command when it lends a connection.
 LENDING = () if VERSION >= (5, 3) else ("EVALSHA",)
-#: The most bytes of one read.
+#: The most bytes that one read returns.
 RECEIVED_BYTES = 65536
 #: The number of keys that Redis checks in one step of a scan.
 SCAN_STEP = 1000
@@ -43,10 +43,10 @@ SCAN_REFUSED = "Redis refuses SCAN to its user, so the keys that deleted queues 
 
 
 class Session(SessionBase):
-    """Runs scripts on the connections of a ``redis.Redis``. Threads and forks may share it.
+    """Runs scripts on the connections of a ``redis.Redis``. Threads and forks may share a session.
 
-    It does not use redis-py's retries, which repeat every failed call. In a test with lost replies, one pop
-    that was retried in that way deleted eleven messages.
+    A session does not use redis-py's retries, which repeat every failed call. In a test with lost replies,
+    one pop that was retried in that way deleted eleven messages.
     """
 
     def __init__(self, redis: Redis, ns: str = "rsmq") -> None:
@@ -58,10 +58,11 @@ class Session(SessionBase):
     # --- calls --------------------------------------------------------------------------------
 
     def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
-        """Run one script. Returns its reply, with texts as ``bytes``. ``replicas`` must confirm its writes.
+        """Run one script. Returns its reply, with texts as ``bytes``.
 
-        Raises ``QueueUnavailable`` if Redis does not answer, ``ReplyLost`` if the connection broke during a
-        call that is not repeatable, ``NotReplicated`` if fewer replicas confirm it, ``QueueFull`` over
+        ``replicas`` is the number of replicas that must confirm the writes. Raises ``QueueUnavailable`` if
+        Redis does not answer, ``ReplyLost`` if the connection broke during a call that is not repeatable,
+        ``NotReplicated`` if too few replicas confirm the writes, and ``QueueFull`` if Redis has reached its
         ``maxmemory``.
         """
         [reply] = self._exchange([self._made(call)], replicas)
@@ -72,10 +73,10 @@ class Session(SessionBase):
         return reply
 
     def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
-        """Run scripts in order, in one round trip. If Redis refuses a script, its item in the result is the
-        error.
+        """Run scripts in order, in one round trip. Returns one item for each script.
 
-        Raises ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` if the round trip fails.
+        The item is the reply of the script, or the error if Redis refuses the script. Raises
+        ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` if the round trip fails.
         """
         replies = self._exchange([self._made(call) for call in calls], replicas)
         while moved := self._moved(calls, replies):
@@ -86,7 +87,7 @@ class Session(SessionBase):
         return replies
 
     def scan(self, pattern: str) -> Iterator[str]:
-        """Yield the names of keys that match a pattern, without the namespace. A key may be repeated."""
+        """Yield the keys that match a pattern, without the namespace. A key may be yielded twice."""
         begins = f"{self.keys.ns}:"
         literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
         try:
@@ -100,19 +101,20 @@ class Session(SessionBase):
     def refused_commands(self) -> list[str]:
         """The commands that the scripts need and that this Redis user may not run.
 
-        Always empty on Redis 6.2.
+        The list is always empty on Redis 6.2, which cannot report them.
         """
         names = self.call(Call("refused", [self.keys.queues()], self.keys.channel(""), *commands()))
         return [name.decode() for name in names]
 
     def write_format(self) -> None:
-        """Store the format of the keys of this release, so that older releases refuse them. Raises
-        ``NewerFormat``.
+        """Store the version of this release's key layout, so that older releases refuse the keys.
+
+        Raises ``NewerFormat``.
         """
         self.call(Call("format", [self.keys.format()], FORMAT))
 
     def eviction_policy(self) -> str | None:
-        """Redis' maxmemory-policy, or ``None`` if it does not report it."""
+        """The ``maxmemory-policy`` of Redis, or ``None`` if Redis refuses to report it."""
         try:
             policy: str | None = self.redis.info("memory").get("maxmemory_policy")
             return policy
@@ -127,7 +129,8 @@ class Session(SessionBase):
     def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
         """Send the calls until Redis replies.
 
-        A failed try is repeated only if it had no effect, or if all of its calls are repeatable.
+        After a failed try, the calls are sent again only if the try had no effect, or if all calls are
+        repeatable.
         """
         packed = packed_calls(calls)
         began = time.monotonic()
@@ -170,9 +173,9 @@ class Session(SessionBase):
 
 
 def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
-    """Run ``dialogue`` on the connection: send what it yields, and pass the replies back.
+    """Run ``dialogue`` on the connection: send the commands that it yields, and pass it the replies.
 
-    Returns its result.
+    Returns the result of the dialogue.
     """
     try:
         packed, count = next(dialogue)

@@ -1,4 +1,4 @@
-"""The rules of a session, without input and output, which ``session.py`` and ``async_session.py`` add.
+"""The rules of a session. Input and output are in ``session.py`` and ``async_session.py``.
 
 A dialogue is a generator that talks to Redis. It yields encoded commands with the number of their replies,
 and receives the replies.
@@ -34,7 +34,7 @@ from .scripts import IN_CLUSTER, Call, QueueCall
 
 #: The retention of a new dead-letter queue: its messages are deleted after this long.
 DEAD_RETENTION_SECONDS = 30 * 86_400
-#: The reply of a script if its keys do not belong to the queue's present dead-letter queue.
+#: The first item of a script's reply if the call used the keys of a former dead-letter queue.
 MOVED = b"deadLetterQueue"
 #: The timeout of a connection that has none of its own.
 USUAL_SECONDS = 5.0
@@ -47,7 +47,7 @@ _BY_NAME = {
     error.name.encode(): error for error in (QueueNotFound, QueueExists, MessageTooLong, ScheduleNotFound)
 }
 
-#: Packed commands and the number of their replies.
+#: Encoded commands, and the number of their replies.
 Saying = tuple[list[bytes], int]
 Dialogue = Generator[Saying, list[Any], list[Any]]
 
@@ -55,7 +55,7 @@ Dialogue = Generator[Saying, list[Any], list[Any]]
 class SessionBase:
     """The keys of one session, the dead-letter queues that it knows, and its rules for repeats and errors."""
 
-    #: The number of tries for a call, if its time allows them.
+    #: The maximum number of tries for one call. A try that would begin too late is left out.
     TRIES = 5
 
     def __init__(self, ns: str, pool_options: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class SessionBase:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Store the dead-letter queues that ``reply`` names. Returns the call to send instead."""
+        """Store the dead-letter queues that ``reply`` names. Returns the call to send instead of ``call``."""
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)
@@ -116,9 +116,10 @@ class SessionBase:
     # --- repeats ------------------------------------------------------------------------------
 
     def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
-        """The seconds left for tries.
+        """The number of seconds that are left for trying a call.
 
-        Raises ``QueueUnavailable`` if the deadline of the request has passed.
+        Raises ``QueueUnavailable`` if the deadline of the request has passed. For a request that only reads,
+        this also happens if Redis did not answer another request a moment ago.
         """
         if waiting is None:
             return self._timeout_seconds
@@ -162,7 +163,10 @@ class SessionBase:
         return []
 
     def _conclude(self, calls: Sequence[Call], replies: list[Any], replicas: int, seconds: float) -> Dialogue:
-        """Replace error replies, and wait for the replicas. Returns the replies for the caller."""
+        """Replace each error reply by the value of ``_settled``, and wait for the replicas.
+
+        Returns the replies for the caller.
+        """
         for index, (call, reply) in enumerate(zip(calls, replies, strict=True)):
             if isinstance(reply, driver.ResponseError):
                 replies[index] = yield from self._settled(call, reply)
@@ -171,7 +175,11 @@ class SessionBase:
         return replies
 
     def _wait_for(self, replicas: int, seconds: float) -> Generator[Saying, list[Any], None]:
-        """Wait until ``replicas`` replicas have everything that was written on the connection."""
+        """Wait until ``replicas`` replicas have everything that was written on the connection.
+
+        Raises ``NotReplicated`` if too few replicas confirm this in time, and ``ReplyLost`` if Redis refuses
+        ``WAIT``.
+        """
         [confirmed] = yield packed_commands([("WAIT", replicas, int(seconds / 2 * 1000))]), 1
         if isinstance(confirmed, driver.ResponseError):
             raise ReplyLost(f"The messages are stored, and WAIT is refused: {refusals.translated(confirmed)}")
@@ -181,9 +189,9 @@ class SessionBase:
     # --- error replies ------------------------------------------------------------------------
 
     def _settled(self, call: Call, reply: driver.ResponseError) -> Generator[Saying, list[Any], Any]:
-        """The value for an error reply: the reply of the script after it was loaded, or a ``QueueError``.
+        """The value that replaces an error reply: a ``QueueError``, or the reply of the script.
 
-        Raises ``QueueRefused``.
+        If Redis does not know the script, its source is sent and run. Raises ``QueueRefused``.
         """
         if isinstance(reply, driver.NoScriptError):
             [reply] = yield packed_commands([call.command(whole=True)]), 1
@@ -198,9 +206,9 @@ class SessionBase:
         return spoilt or error
 
     def _spoilt_key(self, call: Call) -> Generator[Saying, list[Any], SpoiltKey | None]:
-        """The error that names the first key of ``call`` with a wrong type.
+        """The error for the first key of ``call`` that has a wrong type, or ``None`` if all types are right.
 
-        Redis' own error does not name it.
+        Redis' own error does not name the key.
         """
         types = yield packed_commands([("TYPE", key) for key in call.keys]), len(call.keys)
         for key, found in zip(call.keys, types, strict=True):
@@ -214,7 +222,8 @@ class SessionBase:
 class Tries:
     """Decides whether a call is repeated after a failed try.
 
-    ``began`` and ``give_up`` are ``time.monotonic``.
+    ``began`` is the time of the first try, and no try begins after ``give_up``. Both are values of
+    ``time.monotonic``.
     """
 
     def __init__(self, session: SessionBase, calls: Sequence[Call], began: float, give_up: float) -> None:
@@ -223,9 +232,7 @@ class Tries:
         self._tried, self._was_lost = 0, False
 
     def pause_after(self, error: QueueUnavailable) -> float:
-        """The seconds to wait before the next try. If the call must not be repeated, raises the error of the
-        call.
-        """
+        """The seconds to wait before the next try. Raises an error if the call must not be repeated."""
         self._tried += 1
         self._was_lost |= isinstance(error, ReplyLost)
         pause: float = random.uniform(0.01, 0.05) * 2**self._tried
@@ -244,7 +251,10 @@ class Tries:
 
 
 def checked(reply: list[Any]) -> list[Any]:
-    """The reply without its first item ``ok``. If that item is the name of an error, raises the error."""
+    """The reply without its first item, which is ``ok``.
+
+    If the first item is the name of an error instead, this error is raised.
+    """
     if reply[0] == b"ok":
         return reply[1:]
     raise _BY_NAME[reply[0]]()

@@ -9,10 +9,10 @@ Item = TypeVar("Item")
 def slices(
     items: Iterable[Item], size_of: Callable[[Item], int], *, size: int, count: int = 0
 ) -> Iterator[list[Item]]:
-    """Split items, in order, into lists of at most ``count`` items (0: no limit) with a total size of at most
-    ``size``.
+    """Split items, in order, into lists with at most ``count`` items and a total size of at most ``size``.
 
-    An item that is larger than ``size`` gets a list of its own.
+    With a ``count`` of 0, the number of items is not limited. An item that is larger than ``size`` gets a
+    list of its own.
     """
     together: list[Item] = []
     sum_of_sizes = 0

@@ -7,7 +7,7 @@
 ``django_task`` is the version of this format and must be the first key: any other body is an ordinary
 message. ``task`` is the dotted path of a task of the project. ``args`` and ``kwargs`` may be left out.
 ``priority`` (-100 to 100) and ``run_after`` (ISO 8601) only record how the task was sent. They change neither
-its order nor its due time.
+the order nor the due time of the task.
 """
 
 import json
@@ -19,11 +19,11 @@ from typing import Any
 from . import decode
 
 VERSION = 1
-#: Limit for the dotted path of a task, which is that of the column in the history.
+#: The most characters of a task's dotted path, because the column in the history has this size.
 NAME_CHARACTERS = 255
 #: Every body of a task begins with this text (also ``TASK_BEGINNING`` in lua/lib/room.lua).
 BEGINNING = '{"django_task"'
-#: The name as ``BodyWriter`` places it, so that the beginning of a long body is enough to find it.
+#: Matches the name of the task where ``BodyWriter`` writes it. The beginning of a long body is enough.
 _NAME = re.compile(r'\{"django_task"\s*:\s*\d+\s*,\s*"task"\s*:\s*("(?:[^"\\]|\\.)*+")')
 
 
@@ -64,9 +64,9 @@ def is_task(body: str) -> bool:
 
 
 def name_in(body: str) -> str:
-    """The dotted path of the task in a body, or in the beginning of a body.
+    """The dotted path of the task in a body. The end of the body may be missing.
 
-    Returns ``""`` if there is none.
+    Returns ``""`` if the body names no task.
     """
     if not is_task(body):
         return ""
@@ -79,7 +79,7 @@ def name_in(body: str) -> str:
 
 
 class BodyWriter:
-    """Writes bodies of one task with the same priority and ``run_after``."""
+    """Writes the bodies of calls of one task with the same priority and ``run_after``."""
 
     def __init__(self, task: str, priority: int = 0, run_after: str | None = None) -> None:
         after = ({"priority": priority} if priority else {}) | ({"run_after": run_after} if run_after else {})
@@ -129,5 +129,5 @@ def read(text: str) -> TaskBody:
 
 
 #: One encoder for all bodies: making an encoder takes longer than encoding a body. Arguments that contain
-#: themselves are ``TooDeep``, too.
+#: themselves are not detected here, but count as ``TooDeep``.
 _encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode

@@ -1,8 +1,8 @@
 """The queues of tasks, and the search for the message of one task.
 
-When a message leaves its queue, the same script writes its outcome to the outbox. The outcome leaves the
-outbox only after it is in the database. ``find`` reads queues and outbox in one step. So a caller that reads
-the database after ``find`` misses nothing.
+The script that removes a message from its queue also writes its outcome to the outbox. The outcome is removed
+from the outbox only after it is in the database. ``find`` reads the queues and the outbox in one step. So a
+caller that reads the database after ``find`` misses nothing.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from .scripts import Call
 from .session import Session
 from .session_base import SessionBase
 
-#: For each session, the queues that it has already stored in Redis as queues of tasks.
+#: For each session, the queues that are known to be stored in Redis as queues of tasks.
 _noted: WeakKeyDictionary[SessionBase, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """The message of a task in a queue, and its outcomes that are not in the database yet, oldest first.
+    """The message of a task, and its outcomes that are not in the database yet, oldest first.
 
-    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds it, or ``""``.
-    ``first_ms`` and ``claimed_ms`` are the beginning of its first and of its newest delivery (ms since 1970,
-    0 if it was never delivered).
+    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds the message, or
+    ``""``. ``first_ms`` is the start of its first delivery, ``claimed_ms`` that of its newest delivery (ms
+    since 1970). Both are 0 if the message was never delivered.
     """
 
     queue: str
@@ -40,7 +40,7 @@ class Whereabouts:
 
 
 def place(queue: str, priority: int) -> tuple[str, int]:
-    """The queue for a task of ``priority`` (-100 to 100), and the priority of its message (0 to 100)."""
+    """The queue for a task with ``priority`` (-100 to 100), and the priority of its message (0 to 100)."""
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
@@ -50,7 +50,7 @@ def note(keys: Keys, queue: str) -> Call:
 
 
 def is_now_noted(session: SessionBase, target: str) -> None:
-    """Remember that Redis has stored ``target`` as a queue of tasks."""
+    """Remember in this process that Redis has stored ``target`` as a queue of tasks."""
     _noted.setdefault(session, set()).add(target)
 
 
@@ -60,7 +60,7 @@ def is_noted(session: SessionBase, target: str) -> bool:
 
 
 def known(session: Session) -> list[str]:
-    """The existing queues to which tasks were sent, sorted by name."""
+    """The names of the existing queues to which tasks were sent, sorted."""
     names = session.call(Call("task_queues", [session.keys.task_queues(), session.keys.queues()]))
     return sorted(decode.text(name) for name in names)
 
@@ -97,6 +97,6 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
 
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
-    """The start of the newest delivery, or of the first one if the newest is not stored (ms since 1970)."""
+    """The start of the newest delivery (ms since 1970), or of the first if the newest is not stored."""
     counts = ends.split()
     return decode.integer(counts[3] if len(counts) > 3 else fr or b"0")

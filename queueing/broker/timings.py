@@ -1,7 +1,8 @@
 """The run times and wait times that a batch of outcomes adds to the counters of its queue.
 
-Times are counted in the buckets of a histogram. Unlike percentiles, the buckets of minutes add up to those of
-a day. The settle script counts the outcomes by state, because only the script knows which ones it refuses.
+Times are counted in the buckets of a histogram. Unlike percentiles, the buckets of minutes can be added up to
+those of a day. The settle script counts the outcomes by state, because only the script knows which outcomes
+it refuses.
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .outcomes import Outcome
 
-#: The upper bounds of the buckets in seconds. One more bucket takes longer times. Buckets are stored by
+#: The upper bounds of the buckets in seconds. A last bucket counts all longer times. Buckets are stored by
 #: index, so a new bound may only be added at the end.
 BOUNDS_SECONDS = (
     *(0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -20,7 +21,7 @@ BOUNDS_SECONDS = (
 _BOUNDS_MS = tuple(seconds * 1000 for seconds in BOUNDS_SECONDS)
 BUCKETS = len(BOUNDS_SECONDS) + 1
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
-#: A time before 2001 comes from an id of another form, which contains no time.
+#: A due time before 2001 is ignored. It comes from a message id in another format, which contains no time.
 PLAUSIBLE_MS = 1e12
 _RUN = tuple(f"r{index}" for index in range(BUCKETS))
 _WAIT = tuple(f"w{index}" for index in range(BUCKETS))
@@ -56,19 +57,19 @@ def tally(outcomes: Iterable[Outcome]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram of times: a count for each bucket, and the sum in seconds."""
+    """A histogram of times: the count of each bucket, and the sum of all times in seconds."""
 
     counts: Sequence[int] = field(default=(0,) * BUCKETS)
     sum_seconds: float = 0.0
 
     @classmethod
     def of_runs(cls, sums: Mapping[str, float]) -> "Histogram":
-        """The histogram of run times in the stored sums of a queue."""
+        """Make the histogram of run times from the stored sums of a queue."""
         return cls([int(sums.get(name, 0)) for name in _RUN], sums.get("run_ms", 0.0) / 1000)
 
     @classmethod
     def of_waits(cls, sums: Mapping[str, float]) -> "Histogram":
-        """The histogram of wait times in the stored sums of a queue."""
+        """Make the histogram of wait times from the stored sums of a queue."""
         return cls([int(sums.get(name, 0)) for name in _WAIT], sums.get("wait_ms", 0.0) / 1000)
 
     @property
@@ -76,9 +77,10 @@ class Histogram:
         return sum(self.counts)
 
     def percentile(self, percent: float) -> float | None:
-        """The time in seconds that ``percent`` of the values do not exceed, ``None`` without values.
+        """The time in seconds that ``percent`` % of the times do not exceed, or ``None`` without any times.
 
-        The value is interpolated within its bucket. Above the last bound, it is the last bound.
+        The result is interpolated within its bucket. If it is above the last bound, the last bound is
+        returned.
         """
         rank = self.count * percent / 100
         if not rank:
