@@ -1,4 +1,4 @@
-"""The figures and messages of the queues on the page, read at one moment."""
+"""The figures and messages of the queues that the page shows, read at one moment."""
 
 import logging
 import re
@@ -14,9 +14,9 @@ from .hello import QUEUE
 
 logger = logging.getLogger(__name__)
 
-#: How many messages the page lists.
+#: The most messages that the page lists.
 LISTED = 20
-#: A message that has waited longer has no worker.
+#: If a message has waited for longer than this, the page assumes that the queue has no worker.
 UNATTENDED_SECONDS = 5
 
 #: The counts that are added up over all queues.
@@ -24,13 +24,13 @@ COUNTED = ("ready", "delayed", "running", "dead")
 
 _MESSAGE_ID = re.compile(r"[a-zA-Z0-9]{32}")
 
-#: A message between its sending and the next reading of the queue.
+#: The message that the page shows after it is sent, until the page reads the queue again.
 JUST_SENT = MessageState(id="", queue=QUEUE, state="ready", body="Hello World at …", sent_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The numbers of messages, over all queues that the page shows."""
+    """The numbers of messages over all queues that the page shows, and the highest latency."""
 
     ready: int
     delayed: int
@@ -41,7 +41,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The figures and newest messages of the queues. Both are empty if ``trouble`` is set."""
+    """The figures and newest messages of the queues. They are empty if ``trouble`` is set."""
 
     figures: list[QueueFigures] = field(default_factory=list)
     messages: list[MessageState] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Board:
 
     @property
     def counts(self) -> Counts | None:
-        """The sums over all queues, or ``None`` if there is no queue."""
+        """The counts over all queues, or ``None`` if there is no queue."""
         if not self.figures:
             return None
         sums = [sum(getattr(queue, name) for queue in self.figures) for name in COUNTED]
@@ -74,7 +74,10 @@ class Board:
 
     @property
     def last_ready(self) -> str:
-        """The id of the last ready message in the list, after which the page shows ``more_ready``."""
+        """The id of the last ready message in the list, ``""`` if there is none.
+
+        After this message, the page shows the number ``more_ready``.
+        """
         return next((message.id for message in reversed(self.messages) if message.state == "ready"), "")
 
     @property
@@ -84,10 +87,10 @@ class Board:
 
 
 def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
-    """The board of these queues now. It includes the message ``sent_id``, even if many newer ones exist.
+    """The board of these queues now. It includes the message ``sent_id``, even if many newer messages exist.
 
-    Errors of the queue are not raised. After a failed call no other follows, so that an unresponsive Redis
-    costs one timeout.
+    Errors of the queue are not raised, but set as ``trouble``. After the first error Redis is not called
+    again, so that an unresponsive Redis costs one timeout.
     """
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)

@@ -16,16 +16,16 @@ from queueing.resilience import database_guard
 
 from . import hello, limits, tasks
 
-#: The queue of the tasks that are sent here.
+#: The queue of the tasks that these buttons send.
 TASK_QUEUE = tasks.count.queue_name
 
-#: The most presses of one address in a minute.
+#: The most presses of these buttons by one client in a minute.
 PRESSES_PER_MINUTE = 60
-#: The most messages of one press.
+#: The most messages that one press can send.
 MANY_MAX = 1000
-#: Steps of the slow task, and seconds for each.
+#: The number of steps of the slow task, and the seconds that each step takes.
 STEPS, STEP_SECONDS = 40, 0.25
-#: The delay of the task for later.
+#: The delay of the task that runs later.
 LATER_SECONDS = 20
 
 
@@ -75,7 +75,7 @@ def send(name: str, request: HttpRequest) -> Sent:
 
 
 def count_of(text: str) -> int:
-    """Parse the number of messages in a form, within its bounds."""
+    """Parse the number of messages in a form. It is limited to ``MANY_MAX``. Invalid text counts as 1."""
     return max(1, min(int(text), MANY_MAX)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
@@ -99,7 +99,8 @@ def _later(_count: int) -> str:
     return tasks.remind.using(run_after=due).enqueue("the tea is ready").id
 
 
-#: The function of each button, by its name in the address. It sends, and returns the last id.
+#: The function of each button, by the name of the button in the URL. The function sends the given number of
+#: messages and returns the id of the last one. Buttons for tasks send one task.
 DEMOS: dict[str, Callable[[int], str]] = {
     "many": _many,
     "slow": _slow,

@@ -8,7 +8,7 @@ from queueing.messages import Message
 
 logger = logging.getLogger(__name__)
 
-#: Long enough to be seen running on the page.
+#: The duration of a run. It is long enough for the page to show that the message is running.
 WORK_SECONDS = 0.4
 
 

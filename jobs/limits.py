@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 import queueing
 
-#: The page sends no more to a queue with this number of messages.
+#: The page refuses to send if the queue would then have more messages than this.
 MESSAGES_MAX = 10_000
 
 

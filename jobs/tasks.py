@@ -1,4 +1,4 @@
-"""Django's own tasks, on the queue of this site. From a shell (``manage.py shell``)::
+"""Examples of Django's tasks on the queue of this site. From a shell (``manage.py shell``)::
 
     from datetime import timedelta
     from django.utils import timezone
@@ -43,7 +43,7 @@ def stumble(context: TaskContext, times: int) -> str:
 
 @task
 def remind(text: str) -> None:
-    """Log a text. It demonstrates a task with ``run_after``."""
+    """Log a text. This task demonstrates ``run_after``."""
     logger.info("remember: %r", text)
 
 

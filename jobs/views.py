@@ -1,7 +1,7 @@
 """The page: one button, and below it the states of the messages.
 
-The database is queried only for the user, and only if the request has a session cookie. The page works
-without the database.
+The user is read from the database only if the request has a session cookie. The page works without the
+database.
 """
 
 import logging
@@ -25,7 +25,7 @@ from . import board, demos, hello, limits
 
 logger = logging.getLogger(__name__)
 
-#: The button for a terminal, which has no CSRF token.
+#: The command that sends a message from a terminal, which has no CSRF token and so cannot use the button.
 TERMINAL_COMMAND = 'python manage.py queues send testqueue "Hello"'
 
 
@@ -39,7 +39,7 @@ class SeeOther(HttpResponseRedirect):
 @require_GET
 @bounded_view
 def home(request: HttpRequest) -> HttpResponse:
-    """The page, complete without JavaScript."""
+    """The page. It is complete without JavaScript."""
     return _page(request, _board(request))
 
 
@@ -47,8 +47,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @bounded_view
 def state(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes. While Redis is down only the banner, so that the page keeps the old
-    rows.
+    """The part of the page that changes.
+
+    While Redis is down, the response has only the banner, so that the page keeps the old rows.
     """
     return render(request, "jobs/state.html", {"board": _board(request)})
 
@@ -112,7 +113,10 @@ def _refusal(
     retry_after_seconds: int,
     trouble: QueueError | None = None,
 ) -> HttpResponse:
-    """A response with the sentence, as JSON or on the page. After ``trouble``, Redis is not called again."""
+    """A response with the sentence, as JSON or on the page.
+
+    If ``trouble`` is given, Redis is not called again.
+    """
     if _wants_json(request):
         response: HttpResponse = JsonResponse({"error": sentence}, status=status)
     else:

@@ -1,1 +1,1 @@
-"""The site: only wires parts together. Its application is ``jobs``, and its queue is ``queueing``."""
+"""The site. This package only connects its parts: the application ``jobs`` and the queue ``queueing``."""

@@ -24,8 +24,8 @@ def redis_url(env: Environment, default: str) -> str:
 def database(env: Environment, default_file: Path) -> dict[str, Any]:
     """Django's entry for ``DATABASE_URL``, or SQLite in ``default_file``.
 
-    Connections are closed at the end of each request: small hosting plans allow 20 of them, and an idle site
-    should hold none.
+    Connections are closed at the end of each request, because small hosting plans allow only 20 connections,
+    and an idle site should hold none.
     """
     entry: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": default_file}
     if "DATABASE_URL" in env:
@@ -48,7 +48,7 @@ def postgres_options() -> dict[str, Any]:
 def sqlite_options() -> dict[str, Any]:
     """Options with which readers never wait for the writer (WAL), and writers wait for each other.
 
-    A transaction takes the write lock when it begins, because one that has already read could not wait for
-    it. ``timeout`` is in seconds.
+    A transaction takes the write lock when it begins, because a transaction that has already read could not
+    wait for the lock. ``timeout`` is in seconds.
     """
     return {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}

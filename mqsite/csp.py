@@ -11,8 +11,8 @@ HEADER = "Content-Security-Policy"
 class ContentSecurityPolicyMiddleware:
     """Adds ``CONTENT_SECURITY_POLICY`` to each response that has no policy of its own.
 
-    Django 6.0 has such a middleware, too. This one also runs on Django 5.2. It makes no nonces, which no page
-    needs.
+    Django 6.0 has such a middleware, too, but this one also runs on Django 5.2. It makes no nonces, because
+    no page needs them.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -8,7 +8,7 @@ from queueing.logging import struck
 
 
 class DebugFilter(SafeExceptionReporterFilter):
-    """Also masks passwords inside URLs, as in ``QUEUEING["URL"]``."""
+    """Masks passwords inside URLs, as in ``QUEUEING["URL"]``, in addition to what Django masks."""
 
     def cleanse_setting(self, key: str, value: Any) -> Any:
         """The value to show. Django calls this for each key of each setting."""

@@ -1,4 +1,4 @@
-"""Reads environment variables by type. A wrong value raises nothing, but is recorded as a sentence.
+"""Reads environment variables by type. A wrong value raises no error, but is recorded as a sentence.
 
 A build step such as ``collectstatic`` imports the settings without any variable, and must not fail.
 ``startup`` prints the sentences for commands that need the variables.
@@ -11,7 +11,7 @@ NO = {"0", "false", "no", "off"}
 
 
 class Environment:
-    """A read-only view of ``values``, which records problems with them (variable -> sentence)."""
+    """A read-only view of ``values``. It records a sentence for each variable with a problem."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -21,11 +21,11 @@ class Environment:
         return bool(self.text(name))
 
     def text(self, name: str, default: str = "") -> str:
-        """The value without surrounding blanks; an empty variable counts as not set."""
+        """The value without surrounding blanks. An empty variable counts as not set."""
         return self._values.get(name, "").strip() or default
 
     def flag(self, name: str, default: bool) -> bool:
-        """A Boolean: 1, true, yes, on or 0, false, no, off, in upper or lower case."""
+        """The Boolean value of a variable: 1, true, yes, on or 0, false, no, off, in upper or lower case."""
         value = self.text(name).lower()
         if not value or value in YES | NO:
             return value in YES if value else default

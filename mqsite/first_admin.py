@@ -13,7 +13,7 @@ from .startup import require_variables
 
 
 def main() -> None:
-    """Create a superuser from DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL, unless one exists."""
+    """Create a superuser from DJANGO_SUPERUSER_USERNAME, _PASSWORD and _EMAIL, unless a superuser exists."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     require_variables({"DATABASE_URL"})
     django.setup()

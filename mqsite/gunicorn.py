@@ -1,6 +1,6 @@
 """The configuration of Gunicorn.
 
-Gunicorn itself reads ``WEB_CONCURRENCY``, and ``PORT`` as Heroku sets it.
+Gunicorn itself reads the variables ``WEB_CONCURRENCY`` and ``PORT``. Heroku sets ``PORT``.
 """
 
 import os
@@ -62,7 +62,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def on_starting(server: object) -> None:
-    """Report missing requirements once, before a worker process starts."""
+    """Report missing requirements once, before the first worker process starts."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     from mqsite.startup import require_variables
 

@@ -8,8 +8,9 @@ from queueing.views import healthz
 
 
 class ProbeMiddleware:
-    """Answers ``/healthz``. A hosting platform calls it by IP address and without TLS, which other middleware
-    refuses.
+    """Answers ``/healthz``. A hosting platform calls this path by IP address and without TLS.
+
+    Other middleware would refuse such a request.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-#: The part of IPv6 that a provider gives one customer.
+#: The prefix length of the IPv6 network that a provider gives one customer.
 IPV6_PREFIX_BITS = 64
 
 
@@ -14,7 +14,7 @@ class ClientAddressMiddleware:
     """Puts the client's IP address into ``REMOTE_ADDR``, and its network into ``CLIENT_NETWORK``.
 
     A proxy appends the address that it saw to ``X-Forwarded-For``, so only the last entry is used. The client
-    may have forged the others. Without ``TRUST_PROXY`` the header is ignored.
+    may have forged the other entries. Without ``TRUST_PROXY`` the header is ignored.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -37,10 +37,10 @@ def client_address(request: HttpRequest) -> str:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """The client's IPv4 address or IPv6 network, for which limits count requests. ``None`` without an
-    address.
+    """The client's network, by which rate limits count requests. ``None`` if the request has no address.
 
-    A provider's customer has all addresses of a /64 network. An IPv4-mapped IPv6 address counts as IPv4.
+    It is an IPv4 address or a /64 network of IPv6, because a provider's customer has all addresses of such a
+    network. An IPv4-mapped IPv6 address counts as IPv4.
     """
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", "").partition("%")[0])

@@ -12,13 +12,14 @@ logger = logging.getLogger("queueing")
 
 DEVELOPMENT_FILE = Path(__file__).resolve().parent.parent / "var" / "dev.env"
 
-#: A web process that starts waits this long for Redis. It serves without it, too.
+#: A web process waits this long for Redis when it starts. It also serves pages without Redis.
 REDIS_SECONDS = 0.5
 
-#: Gunicorn restarts a process that fails, for ever; with this exit code it gives up instead.
+#: Gunicorn restarts failed processes for ever. If a process exits with this code, Gunicorn stops instead.
 DO_NOT_RESTART = 3
 
-#: Commands that read or build the code alone. All others need every variable.
+#: Commands that only read or build code, and need no variable. Commands in neither of these two sets need all
+#: variables.
 NEED_NOTHING = {
     *("check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help", "makemessages"),
     *("makemigrations", "startapp", "test", "testserver", "version", "--help", "-h", "--version"),
@@ -48,7 +49,10 @@ def missing_variables(env: Environment) -> dict[str, str]:
 
 
 def load_development_file(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Read the variables of ``make run``, unless those of production are set."""
+    """Set the variables that ``make run`` has written to a file.
+
+    In production, where ``SECRET_KEY`` is set, nothing is changed. Variables that are set keep their values.
+    """
     if environ.get("SECRET_KEY") or not DEVELOPMENT_FILE.is_file():
         return
     for line in DEVELOPMENT_FILE.read_text().splitlines():
@@ -58,7 +62,7 @@ def load_development_file(environ: MutableMapping[str, str] = os.environ) -> Non
 
 
 def needed_by(arguments: list[str]) -> set[str] | None:
-    """The variables that the command needs. ``None`` means all."""
+    """The variables that the command of ``manage.py`` in ``arguments`` needs. ``None`` means all."""
     command = arguments[1] if len(arguments) > 1 else "help"
     if command in NEED_NOTHING or {"-h", "--help"} & set(arguments):
         return set()
@@ -66,7 +70,10 @@ def needed_by(arguments: list[str]) -> set[str] | None:
 
 
 def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> None:
-    """Exit with a sentence for each problem with the variables ``names``, by default with any variable."""
+    """Exit if any of the variables ``names`` has a problem, and print a sentence for each problem.
+
+    By default, all variables are checked.
+    """
     from django.conf import settings  # the settings import this module
 
     if settings.DEBUG:
@@ -80,9 +87,9 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
 
 
 def create_queues() -> None:
-    """Create the queues of the settings before a web process serves.
+    """Create the queues of the settings, before a web process serves requests.
 
-    If Redis is down, this is only logged.
+    If Redis is down, a warning is logged.
     """
     import queueing
     from queueing.exceptions import QueueError

@@ -1,5 +1,6 @@
 """``make run``: page, worker and Redis for development, with a database of its own.
 
-It has two processes. ``front`` has the terminal and passes signals on. ``run`` starts, watches and stops the
-programs, even if the front is killed.
+It has two processes. The first one (``front``) is attached to the terminal and passes signals on. The second
+one, the supervisor (``run``), starts, watches and stops the programs. It stops them even if the process of
+``front`` is killed.
 """

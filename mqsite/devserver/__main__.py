@@ -1,4 +1,8 @@
-"""``python -m mqsite.devserver``. Reads PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS=fake."""
+"""``python -m mqsite.devserver``, the command of ``make run``.
+
+It reads the environment variables PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS (``fake``: always in
+memory).
+"""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""``python -m mqsite.devserver.fake_redis PORT``: a Redis in memory on loopback.
+"""``python -m mqsite.devserver.fake_redis PORT``: an in-memory Redis on loopback.
 
 It runs until it is killed.
 """
@@ -9,15 +9,15 @@ from typing import Any
 from fakeredis import TcpFakeServer
 from redis import ResponseError
 
-#: The part of INFO that the worker asks for: the stand-in drops no key.
+#: The reply to INFO, with the part that the worker reads. The in-memory Redis evicts no keys.
 INFO = b"# Memory\r\nmaxmemory_policy:noeviction\r\n"
 
 
 def answering_errors(handler_class: type) -> type:
-    """A handler class for connections that answers with an error instead of closing the connection.
+    """Returns a subclass that answers an error where ``handler_class`` would close the connection.
 
-    A client calls a script by its digest. If the server does not know the script, the client sends it on the
-    same connection, which a real Redis keeps open.
+    A client calls a script by its digest. If the server does not know the script, the client sends the script
+    on the same connection, which a real Redis keeps open after the error.
     """
 
     class Handler(handler_class):  # type: ignore[misc]

@@ -1,8 +1,8 @@
-"""The process in the terminal. It passes signals on to the supervisor.
+"""The front: the process that is attached to the terminal. It passes signals on to the supervisor.
 
 The supervisor leads a session of its own, so Ctrl-C reaches it only through the front. If the front is
-killed, a pipe closes, which the supervisor takes for an order to stop. If the supervisor is killed, the front
-stops its programs.
+killed, a pipe between the two processes closes, and the supervisor stops. If the supervisor is killed, the
+front stops the programs of the supervisor.
 """
 
 import os
@@ -14,14 +14,15 @@ from types import FrameType
 
 from . import programs
 
-#: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
+#: Each of these signals begins an orderly stop. The terminal sends SIGHUP when it is closed, and SIGQUIT for
+#: Ctrl-\.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
-#: A Ctrl-C may arrive twice, from the terminal and from make.
+#: One Ctrl-C may arrive twice within this time, from the terminal and from make. It counts once.
 REPEAT_SECONDS = 0.5
 
 
 class Signals:
-    """The signals of the supervisor. The interpreter writes the number of each into a pipe."""
+    """The signals that the supervisor receives. Python writes the number of each signal into a pipe."""
 
     def __init__(self, front: int) -> None:
         """``front`` is the read end of a pipe that closes when the front ends."""
@@ -36,12 +37,15 @@ class Signals:
         self.front_is_gone = False
 
     def stops(self, seconds: float = 0.0) -> bool:
-        """Whether a signal to stop has arrived, or arrives within ``seconds``."""
+        """Whether a signal to stop has arrived, or arrives within ``seconds``.
+
+        The end of the front counts as such a signal.
+        """
         self._wait(seconds)
         return self._stopped_at is not None
 
     def stops_now(self, seconds: float = 0.0) -> bool:
-        """Whether a second Ctrl-C has arrived, or arrives within ``seconds``."""
+        """Whether a second Ctrl-C or a SIGQUIT has arrived, or arrives within ``seconds``."""
         self._wait(seconds)
         return self._is_urgent
 
@@ -61,9 +65,9 @@ class Signals:
 def supervised(supervise: Callable[[Signals, int], int]) -> int:
     """Call ``supervise`` in a forked process that survives this one, and return its exit code.
 
-    ``supervise`` gets its signals, and a pipe to which it writes a line with the process group of each
-    program that it starts. This function returns in both processes, with all signals blocked, so that none
-    ends them on exit.
+    ``supervise`` gets the signals of its process, and a file descriptor. To this descriptor, it must write a
+    line with the process group of each program that it starts. This function returns in both processes. The
+    stop signals are then blocked in both, so that no signal kills a process that is about to exit.
     """
     signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
     signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
@@ -96,7 +100,7 @@ def do_nothing(number: int, frame: FrameType | None) -> None:
 def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
     """Pass signals on until the supervisor has ended.
 
-    Returns its exit code, negative if a signal killed it.
+    Returns the exit code of the supervisor, which is negative if a signal killed the supervisor.
     """
     while True:
         number = signal.sigwait(signals | {signal.SIGCHLD})
@@ -110,6 +114,9 @@ def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
 
 
 def _stop_programs(started: int) -> None:
-    """Stop the programs of a supervisor that was killed, the last started one first."""
+    """Stop the programs of a supervisor that was killed, in the opposite order of their start.
+
+    Their process groups are read from the file descriptor ``started``.
+    """
     for number in reversed(os.read(started, 4096).split()):
         programs.stop([programs.Group(int(number))])

@@ -7,7 +7,8 @@ from errno import EADDRINUSE
 def asked(port: int, request: bytes = b"") -> bytes | None:
     """Send ``request`` to a port, and return the beginning of the answer.
 
-    Returns ``None`` if no program accepts the connection or answers.
+    Returns ``None`` if no program accepts the connection or answers. Without a ``request``, no answer is
+    awaited, and ``b""`` is returned.
     """
     with socket.socket() as probe:
         probe.settimeout(1)

@@ -9,7 +9,10 @@ VAR_DIR = BASE_DIR / "var"
 
 
 def make_private(folder: Path) -> None:
-    """Create ``folder``, or remove the permissions of other users from it and from all files in it."""
+    """Create ``folder`` if it is missing.
+
+    Remove the permissions of other users from it and all files in it.
+    """
     folder.mkdir(exist_ok=True)
     for path in [folder, *folder.rglob("*")]:
         with suppress(FileNotFoundError):  # Another program writes there, too.
@@ -17,7 +20,7 @@ def make_private(folder: Path) -> None:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace ``file``. No other user can read it at any time."""
+    """Replace the content of ``file``. No other user can read the file at any time."""
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)
     with open(new, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:

@@ -12,16 +12,16 @@ import psutil
 
 from .private import BASE_DIR
 
-#: Seconds that programs may take to stop: a worker has a grace time, Redis writes its file.
+#: Seconds that programs may take to stop. A worker has a grace time, and Redis writes its file.
 STOP_SECONDS = 30.0
-#: Seconds that a worker may take that gives back its messages instead of finishing them.
+#: Seconds that a worker may take to stop if it gives back its messages instead of finishing them.
 STOP_NOW_SECONDS = 8.0
 
 
 class Group:
     """A process group: a program, and its descendants in the group."""
 
-    #: The signal that lets it stop without waiting for what it does.
+    #: The signal with which the program stops without finishing its work.
     stops_now_at = signal.SIGKILL
 
     def __init__(self, number: int) -> None:
@@ -48,7 +48,7 @@ class Group:
             os.killpg(self.number, number)
 
     def kill(self) -> None:
-        """Kill the group, and descendants of its leader that have other groups."""
+        """Kill the group, and the descendants of its leader that are in other groups."""
         descendants: list[psutil.Process] = []
         with suppress(psutil.Error):
             descendants = psutil.Process(self.number).children(recursive=True)
@@ -65,7 +65,7 @@ class Program(Group):
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, ``None`` while the program runs. A negative one is the signal that killed it."""
+        """The exit code, ``None`` while the program runs. -9 means that signal 9 killed the program."""
         return self._process.poll()
 
     @property
@@ -83,9 +83,9 @@ def start(
     keeps: Sequence[int] = (),
     report: int | None = None,
 ) -> Program:
-    """Start a program in the folder of the project. It inherits the descriptors in ``keeps``.
+    """Start a program in the project folder. The program inherits the file descriptors in ``keeps``.
 
-    If ``report`` is given, a line with the process group of the program is written to it.
+    If ``report`` is given, a line with the process group of the program is written to this file descriptor.
     """
     process = subprocess.Popen(
         command,
@@ -108,9 +108,9 @@ def sleep(seconds: float) -> bool:
 
 
 def stop(groups: Sequence[Group], pause: Callable[[float], bool] = sleep) -> None:
-    """Ask groups to stop, and kill those that have not ended in time.
+    """Ask groups to stop, and kill the groups that have not ended in time.
 
-    If ``pause`` returns true, they must stop without finishing their work.
+    ``pause`` waits for some seconds. If it returns true, the groups must stop without finishing their work.
     """
     for group in groups:
         group.send(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The Redis of ``make run``: an installed one, otherwise one in memory."""
+"""The Redis of ``make run``: an installed one if there is one, otherwise an in-memory Redis."""
 
 import shutil
 import sys
@@ -20,7 +20,10 @@ class RedisFailed(Exception):
 
 
 class EmbeddedRedis:
-    """A Redis on loopback with its append-only file in ``directory``. It starts first and stops last."""
+    """A Redis on loopback with its append-only file in ``directory``.
+
+    It is started before the other programs and stopped after them.
+    """
 
     def __init__(self, directory: Path, *, fake: bool = False) -> None:
         self.name = FAKE if fake else next(filter(shutil.which, PROGRAMS), FAKE)
@@ -37,7 +40,7 @@ class EmbeddedRedis:
         """Start Redis, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
         Redis keeps the descriptor ``lock`` open, because two servers must not write one append-only file. A
-        line with its process group is written to ``report``.
+        line with the process group of Redis is written to the descriptor ``report``.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:

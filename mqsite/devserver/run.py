@@ -20,9 +20,9 @@ from .private import BASE_DIR, VAR_DIR, make_private, write_private
 from .programs import Program
 from .redis import EmbeddedRedis, RedisFailed
 
-#: The variables that ``manage.py`` reads in a second terminal.
+#: Variables that are stored for ``manage.py`` in a second terminal.
 SHARED_VARIABLES = ("REDIS_URL", "REDIS_TLS_URL", "REDIS_TLS_VERIFY", "DATABASE_URL", "ALLOWED_HOSTS")
-#: The content of the lock while the supervisor of a killed front stops its programs.
+#: The lock file has this content while a supervisor stops its programs because its front was killed.
 STOPPING = "stopping"
 
 
@@ -33,7 +33,7 @@ class LaunchFailed(Exception):
 def run(signals: Signals, report: int) -> int:
     """Run page, worker and Redis until a signal arrives. Returns the exit code.
 
-    The process group of each program is written to ``report``.
+    The process group of each program is written to the file descriptor ``report``.
     """
     try:
         with ExitStack() as last:
@@ -94,7 +94,9 @@ class Supervisor:
         write_private(DEVELOPMENT_FILE, "# Written by `make run`; manage.py reads it.\n" + "".join(lines))
 
     def _prepare_database(self) -> None:
-        """Migrate the database in a separate program, which can be stopped while the database hangs."""
+        """Migrate the database in a separate program, because a program can be stopped even if the
+        database hangs.
+        """
         command = [sys.executable, "-m", "mqsite.devserver.database"]
         with tempfile.TemporaryFile() as output:
             program = programs.start("database", command, env=self.environ, stdout=output)
@@ -145,7 +147,8 @@ class Supervisor:
 def _only_one(signals: Signals) -> IO[str]:
     """Lock the file that allows only one ``make run`` in this folder, and return it.
 
-    If the last run was killed, this waits until its programs have stopped.
+    If the last run was killed, this function waits until the programs of that run have stopped. Raises
+    ``LaunchFailed`` if another run holds the lock.
     """
     try:
         make_private(VAR_DIR)
@@ -179,7 +182,7 @@ def _free_port(value: str) -> int:
 
 
 def _is_locked(lock: IO[str]) -> bool:
-    """Try to lock the file. Returns ``False`` if another process holds the lock."""
+    """Try to lock the file. Returns whether this process holds the lock now."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Many rows in one statement of PostgreSQL, with one array for each column."""
+"""Sends many rows in one statement of PostgreSQL, with one array for each column."""
 
 from collections.abc import Mapping, Sequence
 from math import modf
@@ -11,7 +11,10 @@ from .columns import Column
 
 
 def microseconds(column: Column) -> Column:
-    """Times in ms as µs since 1970, rounded as ``datetime.fromtimestamp`` does."""
+    """Convert times from ms to µs since 1970, rounded as by ``datetime.fromtimestamp``.
+
+    ``None`` stays ``None``.
+    """
     if None in column:
         return [None if ms is None else microseconds([ms])[0] for ms in column]
     seconds = map(modf, [ms / 1000 for ms in column])
@@ -21,7 +24,7 @@ def microseconds(column: Column) -> Column:
 def execute(
     connection: BaseDatabaseWrapper, model: type[Model], columns: Mapping[str, Column], verb: str
 ) -> None:
-    """Execute ``verb``, in which the columns are those of the table ``given``."""
+    """Execute the SQL statement ``verb``, which can select these columns from the table ``given``."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     given, parameters = rows(connection, fields, columns)
     with connection.cursor() as cursor:
@@ -31,10 +34,10 @@ def execute(
 def rows(
     connection: BaseDatabaseWrapper, fields: Mapping[str, Any], columns: Mapping[str, Column]
 ) -> tuple[str, list[Any]]:
-    """A query of these rows, and its parameters.
+    """The SQL of a query that yields these rows, and its parameters.
 
-    A value that all rows have is sent once, which is most columns of most batches. The first column is
-    always an array.
+    If a column has the same value in all rows, the value is sent once. Most columns of most batches are like
+    this. The first column is always sent as an array.
     """
     quote = connection.ops.quote_name
     shown, names, places = list[str](), list[str](), list[str]()
@@ -57,7 +60,7 @@ def rows(
 
 
 def _array(column: Sequence[Any]) -> str:
-    """The literal of an array."""
+    """The values as an array literal of PostgreSQL."""
     if None in column:
         return "{" + ",".join(["NULL" if value is None else _array([value])[1:-1] for value in column]) + "}"
     if not isinstance(column[0], str):

@@ -1,6 +1,6 @@
-"""The values of a job's columns, and of those of its attempts, in the form that every database can store.
+"""Converts outcomes to columns of jobs and attempts, in a form that every database can store.
 
-A column of all outcomes is converted and checked in one step, because steps of single values cost more.
+Each column is converted and checked as a whole, because single values would take longer.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ from queueing.broker.outcomes import Outcome
 from queueing.broker.timings import PLAUSIBLE_MS
 from queueing.messages import sent_ms
 
-#: The module whose exceptions are written without a module.
+#: The module of the built-in exceptions, whose names are stored without the module.
 BUILTIN = "builtins."
 #: Limits of the columns in every supported database.
 MAX_RC, MAX_COUNT = 2**63 - 1, 2**31 - 1
-#: A time in ms that every database can store: the first day of the year 9999.
+#: Every database can store times in ms below this limit, the first day of the year 9999.
 SURE_MS = 253_370_764_800_000
 
-#: The columns of a job in the order of ``table``, and the last one, which only attempts have. Attempts call
-#: the state of a job ``outcome``.
+#: The columns of a job in the order of ``table``. The last one, the traceback, exists only in attempts. The
+#: column ``state`` of a job is called ``outcome`` in attempts.
 COLUMNS = (
     "queue", "message_id", "sent_at", "wait_ms", "handler", "state", "rc", "attempts", "crashes",
     "started_at", "finished_at", "run_ms", "worker", "body", "body_is_whole",
@@ -30,7 +30,7 @@ COLUMNS = (
 )  # fmt: skip
 #: The columns of a job that its newest delivery determines.
 UPDATED = COLUMNS[4:13] + COLUMNS[15:18]
-#: The columns that attempts share with their job, by their names there.
+#: The columns of an attempt: name in ``COLUMNS`` -> name in the attempt.
 OF_ATTEMPT = {
     "rc": "rc", "state": "outcome", "handler": "handler", "started_at": "started_at",
     "finished_at": "finished_at", "worker": "worker", "error": "error", "exception": "exception",
@@ -40,7 +40,7 @@ OF_ATTEMPT = {
 #: Queue and message id of a job.
 Key = tuple[str, str]
 Column = Sequence[Any]
-#: Converts a column of ms, with ``None`` for no time, to the form of times in a database.
+#: Converts a column of times in ms (``None`` for no time) to the form that a database stores.
 Times = Callable[[Column], Column]
 
 _VALUES = attrgetter(
@@ -50,9 +50,10 @@ _VALUES = attrgetter(
 
 
 def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
-    """The values of ``COLUMNS``, one sequence for each column.
+    """The values of ``COLUMNS`` for these outcomes, one sequence for each column.
 
-    The wait is that of a first delivery. Callers do not store it for a retry, in which back-off would count.
+    ``wait_ms`` is right only for a first delivery. For a retry it would include the back-off, so callers do
+    not store it.
     """
     if not outcomes:
         return [()] * len(COLUMNS)
@@ -74,20 +75,23 @@ def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
 
 
 def keys(outcomes: Sequence[Outcome]) -> list[Key]:
-    """The values of the first two columns, which identify a job."""
+    """The stored queue and message id of each outcome, which together identify a job."""
     return list(
         zip(texts([one.queue for one in outcomes]), texts([one.id for one in outcomes], 64), strict=True)
     )
 
 
 def wait_ms(started_ms: float | None, due_ms: float, sent: float) -> float | None:
-    """The ms that a message waited before its first start, since its due time or, if unknown, its sending."""
+    """The time in ms from ``due_ms`` to the start. If ``due_ms`` is 0, the time from ``sent`` to the start.
+
+    Returns ``None`` if the message has not started, or if the time from which the wait counts is implausible.
+    """
     since_ms = due_ms or sent
     return max(0.0, started_ms - since_ms) if started_ms and since_ms >= PLAUSIBLE_MS else None
 
 
 def sure(column: Column) -> Column:
-    """A column of ms with ``None`` for values that are not times."""
+    """The column of times in ms, with ``None`` in place of values that are not times."""
     if None not in column and min(column) > 0 and max(column) < SURE_MS:
         return column
     return [ms if moment(ms) else None for ms in column]
@@ -106,7 +110,10 @@ def bounded(outcome: Outcome) -> Outcome:
 
 
 def exception(outcome: Outcome) -> str | None:
-    """The text by which failures are grouped: the exception's class, else the start of the error text."""
+    """The text by which failures are grouped: the exception's class, else the start of the error text.
+
+    Returns ``None`` if the outcome is not a failure.
+    """
     if not outcome.event.counts_as_failure:
         return None
     if outcome.error_class:
@@ -115,7 +122,7 @@ def exception(outcome: Outcome) -> str | None:
 
 
 def class_path(error: str, exception: str | None) -> str:
-    """The dotted path of the exception's class, ``""`` if the attempt ended in another way."""
+    """The dotted path of the exception's class, ``""`` if no exception ended the attempt."""
     path = exception or ""
     if not error or not path.rpartition(".")[2].isidentifier():
         return ""  # The text describes a crash.
@@ -123,7 +130,7 @@ def class_path(error: str, exception: str | None) -> str:
 
 
 def texts(column: Column, length: int | None = None) -> Column:
-    """A column of texts that every database can store."""
+    """Convert a column of texts to a form that every database can store, as ``text`` does."""
     joined = "".join(column)
     is_fit = joined.isascii() and "\x00" not in joined
     if is_fit and (length is None or max(map(len, column), default=0) <= length):
@@ -132,7 +139,10 @@ def texts(column: Column, length: int | None = None) -> Column:
 
 
 def text(text: str, length: int | None = None) -> str:
-    """``text`` in a form that every database can store: NUL and lone surrogates are escaped."""
+    """Convert ``text`` to a form that every database can store: NUL and lone surrogates are escaped.
+
+    The result has at most ``length`` characters.
+    """
     if "\x00" in text or not text.isascii():
         text = text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
     return text if length is None else text[:length]

@@ -1,7 +1,7 @@
-"""Looks up the state of messages in the queue, in the outbox and in the history.
+"""Looks up the state of messages in the queue, then in the outbox, then in the history (the database).
 
-When a message leaves the queue, its outcome enters the outbox in the same step, and stays there until it is
-in the database. So a lookup in this order finds the message in at least one place.
+When a message leaves the queue, its outcome enters the outbox in the same step. The outcome stays there until
+it is in the database. So a lookup in this order finds the message in at least one place.
 """
 
 import logging
@@ -28,16 +28,17 @@ logger = logging.getLogger("queueing")
 OUTBOX_ENTRIES = 20
 #: A lookup reads this many bytes of the body of a message in the queue.
 BODY_BYTES = 16_384
-#: A list keeps this many ready messages. Further ones give way to messages in other states.
+#: A list that would be too long keeps at least this many ready messages. Further ready messages are left out
+#: before messages in other states.
 READY_KEPT = 6
 
 
 def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> list[MessageState]:
-    """The newest messages of these queues, whether they have ended or not, newest first.
+    """The newest messages of these queues, at most ``limit``, newest first.
 
-    If there are more than ``limit``, ready messages are left out first, so that the list of a busy queue also
-    shows running and ended ones. If the database does not answer, messages that are only in the history are
-    missing. Raises ``QueueUnavailable``.
+    Messages that have ended are included. If more messages exist, ready ones are left out first, so that the
+    list of a busy queue also shows running and ended ones. If the database does not answer, messages that are
+    only in the history are missing. Raises ``QueueUnavailable``.
     """
     client = client or get_client()
     live = [state for queue in queues for state in _in_queue(client, queue, limit)]
@@ -50,7 +51,7 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
 
 
 def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) -> MessageState | None:
-    """The state of one message. Returns ``None`` if it is neither in the queue nor in the history.
+    """The state of one message, or ``None`` if neither the queue, the outbox nor the history has it.
 
     Raises ``QueueUnavailable``, ``InvalidFormat``.
     """
@@ -72,8 +73,10 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """One state for each message. If a message has several, the first one is its present state, and only the
-    number of attempts and the error of its earlier runs are taken from the others.
+    """An iterator over one state for each message.
+
+    If ``states`` has several for a message, the first one is the present state. The number of attempts, the
+    error and a missing handler are added from the recorded state after an earlier run.
     """
     found: dict[str, MessageState] = {}
     for state in states:
@@ -86,7 +89,9 @@ def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
 
 
 def _completed(state: MessageState) -> MessageState:
-    """A copy of ``state`` with the number of the attempt and the name of the task filled in."""
+    """A copy of ``state`` with ``attempt`` and ``task`` set: the number of the attempt, and the name of
+    the task.
+    """
     is_next = state.attempts > 0 and state.state in (State.READY, State.RUNNING)
     task = (task_body.name_in(state.body) or state.handler) if task_body.is_task(state.body) else ""
     return replace(state, attempt=state.attempts + is_next, task=task)
@@ -122,7 +127,10 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
 
 
 def _outcomes(client: QueueClient, queues: Sequence[str]) -> list[Outcome]:
-    """The newest outcomes of an outbox, newest first. An outbox that cannot be read counts as empty."""
+    """The newest outcomes in the outbox of each partition of these queues, newest first in each outbox.
+
+    Returns ``[]`` if Redis refuses to read an outbox. Raises ``QueueUnavailable``.
+    """
     parts = [part for part, _ in client.split(queues)]
     try:
         return [one for part in parts for one in outbox.newest(part.session, count=OUTBOX_ENTRIES)[::-1]]
@@ -141,9 +149,10 @@ def _pending(outcome: Outcome) -> MessageState:
 
 
 def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
-    """The rows of these queries, with the beginnings of long texts.
+    """The states of messages from the jobs of these queries. Long texts are cut.
 
-    After one query has failed, the others are not run: an unresponsive database costs one timeout.
+    If a query fails, ``[]`` is returned and no other query is run, so that an unresponsive database costs one
+    timeout.
     """
     try:
         return [_row(job) for query in queries for job in _beginnings(query)]
@@ -158,7 +167,7 @@ def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def _row(job: Any) -> MessageState:
-    """The state of a message from its ``Job``, whose query has cut the long texts by annotations."""
+    """The state of a message from its ``Job``, whose query has the annotations of ``_beginnings``."""
     started_ms = job.started_at.timestamp() * 1000 if job.started_at else None
     return MessageState(
         job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,

@@ -1,6 +1,6 @@
-"""Inserts the jobs and attempts of new messages, all in one or two statements.
+"""Inserts the jobs and attempts of new messages with a few statements.
 
-Most messages have only one outcome. Their jobs need no query of earlier rows.
+Most messages have only one outcome. Their jobs are inserted without a query for existing rows.
 """
 
 from collections import Counter
@@ -18,20 +18,20 @@ from . import arrays
 from .bulk import times
 from .columns import COLUMNS, OF_ATTEMPT, Column, Key, keys, table
 
-#: The columns of a job: all but the last one, the traceback, which only the attempt has.
+#: The columns of a job. The last one of ``COLUMNS``, the traceback, exists only in attempts.
 JOB = COLUMNS[:-1]
 #: Positions of queue and message id, which identify a job.
 KEY = slice(0, 2)
-#: Rows per query of known jobs. SQLite limits the number of variables.
+#: Messages per query for existing jobs. SQLite limits the number of variables in a query.
 LOOKED_UP = 400
 
 
 def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Insert a job and an attempt for each outcome whose message has no row yet.
+    """Insert a job and an attempt for each outcome of a new message.
 
-    Returns the outcomes that were not inserted: those of messages with a row or with several outcomes, and
-    all of them on databases other than PostgreSQL and SQLite. The caller has begun a transaction. Raises
-    ``DatabaseError``.
+    The caller must have begun a transaction. Returns the outcomes that were not inserted: their message has a
+    row already, has had an earlier delivery, or has several outcomes. On databases other than PostgreSQL and
+    SQLite, all outcomes are returned. Raises ``DatabaseError``.
     """
     connection = connections[Job.objects.db]
     if connection.vendor not in _BY_VENDOR:
@@ -51,7 +51,7 @@ def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _insert_into_postgresql(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
-    """Insert rows with one statement. Returns the keys of the jobs that existed."""
+    """Insert jobs and attempts with one statement. Returns the keys of jobs that existed before."""
     fields = {field.attname: field for field in Job._meta.concrete_fields}
     fields["traceback"] = Attempt._meta.get_field("traceback")
     given, parameters = arrays.rows(connection, fields, dict(zip(COLUMNS, columns, strict=True)))
@@ -78,7 +78,7 @@ def _insert_into_postgresql(connection: BaseDatabaseWrapper, columns: Sequence[C
 
 
 def _insert_into_sqlite(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
-    """Insert rows. Returns the keys of the jobs that existed."""
+    """Insert jobs and attempts. Returns the keys of jobs that existed before."""
     rows = list(zip(*columns, strict=True))
     with transaction.atomic(using=connection.alias):
         if _are_inserted(connection, rows):
@@ -91,7 +91,10 @@ def _insert_into_sqlite(connection: BaseDatabaseWrapper, columns: Sequence[Colum
 
 
 def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> bool:
-    """Insert jobs and, if none of them existed, their attempts. Returns whether none existed."""
+    """Insert jobs and their attempts. Returns whether all were inserted.
+
+    If a job exists already, no attempt is inserted, and the caller must roll back the inserted jobs.
+    """
     if not rows:
         return True
     quote = connection.ops.quote_name
@@ -122,7 +125,7 @@ def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...
 
 
 def _known(keys: Iterable[Key]) -> set[Key]:
-    """Those of the keys whose jobs exist."""
+    """The keys of jobs that exist in the database."""
     by_queue: dict[str, list[str]] = {}
     for queue, id in keys:
         by_queue.setdefault(queue, []).append(id)

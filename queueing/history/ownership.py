@@ -1,7 +1,7 @@
-"""The owner of the outbox: the one database to which its outcomes are written.
+"""The owner of the outbox: the only database to which the outcomes in the outbox are written.
 
-Two projects with the same namespace on one Redis would record each other's outcomes and payloads. The project
-that records first owns the outbox, and the recorder of the other one is refused.
+Two projects with the same namespace on one Redis would record each other's outcomes and payloads. So the
+project that records first owns the outbox, and the recorder of the other project is refused.
 """
 
 import secrets
@@ -16,11 +16,11 @@ from queueing.models import Identity
 
 
 def identity(client: QueueClient) -> str:
-    """The identity of this project's database. It is created if neither the database nor the outbox has one.
+    """The identity of this project's database. If neither the database nor the outbox has one, it is created.
 
-    Raises ``NotOwner`` if only the outbox has one. Then the outbox belongs to another project, or a backup of
-    this database is being restored, and a new identity would conflict with the one in the backup. Also raises
-    ``DatabaseError``.
+    Raises ``NotOwner`` if only the outbox has an identity. In that case the outbox belongs to another
+    project, or a backup of this database is being restored. A new identity would conflict with the one in the
+    backup. Also raises ``DatabaseError``.
     """
     if known := known_identity():
         return known
@@ -41,7 +41,7 @@ def owner(client: QueueClient) -> str:
 
 
 def is_mine(client: QueueClient) -> bool:
-    """Whether this project's database owns the outbox, or no database does."""
+    """Whether this project's database owns the outbox, or no database owns it yet."""
     owned_by = owner(client)
     return not owned_by or owned_by == known_identity()
 

@@ -1,7 +1,7 @@
 """Distinguishes two messages with the same id in the history.
 
-Ids are unique, but another program may store a message again, with its id, after it has ended. The history
-has one row per message, so the row of the earlier message is renamed to ``<id>/<number>``.
+Ids are unique, but after a message has ended, another program may send it again with the same id. The history
+has one row for each id in a queue, so the row of the earlier message is renamed to ``<id>/<number>``.
 """
 
 import itertools
@@ -24,10 +24,11 @@ class End(NamedTuple):
 
 
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether ``outcome`` belongs to a later message with the same id than the one that ended with ``end``.
+    """Whether ``outcome`` belongs to a later message with the same id as the one that ended with ``end``.
 
-    A message that has ended is no longer in the queue, and its receive count never falls. So a later outcome
-    without a higher count belongs to another message, unless the same outcome is recorded twice.
+    A message that has ended is no longer in the queue, and the receive count of a message never falls. So a
+    later outcome whose count is not higher belongs to another message, unless the same outcome is recorded
+    twice.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
     if not is_later or not (end.event.is_final and outcome.event.is_settled):

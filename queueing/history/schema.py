@@ -1,7 +1,7 @@
 """Checks that the tables of the history fit this release.
 
 The first migration was edited before the first release. Django does not apply a migration with the same name
-again, so a database may still have the older tables.
+again, so a database that was migrated before the edit still has the old tables.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,7 @@ MODELS = (Job, Attempt, Identity)
 
 
 def problem(alias: str) -> str:
-    """A sentence with the problem of the tables in the database ``alias`` and its remedy, ``""`` if there is
-    none.
+    """A sentence about wrong tables in the database ``alias`` and the remedy, ``""`` if the tables are right.
 
     Raises ``DatabaseError``.
     """
@@ -45,7 +44,10 @@ def is_migrated(alias: str) -> bool:
 def _wrong(
     connection: BaseDatabaseWrapper, cursor: Any, model: type[models.Model], there: set[str]
 ) -> Iterator[str]:
-    """Yield a text for a missing table, for missing columns, and for unknown columns that require a value."""
+    """Yield a text if the table of ``model`` is missing.
+
+    Otherwise, yield a text for each missing column, and for each unknown column that requires a value.
+    """
     table = model._meta.db_table
     if table not in there:
         yield f"{table} is missing"

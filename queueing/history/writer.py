@@ -1,7 +1,7 @@
-"""Writes outcomes to the database: one job per message, one attempt per receipt.
+"""Writes outcomes to the database: one job per message, one attempt per delivery.
 
-All functions are idempotent. A job keeps its newest receipt, and an attempt keeps the outcome that was
-recorded first.
+All functions are idempotent. A job has the values of its newest delivery. If several outcomes of a delivery
+are recorded, the attempt keeps the first one.
 """
 
 import logging
@@ -28,16 +28,17 @@ Columns = Mapping[str, Column]
 
 #: Outcomes per transaction.
 CHUNK = 2000
-#: Outcomes per query of earlier rows. SQLite limits the number of variables.
+#: Messages per query for existing jobs. SQLite limits the number of variables in a query.
 LOOKED_UP = 500
 #: Rows per transaction of a deletion.
 PRUNE_CHUNK = 1000
-#: Errors about the values of one row. Drivers raise the last two for values that they cannot send.
+#: Errors that the values of a row cause. Database drivers raise the last two for values that they cannot
+#: send.
 BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class Known(NamedTuple):
-    """A job in the database: its primary key, its newest delivery, and what a later one may keep."""
+    """A job in the database: primary key, newest delivery, and values that a later delivery may keep."""
 
     pk: int
     end: End
@@ -57,9 +58,9 @@ def write(outcomes: Sequence[Outcome]) -> None:
 
 
 def outcomes_of(message_id: str) -> list[Outcome]:
-    """The recorded outcomes of a message, one per receipt, oldest first.
+    """The recorded outcomes of a message, one per delivery, oldest first. ``[]`` if there are none.
 
-    Each has the body. Only the newest has the result. Raises ``DatabaseError``.
+    Each outcome has the body of the message. Only the newest has the result. Raises ``DatabaseError``.
     """
     outcomes: list[Outcome] = []
     for job in Job.objects.filter(message_id=message_id).prefetch_related("history"):
@@ -82,7 +83,7 @@ def _recorded(job: Job, attempt: Attempt) -> Outcome:
 
 
 def prune(*, days: int, rows: int) -> None:
-    """Delete jobs that finished more than ``days`` ago, and all but the newest ``rows`` jobs."""
+    """Delete jobs that finished more than ``days`` days ago. Keep only the newest ``rows`` of the others."""
     _delete(Job.objects.filter(finished_at__lt=datetime.now(UTC) - timedelta(days=days)))
     ids = Job.objects.values_list("id", flat=True)
     first, last = ids.order_by("id").first(), ids.order_by("-id").first()
@@ -109,7 +110,8 @@ def _delete(jobs: QuerySet[Job]) -> None:
 def _write_part(outcomes: Sequence[Outcome]) -> None:
     """Write outcomes in one transaction.
 
-    If the database refuses a value, split them in halves to find its row.
+    If the database refuses a value, the outcomes are split in halves until its row is found. That row is
+    stored without its texts.
     """
     if not outcomes or _is_written(outcomes):
         return
@@ -136,7 +138,9 @@ def _is_written(outcomes: Sequence[Outcome]) -> bool:
 
 
 def _try_plain_row() -> None:
-    """Raise an error if the database refuses even a plain row, for example because a table is missing."""
+    """Raise an error if the database refuses even a row without content, for example because a table is
+    missing.
+    """
     with transaction.atomic(using=Job.objects.db):
         _write_together([Outcome("", "", 0, State.DONE, "")])
         transaction.set_rollback(True, using=Job.objects.db)
@@ -196,7 +200,11 @@ def _write_new(outcomes: Sequence[Outcome], known: Mapping[Key, Known]) -> None:
 def _update(
     columns: Columns, newest: Mapping[Key, int], waits: Mapping[Key, float | None], known: Mapping[Key, Known]
 ) -> None:
-    """Update jobs with later deliveries. ``waits`` has the wait times of first deliveries."""
+    """Update jobs with the values of later deliveries.
+
+    ``newest`` has the index of each job's newest delivery in ``columns``. ``waits`` has the wait in ms of
+    each job's first delivery.
+    """
     if not newest:
         return
     jobs = [known[key] for key in newest]
@@ -218,12 +226,15 @@ def _update(
 
 
 def _picked(columns: Columns, names: Iterable[str], places: Iterable[int]) -> dict[str, Column]:
-    """Some rows of some columns."""
+    """The columns ``names``, with only the rows at the indexes ``places``."""
     return {name: [columns[name][place] for place in places] for name in names}
 
 
 def sentence(error: Exception) -> str:
-    """The first line of a database error. In the other lines, PostgreSQL quotes the refused row."""
+    """The first line of a database error.
+
+    The other lines are left out, because PostgreSQL quotes the row there.
+    """
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -260,5 +271,5 @@ def _bare(outcome: Outcome) -> Outcome:
 
 
 def _finished(outcome: Outcome) -> datetime:
-    """The end of the delivery, or the present time if it is unknown: the column requires a value."""
+    """The end of the delivery. If it is unknown, the present time, because the column requires a value."""
     return moment(outcome.finished_ms) or datetime.now(UTC)

@@ -31,17 +31,20 @@ logger = logging.getLogger("queueing")
 #: An alert is given for a queue without a worker if a message is ready for longer than this. A program that
 #: uses RSMQ would have received it by then.
 UNATTENDED_SECONDS = 60.0
-#: An alert is given if more than this part of the outbox is full.
+#: An alert is given if the outbox is filled to more than this fraction.
 OUTBOX_FULL = 0.8
-#: An alert is given if an outcome waits for longer than this. A running recorder is faster.
+#: An alert is given if an outcome waits in the outbox for longer than this. A running recorder is faster.
 OUTBOX_LATE_SECONDS = 60.0
-#: Limits for alerts about all queues: the number of checked queues, and of those that get an alert each.
+#: Limits for the alerts about all queues: the most queues that are checked, and the most queues that get an
+#: alert of their own.
 LOOKED_AT, TOLD = 1000, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert: its kind for programs, its text for people, and its queue, ``""`` if it concerns none."""
+    """One alert: its kind for programs, its text for people, and its queue, ``""`` if it is not about a
+    queue.
+    """
 
     kind: str
     text: str
@@ -51,10 +54,11 @@ class Alert:
 def read(
     client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
 ) -> list[Alert]:
-    """Read the present alerts about these queues, and those about no queue, in a few round trips.
+    """Read the present alerts about these queues, and those that are about no queue, in a few round trips.
 
-    ``names`` are the requested queues, which may include some without ``figures``. If some alerts cannot be
-    read, an alert reports that. Raises ``QueueUnavailable``.
+    ``names`` are the names of all requested queues, which may include queues without ``figures``. By default,
+    they are the queues of ``figures``. If an alert cannot be read, another alert reports that. Raises
+    ``QueueUnavailable``.
     """
     client = client.reachable()
     asked = [queue.name for queue in figures] if names is None else names
@@ -79,9 +83,9 @@ def read(
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
-    """The alerts that ``part`` returns. If it fails, one alert that reports the failure.
+    """The alerts that ``part`` returns, or one alert that reports its failure.
 
-    A page must not fail because of an alert.
+    A page must not fail because of an alert. Only ``QueueUnavailable`` is raised.
     """
     try:
         return list(part())
@@ -112,7 +116,7 @@ def _said(error: QueueError) -> str:
 
 
 def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
-    """The keys of these queues with a wrong type. Returns ``[]`` if Redis refuses to report them."""
+    """The Redis keys of these queues with a wrong type. Keys that Redis refuses to report are left out."""
     found: list[str] = []
     with incomplete_if_refused():
         for part, of_part in client.split(names) or [(client, [])]:
@@ -153,7 +157,7 @@ def _read_all(client: QueueClient) -> list[Alert]:
     return [*general, *unattended[:TOLD], *_untold(len(unattended) - TOLD)]
 
 
-#: Alerts do not change faster than this.
+#: Alerts are cached for a few seconds, because they change slowly.
 _current: SingleFlight[QueueClient, list[Alert]] = SingleFlight(_read_all, seconds=3, most=2)
 
 
@@ -211,7 +215,10 @@ def _outbox(client: QueueClient) -> Iterator[Alert]:
 
 
 def _owner(client: QueueClient) -> Iterator[Alert]:
-    """An alert if another project's database owns the outbox. Yields nothing while the database is down."""
+    """Yield an alert if another project's database owns the outbox.
+
+    No alert is given while the database is down.
+    """
     with suppress(DatabaseError):
         if not ownership.is_mine(client):
             text = _(

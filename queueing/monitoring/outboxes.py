@@ -1,4 +1,4 @@
-"""The outbox of a namespace, and those of several partitions as one."""
+"""The outbox of a namespace. With several partitions, their outboxes are treated as one."""
 
 from queueing.broker import outbox
 from queueing.broker.outbox import Stats
@@ -6,7 +6,7 @@ from queueing.client import QueueClient
 
 
 def stats(client: QueueClient) -> Stats:
-    """The figures of the outbox, or the sums of several with the highest age."""
+    """The figures of the outbox. With several partitions, the sums over all of them, and the highest age."""
     found = [outbox.stats(part.session) for part in client.parts]
     if len(found) == 1:
         return found[0]
@@ -20,7 +20,10 @@ def stats(client: QueueClient) -> Stats:
 
 
 def acknowledge(client: QueueClient, lost: int | None = None) -> int:
-    """Acknowledge lost outcomes: the first ``lost`` of one namespace, or all. Returns their number."""
+    """Acknowledge lost outcomes, the first ``lost`` of them. Returns how many were not acknowledged before.
+
+    All are acknowledged if ``lost`` is ``None``, or if there are several partitions.
+    """
     if lost is not None and not client.routing:
         return outbox.acknowledge(client.session, lost)
     return sum(outbox.acknowledge(part.session, outbox.stats(part.session).lost) for part in client.parts)

@@ -43,7 +43,7 @@ _QUEUE_GAUGES: tuple[tuple[str, str, Callable[[QueueFigures], float]], ...] = (
     ("paused", "1 if the queue is paused.", lambda queue: int(queue.paused)),
 )
 
-#: Labels and value.
+#: The labels and the value of a sample.
 Sample = tuple[dict[str, str], float]
 
 
@@ -129,7 +129,10 @@ class _Queues(Collector):
 
 
 def _staged() -> Iterator[Metric]:
-    """The number of staged messages in each database. A database that does not answer is left out."""
+    """Yield the number of staged messages and the age of the oldest one, for each database.
+
+    A database that does not answer is left out.
+    """
     found: dict[str, backlog.Figures] = {}
     for alias in relayed():
         with suppress(DatabaseError), database_guard():
@@ -147,7 +150,7 @@ def _staged() -> Iterator[Metric]:
 
 
 def _partitions(client: QueueClient) -> Iterator[Metric]:
-    """Which partitions answer, if there are several."""
+    """Yield a gauge that shows which partitions answer, if there are several."""
     if client.routing:
         names = [part.partition for part in client.parts]
         up = [({"partition": name}, 1) for name in names] + [({"partition": name}, 0) for name in client.away]

@@ -1,4 +1,4 @@
-"""The present rates at which queues fill and drain, through all programs."""
+"""The present rates at which queues fill and drain. Messages of all programs count."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from queueing.messages import QueueFigures
 
 from .store import Kept, added, present, ratio, read_metrics, samples_of, sums_of
 
-#: Rates cover about this many seconds …
+#: Rates are averages over about this many seconds.
 RATE_SECONDS = 330
-#: … or, if no worker has sampled the queue since, a longer time up to this.
+#: If there is no sample in the last ``RATE_SECONDS``, rates cover a longer time, at most this many seconds.
 MAX_RATE_SECONDS = 3600
 
 
@@ -19,9 +19,9 @@ MAX_RATE_SECONDS = 3600
 class Rate:
     """The rates at which a queue fills and drains, averaged over the last ``over_seconds``.
 
-    Rates are messages per second of all programs, ``None`` if no worker has sampled the queue for an hour.
-    ``drain_seconds`` is the time until no message is ready, at these rates. It is ``None`` if the queue does
-    not shrink or the rates are unknown.
+    The rates are in messages per second and include all programs. They are ``None`` if no worker has sampled
+    the queue for an hour. ``drain_seconds`` is the time until no message is ready, at these rates. It is
+    ``None`` if the queue does not shrink or the rates are unknown.
     """
 
     in_per_second: float | None = None
@@ -42,7 +42,7 @@ def read_rates(client: QueueClient, figures: Sequence[QueueFigures]) -> dict[str
 def rate_of_all(figures: Iterable[QueueFigures], of_each: Mapping[str, Rate]) -> Rate:
     """The sum of the rates of several queues, without a failure ratio.
 
-    ``of_each`` are the rates by name that ``read_rates`` returns.
+    ``of_each`` has the rates by queue name, as ``read_rates`` returns them.
     """
     known = [queue for queue in figures if of_each[queue.name].in_per_second is not None]
     if not known:
@@ -79,8 +79,10 @@ def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
 
 
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
-    """The sample to compare with the present: the oldest of the last minutes, else the newest if it is not
-    too old.
+    """The past sample with which the present figures are compared. ``None`` if none is suitable.
+
+    It is the oldest sample of the last ``RATE_SECONDS``. Without one, it is the newest sample, if that is at
+    most ``MAX_RATE_SECONDS`` old. A sample must be at least five seconds old.
     """
     past = [sample for sample in samples if sample[0] < now_ms]
     recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]

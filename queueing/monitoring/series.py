@@ -13,7 +13,7 @@ from queueing.client import QueueClient
 
 from .store import Kept, Sums, add, added, number, present, ratio, read_metrics, samples_of, sums_of
 
-#: The levels of ``lua/lib/metrics.lua``: name, minutes per field, and the most fields that are read.
+#: The levels of ``lua/lib/metrics.lua``: name, minutes per span, and the most spans that are read.
 LEVELS = (("m", 1, 61), ("t", 20, 73), ("h", 120, 85), ("e", 480, 94))
 #: Metrics are kept for this long.
 MAX_SECONDS = 31 * 86_400
@@ -21,15 +21,16 @@ MAX_SECONDS = 31 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The metrics of one or several queues in the ``seconds`` seconds that begin at ``start`` (seconds since
-    1970).
+    """The metrics of one or several queues in one step of a chart.
 
-    - The states (``done``, ``dead`` …) count the deliveries that ended in them.
-    - ``sent`` and ``left`` count messages of all programs, from samples a minute apart.
+    The step begins at ``start`` (seconds since 1970) and lasts ``seconds``. The last step of a chart is not
+    over yet.
+
+    - Each state (``done``, ``dead`` …) has the number of deliveries that ended in it.
+    - ``sent`` and ``left`` count the messages that all programs sent and removed. The numbers are computed
+      from samples a minute apart.
     - ``ready``, ``delayed``, ``running``, ``buried`` (dead letters) and ``latency_seconds`` are the highest
-      values of all samples. They are ``None`` without a sample, that is while no worker ran.
-
-    The last point covers a time that is not over yet.
+      values of all samples in the step. They are ``None`` if there is no sample, because no worker ran.
     """
 
     start: int
@@ -47,8 +48,8 @@ class Point:
     running: int | None = None
     buried: int | None = None
     latency_seconds: float | None = None
-    #: ``run`` has the times of all runs that ended in a worker. ``wait`` has the times of first deliveries
-    #: from due to started.
+    #: ``run`` has the durations of all runs that ended in a worker. ``wait`` has the times from due to start
+    #: of first deliveries.
     run: Histogram = field(default_factory=Histogram)
     wait: Histogram = field(default_factory=Histogram)
 
@@ -59,7 +60,7 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue. Each stored span covers ``span_seconds``."""
+    """The stored metrics of one queue. Each stored value is for a span of ``span_seconds``."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -86,9 +87,9 @@ class History:
         return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
-        """Whether the time is within a gap between two samples.
+        """Whether the time from ``start`` to ``end`` is within a gap between two samples.
 
-        A gap is stored with the sample at its end.
+        The start of a gap is stored in the span in which the gap ends.
         """
         return any(since <= start and end <= at for since, at in self._gaps)
 
@@ -96,10 +97,11 @@ class History:
 def read_points(
     client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
-    """Read the last ``seconds`` of a queue, or the sum over several queues, in up to ``points`` equal steps.
+    """Read the metrics of the last ``seconds``, in at most ``points`` equal steps.
 
-    The shortest step is a minute within the last hour, twenty minutes within a day, two hours within a week,
-    and eight hours within 31 days. Steps begin at multiples of their length. Raises ``QueueUnavailable``.
+    The metrics of several queues are added up. The shortest step depends on ``seconds``: a minute for up to
+    an hour, twenty minutes for up to a day, two hours for up to a week, and eight hours for up to 31 days.
+    Steps begin at multiples of their length. Raises ``QueueUnavailable``.
     """
     names = [queues] if isinstance(queues, str) else list(queues)
     seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
@@ -120,9 +122,10 @@ def read_points(
 
 
 def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
-    """The number of messages that left each queue in each of the last whole minutes, through any program.
+    """For each queue, the number of messages that left it in each of the last ``minutes`` whole minutes.
 
-    The number is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
+    The oldest minute is first. It does not matter which program removed a message. The number is ``None`` for
+    a minute without a sample. Raises ``QueueUnavailable``.
     """
     now_ms, kept = read_metrics(client, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60
@@ -141,12 +144,12 @@ class _Step:
     def __init__(self, start: int) -> None:
         self.start = start
         self.sums: Sums = {}
-        #: The sum of the highest values of each queue, which may be from different moments.
+        #: For each count, the sum of the highest values of all queues, which may be from different moments.
         self.stands = dict.fromkeys(COUNTED, 0.0)
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """Add the sums of one queue. ``was_seen``: whether that queue was sampled in the step."""
+        """Add the sums of one queue. ``was_seen`` means that this queue was sampled in the step."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

@@ -18,32 +18,36 @@ from queueing.exceptions import QueueError
 
 #: Queues per script call. Other clients of Redis wait during a call.
 STEP = 20
-#: The most queues of one sample, so that the number of queues does not matter to Redis.
+#: The most queues that are sampled at once. The limit keeps the load of Redis low if there are many queues.
 MAX_SAMPLED = 100
 
 
 _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15
-#: Prefixes of the names of values that are not added up, and the function that joins two of them.
+#: Values whose names have these prefixes are not added up. The function combines two such values.
 _EXTREMES = {"max_": max, "min_": min}
 
-#: Name -> a sum, the highest value (``max_…``) or the lowest value (``min_…``).
+#: Values by name. Each is a sum, or with the prefix ``max_`` or ``min_`` the highest or the lowest value.
 Sums = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The stored metrics of one queue: number of a span -> JSON, and the other requested fields."""
+    """The stored metrics of one queue.
+
+    ``spans`` has the JSON text of each span by the number of the span. ``fields`` has the other requested
+    fields.
+    """
 
     spans: dict[int, bytes]
     fields: dict[str, bytes]
 
 
 def sample_queues(session: Session, qnames: Iterable[str], *, first: Iterable[str] = ()) -> None:
-    """Sample the present state of ``first`` and then of ``qnames``, by name, at most ``MAX_SAMPLED`` queues.
+    """Sample the present state of the queues ``first``, and then of ``qnames``, sorted by name.
 
-    Missing queues are left out. So are dead-letter queues, because the figures of a queue include its dead
-    letters.
+    At most ``MAX_SAMPLED`` queues are sampled. Missing queues are left out. Dead-letter queues in ``qnames``
+    are also left out, because the figures of a queue include its dead letters.
     """
     chosen = list(dict.fromkeys([*first, *sorted(filter(_is_sampled, qnames))]))[:MAX_SAMPLED]
     for start in range(0, len(chosen), STEP):
@@ -59,7 +63,7 @@ def read_metrics(
 ) -> tuple[int, dict[str, Kept]]:
     """Read the last ``count`` spans of ``level``, and other ``fields``, for each queue.
 
-    Returns the time of Redis (ms since 1970) and the stored values by queue name.
+    A span covers ``minutes``. Returns the time of Redis (ms since 1970) and the stored values by queue name.
     """
     now_ms = 0
     kept: dict[str, Kept] = {}
@@ -96,7 +100,10 @@ def _kept(reply: Sequence[bytes], fields: Sequence[str]) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The counts of one queue since it was created: deliveries by state, and histograms of times."""
+    """The counts of one queue since it was created.
+
+    ``words`` has the number of deliveries by state. ``run`` and ``wait`` are histograms of times.
+    """
 
     words: Mapping[str, int]
     run: Histogram
@@ -116,7 +123,7 @@ def _totals(kept: Kept) -> Totals:
 
 
 def present(kept: Kept) -> tuple[int, Sums]:
-    """The minute of the newest counts (minutes since 1970), and the counts in it so far."""
+    """The minute with the newest counts (in minutes since 1970), and the counts in that minute so far."""
     minute, _, text = kept.fields.get("now", b"").partition(b" ")
     return int(number(minute)), sums_of(text)
 
@@ -142,8 +149,9 @@ def sums_of(text: bytes) -> Sums:
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:
-    """The sum of ``all_sums`` by the rules of ``lua/lib/metrics.lua``: counts are added, highest values
-    compared.
+    """The sum of ``all_sums`` by the rules of ``lua/lib/metrics.lua``.
+
+    Counts are added up. The highest of all ``max_…`` values and the lowest of all ``min_…`` values are kept.
     """
     together: Sums = {}
     for sums in all_sums:

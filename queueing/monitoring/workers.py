@@ -1,7 +1,7 @@
 """The records of workers in Redis: heartbeats, running messages, and requests to be quiet.
 
-Other programs can write to Redis, so malformed values are left out. Even an unreadable record shows that a
-worker with this name exists or existed.
+Other programs can write to Redis, so malformed values are left out. A worker with an unreadable record is
+still listed, because the record shows that a worker with this name exists or existed.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from queueing.broker.scripts import Call
 from queueing.broker.session import Session
 from queueing.client import QueueClient
 
-#: A worker without a heartbeat for longer than this has died, or does not reach Redis.
+#: A worker without a heartbeat for longer than this has died or cannot reach Redis.
 ALIVE_SECONDS = 20.0
 
 
@@ -37,7 +37,10 @@ class WorkerProcess:
 
 
 def registration(name: str, token: str) -> str:
-    """The field of ``keys.workers`` for one start of a worker. Several workers can have the same ``name``."""
+    """The field of a worker in the hash ``keys.workers``.
+
+    Workers with the same ``name`` have different fields. ``token`` is unique for each start of a worker.
+    """
     return f"{name}#{token[:6]}"
 
 
@@ -88,7 +91,7 @@ class Worker:
 
     @property
     def capacity(self) -> int:
-        """The number of messages that it can run at the same time."""
+        """The number of messages that the worker can run at the same time."""
         return self.processes * self.threads
 
     @property
@@ -119,12 +122,12 @@ class Heard:
     is_quiet: bool
     queues: list[str] | None
     task_queues: list[str]
-    #: Whether messages of chains and batches may wait for a keeper.
+    #: Whether messages of chains or batches may still have to be sent, by the keeper process of a worker.
     has_follow_ups: bool = False
 
 
 def read_workers(session: Session) -> list[Worker]:
-    """The workers that have not shut down cleanly, by name. One that died is listed for an hour."""
+    """The workers that run or have died, sorted by name. A dead worker is listed for an hour."""
     now_ms, *told = session.call(Call("workers", _keys(session)))
     triples = zip(told[::3], told[1::3], told[2::3], strict=True)
     return told_apart(read_worker(key, stored, token, int(now_ms)) for key, stored, token in triples)
@@ -152,7 +155,7 @@ def quiet_worker(session: Session, name: str) -> bool:
 
 
 def resume_worker(session: Session, name: str) -> bool:
-    """Ask a quiet worker to claim again. Returns whether such a worker exists."""
+    """Ask a quiet worker to claim messages again. Returns whether such a worker exists."""
     found = _named(session, name)
     for worker in found:
         _quiet(session, worker.key, "")
@@ -190,7 +193,10 @@ def _keys(session: Session) -> list[str]:
 
 
 def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> Worker:
-    """Parse a worker from its field of ``keys.workers``: ``"<ms of last heartbeat> <JSON>"``."""
+    """Parse a worker from a field of the hash ``keys.workers``.
+
+    The value ``stored`` has the form ``"<ms of last heartbeat> <JSON>"``.
+    """
     beat_text, _, told = stored.partition(b" ")
     beat_ms = decode.integer(beat_text)
     record = decode.record_or_empty(told)

@@ -12,17 +12,20 @@ from queueing.messages import Draft, Timing
 
 from .triggers import Timetable
 
-#: The policy for ticks that are late, or of which several are due together.
+#: The policy for late ticks, and for several ticks that are due at once.
 Missed = Literal["skip", "once", "all"]
 #: ``skip`` leaves out ticks that are late by more than this.
 LATE_MS = 60_000
-#: ``all`` sends for at most this many late ticks, the newest ones. Older ticks are lost.
+#: ``all`` sends messages for at most this many late ticks, the newest ones. Older ticks are skipped.
 MOST_MISSED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The target of a schedule: its queue, a function that makes its messages, and the default name."""
+    """The target of a schedule: its queue, and a function that makes a message for a tick.
+
+    ``name`` is the default name of the schedule.
+    """
 
     name: str
     queue: str
@@ -43,8 +46,9 @@ class Schedule:
         return Timing(self.name, timetable.expression, timetable.time_zone, self.target.queue, self.missed)
 
     def due(self, settled_ms: int, now_ms: int) -> list[int]:
-        """The ticks after ``settled_ms`` for which a message must be sent at ``now_ms``, in order (ms since
-        1970).
+        """The ticks after ``settled_ms`` for which a message must be sent at ``now_ms``, oldest first.
+
+        Times are ms since 1970.
         """
         ticks = takewhile(lambda tick: tick > settled_ms, self.timetable.until(now_ms))
         if self.missed == "skip":
@@ -59,7 +63,7 @@ class Schedule:
 
 
 def send_now(client: QueueClient, schedule: Schedule) -> str:
-    """Send the message of a schedule now, in addition to its ticks. Creates a missing queue.
+    """Send the message of a schedule now, in addition to its ticks. If the queue is missing, it is created.
 
     Returns the id of the message. Raises the errors of ``send_message``.
     """

@@ -1,4 +1,4 @@
-"""Schedules in Redis: their list, their state, and ticks that are sent exactly once."""
+"""Lists schedules in Redis, stores their state, and sends the messages of each tick exactly once."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from queueing.messages import Draft, ScheduleState, Ticked, Timing
 
 from . import triggers
 
-#: If no worker has registered a schedule for this long, its workers count as left.
+#: If a schedule is not registered for this long, the workers that have registered it count as stopped.
 LEFT_MS = 60_000
 #: A schedule that no worker has registered for this long is deleted.
 FORGOTTEN_MS = 7 * 86_400_000
@@ -39,7 +39,7 @@ def all_schedules(client: QueueClient) -> list[ScheduleState]:
 
 
 def on_schedule(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
-    """Call ``act``, such as ``pause_schedule``, for a schedule of any partition.
+    """Call ``act`` (for example ``pause_schedule``) for the schedule ``name`` in the partition that has it.
 
     Raises ``ScheduleNotFound``.
     """
@@ -70,10 +70,13 @@ def name_schedules(
 ) -> tuple[int, list[int | None]]:
     """Register the schedules of this worker.
 
-    Returns the time of Redis, and for each schedule the time up to which its ticks are settled (ms since
-    1970). That time is now for a new schedule and for one with a new timetable. It is ``None`` if workers
-    that started later have another timetable for the schedule. ``born_ms`` is the time that the worker's
-    first registration returned, ``None`` for the first registration.
+    Returns the present time of Redis, and for each schedule its settled time: ticks up to that time have been
+    sent or skipped. Both are ms since 1970. The settled time of a new schedule, and of one with a new
+    timetable, is the present time. It is ``None`` if workers that started later have another timetable for
+    the schedule.
+
+    ``born_ms`` is the time of Redis that the first registration of the worker returned. It is ``None`` for
+    the first registration.
     """
     parts = [part for timing in timings for part in _texts(timing)]
     limits = ("" if born_ms is None else born_ms, LEFT_MS, FORGOTTEN_MS)
@@ -129,7 +132,10 @@ def _state(name: str, known: decode.Record, now_ms: int) -> ScheduleState:
 
 
 def _next_ms(timing: Timing, ms: int) -> int:
-    """The next tick in ms since 1970, 0 if there is none or this release cannot parse the timetable."""
+    """The next tick after ``ms``, in ms since 1970.
+
+    0 if there is none or this release cannot parse the timetable.
+    """
     if len(timing.expression) > MAX_EXPRESSION:
         return 0
     try:

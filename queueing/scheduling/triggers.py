@@ -4,11 +4,14 @@ A tick is a time in whole ms since 1970. It depends only on the timetable, so al
 ticks.
 
 Daylight saving time is handled as in Debian's cron. An expression with fixed hours and minutes (``30 2 * *
-*``) runs once a day. If the clock skips its hour, it runs in the first minute afterwards. If the hour occurs
-twice, it runs the first time. An expression whose minute or hour begins with a star (``*/5 * * * *``), or
-with a field for seconds, runs at even intervals. It does not run in a skipped hour, and runs both times in a
-repeated hour. An interval has no time zone and counts from 1970. (On Lord Howe Island clocks change by half
-an hour. Ticks of that hour may coincide.)
+*``) runs once a day. If the clock skips its hour, it runs in the first minute after the skipped hour. If the
+hour occurs twice, it runs only in the first one.
+
+An expression runs at even intervals if its minute or hour begins with a star (``*/5 * * * *``), or if it has
+a field for seconds. It does not run in a skipped hour, and it runs in both occurrences of a repeated hour.
+
+An interval has no time zone and counts from 1970. On Lord Howe Island, where clocks change by half an hour,
+two ticks in the changed hour may coincide.
 """
 
 import re
@@ -21,7 +24,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-#: A test whether an expression is ever due starts here, so that its result does not depend on the clock.
+#: A search for any tick of an expression starts at this fixed time, so that its result does not depend on the
+#: clock.
 _ANY_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 #: The longest time by which a zone has ever set its clocks back.
 _SET_BACK_MS = 3 * 3_600_000
@@ -41,13 +45,13 @@ class Timetable(Protocol):
 
     @property
     def time_zone(self) -> str:
-        """The name of the time zone of ``expression``, ``""`` if it does not depend on a zone."""
+        """The name of the time zone of ``expression``, ``""`` if ``expression`` does not depend on a zone."""
 
     def after(self, ms: int) -> int | None:
         """The first tick after ``ms``, ``None`` if there is none within fifty years."""
 
     def until(self, ms: int) -> Iterator[int]:
-        """The ticks up to and including ``ms``, the latest first."""
+        """Yield the ticks up to and including ``ms``, the latest one first."""
 
     def moment(self, ms: int) -> datetime:
         """Convert ``ms`` since 1970 to an aware time in the time zone."""
@@ -93,7 +97,10 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A fixed interval in seconds, counted from 1970: 30 is due at :00 and :30 of each minute."""
+    """A fixed interval in seconds, counted from 1970.
+
+    For example, 30 is due at :00 and :30 of each minute.
+    """
 
     seconds: int
 

@@ -6,9 +6,9 @@
     @task
     def resize(picture_id): ...
 
-``task`` is that of ``django.tasks`` on Django 6, and that of the backport ``django_tasks`` on Django 5.2. A
-project that supports only one version can import it from there. With another backend, ``policy`` and
-``progress`` have no effect.
+``task`` is the decorator of ``django.tasks`` on Django 6, and of the backport ``django_tasks`` on Django 5.2.
+A project that supports only one Django version can import the decorator from that package. With a backend
+other than ``RSMQBackend``, ``policy`` and ``progress`` have no effect.
 """
 
 from queueing.context import current

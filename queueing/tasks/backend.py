@@ -1,8 +1,9 @@
 """The backend for Django's tasks: ``TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}``.
 
-``enqueue`` sends one RSMQ message, whose id is the id of the result. ``manage.py runworker`` runs it. In a
-transaction of any database, the message is sent at the commit. With ``"enqueue": "transaction"`` the
-transaction also stores the message as a row, which is deleted when the message is sent.
+``enqueue`` sends one RSMQ message, whose id is the id of the result. A worker (``manage.py runworker``) runs
+the task. If ``enqueue`` is called in a transaction of any database, the message is sent at the commit. With
+the option ``"enqueue": "transaction"``, the transaction also stores the message as a row, which is deleted
+when the message is sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,8 @@ from .compat import (
 from .results import TaskLookup
 from .route import Route
 
-#: The longest name that leaves room for the dead letters of the sibling for low priorities.
+#: The longest name of a queue for tasks. It leaves room for the suffixes of the low-priority queue and of the
+#: dead-letter queue that belongs to the low-priority queue.
 MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))
 
 #: Positional and keyword arguments of one call.
@@ -47,7 +49,7 @@ Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class RSMQBackend(BaseTaskBackend):
-    """A task backend, one for each entry of ``TASKS`` that names it.
+    """The backend for Django's tasks. It is created once for each entry of ``TASKS`` that names it.
 
     Its constructor uses neither Redis nor models, because ``@task`` calls it at import.
     """
@@ -79,11 +81,12 @@ class RSMQBackend(BaseTaskBackend):
         registry.declare(task)
 
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
-        """Send a task. In a transaction it is sent at the commit (``enqueue_on_commit``).
+        """Send a task. In a transaction it is sent at the commit (see the option ``enqueue_on_commit``).
 
-        Raises ``InvalidTask``, ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent, and
-        the errors of ``QueueClient.send_message``. A failure at the commit raises ``EnqueueFailed`` with the
-        id. A message that is too long for its queue is refused by this call, not at the commit.
+        Raises ``InvalidTask`` and the errors of ``QueueClient.send_message``. Raises ``TypeError`` or
+        ``ValueError`` for arguments that JSON cannot represent. If sending at the commit fails,
+        ``EnqueueFailed`` with the id is raised there. A message that is too long for its queue is refused by
+        this call, not at the commit.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -91,9 +94,9 @@ class RSMQBackend(BaseTaskBackend):
         return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
-        """Send a task once for each call (args, kwargs), in one batch. Returns the results in order.
+        """Send a task once for each of ``calls`` (args, kwargs), in one batch.
 
-        Raises the errors of ``enqueue``.
+        Returns the results in the same order. Raises the errors of ``enqueue``.
         """
         route = self._route_of(task)
         sent = [results.enqueued(task, self.alias, *call) for call in calls]
@@ -101,14 +104,15 @@ class RSMQBackend(BaseTaskBackend):
         return sent
 
     async def aenqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
-        """``enqueue`` as a coroutine function. It uses a thread only if a thread has an open transaction."""
+        """``enqueue`` as a coroutine function. It uses a thread in the same cases as ``aenqueue_many``."""
         [result] = await self.aenqueue_many(task, [(args, kwargs)])
         return result
 
     async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
         """``enqueue_many`` as a coroutine function.
 
-        It uses a thread only if a thread has an open transaction.
+        It uses a thread only if any thread of the process has an open transaction, if the option ``enqueue``
+        is set, or if the project has receivers for ``task_enqueued``.
         """
         given = self.task_options
         if given.enqueue or (given.enqueue_on_commit and has_open_transaction()):
@@ -135,11 +139,11 @@ class RSMQBackend(BaseTaskBackend):
         return self.lookup().result(result_id)
 
     def wait_result(self, result_id: str, *, timeout: float | None = None) -> TaskResult:
-        """Wait until a task has ended, at most ``timeout`` seconds. Returns the result as ``get_result``
-        does.
+        """Wait until a task has ended, and return its result.
 
-        Pub/sub wakes the caller when the task ends. Raises ``TimeoutError``, and the errors of
-        ``get_result``: ``TaskResultDoesNotExist`` also for a task whose transaction is still open.
+        ``timeout`` is in seconds, ``None`` for no limit. Pub/sub wakes the caller when the task ends. Raises
+        ``TimeoutError``, and the errors of ``get_result``. ``TaskResultDoesNotExist`` is also raised for a
+        task whose transaction is still open.
         """
         patience, client = waiting.Patience(result_id, timeout), get_client()
         if client.routing:
@@ -161,19 +165,19 @@ class RSMQBackend(BaseTaskBackend):
         return result
 
     def cancel(self, result_id: str, *, reason: str = "") -> bool:
-        """Cancel a task that has not started, so that it never runs.
+        """Cancel a task that has not started, so that it never runs. Returns whether it was cancelled.
 
-        Returns ``False`` if the task runs, has ended or is unknown. For a staged task, see
-        ``TaskLookup.sent``.
+        Returns ``False`` if the task runs, has ended or is unknown. If the open transaction of this thread
+        has staged the task, its row is deleted.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED
 
     def stop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
-        """Cancel a task, or if it runs ask its worker to stop it (see ``QueueClient.stop_message``).
+        """Cancel a task that waits. If it runs, ask its worker to stop it (see ``QueueClient.stop_message``).
 
-        Returns ``False`` if it has ended or is unknown. The result of a stopped task is failed, with
-        ``TaskCancelled``.
+        Returns ``False`` if the task has ended or is unknown. The result of a stopped task has the status
+        failed and the error ``TaskCancelled``.
         """
         stop = partial(get_client().stop_message, reason=reason, force=force)
         return self._word(result_id, stop) in (State.CANCELLED, State.RUNNING)
@@ -201,8 +205,8 @@ class RSMQBackend(BaseTaskBackend):
     ) -> tuple[str, Draft]:
         """The queue and the message of a task, without sending it. Raises the errors of ``enqueue``.
 
-        With ``is_whole=False`` an argument is still missing, so the message has no key for limits or
-        uniqueness.
+        ``is_whole=False`` means that an argument is still missing. The message then has no key for limits or
+        uniqueness, because the key depends on the arguments.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -268,10 +272,7 @@ class RSMQBackend(BaseTaskBackend):
         stage(route.queue, drafts, task_queue=route.task.queue_name, then=partial(self._emit_enqueued, sent))
 
     def _drafts(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> list[Draft]:
-        """The messages to send after the commit.
-
-        Their ids are those of the results that ``enqueue`` returned.
-        """
+        """The messages to send after the commit. Each gets a new id, which is also set in its result."""
         # At the commit it would be too late: what the transaction has changed stays.
         route.refuse_long(bodies)
         for result in sent:
@@ -284,7 +285,7 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """A sentence about an invalid name of a queue for tasks, ``""`` if it is valid."""
+    """The problem of a name of a queue for tasks, as the end of a sentence. ``""`` if the name is valid."""
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
         return "is not a queue name: use letters, digits, - and _."
     if len(queue) > MAX_NAME:

@@ -1,6 +1,6 @@
 """Django's tasks: ``django.tasks`` on Django 6, the backport ``django_tasks`` on Django 5.2.
 
-The two have the same design with a few different names. No other module imports either of them.
+Both packages have the same API except for a few names. Only this module imports them.
 """
 
 import logging
@@ -26,7 +26,8 @@ except ImportError:
             "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."
         ) from error
 
-#: The import of ``checks`` and ``signals`` registers Django's check of all backends and its log lines.
+#: The import of ``checks`` and ``signals`` registers Django's system check of task backends and its log
+#: messages.
 __all__ = [
     "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
     "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "has_own_receivers",
@@ -35,11 +36,14 @@ __all__ = [
 
 
 def is_enqueue_heard() -> bool:
-    """Whether ``task_enqueued`` has a receiver of the project, or Django logs it."""
+    """Whether the project has a receiver for ``task_enqueued``, or Django logs this signal."""
     return has_own_receivers() or signals.logger.isEnabledFor(logging.DEBUG)
 
 
 def has_own_receivers() -> bool:
-    """Whether ``task_enqueued`` has a receiver of the project. Django itself connects one for its log."""
+    """Whether the project has a receiver for ``task_enqueued``.
+
+    Django's own receiver for its log does not count.
+    """
     djangos = id(signals.log_task_enqueued)
     return any(receiver != djangos for (receiver, _), *_ in signals.task_enqueued.receivers)

@@ -12,25 +12,32 @@ from queueing.policies import Policy, policy_of, seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """The values of ``OPTIONS``, durations in seconds. ``@policy`` overrides the first three fields."""
+    """The values of ``OPTIONS``. Durations are in seconds.
 
-    #: Handled failures until a task is dead; ``None``: the setting ``MAX_ATTEMPTS``.
+    ``@policy`` overrides ``max_attempts``, ``backoff`` and ``timeout``.
+    """
+
+    #: A task is dead after this many failed attempts. Crashes do not count. ``None`` means the setting
+    #: ``MAX_ATTEMPTS``.
     max_attempts: int | None = None
-    #: Seconds between attempts, or a function of the exception and the ``TaskResult``, or its path.
+    #: Seconds between attempts, or a function that returns them for the exception and the ``TaskResult``, or
+    #: the dotted path of such a function.
     backoff: float | str | Callable[[BaseException, Any], float] | None = None
-    #: How long one run may take.
+    #: The seconds that one run may take.
     timeout: float | None = None
-    #: Whether a task of a transaction is sent at its commit.
+    #: Whether a task that is enqueued in a transaction is sent at the commit.
     enqueue_on_commit: bool = True
-    #: ``transaction``: a task is written to the database with its transaction, and sent after the commit.
+    #: With ``transaction``, a task is written to the database in the caller's transaction and sent after the
+    #: commit.
     enqueue: str | None = None
-    #: How long after its end a result can be asked for; ``None``: as long as the history keeps it.
+    #: Seconds for which a result is available after the end of its task. ``None`` means as long as the
+    #: history keeps it.
     result_ttl: float | None = None
-    #: Modules with tasks that workers import, beyond ``tasks`` of every installed app.
+    #: Modules with tasks that workers import in addition to the module ``tasks`` of every installed app.
     modules: tuple[str, ...] = ()
 
     def policy_for(self, function: Callable[..., Any]) -> Policy:
-        """The policy of a function. These options give the values that it does not set."""
+        """The policy of a function. Values that its ``@policy`` does not set are taken from these options."""
         own = policy_of(function)
         backoff = import_string(self.backoff) if isinstance(self.backoff, str) else self.backoff
         return replace(
@@ -45,7 +52,7 @@ NAMES = tuple(field.name for field in fields(TaskOptions))
 
 
 def read(options: Mapping[str, Any]) -> TaskOptions:
-    """Read the valid options. Others are ignored here: the system check reports them (``problems``)."""
+    """Read the valid options. Invalid ones are left out, because the system check reports them."""
     wrong = {name for name, _ in problems(options)}
     known = {name: value for name, value in options.items() if name in NAMES and name not in wrong}
     if "modules" in known:
@@ -54,7 +61,7 @@ def read(options: Mapping[str, Any]) -> TaskOptions:
 
 
 def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each invalid option, with a sentence about it."""
+    """Yield the name of each invalid option, and its problem as the end of a sentence."""
     for name, value in options.items():
         if name not in NAMES:
             yield name, f"is unknown. Known are: {', '.join(NAMES)}."

@@ -1,4 +1,4 @@
-"""The tasks of this project. A message can name one of them, but cannot cause an import."""
+"""The tasks of this project. A message can name a task, but cannot cause the import of a module."""
 
 import sys
 from collections.abc import Iterable
@@ -19,14 +19,17 @@ def declare(task: Task) -> None:
 
 
 def discover(modules: Iterable[str]) -> None:
-    """Import the module ``tasks`` of every installed app, and ``modules``. An import error is raised."""
+    """Import the module ``tasks`` of every installed app, and ``modules``.
+
+    Raises the errors of these imports.
+    """
     autodiscover_modules("tasks")
     for module in modules:
         import_module(module)
 
 
 def queues(alias: str) -> set[str]:
-    """The queues named by the tasks of one backend."""
+    """The names of the queues of all tasks that use the backend ``alias``."""
     return {task.queue_name for task in _declared.values() if task.backend == alias}
 
 
@@ -45,8 +48,8 @@ def find(path: str) -> Task | None:
 
 
 def _member(owner: Any, name: str) -> Any:
-    """A member that exists already.
+    """The attribute ``name`` of ``owner``, ``None`` if ``owner`` does not have it yet.
 
-    ``getattr`` is not used, because a module may create members on access.
+    ``getattr`` is not used, because a module may create attributes on access.
     """
     return vars(owner).get(name) if hasattr(owner, "__dict__") else None

@@ -1,6 +1,7 @@
 """Makes ``TaskResult`` objects from a message in the queue, and from its outcomes in outbox and database.
 
-The lookup reads queue and outbox in one step, and then the database, so that it misses nothing.
+The lookup reads queue and outbox in one step, and then the database. So it also finds a task that ends during
+the lookup.
 """
 
 import sys
@@ -28,12 +29,15 @@ from . import registry, staged
 from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 from .options import TaskOptions
 
-#: The states that appear among the errors of a result.
+#: The states of outcomes that are listed in ``errors`` of a result.
 FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_failure)})
 
 
 def moment(ms: float | None) -> datetime | None:
-    """Convert ms since 1970 to a time as Django stores it, ``None`` to ``None``."""
+    """Convert ms since 1970 to a ``datetime``, which is aware if ``USE_TZ`` is set.
+
+    ``None`` stays ``None``.
+    """
     return decode.moment(ms, UTC if settings.USE_TZ else None)
 
 
@@ -65,13 +69,15 @@ def enqueued(
 
 
 def identify(result: TaskResult, id: str) -> None:
-    """Set the id of a result after its message was sent."""
+    """Set the id of a result, and the time of sending, which is part of the id."""
     object.__setattr__(result, "id", id)
     object.__setattr__(result, "enqueued_at", moment(sent_ms(id)))
 
 
 def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
-    """A copy of ``task`` with the options with which it was sent, which ``using`` may have changed."""
+    """A copy of ``task`` with the options of the sent message, because ``using`` may have changed the
+    options.
+    """
     run_after = _moment_in(body.run_after)
     if (task.priority, task.queue_name, task.backend, task.run_after) == (
         *(body.priority, queue, alias, run_after),
@@ -91,7 +97,8 @@ def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
 class RecordedError(TaskError):
     """A stored error. The class of its exception is available only if this process has already imported it.
 
-    It is not imported here: another program may have written the name, and an import runs code.
+    The class is not imported here, because another program may have written the name, and an import runs
+    code.
     """
 
     @property
@@ -112,10 +119,9 @@ def error_of(outcome: Outcome) -> TaskError:
 
 
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
-    """The body of a task, from the queue or from an outcome.
+    """The body of a task, from the queue or from an outcome. ``None`` if the message is not a task.
 
-    If an outcome had to cut the body, only the name of the task is left. Returns ``None`` if the message is
-    not a task.
+    If the body in the outcomes has been cut, the result has the name of the task, but no arguments.
     """
     for text in (where.body, *(outcome.body for outcome in past)):
         if task_body.is_task(text):
@@ -130,9 +136,9 @@ def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
 def result_of(
     task: Task, id: str, alias: str, body: TaskBody, where: Whereabouts, past: Sequence[Outcome]
 ) -> TaskResult:
-    """The result of a message that is in the queue or has outcomes.
+    """The ``TaskResult`` of a message that is in the queue or has outcomes.
 
-    ``past`` are its outcomes by receive count.
+    ``past`` are the outcomes of the message, sorted by receive count.
     """
     result = enqueued(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
@@ -189,9 +195,9 @@ def _moment_in(text: str | None) -> datetime | None:
 
 
 def known_queues() -> list[str]:
-    """The queues to which tasks were sent, of all partitions that answer.
+    """The queues to which tasks were sent, from all partitions that answer.
 
-    Raises ``QueueUnavailable`` if none does.
+    Raises ``QueueUnavailable`` if no partition answers.
     """
     return [queue for part in get_client().reachable().parts for queue in task_queues.known(part.session)]
 
@@ -205,7 +211,7 @@ class TaskLookup:
         self._queues = queues
 
     def result(self, id: str) -> TaskResult:
-        """The result with this id.
+        """The result of the task with this id.
 
         Raises ``TaskResultDoesNotExist``, ``QueueUnavailable``, ``DatabaseError``.
         """
@@ -231,11 +237,10 @@ class TaskLookup:
         return result
 
     def sent(self, id: str) -> Whereabouts | None:
-        """Find a message in order to cancel or stop it. A staged message whose transaction is committed is
-        sent first.
+        """Find a message that is to be cancelled or stopped. A message that is still staged is sent first.
 
-        If the open transaction of this thread has staged it, its row is deleted and ``None`` is returned.
-        Raises ``QueueError``, ``DatabaseError``.
+        If the open transaction of this thread has staged the message, its row is deleted instead, and
+        ``None`` is returned. Raises ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
         if not where.queue and relayed():
@@ -246,7 +251,10 @@ class TaskLookup:
         return where
 
     def _staged(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """Find a staged task, which has no outcomes. If its row no longer exists, call ``find`` again."""
+        """Find a task that is still staged, and thus has no outcomes.
+
+        If its row no longer exists, the message has been sent, so ``find`` is called again.
+        """
         row = staged.find(id)
         if row is None or not (self.is_open or row.queue in self.queues()):
             return self.find(id)
@@ -267,7 +275,10 @@ class TaskLookup:
         return where, [by_rc[rc] for rc in sorted(by_rc)]
 
     def _whereabouts(self, id: str) -> Whereabouts:
-        """The place of a message. A partition that is away matters only if no other one knows the message."""
+        """Find a message in the queues and outboxes of all partitions.
+
+        Raises ``QueueUnavailable`` if a partition does not answer and no other partition has the message.
+        """
         client = get_client()
         named = dict(client.split(task_queues.with_siblings(self._queues)))
         outage: QueueUnavailable | None = None
@@ -289,7 +300,10 @@ class TaskLookup:
         return task_queues.with_siblings(self._queues or known_queues())
 
     def sent_to(self, queue: str) -> str:
-        """The queue that the sender of a task named. ``queue`` may be the low-priority queue of that one."""
+        """The queue that the sender named for a task in ``queue``.
+
+        This is ``queue`` itself, unless ``queue`` is a low-priority queue.
+        """
         base = queue.removesuffix(LOW_PRIORITY)
         is_sibling = queue == low_priority_queue(base) and (self.is_open or base in self._queues)
         return base if is_sibling else queue

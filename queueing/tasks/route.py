@@ -16,7 +16,7 @@ from queueing.policies import limits, policy_of, unique
 
 from .compat import Task, TaskResult
 
-#: The limit of a queue is read again after this long, so that a loop of many sends reads it once.
+#: The ``maxsize`` of a queue is cached for this long, so that a loop of many sends rarely reads it.
 KNOWN_SECONDS = 1.0
 
 
@@ -36,20 +36,24 @@ class Route:
         self._is_plain = not (self._priority or has_headers) and self._due_ms is None
         self._known, self._known_until = -1, 0.0
         run_after = None if task.run_after is None else task.run_after.isoformat()
-        #: Makes the body of args and kwargs; see ``BodyWriter.write``.
+        #: Makes the body of a message from args and kwargs (see ``BodyWriter.write``).
         self.write = BodyWriter(task.module_path, task.priority, run_after).write
 
     def messages(self, sent: Sequence[TaskResult], bodies: Sequence[str]) -> list[str | Draft]:
-        """The messages for ``bodies``, which are those of ``sent``.
+        """The messages for ``bodies``. Each body belongs to the result at the same position in ``sent``.
 
-        A message without options is only its body.
+        A message without options is returned as a ``str``, its body.
         """
         if self._is_plain:
             return list(bodies)
         return [self.draft(body, of=result) for result, body in zip(sent, bodies, strict=True)]
 
     def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
-        """The message for one body with all its options, and with ``id`` if that is known already."""
+        """The message for one body with all its options. ``id`` is given if it is known already.
+
+        The keys for limits and uniqueness depend on the arguments in the result ``of``. Without ``of``, the
+        message has no such keys.
+        """
         headers = self._headers(of) if of else {}
         return Draft(body=body, due_ms=self._due_ms, priority=self._priority, headers=headers, id=id)
 
@@ -88,7 +92,10 @@ class Route:
             raise MessageTooLong(self._too_long(length))
 
     def _limit(self) -> int:
-        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown. It is read once for many sends."""
+        """The ``maxsize`` of the queue, -1 if it is unlimited or unknown.
+
+        It is cached for ``KNOWN_SECONDS``.
+        """
         now = time.monotonic()
         if now > self._known_until:
             try:

@@ -1,4 +1,4 @@
-"""Runs a task: the worker calls this module for a message whose body is that of a task."""
+"""Runs a task. The worker calls this module for a message whose body describes a task."""
 
 import json
 import logging
@@ -20,14 +20,15 @@ from . import results
 from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
 from .results import TaskLookup
 
-#: The longest result of a task, as JSON: it waits in Redis until it is in the database.
+#: The most characters of a task's result as JSON. It is limited because Redis holds it until it is in the
+#: database.
 RESULT_CHARACTERS = 1_000_000
 
 logger = logging.getLogger("queueing.worker")
 
 
 class TaskCode:
-    """The task and the options that all runs of a task share."""
+    """The parts that all runs of a task share: the task, the lookup of its results, and its policy."""
 
     def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
         self.task, self.lookup, self.sender = task, lookup, sender
@@ -44,9 +45,9 @@ class TaskRun:
         self.name, self.policy = body.task, code.policy
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run the task.
+        """Run the task, and return its return value as JSON, ``""`` for ``None``.
 
-        Returns its return value as JSON. Raises the errors of the task, and ``ResultRefused``.
+        Raises the errors of the task, and ``ResultRefused``.
         """
         # A task of a few microseconds takes twice as long with a result that nobody receives.
         result = self._running(context) if self._task.takes_context or _is_observed() else None
@@ -98,7 +99,10 @@ class TaskRun:
         return result
 
     def _recall(self, result: TaskResult, context: Context) -> Any:
-        """Add the earlier attempts to ``result``. Returns the time at which the first one started."""
+        """Add the earlier attempts to ``result``.
+
+        Returns the start of the first attempt, ``None`` if it is unknown.
+        """
         earlier = context.attempt - 1 + context.crashes
         starts: list[float] = []
         try:
@@ -122,7 +126,10 @@ class TaskRun:
 
     @staticmethod
     def _text(value: Any) -> str:
-        """The returned value as JSON. Raises ``ResultRefused`` for a value that JSON cannot represent."""
+        """The return value of the task as JSON, ``""`` for ``None``.
+
+        Raises ``ResultRefused`` for a value that is too long or that JSON cannot represent.
+        """
         try:
             text = "" if value is None else _encode(normalize_json(value))
             if decode.is_deep(text):
@@ -155,7 +162,10 @@ class TaskRun:
 
 
 def _is_observed() -> bool:
-    """Whether the start or end of a task has a receiver. Django's own log does not count below its level."""
+    """Whether the signals for the start and end of a task have a receiver.
+
+    Django's own receiver counts only if its log messages (level INFO) are enabled.
+    """
     for signal, log in (
         (signals.task_started, signals.log_task_started),
         (signals.task_finished, signals.log_task_finished),

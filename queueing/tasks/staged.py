@@ -9,21 +9,24 @@ from queueing.transactional.databases import relayed
 
 
 def find(id: str) -> StagedMessage | None:
-    """The row of a staged task that this connection can see, or ``None``. Raises ``DatabaseError``."""
+    """The row of the staged task with this id, or ``None`` if this thread's connections see no such row.
+
+    Raises ``DatabaseError``.
+    """
     rows = (StagedMessage.objects.using(alias).filter(message_id=id).first() for alias in relayed())
     return next(filter(None, rows), None)
 
 
 def whereabouts(row: StagedMessage) -> Whereabouts:
-    """The queue to which the message will be sent, with its body."""
+    """The queue to which the message of ``row`` will be sent, and the body of the message."""
     return Whereabouts(queue=row.queue, outcomes=[], body=decode.text(bytes(row.body)))
 
 
 def take_back(row: StagedMessage) -> bool:
     """Delete the row if this thread's open transaction has written it. Otherwise send its message.
 
-    A message in Redis can be cancelled safely, even if another process is sending the same row now. Returns
-    whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
+    The message is sent because it can then be cancelled safely in Redis, even if another process is sending
+    the same row now. Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)
     if row.message_id in staging.ids_of_transaction(alias):

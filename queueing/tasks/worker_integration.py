@@ -32,15 +32,15 @@ from .runner import TaskCode, TaskRun
 
 logger = logging.getLogger("queueing.worker")
 
-#: The policy for a wrong body, which no later attempt can change.
+#: The policy for an invalid body. There is only one attempt, because later ones would fail, too.
 BAD = Policy(max_attempts=1)
 
 
 class TaskResolver:
     """Finds the tasks of the messages in the queues of one backend.
 
-    It finds only tasks of this project. ``sender`` is the class that sends Django's signals. With
-    ``takes_new_queues`` it also serves queues that appear later and have no handler.
+    It finds only tasks of this project. ``sender`` is the sender of Django's signals. With
+    ``takes_new_queues``, the resolver also serves queues without a handler that appear later.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class TaskResolver:
         self._lookup, self._sender, self.takes_new_queues = lookup, sender, takes_new_queues
         self._queues = frozenset(task_queues.with_siblings(queues))
         self._codes: dict[str, TaskCode] = {}
-        #: The queues without their siblings, by name.
+        #: The names of the queues, sorted, without their low-priority queues.
         self.queues = sorted(set(queues))
 
     def __call__(self, queue: str, message: Message) -> TaskRun | None:
-        """The code of the message's task, or ``None`` if the message is not a task.
+        """The code of the message's task, or ``None`` if the message is not a task of this backend.
 
         Raises ``UnknownTask``, ``BadTaskBody``, ``NewerTaskBody``.
         """
@@ -97,8 +97,8 @@ PAUSE_SECONDS = 2.0
 def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
 
-    Waits for Redis if it must read the queues there. Returns the queues with tasks, and whether the worker
-    also serves queues that receive their first task later.
+    If names of queues must be read from Redis, it waits until Redis answers. Returns the queues with tasks,
+    and whether the worker also serves queues that receive their first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -116,7 +116,10 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
-    """Make a resolver for each ``RSMQBackend``, and import its modules. Raises ``QueueUnavailable``."""
+    """Import the modules of each ``RSMQBackend``, and yield a resolver for it.
+
+    Raises ``QueueUnavailable``.
+    """
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
@@ -124,10 +127,10 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
 
 
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
-    """The resolver of a backend for a worker of the queues ``named``, or of all queues of the backend.
+    """A resolver for the ``QUEUES`` of a backend, or if they are empty for the worker's queues ``named``.
 
-    If both ``named`` and the backend's ``QUEUES`` are empty, these are the queues that this project's tasks
-    name, and those to which tasks were sent, now or later. Raises ``QueueUnavailable``.
+    If both are empty, the resolver serves the queues that this project's tasks name, and all queues to which
+    tasks were sent or will be sent. Raises ``QueueUnavailable``.
     """
     queues = sorted(backend.queues) or list(named)
     if queues:
@@ -159,13 +162,13 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` and the console find tasks. Every process calls it."""
+    """Let ``@periodic`` and the console find tasks. Every process calls this function."""
     periodic.add_maker(_schedule_target, modules=_import_modules)
     above.limit_of_task = _limit_of
 
 
 def _import_modules() -> None:
-    """Import all modules that a worker imports: the tasks of every app, and those that backends name."""
+    """Import all modules with tasks: ``tasks`` of every app, and ``modules`` in the options of backends."""
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
@@ -188,7 +191,7 @@ def _limit_of(body: str) -> dict[str, str]:
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
-    """The target of the schedule of a task, ``None`` if the task belongs to another kind of backend."""
+    """The target for a schedule of the task ``subject``, ``None`` if no ``RSMQBackend`` sends ``subject``."""
     if not isinstance(subject, Task):
         return None
     backend = subject.get_backend()

@@ -12,14 +12,15 @@ from queueing.models import StagedMessage
 
 from . import sending
 
-#: Rows of one step.
+#: The most rows in one step of ``in_steps``.
 CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers of staged messages in one database. ``oldest_seconds`` is the age of the oldest waiting
-    one, or 0.
+    """The numbers of staged messages in one database: waiting messages, and messages that Redis has refused.
+
+    ``oldest_seconds`` is the age of the oldest waiting message, 0 if no message waits.
     """
 
     waiting: int
@@ -40,12 +41,15 @@ def figures(alias: str) -> Figures:
 
 
 def newest(rows: "QuerySet[StagedMessage]") -> int:
-    """The key of the newest row, 0 without rows. Raises ``DatabaseError``."""
+    """The primary key of the newest row, 0 if there are no rows. Raises ``DatabaseError``."""
     return rows.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> Iterator[list[int]]:
-    """The keys of rows above ``after`` up to ``until``, oldest first, in steps. Raises ``DatabaseError``."""
+    """Yield lists of the primary keys greater than ``after`` and at most ``until``, in ascending order.
+
+    Each list has at most ``CHUNK`` keys. Raises ``DatabaseError``.
+    """
     keys = rows.order_by("id").filter(id__lte=until).values_list("id", flat=True)
     while ids := list(keys.filter(id__gt=after)[:CHUNK]):
         yield ids
@@ -55,9 +59,9 @@ def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> 
 def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:
     """Send staged messages now, also those that Redis has refused. Returns those of ``ids`` that were sent.
 
-    Messages that were staged by the same call are sent together, so other rows may be sent, too. A row that
-    Redis refuses again stores the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and
-    ``DatabaseError``: the rows that were not sent stay unchanged.
+    Messages that were staged by the same call are sent together, so messages of other rows may be sent, too.
+    If Redis refuses a message again, its row stores the new reason. Raises ``QueueUnavailable``,
+    ``QueueFull`` and ``DatabaseError``. After such an error, the rows that were not sent are unchanged.
     """
     rows = _with_their_sends(alias, ids)
     sent = _send(client, alias, rows)
@@ -70,7 +74,7 @@ def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedM
 
 
 def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
-    """Delete rows, so that no relay sends their messages. Returns the deleted rows.
+    """Delete rows, so that no relay sends their messages. Returns the rows that existed.
 
     Raises ``DatabaseError``.
     """
@@ -86,9 +90,9 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
 
 
 def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
-    """Send rows, which must include all rows of each send.
+    """Send the messages of ``rows``, which must include all rows of each send.
 
-    Returns the primary keys of the rows that were sent.
+    Returns the primary keys of the rows whose messages were sent.
     """
     sent = sending.send(client, alias, rows, forget=True)
     return {row.pk for row in rows if (row.sender, row.number) in sent}

@@ -1,4 +1,4 @@
-"""The databases in which messages are staged. Only functions of this module import models."""
+"""The databases in which messages are staged. Models are imported only when a function needs them."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -14,15 +14,18 @@ def relayed() -> tuple[str, ...]:
 
 
 def searched() -> tuple[str, ...]:
-    """The aliases of the databases that may have staged messages. A former setting may have left some."""
+    """The aliases of the databases that may have staged messages, even if the project stages none any
+    more.
+    """
     return relayed() or (_home(),)
 
 
 def of_this_call() -> str:
     """The alias of the database in which a message is staged now.
 
-    It is the first of ``relayed`` that is in a transaction, or outside transactions the first one. Raises
-    ``ImproperlyConfigured`` if the project stages no messages, or none in the database of the transaction.
+    It is the first database of ``relayed`` in which this thread has an open transaction. Without an open
+    transaction, it is the first of ``relayed``. Raises ``ImproperlyConfigured`` if the project stages no
+    messages, or if it stages none in the databases of the open transactions.
     """
     aliases, begun = relayed(), open_transactions()
     if not aliases:

@@ -1,7 +1,7 @@
-"""Sends staged messages and deletes their rows, for the process of the transaction and for the relay.
+"""Sends staged messages and deletes their rows. The process of the transaction and the relay use it.
 
-A row is deleted after Redis has acknowledged its message. If the process is killed in between, the row stays
-and is sent again. The send script recognises this repeat.
+A row is deleted after Redis has acknowledged its message. If the process is killed before it deletes the row,
+the row stays and its message is sent again. The send script recognises this repeat.
 """
 
 import secrets
@@ -21,9 +21,10 @@ from queueing.signals import emit, message_sent
 
 #: How long Redis remembers a send whose row is not deleted yet.
 REMEMBERED_MS = 7 * 86_400_000
-#: And for how long after its row was deleted by a relay: a frozen process may still send it.
+#: How long Redis remembers a send after a relay has deleted its row. In this time, a frozen process may still
+#: repeat the send.
 FORGOTTEN_MS = 600_000
-#: Bytes of bodies in one exchange.
+#: Bytes of message bodies in one round trip.
 EXCHANGE_BYTES = 1_000_000
 
 #: The token and the number of one send, which has one or more messages.
@@ -33,7 +34,7 @@ Group = list[StagedMessage]
 
 
 class _Withdrawn(QueueError):
-    """Another process has withdrawn the send, but its rows have no new senders yet."""
+    """Another process has withdrawn the send in Redis, but has not yet stored new senders in its rows."""
 
 
 def send(
@@ -41,10 +42,10 @@ def send(
 ) -> set[Sender]:
     """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
-    ``rows`` must include all rows of each send. If Redis refuses a message permanently, its row stays with
-    the reason. ``forget``: nothing more comes from these senders, so Redis forgets them soon. Raises
-    ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``: the rows that were neither sent nor refused
-    stay unchanged.
+    ``rows`` must include all rows of each send. If Redis refuses a message permanently, its row stays and
+    stores the reason. ``forget`` means that the senders of ``rows`` send nothing more, so Redis forgets the
+    senders soon. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an error, the
+    rows that were neither sent nor refused are unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None
@@ -64,7 +65,7 @@ def send(
 def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
     """Let Redis forget these sends soon, because their rows are deleted.
 
-    Their senders must not send again.
+    After this call, no process may repeat these sends.
     """
     if sent:
         senders = sorted(sent)
@@ -95,8 +96,10 @@ def _bytes(group: Group) -> int:
 
 
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
-    """Send groups of rows in one round trip, then delete or refuse the rows. Raises an error that ends the
-    sending.
+    """Send groups of rows in one round trip. Then delete the sent rows, and store the reason in refused ones.
+
+    Returns the sends that Redis has acknowledged. Raises ``QueueUnavailable``, ``QueueFull``,
+    ``DatabaseError``.
     """
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
@@ -125,9 +128,10 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: 
 
 
 def _is_sent_together(client: QueueClient, groups: Sequence[Group]) -> bool:
-    """Send the messages of one queue with one call of a script, which is faster.
+    """Send the messages with one call of a script, which is faster. Returns whether they were sent.
 
-    Returns whether all were sent. It sends none if Redis refuses one, or has had one before.
+    This is tried only if all messages are for one queue and each send has one message. No message is sent if
+    Redis refuses one of them, or has received one of them earlier.
     """
     rows = [row for group in groups for row in group]
     if len(groups) == 1 or len(rows) > len(groups) or len({row.queue for row in rows}) > 1:
@@ -162,8 +166,9 @@ def _error_of(reply: object) -> QueueError | None:
 
 
 def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
-    """Create the missing queue if its name allows that, and send again. Returns the remaining error, or
-    ``None``.
+    """Create the missing queue if its name allows that, and send the group again.
+
+    Returns ``None`` if the group was sent, otherwise the error.
     """
     first = group[0]
     try:
@@ -175,12 +180,12 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
 
 
 def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Store the reason why Redis refuses a message. Several that were sent together are first tried one by
-    one.
+    """Store the reason why Redis refuses a message.
 
-    Another process may still send what was refused here. So a message keeps its sender, by which Redis
-    recognises a repeat. It gets a new one only after Redis has withdrawn the send. Returns whether Redis has
-    stored the send meanwhile.
+    If the send has several messages, each becomes a send of its own, which is tried later. Another process
+    may still repeat the refused send. Redis recognises the repeat by the sender, so the rows get new senders
+    only after Redis has withdrawn the send. Returns whether Redis has stored the messages of the send in the
+    meantime.
     """
     first, rows = group[0], StagedMessage.objects.using(alias)
     if len(group) == 1 and not isinstance(error, _Withdrawn):

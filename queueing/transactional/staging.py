@@ -29,7 +29,7 @@ logger = logging.getLogger("queueing")
 
 #: Rows that are read and deleted in one statement.
 ROWS = 1000
-#: After Redis did not answer, transactions leave their messages to the relay for so long.
+#: If Redis does not answer, transactions leave their messages to the relay for this long.
 AWAY_SECONDS = 2.0
 
 _senders = Senders()
@@ -41,8 +41,9 @@ def stage(
 ) -> list[str]:
     """Write messages in the transaction of the caller, and send them after its commit. Returns their ids.
 
-    For tasks, ``task_queue`` is the queue that the task names. ``then`` is called after the commit. Raises
-    ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
+    For tasks, ``task_queue`` is the queue that the task names. ``then`` is called after the commit, when the
+    messages are sent or left to the relay. Raises ``ImproperlyConfigured``, ``DatabaseError``,
+    ``MessageNotString``, ``InvalidFormat``.
     """
     alias = databases.of_this_call()
     queue = rsmq_values.qname(queue)
@@ -93,8 +94,9 @@ def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft)
 class _AtCommit:
     """One call of ``stage``, as a callback that Django runs after the commit.
 
-    The first of these callbacks also sends for the following ones, so that a transaction needs one round
-    trip. It reads the rows from the table again, because a savepoint may have been rolled back.
+    The first callback of a transaction also sends the messages of the later ones, so that a transaction needs
+    one round trip. It reads the rows from the table again, because the rollback of a savepoint may have
+    removed some.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ def ids_of_transaction(alias: str) -> set[str]:
 
 
 def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
-    """The calls of ``stage`` in the open transaction. Its newest callback has the list."""
+    """The calls of ``stage`` in the open transaction. The newest callback of the transaction has the list."""
     # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.
     callbacks: list[Any] = connections[alias].run_on_commit
     for _, callback, _ in reversed(callbacks):

@@ -37,7 +37,7 @@ def open_transactions() -> list[str]:
 
 
 def has_begun() -> bool:
-    """Whether this thread is in a transaction that is not only that of a ``TestCase``."""
+    """Whether this thread has an open transaction, except for the transaction of a ``TestCase``."""
     return any(not _is_of_testcase(connections[alias]) for alias in open_transactions())
 
 
@@ -55,7 +55,8 @@ def _is_of_testcase(connection: BaseDatabaseWrapper) -> bool:
 def at_commit(aliases: Sequence[str], send: Callable[[], object], id: str, title: str) -> None:
     """Call ``send`` after the transactions of all ``aliases`` are committed, but not if one is rolled back.
 
-    ``EnqueueFailed`` is then raised for its ``QueueError``, with the ``id`` and the ``title`` of the work.
+    If ``send`` raises a ``QueueError``, ``EnqueueFailed`` is raised instead, with ``id`` and ``title``, which
+    describe what was to be sent.
     """
     waited_for = set(aliases)
 

@@ -11,13 +11,14 @@ from django.utils.translation import gettext, pgettext
 
 from queueing.text.humanize import duration
 
-#: The most grid lines above the line at the bottom.
+#: The most grid lines of a chart, without the line at the bottom.
 LINES_MAX = 4
-#: The most time labels, which fit beneath a chart on a phone.
+#: The most time labels of a chart. More would not fit beneath a chart on a phone.
 TIMES_MAX = 6
-#: A factor for comparisons, because floats are not exact.
+#: Limits are multiplied by this factor in comparisons, because floats are not exact.
 _NEARLY = 0.999999
-#: Distances of grid lines for spans above a minute, because multiples of ten seconds are not round there.
+#: Distances in seconds between the grid lines of long durations. Decimal numbers such as 100 would not be
+#: round there.
 _ROUND_SECONDS = (
     *(60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0, 21_600.0, 43_200.0),
     *(86_400.0, 172_800.0, 432_000.0),
@@ -29,12 +30,12 @@ _DAY = timedelta(days=1)
 
 
 def count_ticks(highest: float) -> list[float]:
-    """Round numbers from 0 to at least ``highest``, at least 1 apart."""
+    """Round numbers for grid lines, from 0 to at least ``highest``, at least 1 apart."""
     return _ticks(highest, _decimal_step(max(highest / LINES_MAX, 1.0)))
 
 
 def seconds_ticks(highest: float) -> list[float]:
-    """Round durations in seconds, from 0 to at least ``highest``."""
+    """Round durations in seconds for grid lines, from 0 to at least ``highest``."""
     apart = max(highest / LINES_MAX, 0.0001)
     if apart <= 20:
         return _ticks(highest, _decimal_step(apart))
@@ -43,7 +44,7 @@ def seconds_ticks(highest: float) -> list[float]:
 
 
 def _decimal_step(least: float) -> float:
-    """The smallest number of the form 1, 2 or 5 times a power of ten that is at least ``least``."""
+    """The smallest number that is 1, 2 or 5 times a power of ten, and is at least ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * _NEARLY)
 
@@ -95,7 +96,7 @@ def time_text(at: datetime, *, of_days: bool) -> str:
     return date_format(timezone.localtime(at), gettext("M j") if of_days else "H:i")
 
 
-#: A kind of values: the function that makes its ticks, and the function that writes a value.
+#: Functions for one kind of values: one computes the grid lines, the other formats a value.
 Measure = tuple[Callable[[float], Sequence[float]], Callable[[float], str]]
 COUNTS: Measure = (count_ticks, count_text)
 SECONDS: Measure = (seconds_ticks, seconds_text)

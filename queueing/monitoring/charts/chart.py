@@ -10,7 +10,7 @@ from django.utils.dateformat import format as date_format
 
 from .axes import Measure
 
-#: A chart of at least this time has days as labels.
+#: If a chart covers a longer time, its time labels include the day.
 DAYS_FROM = timedelta(hours=27)
 
 Value = float | None
@@ -20,7 +20,7 @@ Value = float | None
 class Series:
     """The values of a series, one for each step, ``None`` if unknown.
 
-    ``name`` is the CSS class with the colour.
+    The CSS class ``series-<name>`` gives the series its colour.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The data and form of a chart. ``times`` are the beginnings of steps of equal length, one for each
-    value.
+    """The data and form of a chart.
 
-    ``bars`` are stacked, with the first series at the bottom. Each ``area`` is drawn over the previous one.
+    ``times`` are the starts of the steps, which have equal length. In the shape ``bars``, the series are
+    stacked, with the first at the bottom. In the shape ``area``, each series is drawn over the previous one.
     """
 
     title: str
@@ -54,7 +54,7 @@ class Chart:
 
     @property
     def highest(self) -> float:
-        """The highest value, or the highest sum of the stacked bars in one step."""
+        """The highest value of all series. For stacked bars, the highest sum of one step."""
         columns = zip(*(series.values for series in self.series), strict=True)
         pile = sum if self.shape == "bars" else max
         return max((pile(value or 0.0 for value in column) for column in columns), default=0.0)

@@ -16,7 +16,7 @@ from .axes import count_text, time_text, time_ticks
 from .chart import Chart, Value
 from .reading import summary
 
-#: Height of the part with the data, and of the whole drawing with the times beneath it.
+#: Heights in pixels: of the part with the data, and of the whole drawing, which has the times at the bottom.
 PLOT_PX, HEIGHT_PX = 160, 182
 
 
@@ -88,7 +88,10 @@ def _bars(chart: Chart, top: float) -> SafeString:
 
 
 def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, float]]:
-    """The bars of one step from the bottom up: name of the series, y of the upper edge, height."""
+    """Yield the bars of one step from the bottom up: name of the series, upper edge, height.
+
+    The upper edge is given in pixels above the bottom, the height in pixels.
+    """
     below = 0.0
     for series in chart.series:
         if value := series.values[step]:
@@ -97,7 +100,10 @@ def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, 
 
 
 def _curves(chart: Chart, top: float) -> SafeString:
-    """The curves, in a nested SVG that is one unit wide per step and is stretched to the available width."""
+    """The curves, in a nested SVG.
+
+    Its width is one unit per step, and is stretched to the available width.
+    """
     parts = [
         (kind, series.name, path)
         for series in chart.series
@@ -111,7 +117,10 @@ def _curves(chart: Chart, top: float) -> SafeString:
 
 
 def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterator[tuple[str, str]]:
-    """The area and the line of a series, as one pair for each part without unknown values."""
+    """Yield pairs of a kind (``area`` or ``line``) and a path. Together they draw a series.
+
+    With ``is_filled``, each part of the series without unknown values has an area. One line covers all parts.
+    """
     pieces = [
         [f"{step + 0.5:g} {PLOT_PX - value * scale:.2f}" for step, value in piece]
         for piece in _stretches(values)
@@ -138,7 +147,7 @@ def _stretches(values: Sequence[Value]) -> Iterator[list[tuple[int, float]]]:
 
 
 def _columns(chart: Chart) -> SafeString:
-    """Tooltips: an invisible column over each step, whose title has the figures."""
+    """Tooltips: an invisible column over each step, whose ``title`` element has the figures."""
     wide = 100 / len(chart.times)
     return format_html_join(
         "",
