@@ -1,16 +1,18 @@
 """The worker: a supervisor, its child processes and a keeper process.
 
-- ``supervisor`` forks, watches and kills processes. It has one thread and no connection. ``stop_signals``
-  reads its signals. Before the start, ``preflight`` checks that the outbox belongs to this project.
+- ``supervisor`` forks, watches and kills processes. It has one thread and no connection to Redis or to a
+  database. ``stop_signals`` reads the supervisor's signals. Before a worker starts, ``preflight`` checks that
+  the outbox belongs to this project.
 - ``child`` is a process in which messages run. In its main thread the ``consumer`` claims and settles
-  messages, in the order of ``polling``. The threads of a ``thread_pool`` run the jobs through the
-  ``processor``, each in a clean ``runtime``; ``retries`` decides about failures.
+  messages; ``polling`` decides about the order of the queues. The threads of a ``thread_pool`` run the jobs
+  through the ``processor``, each in a clean ``runtime``; ``retries`` decides about failures.
 - ``keeper`` extends the leases. It is a separate process, because a handler may hold the interpreter lock.
-  It writes the ``heartbeat``, and its ``reaper`` gives back the messages of a dead child. It has threads for
+  It sends the ``heartbeat``, and its ``reaper`` gives back the messages of a dead child. It has threads for
   the ``recorder``, which writes outcomes to the database, the ``scheduler``, which sends due messages of
-  schedules, and the ``sweeper``, which deletes left-over data. A ``guard`` keeps each of them running after
-  an error.
-- ``shared_memory`` holds what each child runs at this moment, and the orders to it.
+  schedules, and the ``sweeper``, which deletes left-over data. A ``guard`` keeps each of these threads
+  running after an error.
+- ``shared_memory`` holds what each child runs at this moment, and the orders to each child.
 
-Each class with a loop has ``step(now)``, which does one turn and returns the seconds until the next one.
+Each class with a loop has a method ``step``, which does one turn of the loop and returns the seconds until
+the next turn.
 """

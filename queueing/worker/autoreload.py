@@ -1,4 +1,4 @@
-"""Runs a command and restarts it when the project's code changes. For development."""
+"""Runs a worker for development, and restarts it when the project's code changes."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ from queueing import handlers
 from .stop_signals import StopSignals, bury_orphans
 
 LOOK_SECONDS = 1.0
-#: How long the command may take to stop, its own grace time included.
+#: How long the command may take to stop, including its own grace time.
 PATIENCE_SECONDS = 40.0
 
 
 def watch(argv: Sequence[str]) -> None:
-    """Run ``python argv``, a ``runworker``, and restart it after each change of a Python file.
+    """Run ``python`` with ``argv`` (a ``runworker`` command), and restart it when a Python file changes.
 
-    Returns when the command has stopped after a stop signal.
+    Returns after a stop signal, when the command has stopped.
     """
     signals = StopSignals()
     # If this process is killed, the pipe closes and the command stops by itself.
@@ -41,7 +41,7 @@ def watch(argv: Sequence[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
-    """Stop the command gracefully, or kill it after a second Ctrl-C."""
+    """Stop the command gracefully, or faster after a second Ctrl-C. Kill it after ``PATIENCE_SECONDS``."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     process.send_signal(signal.SIGTERM)
     has_repeated = False
@@ -55,7 +55,7 @@ def _stop(process: subprocess.Popen[bytes], signals: StopSignals) -> None:
 
 
 def _times() -> dict[Path, float]:
-    """The modification time of each imported file, and of each ``handlers.py``."""
+    """Import each ``handlers.py``. Returns path -> modification time of each imported Python file."""
     # The command itself shows the mistakes in the code.
     with suppress(Exception):
         handlers.discover()

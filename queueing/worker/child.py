@@ -1,6 +1,6 @@
 """A child: a process in which messages run.
 
-It creates its parts, and runs them until it is ordered to stop.
+A child creates its parts, such as the consumer and the threads, and runs until it is ordered to stop.
 """
 
 import logging
@@ -34,19 +34,19 @@ from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
-#: How long a busy handler may keep the interpreter from the thread that fetches its next messages. With
-#: Python's own 5 ms tiny jobs wait for each other: a third fewer of them ran in a second.
+#: The switch interval of the interpreter: how long a busy handler may block the thread that fetches messages.
+#: With Python's default of 5 ms, a third fewer tiny jobs ran in a second, because they waited for each other.
 SWITCH_SECONDS = 0.0005
 #: How often the memory of a child is measured, if it has a limit.
 MEASURE_SECONDS = 1.0
 MEGABYTE = 1_000_000
-#: Between two notes of progress that are kept for one message, and the characters of a note.
+#: The shortest time between two stored progress reports of one message, and the most characters of a note.
 PROGRESS_SECONDS = 0.25
 NOTE_CHARACTERS = 200
-#: Requests to stop that are remembered.
+#: The highest number of requests to stop that are remembered.
 STOPS_MAX = 1000
 
-#: The reasons of orders, for the log.
+#: The reasons why a child is ordered to exit, in the words of the log.
 REASONS = {
     Recycle.OVERDUE: "a message runs past its time limit or is to be stopped",
     Recycle.NEW_QUEUES: "its list of queues is longer now",
@@ -64,7 +64,7 @@ class Recycling:
         self.reason = ""
 
     def is_due(self, taken: int) -> bool:
-        """Whether a child that has taken this number of messages must be replaced."""
+        """Whether the child must be replaced. ``taken`` is the number of messages that it has claimed."""
         if self._max_jobs and taken >= self._max_jobs:
             self.reason = f"it has taken {taken} messages"
         elif self._max_bytes and self._clock() >= self._measure_at:
@@ -84,7 +84,7 @@ class JobRuntime:
         self._client = client
         self._recalls = Recalls(client.session)
         self._reported_at: dict[str, float] = {}
-        #: Why deliveries are to be stopped.
+        #: The reason of each request to stop a delivery.
         self._stops: dict[DeliveryKey, str] = {}
 
     def stop_reason(self, delivery: Delivery) -> str | None:
@@ -94,7 +94,7 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Store the requests to stop deliveries. Returns the deliveries that had no such request before."""
+        """Store the requests ``stops`` (delivery -> reason). Returns the deliveries that had none before."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.
@@ -122,7 +122,8 @@ class Child:
     """One child of a worker.
 
     ``orders`` is the read end of a pipe to which nothing is written. The child stops when the pipe is closed,
-    which also happens if the supervisor dies. ``recorder_waker`` wakes the keeper to record outcomes.
+    which also happens if the supervisor dies. Through ``recorder_waker`` the child wakes the keeper, which
+    records the outcomes.
     """
 
     def __init__(
@@ -162,7 +163,9 @@ class Child:
         )
 
     def run(self) -> int:
-        """Work until an order to stop, or with ``--burst`` until no message is due. Returns the exit code."""
+        """Run until an order to stop or, with ``--burst``, until no message is due. Returns the exit code:
+        ``RECYCLED`` if a new child must replace this one, else 0.
+        """
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer = self.consumer
         emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)

@@ -1,8 +1,7 @@
-"""The only part of a child that calls Redis: it claims messages, passes them to the threads, and settles
-them.
+"""The main loop of a child: it claims messages, passes them to the threads, and settles them.
 
-The settle of the last batch and the next claim share one round trip. A failed call is repeated unchanged, so
-a lost reply has no effect.
+The settle of the last batch and the next claim share one round trip. If a call fails, exactly the same call
+is repeated. Redis recognises a repeat, so a lost reply has no effect.
 """
 
 import logging
@@ -36,16 +35,16 @@ from .thread_pool import ThreadPool
 
 logger = logging.getLogger("queueing.worker")
 
-#: Messages that wait behind a longer job are given back, so that another child can run them.
+#: If the jobs of all threads have run for this long, waiting messages are given back for other children.
 STUCK_SECONDS = 0.2
-#: How often a child settles finished messages while others wait in its thread pool.
+#: How often a child settles finished messages while other messages wait in its thread pool.
 SETTLE_SECONDS = 0.05
 #: Back-pressure: once the outbox is half full, the next claim is delayed by up to this time.
 FULL_SECONDS = 1.0
 
 
 class Consumer:
-    """The consumer of one child, for some queues."""
+    """Claims and settles the messages that one child runs."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, child: str, queues: Sequence[str], pool: ThreadPool,
@@ -59,37 +58,37 @@ class Consumer:
         self.rotation = QueueRotation(queues, clock, weights=config.weights, strict=config.strict)
         self.prefetch = Prefetch(pool.threads)
         self.is_quiet = self.is_paused = False
-        #: How many messages it has claimed, and how many it may in all.
+        #: The number of messages that the child has claimed, and the highest number that it may claim in all.
         self.taken, self.taken_max = 0, config.MAX_JOBS or math.inf
         self.has_settled = False
         self._is_burst, self._has_settled_since_look = config.burst, False
         self._unsettled: list[Outcome] = []
-        #: Settled deliveries whose signals are still to be sent.
+        #: Settled deliveries whose Django signals are still to be sent.
         self._ended: list[Outcome] = []
         self._exchange: Exchange | None = None
         self._missing: str | None = None
-        #: The last error of each queue that does not work.
+        #: The last error of each queue whose calls fail.
         self._faults: dict[str, str] = {}
         self._held = Held(slot)
         self._runs_alone = self._awaits_idle = False
-        #: While the history is behind it claims nothing, until then.
+        #: If the outbox was more than half full, nothing is claimed before this time.
         self._resume_at = 0.0
-        #: Announced queues of which it is unknown whether another child has taken the message.
+        #: Queues with an announced message. It is unknown whether another child has taken the message.
         self._announced: set[str] = set()
         self.wants_announcements = False
 
     def quiet(self) -> None:
-        """Claim no more messages, and give back those that have not started."""
+        """Stop claiming, and give back the claimed messages that have not started."""
         self.is_quiet = True
 
     def pause(self, paused: bool) -> None:
-        """Stop or continue claiming. Messages that were claimed still run."""
+        """Stop claiming if ``paused``, else continue. Messages that are already claimed still run."""
         if self.is_paused and not paused:
             self.rotation.begin()
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Follow a wake-up: claim from the queues for which this child was woken."""
+        """Read the wake-ups and announcements that have arrived, to claim from or check their queues next."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False
@@ -105,11 +104,11 @@ class Consumer:
 
     @property
     def found_all(self) -> bool:
-        """Whether the child holds no message, and no queue had a due message."""
+        """Whether the child holds no message, and the last checks found no due message in any queue."""
         return self.rotation.is_idle and self.is_drained
 
     def step(self, now: float) -> float:
-        """Do one turn. Returns the longest pause before the next one, in seconds."""
+        """Do one turn. Returns the seconds until the next turn, which begins earlier after a wake-up."""
         self._collect()
         try:
             if self.outage.is_on:
@@ -137,7 +136,7 @@ class Consumer:
     # --- one turn -----------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Send the calls. If there are none, check at intervals that Redis still accepts writes."""
+        """Send the calls. Without calls, check at intervals that Redis still accepts writes."""
         if not calls and not self.outage.is_contact_due:
             return []
         replies = self.client.session.call_each(calls) if calls else []
@@ -147,7 +146,7 @@ class Consumer:
         return replies
 
     def _refuses(self, error: QueueError) -> float:
-        """Handle an error reply to a call that concerns several queues. Returns the seconds to wait."""
+        """Handle an error of a call that does not belong to a single queue. Returns the seconds to wait."""
         if self.outage.is_on:
             return self.outage.continues(error)
         logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
@@ -239,7 +238,7 @@ class Consumer:
         self._emit_ended()
 
     def _emit_ended(self) -> None:
-        """Send the signals for settled deliveries after the next claim, because a receiver may be slow."""
+        """Send the signals for settled deliveries. They follow the next claim: receivers may be slow."""
         ended, self._ended = self._ended, []
         for outcome in ended:
             if outcome.is_reported:
@@ -299,14 +298,14 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Handle a missing queue. A low-priority queue is created by its first send."""
+        """Have a missing queue created. A low-priority queue is left out: its first send creates it."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
             self._missing = queue
 
     def _breaks(self, lease: QueueLease, error: QueueError) -> None:
-        """Skip the queue for a while after an error, and log the same error only once."""
+        """Skip the queue for a while after an error, and log the error unless it is the same as before."""
         is_reported = self._faults.get(lease.queue) == str(error)
         self._faults[lease.queue] = str(error)
         level = logging.DEBUG if is_reported else logging.ERROR

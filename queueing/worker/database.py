@@ -1,4 +1,4 @@
-"""Cleans up database connections between runs, as Django does between requests."""
+"""Cleans up database connections between the runs of messages, as Django does between requests."""
 
 import logging
 import threading
@@ -12,10 +12,13 @@ logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
-    """Whether this thread may have a database connection. Django's own check costs more than a tiny job."""
+    """Flags of one thread. ``may_be_connected``: whether it may have a database connection. Django's own
+    check takes longer than a tiny job.
+    """
 
     may_be_connected = False
-    #: Whether messages run in it. Any other thread that connects may be the one of async functions.
+    #: Whether messages run in this thread. Another thread that connects may be the one that Django uses for
+    #: the database calls of async functions.
     runs_messages = False
 
 
@@ -33,7 +36,7 @@ connection_created.connect(_connected, dispatch_uid=__name__)
 
 
 def close_database() -> None:
-    """Close the connections of this thread and the connection pools of this process, before it forks."""
+    """Close this thread's database connections and this process's connection pools, before a fork."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         # Asked for a pool, a backend makes one. So it is only asked for those that there are.
@@ -46,7 +49,8 @@ def tend_connections(*, is_shared: bool = False) -> None:
     """Clean up this thread's connections after a run: open transactions, query logs, broken or old
     connections.
 
-    With ``is_shared`` other runs use the same connections, so none is closed because of its age.
+    With ``is_shared``, other runs may use the same connections at this moment, so no connection is closed
+    because of its age.
     """
     if not _thread.may_be_connected:
         return
@@ -76,7 +80,7 @@ def _tend_shared(connection: BaseDatabaseWrapper) -> None:
 
 
 def tend_after_receivers() -> None:
-    """Call ``tend_connections`` after receivers of signals have run in this thread. Raises nothing."""
+    """Call ``tend_connections`` after signal receivers have run in this thread. Errors are only logged."""
     try:
         tend_connections()
     except Exception:
@@ -84,13 +88,15 @@ def tend_after_receivers() -> None:
 
 
 def tend_connections_of_run() -> None:
-    """Call ``tend_connections`` in the thread of a run, before and after the run."""
+    """Call ``tend_connections`` in a thread that runs messages. It is called before and after each run."""
     _thread.runs_messages = True
     tend_connections()
 
 
 async def tend_connections_of_loop(*, is_shared: bool) -> None:
-    """Call ``tend_connections`` in the thread in which Django runs the database calls of async functions."""
+    """Call ``tend_connections`` in the thread in which Django runs the database calls of async functions, if
+    that thread may be connected.
+    """
     if _elsewhere_connected.is_set():
         _elsewhere_connected.clear()
         await sync_to_async(_tend_elsewhere)(is_shared)

@@ -1,4 +1,4 @@
-"""One round trip of a child, and the number of messages that the child holds after it."""
+"""One round trip between a child and Redis, and the number of messages that the child holds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from .shared_memory import Slot
 
 @dataclass
 class Exchange:
-    """The calls of one round trip: settles, then a look (a check for due messages) or a claim."""
+    """The calls of one round trip: first the settles, then a claim or a look (a check for due messages)."""
 
     calls: list[Call | QueueCall] = field(default_factory=list)
     settled: list[tuple[QueueLease, Sequence[Outcome]]] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Exchange:
             self.calls.append(lease.settle(part))
 
     def follow_ups(self, replies: Sequence[Any]) -> list[bytes]:
-        """The messages that the settles return for sending, as JSON."""
+        """The follow-up messages in the replies to the settles, as JSON. The caller must send them."""
         pairs = zip(self.settled, replies, strict=False)
         return [
             text
@@ -50,7 +50,7 @@ class Exchange:
 
 
 class Held:
-    """Counts the messages of each queue that a child holds, and shares the counts with the keeper."""
+    """Counts the messages that a child holds, by queue, and shares the result with the keeper."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
@@ -62,7 +62,9 @@ class Held:
         self._counts[queue] += count
 
     def show(self, exchange: Exchange | None = None) -> None:
-        """Write the counts to shared memory, with all messages that the claim of ``exchange`` may add."""
+        """Write the number of held messages and their queues to shared memory. All messages that the claim of
+        ``exchange`` may take are included, because the claim takes effect before its reply arrives.
+        """
         queues = {queue for queue, count in self._counts.items() if count}
         asked = 0
         if exchange and exchange.claiming:

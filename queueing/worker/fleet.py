@@ -1,7 +1,7 @@
-"""A worker whose queues are on several partitions: one complete worker for each, under one process.
+"""Runs a worker whose queues are on several partitions, as a fleet: one complete worker for each partition.
 
-This process has no thread and no connection. It restarts a worker that died. The workers stop when its pipe
-closes, so they also stop if it is killed.
+The process of the fleet forks these workers, and restarts a worker that has died. It has only one thread and
+no connection. The workers stop when the pipe of this process closes, so they also stop if it is killed.
 """
 
 import logging
@@ -27,18 +27,19 @@ from .supervisor import MAX_RESTART_SECONDS, PATIENCE_SECONDS, RESTART_SECONDS, 
 
 logger = logging.getLogger("queueing.worker")
 
-#: The queue of a task that names none.
+#: The queue of a task that does not name a queue.
 DEFAULT_QUEUE = "default"
-#: A worker that has lived for this long is restarted without a longer pause than the first one.
+#: If a worker dies after running for this long, the pause before its restart is the shortest one again.
 STEADY_SECONDS = 60.0
-#: How often the health file is touched, and the highest age of those of the workers.
+#: How often the fleet's health file is touched, and the age below which the workers' files are fresh.
 BEAT_SECONDS, FRESH_SECONDS = 6.0, 18.0
 
 
 def by_partition(config: Config) -> list[Config]:
-    """The settings of one worker for each partition that the queues are on.
+    """Split the settings of a worker into those of one worker for each partition that has one of the queues.
 
-    A worker that takes new queues of tasks serves all partitions with a place.
+    If the worker takes new task queues, every partition in ``PLACES`` and the default partition get a worker,
+    because a new queue may be stored on any of these.
     """
     if not config.PARTITIONS:
         return [config]
@@ -61,7 +62,7 @@ def by_partition(config: Config) -> list[Config]:
 
 @dataclass
 class Member:
-    """The worker of one partition."""
+    """One worker of the fleet, for one partition."""
 
     config: Config
     pid: int = 0
@@ -75,7 +76,9 @@ class Fleet:
     """The workers of several partitions. ``run`` starts, restarts and stops them."""
 
     def __init__(self, config: Config, configs: Sequence[Config], clock: Clock = time.monotonic) -> None:
-        """``config`` has what is common, such as the health file. ``configs`` are those of the workers."""
+        """``config`` has the settings of the whole fleet, such as the health file; ``configs`` has those of
+        each worker.
+        """
         self.config, self.clock = config, clock
         self.members = [Member(one) for one in configs]
         self._orders, self._end = os.pipe()
@@ -84,7 +87,9 @@ class Fleet:
         self._forking = Guard("fleet", max_pause_seconds=1.0)
 
     def run(self) -> int:
-        """Work until a signal or, in a burst, until no partition has anything due. Returns the exit code."""
+        """Run until a stop signal or, with ``--burst``, until no partition has a due message. Returns the
+        exit code.
+        """
         self._signals = StopSignals(self.config.parent)
         close_database()
         while not all(member.is_over for member in self.members):
@@ -96,7 +101,9 @@ class Fleet:
         return 0
 
     def step(self, now: float) -> float:
-        """One turn: reap, restart, kill what does not end. Returns the seconds until the next one."""
+        """Do one turn: reap and restart workers, and kill those that take too long to stop. Returns the
+        seconds until the next turn.
+        """
         for member in self.members:
             if member.pid and (code := ended(member.pid)) is not None:
                 self._ended(member, code, now)
@@ -128,7 +135,7 @@ class Fleet:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
     def _live(self, config: Config) -> None:
-        """Run the worker in the fork. It lets signals through when it forks its first process."""
+        """Run the worker in the forked process. Signals stay blocked until the worker itself forks."""
         code = 1
         try:
             # A signal of the terminal reaches the fleet alone, which passes it on.

@@ -1,7 +1,8 @@
-"""Sends messages of chains and batches that a killed process has not sent, and closes unfinished batches.
+"""Sends messages of chains and batches that a killed process has not sent, and closes batches whose sender
+died.
 
-The process that settles a message sends the messages that follow. The heartbeat finds those that were not
-sent.
+The process that settles a message normally also sends the messages that follow it. The reply to a heartbeat
+reports whether messages are left that were not sent.
 """
 
 import threading
@@ -33,7 +34,7 @@ class Forwarder:
             time.sleep(self.step())
 
     def step(self) -> float:
-        """Do one turn. Returns the seconds to wait before the next one."""
+        """Do one turn. Returns the seconds to wait before the next turn."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:

@@ -1,7 +1,7 @@
 """Keeps the threads of the keeper running: an error costs one turn of the work, but does not end the thread.
 
-Any error can occur there: Redis and the database are shared with other programs, and the project's own code
-(receivers of signals, bodies of schedules, log handlers) runs in these threads.
+Any error can occur in these threads. Redis and the database are shared with other programs, and code of the
+project runs here, too: receivers of signals, bodies of schedules and log handlers.
 """
 
 import logging
@@ -18,16 +18,18 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: The first pause after an error, and the longest one.
+#: The first pause after an error, and the longest pause.
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 15.0
 #: An error of the same kind is reported again after this time.
 REPORT_SECONDS = 600.0
-#: Kinds that are remembered: the texts of errors may differ without end.
+#: The most kinds of errors that are remembered. Error texts count as kinds, and may all differ.
 MAX_KINDS = 100
 
 
 class Guard:
-    """Guards one kind of work: logs each kind of error once, and backs off while errors continue."""
+    """Guards one kind of work: logs each kind of error once in ``REPORT_SECONDS``, and backs off while errors
+    continue.
+    """
 
     def __init__(
         self, name: str, *, max_pause_seconds: float = MAX_PAUSE_SECONDS, clock: Clock = time.monotonic
@@ -39,9 +41,9 @@ class Guard:
         self._reported: dict[str, float] = {}
 
     def turn(self, work: Callable[[], float]) -> float:
-        """Do one turn of a loop.
+        """Do one turn of a loop by calling ``work``.
 
-        Returns the seconds that ``work`` returns, or the back-off after an error.
+        Returns the seconds that ``work`` returns or, after an error, the seconds of the back-off.
         """
         try:
             seconds = work()
@@ -54,9 +56,9 @@ class Guard:
         return seconds
 
     def attempt(self, act: Callable[[], None]) -> float:
-        """Do one action, unless it failed a moment ago.
+        """Call ``act``, unless the back-off after its last error still lasts.
 
-        Returns the seconds until it can be tried again; infinity if it succeeded.
+        Returns the seconds until ``act`` can be tried again, or infinity if it succeeded.
         """
 
         def done() -> float:
@@ -71,7 +73,7 @@ class Guard:
         return seconds
 
     def report(self, error: BaseException) -> None:
-        """Log an error, unless one of its kind was logged recently. Other code logs outages of Redis."""
+        """Log an error, unless its kind was logged recently. Outages of Redis are left to other code."""
         is_outage = isinstance(error, QueueUnavailable)
         kind = str(error) if isinstance(error, QueueError) else type(error).__name__
         now = self._clock()
@@ -97,7 +99,7 @@ class Guard:
 
 
 def run_until(ended: threading.Event, step: Callable[[], float]) -> None:
-    """Call ``step`` repeatedly until ``ended`` is set, with the pauses (in seconds) that it returns."""
+    """Call ``step`` repeatedly until ``ended`` is set. ``step`` returns the seconds to its next call."""
     while not ended.is_set():
         try:
             ended.wait(step())

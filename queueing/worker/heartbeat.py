@@ -1,4 +1,4 @@
-"""The heartbeat: reports to Redis that a worker is alive and what it runs. The reply contains orders."""
+"""The heartbeat reports to Redis that a worker is alive and what it runs. Redis' reply contains orders."""
 
 import json
 import logging
@@ -26,15 +26,15 @@ from .shared_memory import SharedMemory
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often the heartbeat is written. Its reply has the orders of the console, such as to be quiet.
+#: How often the heartbeat is sent. The reply has the orders of the console, such as to claim nothing.
 BEAT_SECONDS = 6.0
-#: How often the memory of the processes is measured: the kernel walks their pages for it.
+#: How often the memory of the processes is measured. A measurement is slow: the kernel walks all pages.
 MEASURE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """The identity of one life of a worker among others of its name. The supervisor makes it."""
+    """Identifies one run of a worker among all runs with the same worker name. The supervisor creates it."""
 
     pid: int = field(default_factory=os.getpid)
     token: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -42,9 +42,9 @@ class Birth:
 
 
 class Heartbeat:
-    """The heartbeat of one worker. ``step`` beats when it is due, and ``leave`` beats for the last time.
+    """The heartbeat of one worker. ``step`` sends it when it is due, and ``leave`` ends it.
 
-    ``children`` are the child processes to report. ``on_reply`` is called with the reply of each beat.
+    ``children`` has the child processes to report, by name. ``on_reply`` is called with each reply.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Heartbeat:
     ) -> None:
         self.client, self.config, self.memory, self.birth = client, config, memory, birth
         self.children, self.on_reply, self.clock = children, on_reply, clock
-        #: When the next beat is due.
+        #: When the next heartbeat is due (``time.monotonic``).
         self.due_at = 0.0
-        #: Whether the children may claim, if the console does not forbid it.
+        #: Whether the keeper allows the children to claim. The console can forbid it, too.
         self.may_claim = True
         #: Whether the supervisor was killed.
         self.is_lost = False
@@ -73,7 +73,7 @@ class Heartbeat:
         self._key = registration(config.WORKER_NAME, birth.token)
 
     def step(self, now: float) -> float:
-        """Beat if it is due. Returns the seconds until the next beat. Raises ``QueueError``."""
+        """Send the heartbeat if it is due. Returns the seconds until the next one. Raises ``QueueError``."""
         if now >= self.due_at:
             # First: a worker lives while Redis is away, and a restart does not bring Redis back.
             if not self.is_lost:
@@ -86,7 +86,7 @@ class Heartbeat:
     def leave(self) -> None:
         """Remove the worker from the list of workers.
 
-        If its supervisor was killed, mark it as lost instead.
+        If the worker's supervisor was killed, mark the worker as lost instead.
         """
         if self.config.HEALTH_FILE:
             with suppress(OSError):  # A warning was logged before.
@@ -100,7 +100,7 @@ class Heartbeat:
             logger.debug("keeper: %s", error)
 
     def _beat(self) -> Heard:
-        """Beat once, and order the children to claim or not, as the reply demands."""
+        """Send one heartbeat, and order the children to claim or to pause, as the reply demands."""
         record = json.dumps(self._record(list(self.children.values())))
         token, asks = self.birth.token, self.config.takes_new_queues
         began = self.clock()
@@ -168,7 +168,7 @@ def _pid(child: ChildProcess) -> int:
 
 
 def _memory_bytes(pid: int) -> int:
-    """The memory of a process, 0 if it no longer exists.
+    """The memory of a process in bytes, 0 if the process no longer exists.
 
     If the system reports it, only the process's share of shared memory counts.
     """

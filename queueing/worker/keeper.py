@@ -1,9 +1,9 @@
-"""The keeper: extends the leases of a worker's children, gives back the messages of a dead one, writes
-heartbeats.
+"""The keeper: extends the leases of a worker's children, gives back the messages of dead children, and sends
+the heartbeat.
 
-It is a separate process, because a thread beside the handlers cannot run while C code holds the interpreter
-lock. Recorder, relay, sweeper and scheduler have threads of their own, so a database that hangs, or a large
-queue, never delays a lease.
+It is a separate process, because a thread of a child cannot run while C code in a handler holds the
+interpreter lock. Recorder, relay, sweeper and scheduler have threads of their own. So a database that hangs,
+or a large queue, never delays the extension of a lease.
 """
 
 import json
@@ -44,17 +44,18 @@ from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
-#: The longest time between two turns, at any lease.
+#: The longest time between two turns, even with long leases.
 TURN_SECONDS = 10.0
-#: The heartbeat reports a new child after this time.
+#: A new child is reported by a heartbeat after this time at the latest.
 START_SECONDS = 0.5
 #: The longest pause before an action that has failed is tried again.
 RETRY_SECONDS = 0.5
-#: How long a stopping worker may record the outcomes of its last jobs, and those of a burst.
+#: How long a stopping worker may take to record its last outcomes: normally, and with ``--burst``.
 FAREWELL_SECONDS, BURST_FAREWELL_SECONDS = 3.0, 120.0
-#: How long it may print the last lines of its log.
+#: How long a stopping keeper may take to print the last lines of its log.
 LOG_SECONDS = 0.5
-#: A child whose supervisor has died ends by itself after its grace time. Later than this the keeper kills it.
+#: If the supervisor dies, its children end by themselves after their grace time. If a child still runs this
+#: long after its grace time, the keeper kills it.
 ORPHAN_SECONDS = 2.0
 
 
@@ -62,7 +63,9 @@ class Keeper:
     """The keeper of one worker.
 
     ``orders`` is the read end of a pipe to which the supervisor writes a line of JSON for each child that has
-    started or ended. If the pipe is closed, the supervisor has died. ``waker`` wakes the keeper to record.
+    started or ended. If the pipe is closed, the supervisor has died. Children use ``waker`` to wake the
+    keeper when there are outcomes to record. The keeper writes the names of new task queues to
+    ``new_queues``, which the supervisor reads.
     """
 
     def __init__(
@@ -84,10 +87,10 @@ class Keeper:
         self.children: dict[str, ChildProcess] = {}
         self._reaper = Reaper(self.client, config, memory.queues)
         self._is_stopping = self._has_prepared = False
-        #: When the supervisor died, and until when the messages of its children are given back.
+        #: When the supervisor died, and when the keeper stops trying to give back the children's messages.
         self._orphan_since: float | None = None
         self._give_up_at = math.inf
-        #: The beginning of an order whose end is still to be read.
+        #: The beginning of an order that has not arrived completely.
         self._unread = b""
         self._next_extension, self._recorder_woken_at = 0.0, -math.inf
         name = f"{config.WORKER_NAME}-{birth.token}-{os.getpid()}"
@@ -107,7 +110,9 @@ class Keeper:
         self._guard, self._sampling = Guard("keeper"), Guard("sampler")
 
     def run(self) -> None:
-        """Run until the supervisor orders to stop. If it has died, run until all children have ended."""
+        """Run until the supervisor orders the keeper to stop. If the supervisor has died, run until all
+        children have ended and their messages are given back.
+        """
         # A lease must not wait for a line of the log.
         log = LogThread()
         threading.Thread(target=self._recorder.run, name="recorder", daemon=True).start()
@@ -132,7 +137,9 @@ class Keeper:
         return self._orphan_since is not None
 
     def step(self, now: float) -> float:
-        """Do one turn: extend leases, give back messages, beat. Returns the seconds until the next turn."""
+        """Do one turn: extend leases, give back messages, send the heartbeat. Returns the seconds until the
+        next turn.
+        """
         *waits, beat_seconds = [guard.attempt(partial(act, now)) for guard, act in self._acts]
         if beat_seconds == math.inf:
             beat_seconds = self._heartbeat.due_at - self.clock()
@@ -197,7 +204,9 @@ class Keeper:
             self._sampling.attempt(partial(leases.free_lost_slots, self.client.session, self.config))
 
     def _take(self, sent_to: Sequence[str]) -> None:
-        """Report those queues that are new to the supervisor, with their low-priority queues."""
+        """Report new queues to the supervisor. ``sent_to`` are queues to which tasks were sent; their
+        low-priority queues are added.
+        """
         named = [queue for queue in sent_to if rsmq_values.QNAME.fullmatch(queue)]
         for queue in task_queues.with_siblings(named):
             if queue not in self.memory.queues:
@@ -276,13 +285,13 @@ class Keeper:
 
 
 def warn_of_permissions(client: QueueClient) -> None:
-    """Log the commands that Redis refuses to this user. A script that needs one would stop halfway."""
+    """Log the commands that Redis refuses to this user. A script that needs them would stop halfway."""
     if refused := client.session.refused_commands():
         logger.error("Redis refuses %s: %s", ", ".join(refused), PERMISSIONS)
 
 
 def warn_of_eviction(client: QueueClient) -> None:
-    """Warn if Redis may evict keys, by which whole queues are lost, or if it does not report its policy."""
+    """Warn if Redis may evict keys, and so lose whole queues. Warn also if its eviction policy is unknown."""
     policy = client.session.eviction_policy()
     if policy is None:
         logger.warning(

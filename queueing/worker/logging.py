@@ -1,10 +1,10 @@
-"""The log of a worker: a line for each outcome that needs one, its format, and where it goes.
+"""The log of a worker: which outcomes get a line, the format of the lines, and where they are printed.
 
 Short successful runs are counted, and the count is logged once a second. The log is printed to stderr, unless
 the project's ``LOGGING`` has a handler for it.
 
-Handlers, filters and record factory of the log belong to the project. An error in one of them must not end
-the thread that logs, which may be the one that settles or the one that extends leases.
+The project may set the handlers, the filters and the record factory of the log. An error in one of these must
+not end the thread that logs, because this thread may settle messages or extend leases.
 """
 
 import json
@@ -26,21 +26,21 @@ from queueing.text.errors import as_text, cut, sentence, trace
 
 logger = logging.getLogger("queueing.worker")
 
-#: The loggers of this package, and those of Django and asyncio that report errors of jobs.
+#: The loggers of this package, and the loggers of Django and asyncio that report errors of jobs.
 STEADY_LOGGERS = ("queueing", "queueing.worker", "django.tasks", "django_tasks", "django.dispatch", "asyncio")
-#: Characters of one message: an error may have any text.
+#: The most characters of one log message. It may contain the text of an error, which has any length.
 MESSAGE_CHARACTERS = 4_000
-#: Records that wait for a handler that hangs. Later ones are dropped.
+#: The most records that wait while a handler hangs. Later records are dropped.
 MAX_WAITING = 1_000
-#: Runs of at least this time get a line of their own.
+#: Successful runs that last at least this long get a line of their own.
 NOTABLE_SECONDS = 0.1
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-#: Django's logger of tasks, and that of its backport.
+#: The loggers of Django's tasks and of their backport ``django-tasks``.
 OF_TASKS = ("django.tasks", "django_tasks")
 
 
 class OutcomeLog:
-    """Logs outcomes: one line each, or only a count for short successful runs."""
+    """Logs outcomes: one line for each, or only a count for short successful runs."""
 
     def __init__(self, *, log_jobs: bool) -> None:
         self.log_jobs = log_jobs
@@ -70,7 +70,7 @@ class OutcomeLog:
             _write(logging.WARNING, outcome, f"{outcome.event}: its outcome was refused")
 
     def flush(self, *, at_end: bool = False) -> None:
-        """Log the number of short successful runs, at most once a second unless ``at_end``."""
+        """Log the number of short successful runs: at most once a second or, with ``at_end``, immediately."""
         now = time.monotonic()
         if self._count and (at_end or now - self._since >= 1):
             logger.info("%d done in %.1f s", self._count, now - self._since)
@@ -107,11 +107,12 @@ def _seconds(outcome: Outcome) -> float:
 class JsonFormatter(logging.Formatter):
     """Formats a record as JSON: time, level, logger and message.
 
-    Within a run also its queue, id and fields.
+    A record that is logged within a run also has the run's queue, message id, receive count, attempt and
+    fields.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line. It never raises."""
+        """Format the record as one line of ASCII. A value that JSON does not know is written as text."""
         head = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -141,7 +142,7 @@ def use_json() -> None:
 
 
 def _run() -> dict[str, Any]:
-    """The fields of the run whose thread is logging, ``{}`` outside a run."""
+    """The fields of the run that is logging, ``{}`` outside a run."""
     context = current.get()
     if context is None:
         return {}
@@ -150,8 +151,8 @@ def _run() -> dict[str, Any]:
 
 
 def open_outlet() -> None:
-    """Print the log ``queueing`` to stderr if no handler processes it, and keep failed tasks from being
-    printed twice.
+    """Print the records of the logger ``queueing`` to stderr if no handler receives them. Keep Django's lines
+    about failed tasks from being printed in addition to the worker's lines.
     """
     logger = logging.getLogger("queueing")
     if not logger.hasHandlers():
@@ -167,7 +168,7 @@ def open_outlet() -> None:
 def _print_once(of_tasks: logging.Logger) -> None:
     """Keep the logger of Django's tasks off the terminal, because the worker prints a line for each outcome.
 
-    Other handlers, for example for files or mails, still receive its records. If the project has given this
+    Other handlers, for example for files or mails, still receive the records. If the project has given this
     logger a handler, nothing changes.
     """
     if of_tasks.handlers:
@@ -192,7 +193,7 @@ _reported: set[str] = set()
 
 
 def steady() -> None:
-    """Keep errors in log handlers from being raised, and shorten tracebacks. It may be called again."""
+    """Catch errors of log handlers, and shorten messages and tracebacks. A second call changes nothing."""
     for name in STEADY_LOGGERS:
         logger = logging.getLogger(name)
         if not isinstance(logger.handle, _Steady):
@@ -207,7 +208,7 @@ class _Steady:
         self._handle = handle
 
     def to(self, put: Callable[[_Handle, logging.LogRecord], None]) -> None:
-        """Pass records to ``put`` together with the original ``handle``, instead of calling it."""
+        """From now on, call ``put(handle, record)`` instead of the original ``handle(record)``."""
         self._handle = partial(put, self._handle)
 
     def __call__(self, record: logging.LogRecord) -> None:
@@ -222,7 +223,7 @@ class _Steady:
 class LogThread:
     """A thread that prints the log of this process.
 
-    If a handler hangs, for example on a full pipe, only log lines are lost.
+    If a handler hangs, for example on a full pipe, log lines are lost, but no other thread waits.
     """
 
     def __init__(self) -> None:
@@ -258,7 +259,7 @@ def _make_record(
     name: str, level: int, path: str, line: int, text: object, args: Any, exc_info: Any,
     function: str | None = None, extra: Mapping[str, object] | None = None, stack: str | None = None,
 ) -> logging.LogRecord:  # fmt: skip
-    """Make a log record without raising, although the project's record factory may fail."""
+    """Make a log record with ``make``, the project's record factory. If this fails, make a plain record."""
     try:
         return make(name, level, path, line, text, args, exc_info, function, extra, stack)
     except BaseException as error:
@@ -269,7 +270,9 @@ def _make_record(
 
 
 def _report(what: str, error: BaseException) -> None:
-    """Report an error of logging on stderr, once for each kind."""
+    """Print an error of a log handler, filter or record factory to stderr, once for each kind. Raises
+    nothing.
+    """
     try:
         kind = f"{what} {type(error).__name__}"
         if kind not in _reported:

@@ -1,4 +1,4 @@
-"""How a child polls its queues: which queue is next, how many messages it claims, and outages of Redis."""
+"""Decides which queue a child claims from, how many messages, and how long it waits in an outage of Redis."""
 
 import logging
 import math
@@ -14,41 +14,43 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: A queue on which a script fails is left alone for this time.
+#: If a call for a queue fails, the queue is skipped for this time.
 BROKEN_SECONDS = 5.0
 
-#: How often a child that is busy with some queues looks into all, and how much later for each of them. So a
-#: look takes a small part of Redis' time at any number of queues.
+#: The time between two looks (checks of all queues for due messages) of a busy child, and the time that is
+#: added for each queue. So looks take only a small part of Redis' time with any number of queues.
 LOOK_SECONDS, LOOK_SECONDS_EACH = 0.1, 0.002
 
-#: A queue that a limit or a pause holds back is left out of the looks for at most this time.
+#: For at most this time, looks skip a queue whose messages a limit or a pause holds back.
 HELD_BACK_SECONDS = 1.0
 
-#: After a poll has found a message that nobody announced, the pause before the next one is this part of the
-#: time since then, but at least the shortest pause. So regular messages wait for a part of their distance.
+#: After a poll has found an unannounced message, the pause before the next poll is this part of the time
+#: since then, but at least ``FAST_POLL_SECONDS``. So a message that is sent at regular intervals waits only
+#: for a small part of one interval.
 FAST_POLL_PART, FAST_POLL_SECONDS = 0.05, 0.2
 
-#: Prefetched messages are a fraction of a second of work.
+#: How many seconds of work each thread prefetches.
 PREFETCH_SECONDS = 0.1
 MAX_IN_HAND = 200
-#: The most messages of one claim, at any number of threads.
+#: The most messages of one claim, with any number of threads.
 MAX_CLAIM = 1000
 
 MAX_PAUSE_SECONDS = 2.0
-#: After an outage that may have been longer than half a lease, every worker first gets the chance to extend
-#: its own. A worker that has just started counts as one that has waited.
+#: After an outage that may have lasted longer than half a lease, a child waits this long before it claims, so
+#: that every worker can first extend its leases. An outage at the start of a worker counts as such.
 COURTESY_SECONDS = 2.0
-#: The part of a lease within which a child proves that Redis takes its writes, so that no outage in which
-#: a lease of another worker ends is unnoticed.
+#: A child checks at least once in this part of a lease that Redis accepts writes. So it notices every outage
+#: in which a lease of another worker may end.
 CONTACT = 0.45
 
 
 class QueueRotation:
-    """The order of the queues with due messages: in turns, or strictly by their position in the list.
+    """Chooses the queue of the next claim: the queues with due messages take turns or, with ``strict``, the
+    first of them in the list is chosen.
 
-    Each claim is one turn. In a round each queue has as many turns as its weight. Low-priority queues have
-    turns only while no other queue has due messages. If no queue has any, the rotation is idle until a
-    message is announced or becomes due, or until the next poll.
+    Each claim is one turn. In each round, a queue has as many turns as its weight. Low-priority queues have
+    turns only while no other queue has due messages. If no queue at all has due messages, the rotation is
+    idle until a message is announced or becomes due, or until the next poll.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class QueueRotation:
         self._paid = dict.fromkeys(queues, 0)
         self._last_paid = 0
         self._places = {queue: place for place, queue in enumerate(queues)}
-        #: The number of the last turn of each queue. Among equals the oldest is next.
+        #: The number of the last turn of each queue. If queues have paid the same, the lowest is next.
         self._turns = {queue: place - len(self._queues) for queue, place in self._places.items()}
         self._turn = 0
         self._due_at: dict[str, float] = {}
@@ -80,7 +82,7 @@ class QueueRotation:
         self._look_at = 0.0
         self._has_looked = False
         self._pace = PollPace(clock)
-        #: The queues that are ready for the poll alone: nobody has announced a message of theirs.
+        #: The queues that have a turn only because of a poll: none of their messages was announced.
         self._polled: set[str] = set()
         self.begin()
 
@@ -94,9 +96,9 @@ class QueueRotation:
 
     @property
     def claimable(self) -> str | None:
-        """The queue to claim from now, or ``None``.
+        """The queue to claim from now, or ``None`` if that queue is skipped because of an error.
 
-        While the rotation is idle, any queue without an error.
+        While the rotation is idle, it is any queue that is neither skipped nor a low-priority queue.
         """
         if not self.is_idle:
             return None if self.is_broken(self.queue) else self.queue
@@ -115,7 +117,7 @@ class QueueRotation:
 
     @property
     def idle_seconds(self) -> float:
-        """The seconds until a message may be due."""
+        """The seconds until a message may be due, 0 while the rotation is not idle."""
         return max(0.0, min(self._poll_at, self._next_due_at) - self._clock()) if self.is_idle else 0.0
 
     @property
@@ -135,8 +137,8 @@ class QueueRotation:
         self._poll_later()
 
     def begin_if_due(self) -> None:
-        """Give turns to queues whose known messages become due, or to all if a poll is due. Skip queues with
-        errors.
+        """Give a turn to the queues with a message that has become due, or to all queues if a poll is due.
+        Skip queues with errors.
         """
         now = self._clock()
         if self.is_idle and now >= self._poll_at:
@@ -174,15 +176,15 @@ class QueueRotation:
         self._set_due(queue, math.inf)
 
     def has_more(self, queue: str) -> None:
-        """End the turn of ``queue``. More of its messages are due."""
+        """End the turn of ``queue``, and give it another one, because more of its messages are due."""
         self._pay(queue)
         self._enter(queue)
 
     def has_no_more(
         self, queue: str, next_due_seconds: float | None = None, *, held_back: bool = False
     ) -> None:
-        """End the turn of ``queue``. No message is due before ``next_due_seconds``, or none is known if
-        ``None``.
+        """End the turn of ``queue``, because no further message can be claimed now. The next message is due
+        in ``next_due_seconds``, ``None`` if none is known.
 
         ``held_back``: due messages exist, but a limit or a pause keeps them from being claimed.
         """
@@ -194,7 +196,7 @@ class QueueRotation:
             self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the order with the results of a check for due messages in all queues, or in some."""
+        """Update the rotation with the results of a look into all queues or some. ``[]``: it has failed."""
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
             self._poll_later()
@@ -212,7 +214,7 @@ class QueueRotation:
         self._set_due(queue, min(at, self._due_at.get(queue, at)))
 
     def breaks(self, queue: str) -> None:
-        """Skip a queue for a while, because Redis refuses its calls. The others must not wait for it."""
+        """Skip ``queue`` for ``BROKEN_SECONDS``: its calls fail, and other queues must not wait for it."""
         self._broken_until[queue] = self._clock() + BROKEN_SECONDS
 
     def is_broken(self, queue: str) -> bool:
@@ -261,13 +263,13 @@ class PollPace:
 
     @property
     def seconds(self) -> float:
-        """The seconds between this poll and the next."""
+        """The seconds until the next poll."""
         since_seconds = self._clock() - self._found_at
         return min(POLL_SECONDS, max(FAST_POLL_SECONDS, FAST_POLL_PART * since_seconds))
 
 
 class Prefetch:
-    """How many messages a child claims. It learns how long jobs run: slow ones are claimed one per thread."""
+    """Decides how many messages a child claims, by the duration of its jobs: slow jobs one per thread."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -287,10 +289,10 @@ class Prefetch:
 
 
 class RedisOutage:
-    """The present outage of Redis, if any: it does not answer or refuses writes.
+    """Tracks outages, in which Redis does not answer or refuses writes.
 
-    The child that ``logs`` logs an outage once. Calls back off during an outage. After it, this child waits
-    before it claims, so that other workers can claim first.
+    With ``logs``, each outage is logged once. During an outage, calls back off. After a long outage, the
+    child waits before it claims, so that other workers can first extend their leases.
     """
 
     def __init__(self, lease_seconds: float, *, logs: bool, clock: Clock = time.monotonic) -> None:
@@ -304,7 +306,7 @@ class RedisOutage:
 
     @property
     def courtesy_seconds(self) -> float:
-        """The seconds until the next claim is allowed after an outage."""
+        """The seconds until the next claim is allowed after an outage, 0 if it is allowed now."""
         return max(0.0, self._courtesy_until - self._clock())
 
     @property
@@ -321,7 +323,7 @@ class RedisOutage:
         self._accepted = self._clock()
 
     def continues(self, error: Exception) -> float:
-        """Record a failed call. Returns the seconds to wait before the next one."""
+        """Record a failed call. Returns the seconds to wait before the next call."""
         if self._since is None:
             self._since, self._pause_seconds = self._clock(), 0.05
             logger.log(self._level, "%s; waiting for it", error)

@@ -1,7 +1,8 @@
-"""Checks before a worker starts that it knows the format of the keys, and that its database owns the outbox.
+"""Checks before a worker starts: it must know the format of the keys, and its database must own the outbox.
 
 The checks run in a separate process, because a database may hang, and the supervisor has one thread and no
-connection. If Redis or the database does not answer, the worker starts, and its recorder checks again later.
+connection. If Redis or the database does not answer, the worker starts in spite of that, and its recorder
+checks again later.
 """
 
 import logging
@@ -18,14 +19,14 @@ from .waker import readable
 
 logger = logging.getLogger("queueing.worker")
 
-#: How long the start of a worker waits for the answers.
+#: How long the start of a worker waits for the checks.
 PATIENCE_SECONDS = 3.0
-#: The exit code of the asking process if its error is in the pipe.
+#: The exit code of the process that checks, if it has written a reason into the pipe.
 REFUSED = 3
 
 
 def refusal(config: Config) -> str:
-    """The reason why a worker must not start, ``""`` if it may."""
+    """The reason why a worker must not start, ``""`` if it may start."""
     close_database()
     read, write = os.pipe()
     try:
@@ -46,7 +47,7 @@ def refusal(config: Config) -> str:
 
 
 def _ask(config: Config, answer: int) -> None:
-    """Run the checks in the forked process, write the reason into the descriptor ``answer``, and exit."""
+    """Run the checks in the forked process and exit. Write the reason of a failure to the pipe ``answer``."""
     code = 0
     try:
         client = connect(config, connections=1)

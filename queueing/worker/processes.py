@@ -1,9 +1,10 @@
-"""Processes of a worker: how to fork one, wait for its end, and kill it with the programs that it has
+"""Processes of a worker: how to fork a process, wait for its end, and kill it with the programs that it has
 started.
 
-Code of the project may fork in them, too (``os.fork``, ``multiprocessing``). Such a fork is a copy of the
-worker's process, but not part of the worker. It gets the signal handlers of any Python program and no
-database connection. If it returns to the worker's code, it exits.
+The project's code may also fork these processes (``os.fork``, ``multiprocessing``). Such a fork is a copy of
+the worker's process, but not part of the worker. It gets Python's default signal handlers, and drops the
+database connections of its parent. If the project's code returns to the worker's code in a fork, the fork
+exits.
 """
 
 import asyncio
@@ -34,14 +35,16 @@ logger = logging.getLogger("queueing.worker")
 
 #: The exit code of a child that is replaced by a new one.
 RECYCLED = 75
-#: Replaces an exit code that other code in this process has already fetched.
+#: Stands for an exit code that other code in this process has already fetched.
 UNSEEN = 256
 
 
 def share_with_forks(config: Config) -> None:
-    """Load what each process would load for its first call, and keep the collector from the shared pages.
+    """Load the modules and scripts that each process needs, before the forks, so that the processes share the
+    memory.
 
-    A project may have disabled the collector for the time of the imports.
+    The garbage collector is kept from the objects that exist now, because it would write to the shared pages.
+    It is enabled, because a project may have disabled it for the time of the imports.
     """
     import encodings.idna  # noqa: F401  Python's look-up of a host needs it.
 
@@ -55,7 +58,7 @@ def share_with_forks(config: Config) -> None:
 def fork(life: Callable[[], int | None]) -> int:
     """Fork a process that runs ``life`` and exits. Returns its process id. Raises ``OSError``.
 
-    Stop signals are blocked until the process has its own handlers.
+    Stop signals are blocked until the new process is ready for them.
     """
     held_back = STOP_SIGNALS | UNUSED_SIGNALS
     signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
@@ -69,7 +72,7 @@ def fork(life: Callable[[], int | None]) -> int:
 
 
 def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) -> NoReturn:
-    """Run ``life`` and exit. Errors must not reach the supervisor's code, which the fork has copied."""
+    """Run ``life`` and exit. No error may escape: the supervisor's code would handle it in the fork."""
     code = 1
     try:
         # Signals to the group reach the supervisor alone, and the programs of a child are its session.
@@ -87,7 +90,7 @@ def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) 
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without the exit handlers, which belong to the process from which this one was forked."""
+    """Exit without the exit handlers (``atexit``), because they belong to the parent process."""
     try:
         logging.shutdown()
     finally:
@@ -95,7 +98,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def ended(pid: int) -> int | None:
-    """The exit code of a child process, negative if a signal killed it. ``None`` while it runs."""
+    """The exit code of a child process, negative if a signal killed it. ``None`` while the process runs, and
+    ``UNSEEN`` if other code has fetched the exit code.
+    """
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -104,7 +109,7 @@ def ended(pid: int) -> int | None:
 
 
 def reason(code: int) -> str:
-    """The way in which a process ended, in words."""
+    """Describe how a process with this exit code ended."""
     if code == UNSEEN:
         return "ended, and something else has taken its exit code"
     if code >= 0:
@@ -153,13 +158,15 @@ class ChildProcess:
                 kill(self.process.pid)
 
     def kill_programs(self) -> None:
-        """Kill the programs that it has left, unless it ended by itself."""
+        """Kill the programs that the dead process has left running. If the process held no message, it ended
+        by itself, and its programs are left alone.
+        """
         if self.process and self.slot.held:
             kill_programs(self.process.pid)
 
     @property
     def is_stopped(self) -> bool:
-        """A frozen process does not work, so it must not keep its messages."""
+        """Whether the process is suspended (SIGSTOP). It cannot work, so it must not keep its messages."""
         try:
             return self.process is not None and self.process.status() == psutil.STATUS_STOPPED
         except psutil.NoSuchProcess:
@@ -173,12 +180,12 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-#: The exit code of a fork that raised.
+#: The exit code of a fork that ended with an error.
 RAISED = 1
 
 
 class _Thread(threading.local):
-    """The event loop that a thread runs, and the signals that it has blocked before a fork."""
+    """The event loop that a thread runs, and the signal mask that the thread had before a fork."""
 
     loop: asyncio.AbstractEventLoop | None = None
     mask: Collection[int] = ()
@@ -186,7 +193,7 @@ class _Thread(threading.local):
 
 _thread = _Thread()
 _is_fork = False
-#: Closing an inherited connection would end it for the parent, too.
+#: The inherited database connections. To close one would end it for the parent, too.
 _abandoned: list[object] = []
 
 
@@ -203,9 +210,10 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def end_if_fork(error: BaseException | None = None) -> None:
-    """If this process was forked by the project's code, exit as Python does after ``error``.
+    """If this process was forked by the project's code, exit as Python does: with ``error``, or normally if
+    it is ``None``.
 
-    It is called wherever code of the project returns, before anything is written to shared files or
+    It is called each time that code of the project returns, before anything is written to shared files or
     connections.
     """
     if _is_fork:
@@ -215,8 +223,8 @@ def end_if_fork(error: BaseException | None = None) -> None:
 def end_pools(seconds: float) -> None:
     """End the process pools and daemonic processes that handlers have left running, as Python does at exit.
 
-    A child process skips that part of Python's exit, and the processes of a pool could wait for each other
-    for ever. A call that a pool still runs gets ``seconds`` to finish.
+    A child process of the worker skips that part of Python's exit. Without this function, the processes of a
+    pool could wait for each other for ever. Waits at most ``seconds`` for calls that still run in a pool.
     """
     # Both modules offer this to atexit alone. No handler uses what is not imported.
     executors: Any = sys.modules.get("concurrent.futures.process")
@@ -236,13 +244,15 @@ def end_pools(seconds: float) -> None:
 
 
 def _daemons() -> list[Any]:
-    """The daemonic processes of this process, without those that belong to the supervisor."""
+    """The daemonic processes that this process has started, without those that the supervisor started before
+    the fork.
+    """
     processes = sys.modules["multiprocessing"].active_children()
     return [process for process in processes if process.daemon and process._parent_pid == os.getpid()]
 
 
 def _hold_signals_back() -> None:
-    """Block signals around a fork. A signal that arrives before the fork has its handlers would be lost."""
+    """Block signals before a fork. A signal to the new process would be lost until its handlers are set."""
     _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
 
 
@@ -279,7 +289,7 @@ def _abandon_connections() -> None:
 def _stop(loop: asyncio.AbstractEventLoop) -> None:
     """Stop the fork's copy of the parent's event loop, so that it runs no task.
 
-    If the fork was awaiting, it then exits.
+    If the code in the fork awaits something, the fork exits with an error.
     """
     for handle in list(getattr(loop, "_ready", ())):
         handle.cancel()

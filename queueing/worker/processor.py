@@ -1,7 +1,8 @@
-"""Runs one delivery to its outcome. It does not know threads, signals or Redis.
+"""Runs one delivery and returns its outcome. It does not know threads, signals of processes, or Redis.
 
 ``process`` is a sequence of named steps. It always ends in one of five states: done, retrying, dead,
-cancelled, or released (a newer release may have the code, or the job asked to run later).
+cancelled, or released. Released means that a newer release may have the code, or that the job asked to run
+later.
 """
 
 import logging
@@ -27,7 +28,7 @@ from .shared_memory import Mark
 
 logger = logging.getLogger("queueing.worker")
 
-#: The time for an async function to end after it was cancelled at its time limit.
+#: How long an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
 DONE = Verdict(State.DONE)
 
@@ -43,14 +44,14 @@ class Processor:
     def stop(self, delivery: DeliveryKey) -> None:
         """Cancel the run of a delivery if it is async.
 
-        ``Runtime.stop_reason`` must already have the reason.
+        ``Runtime.stop_reason`` must already return the reason.
         """
         self._loop.cancel(delivery)
 
     def process(self, delivery: Delivery, mark: Mark) -> Outcome:
         """Run the code of a delivery. Returns its outcome, even if the code raises ``SystemExit``.
 
-        ``mark`` records in shared memory that the delivery has started. The caller removes it.
+        ``mark`` records in shared memory that the delivery has started. The caller must remove the mark.
         """
         started_ms = self.now_ms()
         mark.start(delivery, started_ms)

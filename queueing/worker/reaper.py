@@ -1,7 +1,7 @@
-"""Ends the deliveries of a dead child: overdue jobs have failed, others return to the head of their queues.
+"""Ends the deliveries of a dead child: overdue jobs fail, other messages return to the head of their queues.
 
-A dead child cannot settle, so the keeper does. For a job that ran past its time limit, a failed attempt is
-counted, and its policy decides whether it is retried or dead.
+A dead child cannot settle, so the keeper does it. For a job that ran past its time limit, a failed attempt is
+counted, and the job's policy decides whether it is retried or dead.
 """
 
 import logging
@@ -34,7 +34,9 @@ logger = logging.getLogger("queueing.worker")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A child that has ended: the messages with a crash, the reason, and the overdue messages."""
+    """The end of a child, and its reason. For the messages with the ids ``started``, a crash is counted.
+    ``overdue`` are the messages past their time limit.
+    """
 
     child: str
     started: list[str]
@@ -43,13 +45,13 @@ class Death:
 
 
 class Reaper:
-    """The dead children whose messages are not given back yet. ``step`` gives them back."""
+    """The dead children whose messages are not given back yet. ``step`` gives the messages back."""
 
     def __init__(self, client: QueueClient, config: Config, queues: Sequence[str]) -> None:
         self.client, self.config, self.queues = client, config, queues
         self._deaths: deque[Death] = deque()
         self._log = OutcomeLog(log_jobs=False)
-        #: Whether something was written for the recorder. The keeper resets it.
+        #: Whether new outcomes were written to the outbox. The keeper resets this flag.
         self.has_recorded = False
 
     @property
@@ -60,9 +62,9 @@ class Reaper:
         self._deaths.append(death)
 
     def step(self) -> None:
-        """Give back the messages of each dead child, in the order of the deaths.
+        """Give back the messages of each dead child, in the order in which the children died.
 
-        After ``QueueUnavailable``, the next step continues.
+        Raises ``QueueUnavailable``. Then the next call continues with the same child.
         """
         while self._deaths:
             death = self._deaths[0]
@@ -100,12 +102,12 @@ class Reaper:
             self.has_recorded = True
 
 
-#: How long a back-off function may take in the keeper.
+#: How long a back-off function may run in the keeper.
 BACK_OFF_SECONDS = 1.0
 
 
 class Late:
-    """The ``Runtime`` of a job that no longer runs."""
+    """The ``Runtime`` of a job whose process is dead."""
 
     is_stopping = True
 
@@ -113,14 +115,16 @@ class Late:
         self.worker = worker
 
     def stop_reason(self, delivery: Delivery) -> None:
-        """Return ``None``: the script that gives back the messages knows the requests to stop."""
+        """Return ``None``, because the script that gives back the messages applies the requests to stop."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Do nothing: the run is over."""
 
 
 class _Bounded:
-    """Limits the time of a back-off function, because no lease is extended while the keeper calls it."""
+    """A ``Runnable`` with a time limit for its back-off function, because the keeper extends no lease while
+    this function runs.
+    """
 
     def __init__(self, runnable: Runnable) -> None:
         self._runnable = runnable
@@ -156,9 +160,9 @@ def settle_overdue(
     client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
 ) -> list[Outcome]:
     """Settle the messages of ``queue`` that the dead ``child`` ran past their time limit. Returns the
-    outcomes.
+    outcomes that Redis has accepted.
 
-    It may be called again with the same arguments after an error. Raises ``QueueError``.
+    Raises ``QueueError``. Then the same call may be repeated.
     """
     lease = QueueLease(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]

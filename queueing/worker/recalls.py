@@ -9,22 +9,22 @@ from queueing.exceptions import QueueError
 
 from .server_clock import Clock
 
-#: How long an answer of Redis about one batch is used.
+#: How long Redis' answer about one batch is used.
 KNOWN_SECONDS = 1.0
-#: Batches that are remembered.
+#: The most batches that are remembered.
 BATCHES = 1000
 REASON = "its batch was cancelled"
 
 
 class Recalls:
-    """A thread-safe cache of whether the batches of this process's messages are cancelled."""
+    """A thread-safe cache: for each batch of this process's messages, whether the batch is cancelled."""
 
     def __init__(self, session: Session, clock: Clock = time.monotonic) -> None:
         self._session, self._clock = session, clock
         self._known: dict[str, tuple[float, bool]] = {}
 
     def reason(self, delivery: Delivery) -> str | None:
-        """The reason why a delivery must not run, or ``None``. It may run if Redis does not answer."""
+        """The reason why a delivery must not run, or ``None``. If Redis does not answer, it may run."""
         batch = delivery.message.headers.get(batches.BATCH)
         if not batch:
             return None

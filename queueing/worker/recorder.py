@@ -1,4 +1,4 @@
-"""Drains the outbox into the database: one row per message, and one attempt per receipt.
+"""Drains the outbox into the database: one row for each message, and one row for each delivery.
 
 An entry is deleted from the outbox only after its rows are committed. To write the same rows again is
 harmless.
@@ -33,22 +33,22 @@ logger = logging.getLogger("queueing.worker")
 
 #: Outbox entries per read.
 ENTRIES = 50
-#: A recorder that is not behind waits this long for more outcomes. A transaction for each tiny job would cost
-#: more CPU time than the job.
+#: After a wake-up, a recorder that is not behind waits this long for more outcomes. A transaction for each
+#: tiny job would cost more CPU time than the job.
 GATHER_SECONDS = 0.1
 #: Without a wake-up the recorder checks the outbox this often, for outcomes of other workers.
 POLL_SECONDS = 30.0
 #: The pause if the recorder of another worker is at work.
 YIELD_SECONDS = 1.0
-#: A recorder that found entries of a newer release pauses for this long. A newer recorder, which tries again
-#: after YIELD_SECONDS, then gets its turn.
+#: A recorder that found entries of a newer release pauses for this long. Then a recorder of the newer
+#: release, which tries again after YIELD_SECONDS, gets its turn.
 GIVE_WAY_SECONDS = outbox.GIVING_WAY_MS / 1000 + YIELD_SECONDS
 MAX_PAUSE_SECONDS = 15.0
 PRUNE_SECONDS = 60.0
 
 
 class Recorder:
-    """The recorder of one worker. ``step`` does one turn; ``run`` calls it in a thread."""
+    """The recorder of one worker. ``step`` does one turn; ``run`` is the loop of its thread."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, name: str, clock: Clock = time.monotonic
@@ -61,9 +61,10 @@ class Recorder:
         self._failures = 0
         self._guard, self._writers = Guard("recorder"), TwoWriters()
         self._is_behind = False
-        #: The last entry that was read in this pass through the outbox.
+        #: The last entry that was read in this pass through the outbox, and the identity of the database.
+        #: They are ``""`` while unknown.
         self._after = self._identity = ""
-        #: Whether the outcomes of this worker can reach its database.
+        #: Whether the outbox belongs to the database of this worker.
         self.is_owner = True
         self._gives_way_until = 0.0
         self._has_logged_newer = self._has_logged_failure = False
@@ -74,14 +75,16 @@ class Recorder:
         self._wanted.set()
 
     def finish(self, seconds: float) -> None:
-        """Record the remaining outcomes for at most ``seconds``, then end ``run``."""
+        """Let ``run`` record the remaining outcomes for at most ``seconds``, and wait until it has ended."""
         self._finish_by = self.clock() + seconds
         self._leaves.set()
         self._wanted.set()
         self._ended.wait(seconds)
 
     def run(self) -> None:
-        """Call ``step`` until ``finish`` is called and no outcome is left."""
+        """Call ``step`` until ``finish`` is called. Then continue until no outcome is left or the time of
+        ``finish`` is over.
+        """
         pause_seconds = 0.0
         while not self._is_over(pause_seconds):
             was_woken = self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
@@ -99,7 +102,7 @@ class Recorder:
         return pause_seconds == POLL_SECONDS or self.clock() > self._finish_by
 
     def step(self, now: float) -> float:
-        """Do one turn. Returns the seconds to wait, 0 if there is more to record."""
+        """Do one turn. Returns the seconds until the next turn, 0 if there is more to record."""
         return self._guard.turn(partial(self._turn, now))
 
     def _turn(self, now: float) -> float:
@@ -155,7 +158,7 @@ class Recorder:
         return 0.0
 
     def _begin(self) -> str:
-        """Check the tables before the first turn. Returns the identity of the database."""
+        """Check the tables, at the start and after an error. Returns the identity of the database."""
         if problem := schema.problem(Job.objects.db):
             raise DatabaseError(problem)
         return ownership.identity(self.client)
@@ -171,10 +174,10 @@ class Recorder:
             )
 
     def _allowed(self, outcome: Outcome) -> Outcome:
-        """The outcome without its payload if ``STORE_BODIES`` is false. Some scripts record payloads in any
-        case.
+        """The outcome, without its payload if ``STORE_BODIES`` is false. Some scripts write payloads to the
+        outbox in spite of this setting.
 
-        The payload of a task is kept, because its result needs the arguments.
+        The payload of a task is always kept, because the task's result contains the arguments.
         """
         if self.config.STORE_BODIES or is_task(outcome.body):
             return outcome
@@ -206,7 +209,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """The problem of the tables if it explains a database error, else the text of the error."""
+    """Explain a database error by a problem with the tables or, if there is none, by the error's text."""
     try:
         return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:

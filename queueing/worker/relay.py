@@ -1,8 +1,8 @@
 """Sends staged messages that the process of their transaction has not sent.
 
-That process may have died after its commit, or Redis was down. A row is sent if the relay sees it twice, in
-two checks. If the process is only slow, both may send the message: the send script recognises the second
-send.
+That process may have died after its commit, or Redis was down. A row is sent if two checks of the relay in
+succession find it. If the process is only slow, process and relay may both send the message. Then the send
+script recognises the second send as a repeat.
 """
 
 import logging
@@ -25,34 +25,35 @@ from .guard import Guard, run_until
 
 logger = logging.getLogger("queueing.worker")
 
-#: The time between two looks.
+#: The time between two checks for staged messages.
 LOOK_SECONDS = 3.0
-#: Rows that are sent in one turn, unless the messages of one call are more, and bytes of their bodies.
+#: The most rows that one turn sends, and the most bytes of their bodies. The messages of one call may exceed
+#: both, because they are sent together.
 ROWS = 1000
 BYTES = 8_000_000
-#: How long one relay keeps the others from working. One alone keeps the order of the messages.
+#: How long one relay excludes the others. Only one works at a time, to keep the order of the messages.
 LEAD_MS = 10_000
 
 
 class Relay:
-    """The relay of one worker for the databases with staged messages. ``step`` does one turn."""
+    """The relay of one worker. ``aliases`` are the databases with staged messages. ``step`` does one turn."""
 
     def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
         self.client, self.aliases, self.name = client, aliases, name
-        #: The newest row that the last look has seen, by database.
+        #: The id of the newest row that the last check has seen, by alias of the database.
         self._seen: dict[str, int] = {}
         self._is_leading = False
         self._guard = Guard("relay")
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Call ``step`` for ever, in a daemon thread. If the project no longer stages messages, return when
-        none is left.
+        """Call ``step`` repeatedly, in a daemon thread. Returns only if the project has stopped staging
+        messages and none is left.
         """
         run_until(self._ended, self.step)
 
     def step(self) -> float:
-        """Do one turn. Returns the seconds to wait, 0 if there is more to send."""
+        """Do one turn. Returns the seconds until the next turn, 0 if there is more to send."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:
@@ -83,8 +84,8 @@ class Relay:
         return LOOK_SECONDS
 
     def _lead(self, ms: int) -> bool:
-        """Become the only active relay for ``ms`` milliseconds (0: stop). Returns ``False`` if another one is
-        active.
+        """Become the only active relay for ``ms`` milliseconds, or stop being it if ``ms`` is 0. Returns
+        ``False`` if another relay is active.
         """
         is_alone = bool(self.client.session.call(Call("lead", [self.client.keys.relay()], self.name, ms)))
         self._is_leading = is_alone and ms > 0
@@ -92,7 +93,9 @@ class Relay:
 
 
 def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
-    """The rows for the queues of one partition: the relay of a worker serves that of the worker."""
+    """The rows that wait to be sent to queues of one partition, because a worker relays only for its own
+    partition.
+    """
     rows, conf = StagedMessage.objects.using(alias).filter(is_refused=False), get_conf()
     if not conf.PARTITIONS:
         return rows
@@ -101,7 +104,9 @@ def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
 
 
 def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
-    """The oldest rows that the last check has already seen: a limited number, with all rows of each send."""
+    """The oldest rows that the last check has already seen (up to the id ``seen``). Their number is limited,
+    but all rows of one send (one call) are returned together.
+    """
     limit = ROWS
     while True:
         found = list(
@@ -120,11 +125,11 @@ def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
 def _of_whole_sends(
     found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
 ) -> Iterator[int]:
-    """The ids of the rows of complete sends, up to the first send that is incomplete or that was not seen
-    before.
+    """The ids of the rows of complete sends. They end before the first send that is incomplete, that the last
+    check had not seen, or that would exceed ``BYTES``.
 
-    The rows of one send need not be neighbours. A send must not be split: Redis would take its second part
-    for a repeat of the first.
+    A send is one call, and its rows may be mixed with those of other sends. A send must not be split, because
+    Redis would take its second part for a repeat of the first.
     """
     sends: dict[tuple[str, int], list[int]] = {}
     sizes: dict[tuple[str, int], tuple[int, int]] = {}

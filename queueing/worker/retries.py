@@ -8,14 +8,14 @@ from queueing.handlers import Runnable
 from queueing.policies import DEFAULT_POLICY, Policy, RetryIn, Snooze
 from queueing.text.errors import sentence
 
-#: If a worker lacks the code of a message, a newer release may have it. The message is given back this many
-#: times, for about an hour in all, and none of them counts as an attempt.
+#: If a worker lacks the code of a message, a newer release may have this code. So the message is given back
+#: up to this many times, for about an hour in all. None of this counts as an attempt.
 WAITS = 10
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 30, 600
 
 
 class MayNotRunAgain(Exception):
-    """A job that may run only once has started before, and how that run ended is not known."""
+    """A job that may run only once is not run again: an earlier run has started, and its end is unknown."""
 
     def __init__(self) -> None:
         super().__init__("its process died while it ran, and it may be tried only once")
@@ -49,9 +49,11 @@ class Verdict(NamedTuple):
 def verdict(
     runnable: Runnable | None, context: Context, error: BaseException | None, *, max_attempts: int
 ) -> Verdict:
-    """Decide the state of a run that raised ``error``, or succeeded if ``error`` is ``None``. Raises nothing.
+    """Decide the state of a run that raised ``error`` or, if ``error`` is ``None``, succeeded. Raises
+    nothing.
 
-    It calls code of the project, such as a back-off function.
+    It calls code of the project, such as a back-off function. ``runnable`` is ``None`` if the code of the
+    message was not found.
     """
     if error is None:
         return Verdict(State.DONE)
@@ -84,6 +86,8 @@ def verdict(
 
 
 def _policy_of(error: BaseException) -> Policy:
-    """The policy for a message without code: that of ``error`` if it has one, else the default."""
+    """The policy for a message whose code was not found: the policy of ``error`` if it has one, else the
+    default.
+    """
     policy = getattr(error, "policy", None)
     return policy if isinstance(policy, Policy) else DEFAULT_POLICY

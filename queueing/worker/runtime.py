@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class CleanContext(threading.local):
-    """The context in which each run of a thread starts."""
+    """The clean context in which each run of a thread starts."""
 
     def __init__(self) -> None:
         self._base = Context()
@@ -68,7 +68,7 @@ def _keep(opened: dict[str, Any]) -> None:
         caches[alias] = cache
 
 
-#: Objects that only promise to run some code, with the words for them.
+#: Types of objects whose code runs only when they are iterated over, and their names in error messages.
 _LAZY = {
     Generator: "a generator",
     AsyncGenerator: "an async generator",
@@ -92,9 +92,9 @@ def is_pending(value: Any) -> bool:
 
 
 async def awaited(value: Any) -> Any:
-    """Await a value.
+    """Await a value, and return the result.
 
-    If the result is awaitable, because decorators have nested awaitables, await that, too.
+    Decorators may have nested awaitables. So if the result is awaitable, it is awaited, too.
     """
     while is_pending(value):
         value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
@@ -108,12 +108,12 @@ def refuse_lazy(value: Any) -> None:
             raise NothingRan(words)
 
 
-#: A loop that does not turn for that long is blocked. That is reported once in ``REPORT_SECONDS``.
+#: A loop that runs no callback for this long is blocked. This is logged at most once in ``REPORT_SECONDS``.
 BLOCKED_SECONDS, REPORT_SECONDS = 5.0, 60.0
 STACK_FRAMES = 5
 
 
-#: Queue, id and receive count.
+#: Identifies a delivery: queue, message id and receive count.
 DeliveryKey = tuple[str, str, int]
 
 
@@ -127,16 +127,18 @@ class LoopLost(Exception):
 class EventLoop:
     """One asyncio loop in a thread of its own, started with the first coroutine.
 
-    A broken loop is replaced. The functions that ran on it fail, so that their callers do not wait for ever.
+    A broken loop is replaced. The functions that ran on the broken loop fail with ``LoopLost``, so that their
+    callers do not wait for ever.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        #: The futures that threads wait for, with their loops: a new loop may begin before the old one ends.
+        #: The futures that threads wait for, each with its loop: a new loop may begin before the old one
+        #: ends.
         self._waiting: dict[Future[Any], asyncio.AbstractEventLoop] = {}
-        #: The tasks of deliveries. Only the loop's thread changes it.
+        #: The tasks of deliveries. Only the loop's thread changes this dict.
         self._tasks: dict[DeliveryKey, asyncio.Task[Any]] = {}
         self._watching = threading.Lock()
         self._reported_at = -math.inf
@@ -146,8 +148,9 @@ class EventLoop:
     ) -> Any:
         """Run a coroutine on the loop and wait for its result.
 
-        Raises ``TimedOut`` if the coroutine was cancelled at its ``deadline`` (``time.monotonic``), and
-        ``LoopLost``.
+        Raises the error of the coroutine, and ``LoopLost``. Raises ``TimedOut`` if the coroutine was
+        cancelled at its ``deadline`` (``time.monotonic``). ``limit_seconds`` is the time limit that the text
+        of this error names.
         """
         if deadline is not None:
             coroutine = _limited(coroutine, deadline, limit_seconds)
@@ -174,7 +177,7 @@ class EventLoop:
                     self._watching.release()
 
     def _report_if_blocked(self) -> None:
-        """If a handler blocks the loop, log where. All other coroutines on the loop wait for it."""
+        """If a handler blocks the loop, log its stack. Meanwhile all other coroutines on the loop wait."""
         loop, thread, goes_on = self._loop, self._thread, threading.Event()
         if loop is None or thread is None or time.monotonic() < self._reported_at + REPORT_SECONDS:
             return
@@ -196,8 +199,8 @@ class EventLoop:
             return future
 
     async def _caught(self, coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-        """The result and the error of a coroutine. The error is not raised, because SystemExit would end the
-        loop.
+        """Await a coroutine, and return its result and its error; one of them is ``None``. The error is not
+        raised, because SystemExit would end the loop.
         """
         await self._tend_connections()
         result, error = None, None
@@ -227,7 +230,7 @@ class EventLoop:
             del self._tasks[key]
 
     def cancel(self, delivery: DeliveryKey) -> None:
-        """Cancel the run of a delivery if it is on the loop. It is thread-safe."""
+        """Cancel the run of a delivery if it is on the loop. Any thread may call this method."""
         loop = self._loop
         with suppress(RuntimeError):  # The loop was closed a moment ago.
             if loop is not None:
@@ -245,7 +248,7 @@ class EventLoop:
             logger.exception("the database connections of async functions could not be left in order")
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run the loop for ever, even if a handler stops it."""
+        """Run the loop until it is closed or broken. If a handler stops the loop, it is run again."""
         watch_loop(loop)
         while not loop.is_closed():
             try:

@@ -1,8 +1,8 @@
 """Sends the messages of schedules when they are due. Any number of workers may serve the same schedules.
 
-Ticks are due by Redis' clock, and the script that sends decides which worker is first. So a worker that is
-late, suspended or has a wrong clock does no harm. If a worker is killed, no tick is lost: a tick that is not
-settled is due for every other worker.
+A tick is one time at which a schedule is due, by Redis' clock. If several workers want to send a tick, the
+send script lets only the first one do it. So a worker that is late, suspended or has a wrong clock does no
+harm. If a worker is killed, no tick is lost: a tick that is not settled is due for every other worker.
 """
 
 import logging
@@ -28,12 +28,12 @@ from .server_clock import Clock, ServerClock
 
 logger = logging.getLogger("queueing.worker")
 
-#: How often a worker registers its schedules and reads their state. If workers of another release have
-#: missed three registrations (``LEFT_MS``), they count as left.
+#: How often a worker registers its schedules and reads their state. Workers of another release count as gone
+#: after three missed registrations (``LEFT_MS``).
 NAMING_SECONDS = 20.0
-#: The most ticks of one call, if some were missed.
+#: The most ticks of one schedule that one call sends, if ticks were missed.
 STEP = 10
-#: The longest pause while one schedule cannot be sent.
+#: The longest pause between two attempts to send the messages of one schedule.
 MAX_RETRY_SECONDS = 60.0
 
 
@@ -43,15 +43,15 @@ class Plan:
 
     schedule: Schedule
     settled_ms: int | None = None
-    #: Whether workers of a newer release have other times for it.
+    #: Whether workers that started later have another timetable for the schedule. Then they send its ticks.
     yields: bool = False
     next_ms: float = math.inf
     failures: int = 0
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """Remember that all ticks up to ``ms`` are settled. ``None`` means unknown, or that other workers
-        send them.
+        """Remember that all ticks up to ``ms`` are settled. With ``None``, no tick is due in this worker:
+        either it is unknown which ticks are settled, or other workers send them.
         """
         if ms is not None and ms == self.settled_ms:
             return
@@ -66,7 +66,7 @@ class Plan:
         self.settle(None)
 
     def take_over(self, ms: int) -> None:
-        """Let this worker send the ticks after ``ms``."""
+        """Let this worker send the ticks after ``ms`` (ms since 1970)."""
         if self.yields:
             since = self.schedule.timetable.moment(ms).isoformat(timespec="seconds")
             logger.warning(

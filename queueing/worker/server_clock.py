@@ -1,23 +1,26 @@
-"""Redis' clock, estimated from the last replies of Redis and from the time that has passed since."""
+"""Redis' clock, estimated from the last replies of Redis and from the time that has passed since then."""
 
 import time
 from collections.abc import Callable
 from math import inf
 
-#: Seconds on a monotonic clock.
+#: A function that returns the seconds of a monotonic clock.
 Clock = Callable[[], float]
 
-#: A reading that is further back than this is a clock that was set. Less is a reply that took its time.
+#: If the time in a reply is further behind the estimate than this, Redis' clock was set back. If it is less
+#: far behind, the reply was slow.
 STEP_MS = 1000.0
-#: How fast the estimate gives way to later readings, so that it follows a clock that is slower than ours.
+#: The part of the elapsed time by which the estimate falls back between replies, so that it can follow a
+#: Redis clock that is slower than this machine's clock.
 SLEW = 0.001
 
 
 class ServerClock:
-    """Milliseconds since 1970 by Redis' clock. The clock of this machine is not used.
+    """Estimates the time of Redis' clock, in ms since 1970. The wall clock of this machine is not used.
 
-    A reply is older than its arrival, by an unknown time. The best estimate is therefore the one that is
-    furthest ahead. A slow reply does not turn the clock back, so no job ends before it has begun.
+    A reply arrives some time after Redis has read its clock, and this delay is unknown. The best estimate is
+    therefore the one that is furthest ahead. A slow reply does not turn the clock back, so no job ends before
+    it has begun.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -25,7 +28,7 @@ class ServerClock:
         self._offset_ms, self._set_at_ms = -inf, 0.0
 
     def set(self, now_ms: float) -> None:
-        """Set the clock from a reply that has just arrived."""
+        """Correct the estimate by ``now_ms``, the time in a reply that has just arrived."""
         here_ms = self._here_ms()
         read_ms = now_ms - here_ms
         kept_ms = self._offset_ms - SLEW * (here_ms - self._set_at_ms)

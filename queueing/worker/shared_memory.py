@@ -1,8 +1,9 @@
-"""Memory shared by supervisor, keeper and children: what each child holds and runs, and the orders to it.
+"""Memory shared by supervisor, keeper and children: what each child holds and runs, and the orders to each
+child.
 
-Each child writes what it holds and runs. The others read it, especially after the child has died. A child
-marks a message before it calls the code, so a message without a mark has certainly not started. The
-supervisor and the keeper write the orders.
+Each child writes what it holds and runs. Supervisor and keeper read this, especially after the child has
+died. A child marks a message before it calls the handler, so a message without a mark has certainly not
+started. The supervisor and the keeper write the orders.
 """
 
 import json
@@ -18,28 +19,28 @@ from queueing.broker.leases import Delivery, Stop
 
 from .waker import WAKE, Waker
 
-#: Bytes of an id that fit; RSMQ's have 32.
+#: The most bytes of a message id that are stored. RSMQ's ids have 32.
 ID_BYTES = 63
-#: Held, claims; quiet, recycling.
+#: ``HEAD``: numbers of held messages and claims. ``ORDERS``: whether to claim nothing, and ``Recycle``.
 HEAD = struct.Struct("=II")
 ORDERS = struct.Struct("=BB")
-#: Length of the id, id, start by the server's clock in ms, end of the time limit by the monotonic clock,
-#: time limit in seconds, rc, failed, crashed, number of the queue.
+#: Length of the id, id, start (ms of Redis' clock), deadline (monotonic clock), time limit in seconds,
+#: receive count, number of failed attempts, number of crashes, index of the queue.
 CELL = struct.Struct(f"=B{ID_BYTES}sdddqqqH")
-#: Queues with bits of their own that may be added to those at the start. Further ones share the last bit.
+#: How many queues can be added later with a bit of their own. Further queues share the last bit.
 MORE_QUEUES = 64
 LIMIT = struct.Struct("=dd")
 _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
-#: The delivery that is to be stopped with its process: length of the id, id, rc.
+#: The delivery that is to be stopped by killing its process: length of the id, id, receive count.
 STOP = struct.Struct(f"=B{ID_BYTES}sq")
 CELL_SIZE = CELL.size + STOP.size
-#: Bytes of a line that a pipe takes whole or not at all.
+#: The most bytes of a line that a pipe accepts either completely or not at all.
 LINE_BYTES = 4096
 
 
 class Recycle(IntEnum):
-    """The reason why a child must finish its jobs and exit. ``OVERDUE``: it is killed because of one of its
-    jobs.
+    """The reason why a child must finish its jobs and exit. ``OVERDUE``: one of its jobs is past its time
+    limit or must be stopped, so the child is killed when its other jobs have ended.
     """
 
     NO = 0
@@ -51,7 +52,8 @@ class Recycle(IntEnum):
 class Running:
     """A running message, as its child has marked it. ``queue`` is the index of its queue.
 
-    ``is_stopped``: a user has asked to stop the message by killing its process.
+    ``deadline`` is a time of ``time.monotonic``, 0 without a time limit. ``is_stopped``: a user has asked to
+    stop the message by killing its process.
     """
 
     id: str
@@ -66,7 +68,7 @@ class Running:
 
 
 class Mark:
-    """The memory cell of one thread, with the message that the thread runs."""
+    """The memory cell of one thread. It holds the message that the thread runs."""
 
     __slots__ = ("_memory", "_offset", "_queues")
 
@@ -76,7 +78,7 @@ class Mark:
     def start(self, delivery: Delivery, started_ms: float) -> None:
         """Mark a delivery as started.
 
-        The length of its id is written last, so that a half-written mark is not valid.
+        The length of the message id is written last, so that a half-written mark is not valid.
         """
         message = delivery.message
         id = message.id.encode("utf-8", "surrogateescape")[:ID_BYTES]
@@ -87,7 +89,7 @@ class Mark:
         self._memory[self._offset] = len(id)
 
     def limit(self, deadline: float, seconds: float) -> None:
-        """Store the time limit of the run: ``deadline`` (``time.monotonic``), ``seconds`` after its start."""
+        """Store when the run must end (``deadline``, by ``time.monotonic``), and its limit in ``seconds``."""
         LIMIT.pack_into(self._memory, self._offset + _LIMIT_AT, deadline, seconds)
 
     def finish(self) -> None:
@@ -95,16 +97,16 @@ class Mark:
         self._memory[self._offset] = 0
 
     def stop(self, id: str, rc: int) -> None:
-        """Request that a delivery is stopped by killing its process, if it runs in this cell. The keeper
-        calls it.
+        """Request that the delivery in this cell is stopped by killing its process. The keeper calls this
+        method.
 
-        ``read`` compares the receipt, so that no other delivery is stopped.
+        The thread may soon run another delivery, so ``read`` compares the id and the receive count.
         """
         name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         STOP.pack_into(self._memory, self._offset + CELL.size, len(name), name, rc)
 
     def read(self) -> Running | None:
-        """The marked message, or ``None``."""
+        """The message that the thread runs, or ``None``."""
         length, id, started_ms, deadline, limit, rc, failed, crashed, queue = CELL.unpack_from(
             self._memory, self._offset
         )
@@ -118,8 +120,8 @@ class Mark:
 class Slot:
     """The memory of one child: what it holds, its number of claims, what it runs, and the orders to it.
 
-    ``bits`` is the number of queues with a bit each. A bit is set while the child holds a message of that
-    queue.
+    ``bits`` is the number of bits for queues. The bit of a queue is set while the child holds a message of
+    that queue. The last bit may be shared by several queues.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class Slot:
         self._held_queues = self._orders + ORDERS.size
         cells = self._held_queues + _bytes(bits)
         self.marks = [Mark(memory, cells + CELL_SIZE * thread, queues) for thread in range(threads)]
-        #: Wakes the child for a new order. It also carries a line of JSON for each delivery to stop.
+        #: Wakes the child for a new order. Its pipe also carries a line of JSON for each delivery to stop.
         self.waker = Waker()
 
     @staticmethod
@@ -139,7 +141,7 @@ class Slot:
         return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
-        """Reset the slot for a new child. If the last child was quiet, so is the new one."""
+        """Reset the slot for a new child. If the last child was ordered to claim nothing, so is this one."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet
@@ -147,7 +149,9 @@ class Slot:
     # --- written by the child -----------------------------------------------------------------
 
     def hold(self, count: int, claims: int, queues: Iterable[str] = ()) -> None:
-        """Store that the child holds ``count`` messages of ``queues``, after ``claims`` answered claims."""
+        """Store that the child holds ``count`` messages in all, from ``queues``. ``claims`` counts its
+        answered claims.
+        """
         HEAD.pack_into(self._memory, self._offset, count, claims)
         mask = 0
         for queue in queues:
@@ -156,7 +160,7 @@ class Slot:
         self._memory[self._held_queues : end] = mask.to_bytes(_bytes(self._bits), "little")
 
     def holds_of(self, queue: str) -> bool:
-        """Whether the child may hold a message of ``queue``."""
+        """Whether the child may hold a message of ``queue``, or of another queue with the same bit."""
         byte, bit = divmod(self._bit(queue), 8)
         return bool(self._memory[self._held_queues + byte] >> bit & 1)
 
@@ -174,30 +178,32 @@ class Slot:
         return claims
 
     def running(self) -> Iterator[Running]:
-        """The marked messages."""
+        """The messages that the child's threads run."""
         for mark in self.marks:
             if found := mark.read():
                 yield found
 
     def overdue(self, now: float) -> list[Running]:
-        """The messages past their time limit (``time.monotonic``), and those to stop with their process."""
+        """The running messages that are past their time limit (``time.monotonic``), or that are to be stopped
+        by killing the process.
+        """
         return [found for found in self.running() if found.is_stopped or 0 < found.deadline <= now]
 
     # --- orders -------------------------------------------------------------------------------
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the child must not claim now."""
+        """Whether the child is ordered to claim nothing."""
         return bool(self._memory[self._orders])
 
     def set_quiet(self, quiet: bool) -> None:
-        """Order the child to claim nothing, or to claim again."""
+        """Order the child to claim nothing if ``quiet``, else to claim again."""
         if quiet != self.is_quiet:
             self._memory[self._orders] = quiet
             self.waker.wake()
 
     def stop(self, stop: Stop) -> None:
-        """Order the child to stop a delivery."""
+        """Order the child to stop a delivery. With ``stop.kills``, also request to kill its process."""
         for mark in self.marks if stop.kills else ():
             if (found := mark.read()) and (found.id, found.rc) == (stop.id, stop.rc):
                 mark.stop(stop.id, stop.rc)
@@ -208,14 +214,14 @@ class Slot:
                 os.write(self.waker.write_end(), line)
 
     def read_stops(self) -> dict[tuple[str, str, int], str]:
-        """Read the orders to stop deliveries, and clear the waker. Returns delivery -> reason."""
+        """Read the orders to stop deliveries, and clear the waker. Returns the reason for each delivery."""
         lines = [line.lstrip(WAKE) for line in self.waker.read().splitlines()]
         orders = [json.loads(line) for line in lines if line]
         return {(queue, id, rc): reason for queue, id, rc, reason in orders}
 
     @property
     def recycle_reason(self) -> Recycle:
-        """The reason why the child must finish its jobs and exit, ``Recycle.NO`` if it need not."""
+        """The reason why the child must finish its jobs and exit, ``Recycle.NO`` if there is none."""
         return Recycle(self._memory[self._orders + 1])
 
     def recycle(self, reason: Recycle) -> None:
@@ -227,8 +233,8 @@ class Slot:
 class SharedMemory:
     """One slot for each child of a worker. It must be created before the processes are forked.
 
-    ``queues`` are those of the worker, in their order. Each process has its own copy of the list, to which
-    queues are only appended, so that the index of a queue never changes.
+    ``queues`` are the queues of the worker, in their order. Each process has its own copy of this list.
+    Queues are only appended, so that the index of a queue never changes.
     """
 
     def __init__(self, processes: int, threads: int, queues: Iterable[str] = ()) -> None:
@@ -240,7 +246,7 @@ class SharedMemory:
         self.slots = [Slot(memory, index * size, threads, self._numbers, bits) for index in range(processes)]
 
     def add_queues(self, queues: Iterable[str]) -> list[str]:
-        """Append queues, in this process and in those that it forks later. Returns those that are new."""
+        """Append queues, in this process and in those that it forks later. Returns the added queues."""
         added = [queue for queue in queues if queue not in self._numbers]
         for queue in added:
             self._numbers[queue] = len(self.queues)

@@ -1,9 +1,9 @@
 """How an idle child waits until it is woken.
 
 A claim that leaves the child with a free thread registers it as idle in Redis. A send removes one child from
-the idle ones and wakes it on its channel, so one message wakes one child. Other programs publish only on the
-channel of the queue. For them, one of all children with the same queues, called their ear, listens on the
-channels of the queues while it is idle. A lost wake-up costs at most the time until another child polls.
+this register and wakes it on its own channel, so one message wakes one child. Other programs publish only on
+the channel of the queue. So one of all children with the same queues (``ear``) also listens on the channels
+of the queues while it is idle. If a wake-up is lost, the message waits at most until another child polls.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: A child that finds work without a pause for so long listens to its queues no more.
+#: A child that has been busy without a pause for this long no longer listens to the channels of its queues.
 BUSY_SECONDS = 1.0
-#: An idle child enters itself again after this time, because Redis may have lost the entry. Its queues, which
-#: Redis keeps for an hour, are entered again after ten minutes.
+#: How often an idle child registers itself again, because Redis may have lost the registration, and how often
+#: it registers its queues again, which Redis keeps for an hour.
 ENTRY_SECONDS, QUEUES_SECONDS = 60.0, 600.0
 
 
@@ -43,7 +43,7 @@ class Standby:
 
     @property
     def wants_entry(self) -> bool:
-        """Whether the child could be woken, but is not registered as idle."""
+        """Whether the child can be woken, but has no registration as idle, or an old one."""
         return self._is_on and not (self.is_entered and self.clock() < self._entry_until)
 
     @property
@@ -51,11 +51,13 @@ class Standby:
         return self.listener.is_open and self.clock() >= self._off_until
 
     def terms(self, free_threads: int) -> StandBy:
-        """The arguments by which a claim registers the child as idle."""
+        """The arguments by which a claim registers the child as idle, ``NEVER`` if it cannot be woken."""
         return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
 
     def entered(self, word: str) -> str | None:
-        """Parse ``standing`` of a claim's reply. Returns a queue with a waiting message, or ``None``."""
+        """Store the result of a registration: ``word`` is ``standing`` of a claim's reply. Returns a queue
+        with a waiting message, or ``None``.
+        """
         self.is_entered = word in ("idle", "ear")
         if self.is_entered:
             self.is_ear = word == "ear"
@@ -67,7 +69,7 @@ class Standby:
     def enter_queues(self) -> bool:
         """Register the queues of the child if that is due. Raises ``QueueUnavailable``.
 
-        Returns whether they were registered. Then the caller must check for earlier messages.
+        Returns whether they were registered. If so, the caller must check for messages that were sent before.
         """
         if not self._is_on or self.clock() < self._queues_until:
             return False
@@ -76,13 +78,13 @@ class Standby:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the child listens but has been busy for too long, so that another one must listen."""
+        """Whether the child listens, but has been busy for so long that another child must listen."""
         is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
         return is_long and self.listener.is_listening
 
     def leave(self) -> None:
-        """End the registration, and pass wake-ups that have arrived to other children. Raises
-        ``QueueUnavailable``.
+        """End the registration as idle, and stop listening to the queues. Wake-ups that have already arrived
+        are passed to other children. Raises ``QueueUnavailable``.
         """
         if self.is_entered or self.is_ear:
             self._hand_on()
@@ -107,9 +109,10 @@ class Standby:
             return False
 
     def listen(self, is_idle: bool) -> bool:
-        """Subscribe to the channels that an idle child needs.
+        """Subscribe to the channels that the child needs if it is idle.
 
-        Returns whether a subscription is new. Then the caller must check for messages.
+        Returns whether a subscription is new. If so, the caller must check for messages that were announced
+        before.
         """
         if not is_idle:
             self._busy_since = self._busy_since or self.clock()

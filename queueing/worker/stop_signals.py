@@ -1,8 +1,8 @@
 """The signals of a supervisor, read from a pipe like other input.
 
-A signal handler interrupts the code of its process anywhere. If it took a lock, logged or printed, it could
-wait for the interrupted code, and the process would hang. So the handlers here do nothing: the interpreter
-writes the number of each signal into a pipe, and the main loop reads it there.
+A signal handler interrupts the code of its process anywhere. If a handler took a lock, logged or printed, it
+could wait for the interrupted code, and the process would hang. So the handlers here do nothing. Instead, the
+interpreter writes the number of each signal into a pipe, and the main loop reads the pipe.
 """
 
 import os
@@ -15,11 +15,11 @@ from types import FrameType
 
 from .waker import Waker, readable
 
-#: Each begins an orderly stop. The terminal sends SIGHUP when it is closed, SIGQUIT for Ctrl-\.
+#: Signals that begin an orderly stop. A terminal sends SIGHUP when it is closed, and SIGQUIT for Ctrl-\.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
-#: They mean nothing to a worker, but would end its processes.
+#: Signals without a meaning for a worker. They are handled, because by default they would end its processes.
 UNUSED_SIGNALS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
-#: One Ctrl-C may arrive twice, from the terminal and from a program between it and the worker.
+#: One Ctrl-C may arrive twice within this time: from the terminal, and from a program in between.
 REPEAT_SECONDS = 0.5
 
 
@@ -39,23 +39,23 @@ def handle(handler: signal.Handlers | object, numbers: Collection[int] = STOP_SI
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
-#: The pipe into which the interpreter writes signals. It must not be closed while it does.
+#: The pipe into which the interpreter writes the numbers of signals. This reference keeps it open.
 _wakeup: Waker | None = None
 
 
 class StopSignals:
     """Receives the signals of this process from now on. ``read`` processes those that have arrived.
 
-    ``parent``, if given, is the read end of a pipe. If the pipe is closed, the process that has started this
-    one has ended, which is an order to stop.
+    ``parent``, if given, is the read end of a pipe. If the pipe is closed, the parent process has ended, and
+    this process must stop, too.
     """
 
     def __init__(self, parent: int | None = None) -> None:
         self._waker, self._parent = Waker(), parent
         self._stopped_at: float | None = None
-        #: Whether to stop without waiting for what runs.
+        #: Whether to stop without waiting for running jobs.
         self.stops_now = False
-        #: Signals without a meaning since the last ``read``.
+        #: The names of the ``UNUSED_SIGNALS`` that the last ``read`` has found.
         self.unknown: list[str] = []
         global _wakeup
         signal.set_wakeup_fd(self._waker.write_end(), warn_on_full_buffer=False)
@@ -93,8 +93,8 @@ class StopSignals:
 
 
 def bury_orphans(own: Collection[int]) -> None:
-    """If this is process 1 of a container, reap dead orphans: processes whose parents ended. ``own`` are left
-    alone.
+    """Reap dead orphans (processes whose parents have ended) if this process is process 1 of a container. The
+    processes ``own`` are left to the caller.
     """
     if os.getpid() != 1:
         return
@@ -106,9 +106,9 @@ def bury_orphans(own: Collection[int]) -> None:
 
 
 def _is_free(number: int) -> bool:
-    """Whether the project does not handle the signal.
+    """Whether the project has not set a handler for the signal.
 
-    ``signal.getsignal`` is not enough, because ``faulthandler`` sets handlers that it does not report.
+    ``signal.getsignal`` is not enough, because it does not report the handlers that ``faulthandler`` sets.
     """
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()

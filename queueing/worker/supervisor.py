@@ -1,6 +1,6 @@
 """The supervisor: forks, watches and kills processes.
 
-It has one thread and no connection, so it can always fork and never waits.
+It has one thread, and no connection to Redis or a database. So it can always fork, and never waits.
 """
 
 import json
@@ -28,21 +28,22 @@ from .waker import Waker
 
 logger = logging.getLogger("queueing.worker")
 
-#: The time after the grace time, for killing, giving back and recording.
+#: If a process exceeds its time to stop, it is killed after this extra time.
 PATIENCE_SECONDS = 1.0
-#: How often it checks time limits.
+#: How often the supervisor checks the time limits of running messages.
 LOOK_SECONDS = 1.0
-#: The longest pause after an error, before it tries again.
+#: The longest pause of the supervisor after an error.
 RETRY_SECONDS = 2.0
 
 
-#: How long the next child waits if the last one died before its first claim, doubling up to the limit.
+#: The pause before a new child starts if the last child died before its first claim. Each such death doubles
+#: the pause, up to the limit.
 RESTART_SECONDS, MAX_RESTART_SECONDS = 0.5, 30.0
 
 
 @dataclass
 class ChildSlot:
-    """A place for one child process. When a child ends, the next one uses the same slot."""
+    """A slot for one child process. When the child ends, its replacement uses the same slot."""
 
     index: int
     slot: Slot
@@ -52,13 +53,14 @@ class ChildSlot:
     failures: int = 0
     not_before: float = 0.0
     is_closed: bool = False
-    #: Messages past their time limit. The process gets until ``kill_by`` to finish its other messages.
+    #: Running messages past their time limit or to be stopped. The child gets until ``kill_by`` for the
+    #: others.
     overdue: list[Running] = field(default_factory=list)
     kill_by: float | None = None
 
     @property
     def wait_seconds(self) -> float:
-        """The seconds until a new child may start in this slot."""
+        """The seconds until a new child may start in this slot, 0 if it may start now."""
         return max(0.0, self.not_before - self.clock())
 
     def begin(self, name: str) -> None:
@@ -68,7 +70,7 @@ class ChildSlot:
         self.overdue, self.kill_by = [], None
 
     def check_time_limits(self, now: float, grace_seconds: float) -> bool:
-        """Recycle the child if it runs an overdue message. Returns whether to kill it now."""
+        """Order a child with an overdue message to finish its other jobs. Returns whether to kill it now."""
         self.overdue = self.slot.overdue(now)
         if not self.overdue:
             return False  # Or not any more: a child that is recycled ends by itself.
@@ -78,13 +80,13 @@ class ChildSlot:
         return now >= self.kill_by or self.slot.held <= len(self.overdue)
 
     def ended(self) -> list[Running]:
-        """Record that the child has ended. Returns the messages that it ran, without the overdue ones."""
+        """Record that the child has ended. Returns the messages that it was running, except overdue ones."""
         self.pid = 0
         late = {running.id for running in self.overdue}
         return [running for running in self.slot.running() if running.id not in late]
 
     def count_failure(self) -> None:
-        """Record that the child has died. If it never claimed, the next one starts after a pause."""
+        """Record that the child has died. If this child never claimed, the next one starts after a pause."""
         if self.slot.claims:
             self.failures = 0
             return
@@ -102,7 +104,7 @@ class Supervisor:
         self.memory = SharedMemory(config.PROCESSES, config.THREADS, config.queues)
         self.children = [ChildSlot(index, slot, clock) for index, slot in enumerate(self.memory.slots)]
         self.recorder_waker = Waker()
-        #: The keeper writes the names of new queues of tasks to it.
+        #: The keeper writes the names of new task queues to this pipe.
         self.new_queues = Waker()
         self.keeper_pid = 0
         self._keeper_not_before = 0.0
@@ -117,7 +119,7 @@ class Supervisor:
         os.set_blocking(self._keeper_end, False)
 
     def run(self) -> int:
-        """Work until a signal, or with ``--burst`` until no message is due. Returns the exit code."""
+        """Run until a stop signal or, with ``--burst``, until no message is due. Returns the exit code."""
         self._signals = StopSignals(self.config.parent)
         close_database()
         logger.info(
@@ -141,8 +143,8 @@ class Supervisor:
         return self.step(self.clock())
 
     def step(self, now: float) -> float:
-        """Do one turn: reap processes, kill overdue ones, start new ones. Returns the seconds until the next
-        turn.
+        """Do one turn: reap ended processes, kill children with overdue messages, start new processes.
+        Returns the seconds until the next turn.
         """
         self._reap()
         if self._stop_by is not None:
@@ -270,7 +272,7 @@ class Supervisor:
         logger.log(level, "child %s %s%s", child.name, how, what)
 
     def _take_new_queues(self) -> None:
-        """Add the queues that the keeper has found. Children are replaced when their jobs are finished."""
+        """Add the new queues that the keeper has found. Each child finishes its jobs and is replaced."""
         names = self.new_queues.read().decode().splitlines()
         if new := self.memory.add_queues(names):
             logger.info("worker %s takes also %s", self.config.WORKER_NAME, ", ".join(new))
@@ -323,7 +325,7 @@ class Supervisor:
 
 
 def queues_in_words(config: Config) -> str:
-    """The names of a worker's queues, with weights above 1, for the log."""
+    """The names of a worker's queues for the log, with weights above 1, and a note of a strict order."""
     weights = config.weights
     names = [f"{queue}:{weights[queue]}" if queue in weights else queue for queue in config.queues]
     return ", ".join(names) + (" strictly in this order" if config.strict and len(names) > 1 else "")

@@ -1,4 +1,4 @@
-"""Cleans up after other programs that share a queue, at intervals and in small steps."""
+"""Deletes data that other programs have left behind in shared queues, at intervals and in small steps."""
 
 import logging
 import random
@@ -15,14 +15,14 @@ from .server_clock import Clock
 
 logger = logging.getLogger("queueing.worker")
 
-#: How long after one sweep the next one begins, give or take a fifth: workers begin apart.
+#: The time between two sweeps. It varies at random by up to a fifth, to spread the sweeps of several workers.
 EVERY_SECONDS = 300.0
-#: Between the steps of one sweep, so that nobody notices it.
+#: The pause between two steps of one sweep, so that a sweep does not slow down other clients of Redis.
 STEP_SECONDS = 0.05
 
 
 class Sweeper:
-    """Sweeps queues and their dead-letter queues. ``step`` does one step of a sweep that is due."""
+    """Sweeps queues and their dead-letter queues. ``step`` does the next step of a sweep if it is due."""
 
     def __init__(self, client: QueueClient, queues: Sequence[str], clock: Clock = time.monotonic) -> None:
         self.client, self.queues, self.clock = client, queues, clock
@@ -36,7 +36,7 @@ class Sweeper:
         run_until(threading.Event(), lambda: self.step(self.clock()))
 
     def step(self, now: float) -> float:
-        """Do one step. Returns the seconds until the next one."""
+        """Do the next step if it is due. Returns the seconds until the following step."""
         if not self._steps:
             if now < self._due_at:
                 return self._due_at - now
@@ -67,7 +67,9 @@ class Sweeper:
         yield Swept(orphans=sweep.sweep_lost_queues(self.client.session))
 
     def _sweep_queue(self, queue: str) -> Iterator[Swept]:
-        """Sweep one queue. An error is caught, so that the other queues are swept."""
+        """Sweep one queue. Raises ``QueueUnavailable``. Other errors are only logged, so that the other
+        queues are swept, too.
+        """
         try:
             yield from sweep.sweep(self.client.session, queue)
         except (QueueUnavailable, GeneratorExit):

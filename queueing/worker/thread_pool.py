@@ -20,8 +20,8 @@ from .waker import Waker
 class ThreadPool:
     """Runs deliveries in threads. Only the consumer's thread calls the public methods.
 
-    ``waker`` wakes the consumer when a job has ended and few are left, so that the next claim is sent while
-    the others run.
+    ``waker`` wakes the consumer when a job has ended and few deliveries wait, so that the next claim is sent
+    while the others run.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ThreadPool:
 
     @property
     def unfinished(self) -> int:
-        """The number of deliveries that wait or run."""
+        """The number of deliveries that wait, run, or have an outcome that is not taken yet."""
         return self._unfinished
 
     @property
@@ -52,16 +52,16 @@ class ThreadPool:
 
     @property
     def longest_seconds(self) -> float:
-        """The seconds for which the longest run has lasted so far."""
+        """The seconds for which the longest run has lasted so far, minus infinity if nothing runs."""
         return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:
-        """Whether every thread has run its delivery for at least ``seconds``, so that others cannot start."""
+        """Whether every thread has run its delivery for at least ``seconds``, so that no other can start."""
         running = self._unfinished - len(self._waiting) - len(self._finished)
         return running >= self.threads and self._clock() - self._last_start > seconds
 
     def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Run ``deliveries`` after those that wait already."""
+        """Add ``deliveries`` behind those that already wait for a thread."""
         if not deliveries:
             return
         if not self._waiting:
@@ -83,15 +83,15 @@ class ThreadPool:
         return taken
 
     def take_finished(self) -> list[Outcome]:
-        """The outcomes since the last call."""
+        """Remove and return the outcomes of the deliveries that have ended."""
         taken = [self._finished.popleft() for _ in range(len(self._finished))]
         self._unfinished -= len(taken)
         return taken
 
     def want_wake_up(self) -> bool:
-        """Ask to wake the consumer once, when a job has ended and few wait.
+        """Request one wake-up of the consumer: when a job has ended and few deliveries wait.
 
-        Returns whether that is so already.
+        Returns whether this is the case already.
         """
         self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water

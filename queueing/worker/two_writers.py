@@ -1,7 +1,7 @@
 """Writes a large batch of outcomes with two database connections at the same time.
 
-With one connection, the recorder waits while PostgreSQL inserts rows. On SQLite, only one connection can
-write.
+With one connection, the recorder would wait while PostgreSQL inserts rows. Only PostgreSQL gets a second
+connection: on SQLite, for example, only one connection can write.
 """
 
 import threading
@@ -15,23 +15,23 @@ from queueing.broker.outcomes import Outcome
 from queueing.history import writer
 from queueing.models import Job
 
-#: Outcomes above which two connections write. A recorder that is not behind needs only one.
+#: Batches of at least this size are written with two connections. A recorder that is not behind needs one.
 LARGE = 2000
 
 _Work = SimpleQueue[tuple[Sequence[Outcome], "Future[None]"] | None]
 
 
 class TwoWriters:
-    """Writes with the caller's thread and, for large batches, with a second one.
+    """Writes in the caller's thread and, for large batches, also in a second thread.
 
-    ``rest`` ends the second one.
+    ``rest`` ends the second thread.
     """
 
     def __init__(self) -> None:
         self._work: _Work | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Record outcomes. Raises ``DatabaseError``, after which the caller may write them again."""
+        """Write outcomes to the database. Raises ``DatabaseError``: then the call may be repeated."""
         if len(outcomes) < LARGE or connections[Job.objects.db].vendor != "postgresql":
             writer.write(outcomes)
             return

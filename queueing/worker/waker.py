@@ -1,4 +1,4 @@
-"""Wakes a thread or a process through a pipe, so that it can wait for other descriptors at the same time."""
+"""Wakes a thread or a process through a pipe, so that the reader can wait for other descriptors as well."""
 
 import os
 import select
@@ -22,7 +22,7 @@ WAKE = b"!"
 
 
 class Waker:
-    """Its read end is readable from ``wake`` until ``clear``. Several calls of ``wake`` count as one."""
+    """A pipe that wakes its reader: readable from ``wake`` until ``clear``. Repeated wakes count once."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -39,7 +39,7 @@ class Waker:
         return self._read
 
     def write_end(self) -> int:
-        """The descriptor for writers that cannot call ``wake``, such as the interpreter for a signal."""
+        """The descriptor for writers that cannot call ``wake``, such as the interpreter after a signal."""
         return self._write
 
     def wake(self) -> None:
