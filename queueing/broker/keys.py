@@ -8,46 +8,23 @@ RSMQ's keys.
 #: The version of the layout of all keys below. It is raised when an older release cannot work with the keys
 #: of this release.
 FORMAT = 1
+
+
+def _types(**names: str) -> dict[str, str]:
+    """Name -> type. Each argument is a Redis type with the names of the keys that have it."""
+    return {name: kind for kind, listed in names.items() for name in listed.split()}
+
+
 #: The Redis types of the keys of one queue, by the part of the key after the queue's name.
-QUEUE_TYPES = {
-    "Q": "hash",
-    "ends": "hash",
-    "leases": "zset",
-    "headers": "hash",
-    "progress": "hash",
-    "metrics": "hash",
-    "waking": "zset",
-    "unique": "hash",
-    "line": "zset",
-}
+QUEUE_TYPES = _types(hash="Q ends headers progress metrics unique", zset="leases waking line")
 #: The Redis types of the keys of a namespace, by the part of the key after ``::``.
-NAMESPACE_TYPES = {
-    "held": "hash",
-    "outbox": "stream",
-    "outbox:stats": "hash",
-    "unrecorded": "hash",
-    "task_queues": "set",
-    "recorder": "string",
-    "relay": "string",
-    "owner": "string",
-    "served": "hash",
-    "idle": "zset",
-    "hints": "zset",
-    "never": "hash",
-    "format": "string",
-    "workers": "hash",
-    "workers:quiet": "hash",
-    "sampled": "string",
-    "schedules": "hash",
-    "batches": "hash",
-    "batches:order": "zset",
-    "batches:failed": "zset",
-    "batches:opening": "zset",
-    "follow_ups": "hash",
-    "slots": "zset",
-    "rates": "zset",
-    "waits": "zset",
-}
+NAMESPACE_TYPES = _types(
+    hash="held outbox:stats unrecorded served never workers workers:quiet schedules batches follow_ups",
+    zset="idle hints batches:order batches:failed batches:opening slots rates waits",
+    string="recorder relay owner format sampled",
+    set="task_queues",
+    stream="outbox",
+)
 #: Keys of a namespace that begin with one of these prefixes (after ``::``) are strings.
 STRINGS = ("sender:", "hits:")
 
@@ -115,10 +92,7 @@ class Keys:
         return f"{self.ns}:rt:{id}"
 
     def channel_of_child(self, child: str) -> str:
-        """PUB/SUB channel of one child process of a worker.
-
-        To wake the child while it is idle, the name of a queue with a waiting message is published here.
-        """
+        """PUB/SUB channel of one child of a worker. The name of a queue is published to wake the child."""
         return f"{self.ns}:rt::{child}"
 
     # --- beyond RSMQ, per queue ---------------------------------------------------------------
@@ -132,24 +106,15 @@ class Keys:
         return f"{self.ns}:{queue}:ends"
 
     def leases(self, queue: str) -> str:
-        """ZSET: lane -> ms since 1970 at which the lease of the lane ends.
-
-        A lane is the pair of a child process and a queue, written ``<child> <queue>``.
-        """
+        """ZSET: lane, which is ``<child> <queue>`` -> ms since 1970 at which the lease of the lane ends."""
         return f"{self.ns}:{queue}:leases"
 
     def headers(self, queue: str) -> str:
-        """HASH: message id -> JSON of the headers. Only messages with headers or a priority have a field.
-
-        If the message has a priority (1 to 100), the value begins with ``p<priority>`` and a space.
-        """
+        """HASH: message id -> JSON of the headers, after ``p<priority>`` and a space if it has a priority."""
         return f"{self.ns}:{queue}:headers"
 
     def progress(self, queue: str) -> str:
-        """HASH: message id -> ``<rc> <fraction> <note>``, the last progress that a run has reported.
-
-        ``<rc>`` is the receive count of the run. ``<fraction>`` is a number from 0 to 1.
-        """
+        """HASH: message id -> ``<rc> <fraction> <note>``, the progress (0 to 1) of the run with that rc."""
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
@@ -157,17 +122,11 @@ class Keys:
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
-        """ZSET: message id -> ms since 1970 at which the message becomes due.
-
-        It contains only messages that have a priority and are not due yet.
-        """
+        """ZSET of the messages with a priority that are not due yet: id -> ms since 1970 when it is due."""
         return f"{self.ns}:{queue}:waking"
 
     def line(self, queue: str) -> str:
-        """ZSET of the messages that wait for a limit (see ``lua/lib/limits.lua``).
-
-        A member consists of the key of the limit, the priority and the message id.
-        """
+        """ZSET of the messages that wait for a limit: key of the limit, priority and message id."""
         return f"{self.ns}:{queue}:line"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -251,10 +210,7 @@ class Keys:
         return f"{self.ns}::never"
 
     def held(self) -> str:
-        """HASH: lane -> JSON of the messages of one queue that one child process of a worker holds.
-
-        The name of the lane is ``<child> <queue>``.
-        """
+        """HASH: ``<child> <queue>`` -> JSON of the messages of the queue that the child of a worker holds."""
         return f"{self.ns}::held"
 
     def served(self) -> str:
@@ -273,18 +229,14 @@ class Keys:
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: ``<group> <queue>`` -> score. ``<group>`` is the number of a group of workers.
+        """ZSET: ``<number of a group> <queue>`` -> score, which grows with the time at which a wait began.
 
-        A member exists while a message of the queue waits because no child process of the group was idle. The
-        score grows with the time at which the wait began.
+        A member exists while a message of the queue waits because no child of the group was idle.
         """
         return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
-        """STRING with a TTL: the number of a sender's last call, followed by the reply to that call.
-
-        A call that has the same number is a repeat and gets the same reply.
-        """
+        """STRING with a TTL: the number of a sender's last call, and its reply, which a repeat gets, too."""
         return f"{self.ns}::sender:{token}"
 
     def outbox(self) -> str:
@@ -292,18 +244,11 @@ class Keys:
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH of three numbers about the outbox.
-
-        They are ``bytes`` (its size), ``lost`` (the number of lost outcomes) and ``acknowledged`` (how many
-        of the lost outcomes a user has acknowledged).
-        """
+        """HASH of the outbox's ``bytes``, and of the numbers of ``lost`` and of ``acknowledged`` outcomes."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:
-        """HASH: message id of a task -> ids of the outbox entries with its outcomes.
-
-        A field is deleted when the outcomes are in the database.
-        """
+        """HASH: message id of a task -> ids of the outbox entries with its outcomes."""
         return f"{self.ns}::unrecorded"
 
     def task_queues(self) -> str:
@@ -335,10 +280,7 @@ class Keys:
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH: ``<worker>#<token>`` -> the whole token of this start of the worker.
-
-        Only workers that must not claim messages have a field.
-        """
+        """HASH of the workers that must not claim: ``<worker>#<token>`` -> the whole token of this start."""
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:
@@ -350,10 +292,7 @@ class Keys:
         return f"{self.ns}::schedules"
 
     def batches(self) -> str:
-        """HASH: id of a batch -> JSON that describes the batch (see ``lua/lib/members.lua``).
-
-        Further fields contain the counts of its members and its callbacks.
-        """
+        """HASH: id of a batch -> JSON, and fields for its counts and callbacks (``lua/lib/members.lua``)."""
         return f"{self.ns}::batches"
 
     def batch_order(self) -> str:
@@ -369,17 +308,11 @@ class Keys:
         return f"{self.ns}::batches:opening"
 
     def follow_ups(self) -> str:
-        """HASH of follow-up messages that are not sent yet: message id -> JSON of the message.
-
-        A follow-up message is the next step of a chain, or the callback of a batch.
-        """
+        """HASH of unsent next steps of chains and callbacks of batches: message id -> JSON of the message."""
         return f"{self.ns}::follow_ups"
 
     def slots(self) -> str:
-        """ZSET of the running messages with a limit of concurrency.
-
-        A member consists of the key of the limit, the message id and the receive count.
-        """
+        """ZSET of the running messages with a limit of concurrency: key of the limit, message id and rc."""
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
@@ -387,10 +320,7 @@ class Keys:
         return f"{self.ns}::rates"
 
     def waits(self) -> str:
-        """ZSET of the queues with messages that wait for a limit of concurrency (see ``lua/lib/limits.lua``).
-
-        A member consists of the key of the limit and the queue.
-        """
+        """ZSET of the queues with messages that wait for a limit: key of the limit, and queue."""
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
@@ -410,8 +340,7 @@ def dead_letter_queue(queue: str) -> str:
 def low_priority_queue(queue: str) -> str:
     """The name of the sibling queue for those tasks of ``queue`` that have a priority below 0.
 
-    In RSMQ's layout, a message can be placed before others. It cannot be kept behind messages that are sent
-    later.
+    RSMQ's layout allows to place a message before others, but not to keep it behind later ones.
     """
     return queue + LOW_PRIORITY
 

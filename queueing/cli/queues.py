@@ -332,10 +332,7 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Whether RSMQ allows ``name`` as a queue name.
-
-    The index of queues may have other names, because any program can write to it.
-    """
+    """Whether RSMQ allows ``name`` as a queue name. Any program can write other names into the index."""
     try:
         rsmq_values.qname(name)
     except QueueError:
