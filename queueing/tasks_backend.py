@@ -1,4 +1,4 @@
-"""The dotted path by which ``TASKS`` names the backend."""
+"""Has the backend class under a short dotted path, for the setting ``TASKS``."""
 
 from .tasks.backend import RSMQBackend
 

@@ -11,7 +11,7 @@ FORMAT = 1
 
 
 def _types(**names: str) -> dict[str, str]:
-    """Name -> type. Each argument is a Redis type with the names of the keys that have it."""
+    """The Redis type of each name. Each argument is a type, and its text lists the names of this type."""
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 

@@ -97,7 +97,7 @@ class Batch:
 
 
 def lease_name(child: str, queue: str) -> str:
-    """The name of the field in the Redis hash ``held`` for the messages of ``queue`` that ``child`` holds."""
+    """The field in the Redis hash ``held`` that lists the messages of ``queue`` on which ``child`` works."""
     return f"{child} {queue}"
 
 
@@ -177,7 +177,7 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The outcomes that a settle has refused: message id -> ``LEASE_LOST`` or ``GONE``."""
+        """The messages whose outcome Redis did not accept: id -> the reason, ``LEASE_LOST`` or ``GONE``."""
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 

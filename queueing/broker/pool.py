@@ -121,7 +121,7 @@ class Pool(BlockingConnectionPool):
 
 
 def _look_after(connection: Any) -> None:
-    """Connect. Then reconnect if the server has closed the connection, or an unread reply is left on it."""
+    """Connect, or reconnect if the server has closed the connection or an unread reply is left on it."""
     connection.connect()
     try:
         is_usable = not connection.can_read()

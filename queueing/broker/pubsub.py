@@ -212,7 +212,7 @@ class WakeUp:
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for a ring. Returns whether it rang. The next call waits for a new ring."""
+        """Wait up to ``seconds`` for a call of ``ring``. Returns whether there was one."""
         rang = self._event.wait(seconds)
         self._event.clear()
         return rang

@@ -83,7 +83,7 @@ class SessionBase:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Store the dead-letter queues that ``reply`` names. Returns the call to send instead of ``call``."""
+        """Remember the dead-letter queues in ``reply``. Returns the call to send with them, not ``call``."""
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)

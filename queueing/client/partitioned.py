@@ -108,7 +108,7 @@ class PartitionedClient(QueueClient):
         self._without: dict[tuple[str, ...], QueueClient] = {}
 
     def reachable(self) -> QueueClient:
-        """A client of the partitions that answer, as ``QueueClient.reachable``.
+        """A client that uses only the partitions that answer. See ``QueueClient.reachable``.
 
         A partition that did not answer is not asked again for two seconds. If no partition answers, this
         client is returned.

@@ -89,7 +89,9 @@ class Routing:
 
 
 class OperationsBase:
-    """The attributes of a client that operations use. Each operation may raise ``QueueUnavailable``."""
+    """The base class of clients, with the attributes that operations need. Operations may raise
+    ``QueueUnavailable``.
+    """
 
     #: The partition of the client's queues, and the clients of all partitions if there are several.
     partition: str = DEFAULT

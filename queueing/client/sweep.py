@@ -145,7 +145,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
 
 
 def _names_beside(session: Session) -> Iterator[str]:
-    """Yield the names of queues that have keys of this package's own. A name may be repeated."""
+    """Yield the names of queues for which Redis has keys that RSMQ does not know. A name may be repeated."""
     for rest in session.scan("*:*"):
         name, _, kind = rest.rpartition(":")
         if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):

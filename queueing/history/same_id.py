@@ -47,7 +47,7 @@ def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: 
 
 
 def set_aside(queue: str, id: str) -> None:
-    """Rename the row of the earlier message, so that the later message can have a row."""
+    """Change the id in the row of the earlier of two messages with one id. The later one then gets a row."""
     for number in itertools.count(1):
         aside = f"{id[:ID_CHARACTERS]}/{number}"
         if not Job.objects.filter(queue=queue, message_id=aside).exists():

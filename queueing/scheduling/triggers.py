@@ -38,7 +38,7 @@ class BadTimetable(ValueError):
 
 
 class Timetable(Protocol):
-    """The times of a schedule. ``read(expression, time_zone)`` returns an equal timetable."""
+    """The times of a schedule. ``read`` makes an equal object from its ``expression`` and ``time_zone``."""
 
     @property
     def expression(self) -> str: ...

@@ -36,7 +36,7 @@ BEAT_SECONDS, FRESH_SECONDS = 6.0, 18.0
 
 
 def by_partition(config: Config) -> list[Config]:
-    """Split the settings of a worker into those of one worker for each partition that has one of the queues.
+    """The settings of one worker for each partition that stores at least one of the queues of ``config``.
 
     If the worker takes new task queues, every partition in ``PLACES`` and the default partition get a worker,
     because a new queue may be stored on any of these.

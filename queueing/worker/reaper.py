@@ -45,7 +45,7 @@ class Death:
 
 
 class Reaper:
-    """The dead children whose messages are not given back yet. ``step`` gives the messages back."""
+    """Lists the children that have died with messages. ``step`` returns these messages to their queues."""
 
     def __init__(self, client: QueueClient, config: Config, queues: Sequence[str]) -> None:
         self.client, self.config, self.queues = client, config, queues

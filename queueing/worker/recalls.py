@@ -17,7 +17,7 @@ REASON = "its batch was cancelled"
 
 
 class Recalls:
-    """A thread-safe cache: for each batch of this process's messages, whether the batch is cancelled."""
+    """A thread-safe cache of cancelled batches, for the batches whose members this process runs."""
 
     def __init__(self, session: Session, clock: Clock = time.monotonic) -> None:
         self._session, self._clock = session, clock
