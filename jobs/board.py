@@ -74,7 +74,7 @@ class Board:
 
     @property
     def last_ready(self) -> str:
-        """The id of the last ready message in the list, ``""`` if there is none.
+        """The id of the last ready message in the list, ``""`` if no message is ready.
 
         After this message, the page shows the number ``more_ready``.
         """

@@ -48,7 +48,7 @@ class Timetable(Protocol):
         """The name of the time zone of ``expression``, ``""`` if ``expression`` does not depend on a zone."""
 
     def after(self, ms: int) -> int | None:
-        """The first tick after ``ms``, ``None`` if there is none within fifty years."""
+        """The first tick after ``ms``, ``None`` without a tick within fifty years."""
 
     def until(self, ms: int) -> Iterator[int]:
         """Yield the ticks up to and including ``ms``, the latest one first."""

@@ -209,7 +209,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """Explain a database error by a problem with the tables or, if there is none, by the error's text."""
+    """Explain a database error by a problem with the tables, or else by the text of the error."""
     try:
         return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:

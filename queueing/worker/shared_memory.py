@@ -221,7 +221,7 @@ class Slot:
 
     @property
     def recycle_reason(self) -> Recycle:
-        """The reason why the child must finish its jobs and exit, ``Recycle.NO`` if there is none."""
+        """The reason why the child must finish its jobs and exit, ``Recycle.NO`` if it may continue."""
         return Recycle(self._memory[self._orders + 1])
 
     def recycle(self, reason: Recycle) -> None:

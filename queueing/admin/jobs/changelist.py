@@ -83,7 +83,7 @@ class JobList(ChangeList):
 
     @property
     def older(self) -> str:
-        """The query string of the next page, ``""`` if there is none."""
+        """The query string of the next page, ``""`` on the last page."""
         if not self.following:
             return ""
         way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
@@ -91,7 +91,7 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, ``""`` if there is none or it is not known."""
+        """The query string of the previous page, ``""`` on the first page or if it is unknown."""
         if not (self.before and self.way):
             return ""
         *way, before = self.way
