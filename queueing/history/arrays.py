@@ -24,7 +24,7 @@ def microseconds(column: Column) -> Column:
 def execute(
     connection: BaseDatabaseWrapper, model: type[Model], columns: Mapping[str, Column], verb: str
 ) -> None:
-    """Execute the SQL statement ``verb``, which can select these columns from the table ``given``."""
+    """Execute ``verb``, an ``INSERT`` or ``UPDATE`` that reads ``columns`` as a table named ``given``."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     given, parameters = rows(connection, fields, columns)
     with connection.cursor() as cursor:
@@ -34,10 +34,10 @@ def execute(
 def rows(
     connection: BaseDatabaseWrapper, fields: Mapping[str, Any], columns: Mapping[str, Column]
 ) -> tuple[str, list[Any]]:
-    """The SQL of a query that yields these rows, and its parameters.
+    """The SQL of a query that yields ``columns`` as rows, and the parameters of the query.
 
-    If a column has the same value in all rows, the value is sent once. Most columns of most batches are like
-    this. The first column is always sent as an array.
+    A column with the same value in all rows, as most columns of a batch have, is sent as one value. The first
+    column is always sent as an array. ``fields`` are the fields of the model by column.
     """
     quote = connection.ops.quote_name
     shown, names, places = list[str](), list[str](), list[str]()

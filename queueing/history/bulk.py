@@ -1,6 +1,6 @@
-"""Inserts and updates many rows without the ORM, whose work per value would take four fifths of the time.
+"""Inserts and updates many rows without the ORM, whose work on each value would take 80 % of the time.
 
-Columns are given by name. Columns of times must be converted by ``times`` first. All values are stored
+The caller passes columns by name, and converts columns of times with ``times`` first. All values are stored
 unchanged.
 """
 
@@ -21,9 +21,7 @@ from .columns import Column, Times
 
 
 def times(connection: BaseDatabaseWrapper) -> Times:
-    """Returns a function that converts a column of times in ms since 1970 to the form that the database
-    stores.
-    """
+    """Return a function that converts a column of times (ms since 1970) to what the database stores."""
     if connection.vendor == "postgresql":
         return arrays.microseconds
     if connection.vendor == "sqlite" and settings.USE_TZ and connection.timezone == UTC:

@@ -1,4 +1,4 @@
-"""Converts outcomes to columns of jobs and attempts, in a form that every database can store.
+"""Converts outcomes to columns for the tables of jobs and attempts, in a form that every database can store.
 
 Each column is converted and checked as a whole, because single values would take longer.
 """
@@ -75,30 +75,30 @@ def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
 
 
 def keys(outcomes: Sequence[Outcome]) -> list[Key]:
-    """The stored queue and message id of each outcome, which together identify a job."""
+    """The queue and message id of each outcome, as they are stored. Together they identify a job."""
     return list(
         zip(texts([one.queue for one in outcomes]), texts([one.id for one in outcomes], 64), strict=True)
     )
 
 
 def wait_ms(started_ms: float | None, due_ms: float, sent: float) -> float | None:
-    """The time in ms from ``due_ms`` to the start. If ``due_ms`` is 0, the time from ``sent`` to the start.
+    """How long a message waited for its start, in ms: from ``due_ms``, or from ``sent`` if that is 0.
 
-    Returns ``None`` if the message has not started, or if the time from which the wait counts is implausible.
+    Returns ``None`` if the message has not started, or if the wait would begin before 2001.
     """
     since_ms = due_ms or sent
     return max(0.0, started_ms - since_ms) if started_ms and since_ms >= PLAUSIBLE_MS else None
 
 
 def sure(column: Column) -> Column:
-    """The column of times in ms, with ``None`` in place of values that are not times."""
+    """``column`` (times in ms), with ``None`` in place of 0 and of times that are out of range."""
     if None not in column and min(column) > 0 and max(column) < SURE_MS:
         return column
     return [ms if moment(ms) else None for ms in column]
 
 
 def bounded(outcome: Outcome) -> Outcome:
-    """The outcome with its counts limited to the largest values that the columns can store."""
+    """The outcome with its receive count, attempts and crashes limited to what the columns can store."""
     if outcome.rc <= MAX_RC and outcome.attempts <= MAX_COUNT and outcome.crashes <= MAX_COUNT:
         return outcome
     return replace(
@@ -110,9 +110,10 @@ def bounded(outcome: Outcome) -> Outcome:
 
 
 def exception(outcome: Outcome) -> str | None:
-    """The text by which failures are grouped: the exception's class, else the start of the error text.
+    """The text by which failures are grouped, or ``None`` if the outcome is not a failure.
 
-    Returns ``None`` if the outcome is not a failure.
+    It is the class of the exception. If that is unknown, it is the error text up to its first colon or,
+    without an error text, the state.
     """
     if not outcome.event.counts_as_failure:
         return None

@@ -1,7 +1,8 @@
 """Looks up the state of messages in the queue, then in the outbox, then in the history (the database).
 
-When a message leaves the queue, its outcome enters the outbox in the same step. The outcome stays there until
-it is in the database. So a lookup in this order finds the message in at least one place.
+When a message leaves the queue, the same script writes its outcome to the outbox, a stream in Redis. There it
+stays until it is in the database. So a lookup in this order misses a message only while the outbox is long,
+because only the newest entries of the outbox are read.
 """
 
 import logging
@@ -53,7 +54,8 @@ def recent(*queues: str, limit: int = 20, client: QueueClient | None = None) -> 
 def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) -> MessageState | None:
     """The state of one message, or ``None`` if neither the queue, the outbox nor the history has it.
 
-    Raises ``QueueUnavailable``, ``InvalidFormat``.
+    Only the newest entries of the outbox are searched. If the database does not answer, the history is not
+    searched. Raises ``QueueUnavailable``, ``InvalidFormat``.
     """
     client = client or get_client()
     try:
@@ -73,10 +75,10 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """An iterator over one state for each message.
+    """An iterator over one state for each message. If ``states`` has several, it is the first one.
 
-    If ``states`` has several for a message, the first one is the present state. The number of attempts, the
-    error and a missing handler are added from the recorded state after an earlier run.
+    A message that waits or runs again has no attempts in that state. Its number of attempts, last error and
+    handler are added from the state that was recorded after its last run.
     """
     found: dict[str, MessageState] = {}
     for state in states:

@@ -125,7 +125,7 @@ def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...
 
 
 def _known(keys: Iterable[Key]) -> set[Key]:
-    """The keys of jobs that exist in the database."""
+    """Return those of ``keys`` whose jobs exist in the database."""
     by_queue: dict[str, list[str]] = {}
     for queue, id in keys:
         by_queue.setdefault(queue, []).append(id)

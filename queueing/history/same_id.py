@@ -26,9 +26,9 @@ class End(NamedTuple):
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
     """Whether ``outcome`` belongs to a later message with the same id as the one that ended with ``end``.
 
-    A message that has ended is no longer in the queue, and the receive count of a message never falls. So a
-    later outcome whose count is not higher belongs to another message, unless the same outcome is recorded
-    twice.
+    A message that has ended has left its queue, and the receive count of a message only rises. So an outcome
+    that is later but has the same or a lower count belongs to another message. The exception is an outcome
+    that is recorded already.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
     if not is_later or not (end.event.is_final and outcome.event.is_settled):
@@ -47,7 +47,7 @@ def is_of_earlier(queue: str, id: str, end: End, outcome: Outcome, finished_at: 
 
 
 def set_aside(queue: str, id: str) -> None:
-    """Change the id in the row of the earlier of two messages with one id. The later one then gets a row."""
+    """Rename the row of an ended message to ``<id>/<number>``, to make room for a later one with its id."""
     for number in itertools.count(1):
         aside = f"{id[:ID_CHARACTERS]}/{number}"
         if not Job.objects.filter(queue=queue, message_id=aside).exists():

@@ -38,7 +38,10 @@ BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class Known(NamedTuple):
-    """A job in the database: primary key, newest delivery, and values that a later delivery may keep."""
+    """A job in the database: its primary key, its newest delivery, and values that it may keep.
+
+    A later delivery without a handler keeps ``handler``. ``wait_ms`` and a whole body are never replaced.
+    """
 
     pk: int
     end: End
@@ -48,7 +51,7 @@ class Known(NamedTuple):
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
-    """Record outcomes. If the database refuses the values of a row, the row is stored without its texts.
+    """Record outcomes. A row whose values the database refuses is stored without payload, result and error.
 
     Raises ``DatabaseError`` if the database fails in any other way. The call can then be repeated.
     """
@@ -110,8 +113,8 @@ def _delete(jobs: QuerySet[Job]) -> None:
 def _write_part(outcomes: Sequence[Outcome]) -> None:
     """Write outcomes in one transaction.
 
-    If the database refuses a value, the outcomes are split in halves until its row is found. That row is
-    stored without its texts.
+    If the database refuses a value, the outcomes are split in halves until the row with this value is found.
+    That row is stored without payload, result and error. If even this is refused, it is only logged.
     """
     if not outcomes or _is_written(outcomes):
         return
@@ -239,7 +242,7 @@ def sentence(error: Exception) -> str:
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:
-    """The jobs that exist in the database, by key."""
+    """The jobs with these keys that exist in the database, by key."""
     if not (wanted := _where(keys)):
         return {}
     rows = Job.objects.filter(wanted).values_list(
