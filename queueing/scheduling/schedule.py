@@ -22,7 +22,7 @@ MOST_MISSED = 100
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The target of a schedule: its queue, and a function that makes a message for a tick.
+    """The target of a schedule: its queue, and ``draft``, which makes the message for one due time (tick).
 
     ``name`` is the default name of the schedule.
     """
@@ -46,9 +46,9 @@ class Schedule:
         return Timing(self.name, timetable.expression, timetable.time_zone, self.target.queue, self.missed)
 
     def due(self, settled_ms: int, now_ms: int) -> list[int]:
-        """The ticks after ``settled_ms`` for which a message must be sent at ``now_ms``, oldest first.
+        """The ticks (due times) after ``settled_ms`` for which a message must be sent now, oldest first.
 
-        Times are ms since 1970.
+        ``missed`` decides which late ticks are included. Times are ms since 1970.
         """
         ticks = takewhile(lambda tick: tick > settled_ms, self.timetable.until(now_ms))
         if self.missed == "skip":

@@ -1,4 +1,4 @@
-"""Lists schedules in Redis, stores their state, and sends the messages of each tick exactly once."""
+"""Lists schedules in Redis, stores their state, and sends the message for each due time (tick) only once."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ MAX_EXPRESSION = 500
 
 
 def schedules(session: Session) -> list[ScheduleState]:
-    """The schedules that workers have registered in the last week, sorted by name.
+    """The schedules in Redis, sorted by name. A schedule is deleted if no worker registers it for a week.
 
     Unreadable schedules are left out. ``spoilt_schedules`` returns their names.
     """
@@ -56,12 +56,12 @@ def spoilt_schedules(session: Session) -> list[str]:
 
 
 def pause_schedule(session: Session, name: str) -> None:
-    """Pause a schedule: its ticks pass without a message. Raises ``ScheduleNotFound``."""
+    """Pause a schedule: no message is sent when it is due. Raises ``ScheduleNotFound``."""
     checked(session.call(Call("pause_schedule", [session.keys.schedules()], name, "1")))
 
 
 def resume_schedule(session: Session, name: str) -> None:
-    """Resume a schedule from now on. Ticks during the pause remain skipped. Raises ``ScheduleNotFound``."""
+    """Resume a schedule. No message is sent for the time of the pause. Raises ``ScheduleNotFound``."""
     checked(session.call(Call("pause_schedule", [session.keys.schedules()], name, "")))
 
 
@@ -70,13 +70,14 @@ def name_schedules(
 ) -> tuple[int, list[int | None]]:
     """Register the schedules of this worker.
 
-    Returns the present time of Redis, and for each schedule its settled time: ticks up to that time have been
-    sent or skipped. Both are ms since 1970. The settled time of a new schedule, and of one with a new
-    timetable, is the present time. It is ``None`` if workers that started later have another timetable for
-    the schedule.
+    Returns the present time of Redis, and for each schedule its settled time: the messages that were due up
+    to then have been sent or skipped. Both are ms since 1970.
 
-    ``born_ms`` is the time of Redis that the first registration of the worker returned. It is ``None`` for
-    the first registration.
+    A new schedule, or one with a new timetable, begins at the present time. After a rollback to its earlier
+    timetable, it continues from its last settled time. The settled time is ``None`` if workers that started
+    later have another timetable.
+
+    ``born_ms`` is the time that the worker's first registration returned, ``None`` for that registration.
     """
     parts = [part for timing in timings for part in _texts(timing)]
     limits = ("" if born_ms is None else born_ms, LEFT_MS, FORGOTTEN_MS)
@@ -87,10 +88,11 @@ def name_schedules(
 def tick(
     session: Session, timing: Timing, settled_ms: int, until_ms: int, messages: Sequence[Draft]
 ) -> Ticked:
-    """Send ``messages`` for the ticks after ``settled_ms`` up to ``until_ms``, exactly once.
+    """Send ``messages`` for the ticks (due times) after ``settled_ms`` up to ``until_ms``, exactly once.
 
-    If another worker has sent them already, nothing is sent. The call may be repeated after any error. If it
-    raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has changed.
+    Nothing is sent if another worker has sent them already or the schedule is paused. The call may be
+    repeated after any error. If it raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has
+    changed.
     """
     wanted = {
         "name": timing.name,

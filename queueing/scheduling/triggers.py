@@ -1,17 +1,18 @@
 """Timetables of schedules: a cron expression in a time zone, or a fixed interval.
 
-A tick is a time in whole ms since 1970. It depends only on the timetable, so all workers compute the same
-ticks.
+A tick is a time at which a schedule is due, in ms since 1970. It depends only on the timetable, so all
+workers compute the same ticks.
 
 Daylight saving time is handled as in Debian's cron. An expression with fixed hours and minutes (``30 2 * *
-*``) runs once a day. If the clock skips its hour, it runs in the first minute after the skipped hour. If the
-hour occurs twice, it runs only in the first one.
+*``) runs once a day. If the clock skips its hour, it runs in the first minute after the skipped hour, but
+only once, even if it has several times in that hour. If the hour occurs twice, it runs only in the first one.
 
 An expression runs at even intervals if its minute or hour begins with a star (``*/5 * * * *``), or if it has
 a field for seconds. It does not run in a skipped hour, and it runs in both occurrences of a repeated hour.
 
-An interval has no time zone and counts from 1970. On Lord Howe Island, where clocks change by half an hour,
-two ticks in the changed hour may coincide.
+On Lord Howe Island, where clocks change by half an hour, an expression may leave out ticks after the change.
+
+An interval has no time zone and counts from 1970.
 """
 
 import re
@@ -38,7 +39,7 @@ class BadTimetable(ValueError):
 
 
 class Timetable(Protocol):
-    """The times of a schedule. ``read`` makes an equal object from its ``expression`` and ``time_zone``."""
+    """The times of a schedule. The function ``read`` restores it from ``expression`` and ``time_zone``."""
 
     @property
     def expression(self) -> str: ...
