@@ -1,6 +1,6 @@
 """Bounded waits: a page responds quickly even if Redis or the database does not.
 
-These names are public. A project may use them in its own views.
+The names in ``__all__`` are public. A project may use them in its own views.
 """
 
 from .circuit_breaker import database_guard

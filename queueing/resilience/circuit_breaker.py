@@ -25,8 +25,8 @@ OPEN_SECONDS = 3.0
 class _Circuit:
     """The state of a circuit in one process.
 
-    Calls are refused until ``open_until``, a time of the circuit breaker's clock. It is minus infinity if the
-    circuit is closed.
+    Calls fail until ``open_until`` (by the circuit breaker's clock), which is minus infinity if the circuit
+    is closed.
     """
 
     lock: Lock = field(default_factory=Lock)
@@ -34,10 +34,10 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """A call that fails after more than ``slow_seconds`` opens the circuit, so that further calls fail fast.
+    """The circuit opens if a call fails after more than ``slow_seconds``. Then further calls fail fast.
 
     After ``open_seconds``, one call is let through as a test. Threads share a circuit breaker. Each process
-    has its own state.
+    has its own state. Errors of SQLite do not open the circuit.
     """
 
     def __init__(

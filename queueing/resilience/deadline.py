@@ -25,8 +25,8 @@ class Deadline:
 
     Only a failed call reduces this time. A call that is answered, even late, does not.
 
-    If ``is_read`` is true, the request changes nothing, so a failed call does no harm. The calls of such a
-    request fail fast for a while after another request has timed out.
+    If ``is_read`` is true, the request changes nothing, so a failed call does no harm. Its calls also fail
+    immediately for a second after Redis did not answer another request of this process.
     """
 
     seconds_left: float
@@ -48,7 +48,11 @@ def current() -> Deadline | None:
 def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
     """Context manager that lets the Redis calls in the block wait for at most ``seconds`` in total.
 
-    When this time is used up, further calls in the block fail immediately.
+    Only failed calls use up this time; a call that is answered, even late, does not. When the time is used
+    up, further calls in the block raise ``QueueUnavailable`` immediately.
+
+    Set ``is_read`` if the block changes nothing. Then its calls also fail immediately for a second after
+    Redis did not answer another request of this process.
     """
     token = _current.set(Deadline(seconds, is_read))
     try:
@@ -62,8 +66,8 @@ def bounded_view(
 ) -> Callable[Concatenate[HttpRequest, Parameters], Response]:
     """Decorator that limits how long the Redis calls of a view wait in total.
 
-    The limit is 0.3 s for GET and HEAD, and 1 s for other methods. When this time is used up, each call
-    raises ``QueueUnavailable``, so the view can respond although Redis does not.
+    The limit is 0.3 s for GET and HEAD, and 1 s for other methods. When failed calls have used up this time,
+    each further call raises ``QueueUnavailable``, so the view can respond although Redis does not.
     """
 
     @wraps(view)

@@ -13,8 +13,8 @@ class ProcessState(Generic[State]):
     Threads share the state, and need no lock to get it.
 
     Each use compares the process id, because a server that forks in C (uWSGI) does not call Python's fork
-    hooks. A forked process drops the state of its parent. If this closes a connection, nothing may be sent to
-    the server, because the parent still uses the connection.
+    hooks. A forked process drops the state of its parent. If a state has a connection, dropping it must send
+    nothing to the server, because the parent still uses the connection.
     """
 
     def __init__(self, make: Callable[[], State]) -> None:
