@@ -15,8 +15,7 @@ def printable(
 ) -> str:
     r"""``text`` with invisible characters replaced by ``escape``, as in ``\n``, ``\x1b`` or ``\u202e``.
 
-    The function ``is_shown`` checks the whole text first. Only if the result is ``False``, it checks each
-    character.
+    ``is_shown`` is called with the whole text and, if it returns ``False``, with each character.
     """
     if is_shown(text):
         return text

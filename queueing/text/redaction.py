@@ -33,7 +33,7 @@ def redacted(text: str, names: Sequence[str] | None = None) -> str:
     """A payload with its secrets masked.
 
     JSON is parsed, including JSON that was cut and JSON inside a JSON string. ``names`` replaces the words in
-    the setting ``REDACT``. Numbers and everything that is not masked stay unchanged.
+    the setting ``REDACT``. Text that is not masked, including numbers, stays unchanged.
     """
     names = get_conf().REDACT if names is None else tuple(names)
     if names and text.lstrip("\ufeff\x00 \t\r\n")[:1] in {"{", "[", '"'}:
@@ -112,10 +112,10 @@ def _after_value(tokens: Iterator[str]) -> str:
 
 
 def _content(token: str, *repaired: str) -> str:
-    """The content of the JSON string ``token``.
+    """Parse the JSON string ``token``, and return its content.
 
-    If ``token`` is invalid, the content of the first valid text in ``repaired``. If none is valid, ``token``
-    itself.
+    If ``token`` is invalid, the first valid text in ``repaired`` is parsed instead. If none is valid,
+    ``token`` is returned.
     """
     for text in (token, *repaired):
         with suppress(ValueError):
@@ -124,7 +124,10 @@ def _content(token: str, *repaired: str) -> str:
 
 
 def _looked_into(token: str, names: tuple[str, ...], depth: int) -> str:
-    """Return the string ``token``. If it contains JSON with secrets, the secrets are masked."""
+    """Return the JSON string ``token``. If it contains JSON with secrets, the secrets are masked.
+
+    JSON in strings that are nested deeper than ``depth`` levels stays unchanged.
+    """
     if not depth or not any(mark in token[1:20] for mark in "{["):
         return token
     inner = _content(token, _HALF_ESCAPE.sub(r"\1", token) + '"')
@@ -190,7 +193,7 @@ def _value(text: str, at: int) -> tuple[int, int]:
 def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
     """The position of the closing quote with its backslashes, or the end of the text.
 
-    ``depth`` is the number of backslashes before the opening quote. The closing quote has no more than that.
+    ``depth`` is the number of backslashes before the opening quote. The closing quote has at most as many.
     """
     for found in _QUOTES[quote].finditer(text, at):
         if len(found[1]) <= depth:
