@@ -90,7 +90,7 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
 
 
 def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
-    """Send the messages of ``rows``, which must include all rows of each send.
+    """Send the messages of ``rows``. Messages that were staged as one send must all be included.
 
     Returns the primary keys of the rows whose messages were sent.
     """

@@ -1,4 +1,4 @@
-"""Sends staged messages and deletes their rows. The process of the transaction and the relay use it.
+"""Sends staged messages and deletes their rows, in the process of the transaction or in a worker's relay.
 
 A row is deleted after Redis has acknowledged its message. If the process is killed before it deletes the row,
 the row stays and its message is sent again. The send script recognises this repeat.
@@ -34,7 +34,7 @@ Group = list[StagedMessage]
 
 
 class _Withdrawn(QueueError):
-    """Another process has withdrawn the send in Redis, but has not yet stored new senders in its rows."""
+    """Redis did not store a send, because another process has withdrawn it to split it (see ``_refuse``)."""
 
 
 def send(
@@ -42,10 +42,10 @@ def send(
 ) -> set[Sender]:
     """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
-    ``rows`` must include all rows of each send. If Redis refuses a message permanently, its row stays and
-    stores the reason. ``forget`` means that the senders of ``rows`` send nothing more, so Redis forgets the
-    senders soon. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an error, the
-    rows that were neither sent nor refused are unchanged.
+    A send is one call of the send script. ``rows`` must include all rows of each send. If Redis refuses a
+    message permanently, its row stays and stores the reason. Set ``forget`` if the senders of ``rows`` send
+    nothing more: then ``acknowledge`` is called. Raises ``QueueUnavailable``, ``QueueFull`` and
+    ``DatabaseError``. After such an error, the rows that were neither sent nor refused are unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None
@@ -63,9 +63,9 @@ def send(
 
 
 def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
-    """Let Redis forget these sends soon, because their rows are deleted.
+    """Let Redis forget these sends after ten minutes instead of a week, because their rows are deleted.
 
-    After this call, no process may repeat these sends.
+    Until then, Redis recognises a repeat by a process that was frozen during the send.
     """
     if sent:
         senders = sorted(sent)
@@ -96,10 +96,10 @@ def _bytes(group: Group) -> int:
 
 
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
-    """Send groups of rows in one round trip. Then delete the sent rows, and store the reason in refused ones.
+    """Send groups of rows, each group as one send, in one round trip. Delete the rows that were sent.
 
-    Returns the sends that Redis has acknowledged. Raises ``QueueUnavailable``, ``QueueFull``,
-    ``DatabaseError``.
+    The row of a refused message stores the reason. Returns the sends that Redis has acknowledged. Raises
+    ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
     """
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
@@ -180,12 +180,12 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
 
 
 def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Store the reason why Redis refuses a message.
+    """Store the reason why Redis refuses a message in its row.
 
-    If the send has several messages, each becomes a send of its own, which is tried later. Another process
-    may still repeat the refused send. Redis recognises the repeat by the sender, so the rows get new senders
-    only after Redis has withdrawn the send. Returns whether Redis has stored the messages of the send in the
-    meantime.
+    A send of several messages is split instead: each row gets a new sender, so that its message is sent alone
+    later. Before that, the send is withdrawn in Redis, because another process may still repeat it with the
+    old sender. Returns ``True`` if Redis has stored the send in the meantime, so that it cannot be
+    withdrawn.
     """
     first, rows = group[0], StagedMessage.objects.using(alias)
     if len(group) == 1 and not isinstance(error, _Withdrawn):

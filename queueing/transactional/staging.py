@@ -1,7 +1,7 @@
 """Writes messages into the table of staged messages, and sends them after the commit.
 
-A row stores the token and the number of its send, which Redis remembers. So if another process repeats the
-send, nothing is stored twice: see ``queueing/broker/idempotency.py``.
+A row stores the sender's token and the number of the send. Redis remembers both, so that a repeat of the
+send by another process stores nothing twice: see ``queueing/broker/idempotency.py``.
 """
 
 import json
@@ -41,9 +41,9 @@ def stage(
 ) -> list[str]:
     """Write messages in the transaction of the caller, and send them after its commit. Returns their ids.
 
-    For tasks, ``task_queue`` is the queue that the task names. ``then`` is called after the commit, when the
-    messages are sent or left to the relay. Raises ``ImproperlyConfigured``, ``DatabaseError``,
-    ``MessageNotString``, ``InvalidFormat``.
+    For tasks, ``task_queue`` is the queue that the task names, which differs from ``queue`` for a low
+    priority. ``then`` is called after the commit, when the messages are sent or left to a worker. Raises
+    ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
     """
     alias = databases.of_this_call()
     queue = rsmq_values.qname(queue)
@@ -126,7 +126,7 @@ def ids_of_transaction(alias: str) -> set[str]:
 
 
 def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
-    """The calls of ``stage`` in the open transaction. The newest callback of the transaction has the list."""
+    """The calls of ``stage`` in the open transaction. They are read from its newest commit callback."""
     # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.
     callbacks: list[Any] = connections[alias].run_on_commit
     for _, callback, _ in reversed(callbacks):
@@ -136,7 +136,7 @@ def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
 
 
 def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
-    """Send the committed messages. If Redis or the database does not answer, the relay sends them later."""
+    """Send the committed messages. If Redis or the database does not answer, a worker sends them later."""
     if time.monotonic() < _away_until.get()[0]:
         return
     try:
