@@ -9,8 +9,9 @@
 - ``keeper`` extends the leases. It is a separate process, because a handler may hold the interpreter lock.
   It sends the ``heartbeat``, and its ``reaper`` gives back the messages of a dead child. It has threads for
   the ``recorder``, which writes outcomes to the database, the ``scheduler``, which sends due messages of
-  schedules, and the ``sweeper``, which deletes left-over data. A ``guard`` keeps each of these threads
-  running after an error.
+  schedules, the ``relay`` and the ``forwarder``, which send messages that other processes have left unsent,
+  and the ``sweeper``, which deletes left-over data. A ``guard`` keeps each of these threads running after an
+  error.
 - ``shared_memory`` holds what each child runs at this moment, and the orders to each child.
 
 Each class with a loop has a method ``step``, which does one turn of the loop and returns the seconds until

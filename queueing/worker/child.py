@@ -76,7 +76,7 @@ class Recycling:
 
 
 class JobRuntime:
-    """The ``Runtime`` of the jobs in one child (see ``queueing.context.Runtime``)."""
+    """Implements ``queueing.context.Runtime`` for the jobs in one child."""
 
     def __init__(self, client: QueueClient, worker: str) -> None:
         self.worker = worker
@@ -94,7 +94,7 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Store the requests ``stops`` (delivery -> reason). Returns the deliveries that had none before."""
+        """Store requests to stop deliveries, with their reasons. Returns those that had no request before."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.

@@ -1,7 +1,7 @@
-"""The main loop of a child: it claims messages, passes them to the threads, and settles them.
+"""The main loop of a child: it claims messages, passes them to the threads, and reports how they ended.
 
-The settle of the last batch and the next claim share one round trip. If a call fails, exactly the same call
-is repeated. Redis recognises a repeat, so a lost reply has no effect.
+This report is called a settle. It shares one round trip with the next claim. If a call fails, exactly the
+same call is repeated. Redis recognises a repeat, so a lost reply has no effect.
 """
 
 import logging
@@ -88,7 +88,7 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Read the wake-ups and announcements that have arrived, to claim from or check their queues next."""
+        """Read the wake-ups and announcements so far. Their queues are checked or claimed from next."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False
@@ -99,7 +99,7 @@ class Consumer:
 
     @property
     def is_drained(self) -> bool:
-        """Whether the child holds no message."""
+        """Whether the child holds no message: each message that it has claimed is settled."""
         return not (self.pool.unfinished or self._unsettled or self._exchange)
 
     @property
@@ -146,7 +146,7 @@ class Consumer:
         return replies
 
     def _refuses(self, error: QueueError) -> float:
-        """Handle an error of a call that does not belong to a single queue. Returns the seconds to wait."""
+        """Handle an error of the whole round trip, not of one queue. Returns the seconds to wait."""
         if self.outage.is_on:
             return self.outage.continues(error)
         logger.error("%s; tried again in %g s", error, BROKEN_SECONDS)
@@ -238,7 +238,7 @@ class Consumer:
         self._emit_ended()
 
     def _emit_ended(self) -> None:
-        """Send the signals for settled deliveries. They follow the next claim: receivers may be slow."""
+        """Send Django signals for settled deliveries, after the next claim, because receivers may be slow."""
         ended, self._ended = self._ended, []
         for outcome in ended:
             if outcome.is_reported:
@@ -298,7 +298,7 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Have a missing queue created. A low-priority queue is left out: its first send creates it."""
+        """Let the next turn create a missing queue. A low-priority queue is created by its first send."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:

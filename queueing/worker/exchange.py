@@ -30,7 +30,10 @@ class Exchange:
             self.calls.append(lease.settle(part))
 
     def follow_ups(self, replies: Sequence[Any]) -> list[bytes]:
-        """The follow-up messages in the replies to the settles, as JSON. The caller must send them."""
+        """The next steps of chains and the callbacks of batches in the replies to the settles, as JSON.
+
+        The caller must send these messages.
+        """
         pairs = zip(self.settled, replies, strict=False)
         return [
             text
@@ -50,7 +53,7 @@ class Exchange:
 
 
 class Held:
-    """Counts the messages that a child holds, by queue, and shares the result with the keeper."""
+    """Counts the messages that a child has claimed but not settled, by queue. The keeper reads the result."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot

@@ -38,8 +38,8 @@ BEAT_SECONDS, FRESH_SECONDS = 6.0, 18.0
 def by_partition(config: Config) -> list[Config]:
     """The settings of one worker for each partition that stores at least one of the queues of ``config``.
 
-    If the worker takes new task queues, every partition in ``PLACES`` and the default partition get a worker,
-    because a new queue may be stored on any of these.
+    If the worker also takes task queues that appear later, every partition in the setting ``PLACES`` and the
+    default partition get a worker, because a later queue may be stored on any of these.
     """
     if not config.PARTITIONS:
         return [config]

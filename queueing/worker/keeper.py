@@ -111,7 +111,7 @@ class Keeper:
 
     def run(self) -> None:
         """Run until the supervisor orders the keeper to stop. If the supervisor has died, run until all
-        children have ended and their messages are given back.
+        children have ended, and their messages are given back or their leases have expired.
         """
         # A lease must not wait for a line of the log.
         log = LogThread()

@@ -193,7 +193,10 @@ _reported: set[str] = set()
 
 
 def steady() -> None:
-    """Catch errors of log handlers, and shorten messages and tracebacks. A second call changes nothing."""
+    """Make ``STEADY_LOGGERS`` catch errors of their handlers, and shorten messages and tracebacks.
+
+    A second call changes nothing.
+    """
     for name in STEADY_LOGGERS:
         logger = logging.getLogger(name)
         if not isinstance(logger.handle, _Steady):

@@ -196,7 +196,7 @@ class QueueRotation:
             self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the rotation with the results of a look into all queues or some. ``[]``: it has failed."""
+        """Update the rotation with the results of a check of all or some queues, ``[]`` if it has failed."""
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
             self._poll_later()
@@ -269,7 +269,7 @@ class PollPace:
 
 
 class Prefetch:
-    """Decides how many messages a child claims, by the duration of its jobs: slow jobs one per thread."""
+    """Decides how many messages a child claims: one per thread if its jobs are slow, else more."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads

@@ -43,8 +43,8 @@ def share_with_forks(config: Config) -> None:
     """Load the modules and scripts that each process needs, before the forks, so that the processes share the
     memory.
 
-    The garbage collector is kept from the objects that exist now, because it would write to the shared pages.
-    It is enabled, because a project may have disabled it for the time of the imports.
+    The garbage collector ignores the objects that exist now, because it would write to the shared pages. It
+    is enabled, because a project may have disabled it during the imports.
     """
     import encodings.idna  # noqa: F401  Python's look-up of a host needs it.
 
@@ -252,7 +252,7 @@ def _daemons() -> list[Any]:
 
 
 def _hold_signals_back() -> None:
-    """Block signals before a fork. A signal to the new process would be lost until its handlers are set."""
+    """Block signals before a fork. Otherwise, the new process could lose one before its handlers are set."""
     _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
 
 

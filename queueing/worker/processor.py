@@ -1,8 +1,7 @@
-"""Runs one delivery and returns its outcome. It does not know threads, signals of processes, or Redis.
+"""Runs the code of one delivery, and returns its outcome.
 
-``process`` is a sequence of named steps. It always ends in one of five states: done, retrying, dead,
-cancelled, or released. Released means that a newer release may have the code, or that the job asked to run
-later.
+The outcome has one of five states: done, retrying, dead, cancelled, or released. Released means that the
+message is given back: its code was not found but may be in a newer release, or the job asked to run later.
 """
 
 import logging

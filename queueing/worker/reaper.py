@@ -34,8 +34,9 @@ logger = logging.getLogger("queueing.worker")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a child, and its reason. For the messages with the ids ``started``, a crash is counted.
-    ``overdue`` are the messages past their time limit.
+    """The end of a child. ``overdue`` are the messages that it ran past their time limit.
+
+    ``started`` are the ids of the other messages that it ran and for which a crash is counted.
     """
 
     child: str
@@ -45,7 +46,7 @@ class Death:
 
 
 class Reaper:
-    """Lists the children that have died with messages. ``step`` returns these messages to their queues."""
+    """Ends the deliveries of dead children. ``add`` lists a child, and ``step`` works through the list."""
 
     def __init__(self, client: QueueClient, config: Config, queues: Sequence[str]) -> None:
         self.client, self.config, self.queues = client, config, queues
@@ -107,7 +108,7 @@ BACK_OFF_SECONDS = 1.0
 
 
 class Late:
-    """The ``Runtime`` of a job whose process is dead."""
+    """Implements ``queueing.context.Runtime`` for a job whose process is dead."""
 
     is_stopping = True
 

@@ -209,7 +209,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """Explain a database error by a problem with the tables, or else by the text of the error."""
+    """The problem with the tables that explains a database error. If there is none, the error's own text."""
     try:
         return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:

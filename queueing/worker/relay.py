@@ -36,7 +36,7 @@ LEAD_MS = 10_000
 
 
 class Relay:
-    """The relay of one worker. ``aliases`` are the databases with staged messages. ``step`` does one turn."""
+    """The relay of one worker. ``aliases`` are the databases that it checks. ``step`` does one turn."""
 
     def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
         self.client, self.aliases, self.name = client, aliases, name
@@ -84,7 +84,7 @@ class Relay:
         return LOOK_SECONDS
 
     def _lead(self, ms: int) -> bool:
-        """Become the only active relay for ``ms`` milliseconds, or stop being it if ``ms`` is 0. Returns
+        """Become the only active relay for ``ms`` milliseconds, or give up this role if ``ms`` is 0. Returns
         ``False`` if another relay is active.
         """
         is_alone = bool(self.client.session.call(Call("lead", [self.client.keys.relay()], self.name, ms)))
@@ -125,11 +125,12 @@ def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
 def _of_whole_sends(
     found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
 ) -> Iterator[int]:
-    """The ids of the rows of complete sends. They end before the first send that is incomplete, that the last
-    check had not seen, or that would exceed ``BYTES``.
+    """Yield the ids of the rows of complete sends. A send has the rows of one call.
 
-    A send is one call, and its rows may be mixed with those of other sends. A send must not be split, because
-    Redis would take its second part for a repeat of the first.
+    Stop before the first send that is incomplete, that the last check had not seen (ids up to ``seen``), or
+    that would exceed ``BYTES``. With ``has_all``, no rows are missing in ``found``, so no send is incomplete.
+
+    A send must not be split, because Redis would take its second part for a repeat of the first.
     """
     sends: dict[tuple[str, int], list[int]] = {}
     sizes: dict[tuple[str, int], tuple[int, int]] = {}

@@ -2,7 +2,8 @@
 
 A tick is one time at which a schedule is due, by Redis' clock. If several workers want to send a tick, the
 send script lets only the first one do it. So a worker that is late, suspended or has a wrong clock does no
-harm. If a worker is killed, no tick is lost: a tick that is not settled is due for every other worker.
+harm. If a worker is killed, no tick is lost: a tick that was neither sent nor skipped stays due for every
+other worker.
 """
 
 import logging
@@ -39,7 +40,10 @@ MAX_RETRY_SECONDS = 60.0
 
 @dataclass
 class Plan:
-    """A schedule and its state in this worker. ``retry_at`` is a time of ``time.monotonic``."""
+    """A schedule and its state in this worker.
+
+    After a failure, the worker tries again at ``retry_at`` (``time.monotonic``).
+    """
 
     schedule: Schedule
     settled_ms: int | None = None
@@ -50,8 +54,10 @@ class Plan:
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """Remember that all ticks up to ``ms`` are settled. With ``None``, no tick is due in this worker:
-        either it is unknown which ticks are settled, or other workers send them.
+        """Remember that all ticks up to ``ms`` are settled (sent or skipped).
+
+        With ``None``, no tick is due in this worker: either it is unknown which ticks are settled, or other
+        workers send them.
         """
         if ms is not None and ms == self.settled_ms:
             return
@@ -82,7 +88,7 @@ class Plan:
 
 
 class Scheduler:
-    """The scheduler of one worker. ``step`` sends due ticks; ``run`` calls it in a thread."""
+    """The scheduler of one worker. ``step`` sends the messages that are due; ``run`` calls it in a thread."""
 
     def __init__(
         self, client: QueueClient, schedules: Sequence[Schedule], clock: Clock = time.monotonic
@@ -109,7 +115,7 @@ class Scheduler:
             tend_connections()  # The code that makes a body may have asked the database.
 
     def step(self, now: float) -> float:
-        """Send due ticks and register schedules. Returns the seconds until the next step."""
+        """Send the messages that are due, and register schedules. Returns the seconds until the next step."""
         return self._guard.turn(partial(self._turn, now))
 
     def _turn(self, now: float) -> float:

@@ -141,7 +141,7 @@ class Slot:
         return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
-        """Reset the slot for a new child. If the last child was ordered to claim nothing, so is this one."""
+        """Reset the slot for a new child. If the last one was ordered to claim nothing, so is the new one."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet

@@ -2,8 +2,9 @@
 
 A claim that leaves the child with a free thread registers it as idle in Redis. A send removes one child from
 this register and wakes it on its own channel, so one message wakes one child. Other programs publish only on
-the channel of the queue. So one of all children with the same queues (``ear``) also listens on the channels
-of the queues while it is idle. If a wake-up is lost, the message waits at most until another child polls.
+the channel of the queue. So one of all children with the same queues, called the ear, also listens on the
+channels of the queues while it is idle. If a wake-up is lost, the message waits at most until another child
+polls.
 """
 
 import hashlib
@@ -43,7 +44,7 @@ class Standby:
 
     @property
     def wants_entry(self) -> bool:
-        """Whether the child can be woken, but has no registration as idle, or an old one."""
+        """Whether the child can be woken, but its registration as idle is missing or old."""
         return self._is_on and not (self.is_entered and self.clock() < self._entry_until)
 
     @property
@@ -55,8 +56,9 @@ class Standby:
         return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
 
     def entered(self, word: str) -> str | None:
-        """Store the result of a registration: ``word`` is ``standing`` of a claim's reply. Returns a queue
-        with a waiting message, or ``None``.
+        """Store the result of a registration as idle: ``word`` is ``Batch.standing`` of the claim.
+
+        Returns a queue with a message that waits for an idle child, or ``None``.
         """
         self.is_entered = word in ("idle", "ear")
         if self.is_entered:

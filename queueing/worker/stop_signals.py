@@ -106,7 +106,7 @@ def bury_orphans(own: Collection[int]) -> None:
 
 
 def _is_free(number: int) -> bool:
-    """Whether the project has not set a handler for the signal.
+    """Whether the signal has no handler of the project.
 
     ``signal.getsignal`` is not enough, because it does not report the handlers that ``faulthandler`` sets.
     """

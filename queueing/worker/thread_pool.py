@@ -56,7 +56,7 @@ class ThreadPool:
         return self._clock() - min(self._starts)
 
     def is_stuck(self, seconds: float) -> bool:
-        """Whether every thread has run its delivery for at least ``seconds``, so that no other can start."""
+        """Whether all threads are busy, and none of them has begun a delivery in the last ``seconds``."""
         running = self._unfinished - len(self._waiting) - len(self._finished)
         return running >= self.threads and self._clock() - self._last_start > seconds
 
@@ -89,9 +89,9 @@ class ThreadPool:
         return taken
 
     def want_wake_up(self) -> bool:
-        """Request one wake-up of the consumer: when a job has ended and few deliveries wait.
+        """Request one wake-up of the consumer, as soon as a job has ended and few deliveries wait.
 
-        Returns whether this is the case already.
+        If this is so already, returns ``True``.
         """
         self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water
