@@ -1,8 +1,8 @@
 """The actions on processed jobs: run again, redrive, cancel, delete from the history.
 
-An action may be repeated because a reply was lost or the user clicked twice. Repeating it is harmless. A
-payload that is sent again has a deduplication id, which is derived from the confirmed action. Moving,
-cancelling or deleting a job a second time has no effect.
+An action can be repeated safely, for example after a lost reply or a double click. A payload that is sent
+again has a deduplication id, which is made from the token of the confirmation page and the key of the job.
+Moving, cancelling or deleting a job a second time has no effect.
 """
 
 from collections import defaultdict
@@ -151,9 +151,9 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """Run ``call`` and return its result. If the queue refuses the call, a key of ``REFUSALS`` is returned.
+    """Return the result of ``call``, or a key of ``REFUSALS`` if the queue does not accept it.
 
-    Raises ``QueueUnavailable``.
+    Raises ``QueueUnavailable`` if Redis does not answer or refuses the call.
     """
     try:
         return call()
@@ -177,9 +177,9 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send the payloads of ``jobs`` again, all in one call. Yields the result for each job.
+    """Send the payloads of ``jobs`` again in one call, and yield the result for each job.
 
-    If the queue refuses a payload, the payloads are sent one by one.
+    If the queue does not accept this call, each payload is sent with a call of its own.
     """
     if not jobs:
         return

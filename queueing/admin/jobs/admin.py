@@ -63,7 +63,7 @@ class JobAdmin(TableAdmin):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """All jobs. Long texts can have megabytes, so the query cuts them to the part that the page shows."""
+        """All jobs. Payloads, errors and results are cut to the shown part, as they can have megabytes."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         if self.page_name(request) == "changelist":
             return rows.annotate(
@@ -75,7 +75,7 @@ class JobAdmin(TableAdmin):
         )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The change list class that reads pages along an index, without Django's counts and offsets."""
+        """The change list class with keyset pagination instead of Django's counts and offsets."""
         return JobList
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
@@ -123,7 +123,7 @@ class JobAdmin(TableAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the timeline of the job, the queue in which its message is now, and the possible actions."""
+        """The page of a job, with its timeline, the present state of its message, and possible actions."""
         job = context["original"]
         context["title"], context["subtitle"] = call(job, HEADING_CHARACTERS), None
         context["events"] = events(job)
@@ -158,7 +158,7 @@ class JobAdmin(TableAdmin):
         return self.render(request, "admin/queueing/job/failures.html", _("Failures"), context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The response for open lists that poll: whether newer jobs were processed."""
+        """The response to the poll of an open page: the number of newly processed jobs, and the warnings."""
         context = {**news(request.GET.get("since", "")), "alerts": console_alerts(request)}
         return TemplateResponse(request, "admin/queueing/job/news_live.html", context)
 
@@ -166,7 +166,7 @@ class JobAdmin(TableAdmin):
         return export(Criteria.read(request.GET))
 
     def payload_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A download of the whole payload as stored in the history."""
+        """A download of the whole payload that is stored in the history, with secrets masked."""
         job = get_object_or_404(Job.objects.only("message_id", "body"), pk=pk)
         return payload_file(job.body, job.message_id)
 

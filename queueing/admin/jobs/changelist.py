@@ -1,8 +1,8 @@
 """The list of processed jobs: Django's change list on top of ``JobSearch``.
 
-The search uses no ``OFFSET``, and counts rows only up to a limit. The filters only show their values and mark
-the selected value: the search applies them. The distinct names of a column are read with an index skip scan,
-so that not all rows are read. An open page polls for jobs that were processed after the page was loaded.
+The search uses no ``OFFSET``, and counts rows only up to a limit. Django's filters only offer values, and
+``JobSearch`` applies the selected values. The distinct names of a column are read with an index skip scan, so
+that not all rows are read. An open page polls for jobs that were processed after the page was loaded.
 """
 
 from collections.abc import Iterator
@@ -40,9 +40,8 @@ WAY_MAX, FIRST = 40, "0"
 class JobList(ChangeList):
     """One page of search results.
 
-    ``count`` is the number of all matching rows, ``None`` if an index alone cannot count them. ``searched``
-    is the number of rows that were checked one by one, ``None`` if an index was enough. ``older`` and
-    ``newer`` are the query strings of the next page and of the previous page.
+    ``count`` is the ``Count`` of all matching rows, ``None`` if an index alone cannot count them.
+    ``searched`` is the number of rows that were checked one by one, ``None`` if an index was enough.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
@@ -83,7 +82,7 @@ class JobList(ChangeList):
 
     @property
     def older(self) -> str:
-        """The query string of the next page, ``""`` on the last page."""
+        """The query string of the next page, which has older jobs, ``""`` on the last page."""
         if not self.following:
             return ""
         way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
@@ -91,7 +90,7 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, ``""`` on the first page or if it is unknown."""
+        """The query string of the previous page, ``""`` if there is none or the URL does not name it."""
         if not (self.before and self.way):
             return ""
         *way, before = self.way
@@ -151,7 +150,7 @@ class StateFilter(Offered):
 
 
 class NameFilter(Offered):
-    """A filter by the names in a column. It offers the first names in sort order, and the selected name."""
+    """A filter by a column of names. It offers the first names in sort order, and the selected name."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         names = set(names_in(self.parameter_name or ""))
@@ -205,7 +204,7 @@ class TimeFilter(admin.ListFilter):
         return queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
-        """The links for any time and for each period, and the values of the form for two bounds."""
+        """The links for any time and for each period, and the form for ``since`` and ``until``."""
         period, used = self.used_parameters.get("period"), self.used_parameters
         yield {
             "selected": not used,
@@ -250,7 +249,7 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """The URL that an open page polls for jobs that are newer than the present newest job."""
+    """The URL that an open page polls for new jobs. Its ``since`` is the finish time of the newest job."""
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
@@ -258,7 +257,8 @@ def live_url(site: AdminSite) -> str:
 def news(since: str) -> dict[str, Any]:
     """The template context about jobs that finished after ``since`` (µs since 1970).
 
-    ``age_seconds`` is the age of the figures. ``news`` is a sentence about new jobs, ``""`` without new jobs.
+    ``news`` is a sentence with their number, ``""`` if there are none. ``age_seconds`` is the age of the
+    cached finish times.
     """
     reading = newest.get(COUNTED_MAX + 1)
     count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)

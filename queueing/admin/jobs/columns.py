@@ -28,7 +28,7 @@ ERROR_SHOWN = 80
 
 
 def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
-    """Wrap the output of ``column`` in an element with the title of the column, which narrow screens show."""
+    """Wrap the output of ``column`` in an element that has the title of the column for narrow screens."""
 
     @wraps(column)
     def shown(job: Job) -> str:
@@ -39,7 +39,7 @@ def labelled(column: Callable[[Job], str]) -> Callable[[Job], str]:
 
 
 def with_error(text: str, error: str) -> str:
-    """The cell ``text``. If there is an error, the beginning of the error is added below the text."""
+    """The content of a cell: ``text``, and below it the beginning of ``error`` if there is one."""
     if not error:
         return text
     shown = error_text(Truncator(error).chars(ERROR_SHOWN))
@@ -146,9 +146,9 @@ READ_ONLY = (
 
 
 def _as_payload(start: str, length: int, file: str) -> str:
-    """The beginning ``start`` of a payload or a result that has ``length`` characters.
+    """The HTML of a payload or a result that begins with ``start`` and has ``length`` characters.
 
-    If the whole text is too long for a page, a link to its download is added.
+    If the text is too long for a page, its beginning is shown with a link to the download ``file``.
     """
     text = as_text(payload(start, length))
     if length <= SHOWN_MAX:

@@ -29,11 +29,11 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The conditions that a job must meet. An empty field adds no condition.
+    """The conditions that a job must meet. A field with its default value adds no condition.
 
     The finish time must be ``since`` or later, and before ``until``. ``term`` is a message id, the beginning
-    of a message id, or a text in the payload or the error. ``ids`` are primary keys: ``()`` matches no job,
-    and ``None`` adds no condition.
+    of a message id, or a text in the payload or the error. ``ids`` are primary keys, of which ``()`` matches
+    no job.
     """
 
     queue: str = ""
@@ -65,7 +65,7 @@ class Criteria:
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
         """The names of the parameters that ``read`` ignores or cuts.
 
-        An action must refuse these parameters. If it ignored them, it would change more jobs.
+        An action refuses these parameters, because without a condition it would change more jobs.
         """
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
@@ -78,7 +78,7 @@ class Criteria:
         return urlencode(self.params())
 
     def equal(self) -> list[tuple[str, str]]:
-        """The pairs of a column and the value that it must have.
+        """The columns that must have one exact value, as pairs of column and value.
 
         The state ``done`` comes last, because it probably matches the most rows.
         """
@@ -105,9 +105,9 @@ _NAMES = {"term": "q"}
 
 
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
-    """Whether ``read`` has used the whole value of this parameter.
+    """Whether ``Criteria.read`` has used the whole ``value`` of the parameter ``name``.
 
-    ``taken`` are the ``params`` of the criteria that ``read`` has returned.
+    ``taken`` is the result of ``params`` for the criteria that it returned.
     """
     if name in ("since", "until"):
         return not value or name in taken

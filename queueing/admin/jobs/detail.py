@@ -27,12 +27,13 @@ NOT_THERE = (QueueNotFound, InvalidFormat, MissingParameter)
 class Now:
     """The present state of a job's message in Redis.
 
-    ``state`` is the state of the message in its queue, or ``dead`` if the message is in the dead-letter
-    queue. It is ``""`` if the message is in neither queue, ``unknown`` if Redis does not answer or refuses
-    the call, and ``unreadable`` if the queue cannot be read, for example because a key has the wrong type.
+    ``queue`` is the queue that has the message. ``verbs`` are the names of the possible actions. ``state`` is
+    the state of the message in its queue, or one of these:
 
-    ``queue`` is the queue that has the message. ``verbs`` are the names of the possible actions. ``trouble``
-    is the error text if Redis refuses the call.
+    - ``dead``: the message is in the dead-letter queue.
+    - ``""``: the message is neither in its queue nor in the dead-letter queue.
+    - ``unknown``: Redis does not answer, or refuses the call for the reason ``trouble``.
+    - ``unreadable``: the queue cannot be read, for example because a key has the wrong type.
     """
 
     state: str
@@ -43,7 +44,7 @@ class Now:
 
 
 def now(job: Job) -> Now:
-    """Read the present state of the job's message. If Redis is down, only one timeout passes."""
+    """Read the present state of the job's message. If Redis is down, this costs a single timeout."""
     try:
         found = _peek(job.queue, job.message_id)
         if found:
@@ -72,10 +73,9 @@ def is_there(queue: str) -> bool:
 
 
 def _dead_letter_queue(job: Job) -> str:
-    """The name of the queue that may have the dead letter of the job.
+    """The name of the dead-letter queue in which the message of a dead job may be.
 
-    Returns ``""`` if the job is not dead, if its queue does not exist, or if it was received from a
-    dead-letter queue.
+    Returns ``""`` if the job is not dead, or if its queue does not exist or is itself a dead-letter queue.
     """
     if job.state != State.DEAD or is_dead_letter_queue(job.queue):
         return ""
@@ -104,7 +104,7 @@ def _verbs(job: Job, state: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of the timeline.
+    """One step in the timeline of a job.
 
     ``after_seconds`` is the time since the previous step, ``None`` for the first step.
     """

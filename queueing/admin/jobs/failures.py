@@ -51,9 +51,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The groups of a period, most frequent first.
+    """The groups of failed attempts in a period, most frequent first.
 
-    ``counted`` is the number of failed attempts that were counted. ``is_all`` is false if there are more.
+    ``counted`` is the number of attempts that were counted. ``is_all`` is false if there are more.
     """
 
     period: str
@@ -65,7 +65,7 @@ class Failures:
 
 
 def failures(period: str) -> Failures:
-    """The failures of the last hour, day, week or month. Any other ``period`` is replaced by the last day."""
+    """The failures of the last ``hour``, ``day``, ``week`` or ``month``. Other periods mean the last day."""
     period = period if period in PERIODS else "day"
     since = datetime.now(UTC) - PERIODS[period]
     newest = Attempt.objects.filter(exception__isnull=False, finished_at__gte=since)

@@ -55,7 +55,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """The result for one job.
+    """The result of an action for one job.
 
     ``note`` is the text for the admin's log if the job was changed. Otherwise, ``refusal`` is a key of
     ``REFUSALS``. ``new_id`` is the id of the message if a payload was sent again.
@@ -77,7 +77,7 @@ class JobAction(RowsAction):
     def do(self, jobs: Sequence[Job], errand: Errand) -> Iterator[Deed]:
         """Act on these jobs, and yield the result for each job.
 
-        If it raises ``QueueUnavailable``, the action can be continued later, and calls ``do`` with the same
+        May raise ``QueueUnavailable``. If the user then continues the action, ``do`` is called with the same
         jobs again.
         """
         raise NotImplementedError
@@ -153,9 +153,10 @@ class JobAction(RowsAction):
             self.log_rows((deed.job.pk, deed.job.message_id, deed.note) for deed in done)
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL of the page of the job if the action is on a single job, else the URL of the list.
+        """The URL of the page of the job if a single job was selected, else of the list of jobs.
 
-        After a deletion, it is always the list. The list keeps the filter of the action, but not a selection.
+        With ``at_end``, it is also the list if the job was deleted. If the jobs were chosen by a filter, the
+        list keeps the filter.
         """
         criteria = Criteria.read(choice["params"])
         if criteria.ids is not None and len(criteria.ids) == 1 and not (at_end and self.flag == DELETION):

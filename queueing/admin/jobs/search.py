@@ -112,9 +112,10 @@ class JobSearch:
         return not self.rest and not self.text
 
     def find(self, before: Place | None, *, limit: int, budget_seconds: float | None = None) -> Found:
-        """Find up to ``limit`` rows that are older than ``before``, newest first.
+        """Find up to ``limit`` matching rows that are older than ``before``, newest first.
 
-        Without ``before``, the search begins at the newest row. Returns fewer rows if the time is up.
+        Without ``before``, the search begins at the newest row. If rows must be checked one by one, the
+        search stops after ``budget_seconds`` and may return fewer rows.
         """
         if self.is_indexed:
             jobs = list(self._along(before)[: limit + 1])
@@ -144,13 +145,16 @@ class JobSearch:
         return Count(number, looked.following is None, searched)
 
     def index_rows(self) -> QuerySet[Job]:
-        """The rows that meet the condition for the index. The other conditions are not applied."""
+        """The rows that meet the conditions for which an index is used. Other conditions are not applied."""
         return Job.objects.filter(self.index)
 
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows that are older than ``before`` and meet the condition for the index, newest first."""
+        """The rows of ``index_rows`` that are older than ``before``, newest first.
+
+        ``rows`` replaces the queryset of the search.
+        """
         rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:
             at = before.finished_at
@@ -229,7 +233,10 @@ def _whether(condition: Q) -> ExpressionWrapper:
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
-    """The condition for the index, the condition to check for each row, and whether texts are searched."""
+    """Split ``criteria`` into the condition for an index and the condition to check row by row.
+
+    The third value is whether the texts of each row are searched.
+    """
     index = Q()
     if criteria.since:
         index &= Q(finished_at__gte=criteria.since)
