@@ -195,7 +195,7 @@ class QueueAction(LongAction):
 
 
 class Pause(QueueAction):
-    """Pause a queue: workers claim no messages from it until it is resumed."""
+    """Pause a queue: workers claim no messages from the queue until it is resumed."""
 
     name = "pause"
     permission = "pause_queue"

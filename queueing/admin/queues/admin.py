@@ -85,11 +85,11 @@ class QueueAdmin(ConsoleAdmin):
     # --- forms ---------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Queue | None = None, **kwargs: Any) -> Any:
-        """The form class itself. Django would derive a class with the fields of the model."""
+        """The form class for ``obj``. Django would derive a class from the fields of the model."""
         return NewQueueForm if obj is None else QueueForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The fields that the user may change, ``()`` if the user may only view the queue.
+        """The fields of the form. ``()`` if the user may not change the queue.
 
         The template shows the figures to every user who may view the queue.
         """
@@ -121,9 +121,9 @@ class QueueAdmin(ConsoleAdmin):
         queueing.get_client().delete_queue(obj.name)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict, set, list]:
-        """The objects that the confirmation of a deletion lists.
+        """The objects that the confirmation page of a deletion lists: only the queues themselves.
 
-        They are only the queues, because nothing in the database depends on a queue.
+        No rows of the database depend on a queue.
         """
         return [str(queue) for queue in objs], {}, set(), []
 
@@ -181,7 +181,7 @@ class QueueAdmin(ConsoleAdmin):
         ]
 
     def row_tools(self, request: HttpRequest, queue: Queue) -> list[Tool]:
-        """The buttons in the list for the row of a queue."""
+        """The buttons of one queue in the list of queues."""
         return self.tools(request, queue, ROW_ACTIONS)
 
     # --- views ---------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class QueueAdmin(ConsoleAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list. Its context has the URL that the open page polls for new figures."""
+        """The list of queues. Its context has the URL that an open page polls for new figures."""
         shown = {name: request.GET[name] for name in ("p", "q") if name in request.GET}
         has_attributes = WITH_ATTRIBUTES in request.GET
         context = {
@@ -211,7 +211,7 @@ class QueueAdmin(ConsoleAdmin):
         return super().changelist_view(request, context)
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """The response for open pages that poll: each figure as the element to replace on the page."""
+        """The response to the poll of an open page: for each figure, the HTML element with its new value."""
         reading = changelist.snapshots.get(changelist.question(request, self.list_per_page))
         rows = changelist.rows(self.admin_site, reading.value)
         context = {
@@ -281,7 +281,10 @@ class QueueAdmin(ConsoleAdmin):
             return []
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """An error page. If Redis does not answer, it is the page of a queue with all buttons disabled."""
+        """The page with the reason why Redis cannot be read.
+
+        If Redis does not answer, pages of one queue keep their title and their buttons, which are disabled.
+        """
         page, named = self.page_name(request), request.resolver_match.kwargs.get("object_id")
         if not isinstance(error, QueueUnavailable) or (named is None and page != "add"):
             return super().trouble_page(request, error)
@@ -315,7 +318,7 @@ class QueueAdmin(ConsoleAdmin):
 
 
 def _limits_of(queue: str) -> dict[str, Any]:
-    """The template context with the limit of a queue, and with the limit keys for which its messages wait.
+    """The template context about rate and concurrency limits: the queue's limit, and the messages that wait.
 
     Returns ``{}`` if RSMQ does not allow the name.
     """

@@ -138,7 +138,7 @@ def as_row(figures: QueueFigures) -> Queue:
 
 
 def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
-    """Set all attributes of ``queue`` that the columns show, except the points of its curve."""
+    """Set the rate and the links that the columns show, and an empty curve. Returns ``queue``."""
     queue.rate = rate
     queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
     queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""
@@ -174,7 +174,7 @@ outflows: SingleFlight[tuple[QueueClient, tuple[str, ...]], dict[str, list[int |
 
 
 def outflow_of(client: QueueClient, names: Sequence[str]) -> dict[str, list[int | None]]:
-    """For each queue, the number of messages that left it in each minute of the last hour.
+    """For each queue, the number of messages that left it in each minute of the last hour, oldest first.
 
     A number is ``None`` if it is not known. The result is cached for some seconds. Raises
     ``QueueUnavailable``.

@@ -117,10 +117,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The points of the charts.
+    """The points of the charts. They include ``queues`` of the ``of`` queues that were asked for.
 
-    ``queues`` is the number of queues that the points include. ``of`` is the number without the limit
-    ``MOST_QUEUES``.
+    The numbers differ if there are more than ``MOST_QUEUES`` queues.
     """
 
     points: list[Point]

@@ -22,9 +22,10 @@ ATTRIBUTES = ("vt", "delay", "maxsize", "totalrecv", "totalsent", "created", "mo
 
 
 def _title(name: str) -> str:
-    """The title of a column as ``<code>``, because Django capitalizes plain titles.
+    """The name of an RSMQ attribute as the title of a column.
 
-    Browsers may break the line between its words.
+    It is a ``<code>`` element, because Django capitalizes plain titles. Browsers may break the line between
+    the words of a name.
     """
     words = re.sub("^(total|hidden)", r"\1 ", name).split()
     return format_html("<code>{}</code>", format_html_join(mark_safe("<wbr>"), "{}", ((w,) for w in words)))
@@ -117,7 +118,7 @@ def rate_out(queue: Queue) -> str:
 @lively
 @admin.display(description=gettext_lazy("failures"))
 def failures(queue: Queue) -> str:
-    """The share of runs in the last few minutes that failed or crashed."""
+    """The share of runs that failed or crashed in the last few minutes."""
     ratio = queue.rate.failure_ratio
     if ratio is None:
         return "–"

@@ -42,7 +42,8 @@ def is_actionable(name: str) -> bool:
 class WholeNumberField(forms.IntegerField):
     """An integer field that refuses group separators, decimals and non-ASCII digits.
 
-    Django's own field would accept ``1.000``, which means a thousand in German, as 1, and ``1_000`` as 1000.
+    Django's own field would read ``1.000`` as 1, although it means a thousand in German. It would also accept
+    ``1_000``.
     """
 
     def to_python(self, value: Any) -> int | None:
@@ -131,9 +132,9 @@ class NewQueueForm(AttributesForm):
 class QueueForm(AttributesForm):
     """The attributes and policies of an existing queue.
 
-    Only changed values are validated and set. The other values may be invalid, because other programs wrote
-    them. Hidden fields contain the values of the time when the page was loaded. A value counts as changed
-    only if the user changed it, so saving the form does not undo a change that was made elsewhere meanwhile.
+    Only values that the user has changed are validated and set. The others may be invalid, because other
+    programs wrote them. Hidden fields keep the values from when the page was loaded, to find the changed
+    ones. So saving the form does not undo a change that was made elsewhere in the meantime.
     """
 
     max_receive_count = WholeNumberField(

@@ -43,7 +43,7 @@ ENDS = ("first", "last")
 class LookForm(forms.Form):
     """The form to choose how many messages to show, and from which end of the queue.
 
-    ``clamped`` corrects a number out of bounds.
+    Submitted values are not validated by the form: ``clamped`` parses the number.
     """
 
     which = forms.ChoiceField(
@@ -84,7 +84,7 @@ def message_rows(
 
 
 class Reading(QueueAction):
-    """The base class of pages that only read."""
+    """The base class of the pages that show messages. They accept no POST."""
 
     permission = "view_queue"
     http_method_names = ("get", "head", "options")
@@ -144,7 +144,7 @@ class Messages(Reading):
 
 
 def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedMessage | str:
-    """The message. If it cannot be shown, a sentence with the reason is returned instead."""
+    """Return the message, or a sentence with the reason why it cannot be shown."""
     try:
         found = queueing.get_client().peek_message(queue, message_id, body_bytes=body_bytes)
     except InvalidFormat:
@@ -153,7 +153,7 @@ def _peek(queue: str, message_id: str, body_bytes: int | None = None) -> PeekedM
 
 
 class PayloadFile(Reading):
-    """A download of the whole payload of one message."""
+    """A download of the whole payload of one message, with secrets masked."""
 
     name = "message_payload"
     label = gettext_lazy("payload")

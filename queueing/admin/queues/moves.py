@@ -193,8 +193,8 @@ class _Ending(QueueAction):
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
         """The response after the action: how many messages were changed, and why the others were not.
 
-        ``words`` has a result for each message. The results in ``done`` mean that the message was changed.
-        ``text`` is the sentence if messages were changed, and ``nothing`` the sentence if no message was.
+        ``words`` has a result for each message, and ``done`` has the results of changed messages. The
+        sentence is ``text`` if any message was changed, else ``nothing``.
         """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)
@@ -243,7 +243,7 @@ class Cancel(_Ending):
 
 
 class Stop(_Ending):
-    """Ask the workers to stop their runs of these messages. Messages that are not running are cancelled."""
+    """Ask the workers to stop their runs of the messages. Messages that no receiver holds are cancelled."""
 
     name = "stop"
     permission = "stop_job"
