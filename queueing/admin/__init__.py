@@ -1,7 +1,7 @@
-"""The console in Django's admin. Each kind of object has its own module, and templates in ``admin/queueing``.
+"""The console: pages for queues, jobs, workers, schedules, batches and staged messages in Django's admin.
 
 Django imports this package at the start of every process. The modules of the pages are imported only when the
-admin is used, so that a worker starts without them.
+admin is used, so that a worker starts without them. The templates are in ``admin/queueing``.
 """
 
 from importlib import import_module

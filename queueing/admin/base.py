@@ -3,9 +3,9 @@
 ``ConsoleAdmin.urls`` guards every page of a model, including the pages that Django provides. If Redis or the
 database is down, the user sees a page with the reason instead of a traceback.
 
-Sessions are stored in the database. While the database is down, the user is not known, so the page shows
-nothing except the reason. The page appears only when the database driver gives up, so set the
-``connect_timeout`` of the driver.
+While the database is down, the user cannot be identified, because Django stores sessions there. The page
+then shows only the reason. It appears once the database driver gives up, so set the ``connect_timeout`` of
+the driver.
 """
 
 import logging
@@ -63,12 +63,19 @@ def queue_url(site: AdminSite, queue: str) -> str:
 
 
 def message_url(site: AdminSite, queue: str, id: str) -> str:
-    """The URL of the page of a message in a queue. Returns ``""`` if the site has no such page."""
+    """The URL of the page of a message in a queue.
+
+    Returns ``""`` if the site has no such page, or if a URL cannot contain the name of the queue or the id.
+    """
     return _url(site, "queue_message", queue, id)
 
 
 def jobs_url(site: AdminSite, id: str) -> str:
-    """The URL of the list of jobs of a message. Returns ``""`` if the site has no such page."""
+    """The URL of the list of jobs, searched for a message id.
+
+    Returns ``""`` if the site has no such page, or if ``id`` has other characters than ASCII letters and
+    digits.
+    """
     page = _url(site, "job_changelist") if id.isalnum() and id.isascii() else ""
     return f"{page}?q={id}" if page else ""
 
@@ -86,8 +93,9 @@ def _url(site: AdminSite, page: str, *parts: str) -> str:
 
 
 def trouble_of(error: QueueError) -> str:
-    """The text of ``error`` without its full stop. It is ``""`` if ``error`` means that Redis does not
-    answer.
+    """The text of ``error`` without its final full stop.
+
+    Returns ``""`` if Redis did not answer, because the pages have their own sentence for that case.
     """
     if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
         return ""
@@ -139,7 +147,8 @@ class ConsoleAdmin(admin.ModelAdmin):
     ) -> URLPattern:
         """The URL pattern of ``view``, for users who may view the model and have ``permission``.
 
-        If ``permission`` is empty, only GET and HEAD are allowed.
+        An empty ``permission`` means a page that only reads: users who may view the model can send GET and
+        HEAD.
         """
 
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -185,7 +194,10 @@ class ConsoleAdmin(admin.ModelAdmin):
         return self.trouble_page(request, error)
 
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
-        """The page with the reason why Redis cannot be read. The user must be allowed to view the model."""
+        """The page with the reason why Redis cannot be read.
+
+        Raises ``PermissionDenied`` if the user may not view the model.
+        """
         self.require(request)
         context = {
             "unavailable": True,
@@ -303,9 +315,9 @@ class Action(View):
         return self.model_admin.render(self.request, template, capfirst(self.label), context, **options)
 
     def log(self, said: str, entry: int | None = None) -> int:
-        """Write ``said`` into the admin's log. Returns the key of the log entry.
+        """Write ``said`` into the admin's log. Returns the primary key of the log entry.
 
-        If ``entry`` is the key of an existing entry, that entry is overwritten. Otherwise an entry is added.
+        With ``entry``, the existing entry with this primary key is overwritten.
         """
         if entry is None:
             return self.model_admin.log_change(self.request, self.subject, said).pk

@@ -1,6 +1,4 @@
-"""The page of batches: the counts of their members, and the actions to redrive the dead members of a batch or
-to cancel a batch.
-"""
+"""The page of batches, with actions to cancel a batch or to redrive its dead messages."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +37,7 @@ class RetryBatch(RowAction):
 
 
 class CancelBatch(RowAction):
-    """Cancel a batch: its members that have not started do not run."""
+    """Cancel a batch: its messages that have not started do not run."""
 
     name = "cancel"
     permission = "cancel_batch"
@@ -90,7 +88,7 @@ class BatchAdmin(RowPage):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The newest batches, or the results of a search. Search results are not refreshed."""
+        """The page of the newest batches, or of a search. Search results do not refresh themselves."""
         context = {"searches": True, "query": _query(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 

@@ -12,7 +12,7 @@ PART = 65_536
 
 
 def payload_file(text: str, message_id: str, kind: str = "payload") -> StreamingHttpResponse:
-    """A download of ``text``, with secrets masked. The name of the file begins with ``kind``."""
+    """The response that downloads ``text`` with secrets masked. The file name begins with ``kind``."""
     response = StreamingHttpResponse(_parts(text), content_type="text/plain; charset=utf-8")
     # Other programs name their messages as they like.
     name = "".join(c for c in message_id if c.isascii() and c.isalnum())

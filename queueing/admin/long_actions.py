@@ -32,7 +32,7 @@ WORK_AGE_SECONDS = 86_400
 
 
 def read_ids(text: str) -> tuple[int, ...]:
-    """Parse primary keys that are separated by commas. Text that is not a key is ignored."""
+    """Parse up to ``IDS_MAX`` primary keys that are separated by commas. Other text is ignored."""
     digits = [part for part in text.split(",")[:IDS_MAX] if part.isascii() and part.isdecimal()]
     return tuple(int(part) for part in digits if len(part) < 19)
 
@@ -41,8 +41,8 @@ def read_ids(text: str) -> tuple[int, ...]:
 class Work:
     """The state of a long action. All values can be stored as JSON.
 
-    ``choice`` is the selection of the user, ``done`` of ``total`` items are processed, and ``notes`` has
-    values that the action keeps between its requests.
+    ``choice`` is the selection of the user. ``done`` is the number of changed items, and ``total`` the number
+    of all items. ``notes`` has values that the action keeps between its requests.
     """
 
     total: int
@@ -68,8 +68,10 @@ class SliceOver(Exception):
 
 
 class Slice:
-    """The time limit of one request. An instance is the ``progress`` callback of a client call, and checks
-    the limit.
+    """The time limit of one request.
+
+    An instance is passed to client calls as ``progress``. When called, it records the progress in ``work``,
+    and raises ``SliceOver`` if the time is used up before all is done.
     """
 
     def __init__(self, work: Work, seconds: float) -> None:
@@ -96,7 +98,7 @@ class LongAction(Action):
     def run(self, work: Work, this: Slice) -> None:
         """Do the remaining work, and record the progress in ``work``.
 
-        ``this`` raises ``SliceOver`` when the time of the request is used up.
+        ``this`` is the time limit of the request. It raises ``SliceOver`` when the time is used up.
         """
         raise NotImplementedError
 
@@ -105,8 +107,9 @@ class LongAction(Action):
         raise NotImplementedError
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:
-        """The response if ``error`` stopped the work: a page that reports it. May raise ``error`` again
-        instead.
+        """The response if ``error`` stopped the work: a page that reports the error.
+
+        May raise ``error`` again instead.
         """
         raise NotImplementedError
 
@@ -147,8 +150,9 @@ class RowsAction(LongAction):
     question_template: ClassVar[str]
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL of the page where the user chose the action. With ``at_end``, the URL to open when the
-        action is done.
+        """The URL of the page where the user chose the action.
+
+        With ``at_end``, the URL to open when the action is done.
         """
         raise NotImplementedError
 

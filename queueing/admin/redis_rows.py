@@ -30,7 +30,10 @@ from .base import (
 
 
 def is_plain(name: str) -> bool:
-    """Whether a form can post the name and the admin's log can store it. Other programs may use any name."""
+    """Whether a form can post the name and the admin's log can store it.
+
+    Other programs can use names with line breaks or of any length.
+    """
     return name.isprintable() and len(name) <= 200
 
 
@@ -153,15 +156,13 @@ class RowPage(ConsoleAdmin):
         ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """An instance for any name. The admin's history of a row is available even after the row is gone."""
+        """An instance with this name, even if the row is gone, because its log entries can still be read."""
         return self.model(name=object_id)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Redirect to the list of rows. Links in the admin's log open this URL, but a row has no page of its
-        own.
-        """
+        """Redirect to the list of rows, because a row has no page. Links in the admin's log open this URL."""
         self.require(request)
         if object_id is None:
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The page of schedules: their ticks, and the actions to run, pause or resume a schedule."""
+"""The page of schedules: their ticks (due times), and the actions to run, pause or resume a schedule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class NotHere(QueueError):
 
 
 class Run(RowAction):
-    """Send the message of a schedule now. The ticks of the schedule still send their own messages."""
+    """Send the message of a schedule now, in addition to the messages of its ticks."""
 
     name = "run"
     permission = "run_schedule"
@@ -128,13 +128,14 @@ class Row:
 
     @property
     def missed(self) -> str:
-        """The rule of the schedule for ticks that became due while no worker ran, as text."""
+        """The rule for ticks that became due while no worker ran, such as ``skipped``."""
         return str(MISSED.get(self.timing.missed, visible(self.timing.missed)))
 
     @property
     def next_ms(self) -> int:
-        """The time of the next tick in ms since 1970. It is 0 if there is no next tick or its time is not
-        known.
+        """The time of the next tick in ms since 1970.
+
+        Returns 0 if the schedule is paused, if no worker has registered it, or if the next tick is unknown.
         """
         return 0 if self.known is None or self.known.paused else self.known.next_ms
 
@@ -144,9 +145,7 @@ class Row:
 
 
 class ScheduleAdmin(RowPage):
-    """The schedules that workers have registered, and the schedules that only the code of this process
-    defines.
-    """
+    """The schedules that workers have registered, and those that only the code of this process defines."""
 
     verbs = (Run, Pause, Resume)
 

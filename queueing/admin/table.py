@@ -85,7 +85,7 @@ class TableAdmin(ConsoleAdmin):
     def offered(
         self, request: HttpRequest, params: Mapping[str, str], names: Container[str] | None = None
     ) -> list[tuple[Any, str]]:
-        """The labels and URLs of the actions that this user may run.
+        """The labels and URLs of the actions that this user may run on the rows that ``params`` select.
 
         If ``names`` is given, other actions are left out.
         """

@@ -62,7 +62,7 @@ class Resume(RowAction):
 
 
 class Acknowledge(RowAction):
-    """Acknowledge lost outcomes, which ends the warning about them.
+    """Acknowledge lost outcomes, which are missing in the history. This ends the warning about them.
 
     The field ``name`` of the request has the number of lost outcomes.
     """
@@ -124,7 +124,7 @@ class Row:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a user has asked the worker to quiet or to resume, and it has not yet done so."""
+        """Whether the worker has not yet followed a user's request to quiet or to resume."""
         return self.worker.is_alive and self.worker.is_quiet != self.worker.is_quiet_wanted
 
     @property
@@ -140,7 +140,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The data of the page.
+    """The data of the page, as read from Redis.
 
     ``progress`` has the progress of running jobs by (queue, id). ``queues`` has the queues that exist. A
     worker may also serve a queue that does not exist yet.

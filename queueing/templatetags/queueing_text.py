@@ -1,8 +1,8 @@
 """Template filters that make hostile text safe to display, and figures easy to read.
 
 Anyone who can reach Redis can write payloads, queue names and error texts. Django's escaping keeps such text
-from being interpreted as HTML. ``visible`` escapes characters that reverse the line, are invisible, or cannot
-be encoded. These filters do not escape HTML: the template does.
+from being interpreted as HTML. ``visible`` escapes characters that are invisible, change the direction of the
+text, or cannot be encoded. These filters do not escape HTML: the template does.
 """
 
 import json
@@ -47,9 +47,7 @@ def payload(text: str, length: int | None = None) -> str:
 
 
 def with_rest(text: str, left: int) -> str:
-    """``text``, followed by a note that ``left`` more characters were left out. If ``left`` is 0, only
-    ``text``.
-    """
+    """Append a note to ``text`` that ``left`` more characters were cut off, if ``left`` is above 0."""
     if left <= 0:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
@@ -113,8 +111,9 @@ def state_word(state: str) -> str:
 
 @register.filter
 def moment(epoch_seconds: float | None) -> datetime | None:
-    """Convert seconds since 1970 to a time. Returns ``None`` if they are missing, not positive or out of
-    range.
+    """Convert seconds since 1970 to a time.
+
+    Returns ``None`` if ``epoch_seconds`` is ``None``, not positive or out of range.
     """
     if epoch_seconds is None or epoch_seconds <= 0:
         return None
@@ -149,10 +148,11 @@ def exactly(at: datetime | None) -> SafeString:
 
 
 def _time_element(at: datetime | None, precision: str, earlier: str) -> SafeString:
-    """A ``<time>`` element in the server's time zone, with the exact time as its title.
+    """A ``<time>`` element in the server's time zone. Its title has the date, the time and the zone.
 
-    ``times.js`` converts the element to the time zone of the browser. ``earlier`` is the format for times
-    that are not today. Returns ``–`` for ``None``.
+    ``times.js`` converts the element to the time zone of the browser, with the ``precision`` ``minute``,
+    ``day`` or ``exact``. ``earlier`` is the ``strftime`` format for times that are not today. Returns ``–``
+    for ``None``.
     """
     if at is None:
         return SafeString("–")

@@ -1,4 +1,4 @@
-"""The admin of staged messages.
+"""The admin of staged messages: the rows of the transactional outbox.
 
 A transaction has written these messages to the database, and Redis has not yet acknowledged them.
 """
@@ -32,7 +32,7 @@ class StateFilter(admin.SimpleListFilter):
         return list(columns.WORDS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Filter by the field ``is_refused``. An index that the relay uses covers this condition."""
+        """Filter by the field ``is_refused``, which is indexed."""
         is_known = self.value() in columns.WORDS
         return queryset.filter(is_refused=self.value() == columns.REFUSED) if is_known else queryset
 
@@ -92,8 +92,9 @@ class StagedMessageAdmin(TableAdmin):
     # --- permissions ---------------------------------------------------------------------------
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the admin's menu shows the list to this user. It never does if the project stages no
-        messages.
+        """Whether the admin's menu shows the list to this user.
+
+        It does not if the project stages no messages.
         """
         return bool(relayed()) and super().has_module_permission(request)
 

@@ -15,9 +15,9 @@ from .columns import REFUSED, WORDS
 
 
 def alias_in(params: Mapping[str, str]) -> str:
-    """The database alias that ``params`` names, if messages can be staged in that database.
+    """The database alias in the parameter ``database``.
 
-    Otherwise the alias of the database that has the app's models.
+    If messages cannot be staged in that database, returns the alias of the database with the app's models.
     """
     named = params.get("database", "")
     return named if named in relayed() else str(StagedMessage.objects.db)

@@ -27,7 +27,7 @@ _COLOURS = {WAITING: "ready", REFUSED: "dead"}
 def call_of(row: Any, characters: int) -> str:
     """The text of a task call, or the beginning of a message that calls no task.
 
-    The query for ``row`` must include ``body_start``.
+    For an empty message, it is the message id. The query for ``row`` must include ``body_start``.
     """
     return call_in(decode.text(bytes(row.body_start or b"")), "", characters) or visible(row.message_id)
 
