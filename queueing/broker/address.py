@@ -41,8 +41,9 @@ ENCODE = "Write characters such as @ : / ? # and % in a user name or password pe
 def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") -> dict[str, Any]:
     """Convert ``url`` to the options of redis-py's connection pool.
 
-    In a cluster, ``namespace`` decides which node has the keys. Raises ``ValueError`` with a text for the
-    user.
+    For a cluster, the connections lead to the node that stores the keys of ``namespace``. If ``tls_verify``
+    is false, certificates are verified only if an option in ``url`` requires it. Raises ``ValueError`` with a
+    message for the user.
     """
     if url.startswith(CLUSTERS):
         return _by_nodes(url, tls_verify, namespace)
@@ -67,7 +68,7 @@ def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") 
 def _by_sentinels(url: str, tls_verify: bool) -> dict[str, Any]:
     """The options for ``redis+sentinel://login@host,host/primary/database?options``.
 
-    ``primary`` is the name of the primary on the sentinels.
+    ``primary`` is the name under which the sentinels know the primary, such as ``mymaster``.
     """
     scheme, login, hosts, path, query = _parts(url)
     name, *database = path.removesuffix("/").split("/")

@@ -23,7 +23,7 @@ from .session_base import USUAL_SECONDS
 
 
 class _Finding:
-    """A mixin for connections: each time it connects, it asks ``discovery`` for the server."""
+    """A mixin that makes a connection ask ``discovery`` for the server each time it connects."""
 
     socket_connect_timeout: float | None
 
@@ -89,7 +89,7 @@ class AsyncPool:
     """A pool of at most ``size`` connections. A coroutine waits up to ``USUAL_SECONDS`` for a free one."""
 
     def __init__(self, connect: Callable[[], Any], size: int, closed: Callable[[], object]) -> None:
-        """``connect`` makes a connection. ``closed`` is called when the event loop ends."""
+        """``connect`` makes a connection object. ``closed`` is called when the event loop ends."""
         self._connect, self._closed = connect, closed
         self._free = asyncio.Semaphore(size)
         self._idle: list[Any] = []
@@ -150,7 +150,7 @@ class AsyncPool:
 
 
 async def _look_after(connection: Any) -> None:
-    """Connect. Then reconnect if the server has closed the connection, or an unread reply is left on it."""
+    """Ensure that the connection is open and has no unread reply. Reconnects if necessary."""
     await connection.connect()
     look = getattr(connection, "can_read", None) or connection.can_read_destructive
     try:

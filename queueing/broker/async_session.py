@@ -1,4 +1,4 @@
-"""The session of event loops. It runs scripts as ``session.py`` does, but with asyncio instead of threads."""
+"""The session for event loops. It runs scripts as ``session.py`` does, but with asyncio, not threads."""
 
 import asyncio
 import os
@@ -34,7 +34,10 @@ class AsyncSession(SessionBase):
     """
 
     def __init__(self, session: Session) -> None:
-        """Raises ``ValueError`` for a connection option that redis-py's asyncio connections do not have."""
+        """Use the connection options of ``session``.
+
+        Raises ``ValueError`` for an option that redis-py's asyncio connections do not have.
+        """
         pool = session.redis.connection_pool
         super().__init__(session.keys.ns, pool.connection_kwargs)
         self._size: int = pool.max_connections
@@ -81,7 +84,7 @@ class AsyncSession(SessionBase):
     async def _try_once(
         self, calls: Sequence[Call], packed: list[bytes], replicas: int, limit: float | None
     ) -> list[Any]:
-        """Send the calls once.
+        """Send the calls once. Returns their replies.
 
         ``limit`` is the number of seconds until the deadline of the request, ``None`` if it has no deadline.
         """
@@ -125,7 +128,10 @@ async def _within(seconds: float | None, awaitable: Awaitable[Any]) -> Any:
 
 
 async def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
-    """Run ``dialogue`` on the connection, as ``session._say`` does."""
+    """Run ``dialogue`` on the connection: send the commands that it yields, and pass it the replies.
+
+    Returns the result of the dialogue.
+    """
     try:
         packed, count = next(dialogue)
         while True:

@@ -1,7 +1,7 @@
 """Batches and chains in Redis: the calls of their scripts, and their follow-up messages.
 
 A follow-up message is the next step of a chain, or the callback of a batch. The script that settles a message
-counts it in its batch, and stores the follow-up message. See ``lua/lib/members.lua``.
+also counts the message in its batch, and stores the follow-up message. See ``lua/lib/members.lua``.
 """
 
 import json
@@ -41,7 +41,8 @@ STORED = ("id", "queue", "body", "task_queue", "takes_result", "due_ms", "priori
 class FollowUp(Draft):
     """The next step of a chain, or the callback of a batch.
 
-    ``task_queue`` is the queue of the task in the message, ``""`` if the message is not a task. If
+    ``queue`` is the queue to which the message is sent. ``task_queue`` is the queue that its task names,
+    ``""`` if the message is not a task. The two differ for a task with a priority below 0. If
     ``takes_result`` is true, the result of the previous step becomes the first argument of the task, or the
     whole body of a message that is not a task.
     """
@@ -110,9 +111,11 @@ def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None
 
 
 def open_batch(session: Session, id: str, record: str, on_success: str, on_failure: str) -> bool:
-    """Open a batch. Later calls, while its members are being sent, confirm that its sender is alive.
+    """Open a batch, or confirm that the sender of its members is still alive.
 
-    Returns ``False`` if the batch is already closed.
+    The sender calls this function again and again until it has sent all members. ``record`` is the JSON of
+    the batch. ``on_success`` and ``on_failure`` are the JSON of its callbacks, ``""`` for none. Returns
+    ``False`` if the batch is already closed.
     """
     return bool(session.call(Call("open_batch", _keys(session), id, record, on_success, on_failure)))
 
@@ -120,7 +123,8 @@ def open_batch(session: Session, id: str, record: str, on_success: str, on_failu
 def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]]:
     """Store ``total``, the number of members, after all of them were sent.
 
-    Returns whether the batch was still open, and the JSON of each follow-up message to send now.
+    Returns ``False`` as the first value if the batch was closed before, because its sender was silent. The
+    second value is a list with the JSON of each follow-up message to send now.
     """
     is_sealed, *texts = session.call(Call("seal_batch", _keys(session), id, total))
     return bool(is_sealed), texts
@@ -154,7 +158,10 @@ def is_recalled(session: Session, id: str) -> bool:
 
 
 def failed_members(session: Session, id: str) -> Iterator[list[str]]:
-    """Yield lists of the ids of members that have failed, at most ``STEP`` ids in each."""
+    """Yield the ids of the failed members, which are messages or nested batches, in lists.
+
+    A list has at most ``STEP`` ids.
+    """
     last = ""
     while found := session.call(Call("failed_members", [session.keys.failed_members()], id, last, STEP)):
         yield (members := list(map(decode.text, found)))

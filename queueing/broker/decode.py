@@ -1,8 +1,8 @@
 """Decodes values that are stored in Redis. No other module decodes them.
 
 Other programs share the queues, so a value may have any size, depth and type. Each function returns a value
-within bounds, or raises ``Unreadable`` with the reason. It raises no other error. Some functions return a
-default instead. Their docstrings document that.
+within bounds. If the stored value has the wrong form, the function raises ``Unreadable`` with the reason, or
+returns a default that its docstring names. It raises no other error.
 """
 
 import json as _json
@@ -115,7 +115,7 @@ def record_or_empty(stored: bytes | str) -> "Record":
 
 
 def inflated(stored: bytes, *, max_bytes: int) -> bytes:
-    """Decompress zlib data to at most ``max_bytes``. Raises ``Unreadable``."""
+    """Decompress zlib data. Raises ``Unreadable`` if it is damaged or has more than ``max_bytes`` bytes."""
     inflater = zlib.decompressobj()
     try:
         found = inflater.decompress(stored, max_bytes)
@@ -149,7 +149,10 @@ class Record:
         return value if is_number(value) and value >= 0 else default
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The number called ``name``, cut to an integer, or ``default`` if it is negative or not a number."""
+        """The number called ``name``, truncated to an integer.
+
+        Returns ``default`` if the value is negative or not a number.
+        """
         return int(self.number(name, default))
 
     def all_texts(self) -> dict[str, str]:

@@ -25,10 +25,11 @@ ALL_SECONDS = 5.0
 
 
 class Discovery:
-    """Asks ``servers`` one after the other. Servers that did not answer the last time are asked last.
+    """Asks ``servers`` one after the other which server stores the queues.
 
-    Threads and forks share an instance. A server that has answered moves behind the others that answer. If it
-    is cut off from the others, it may have named the wrong address, so the next try must ask another server.
+    A server that has answered is asked after the others the next time. If it is cut off from them, the
+    address in its answer may be wrong. Servers that did not answer are asked last. Threads and forks may
+    share an instance.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Discovery:
             connection.disconnect()
 
     def _note(self, server: Address, *, is_silent: bool) -> None:
-        """Move ``server`` to the end of the order, then the servers that did not answer behind all others."""
+        """Move ``server`` behind the servers that answer or, if it is silent, behind all servers."""
         silent = self._silent | {server} if is_silent else self._silent - {server}
         turn = [*(other for other in self._servers if other != server), server]
         self._servers = tuple(sorted(turn, key=lambda each: each in silent))
@@ -88,7 +89,7 @@ class Discovery:
 
 
 class _Finding:
-    """A mixin for connections: each time it connects, it asks ``discovery`` for the server."""
+    """A mixin that makes a connection ask ``discovery`` for the server each time it connects."""
 
     socket_connect_timeout: float | None
 

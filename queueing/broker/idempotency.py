@@ -1,8 +1,7 @@
-"""Idempotent sends: the send script recognises a repeated call by its sender's token and number.
+"""Idempotent sends: the send script recognises a repeated call by the sender's token and the call's number.
 
-The number grows with each call of the sender. It would not suffice to check whether the message exists: a
-worker may have finished and deleted the message before the repeated call arrives. Then the message would run
-twice.
+Each sender numbers its calls. To check whether the message exists would not suffice: a worker may have
+finished and deleted the message before the repeated call arrives. Then the message would run twice.
 """
 
 import secrets
@@ -49,18 +48,18 @@ class SendCall:
 
 
 class Senders:
-    """The senders of one client. Each send that is in progress needs a sender of its own.
+    """The senders of one client. A sender is a random token, and a number that counts its calls.
 
-    Threads share the list of free senders, because the methods of a list are atomic. A fork starts with an
-    empty list: if two processes used the same token and number, Redis would take the second send for a repeat
-    of the first.
+    Each send that is in progress needs a sender of its own. Threads share the list of free senders, because
+    the methods of a list are atomic. A fork starts with an empty list: if two processes used the same token
+    and number, Redis would take the second send for a repeat of the first.
     """
 
     def __init__(self) -> None:
         self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
 
     def next_call(self, count: int) -> SendCall:
-        """The next call of a free sender, or the first call of a new sender if none is free."""
+        """A call that sends ``count`` messages, by a free sender or, if none is free, by a new one."""
         try:
             token, number = self._free.get().pop()
         except IndexError:
@@ -68,9 +67,9 @@ class Senders:
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
-        """Make the sender of ``call`` free for other sends, after the reply to ``call``.
+        """Make the sender of ``call``, to which Redis has replied, free for other sends.
 
-        After a failed call, its sender must not be used again, because the call may still arrive.
+        A sender whose call got no reply must not be used again, because that call may still arrive.
         """
         self._free.get().append((call.token, call.number))
 

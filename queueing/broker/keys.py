@@ -1,8 +1,7 @@
 """The name and type of every Redis key.
 
-RSMQ defines the first group of keys in ``Keys``. The other keys belong to this package. RSMQ's queue names
-contain no ``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with
-RSMQ's keys.
+RSMQ defines the first group of keys in ``Keys``, this package the others. RSMQ's queue names contain no
+``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with RSMQ's keys.
 """
 
 #: The version of the layout of all keys below. It is raised when an older release cannot work with the keys
@@ -11,7 +10,7 @@ FORMAT = 1
 
 
 def _types(**names: str) -> dict[str, str]:
-    """The Redis type of each name. Each argument is a type, and its text lists the names of this type."""
+    """The Redis type of each name. A keyword is a type, and its text has the names of that type."""
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 
@@ -71,8 +70,7 @@ class Keys:
     def attributes(self, queue: str) -> str:
         """HASH of the queue's attributes and counters, with up to three more fields for each message.
 
-        The fields are ``<id>`` (the body), ``<id>:rc`` (the receive count) and ``<id>:fr`` (when the message
-        was first received, in ms since 1970).
+        They are ``<id>`` (body), ``<id>:rc`` (receive count), ``<id>:fr`` (first receive, ms since 1970).
         """
         return f"{self.ns}:{queue}:Q"
 
@@ -84,7 +82,7 @@ class Keys:
         return f"{self.ns}:{queue}"
 
     def channel(self, queue: str) -> str:
-        """PUB/SUB channel of one queue. After each send, the number of messages in it is published."""
+        """PUB/SUB channel of one queue. After each send, the number of messages in the queue is published."""
         return f"{self.ns}:rt:{queue}"
 
     def ended(self, id: str) -> str:
@@ -100,21 +98,21 @@ class Keys:
     def ends(self, queue: str) -> str:
         """HASH: message id -> ``<failed> <crashed> <released>``, how many deliveries have ended in each way.
 
-        Only messages that were delivered before have a field. While a worker holds such a message, the time
-        of its claim (ms since 1970) follows as a fourth number.
+        A message gets its field after its first delivery. Two numbers may follow: the time of the last claim
+        (ms since 1970), and how many of the crashes were deaths of a whole worker.
         """
         return f"{self.ns}:{queue}:ends"
 
     def leases(self, queue: str) -> str:
-        """ZSET: lane, which is ``<child> <queue>`` -> ms since 1970 at which the lease of the lane ends."""
+        """ZSET: ``<child> <queue>`` -> ms since 1970 at which the lease of this child on this queue ends."""
         return f"{self.ns}:{queue}:leases"
 
     def headers(self, queue: str) -> str:
-        """HASH: message id -> JSON of the headers, after ``p<priority>`` and a space if it has a priority."""
+        """HASH: message id -> JSON of the headers, or ``p<priority> <JSON>`` if there is a priority."""
         return f"{self.ns}:{queue}:headers"
 
     def progress(self, queue: str) -> str:
-        """HASH: message id -> ``<rc> <fraction> <note>``, the progress (0 to 1) of the run with that rc."""
+        """HASH: message id -> ``<receive count> <fraction> <note>``, the progress (0 to 1) of a delivery."""
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
@@ -122,11 +120,14 @@ class Keys:
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
-        """ZSET of the messages with a priority that are not due yet: id -> ms since 1970 when it is due."""
+        """ZSET: message id -> ms since 1970 at which the message is due.
+
+        It has messages with a priority that are not due yet, and unique messages that wait for another one.
+        """
         return f"{self.ns}:{queue}:waking"
 
     def line(self, queue: str) -> str:
-        """ZSET of the messages that wait for a limit: key of the limit, priority and message id."""
+        """ZSET: key of a limit, priority and id of each message that waits for it. All scores are 0."""
         return f"{self.ns}:{queue}:line"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -137,7 +138,7 @@ class Keys:
         """HASH with two fields for each unique message (see ``lua/lib/unique.lua``).
 
         The first is: digest of the unique key -> id of the newest message with that key. The second is:
-        message id -> record with the message for which it waits, and the message that waits for it.
+        message id -> digest, the messages before and after it with the same key, and its due time.
         """
         return f"{self.ns}:{queue}:unique"
 
@@ -210,7 +211,7 @@ class Keys:
         return f"{self.ns}::never"
 
     def held(self) -> str:
-        """HASH: ``<child> <queue>`` -> JSON of the messages of the queue that the child of a worker holds."""
+        """HASH: ``<child> <queue>`` -> JSON of the lease: the messages of the queue that the child holds."""
         return f"{self.ns}::held"
 
     def served(self) -> str:
@@ -223,28 +224,27 @@ class Keys:
     def idle(self) -> str:
         """ZSET: channel of an idle child process of a worker -> score.
 
-        Each group of workers with the same queues has its own range of scores. In a group, the child with the
-        lowest score is woken first.
+        Each group of workers has a range of scores. In a group, the child with the lowest one is woken first.
         """
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: ``<number of a group> <queue>`` -> score, which grows with the time at which a wait began.
+        """ZSET: ``<number of a group> <queue>`` -> score, lower for a wait that began earlier.
 
         A member exists while a message of the queue waits because no child of the group was idle.
         """
         return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
-        """STRING with a TTL: the number of a sender's last call, and its reply, which a repeat gets, too."""
+        """STRING with a TTL: the number of a sender's last call, and the reply, which a repeat gets, too."""
         return f"{self.ns}::sender:{token}"
 
     def outbox(self) -> str:
-        """STREAM of outcomes that are not in the database yet, one entry for each batch of messages."""
+        """STREAM of outcomes that are not in the database yet. A script adds one entry for its outcomes."""
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH of the outbox's ``bytes``, and of the numbers of ``lost`` and of ``acknowledged`` outcomes."""
+        """HASH of the outbox: ``bytes``, numbers of ``lost`` and ``acknowledged`` outcomes, and more."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:
@@ -264,7 +264,7 @@ class Keys:
         return f"{self.ns}::format"
 
     def relay(self) -> str:
-        """STRING with a TTL: the name of the relay that sends staged messages at the moment."""
+        """STRING with a TTL: the name of the relay that sends the messages of transactions at the moment."""
         return f"{self.ns}::relay"
 
     def owner(self) -> str:
@@ -312,7 +312,7 @@ class Keys:
         return f"{self.ns}::follow_ups"
 
     def slots(self) -> str:
-        """ZSET of the running messages with a limit of concurrency: key of the limit, message id and rc."""
+        """ZSET: key of a concurrency limit, id and receive count of each running message with that limit."""
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
@@ -320,7 +320,7 @@ class Keys:
         return f"{self.ns}::rates"
 
     def waits(self) -> str:
-        """ZSET of the queues with messages that wait for a limit: key of the limit, and queue."""
+        """ZSET: key of a concurrency limit, and each queue in which messages wait for that limit."""
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
@@ -340,7 +340,7 @@ def dead_letter_queue(queue: str) -> str:
 def low_priority_queue(queue: str) -> str:
     """The name of the sibling queue for those tasks of ``queue`` that have a priority below 0.
 
-    RSMQ's layout allows to place a message before others, but not to keep it behind later ones.
+    RSMQ's layout can place a message before others, but cannot keep it behind those that are sent later.
     """
     return queue + LOW_PRIORITY
 

@@ -1,7 +1,7 @@
 """The leases of a worker: calls to claim, settle, extend and abandon messages.
 
 Every claim and every settle of a lease has a number. If a call is repeated with the same number, the script
-returns its first reply. So a lost reply neither orphans a message nor runs it twice.
+returns the reply of the first call. So a lost reply neither orphans a message nor makes it run twice.
 """
 
 import json
@@ -69,13 +69,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The messages of one claim, and what it found in the queue. Times are ms since 1970.
+    """The messages of one claim, and the state of the queue after it. Times are ms since 1970.
 
     ``next_due_ms`` is the time at which the next message of the queue is due. It is 0 if no message waits,
     and ``now_ms`` if more messages are due already. ``wants_idle_child`` is true if a due message must run
     alone in an idle child. ``is_held_back`` is true if a limit or a pause of the queue keeps due messages
-    from being claimed. ``standing`` is the result of ``lua/lib/stand_by.lua``, or ``""`` if the claim did not
-    try to register the child as idle.
+    from being claimed. ``standing`` is the result of registering the child as idle (see
+    ``lua/lib/stand_by.lua``), ``""`` if the claim did not try to register it.
     """
 
     now_ms: int
@@ -121,8 +121,8 @@ class QueueLease:
     def claim(self, count: int, *, suspects: str, settling: int = 0, stand_by: StandBy = NEVER) -> QueueCall:
         """The call that claims up to ``count`` messages. The call may be repeated.
 
-        If the last reply reported that Redis assigns messages to the child that the child does not know of,
-        this method returns another call instead, which puts those messages back into the queue.
+        If Redis has reported that the lease has messages that the child does not know of, this method returns
+        another call, which puts those messages back into the queue.
 
         ``settling`` is the number of messages that the same round trip settles before the claim. ``suspects``
         decides about a message that must run alone because it has crashed twice: ``take`` claims it if the
@@ -188,7 +188,10 @@ class QueueLease:
 
     @staticmethod
     def read_fullness(reply: list[Any]) -> float:
-        """How full the outbox is after a settle, from 0.0 to 1.0. Returns 0.0 if no recorder is running."""
+        """How full the outbox is after a settle, from 0.0 to 1.0.
+
+        Returns 0.0 if the settle wrote no entry, or if no recorder is running.
+        """
         return int(reply[2]) / 1000
 
 
@@ -293,15 +296,16 @@ def abandon(
 ) -> int:
     """Put the messages of a dead child back at the head of ``queue``. Returns the number of messages.
 
-    ``started`` are the ids of messages that had begun to run. A crash is counted for each of them. The other
-    messages are released.
+    ``started`` are the ids of messages that had begun to run. A crash is counted for each of them, with
+    ``reason`` as its error, and the last permitted crash makes the message dead. The other messages are
+    released. A message that a user has asked to stop is cancelled instead.
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
     return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
 
 
 def free_lost_slots(session: Session, conf: Config) -> None:
-    """Free the slots of limits that are held under expired leases.
+    """Free the slots of concurrency limits that messages under expired leases still hold.
 
     This includes the slots of messages in queues that no worker serves any more.
     """

@@ -79,7 +79,7 @@ def stats(session: Session) -> Stats:
 
 
 def acknowledge(session: Session, lost: int) -> int:
-    """Acknowledge the first ``lost`` lost outcomes. Warnings no longer count them.
+    """Acknowledge the first ``lost`` of all lost outcomes, so that warnings no longer count them.
 
     Returns how many outcomes this call has acknowledged for the first time.
     """
@@ -89,8 +89,9 @@ def acknowledge(session: Session, lost: int) -> int:
 def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
     """Read the first ``count`` entries after the key ``after`` (``""``: from the start of the outbox).
 
-    ``recorder`` is the name of the caller. Returns ``None`` while another recorder is active. Raises
-    ``NotOwner`` if ``identity`` is given and the outbox belongs to another database.
+    ``recorder`` is the name of the caller. ``identity`` identifies its database, ``""`` for a caller that
+    records nothing. Returns ``None`` while another recorder is active. Raises ``NotOwner`` if the outbox
+    belongs to another database.
     """
     keys = [session.keys.outbox(), session.keys.recorder(), session.keys.owner()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)
@@ -125,7 +126,10 @@ def newest(session: Session, *, count: int) -> list[Outcome]:
 
 
 def read_entry(key: bytes, fields: list[bytes]) -> Entry:
-    """Parse one entry of the outbox from a script's reply."""
+    """Parse one entry of the outbox from a script's reply.
+
+    The result has no outcomes if the entry is unreadable, or if only a newer release can parse it.
+    """
     declared = dict(zip(fields[::2], fields[1::2], strict=False))
     # A declared size above the real one would free too much room in the outbox.
     size_bytes = min(decode.integer(declared.get(b"bytes", b"")), sum(map(len, fields)))

@@ -101,7 +101,7 @@ class State(StrEnum):
 
     @property
     def was_claimed(self) -> bool:
-        """Whether the code may have run. It has not if the message was released or cancelled."""
+        """Whether the end counts as a run of the code. A released or cancelled delivery does not count."""
         return self.ends_delivery and self not in _NOT_BEGUN
 
 
@@ -124,7 +124,7 @@ class Outcome:
 
     - ``id``, ``rc``: the receipt. If a message is cancelled before it runs, ``rc`` is the count that
       its next delivery would have had.
-    - ``event``: the state.
+    - ``event``: the state in which the delivery ended.
     - ``worker``: the name of the child that held the message.
     - ``handler``: the dotted path of the code.
     - ``started_ms``, ``finished_ms``: ms since 1970 by the clock of Redis. ``started_ms`` is ``None`` if the

@@ -1,8 +1,8 @@
 """Partitions: the settings PARTITIONS and PLACES, and the partition on which a queue is stored.
 
-A partition is a complete namespace. Each queue is stored on one partition, together with its dead-letter
-queue and its low-priority queue. The settings name the partition of a queue. Queues are not distributed by a
-hash, so adding a partition moves no queue.
+A partition is a namespace, on a Redis of its own or beside others. Each queue is stored on one partition,
+together with its dead-letter queue and its low-priority queue. The settings name the partition of a queue.
+Queues are not distributed by a hash, so adding a partition moves no queue.
 """
 
 import re
@@ -116,7 +116,7 @@ def _short(value: Any) -> str:
 
 
 def _identity(url: str, namespace: str) -> tuple[str, str]:
-    """A value that two partitions share if they would have the same keys."""
+    """A value that is the same for two partitions if they have the same Redis and namespace."""
     try:
         options = address.options_of(url, namespace=namespace)
     except (TypeError, ValueError):

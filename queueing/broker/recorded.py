@@ -23,8 +23,8 @@ def is_recorded(config: Config, outcome: Outcome) -> bool:
 def for_outbox(config: Config, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
     """The outcomes that a settle writes to the outbox. All ``outcomes`` must belong to one queue.
 
-    Outcomes that a process could not report because it died are always included: the recorder sends their
-    signal.
+    The outcomes of processes that have died are always included, because the recorder sends the signals for
+    them.
     """
     if not outcomes or config.history_of(outcomes[0].queue) == "all":
         return outcomes

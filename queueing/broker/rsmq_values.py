@@ -46,7 +46,7 @@ def seconds(value: Any, item: str) -> int:
 
 
 def maxsize(value: Any) -> int:
-    """Convert a ``maxsize`` to UTF-16 code units, -1 for unlimited. Raises ``InvalidValue``."""
+    """Convert a ``maxsize`` (UTF-16 code units, -1 for unlimited) to an integer. Raises ``InvalidValue``."""
     number = parse_int(value)
     if number is None or not (MIN_SIZE <= number <= MAX_SIZE or number == -1):
         raise InvalidValue("maxsize", MIN_SIZE, MAX_SIZE)

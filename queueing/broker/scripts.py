@@ -107,10 +107,10 @@ def pattern(command: Sequence[Any]) -> bytes:
 
 
 class QueueCall:
-    """A call that needs the names of the dead-letter queues of ``queues`` (see ``lua/lib/dead_letters.lua``).
+    """A call whose keys depend on the names of the dead-letter queues of ``queues``.
 
-    Its keys and its first arguments depend on these names, so they are made when the call is sent. ``args``
-    follow the first arguments.
+    The session makes the keys and the first arguments when it sends the call (see
+    ``lua/lib/dead_letters.lua``). ``args`` are the arguments after those.
     """
 
     __slots__ = ("args", "keys", "queues", "repeatable", "script")

@@ -87,7 +87,10 @@ class Session(SessionBase):
         return replies
 
     def scan(self, pattern: str) -> Iterator[str]:
-        """Yield the keys that match a pattern, without the namespace. A key may be yielded twice."""
+        """Yield the keys of the namespace that match ``pattern``. A key may be yielded twice.
+
+        The keys and ``pattern`` are without the namespace. Raises ``QueueError`` if Redis refuses SCAN.
+        """
         begins = f"{self.keys.ns}:"
         literally = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in begins)
         try:
@@ -107,7 +110,7 @@ class Session(SessionBase):
         return [name.decode() for name in names]
 
     def write_format(self) -> None:
-        """Store the version of this release's key layout, so that older releases refuse the keys.
+        """Store the version of this release's key layout, so that older releases refuse to use the keys.
 
         Raises ``NewerFormat``.
         """

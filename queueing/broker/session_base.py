@@ -1,4 +1,4 @@
-"""The rules of a session. Input and output are in ``session.py`` and ``async_session.py``.
+"""The rules of a session, without the input and output of ``session.py`` and ``async_session.py``.
 
 A dialogue is a generator that talks to Redis. It yields encoded commands with the number of their replies,
 and receives the replies.
@@ -83,7 +83,7 @@ class SessionBase:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Remember the dead-letter queues in ``reply``. Returns the call to send with them, not ``call``."""
+        """Remember the dead-letter queues in ``reply``. Returns the call to send instead of ``call``."""
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)
@@ -141,7 +141,7 @@ class SessionBase:
     def _dialogue(
         self, calls: Sequence[Call], packed: list[bytes], replicas: int, seconds: float
     ) -> Dialogue:
-        """The whole exchange for ``calls``. ``seconds`` is the timeout of the connection."""
+        """The dialogue that sends ``calls``. ``seconds`` is the timeout of the connection."""
         if not self._knows_format:
             yield from self._check_format()
         replies = yield packed, len(calls)
@@ -232,7 +232,10 @@ class Tries:
         self._tried, self._was_lost = 0, False
 
     def pause_after(self, error: QueueUnavailable) -> float:
-        """The seconds to wait before the next try. Raises an error if the call must not be repeated."""
+        """The seconds to wait before the next try.
+
+        If the call must not be repeated, raises ``error``, or ``ReplyLost`` if an earlier try may have run.
+        """
         self._tried += 1
         self._was_lost |= isinstance(error, ReplyLost)
         pause: float = random.uniform(0.01, 0.05) * 2**self._tried
