@@ -30,7 +30,11 @@ class BulkOperations(Operations):
 
     @operation
     def purge_queue(self, qname: str, *, progress: Report | None = None) -> Steps[int]:
-        """Delete all messages that no worker holds. Returns how many it deleted. Raises ``QueueNotFound``."""
+        """Delete all messages that no worker holds. Returns the number of deleted messages.
+
+        ``progress`` is called after each step with two numbers of messages: those processed so far, and those
+        at the start. Raises ``QueueNotFound``.
+        """
         qname = rsmq_values.qname(qname)
         total = (yield from self._attributes(qname)).msgs
         deleted = held = 0
@@ -60,8 +64,8 @@ class BulkOperations(Operations):
         """Move ready messages: all, the first ``count``, or those with ``ids``. Returns how many were moved.
 
         A message keeps its id, body and receive count. Messages that are held, hidden or delayed are not
-        moved. Raises ``QueueNotFound`` for either queue, and ``QueueError`` if the queues are the same or if
-        both ``count`` and ``ids`` are given.
+        moved. ``progress`` is called as by ``purge_queue``. Raises ``QueueNotFound`` if either queue does not
+        exist, and ``QueueError`` if the queues are the same or if both ``count`` and ``ids`` are given.
         """
         return self._move(source, target, count, ids, progress)
 
@@ -112,8 +116,8 @@ class BulkOperations(Operations):
         """Move dead letters back to ``qname``: all, the first ``count``, or those with ``ids``.
 
         Returns how many were moved. The attempts of a moved message are counted from 0 again. If several
-        queues share the dead-letter queue, the messages of all these queues are moved to ``qname``. Raises
-        ``QueueNotFound`` if ``qname`` does not exist.
+        queues share the dead-letter queue, the messages of all these queues are moved to ``qname``.
+        ``progress`` is called as by ``purge_queue``. Raises ``QueueNotFound`` if ``qname`` does not exist.
         """
         dead = (yield from self._policy(qname)).dead_letter_queue or dead_letter_queue(qname)
         if not (yield self.session.call(Call("exists", [self.keys.attributes(dead)]))):
@@ -140,10 +144,10 @@ class BulkOperations(Operations):
     def stop_message(self, qname: str, id: str, *, reason: str = "", force: bool = False) -> Steps[str]:
         """Cancel a message. If it is running, ask its worker to stop the run.
 
-        The stop reaches the run within a quarter of the lease: an async function is cancelled, and for any
-        other function ``context.is_cancelled`` becomes true. With ``force`` the process of the run is also
-        killed, as at a time limit. If the run then raises an exception, it is recorded as ``cancelled`` with
-        the reason. If it returns, it is ``done``.
+        The request reaches the run within a quarter of the setting ``LEASE``: an async function is cancelled,
+        and for any other function ``context.is_cancelled`` becomes true. With ``force`` the process of the
+        run is also killed, as at a time limit. If the run then raises an exception, it is recorded as
+        ``cancelled`` with the reason. If it returns, it is ``done``.
 
         Returns the same words as ``cancel_message``. ``running`` means that the worker was asked to stop.
         Raises ``QueueNotFound``.

@@ -72,9 +72,9 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
 
 
 def connect_all(conf: Config, own: QueueClient | None = None) -> QueueClient:
-    """Make a client of all partitions, each with a pool of its own.
+    """Make a client of all partitions. Each partition has a connection pool of its own.
 
-    A process of a worker gives ``own``, the client of the worker's partition. ``own`` is used for that
+    The processes of a worker give ``own``, the client of the worker's partition. It is used for that
     partition, and each other partition gets a pool of one connection.
     """
     if not conf.PARTITIONS:
@@ -143,8 +143,7 @@ def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
 
 
 def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
-    """Create the queues ``queue`` and ``target`` if they are missing, and store in Redis that they receive
-    tasks.
+    """Create ``queue`` and ``target`` if missing, and store in Redis that ``queue`` receives tasks.
 
     ``target`` is ``queue`` itself or its low-priority queue.
     """
@@ -156,9 +155,10 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
 
 
 def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Store in Redis that ``queue`` receives tasks, unless this process has already done so.
+    """Store in Redis that ``task_queue`` receives tasks, unless this process has already done so.
 
-    Does nothing if ``task_queue`` is ``""``, because the queue then receives messages for a handler.
+    ``queue`` is ``task_queue`` itself or its low-priority queue. Both are created if they are missing. Does
+    nothing if ``task_queue`` is ``""``, because ``queue`` then receives messages for a handler.
     """
     client = client.at([queue])
     if task_queue and not task_queues.is_noted(client.session, queue):
@@ -166,7 +166,7 @@ def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[No
 
 
 def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Create a queue for tasks, or a queue that ``QUEUES`` names.
+    """Create ``queue`` if it is for tasks of ``task_queue``, or if the setting ``QUEUES`` names it.
 
     Raises ``QueueNotFound`` for any other queue.
     """
@@ -181,10 +181,10 @@ def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[Non
 def _ensuring(
     client: AnyClient, send: Callable[[], Any], queue: str, *, task_queue: str = "", any_name: bool = False
 ) -> Steps[Any]:
-    """Call ``send``. If ``queue`` is missing, create it and call ``send`` once more.
+    """Call ``send``, and return its result. If ``queue`` is missing, create it and call ``send`` once more.
 
-    Only a queue for tasks, or a queue that ``QUEUES`` names, is created. With ``any_name`` any queue is
-    created. Raises ``QueueNotFound`` for a missing queue that is not created.
+    Only a queue for tasks of ``task_queue``, or a queue that ``QUEUES`` names, is created. With ``any_name``
+    any queue is created. Raises ``QueueNotFound`` for a missing queue that is not created.
     """
     yield from _note_task_queue(client, task_queue, queue)
     try:
@@ -211,7 +211,7 @@ def _send(client: AnyClient, qname: str, message: str, **options: Any) -> Steps[
 def _send_tasks(
     client: AnyClient, queue: str, target: str, messages: Sequence[str | Draft]
 ) -> Steps[list[str]]:
-    """Send to ``target``, which is the queue of tasks ``queue`` or its low-priority queue.
+    """Send the messages of tasks to ``target``, which is ``queue`` or its low-priority queue.
 
     Both queues are created if they are missing. Returns the message ids. Raises the errors of
     ``send_messages``.

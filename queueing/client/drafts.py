@@ -45,7 +45,8 @@ def put(
 ) -> Call:
     """Make a call of a script that includes ``lua/lib/put.lua``.
 
-    ``key`` becomes the third key, and ``own`` the first and the fourth argument of the script.
+    ``tails`` are the random parts of the message ids. ``key`` becomes the third key of the script, and
+    ``own`` its first and fourth argument. ``delay`` is in seconds, ``""`` for the delay of the queue.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
@@ -139,7 +140,7 @@ def check(message: Any) -> None:
 
 
 def is_plain(qname: str) -> bool:
-    """Whether the messages of a queue get no headers for unique jobs or limits from ``complete``."""
+    """Whether ``complete`` adds no headers to the messages of a queue."""
     return _handler_of(qname) is None
 
 
@@ -153,7 +154,7 @@ def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draf
 
 
 def _handler_of(qname: str) -> Any:
-    """The handler of the queue, ``None`` if its policy adds no headers."""
+    """The handler of the queue if its policy adds headers to messages, else ``None``."""
     handler = above.handler_of(qname)
     if handler is None:
         return None

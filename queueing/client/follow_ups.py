@@ -1,7 +1,7 @@
 """Sends the messages that follow settled ones: next steps of chains, and callbacks of batches.
 
-The process that has settled a message sends its follow-ups. If that process is killed, the keeper of a worker
-sends them. The script sends each follow-up only once.
+The process that has settled a message sends its follow-ups. If that process is killed first, a worker's
+keeper process sends them. The script sends each follow-up only once.
 """
 
 import json
@@ -24,7 +24,7 @@ logger = logging.getLogger("queueing")
 
 
 def send(client: QueueClient, texts: Iterable[bytes]) -> int:
-    """Send messages that are given as JSON. Returns how many were sent.
+    """Send follow-up messages, which are given as JSON. Returns how many were sent.
 
     A message that cannot be sent is kept for later, and does not delay the others. Raises
     ``QueueUnavailable``.
@@ -41,7 +41,7 @@ def send(client: QueueClient, texts: Iterable[bytes]) -> int:
 
 
 def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
-    """Call ``send``, and leave the messages to the keeper if Redis does not answer."""
+    """Call ``send``. If Redis does not answer, a worker's keeper process sends the messages later."""
     try:
         send(client, texts)
     except QueueUnavailable as error:
@@ -54,7 +54,10 @@ def send_due(client: QueueClient, cursor: bytes = b"0") -> tuple[int, bytes]:
 
 
 def _limited(draft: Draft, queue: str) -> Draft:
-    """The message with the header of its limit. The key of the limit may need arguments that are new now."""
+    """Add the header for a limit to a follow-up message, unless it has one.
+
+    The header is made only now, because the key of the limit may depend on the result of the previous step.
+    """
     if limits.HEADER in draft.headers:
         return draft
     try:

@@ -1,4 +1,4 @@
-"""Methods beyond RSMQ: inspection of queues, policies, bulk operations and sweeps."""
+"""Methods beyond RSMQ: inspection of queues, policies, progress of running messages, and sweeps."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_figures(self, qnames: Sequence[str] | None = None) -> Steps[list[QueueFigures]]:
-        """The figures of these queues, or of all queues for ``None``, sorted by name.
+        """The figures of the queues ``qnames``, or of all queues for ``None``, sorted by name.
 
         Missing queues, and queues with a key of the wrong type, are left out.
         """
@@ -66,10 +66,11 @@ class Operations(RSMQOperations):
     def peek_messages(
         self, qname: str, *, count: int = 20, newest: bool = False, body_bytes: int | None = None
     ) -> Steps[list[PeekedMessage]]:
-        """Read up to ``count`` messages (at most 1000) in delivery order, without receiving them.
+        """Read up to ``count`` messages (at most 1000) without receiving them, in delivery order.
 
-        ``newest`` reads from the end of the queue. ``body_bytes`` limits the bytes of each body. Once the
-        bodies have 10 MB in all, further long bodies are left empty. Raises ``QueueNotFound``.
+        With ``newest``, the order is reversed, so the last messages of the queue are read. Bodies with more
+        than ``body_bytes`` bytes are cut. After 10 MB of such bodies, further ones are left empty. Raises
+        ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -80,7 +81,7 @@ class Operations(RSMQOperations):
     ) -> Steps[PeekedMessage | None]:
         """Read one message without receiving it. Returns ``None`` if it is not in the queue.
 
-        ``body_bytes`` limits the bytes of the body. Raises ``QueueNotFound``.
+        A body with more than ``body_bytes`` bytes is cut. Raises ``QueueNotFound``.
         """
         found = yield from self._peek(qname, 1, "id", rsmq_values.message_id(id), body_bytes)
         return found[0] if found else None
@@ -95,7 +96,7 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
-        """How many messages of a queue count for its limits or wait for them.
+        """The numbers of messages of a queue that count for its limits, or wait for them.
 
         The result has at most ``keys`` (up to 1000) of the limit keys for which messages wait.
         """
@@ -121,7 +122,7 @@ class Operations(RSMQOperations):
     def set_redrive_policy(
         self, qname: str, max_receive_count: int, dead_letter_queue: str | None = None
     ) -> Steps[QueuePolicy]:
-        """Move messages that were received ``max_receive_count`` times (1 to 1000) to the dead-letter queue.
+        """Let messages move to the dead-letter queue after ``max_receive_count`` receives (1 to 1000).
 
         A receiver of this package or the sweeper moves such a message when it is due again. Receives by other
         programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is created with the
@@ -179,7 +180,7 @@ class Operations(RSMQOperations):
         """Store the progress of one delivery: a ``fraction`` from 0.0 to 1.0, and a ``note``.
 
         ``id`` and ``rc`` are the receipt of the delivery. Returns ``False`` without storing the progress if
-        that delivery has ended or the message is gone.
+        the message was received again or is gone.
         """
         keys = [self.keys.attributes(qname), self.keys.progress(qname)]
         call = Call("progress", keys, id, rc, f"{fraction:.4f} {note}", PROGRESS_MS)

@@ -70,7 +70,10 @@ TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
 
 
 def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
-    """Decorator for a client class: each method with a queue runs on the client of the queue's partition."""
+    """Decorator for a client class: a method with a ``qname`` runs on the client of that queue's partition.
+
+    ``driver`` makes methods of the operations that concern several queues, or none.
+    """
 
     def equip(client: Client) -> Client:
         for name, method in inspect.getmembers(client, inspect.isfunction):
@@ -95,7 +98,7 @@ def _routed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 @routes(in_thread)
 class PartitionedClient(QueueClient):
-    """The client of several partitions for threads."""
+    """A client for threads that uses several partitions."""
 
     def __init__(self, parts: Sequence[QueueClient], place: Callable[[str], str]) -> None:
         """``parts`` are the clients of the partitions, the default one first.
@@ -140,7 +143,7 @@ class PartitionedClient(QueueClient):
 
 @routes(in_loop)
 class AsyncPartitionedClient(AsyncQueueClient):
-    """The client of several partitions for event loops."""
+    """A client for event loops that uses several partitions."""
 
     def __init__(self, client: QueueClient) -> None:
         """Use the partitions of ``client``. Raises ``ValueError`` as ``AsyncQueueClient`` does."""

@@ -27,8 +27,7 @@ class QueueClient(BulkOperations):
     """A client for the queues of one namespace on one Redis, with the methods of RSMQ and further methods.
 
     Threads and forks may share a client, before and after its first call. Each process has its own
-    connections, sender numbers and listener. Every method raises ``QueueUnavailable`` if Redis does not
-    answer.
+    connections. Every method raises ``QueueUnavailable`` if Redis does not answer.
 
     A receipt is the id and the receive count of one delivery. It is invalid after another receiver has
     received the message, and after the message is deleted. A call with an invalid receipt changes nothing.
@@ -61,7 +60,7 @@ class QueueClient(BulkOperations):
 
     @property
     def wakeups(self) -> WakeUps:
-        """The listener on which threads of this process wait for announcements."""
+        """The listener on which threads of this process wait for new messages."""
         return self._wakeups.get()
 
     def _wakeup(self, channel: str) -> AbstractContextManager[WakeUp]:

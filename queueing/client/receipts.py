@@ -1,4 +1,4 @@
-"""Deletes messages and changes their visibility, by id or by receipt."""
+"""Deletes messages, changes their visibility and gives them back, by id or by receipt."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,8 +1,8 @@
 """Moves the messages of a queue from its old partition after ``PLACES`` has named a new partition for it.
 
 A message is sent to the new partition and then deleted on the old one. The token of the send is derived from
-the message id, so a repeat after a kill between send and deletion sends nothing. The queue is paused on the
-old partition, so that no worker takes a message between its send and its deletion.
+the message id. So if the process is killed between the two calls, a repeated send has no effect. The queue is
+paused on the old partition, so that no worker takes a message between its send and its deletion.
 """
 
 import re
@@ -90,9 +90,9 @@ class Relocation:
         return Step(len(sent), held, members)
 
     def end(self, *, members: int, delete: bool) -> None:
-        """Resume the queue on the old partition if ``members`` stay there.
+        """Resume the queue on the old partition if it keeps ``members`` messages of batches and chains.
 
-        Otherwise, with ``delete``, delete the queue on the old partition if it is empty.
+        If ``members`` is 0 and ``delete`` is true, delete the queue on the old partition if it is empty.
         """
         if members:
             self.source.resume_queue(self.queue)
@@ -146,10 +146,10 @@ def _token(id: str) -> str:
 
 
 def left_behind(client: QueueClient, queue: str) -> list[Relocation]:
-    """The moves of a queue and its siblings to their present partition, from each partition that has them,
-    too.
+    """The moves that bring a queue and its siblings to the partition that ``PLACES`` names.
 
-    Siblings are the main queue, its low-priority queue and their dead-letter queues.
+    Siblings are the main queue, its low-priority queue and their dead-letter queues. There is one move for
+    each queue on each other partition.
     """
     if not client.routing:
         return []

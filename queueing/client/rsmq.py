@@ -1,4 +1,4 @@
-"""RSMQ's ten methods, and methods that send, receive and delete many messages at a time."""
+"""RSMQ's methods for queues, sends and receives, and methods that send and receive many messages."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ MAX_WAIT_SECONDS = 3600
 
 
 class RSMQOperations(ReceiptOperations):
-    """RSMQ's ten methods, and variants for many messages."""
+    """RSMQ's ten methods, and variants for many messages at a time."""
 
     @operation
     def ping(self) -> Steps[None]:
@@ -282,7 +282,7 @@ class RSMQOperations(ReceiptOperations):
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
         """Receive or pop messages. Returns the messages, and the seconds until the next message is due.
 
-        The seconds are for the case that there are no messages. They are infinite if the queue is empty.
+        The seconds are meaningful only if no message was taken, and infinite if no message waits.
         """
         call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
         while True:

@@ -22,8 +22,8 @@ SILENT = "The batch was closed, because its sender was silent for a minute."
 class Plan:
     """A batch to send: its messages by queue, the nested batches, and its callbacks as JSON by name.
 
-    ``queues`` has a pair for each queue to create: the queue that tasks name (``""`` for messages), and the
-    queue to which the message is sent.
+    ``queues`` has a pair for each queue to create: the queue that the task names (``""`` for a message that
+    is not a task), and the queue to which the message is sent.
     """
 
     id: str
@@ -38,8 +38,8 @@ class Plan:
 def send(client: QueueClient, plan: Plan) -> None:
     """Send a batch and its nested batches.
 
-    If this process dies before it has sent all members, the keeper of a worker closes these batches. Raises
-    ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
+    If this process dies before it has sent all members, a worker's keeper process closes these batches.
+    Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
     """
     _Sender(client.at(queues_of(plan))).send(plan)
 

@@ -89,8 +89,9 @@ class Routing:
 
 
 class OperationsBase:
-    """The base class of clients, with the attributes that operations need. Operations may raise
-    ``QueueUnavailable``.
+    """The base class of clients, with the attributes that operations need.
+
+    All operations may raise ``QueueUnavailable``.
     """
 
     #: The partition of the client's queues, and the clients of all partitions if there are several.
@@ -139,7 +140,7 @@ class OperationsBase:
 class operation(Generic[Parameters, Result]):
     """Decorator for a method that returns ``Steps``. Each client turns it into a method that runs the steps.
 
-    A private method that several operations share is called with ``yield from``.
+    A private method that several operations share is not decorated. They call it with ``yield from``.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
