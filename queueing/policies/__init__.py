@@ -84,7 +84,7 @@ class Snooze(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy for the runs of a function. A field that is ``None`` has its default.
+    """The policy for the runs of a function. ``None`` stands for the default of a field.
 
     ``max_attempts`` counts attempts that failed by an exception (``None``: the setting ``MAX_ATTEMPTS``).
     ``backoff`` is exponential with jitter by default. ``timeout`` is in seconds (``None``: no limit).
@@ -105,8 +105,8 @@ class Policy:
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
         """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is the last one.
 
-        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. No attempt follows a refused result, because the
-        code has run.
+        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. After ``ResultRefused`` no attempt follows, because
+        the code has run.
         """
         if isinstance(error, Snooze):
             return False
@@ -129,7 +129,8 @@ class Policy:
         """The seconds to wait after attempt number ``attempt`` (from 1) failed with ``error``.
 
         If ``subject`` is given, a back-off function gets it instead of ``attempt``. Raises the errors of the
-        back-off function, and ``ValueError`` if the function does not return a number from 0 to 9,999,999.
+        back-off function, and ``TypeError`` or ``ValueError`` if the function does not return a number from 0
+        to 9,999,999.
         """
         if self.backoff is None:
             return exponential(attempt)
@@ -142,7 +143,7 @@ DEFAULT_POLICY = Policy()
 
 
 def seconds(value: Any) -> float:
-    """Validate and return a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a sentence."""
+    """Validate and return a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a message."""
     return _seconds(value, "A back-off")
 
 
@@ -174,10 +175,10 @@ def policy(
     shutdown takes longer than the grace time, the job still runs again. ``timeout`` in seconds limits one
     run: an async function is cancelled, and the process of a sync function is killed, at most a second late.
 
-    ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. With ``retry_on`` every
-    other exception makes the job dead at its first failure. An exception of ``give_up_on`` always makes the
-    job dead. If an exception belongs to both, the nearest of its base classes decides. A run past its time
-    limit counts as a ``TimeoutError``.
+    ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. If ``retry_on`` is given,
+    any other exception makes the job dead at its first failure. An exception of ``give_up_on`` always makes
+    the job dead. If an exception belongs to both, the nearest of its base classes decides. A run past its
+    time limit counts as a ``TimeoutError``.
 
     ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
     ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``policies.limits``.
@@ -233,14 +234,14 @@ def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:
 
 
 def policy_of(function: Callable[..., Any]) -> Policy:
-    """The policy of a function, or of a partial's function."""
+    """The policy of a function. A ``partial`` or a Django task has the policy of its function."""
     return getattr(getattr(function, "func", function), MARK, DEFAULT_POLICY)
 
 
 def exponential(attempt: int) -> float:
     """The seconds to wait after attempt number ``attempt`` (from 1).
 
-    The delay doubles with each attempt up to an hour, plus or minus half at random. Without this jitter, jobs
-    that failed at the same time would run again at the same time.
+    The delay begins with 2 s and doubles with each attempt up to an hour, plus or minus half at random.
+    Without this jitter, jobs that failed at the same time would run again at the same time.
     """
     return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 30)) * random.uniform(0.5, 1.5)

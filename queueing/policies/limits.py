@@ -31,7 +31,10 @@ _VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit: at most ``concurrency`` messages run at a time, and at most ``rate`` (as ``10/s``) start."""
+    """A limit: at most ``concurrency`` messages run at a time, and at most ``rate`` (as ``10/s``) start.
+
+    The default of each value means no limit.
+    """
 
     rate: str = ""
     concurrency: int = 0
@@ -73,7 +76,10 @@ def problem(rate: Any, concurrency: Any) -> str:
 
 
 def key_of_queue(queue: str) -> str:
-    """The key that the scripts use for the limit of a whole queue. A low-priority queue shares it."""
+    """The key that the scripts use for the limit of a whole queue.
+
+    A low-priority queue has the key of its main queue.
+    """
     return f"queue:{queue.removesuffix(SIBLING)}"
 
 
@@ -102,7 +108,7 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
 def headers_again(body: str) -> dict[str, str]:
     """The limit header for the body of a task that is sent again or follows in a chain.
 
-    ``{}`` for the body of any other message.
+    Returns ``{}`` for the body of any other message.
     """
     return above.limit_of_task(body)
 
@@ -119,7 +125,10 @@ def of_handler(queue: str, body: str) -> dict[str, str]:
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
-    """The limit of a whole queue: the stricter values of the setting ``LIMITS`` and of its handler."""
+    """The limit of a whole queue: the stricter values of the setting ``LIMITS`` and of its handler.
+
+    The limit of a handler with a ``key`` does not count.
+    """
     base = queue.removesuffix(SIBLING)
     said = settings.get(base, {})
     limit = Limit(said.get("rate") or "", said.get("concurrency") or 0)

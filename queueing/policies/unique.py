@@ -1,9 +1,12 @@
 """Unique jobs: requests with the same key are merged into one message (``@policy(unique=…)``).
 
-A request is a send of a unique job. ``until_started`` merges the request with an earlier job of the same key
-that has not started. ``until_done`` also applies while the earlier job runs: ``on_conflict="skip"`` then
-drops the request, and with ``reschedule`` and ``replace`` the job runs once more. If the earlier job has not
-started, ``replace`` gives it the body of the request.
+A request is a send of a unique job. With ``until_started``, a request is merged with an earlier job of the
+same key that waits, for its first run or for a retry. With ``until_done``, a job that runs counts, too:
+
+- While the earlier job waits, the request sends nothing. With ``on_conflict="replace"`` the earlier job gets
+  the body of the request.
+- While the earlier job runs, ``skip`` drops the request. ``reschedule`` and ``replace`` send a new message,
+  which starts after the earlier job has ended.
 
 ``key`` is a function of the arguments of a task, or of the body of a handler's message. Without ``key``, all
 arguments or the whole body are the key.
