@@ -1,4 +1,4 @@
-"""The figures and messages of the queues that the page shows, read at one moment."""
+"""Reads the figures and the newest messages of the queues that the page shows."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ JUST_SENT = MessageState(id="", queue=QUEUE, state="ready", body="Hello World at
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The numbers of messages over all queues that the page shows, and the highest latency."""
+    """The messages of all queues of the page, counted by state, and the highest latency of these queues."""
 
     ready: int
     delayed: int
@@ -41,7 +41,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The figures and newest messages of the queues. They are empty if ``trouble`` is set."""
+    """The content of the page: the figures and the newest messages of its queues.
+
+    ``sent`` is the message that the visitor has sent. If the queues could not be read, ``trouble`` is the
+    error, and the other fields are empty.
+    """
 
     figures: list[QueueFigures] = field(default_factory=list)
     messages: list[MessageState] = field(default_factory=list)
@@ -67,16 +71,16 @@ class Board:
 
     @property
     def unattended(self) -> bool:
-        """Whether messages wait although no worker seems to claim them."""
+        """Whether messages wait and no worker seems to claim them."""
         if any(queue.running for queue in self.figures):
             return False
         return any(queue.latency_seconds > UNATTENDED_SECONDS and not queue.paused for queue in self.figures)
 
     @property
     def last_ready(self) -> str:
-        """The id of the last ready message in the list, ``""`` if no message is ready.
+        """The id of the last ready message in the list, ``""`` if the list has none.
 
-        After this message, the page shows the number ``more_ready``.
+        Below this message, the page shows ``more_ready``, the number of ready messages that are not listed.
         """
         return next((message.id for message in reversed(self.messages) if message.state == "ready"), "")
 
@@ -87,10 +91,10 @@ class Board:
 
 
 def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
-    """The board of these queues now. It includes the message ``sent_id``, even if many newer messages exist.
+    """Read the board of ``queues``. It includes the message ``sent_id``, even if many messages are newer.
 
-    Errors of the queue are not raised, but set as ``trouble``. After the first error Redis is not called
-    again, so that an unresponsive Redis costs one timeout.
+    A ``QueueError`` is not raised, but is the ``trouble`` of the board. After the first error Redis is not
+    called again, so that an unresponsive Redis costs one timeout.
     """
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)
@@ -115,7 +119,7 @@ def _read(sent_id: str, queues: Sequence[str]) -> Board:
 
 
 def _figures(queues: Sequence[str]) -> list[QueueFigures]:
-    """The figures of existing queues. A configured queue that is missing is created first."""
+    """Read the figures of these queues. Missing queues of the setting ``QUEUES`` are created first."""
     client = queueing.get_client()
     found = client.queue_figures(queues)
     if {queue.name for queue in found} >= set(queues) & set(get_conf().QUEUES):

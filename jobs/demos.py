@@ -1,5 +1,6 @@
-"""The page's buttons for developers and staff: they send many messages, or tasks that are slow, fail or run
-later.
+"""The page's buttons for developers and staff.
+
+They send many messages, or one task that is slow, fails or runs later.
 """
 
 from collections.abc import Callable
@@ -64,7 +65,7 @@ def _is_of_staff(request: HttpRequest) -> bool:
 def send(name: str, request: HttpRequest) -> Sent:
     """Send the messages of the button ``name`` (a key of ``DEMOS``).
 
-    Raises ``Refused`` without permission or at a limit, and ``QueueError`` as the client does.
+    Raises ``Refused`` if the user has no permission or a limit is reached, and ``QueueError``.
     """
     if not may_use(request):
         raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)

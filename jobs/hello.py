@@ -17,7 +17,7 @@ POSTS_PER_MINUTE = 30
 def send(request: HttpRequest) -> str:
     """Send the greeting for a visitor and return its message id.
 
-    Raises ``Refused`` at a limit and ``QueueError`` as the client does.
+    Raises ``Refused`` if a limit is reached, and ``QueueError``.
     """
     limits.admit(request, "post", QUEUE, per_minute=POSTS_PER_MINUTE)
     return queueing.send_message(QUEUE, greeting(datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""The rate limits of the public page."""
+"""The limits of the public page: presses of a button per minute, and messages in a queue."""
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -19,9 +19,10 @@ class Refused(Exception):
 
 
 def admit(request: HttpRequest, button: str, queue: str, *, count: int = 1, per_minute: int) -> None:
-    """Let a client send ``count`` messages to ``queue`` with one press of ``button``, or raise ``Refused``.
+    """Check that a visitor may send ``count`` messages to ``queue`` with one press of ``button``.
 
-    Raises ``QueueError`` as the client does.
+    ``per_minute`` is the most presses of the visitor's network in a minute. Raises ``Refused`` if there were
+    more or the queue is full, and ``QueueError``.
     """
     client = queueing.get_client()
     network = request.META.get("CLIENT_NETWORK")  # by the site's middleware

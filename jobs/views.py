@@ -47,9 +47,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @bounded_view
 def state(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes.
+    """Respond with the part of the page that changes. The page requests it again and again.
 
-    While Redis is down, the response has only the banner, so that the page keeps the old rows.
+    While Redis is down, this part is only an error banner, and the page keeps the rows that it has.
     """
     return render(request, "jobs/state.html", {"board": _board(request)})
 
@@ -113,7 +113,7 @@ def _refusal(
     retry_after_seconds: int,
     trouble: QueueError | None = None,
 ) -> HttpResponse:
-    """A response with the sentence, as JSON or on the page.
+    """Respond with ``sentence`` to a send that was refused, as JSON or on the page.
 
     If ``trouble`` is given, Redis is not called again.
     """
@@ -128,7 +128,7 @@ def _refusal(
 
 
 def _board(request: HttpRequest) -> board.Board:
-    """The board for this user. It includes the queue of tasks only for users who may send tasks."""
+    """Read the queues that this user may see: the queue of tasks only if the user may send tasks."""
     queues = (hello.QUEUE, demos.TASK_QUEUE) if demos.may_use(request) else (hello.QUEUE,)
     return board.read(request.GET.get("sent", ""), queues=queues)
 
