@@ -1,1 +1,1 @@
-"""The site. This package only connects its parts: the application ``jobs`` and the queue ``queueing``."""
+"""The demo site. This package only connects the application ``jobs`` and the queue ``queueing``."""

@@ -11,7 +11,11 @@ from .environment import Environment
 
 
 def redis_url(env: Environment, default: str) -> str:
-    """The URL of Redis in ``REDIS_TLS_URL``, else in ``REDIS_URL``, else ``default``."""
+    """The URL of Redis in ``REDIS_TLS_URL`` or ``REDIS_URL``, or ``default`` if neither is set.
+
+    If both are set, a URL with TLS (``rediss://``) is preferred. An invalid URL is recorded in
+    ``env.problems``.
+    """
     given = [(name, env.text(name)) for name in ("REDIS_TLS_URL", "REDIS_URL") if name in env]
     for name, url in given:
         for problem in conf.problems({"URL": url, "NAMESPACE": "{any}"}):
@@ -22,7 +26,7 @@ def redis_url(env: Environment, default: str) -> str:
 
 
 def database(env: Environment, default_file: Path) -> dict[str, Any]:
-    """Django's entry for ``DATABASE_URL``, or SQLite in ``default_file``.
+    """The entry of ``DATABASES`` for ``DATABASE_URL``, or for SQLite in ``default_file``.
 
     Connections are closed at the end of each request, because small hosting plans allow only 20 connections,
     and an idle site should hold none.
@@ -41,7 +45,7 @@ def database(env: Environment, default_file: Path) -> dict[str, Any]:
 
 
 def postgres_options() -> dict[str, Any]:
-    """Options with a connection timeout of 2 s, the minimum of the driver, so that a page can answer soon."""
+    """Options with a connection timeout of 2 s, the shortest that the driver allows."""
     return {"connect_timeout": 2}
 
 

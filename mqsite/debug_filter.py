@@ -11,6 +11,6 @@ class DebugFilter(SafeExceptionReporterFilter):
     """Masks passwords inside URLs, as in ``QUEUEING["URL"]``, in addition to what Django masks."""
 
     def cleanse_setting(self, key: str, value: Any) -> Any:
-        """The value to show. Django calls this for each key of each setting."""
+        """Return the value to show. Django calls this method for each setting, and for each key of a dict."""
         cleansed = super().cleanse_setting(key, value)
         return struck(str(cleansed)) if isinstance(cleansed, str) else cleansed

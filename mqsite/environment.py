@@ -11,7 +11,10 @@ NO = {"0", "false", "no", "off"}
 
 
 class Environment:
-    """A read-only view of ``values``. It records a sentence for each variable with a problem."""
+    """A read-only view of environment variables.
+
+    ``problems`` has a sentence for each variable with a wrong value, by its name.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -25,7 +28,10 @@ class Environment:
         return self._values.get(name, "").strip() or default
 
     def flag(self, name: str, default: bool) -> bool:
-        """The Boolean value of a variable: 1, true, yes, on or 0, false, no, off, in upper or lower case."""
+        """Parse 1, true, yes, on or 0, false, no, off, in upper or lower case.
+
+        Returns ``default`` for an empty or wrong value.
+        """
         value = self.text(name).lower()
         if not value or value in YES | NO:
             return value in YES if value else default

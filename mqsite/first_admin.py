@@ -1,4 +1,4 @@
-"""Creates the first account of the admin from Django's own variables.
+"""Creates the first account of the admin from Django's own environment variables.
 
 A one-click deployment runs ``python -m mqsite.first_admin`` once, and may run it again.
 """

@@ -18,7 +18,7 @@ class ReadDeadlineWorker(ThreadWorker):
     """Gunicorn's threaded worker with a deadline for reading a request.
 
     A client that sends a request byte by byte would block one of the few threads for ever. After the
-    deadline, the socket is closed for reading, and the thread sees the end of the request. A response that is
+    deadline, the socket is closed for reading, so the thread reads the end of the stream. A response that is
     being written is not affected.
     """
 
@@ -27,7 +27,7 @@ class ReadDeadlineWorker(ThreadWorker):
         self._read_by: dict[TConn, float] = {}
 
     def handle(self, conn: TConn) -> object:
-        """Handle one request in a thread of the pool."""
+        """Handle one request in a thread of the pool, with a deadline for reading it."""
         self._read_by[conn] = time.monotonic() + READ_SECONDS
         try:
             return super().handle(conn)
@@ -35,7 +35,10 @@ class ReadDeadlineWorker(ThreadWorker):
             del self._read_by[conn]
 
     def notify(self) -> None:
-        """End overdue requests. The main loop calls this at least once a second."""
+        """Close the sockets of overdue requests for reading.
+
+        Gunicorn's main loop calls this method at least once a second.
+        """
         super().notify()
         now = time.monotonic()
         for conn, read_by in list(self._read_by.items()):
@@ -62,7 +65,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def on_starting(server: object) -> None:
-    """Report missing requirements once, before the first worker process starts."""
+    """Exit with a sentence for each missing or wrong variable, before the first worker process starts."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mqsite.settings")
     from mqsite.startup import require_variables
 

@@ -1,4 +1,4 @@
-"""The health check of the process, which is answered before any other middleware."""
+"""Middleware that answers the health check before any other middleware runs."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
-"""The settings of the site, and the only module that reads environment variables.
+"""The settings of the site, from environment variables.
 
-Importing it needs no variable, no Redis and no database, so ``collectstatic`` and image builds work.
-``ENVIRONMENT_PROBLEMS`` has the missing variables of production, with which ``startup`` stops web and worker.
+Importing this module needs no variable, no Redis and no database, so ``collectstatic`` and image builds work.
+``ENVIRONMENT_PROBLEMS`` has a sentence for each missing or wrong variable. ``startup`` prints these sentences
+and exits.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Checks the requirements of the site when it starts, and reports each missing one as a sentence."""
+"""Functions that run when the site starts: they check environment variables and create queues."""
 
 import logging
 import os
@@ -70,7 +70,7 @@ def needed_by(arguments: list[str]) -> set[str] | None:
 
 
 def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> None:
-    """Exit if any of the variables ``names`` has a problem, and print a sentence for each problem.
+    """Print a sentence for each problem of the variables ``names``, and exit if there is a problem.
 
     By default, all variables are checked.
     """
@@ -87,7 +87,7 @@ def require_variables(names: set[str] | None = None, *, exit_code: int = 1) -> N
 
 
 def create_queues() -> None:
-    """Create the queues of the settings, before a web process serves requests.
+    """Create the queues of the setting ``QUEUES``, before a web process serves requests.
 
     If Redis is down, a warning is logged.
     """

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, Unrea
 class WholeBodyMiddleware:
     """Refuses a body that is shorter than its ``Content-Length``.
 
-    If a connection breaks, the server passes on the part that has arrived. A form that was cut off within a
-    number would name the wrong job.
+    If a connection breaks, the server passes on the part that has arrived. A form that was cut off within the
+    id of a job could then name another job.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -17,7 +17,10 @@ USERNAME = "admin"
 
 
 def login() -> str:
-    """A sentence on how to log in. The account is created only in the database that ``make run`` made."""
+    """A sentence that explains how to log in to the admin.
+
+    Without ``DATABASE_URL``, the database belongs to ``make run``, and its account ``admin`` is created.
+    """
     if os.environ.get("DATABASE_URL"):
         return "log in with an account of your database, or make one: manage.py createsuperuser"
     password = development_password(VAR_DIR / "admin-password")
@@ -25,9 +28,10 @@ def login() -> str:
 
 
 def development_password(file: Path) -> str | None:
-    """Create the account ``admin`` if it is missing, and return its password, which is stored in ``file``.
+    """Create the account ``admin`` if it is missing, and return its password, which ``file`` stores.
 
-    Returns ``None`` if the developer has changed the password.
+    If ``file`` is missing, the account gets a new password. Returns ``None`` if the developer has changed the
+    password.
     """
     from django.contrib.auth import get_user_model
 

@@ -14,10 +14,10 @@ INFO = b"# Memory\r\nmaxmemory_policy:noeviction\r\n"
 
 
 def answering_errors(handler_class: type) -> type:
-    """Returns a subclass that answers an error where ``handler_class`` would close the connection.
+    """Return a subclass of ``handler_class`` that replies with an error instead of closing the connection.
 
-    A client calls a script by its digest. If the server does not know the script, the client sends the script
-    on the same connection, which a real Redis keeps open after the error.
+    Scripts need this: a client calls a script by its digest, and if the server does not know the script,
+    sends it on the same connection. The command INFO, which fakeredis does not have, gets a fixed reply.
     """
 
     class Handler(handler_class):  # type: ignore[misc]

@@ -25,7 +25,7 @@ class Signals:
     """The signals that the supervisor receives. Python writes the number of each signal into a pipe."""
 
     def __init__(self, front: int) -> None:
-        """``front`` is the read end of a pipe that closes when the front ends."""
+        """``front`` is the read end of a pipe that closes when the front process ends."""
         self._front = front
         self._numbers, write_end = os.pipe()
         os.set_blocking(self._numbers, False)
@@ -39,13 +39,16 @@ class Signals:
     def stops(self, seconds: float = 0.0) -> bool:
         """Whether a signal to stop has arrived, or arrives within ``seconds``.
 
-        The end of the front counts as such a signal.
+        The end of the front process counts as such a signal.
         """
         self._wait(seconds)
         return self._stopped_at is not None
 
     def stops_now(self, seconds: float = 0.0) -> bool:
-        """Whether a second Ctrl-C or a SIGQUIT has arrived, or arrives within ``seconds``."""
+        """Whether a second Ctrl-C or a SIGQUIT has arrived, or arrives within ``seconds``.
+
+        The programs must then stop without finishing their work.
+        """
         self._wait(seconds)
         return self._is_urgent
 
@@ -63,11 +66,13 @@ class Signals:
 
 
 def supervised(supervise: Callable[[Signals, int], int]) -> int:
-    """Call ``supervise`` in a forked process that survives this one, and return its exit code.
+    """Call ``supervise`` in a forked process, which outlives this one, and return its exit code.
 
-    ``supervise`` gets the signals of its process, and a file descriptor. To this descriptor, it must write a
-    line with the process group of each program that it starts. This function returns in both processes. The
-    stop signals are then blocked in both, so that no signal kills a process that is about to exit.
+    ``supervise`` gets the signals of the fork, and a file descriptor. To this descriptor, it must write a
+    line with the process group of each program that it starts.
+
+    This function returns in both processes. The stop signals are then blocked in both, so that no signal
+    kills a process that is about to exit.
     """
     signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
     signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})

@@ -21,7 +21,7 @@ def asked(port: int, request: bytes = b"") -> bytes | None:
 
 
 def is_taken(port: int) -> bool:
-    """Whether a program listens on ``port``. Raises ``OSError`` if listening there is forbidden."""
+    """Whether ``port`` is in use. Raises ``OSError`` if this process may not listen on the port."""
     if asked(port) is not None:
         return True
     with socket.socket() as probe:

@@ -108,9 +108,10 @@ def sleep(seconds: float) -> bool:
 
 
 def stop(groups: Sequence[Group], pause: Callable[[float], bool] = sleep) -> None:
-    """Ask groups to stop, and kill the groups that have not ended in time.
+    """Send SIGTERM to process groups, and kill the groups that have not ended in time.
 
-    ``pause`` waits for some seconds. If it returns true, the groups must stop without finishing their work.
+    ``pause`` waits for the given seconds. If it returns true, the groups must stop without finishing their
+    work.
     """
     for group in groups:
         group.send(signal.SIGTERM)

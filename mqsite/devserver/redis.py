@@ -20,9 +20,10 @@ class RedisFailed(Exception):
 
 
 class EmbeddedRedis:
-    """A Redis on loopback with its append-only file in ``directory``.
+    """A Redis on loopback, started before the other programs and stopped after them.
 
-    It is started before the other programs and stopped after them.
+    An installed Redis has its append-only file in ``directory``. Otherwise, or with ``fake``, an in-memory
+    Redis is used.
     """
 
     def __init__(self, directory: Path, *, fake: bool = False) -> None:
@@ -39,8 +40,9 @@ class EmbeddedRedis:
     def start(self, lock: int, report: int, pause: Callable[[float], bool]) -> None:
         """Start Redis, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
-        Redis keeps the descriptor ``lock`` open, because two servers must not write one append-only file. A
-        line with the process group of Redis is written to the descriptor ``report``.
+        Redis inherits the descriptor ``lock``, so the file stays locked until Redis has ended: two servers
+        must not write one append-only file. A line with the process group of Redis is written to the
+        descriptor ``report``.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:

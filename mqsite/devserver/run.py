@@ -31,7 +31,7 @@ class LaunchFailed(Exception):
 
 
 def run(signals: Signals, report: int) -> int:
-    """Run page, worker and Redis until a signal arrives. Returns the exit code.
+    """Run web server, worker and Redis until a signal to stop arrives. Returns the exit code.
 
     The process group of each program is written to the file descriptor ``report``.
     """
@@ -94,9 +94,7 @@ class Supervisor:
         write_private(DEVELOPMENT_FILE, "# Written by `make run`; manage.py reads it.\n" + "".join(lines))
 
     def _prepare_database(self) -> None:
-        """Migrate the database in a separate program, because a program can be stopped even if the
-        database hangs.
-        """
+        """Migrate the database in a separate process, which can be stopped even if the database hangs."""
         command = [sys.executable, "-m", "mqsite.devserver.database"]
         with tempfile.TemporaryFile() as output:
             program = programs.start("database", command, env=self.environ, stdout=output)
