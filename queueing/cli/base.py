@@ -26,12 +26,12 @@ Argument = Callable[[_ActionsContainer], object]
 
 
 def arg(*names: str, **options: Any) -> Argument:
-    """An argument of a verb. ``options`` are the options of ``ArgumentParser.add_argument``."""
+    """Return a function that adds an argument to a parser. The parameters are those of ``add_argument``."""
     return lambda parser: parser.add_argument(*names, **options)
 
 
 def one_of(*arguments: Argument) -> Argument:
-    """A group of arguments of which only one may be given."""
+    """Return a function that adds a group of arguments, of which a user may give only one."""
 
     def add(parser: _ActionsContainer) -> None:
         group = parser.add_mutually_exclusive_group()
@@ -42,7 +42,7 @@ def one_of(*arguments: Argument) -> Argument:
 
 
 def json(what: str) -> Argument:
-    """The option ``--json``. Its help describes the output with ``what``."""
+    """The option ``--json``. ``what`` describes the output in the help of the option."""
     return arg("--json", action="store_true", help=f"print {what}, as plain ASCII")
 
 
@@ -138,5 +138,8 @@ class Verb:
     lists = False
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        """Run the verb. It may raise any ``QueueError``. The command prints the error as a sentence."""
+        """Run the verb. ``options`` are the parsed arguments.
+
+        It may raise any ``QueueError``. The command prints the error as a sentence.
+        """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The verbs for batches: batches, retry-batch, cancel-batch."""
+"""The subcommands batches, retry-batch and cancel-batch of ``manage.py queues``."""
 
 import dataclasses
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""The verb for the limits of a queue."""
+"""The subcommand ``limits`` of ``manage.py queues``, which shows the limits of a queue."""
 
 import dataclasses
 from argparse import Namespace

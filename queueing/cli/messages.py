@@ -1,4 +1,4 @@
-"""The verbs for messages: send, receive, peek, cancel, stop, purge, redrive, move."""
+"""The subcommands send, receive, peek, cancel, stop, purge, redrive and move of ``manage.py queues``."""
 
 import dataclasses
 from argparse import Namespace

@@ -1,7 +1,7 @@
-"""The output of a verb: results, notes and questions, with control characters escaped.
+"""The output of the subcommands of ``manage.py queues``: results, notes and questions.
 
-Anyone who can reach Redis can write bodies, queue names and error texts. If such text were not escaped, it
-could recolour a terminal, reverse its lines, or insert input into it.
+All control characters are escaped. Anyone who can reach Redis can write bodies, queue names and error texts.
+Without escapes, such text could recolour a terminal, reverse its lines, or insert input into it.
 """
 
 import json
@@ -34,14 +34,14 @@ BAR_COLUMNS = 20
 
 
 class Refused(QueueError):
-    """Raised if a verb does nothing. The text gives the reason and the remedy."""
+    """A subcommand refuses to act. The text gives the reason and the remedy."""
 
 
 class Screen:
-    """Writes results to ``out``, and notes about the results to ``err``. Both are Django's output wrappers.
+    """Writes the results of a subcommand to ``out``, and notes to ``err``. Both are Django's output wrappers.
 
-    All text is escaped. If a verb is interrupted or fails, ``so_far`` returns a text about the finished work,
-    or ``""``.
+    All text is escaped. While a subcommand works, it may set ``so_far`` to a function that describes the
+    finished work. If the subcommand is interrupted or fails, this text is printed, unless it is ``""``.
     """
 
     def __init__(self, out: Any, err: Any) -> None:
@@ -76,8 +76,9 @@ class Screen:
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
-        """Report the work that was finished before Ctrl-C. The terminal has written ``^C``, so the report
-        begins on a new line.
+        """Report, after Ctrl-C, the work that was finished.
+
+        The terminal has written ``^C``, so the report begins on a new line.
         """
         if self.draws:
             self.draw("\n")
@@ -162,7 +163,7 @@ class Tally:
             self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """The finished work in words, for a verb that is interrupted or fails. ``""`` before the first step.
+        """The finished work in words, ``""`` before the first step.
 
         The number is a minimum: the step that was interrupted is not counted, but may have been finished.
         """
@@ -254,7 +255,7 @@ def moment(epoch_seconds: int) -> str:
 
 
 def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """Describe the error of a verb on the queues ``names`` in a sentence without its full stop."""
+    """Describe the error of a subcommand on the queues ``names``, in a sentence without its full stop."""
     name = names[0] if names else ""
     match error:
         case QueueNotFound():
@@ -284,7 +285,7 @@ def warn(
     figures: Sequence[QueueFigures] = (),
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write to stderr the alerts about the given queues and the alerts that concern no queue."""
+    """Write alerts to stderr: those about the given queues, and those that concern no queue."""
     for alert in alerts.read(client, figures, names):
         if alert.kind == "partition away" and client.away:
             continue  # The command has written it.

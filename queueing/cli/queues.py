@@ -1,4 +1,4 @@
-"""The verbs for queues: list, show, create, set, pause, resume, delete, sweep."""
+"""The subcommands list, show, create, set, pause, resume, delete and sweep of ``manage.py queues``."""
 
 import dataclasses
 import logging
@@ -96,9 +96,9 @@ def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> 
 
 
 def as_json(figures: QueueFigures) -> dict[str, Any]:
-    """One queue as a flat dict for JSON.
+    """The figures of one queue as a flat dict for JSON.
 
-    The name of a figure that is a duration ends with the unit. RSMQ's attributes keep their names.
+    The names of durations end with the unit, except for RSMQ's attributes, which keep their names.
     """
     fields = {field.name: getattr(figures, field.name) for field in dataclasses.fields(figures)}
     name, attributes = fields.pop("name"), fields.pop("attributes")
@@ -314,7 +314,7 @@ is safe at any time."""
 
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
-    """Rename keys that have a wrong type, and print them. Returns the number of renamed keys."""
+    """Rename Redis keys of a wrong type, and print them. Returns the number of renamed keys."""
     # The client logs each key. Without LOGGING, Python would print it in addition to the lines below.
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
@@ -332,7 +332,7 @@ def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
 
 
 def _is_name(name: str) -> bool:
-    """Whether RSMQ allows ``name`` as a queue name. Any program can write other names into the index."""
+    """Whether RSMQ allows ``name`` as a queue name. Other programs can store any names in Redis."""
     try:
         rsmq_values.qname(name)
     except QueueError:

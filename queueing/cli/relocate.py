@@ -1,4 +1,7 @@
-"""The verb that moves a queue to another partition: relocate."""
+"""The subcommand ``relocate`` of ``manage.py queues``.
+
+It moves a queue to another partition, which is another namespace and often another Redis.
+"""
 
 import time
 from argparse import Namespace
@@ -50,9 +53,10 @@ has the old PLACES any more."""
 
 
 def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
-    """Move messages until only members of chains and batches are left.
+    """Move the messages of a queue, except for members of chains and batches.
 
-    Returns the number of moved messages, and the number of members that stay.
+    Waits for messages that run or are hidden. Returns the number of moved messages, and the number of members
+    that stay.
     """
     move.prepare()
     moved, waits = 0, False

@@ -1,4 +1,4 @@
-"""The verbs for schedules: schedules, run-schedule, pause-schedule, resume-schedule."""
+"""The subcommands schedules, run-schedule, pause-schedule and resume-schedule of ``manage.py queues``."""
 
 import dataclasses
 from argparse import Namespace

@@ -1,4 +1,7 @@
-"""The verbs for messages that a transaction has staged: staged, send-staged, delete-staged."""
+"""The subcommands staged, send-staged and delete-staged of ``manage.py queues``.
+
+They are for messages that a transaction has stored in a table (staged), and that are not sent yet.
+"""
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -114,7 +117,7 @@ def _in_steps(
 ) -> tuple[int, int]:
     """Call ``act`` on the selected rows in steps. Returns the numbers of changed rows and of selected rows.
 
-    ``done`` is the word for finished work, such as ``sent``, in the report of an interrupted run.
+    ``done`` is a word for the finished work, such as ``sent``. It is printed if the command is interrupted.
     """
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"

@@ -1,4 +1,7 @@
-"""The verbs for workers and the outbox: workers, quiet-worker, resume-worker, take-note, take-outbox."""
+"""The subcommands workers, quiet-worker, resume-worker, take-note and take-outbox of ``manage.py queues``.
+
+The last two are for the outbox: outcomes of jobs that wait in Redis for the database.
+"""
 
 import dataclasses
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""``manage.py queues``: parses the arguments of a verb and runs the verb (see ``queueing.cli``)."""
+"""``manage.py queues``: parses the arguments of a verb (subcommand) and runs it (see ``queueing.cli``)."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ class Command(BaseCommand):
 
 
 def _add_common(page: ArgumentParser) -> None:
-    """Accept Django's common options also after the verb. The help of the verb does not list them."""
+    """Accept Django's common options also after the subcommand, whose help does not list them."""
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
     for option in ("--settings", "--pythonpath"):

@@ -198,7 +198,7 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
 
 
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
-    """Parse the queues of the command line. Returns the weight of each queue by its name.
+    """Parse the arguments ``QUEUE[:WEIGHT]`` of the command line. Returns the weights by queue name.
 
     Raises ``CommandError``.
     """
