@@ -49,7 +49,7 @@ Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class RSMQBackend(BaseTaskBackend):
-    """The backend for Django's tasks. It is created once for each entry of ``TASKS`` that names it.
+    """The backend for Django's tasks. Django makes one instance for each entry of ``TASKS`` that names it.
 
     Its constructor uses neither Redis nor models, because ``@task`` calls it at import.
     """
@@ -84,9 +84,9 @@ class RSMQBackend(BaseTaskBackend):
         """Send a task. In a transaction it is sent at the commit (see the option ``enqueue_on_commit``).
 
         Raises ``InvalidTask`` and the errors of ``QueueClient.send_message``. Raises ``TypeError`` or
-        ``ValueError`` for arguments that JSON cannot represent. If sending at the commit fails,
-        ``EnqueueFailed`` with the id is raised there. A message that is too long for its queue is refused by
-        this call, not at the commit.
+        ``ValueError`` for arguments that JSON cannot represent. A message that is too long for its queue is
+        refused by this call, even in a transaction. If sending at the commit fails, the commit raises
+        ``EnqueueFailed`` with the id.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -94,7 +94,7 @@ class RSMQBackend(BaseTaskBackend):
         return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
-        """Send a task once for each of ``calls`` (args, kwargs), in one batch.
+        """Send a task several times in one step: once for each pair of args and kwargs in ``calls``.
 
         Returns the results in the same order. Raises the errors of ``enqueue``.
         """
@@ -111,8 +111,9 @@ class RSMQBackend(BaseTaskBackend):
     async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
         """``enqueue_many`` as a coroutine function.
 
-        It uses a thread only if any thread of the process has an open transaction, if the option ``enqueue``
-        is set, or if the project has receivers for ``task_enqueued``.
+        It uses a thread only in these cases: any thread of the process has an open transaction (with the
+        option ``enqueue_on_commit``), the option ``enqueue`` is set, or the project has receivers for the
+        signal ``task_enqueued``.
         """
         given = self.task_options
         if given.enqueue or (given.enqueue_on_commit and has_open_transaction()):
@@ -168,7 +169,7 @@ class RSMQBackend(BaseTaskBackend):
         """Cancel a task that has not started, so that it never runs. Returns whether it was cancelled.
 
         Returns ``False`` if the task runs, has ended or is unknown. If the open transaction of this thread
-        has staged the task, its row is deleted.
+        has stored the task (the option ``enqueue``), its row is deleted.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED
@@ -176,8 +177,8 @@ class RSMQBackend(BaseTaskBackend):
     def stop(self, result_id: str, *, reason: str = "", force: bool = False) -> bool:
         """Cancel a task that waits. If it runs, ask its worker to stop it (see ``QueueClient.stop_message``).
 
-        Returns ``False`` if the task has ended or is unknown. The result of a stopped task has the status
-        failed and the error ``TaskCancelled``.
+        Returns whether the task was cancelled or asked to stop, ``False`` if it has ended or is unknown. The
+        result of a stopped task has the status failed and the error ``TaskCancelled``.
         """
         stop = partial(get_client().stop_message, reason=reason, force=force)
         return self._word(result_id, stop) in (State.CANCELLED, State.RUNNING)
@@ -205,8 +206,8 @@ class RSMQBackend(BaseTaskBackend):
     ) -> tuple[str, Draft]:
         """The queue and the message of a task, without sending it. Raises the errors of ``enqueue``.
 
-        ``is_whole=False`` means that an argument is still missing. The message then has no key for limits or
-        uniqueness, because the key depends on the arguments.
+        ``is_whole=False`` means that an argument is still missing, such as the result of the previous step.
+        The message then has no key for limits or uniqueness, because the key depends on the arguments.
         """
         route = self._route_of(task)
         result = results.enqueued(task, self.alias, args, kwargs)
@@ -272,7 +273,10 @@ class RSMQBackend(BaseTaskBackend):
         stage(route.queue, drafts, task_queue=route.task.queue_name, then=partial(self._emit_enqueued, sent))
 
     def _drafts(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> list[Draft]:
-        """The messages to send after the commit. Each gets a new id, which is also set in its result."""
+        """Make the messages to send after the commit. Each gets a new id, which is also set in its result.
+
+        Raises ``MessageTooLong``.
+        """
         # At the commit it would be too late: what the transaction has changed stays.
         route.refuse_long(bodies)
         for result in sent:
@@ -285,7 +289,7 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """The problem of a name of a queue for tasks, as the end of a sentence. ``""`` if the name is valid."""
+    """The reason why a queue for tasks cannot have this name, as the end of a sentence, or ``""``."""
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
         return "is not a queue name: use letters, digits, - and _."
     if len(queue) > MAX_NAME:

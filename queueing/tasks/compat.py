@@ -43,7 +43,7 @@ def is_enqueue_heard() -> bool:
 def has_own_receivers() -> bool:
     """Whether the project has a receiver for ``task_enqueued``.
 
-    Django's own receiver for its log does not count.
+    The receiver with which Django logs this signal does not count.
     """
     djangos = id(signals.log_task_enqueued)
     return any(receiver != djangos for (receiver, _), *_ in signals.task_enqueued.receivers)

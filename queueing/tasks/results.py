@@ -1,7 +1,7 @@
-"""Makes ``TaskResult`` objects from a message in the queue, and from its outcomes in outbox and database.
+"""Makes ``TaskResult`` objects from a message in its queue and from its outcomes.
 
-The lookup reads queue and outbox in one step, and then the database. So it also finds a task that ends during
-the lookup.
+The lookup reads queue and outcomes in Redis in one step, and then the outcomes in the database. An outcome
+stays in Redis until it is in the database, so a task that ends during the lookup is also found.
 """
 
 import sys
@@ -36,7 +36,7 @@ FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_f
 def moment(ms: float | None) -> datetime | None:
     """Convert ms since 1970 to a ``datetime``, which is aware if ``USE_TZ`` is set.
 
-    ``None`` stays ``None``.
+    Returns ``None`` for ``None``.
     """
     return decode.moment(ms, UTC if settings.USE_TZ else None)
 
@@ -44,7 +44,7 @@ def moment(ms: float | None) -> datetime | None:
 def enqueued(
     task: Task, alias: str, args: Sequence[Any], kwargs: Mapping[str, Any], id: str = ""
 ) -> TaskResult:
-    """The result of a task that is being sent.
+    """Make a ``TaskResult`` with the status ready. ``id`` is empty if the message has no id yet.
 
     Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent.
     """
@@ -75,8 +75,9 @@ def identify(result: TaskResult, id: str) -> None:
 
 
 def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
-    """A copy of ``task`` with the options of the sent message, because ``using`` may have changed the
-    options.
+    """The task with the options of the sent message.
+
+    They may differ from those of ``task``, because the sender may have changed them with ``using``.
     """
     run_after = _moment_in(body.run_after)
     if (task.priority, task.queue_name, task.backend, task.run_after) == (
@@ -103,7 +104,7 @@ class RecordedError(TaskError):
 
     @property
     def exception_class(self) -> type[BaseException]:
-        """The class of the exception. Raises ``ValueError`` if this process has not imported it."""
+        """The class of the exception. Raises ``ValueError`` if this process has not imported it yet."""
         module, _, name = self.exception_class_path.rpartition(".")
         found = vars(sys.modules.get(module, object())).get(name) if module in sys.modules else None
         if isinstance(found, type) and issubclass(found, BaseException):
@@ -121,7 +122,7 @@ def error_of(outcome: Outcome) -> TaskError:
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:
     """The body of a task, from the queue or from an outcome. ``None`` if the message is not a task.
 
-    If the body in the outcomes has been cut, the result has the name of the task, but no arguments.
+    If only cut bodies are left, the returned body has the name of the task, but no arguments.
     """
     for text in (where.body, *(outcome.body for outcome in past)):
         if task_body.is_task(text):
@@ -237,9 +238,9 @@ class TaskLookup:
         return result
 
     def sent(self, id: str) -> Whereabouts | None:
-        """Find a message that is to be cancelled or stopped. A message that is still staged is sent first.
+        """Find a message that is to be cancelled or stopped. If it is not sent yet, it is sent first.
 
-        If the open transaction of this thread has staged the message, its row is deleted instead, and
+        If the open transaction of this thread has stored the message, its row is deleted instead, and
         ``None`` is returned. Raises ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
@@ -251,7 +252,7 @@ class TaskLookup:
         return where
 
     def _staged(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """Find a task that is still staged, and thus has no outcomes.
+        """Find a task that a transaction has stored and that is not sent yet, so it has no outcomes.
 
         If its row no longer exists, the message has been sent, so ``find`` is called again.
         """
@@ -261,7 +262,10 @@ class TaskLookup:
         return staged.whereabouts(row), []
 
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
-        """Find the message, and all its outcomes so far, ordered by receive count."""
+        """Find the message in its queue, and the outcomes of all its deliveries so far.
+
+        The outcomes are sorted by receive count.
+        """
         where = self._whereabouts(id)
         queues = task_queues.with_siblings(self._queues)
         by_rc: dict[int, Outcome] = {}
@@ -275,7 +279,7 @@ class TaskLookup:
         return where, [by_rc[rc] for rc in sorted(by_rc)]
 
     def _whereabouts(self, id: str) -> Whereabouts:
-        """Find a message in the queues and outboxes of all partitions.
+        """Find a message, and its outcomes that are still in Redis, in the partitions that may have it.
 
         Raises ``QueueUnavailable`` if a partition does not answer and no other partition has the message.
         """
@@ -309,7 +313,7 @@ class TaskLookup:
         return base if is_sibling else queue
 
     def _is_complete(self, where: Whereabouts) -> bool:
-        """Whether the outcomes of all deliveries are in the outbox, so that the database need not be read."""
+        """Whether Redis still has the outcomes of all deliveries, so that the database need not be read."""
         ended = {outcome.rc for outcome in where.outcomes}
         newest = max(ended, default=0)
         if where.queue:

@@ -28,7 +28,7 @@ logger = logging.getLogger("queueing.worker")
 
 
 class TaskCode:
-    """The parts that all runs of a task share: the task, the lookup of its results, and its policy."""
+    """The objects that all runs of a task share: the task, the lookup of its results, and its policy."""
 
     def __init__(self, task: Task, lookup: TaskLookup, sender: type) -> None:
         self.task, self.lookup, self.sender = task, lookup, sender
@@ -83,7 +83,7 @@ class TaskRun:
     # --- the result so far ---------------------------------------------------------------------
 
     def _running(self, context: Context) -> TaskResult:
-        """The ``TaskResult`` at the start of this attempt."""
+        """The ``TaskResult`` of this message at the start of its present attempt."""
         message, body, lookup = context.message, self._body, self._lookup
         task = results.as_sent(self._task, body, lookup.sent_to(context.queue), lookup.alias)
         result = results.enqueued(task, lookup.alias, body.args, body.kwargs, message.id)
@@ -99,7 +99,7 @@ class TaskRun:
         return result
 
     def _recall(self, result: TaskResult, context: Context) -> Any:
-        """Add the earlier attempts to ``result``.
+        """Add the errors and the workers of earlier attempts to ``result``.
 
         Returns the start of the first attempt, ``None`` if it is unknown.
         """

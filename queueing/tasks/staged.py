@@ -1,4 +1,4 @@
-"""Tasks that a transaction has staged, and that are not in their queue yet."""
+"""Tasks that a transaction has stored as rows (staged), and that are not in their queue yet."""
 
 from queueing import get_client
 from queueing.broker import decode
@@ -9,7 +9,7 @@ from queueing.transactional.databases import relayed
 
 
 def find(id: str) -> StagedMessage | None:
-    """The row of the staged task with this id, or ``None`` if this thread's connections see no such row.
+    """The row of the task with this id, or ``None`` if this thread's connections see no such row.
 
     Raises ``DatabaseError``.
     """
@@ -23,10 +23,10 @@ def whereabouts(row: StagedMessage) -> Whereabouts:
 
 
 def take_back(row: StagedMessage) -> bool:
-    """Delete the row if this thread's open transaction has written it. Otherwise send its message.
+    """Delete the row of a task if this thread's open transaction has written it. Otherwise send its message.
 
-    The message is sent because it can then be cancelled safely in Redis, even if another process is sending
-    the same row now. Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
+    Once the message is in Redis, it can be cancelled safely there, even if another process is sending the
+    same row now. Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)
     if row.message_id in staging.ids_of_transaction(alias):

@@ -1,4 +1,4 @@
-"""Connects tasks with the worker: finds the task of a message, and the target of a schedule.
+"""Connects tasks with the worker: finds the task of a message, and makes the message of a schedule.
 
 The command ``runworker`` uses this module if ``TASKS`` may name ``RSMQBackend``.
 """
@@ -37,10 +37,10 @@ BAD = Policy(max_attempts=1)
 
 
 class TaskResolver:
-    """Finds the tasks of the messages in the queues of one backend.
+    """Finds the code for messages in the queues of one backend, if they are tasks of this project.
 
-    It finds only tasks of this project. ``sender`` is the sender of Django's signals. With
-    ``takes_new_queues``, the resolver also serves queues without a handler that appear later.
+    ``sender`` is the sender of Django's signals. With ``takes_new_queues``, the resolver also serves queues
+    without a handler that appear later.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ PAUSE_SECONDS = 2.0
 def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
 
-    If names of queues must be read from Redis, it waits until Redis answers. Returns the queues with tasks,
-    and whether the worker also serves queues that receive their first task later.
+    If names of queues must be read from Redis, this function waits until Redis answers. Returns the queues
+    with tasks, and whether the worker also serves queues that receive their first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -127,7 +127,7 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
 
 
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
-    """A resolver for the ``QUEUES`` of a backend, or if they are empty for the worker's queues ``named``.
+    """A resolver for the ``QUEUES`` of a backend or, if these are empty, for the worker's queues ``named``.
 
     If both are empty, the resolver serves the queues that this project's tasks name, and all queues to which
     tasks were sent or will be sent. Raises ``QueueUnavailable``.
@@ -140,7 +140,10 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
 
 
 def _emit_failed(of_backends: Sequence[TaskResolver], outcome: Outcome, **_: object) -> None:
-    """Send Django's signal ``task_finished`` for a task whose process was killed before it could send it."""
+    """Send Django's signal ``task_finished`` for a task whose process was killed before it could send it.
+
+    This is a receiver of ``job_dead``.
+    """
     if outcome.is_reported or not is_task(outcome.body):
         return
     for resolver in of_backends:
@@ -162,7 +165,10 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` and the console find tasks. Every process calls this function."""
+    """Let ``@periodic`` accept tasks, and let tasks that are sent again keep their limits.
+
+    Every process calls this function.
+    """
     periodic.add_maker(_schedule_target, modules=_import_modules)
     above.limit_of_task = _limit_of
 
@@ -175,7 +181,7 @@ def _import_modules() -> None:
 
 
 def _limit_of(body: str) -> dict[str, str]:
-    """The headers with the limit of a task that is sent again, ``{}`` without a limit."""
+    """The limit header for the body of a task that is sent again, ``{}`` if the task has no limit."""
     if not is_task(body):
         return {}
     with suppress(BadTaskBody):
@@ -191,7 +197,10 @@ def _limit_of(body: str) -> dict[str, str]:
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
-    """The target for a schedule of the task ``subject``, ``None`` if no ``RSMQBackend`` sends ``subject``."""
+    """The queue and the message of a schedule for the task ``subject``.
+
+    ``None`` if ``subject`` is not a task of an ``RSMQBackend``. Raises ``ImproperlyConfigured``.
+    """
     if not isinstance(subject, Task):
         return None
     backend = subject.get_backend()
