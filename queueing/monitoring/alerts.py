@@ -1,6 +1,6 @@
 """Alerts, such as queues without a worker, a Redis that evicts keys, or an outbox that overflows.
 
-Console, terminal and ``/queues.json`` show these alerts, so that all of them give the same warnings.
+The console and ``manage.py queues`` show these alerts, so that both give the same warnings.
 """
 
 import logging
@@ -42,8 +42,9 @@ LOOKED_AT, TOLD = 1000, 5
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert: its kind for programs, its text for people, and its queue, ``""`` if it is not about a
-    queue.
+    """One alert: its kind for programs, its text for people, and its queue.
+
+    ``queue`` is ``""`` if the alert is not about one queue.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class Alert:
 def read(
     client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
 ) -> list[Alert]:
-    """Read the present alerts about these queues, and those that are about no queue, in a few round trips.
+    """Read the present alerts, both those about these queues and those about no queue, in a few round trips.
 
     ``names`` are the names of all requested queues, which may include queues without ``figures``. By default,
     they are the queues of ``figures``. If an alert cannot be read, another alert reports that. Raises
@@ -144,7 +145,7 @@ def current(client: QueueClient) -> list[Alert]:
 
 
 def forget() -> None:
-    """Drop the cached alerts after an action, so that ``current`` reads them again."""
+    """Drop the cached alerts after an action of a user, so that ``current`` reads them again."""
     _current.forget()
 
 
@@ -215,7 +216,7 @@ def _outbox(client: QueueClient) -> Iterator[Alert]:
 
 
 def _owner(client: QueueClient) -> Iterator[Alert]:
-    """Yield an alert if another project's database owns the outbox.
+    """Yield an alert if the outbox (the outcomes that wait in Redis) belongs to another project's database.
 
     No alert is given while the database is down.
     """

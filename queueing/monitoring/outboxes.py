@@ -1,4 +1,7 @@
-"""The outbox of a namespace. With several partitions, their outboxes are treated as one."""
+"""The outbox of a namespace: the outcomes that wait in Redis for the database.
+
+With several partitions, their outboxes are treated as one.
+"""
 
 from queueing.broker import outbox
 from queueing.broker.outbox import Stats
@@ -6,7 +9,7 @@ from queueing.client import QueueClient
 
 
 def stats(client: QueueClient) -> Stats:
-    """The figures of the outbox. With several partitions, the sums over all of them, and the highest age."""
+    """The figures of the outbox. With several partitions, their sums, and the highest age."""
     found = [outbox.stats(part.session) for part in client.parts]
     if len(found) == 1:
         return found[0]
@@ -20,9 +23,11 @@ def stats(client: QueueClient) -> Stats:
 
 
 def acknowledge(client: QueueClient, lost: int | None = None) -> int:
-    """Acknowledge lost outcomes, the first ``lost`` of them. Returns how many were not acknowledged before.
+    """Acknowledge outcomes that were lost, which ends the alert about them.
 
-    All are acknowledged if ``lost`` is ``None``, or if there are several partitions.
+    ``lost`` is the number of losses that the user has seen: later ones still give an alert. Without ``lost``,
+    or with several partitions, all are acknowledged. Returns how many this call acknowledged for the first
+    time.
     """
     if lost is not None and not client.routing:
         return outbox.acknowledge(client.session, lost)

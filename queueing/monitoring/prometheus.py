@@ -129,9 +129,10 @@ class _Queues(Collector):
 
 
 def _staged() -> Iterator[Metric]:
-    """Yield the number of staged messages and the age of the oldest one, for each database.
+    """Yield two gauges of the messages that transactions have stored and that are not sent yet, by database.
 
-    A database that does not answer is left out.
+    They are the number of messages, and the age of the oldest one. A database that does not answer is left
+    out.
     """
     found: dict[str, backlog.Figures] = {}
     for alias in relayed():

@@ -1,4 +1,4 @@
-"""The present rates at which queues fill and drain. Messages of all programs count."""
+"""The present rates at which queues fill and drain. They count the messages of all programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ class Rate:
     """The rates at which a queue fills and drains, averaged over the last ``over_seconds``.
 
     The rates are in messages per second and include all programs. They are ``None`` if no worker has sampled
-    the queue for an hour. ``drain_seconds`` is the time until no message is ready, at these rates. It is
-    ``None`` if the queue does not shrink or the rates are unknown.
+    the queue for an hour. ``failure_ratio`` is the fraction of ended runs that failed or crashed.
+    ``drain_seconds`` is the time until no message is ready, at these rates. It is ``None`` if the queue does
+    not shrink or the rates are unknown.
     """
 
     in_per_second: float | None = None
@@ -81,8 +82,8 @@ def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
     """The past sample with which the present figures are compared. ``None`` if none is suitable.
 
-    It is the oldest sample of the last ``RATE_SECONDS``. Without one, it is the newest sample, if that is at
-    most ``MAX_RATE_SECONDS`` old. A sample must be at least five seconds old.
+    It is the oldest sample of the last ``RATE_SECONDS``. If there is none, it is the newest sample of the
+    last ``MAX_RATE_SECONDS``. A sample that is less than five seconds old is not used.
     """
     past = [sample for sample in samples if sample[0] < now_ms]
     recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]

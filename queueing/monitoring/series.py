@@ -26,7 +26,8 @@ class Point:
     The step begins at ``start`` (seconds since 1970) and lasts ``seconds``. The last step of a chart is not
     over yet.
 
-    - Each state (``done``, ``dead`` …) has the number of deliveries that ended in it.
+    - ``done``, ``retried``, ``dead``, ``abandoned``, ``released`` and ``lease_lost`` count the deliveries
+      that ended in this state.
     - ``sent`` and ``left`` count the messages that all programs sent and removed. The numbers are computed
       from samples a minute apart.
     - ``ready``, ``delayed``, ``running``, ``buried`` (dead letters) and ``latency_seconds`` are the highest
@@ -60,7 +61,7 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue. Each stored value is for a span of ``span_seconds``."""
+    """The stored metrics of one queue, as one value for each span of ``span_seconds``."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -78,9 +79,7 @@ class History:
         self.until = samples[-1][0] / 1000 if samples else 0.0
 
     def between(self, start: int, end: int) -> tuple[Sums, bool]:
-        """The sums from ``start`` to ``end`` (seconds since 1970), and whether the queue was sampled in that
-        time.
-        """
+        """The sums from ``start`` to ``end`` (seconds since 1970), and whether the queue was sampled then."""
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
         # If a step of the chart is one span, there is nothing to add.
@@ -89,7 +88,7 @@ class History:
     def _is_unseen(self, start: int, end: int) -> bool:
         """Whether the time from ``start`` to ``end`` is within a gap between two samples.
 
-        The start of a gap is stored in the span in which the gap ends.
+        The span in which a gap ends stores when the gap began.
         """
         return any(since <= start and end <= at for since, at in self._gaps)
 

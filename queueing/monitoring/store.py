@@ -35,8 +35,8 @@ Sums = dict[str, float]
 class Kept:
     """The stored metrics of one queue.
 
-    ``spans`` has the JSON text of each span by the number of the span. ``fields`` has the other requested
-    fields.
+    Time is divided into spans of equal length. ``spans`` has the JSON text of each span by its number since
+    1970. ``fields`` has the other requested fields of the hash.
     """
 
     spans: dict[int, bytes]
@@ -44,10 +44,11 @@ class Kept:
 
 
 def sample_queues(session: Session, qnames: Iterable[str], *, first: Iterable[str] = ()) -> None:
-    """Sample the present state of the queues ``first``, and then of ``qnames``, sorted by name.
+    """Add a sample of the present state to the metrics of queues.
 
-    At most ``MAX_SAMPLED`` queues are sampled. Missing queues are left out. Dead-letter queues in ``qnames``
-    are also left out, because the figures of a queue include its dead letters.
+    The queues ``first`` are sampled before ``qnames``, which are sorted by name. At most ``MAX_SAMPLED``
+    queues are sampled. Missing queues are left out. Dead-letter queues in ``qnames`` are also left out,
+    because the figures of a queue include its dead letters.
     """
     chosen = list(dict.fromkeys([*first, *sorted(filter(_is_sampled, qnames))]))[:MAX_SAMPLED]
     for start in range(0, len(chosen), STEP):
@@ -61,9 +62,10 @@ def _is_sampled(name: str) -> bool:
 def read_metrics(
     client: QueueClient, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
 ) -> tuple[int, dict[str, Kept]]:
-    """Read the last ``count`` spans of ``level``, and other ``fields``, for each queue.
+    """Read the newest ``count`` spans of metrics, and other ``fields``, for each queue.
 
-    A span covers ``minutes``. Returns the time of Redis (ms since 1970) and the stored values by queue name.
+    ``level`` selects the length of a span, which is ``minutes`` (see ``series.LEVELS``). Returns the time of
+    Redis (ms since 1970) and the stored values by queue name.
     """
     now_ms = 0
     kept: dict[str, Kept] = {}
@@ -102,7 +104,8 @@ def _kept(reply: Sequence[bytes], fields: Sequence[str]) -> Kept:
 class Totals:
     """The counts of one queue since it was created.
 
-    ``words`` has the number of deliveries by state. ``run`` and ``wait`` are histograms of times.
+    ``words`` has the number of deliveries by the state in which they ended. ``run`` and ``wait`` are
+    histograms of run times and waiting times.
     """
 
     words: Mapping[str, int]

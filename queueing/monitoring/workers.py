@@ -1,4 +1,4 @@
-"""The records of workers in Redis: heartbeats, running messages, and requests to be quiet.
+"""The records of workers in Redis: heartbeats, running messages, and requests to claim no more (quiet).
 
 Other programs can write to Redis, so malformed values are left out. A worker with an unreadable record is
 still listed, because the record shows that a worker with this name exists or existed.
@@ -37,9 +37,9 @@ class WorkerProcess:
 
 
 def registration(name: str, token: str) -> str:
-    """The field of a worker in the hash ``keys.workers``.
+    """The name of a worker's field in the hash ``keys.workers``.
 
-    Workers with the same ``name`` have different fields. ``token`` is unique for each start of a worker.
+    ``token`` is unique for each start of a worker, so workers with the same ``name`` have different fields.
     """
     return f"{name}#{token[:6]}"
 
@@ -53,7 +53,7 @@ class Worker:
       system reports it.
     - ``is_quiet`` is true if the worker claims no messages. ``is_quiet_wanted`` is true if a user has asked
       for that. The worker receives this request with its next heartbeat.
-    - ``is_lost`` is true if its supervisor was killed.
+    - ``is_lost`` is true if its supervisor, the first process of the worker, was killed.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """``lost``, ``stale``, ``quiet``, ``busy`` or ``idle``."""
+        """The state as a word: ``lost``, ``stale``, ``quiet``, ``busy`` or ``idle``."""
         if self.is_lost:
             return "lost"
         if self.is_stale:
@@ -115,8 +115,8 @@ class Worker:
 class Heard:
     """The reply to a heartbeat.
 
-    ``queues`` are all names in the index of queues if it is this worker's turn to sample them, else ``None``.
-    ``task_queues`` are the queues to which tasks were sent, if the worker asked for them.
+    ``queues`` are the names of all queues if it is this worker's turn to sample them, else ``None``.
+    ``task_queues`` are the queues to which tasks were sent, empty if the worker did not ask for them.
     """
 
     is_quiet: bool
@@ -224,7 +224,7 @@ def read_worker(key: bytes, stored: bytes, quiet_token: bytes, now_ms: int) -> W
 
 
 def told_apart(workers: Iterable[Worker]) -> list[Worker]:
-    """Sort workers by name. If several share a name, their keys are used as their names."""
+    """Sort workers by name. Workers that share a name get their unique keys as names."""
     workers = list(workers)
     count = Counter(worker.given_name for worker in workers)
     named = [one if count[one.given_name] > 1 else replace(one, name=one.given_name) for one in workers]

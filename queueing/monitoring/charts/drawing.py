@@ -32,7 +32,10 @@ def drawing(chart: Chart) -> SafeString:
 
 
 def sparkline(values: Sequence[Value], label: str) -> SafeString:
-    """A small area chart without axes, for a table cell. ``label`` is its accessible description."""
+    """A small area chart without axes, for a table cell, ``""`` if all values are unknown.
+
+    ``label`` is the beginning of its accessible description.
+    """
     known = [value for value in values if value is not None]
     if not known:
         return SafeString("")
@@ -90,7 +93,7 @@ def _bars(chart: Chart, top: float) -> SafeString:
 def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, float]]:
     """Yield the bars of one step from the bottom up: name of the series, upper edge, height.
 
-    The upper edge is given in pixels above the bottom, the height in pixels.
+    Upper edge and height are in pixels. The upper edge is measured from the bottom of the chart.
     """
     below = 0.0
     for series in chart.series:
@@ -102,7 +105,7 @@ def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, 
 def _curves(chart: Chart, top: float) -> SafeString:
     """The curves, in a nested SVG.
 
-    Its width is one unit per step, and is stretched to the available width.
+    In this SVG, one unit of width is one step. It is stretched to the available width.
     """
     parts = [
         (kind, series.name, path)
@@ -117,9 +120,10 @@ def _curves(chart: Chart, top: float) -> SafeString:
 
 
 def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterator[tuple[str, str]]:
-    """Yield pairs of a kind (``area`` or ``line``) and a path. Together they draw a series.
+    """Yield the SVG paths that draw a series, each with its kind: ``area`` or ``line``.
 
-    With ``is_filled``, each part of the series without unknown values has an area. One line covers all parts.
+    Unknown values are gaps. With ``is_filled``, there is an area for each part between gaps. One line, with
+    the same gaps, covers the whole series.
     """
     pieces = [
         [f"{step + 0.5:g} {PLOT_PX - value * scale:.2f}" for step, value in piece]
