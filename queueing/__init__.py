@@ -4,13 +4,15 @@ The files in this folder are public, or have the names that Django looks for. Th
 
 - ``broker``: all communication with Redis: keys, Lua scripts, sessions, leases, outcomes
 - ``client``: RSMQ's ten methods and further operations
-- ``worker``: the processes that run messages, and the keeper that extends their leases
+- ``worker``: the processes that run messages, and the one that extends their leases
 - ``tasks``: Django's tasks on a queue
-- ``history``: outcomes in the database
+- ``policies``: attempts, back-off, rate and concurrency limits, unique jobs
+- ``transactional``: messages that are stored in a database transaction and sent after its commit
+- ``history``: the outcomes of processed messages in the database
 - ``scheduling``: due times, and the schedules in Redis
-- ``monitoring``: figures, warnings, metrics and charts
-- ``admin``, ``cli``: the console and the terminal
-- ``resilience``, ``text``: bounded waits, and text that is safe to show
+- ``monitoring``: figures, alerts, metrics and charts
+- ``admin``, ``cli``: the console in Django's admin, and the command ``manage.py queues``
+- ``resilience``, ``text``: limits of waiting times, and text that is safe to show
 
 ``pyproject.toml`` lists the layers of the package. A module imports nothing from a higher layer.
 """
@@ -110,7 +112,7 @@ async def asend_message(
 
 
 def create_queues() -> list[str]:
-    """Create the queues of the setting ``QUEUES`` that are missing, and return their names.
+    """Create the missing queues of the setting ``QUEUES``. Returns the names of the created queues.
 
     Raises ``QueueUnavailable`` if Redis does not answer.
     """
@@ -120,10 +122,10 @@ def create_queues() -> list[str]:
 
 
 def message_state(qname: str, message_id: str) -> "MessageState | None":
-    """The state of a message in the queue or in the history, or ``None`` if the message is in neither.
+    """The state of a message in the queue or in the history, or ``None`` if neither has the message.
 
     Raises ``QueueUnavailable`` if Redis does not answer, and ``InvalidFormat`` if ``message_id`` is not a
-    valid id. If the database does not answer, only the queue is searched.
+    valid id. If the database does not answer, a message that only the history has is not found.
     """
     from .history import lookup
 
@@ -131,10 +133,11 @@ def message_state(qname: str, message_id: str) -> "MessageState | None":
 
 
 def recent_messages(*qnames: str, limit: int = 20) -> "list[MessageState]":
-    """The newest messages of these queues and of their history, newest first, at most ``limit``.
+    """The newest messages of these queues, also processed ones, newest first and at most ``limit``.
 
-    Messages that run or have ended come before messages that only wait. Raises ``QueueUnavailable`` if Redis
-    does not answer. If the database does not answer, the list has only the messages in the queues.
+    If there are more, ready messages are left out first, so that a busy queue also shows messages in other
+    states. Raises ``QueueUnavailable`` if Redis does not answer. If the database does not answer, messages
+    that only the history has are missing.
     """
     from .history import lookup
 

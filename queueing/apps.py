@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class QueueingConfig(AppConfig):
-    """The app of the queue.
+    """The Django app of this package.
 
-    ``ready`` only registers functions: it opens no connection and starts no thread.
+    Its ``ready`` only registers functions: it opens no connection and starts no thread.
     """
 
     name = "queueing"

@@ -55,7 +55,10 @@ def check_relayed(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that each database in which messages are staged has the table of staged messages."""
+    """Check for the table of staged messages, which a transaction stores and which are sent after its commit.
+
+    Each database in which the project stages messages needs this table.
+    """
     if any(conf.problems(conf.raw())):
         return []
     from .models import StagedMessage

@@ -46,7 +46,7 @@ MAX_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One task or message, made by ``step``."""
+    """One task or message of a chain or batch, made by ``step``."""
 
     target: Any
     args: tuple[Any, ...] = ()
@@ -72,7 +72,7 @@ class Chain:
 
         If the first step is a task and a transaction is open, the options of the task's backend decide
         whether the chain is sent now or at the commit. Raises the errors of ``Task.enqueue`` and
-        ``send_message``. At the commit, an error is raised as ``EnqueueFailed``.
+        ``send_message``. If sending at the commit fails, the commit raises ``EnqueueFailed``.
         """
         messages = _messages(iter(self.steps))
         get_client().at(message.queue for message in messages)
@@ -92,7 +92,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Members that run side by side, and the callbacks that follow them, made by ``batch``."""
+    """Members that run side by side, and the callbacks that follow their end, made by ``batch``."""
 
     members: "tuple[Step | Chain | Batch, ...]"
     on_success: Step | Chain | None = None
@@ -177,8 +177,8 @@ def cancel_batch(id: str) -> None:
     """Cancel a batch and its nested batches: members that have not started do not run.
 
     For a member that runs, ``context.is_cancelled`` becomes true. A member that waits counts as cancelled
-    once a worker claims it. When all members have ended, ``on_failure`` is sent. Raises ``BatchNotFound``,
-    and ``BatchClosed`` if the batch has ended.
+    once a worker claims it. When all members have ended, ``on_failure`` is sent, or ``on_success`` if all are
+    done nevertheless. Raises ``BatchNotFound``, and ``BatchClosed`` if the batch has ended.
     """
     batches.cancel(sent_batches.part_of(get_client(), id).session, id)
 
@@ -186,7 +186,8 @@ def cancel_batch(id: str) -> None:
 def retry_batch(id: str) -> int:
     """Redrive the dead members of a batch and of its nested batches. Returns the number of redriven messages.
 
-    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch was cancelled.
+    Nested batches that were cancelled are left out. Raises ``BatchNotFound``, and ``BatchClosed`` if the
+    batch itself was cancelled.
     """
     return sent_batches.retry(get_client(), id)
 
@@ -195,7 +196,7 @@ def retry_batch(id: str) -> int:
 
 
 def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
-    """The messages of a chain. The first arguments of the first step are ``given``."""
+    """Make the messages of a chain's steps. The first step gets ``given`` as its first arguments."""
     before: Step | None = None
     messages = []
     for one in steps:
@@ -221,18 +222,19 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header of a limit in ``headers``, ``{}`` without one. The header of a unique job is left out.
+    """The header with the limit among ``headers``, ``{}`` if there is none.
 
-    A step cannot be unique, because its chain or batch waits for the end of this message and no other.
+    The header of a unique job is left out: the chain or batch waits for the end of this very message, so the
+    message must not be merged with another one.
     """
     return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
 
 
 def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> tuple[str, str, Draft]:
-    """The message of a step, after its two queues.
+    """Return the queue that a step's task names, the queue to send to, and the message of the step.
 
-    The first value is the queue that the task names, ``""`` for a message of a handler. The second value is
-    the queue to which the message is sent.
+    The first value is ``""`` for the message of a handler. The queues differ if the task has a low priority.
+    If ``is_first`` is false, the result of the previous step is still missing among the arguments.
     """
     if one.is_task:
         arguments = one.target, [*given, *one.args], one.kwargs
@@ -244,9 +246,10 @@ def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> 
 
 
 def _linked(messages: list[FollowUp], batch_id: str = "") -> FollowUp:
-    """The first message of a chain. Its headers contain the other messages, and the id of a batch if given.
+    """Return the first message of a chain, with the other messages in its headers.
 
-    Raises ``QueueError`` if the headers are too long.
+    If the chain is a member of a batch, ``batch_id`` is in the headers, too. Raises ``QueueError`` if the
+    headers are too long.
     """
     headers = dict(messages[0].headers)
     if batch_id:
@@ -277,7 +280,7 @@ def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
 
 
 def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], None]) -> None:
-    """Send now, or at the commit if ``first`` is a task whose backend sends at the commit."""
+    """Call ``send`` now, or at the commit if ``first`` is a task whose backend sends at the commit."""
     aliases = open_transactions() if getattr(options, "enqueue_on_commit", False) else []
     if aliases:
         at_commit(aliases, send, id, first.title if first else "")
@@ -292,7 +295,7 @@ def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:
 
 
 def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
-    """Make all messages of a batch, so that an invalid argument is reported before anything is sent."""
+    """Make all messages of a batch before any is sent, so that an invalid argument sends nothing."""
     if depth > MAX_DEPTH:
         raise QueueError(f"Batches may be nested {MAX_DEPTH} deep.")
     plan, title = Plan(whole_id(), len(whole.members)), next(_steps(whole), None)

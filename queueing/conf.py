@@ -143,18 +143,18 @@ class Config:
         return (places.DEFAULT, *self.PARTITIONS)
 
     def at(self, partition: str) -> "Config":
-        """The settings with the address and the namespace of one partition."""
+        """A copy of the settings with the address and the namespace of one partition."""
         address: Any = self.PARTITIONS.get(partition, {})
         return replace(self, partition=partition, **address)
 
     def place_of(self, queue: str) -> str:
-        """The partition of a queue."""
+        """The name of the partition that has ``queue`` (see ``PLACES``)."""
         return places.place_of(self.PLACES, queue)
 
     def history_of(self, queue: str) -> str:
-        """The value of ``HISTORY`` for ``queue``.
+        """The word of ``HISTORY`` for ``queue``: ``all``, ``failed`` or ``none``.
 
-        By default, a low-priority queue has the value of its main queue.
+        If ``HISTORY`` does not name a low-priority queue, the word of its main queue applies.
         """
         if isinstance(self.HISTORY, str):
             return self.HISTORY

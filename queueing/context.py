@@ -25,7 +25,7 @@ class Runtime(Protocol):
 
 
 class Context:
-    """One run of one message. A handler with a second parameter receives it."""
+    """The context of one run of a message. A handler with a second parameter receives it."""
 
     __slots__ = ("_delivery", "_runtime", "log_fields")
 
@@ -49,12 +49,12 @@ class Context:
 
     @property
     def crashes(self) -> int:
-        """How often a process has died while it ran this message."""
+        """How many times a process has died while it ran this message."""
         return self._delivery.crashed
 
     @property
     def releases(self) -> int:
-        """How often this message was given back without an attempt, for example at a shutdown."""
+        """How many times this message was given back without counting an attempt, as at a shutdown."""
         return self._delivery.released
 
     @property
@@ -64,7 +64,10 @@ class Context:
 
     @property
     def due_ms(self) -> float:
-        """The time at which the message became due (ms since 1970), or 0 if it was delivered before."""
+        """The time at which the message became due (ms since 1970).
+
+        It is 0 from the second delivery of the message on.
+        """
         return self._delivery.due_ms
 
     @property

@@ -83,7 +83,10 @@ class BatchNotFound(QueueError):
 
 
 class BatchClosed(QueueError):
-    """The batch cannot be changed: it has ended, was cancelled, or its sender was silent for a minute."""
+    """The batch has ended or was cancelled, so it cannot be changed.
+
+    Also raised by ``Batch.enqueue`` if it paused for a minute before it had sent all members.
+    """
 
     text = "The batch is closed"
 
@@ -95,7 +98,10 @@ class QueueFull(QueueError):
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer. The call has changed nothing, or can be repeated safely."""
+    """Redis did not answer. The call has changed nothing, or can be repeated safely.
+
+    This does not apply to the subclass ``ReplyLost``.
+    """
 
     text = "Redis does not answer"
 
@@ -143,7 +149,7 @@ class ReplyLost(QueueUnavailable):
 
 
 class NotReplicated(ReplyLost):
-    """Fewer replicas than the setting ``DURABLE`` have confirmed messages that the primary has stored.
+    """The primary has stored the messages, but fewer replicas than ``DURABLE`` have confirmed them in time.
 
     A failover may lose the messages. If the caller repeats the call without a ``deduplication_id``, they are
     sent twice.
@@ -189,11 +195,11 @@ class TaskCrashed(QueueError):
 
 
 class NoHandler(QueueError):
-    """No handler is registered for a queue whose messages a worker claims."""
+    """No handler is registered for a queue that a worker serves."""
 
 
 class NotOwner(QueueError):
-    """The outbox belongs to the database of another project."""
+    """The outcomes that wait in Redis (the outbox) belong to the database of another project."""
 
     def __init__(self, namespace: str) -> None:
         super().__init__(

@@ -48,7 +48,7 @@ ValueOf = Callable[[Any], Any]
 class Runnable(Protocol):
     """The code that runs for a message: a handler or a task.
 
-    One instance serves many runs, so it keeps no state.
+    One instance may serve many runs, so it keeps no state.
     """
 
     @property
@@ -59,7 +59,11 @@ class Runnable(Protocol):
     def policy(self) -> Policy: ...
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run the code. Returns its result as JSON, or ``""`` if it has no result. May raise any error."""
+        """Run the code. Returns its result as JSON, or ``""`` if it has no result.
+
+        ``value_of`` is called with the value that the code returns, and awaits it if necessary. May raise any
+        error.
+        """
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
         """The seconds from an attempt that failed with ``error`` to the next attempt."""
@@ -94,7 +98,10 @@ class Handler:
 
 
 class Resolver(Protocol):
-    """Finds the code for messages that no handler runs, such as tasks, in its ``queues``."""
+    """Finds the code for messages that no handler runs, such as tasks.
+
+    ``queues`` are the queues that it serves. A call returns ``None`` if it does not know the message.
+    """
 
     @property
     def queues(self) -> list[str]: ...
@@ -134,7 +141,7 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver) -> None:
-    """Ask ``resolver`` for the code of a message before the handlers are searched.
+    """Register ``resolver``, which is called for the code of each message before the handlers are searched.
 
     If the resolver raises an error, the attempt fails. If the error has an attribute ``policy``, that policy
     applies.
@@ -148,7 +155,7 @@ def remove_resolver(resolver: Resolver) -> None:
 
 
 def discover() -> None:
-    """Import ``handlers.py`` of every installed app. An import error is raised."""
+    """Import ``handlers.py`` of every installed app. Raises the errors of these imports."""
     global _is_discovered
     _is_discovered = True
     autodiscover_modules("handlers")
@@ -174,7 +181,7 @@ def find(queue: str, message: Message) -> Runnable:
 
 
 def known_to_sender(queue: str) -> Handler | None:
-    """The handler of a queue, or ``None`` if the queue has no handler that can be imported.
+    """The handler of a queue, or ``None`` if no handler of the queue could be imported.
 
     The first call imports all handlers, because a web process may not have done so.
     """

@@ -14,12 +14,12 @@ def safe(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """Indents all lines of a log record except the first, for example those of a traceback."""
+    """Escapes control characters in log records, and indents all lines of a record except the first."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text.
+        """Return the record as text.
 
-        Message, exception and traceback may all contain text from the sender of a job.
+        Its message, exception and traceback may all contain text from the sender of a job.
         """
         first, *more = [safe(line) for line in super().format(record).split("\n")]
         return "\n".join([first, *(f"    {line}" for line in more)])

@@ -1,4 +1,7 @@
-"""Frozen dataclasses that the client takes and returns. The suffix of a field's name gives its unit."""
+"""Frozen dataclasses that the client takes and returns.
+
+If a field has a unit, its name ends with the unit, except for the names that RSMQ has defined.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,7 +73,7 @@ class QueueAttributes:
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy:
-    """The settings of a queue that RSMQ does not have. A setting that is not set is 0 or empty.
+    """The settings of a queue that are not part of RSMQ. A setting that is not set is 0 or empty.
 
     A message that was received ``max_receive_count`` times and is due again moves to ``dead_letter_queue``. A
     message that has been ready for ``retention_seconds`` is dropped. A paused queue accepts messages, but
@@ -106,8 +109,8 @@ class PeekedMessage:
     """A message in a queue, read without a delivery.
 
     ``state`` is ``ready``, ``delayed``, ``retrying`` or ``running``. ``due_ms`` and ``sent`` are ms since
-    1970. ``body`` may be cut; ``size_bytes`` is the size of the whole body. If ``waits_for_limit`` is true,
-    the message may start at ``due_ms``, or its limit is checked again then.
+    1970. ``body`` may be cut; ``size_bytes`` is the size of the whole body. ``waits_for_limit`` is true if a
+    limit of ``@policy`` keeps the message from running. The limit is checked again at ``due_ms`` or earlier.
     """
 
     id: str
@@ -123,7 +126,10 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """The numbers of messages with one limit key: ``running`` in all queues, ``waiting`` in one queue."""
+    """The messages with one limit key of ``@policy``.
+
+    ``running`` is their number in all queues, ``waiting`` the number that wait in one queue for the limit.
+    """
 
     key: str
     running: int
@@ -132,11 +138,11 @@ class KeyLimit:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """The numbers of messages of a queue that a limit concerns.
+    """The messages of one queue that run under a limit, or wait for one.
 
     ``running`` is the number of messages that count for the limit of the whole queue. ``waiting`` is the
-    number of messages that wait for the limit of their key. ``keys`` has some of the keys for which messages
-    wait, sorted by name.
+    number of messages that wait for the limit of their key (``@policy`` with a rate or concurrency). ``keys``
+    has some of the keys for which messages wait, sorted by name.
     """
 
     running: int
@@ -146,11 +152,12 @@ class QueueLimits:
 
 @dataclass(frozen=True, slots=True)
 class MessageState:
-    """A message and its state, read from the queue, the outbox and the history.
+    """A message and its state, read from Redis and from the history.
 
-    ``state`` is one of the states of messages. Times are ms since 1970 by Redis' clock. ``body`` may be cut.
-    ``handler`` is empty before the first outcome. ``due_ms`` is set while the message is delayed.
-    ``progress`` (0.0 to 1.0) and ``note`` are the progress that the present run has reported.
+    ``state`` is a word such as ``ready``, ``running``, ``retrying``, ``done`` or ``dead``. Times are ms since
+    1970 by Redis' clock. ``body`` may be cut. ``handler`` is empty until a delivery of the message has ended.
+    ``due_ms`` is set while the message is delayed. ``progress`` (0.0 to 1.0) and ``note`` are the progress
+    that the present run has reported.
 
     For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is 0 until
     the first attempt has ended. Then it is the number of the current or last attempt, counted from 1.
@@ -198,7 +205,8 @@ class Progress:
 class Timing:
     """A schedule as the code defines it: its name, its timetable, and the queue to which it sends.
 
-    ``time_zone`` is empty if ``expression`` is an interval. ``missed`` is ``skip``, ``once`` or ``all``.
+    ``time_zone`` is empty if ``expression`` is an interval. ``missed`` is the policy for times at which no
+    worker ran: ``skip``, ``once`` or ``all``.
     """
 
     name: str
@@ -210,12 +218,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """A schedule in Redis. Times are ms since 1970 by Redis' clock.
+    """A schedule in Redis. Times are ms since 1970 by Redis' clock. A tick is one time of the schedule.
 
-    All ticks up to ``settled_ms`` are sent or skipped. ``next_ms`` is the first tick after ``settled_ms``. If
-    ``next_ms`` is before ``now_ms``, no worker has handled that tick yet. ``last_tick_ms`` is the last tick
-    that sent a message, and ``last_id`` is the id of that message. They are 0 and empty if no tick has sent a
-    message. ``seen_ms`` is the time at which a worker last announced the schedule.
+    - All ticks up to ``settled_ms`` are sent or skipped.
+    - ``next_ms`` is the next tick, 0 if there is none. If it is before ``now_ms``, it is late: no worker has
+      sent or skipped it yet.
+    - ``last_tick_ms`` is the last tick that sent a message (0 if none has), and ``last_id`` the id of that
+      message.
+    - ``seen_ms`` is the time at which a worker last registered the schedule.
     """
 
     timing: Timing
@@ -239,11 +249,18 @@ class ScheduleState:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """The result of a tick. ``word`` is ``sent``, ``paused``, ``settled``, ``early``, ``other`` or
-    ``unknown``.
+    """The result of a call that should send the messages of a schedule for its due times (ticks).
 
-    ``other`` means that a newer release has given the schedule another timetable. ``settled_ms`` and
-    ``now_ms`` are as in ``ScheduleState``. ``id`` is the id of the last message that the schedule has sent.
+    ``word`` is ``sent``, or the reason why nothing was sent:
+
+    - ``paused``: the schedule is paused
+    - ``settled``: the messages were already sent, or skipped
+    - ``early``: the time is not due yet
+    - ``other``: the schedule has another timetable now
+    - ``unknown``: the schedule is not in Redis
+
+    ``settled_ms`` and ``now_ms`` are as in ``ScheduleState``. ``id`` is the id of the last message that the
+    schedule has sent.
     """
 
     word: str
@@ -256,8 +273,9 @@ class Ticked:
 class BatchState:
     """A batch and the counts of its members.
 
-    Times are ms since 1970; ``started_ms`` is by the clock of the process that sent the batch. ``total`` is
-    ``None`` while the members are being sent, and -1 if their sender died before it had sent all.
+    Times are ms since 1970; ``started_ms`` is by the clock of the process that sent the batch, and
+    ``ended_ms`` is 0 before the end. ``total`` is ``None`` while the members are being sent, and -1 if their
+    sender died before it had sent all.
 
     ``failed`` counts dead members. A dead member that is redriven and succeeds counts as ``done`` instead.
     ``callback`` is ``on_success`` or ``on_failure`` once that callback was sent. ``title`` is the dotted path
@@ -295,11 +313,13 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The numbers of changes that one sweep has made, by kind.
+    """The numbers of changes that one sweep of a queue has made, by kind.
 
-    ``phantoms`` are deleted ids without a body. ``orphans`` are deleted fields without a message. ``expired``
-    are deleted messages older than the retention. ``buried`` are messages that were moved to the dead-letter
-    queue. ``mended`` are repaired keys and fields that another program had overwritten.
+    - ``phantoms``: ids without a body that were deleted
+    - ``orphans``: fields of messages that no longer exist, which were deleted
+    - ``expired``: messages older than the retention that were deleted
+    - ``buried``: messages that were moved to the dead-letter queue
+    - ``mended``: keys and fields that another program had overwritten, and that were repaired
     """
 
     phantoms: int = 0

@@ -1,4 +1,4 @@
-"""The history in the database: outcomes of processed messages. The queues themselves are in Redis."""
+"""Tables for processed jobs and for messages to send after a commit, and models for data in Redis."""
 
 import json
 from datetime import datetime, tzinfo
@@ -22,8 +22,7 @@ END_CHOICES = [(word, end.label) for word, end in ENDS.items()]
 class Written(models.Manager):
     """A manager that reads from the database to which Django writes, not from a replica.
 
-    An outcome is removed from the outbox as soon as the database for writes has it. A replica may not have it
-    yet.
+    An outcome is removed from Redis as soon as the database for writes has it. A replica may not have it yet.
     """
 
     @property
@@ -36,15 +35,15 @@ class Written(models.Manager):
 
 
 class Moment(models.DateTimeField):
-    """A time that is always aware in Python. If ``USE_TZ`` is ``False``, the database stores local times."""
+    """A ``DateTimeField`` whose values are always aware. Without ``USE_TZ``, it stores local times."""
 
     def deconstruct(self) -> Any:
-        """Let migrations use Django's ``DateTimeField`` instead of this class."""
+        """Name Django's ``DateTimeField`` as the class, so that migrations do not depend on this one."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, kwargs
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
-        """Make naive times of the database aware."""
+        """Return a converter that makes naive times from the database aware, if ``USE_TZ`` is ``False``."""
         return [] if settings.USE_TZ else [_aware]
 
     def get_prep_value(self, value: Any) -> Any:
@@ -173,7 +172,7 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """A single row. Its token identifies this database in Redis, which other projects may use, too."""
+    """A single row with a token. In Redis, it distinguishes this database from those of other projects."""
 
     token = models.CharField(_("token"), max_length=32)
 
@@ -189,7 +188,10 @@ class Identity(models.Model):
 
 
 class StagedMessage(models.Model):
-    """A message that a transaction has written, and that Redis has not acknowledged yet."""
+    """A message that a transaction has stored, to be sent after the commit.
+
+    Its row is deleted when Redis has acknowledged the message.
+    """
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=32, unique=True)

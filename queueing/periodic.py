@@ -10,11 +10,13 @@
     @task
     def refresh(region): ...
 
-Every worker runs the schedules of its queues. However many workers run, a tick (one time of a schedule) sends
-one message: the script that sends it also marks the tick as settled. Redis' clock decides when a tick is due.
+Every worker runs the schedules of its queues. A tick is one time of a schedule, by Redis' clock. However many
+workers run, a tick sends one message: the script that sends the message also marks the tick as sent.
+
 A schedule begins when a worker registers it for the first time, and begins again when its timetable changes.
 The first message is sent at the next tick. If the change of a timetable is reverted, the older timetable
-continues from its last settled tick. ``missed`` is the policy for ticks that were due while no worker ran.
+continues after its last tick that was sent or skipped. ``missed`` is the policy for ticks that were due while
+no worker ran.
 """
 
 import inspect
@@ -42,7 +44,7 @@ MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class _Registration:
-    """One use of ``@periodic``, before its handler or task is known."""
+    """One use of ``@periodic``. It is not known yet whether ``subject`` is a handler or a task."""
 
     subject: Any
     timetable: Timetable
@@ -87,9 +89,10 @@ def periodic(
     the setting ``TIME_ZONE``; see ``scheduling/triggers.py``). A ``timedelta``, or ``seconds``, is an
     interval of whole seconds that counts from 1970: ``seconds=30`` is due at :00 and :30 of each minute.
 
-    ``missed`` is the policy for ticks that were due while no worker ran. ``once`` sends a message for the
-    last of these ticks. ``all`` sends a message for each of the last hundred. ``skip`` sends none, unless the
-    last tick is less than a minute late. Several schedules of one function need different values of ``name``.
+    ``missed`` is the policy for ticks (times of the schedule) that were due while no worker ran. ``once``
+    sends a message for the last of these ticks. ``all`` sends a message for each of the last hundred.
+    ``skip`` sends none, unless the last tick is less than a minute late. Several schedules of one function
+    need different values of ``name``.
 
     ``body`` is the text of a handler's message, or a function that takes the time of the tick (an aware
     ``datetime``) and returns the text. The keeper process of a worker calls this function, so it must be
@@ -120,7 +123,7 @@ def _check(missed: Missed, name: str, body: Body | None) -> None:
 
 
 def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> None:
-    """Let ``maker`` make the targets of ``@periodic`` functions that are not handlers.
+    """Register ``maker``, which makes the messages of ``@periodic`` functions other than handlers.
 
     ``modules`` is a function that imports the modules in which such functions may be. ``discover`` calls it.
     """
@@ -128,7 +131,7 @@ def add_maker(maker: Maker, *, modules: Callable[[], None] | None = None) -> Non
 
 
 def discover() -> None:
-    """Import all modules that may have schedules. An import error is raised."""
+    """Import all modules that may have schedules. Raises the errors of these imports."""
     handlers.discover()
     for import_modules in _makers.values():
         if import_modules is not None:

@@ -10,10 +10,10 @@ The comment above each signal lists its arguments and when it is sent. The types
 - ``ids``, ``queues``: lists of texts
 - ``messages``: a sequence of texts and ``Draft`` objects
 
-A child sends ``job_finished`` for the deliveries that it has settled, in the thread that claims: a slow
-receiver delays the next claim. For jobs that were killed, abandoned, released or cancelled, the recorder of a
-worker sends the signal after their outcomes are in the database. If the recorder is killed, it may send the
-signal twice.
+The child process that ran a job sends ``job_finished``, in the thread that claims: a slow receiver delays the
+next claim. For jobs that were killed, abandoned, released or cancelled, the recorder (the thread of a worker
+that writes outcomes into the database) sends the signal after it has written them. If the recorder is killed,
+it may send the signal twice.
 
 A signal without receivers costs nothing. An error in a receiver is logged, and has no other effect.
 """
@@ -66,7 +66,7 @@ def emit(signal: Signal, sender: Any, **arguments: Any) -> None:
 
 
 def emit_finished(outcome: Outcome) -> None:
-    """Send ``job_finished``, and then ``job_retrying`` or ``job_dead`` if the outcome has that state."""
+    """Send ``job_finished``, then also ``job_retrying`` or ``job_dead`` if the outcome has that state."""
     if job_finished.receivers:
         emit(job_finished, type(outcome), outcome=outcome)
     if outcome.event == State.RETRYING:

@@ -1,4 +1,4 @@
-"""Has the backend class under a short dotted path, for the setting ``TASKS``."""
+"""The task backend under the short dotted path that the setting ``TASKS`` uses."""
 
 from .tasks.backend import RSMQBackend
 

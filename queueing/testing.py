@@ -176,7 +176,10 @@ class _Desk:
         self._lease, self._config = lease, config
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """Ask Redis for the reason, ``None`` if no stop was requested. In a worker, the keeper asks."""
+        """Ask Redis for the reason, ``None`` if no stop was requested.
+
+        In a worker, another process asks (the keeper).
+        """
         if recalled := Recalls(self._lease.session).reason(delivery):
             return recalled
         queue, receipt = delivery.queue, (delivery.message.id, delivery.message.rc)

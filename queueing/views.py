@@ -55,7 +55,7 @@ class _Question:
 
 
 def for_machines(view: _View) -> _View:
-    """Exempt a view from login and transactions, so that it works without the database."""
+    """Exempt a view from Django's login and from transactions, so that it works without the database."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return login_not_required(view)
@@ -132,10 +132,11 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Respond with 200 if Redis and the database answer, else 503. The response names the failing service.
+    """Respond with 200 if Redis and the database answer, else 503.
 
-    The response does not give the reason. If there are several partitions, ``partitions`` has the result of
-    each. Redis then counts as answering if one partition answers, because its queues continue to work.
+    The response names the service that fails, but not the reason. If there are several partitions,
+    ``partitions`` has the result of each. Redis then counts as answering if one partition answers, because
+    its queues continue to work.
     """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
@@ -161,7 +162,7 @@ def _said(answer: "Future[str]", patience_seconds: float) -> str:
 
 
 def for_programs(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Wrap a view so that it requires the token.
+    """Wrap a view so that it requires the token of the setting ``METRICS_TOKEN``.
 
     If Redis does not answer, or refuses the call, the response is 503 with one line of text.
     """
@@ -211,7 +212,8 @@ def queues_json(request: HttpRequest) -> JsonResponse:
     """Respond with the figures of all queues, or of those in ``?queue=``, and their sums.
 
     ``all`` has the sums without dead-letter queues, which need no workers. ``truncated`` is true if there are
-    more queues than the response has. ``spoilt`` lists keys of Redis with a wrong type.
+    more queues than the response has. ``spoilt`` lists keys of Redis with a wrong type. With several
+    partitions, ``partitions_away`` lists those that do not answer.
     """
     client = queueing.get_client().reachable()
     named = request.GET.getlist("queue")
