@@ -3,9 +3,9 @@
 ``ConsoleAdmin.urls`` guards every page of a model, including the pages that Django provides. If Redis or the
 database is down, the user sees a page with the reason instead of a traceback.
 
-While the database is down, the user cannot be identified, because Django stores sessions there. The page
-then shows only the reason. It appears once the database driver gives up, so set the ``connect_timeout`` of
-the driver.
+While the database is down, the user cannot be identified, because Django stores users and sessions in it.
+The page then shows only the reason. It appears once the database driver gives up, so set the
+``connect_timeout`` of the driver.
 """
 
 import logging
@@ -105,7 +105,7 @@ def trouble_of(error: QueueError) -> str:
 def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return the template context from ``read``. If Redis is down, return a context with only the error.
 
-    Pages that refresh themselves use it: they show the error, and show figures again once Redis is back.
+    This is for pages that refresh themselves: they show figures again as soon as Redis is back.
     """
     try:
         return read()
@@ -147,8 +147,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     ) -> URLPattern:
         """The URL pattern of ``view``, for users who may view the model and have ``permission``.
 
-        An empty ``permission`` means a page that only reads: users who may view the model can send GET and
-        HEAD.
+        Without ``permission``, the page only reads: users who may view the model can send GET and HEAD.
         """
 
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -150,9 +150,9 @@ class RowsAction(LongAction):
     question_template: ClassVar[str]
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL of the page where the user chose the action.
+        """The URL to which the user returns: the page on which the user chose the action.
 
-        With ``at_end``, the URL to open when the action is done.
+        With ``at_end``, the result is the page to open when the action is done.
         """
         raise NotImplementedError
 

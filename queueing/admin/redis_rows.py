@@ -156,7 +156,7 @@ class RowPage(ConsoleAdmin):
         ]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """An instance with this name, even if the row is gone, because its log entries can still be read."""
+        """An instance with this name, even if the row is gone, so that its log entries can still be read."""
         return self.model(name=object_id)
 
     def changeform_view(

@@ -87,7 +87,7 @@ class TableAdmin(ConsoleAdmin):
     ) -> list[tuple[Any, str]]:
         """The labels and URLs of the actions that this user may run on the rows that ``params`` select.
 
-        If ``names`` is given, other actions are left out.
+        If ``names`` is given, only the actions with these names are included.
         """
         return [
             (verb.label, self.verb_url(verb.name, params))

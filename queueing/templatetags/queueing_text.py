@@ -47,7 +47,10 @@ def payload(text: str, length: int | None = None) -> str:
 
 
 def with_rest(text: str, left: int) -> str:
-    """Append a note to ``text`` that ``left`` more characters were cut off, if ``left`` is above 0."""
+    """Append a note with the number of characters that were cut off (``left``).
+
+    Returns ``text`` unchanged if ``left`` is not positive.
+    """
     if left <= 0:
         return text
     more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
@@ -62,7 +65,7 @@ def error_text(text: str) -> str:
 
 @register.filter
 def payload_start(text: str, characters: int) -> str:
-    """The first ``characters`` of a payload, with secrets masked."""
+    """The beginning of a payload in at most ``characters`` characters, with secrets masked."""
     return visible(Truncator(redacted(text[: 4 * characters])).chars(characters))
 
 

@@ -2,7 +2,7 @@
 
 An action can be repeated safely, for example after a lost reply or a double click. A payload that is sent
 again has a deduplication id, which is made from the token of the confirmation page and the key of the job.
-Moving, cancelling or deleting a job a second time has no effect.
+Redriving, cancelling or deleting a job a second time has no effect.
 """
 
 from collections import defaultdict
@@ -151,9 +151,9 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """Return the result of ``call``, or a key of ``REFUSALS`` if the queue does not accept it.
+    """Return the result of ``call``. If it raises a ``QueueError``, return the matching key of ``REFUSALS``.
 
-    Raises ``QueueUnavailable`` if Redis does not answer or refuses the call.
+    Raises ``QueueUnavailable``, so that the user can continue the action later.
     """
     try:
         return call()
@@ -179,7 +179,8 @@ def _why_not_again(job: Job) -> str:
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
     """Send the payloads of ``jobs`` again in one call, and yield the result for each job.
 
-    If the queue does not accept this call, each payload is sent with a call of its own.
+    If this call is refused, for example because one payload is too long, each payload is sent with a call of
+    its own.
     """
     if not jobs:
         return

@@ -36,8 +36,8 @@ def call(job: Job, characters: int) -> str:
 def call_in(start: str, handler: str, characters: int, *, is_known: bool = True) -> str:
     """The call that a payload describes. ``start`` is the beginning of the payload.
 
-    ``is_known`` is false if the history does not have the payload. Returns ``""`` if the handler is unknown
-    and the payload is empty.
+    ``is_known`` is false if the history does not have the payload. The result then has ``…`` as the argument.
+    Returns ``""`` if the handler is unknown and the payload is empty.
     """
     start = start[:READ_CHARACTERS]
     text = redacted(start)

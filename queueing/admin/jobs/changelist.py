@@ -90,7 +90,10 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, ``""`` if there is none or the URL does not name it."""
+        """The query string of the previous page, ``""`` on the first page.
+
+        Also returns ``""`` if the URL of this page does not contain the position of the previous page.
+        """
         if not (self.before and self.way):
             return ""
         *way, before = self.way
@@ -249,7 +252,10 @@ newest: SingleFlight[int, list[int]] = SingleFlight(_newest_moments, most=1)
 
 
 def live_url(site: AdminSite) -> str:
-    """The URL that an open page polls for new jobs. Its ``since`` is the finish time of the newest job."""
+    """The URL that an open page polls for new jobs.
+
+    Its parameter ``since`` is the finish time of the newest job.
+    """
     since = next(iter(_newest_moments(1)), 0)
     return f"{address(site, 'job_live')}?{urlencode({'since': since})}"
 
@@ -257,8 +263,8 @@ def live_url(site: AdminSite) -> str:
 def news(since: str) -> dict[str, Any]:
     """The template context about jobs that finished after ``since`` (µs since 1970).
 
-    ``news`` is a sentence with their number, ``""`` if there are none. ``age_seconds`` is the age of the
-    cached finish times.
+    ``news`` is a sentence with the number of these jobs, ``""`` if there are none. All polls share cached
+    finish times, and ``age_seconds`` is the age of this cache.
     """
     reading = newest.get(COUNTED_MAX + 1)
     count = sum(finished > (rsmq_values.parse_int(since) or 0) for finished in reading.value)

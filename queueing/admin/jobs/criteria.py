@@ -32,8 +32,8 @@ class Criteria:
     """The conditions that a job must meet. A field with its default value adds no condition.
 
     The finish time must be ``since`` or later, and before ``until``. ``term`` is a message id, the beginning
-    of a message id, or a text in the payload or the error. ``ids`` are primary keys, of which ``()`` matches
-    no job.
+    of a message id, or a text in the payload or the error. ``ids`` are primary keys: with an empty tuple,
+    no job matches.
     """
 
     queue: str = ""
@@ -63,9 +63,10 @@ class Criteria:
 
     @classmethod
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
-        """The names of the parameters that ``read`` ignores or cuts.
+        """The names of the parameters that ``read`` ignores, or of whose value it uses only a part.
 
-        An action refuses these parameters, because without a condition it would change more jobs.
+        An action refuses a query string with such parameters. Without the missing condition, it would change
+        more jobs than the user has selected.
         """
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
@@ -107,7 +108,7 @@ _NAMES = {"term": "q"}
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
     """Whether ``Criteria.read`` has used the whole ``value`` of the parameter ``name``.
 
-    ``taken`` is the result of ``params`` for the criteria that it returned.
+    ``taken`` has the parameters that were used: the result of ``Criteria.params`` after the ``read``.
     """
     if name in ("since", "until"):
         return not value or name in taken

@@ -47,7 +47,7 @@ REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One confirmed action: the name of its user, and a unique token."""
+    """A confirmed action: the name of the user who runs it, and its unique token."""
 
     user: str
     token: str
@@ -153,10 +153,10 @@ class JobAction(RowsAction):
             self.log_rows((deed.job.pk, deed.job.message_id, deed.note) for deed in done)
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL of the page of the job if a single job was selected, else of the list of jobs.
+        """The URL to which the user returns: the page of a single selected job, or the list of jobs.
 
-        With ``at_end``, it is also the list if the job was deleted. If the jobs were chosen by a filter, the
-        list keeps the filter.
+        ``at_end`` is true when the action is done. A single job that was deleted has no page then, so the
+        result is the list. If a filter selected the jobs, the list has the same filter.
         """
         criteria = Criteria.read(choice["params"])
         if criteria.ids is not None and len(criteria.ids) == 1 and not (at_end and self.flag == DELETION):

@@ -151,9 +151,9 @@ class JobSearch:
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows of ``index_rows`` that are older than ``before``, newest first.
+        """The rows that meet the condition for the index and are older than ``before``, newest first.
 
-        ``rows`` replaces the queryset of the search.
+        They are selected from the queryset ``rows``, by default the queryset of the search.
         """
         rows = (self.rows if rows is None else rows).filter(self.index).order_by("-finished_at", "-pk")
         if before:

@@ -85,13 +85,13 @@ class QueueAdmin(ConsoleAdmin):
     # --- forms ---------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Queue | None = None, **kwargs: Any) -> Any:
-        """The form class for ``obj``. Django would derive a class from the fields of the model."""
+        """The form class for ``obj``, instead of a class that Django derives from the fields of the model."""
         return NewQueueForm if obj is None else QueueForm
 
     def get_fieldsets(self, request: HttpRequest, obj: Queue | None = None) -> Any:
-        """The fields of the form. ``()`` if the user may not change the queue.
+        """The fields of the form. Returns ``()`` if the user may not change the queue.
 
-        The template shows the figures to every user who may view the queue.
+        Such a user sees only the figures of the queue, which are not form fields.
         """
         if obj is None:
             return ((None, {"fields": ("name", *EDITABLE)}),)
@@ -160,8 +160,8 @@ class QueueAdmin(ConsoleAdmin):
     def url_after(self, request: HttpRequest) -> str:
         """The URL to open after a refused change.
 
-        After a deletion, it is the list. For a new queue, it is the form. Otherwise, it is the page of the
-        queue.
+        After a refused deletion, it is the list of queues. If the new queue was refused, it is the form for a
+        new queue. Otherwise, it is the page of the queue.
         """
         if self.page_name(request) == "delete":
             return self.list_url
@@ -304,9 +304,9 @@ class QueueAdmin(ConsoleAdmin):
         return self.render(request, "admin/queueing/queue/unavailable.html", title, context)
 
     def _may_use_form(self, request: HttpRequest, page: str) -> bool:
-        """Whether the user may open ``page``.
+        """Whether the user may open ``page``, checked without Redis.
 
-        Django checks this only after it has read the queue, which fails while Redis is down.
+        Django checks the permission only after it has read the queue, which fails while Redis is down.
         """
         if page == "add":
             return self.has_add_permission(request)
@@ -318,9 +318,10 @@ class QueueAdmin(ConsoleAdmin):
 
 
 def _limits_of(queue: str) -> dict[str, Any]:
-    """The template context about rate and concurrency limits: the queue's limit, and the messages that wait.
+    """The template context about rate and concurrency limits.
 
-    Returns ``{}`` if RSMQ does not allow the name.
+    ``limit`` is the limit of the whole queue. ``limits`` has the numbers of messages that count
+    for limits or wait for them. Returns ``{}`` if RSMQ does not allow the name.
     """
     if not is_actionable(queue):
         return {}

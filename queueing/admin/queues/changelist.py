@@ -138,7 +138,10 @@ def as_row(figures: QueueFigures) -> Queue:
 
 
 def with_rate(site: AdminSite, queue: Queue, rate: Rate) -> Queue:
-    """Set the rate and the links that the columns show, and an empty curve. Returns ``queue``."""
+    """Set the attributes of ``queue`` that the columns show: the rate and the links. Returns ``queue``.
+
+    The curve of the last hour is set to an empty list.
+    """
     queue.rate = rate
     queue.dead_letter_queue = queueing.get_client().dead_letter_queue(queue.name)
     queue.dead_url = address(site, "queue_change", queue.dead_letter_queue) if queue.figures.dead else ""

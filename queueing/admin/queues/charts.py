@@ -117,9 +117,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The points of the charts. They include ``queues`` of the ``of`` queues that were asked for.
+    """The points of the charts.
 
-    The numbers differ if there are more than ``MOST_QUEUES`` queues.
+    At most ``MOST_QUEUES`` queues are read. ``queues`` is the number of queues in the points, and ``of`` the
+    number of queues that were asked for.
     """
 
     points: list[Point]

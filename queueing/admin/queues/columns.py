@@ -154,7 +154,7 @@ def state(queue: Queue) -> str:
 
 @admin.display(description=gettext_lazy("actions"))
 def actions_of_row(queue: Queue) -> str:
-    """The links to the most frequent actions on the queue."""
+    """The links to the actions on the queue that users need most often."""
     return format_html_join(
         " · ",
         '<a href="{}" data-action>{}<span class="visually-hidden"> {}</span></a>',

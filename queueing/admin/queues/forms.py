@@ -133,8 +133,8 @@ class QueueForm(AttributesForm):
     """The attributes and policies of an existing queue.
 
     Only values that the user has changed are validated and set. The others may be invalid, because other
-    programs wrote them. Hidden fields keep the values from when the page was loaded, to find the changed
-    ones. So saving the form does not undo a change that was made elsewhere in the meantime.
+    programs wrote them. To detect changes, hidden fields contain the values that the page was loaded with. So
+    saving the form does not undo a change that was made elsewhere in the meantime.
     """
 
     max_receive_count = WholeNumberField(

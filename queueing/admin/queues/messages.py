@@ -129,7 +129,7 @@ class Messages(Reading):
 
     @cached_property
     def _alive(self) -> str:
-        """The name of the queue whose dead letters this queue keeps.
+        """The name of the queue whose dead letters are in this queue.
 
         It is the query parameter ``of`` or, without this parameter, the name of this queue without ``-dead``.
         Returns ``""`` if this queue is not the dead-letter queue of an existing queue.

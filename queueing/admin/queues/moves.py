@@ -29,8 +29,8 @@ SUGGESTED_MAX = 500
 def total(choice: Mapping[str, Any], available: int) -> int:
     """The number of messages that the action will change.
 
-    With a selection, it is the number of selected messages. Otherwise, it is ``count``, or ``available`` if
-    ``count`` is empty or higher.
+    It is the number of selected messages. Without a selection, it is the number that the user entered, at
+    most ``available``. If the user entered none, it is ``available``.
     """
     if choice.get("ids"):
         return len(choice["ids"])
@@ -193,8 +193,9 @@ class _Ending(QueueAction):
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
         """The response after the action: how many messages were changed, and why the others were not.
 
-        ``words`` has a result for each message, and ``done`` has the results of changed messages. The
-        sentence is ``text`` if any message was changed, else ``nothing``.
+        There is one word in ``words`` for each message, which names its result. A message was changed if its
+        word is in ``done``. The response begins with the sentence ``text`` if any message was changed, and
+        with ``nothing`` otherwise.
         """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)

@@ -94,7 +94,7 @@ class StagedMessageAdmin(TableAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the admin's menu shows the list to this user.
 
-        It does not if the project stages no messages.
+        Returns ``False`` if the project stages no messages.
         """
         return bool(relayed()) and super().has_module_permission(request)
 

@@ -15,9 +15,10 @@ from .columns import REFUSED, WORDS
 
 
 def alias_in(params: Mapping[str, str]) -> str:
-    """The database alias in the parameter ``database``.
+    """The alias in the parameter ``database``.
 
-    If messages cannot be staged in that database, returns the alias of the database with the app's models.
+    If messages cannot be staged in that database, returns the default: the database in which the router
+    places ``StagedMessage``.
     """
     named = params.get("database", "")
     return named if named in relayed() else str(StagedMessage.objects.db)
