@@ -42,9 +42,9 @@ class FollowUp(Draft):
     """The next step of a chain, or the callback of a batch.
 
     ``queue`` is the queue to which the message is sent. ``task_queue`` is the queue that its task names,
-    ``""`` if the message is not a task. The two differ for a task with a priority below 0. If
-    ``takes_result`` is true, the result of the previous step becomes the first argument of the task, or the
-    whole body of a message that is not a task.
+    ``""`` if the message is not a task. The two differ if the task has a priority below 0: its
+    message is sent to the low-priority queue. If ``takes_result`` is true, the result of the previous step
+    becomes the first argument of the task, or the whole body of a message that is not a task.
     """
 
     id: str

@@ -27,7 +27,7 @@ ALL_SECONDS = 5.0
 class Discovery:
     """Asks ``servers`` one after the other which server stores the queues.
 
-    A server that has answered is asked after the others the next time. If it is cut off from them, the
+    A server that has answered is asked after the others the next time: if it is cut off from them, the
     address in its answer may be wrong. Servers that did not answer are asked last. Threads and forks may
     share an instance.
     """

@@ -50,9 +50,9 @@ class SendCall:
 class Senders:
     """The senders of one client. A sender is a random token, and a number that counts its calls.
 
-    Each send that is in progress needs a sender of its own. Threads share the list of free senders, because
-    the methods of a list are atomic. A fork starts with an empty list: if two processes used the same token
-    and number, Redis would take the second send for a repeat of the first.
+    Each send that is in progress needs a sender of its own. Threads can share the list of free senders,
+    because the methods of a list are atomic. A fork starts with an empty list: if two processes used the same
+    token and number, Redis would take the second send for a repeat of the first.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Senders:
         return SendCall(token, number + 1, count)
 
     def answered(self, call: SendCall) -> None:
-        """Make the sender of ``call``, to which Redis has replied, free for other sends.
+        """Free the sender of ``call`` for other sends, after Redis has replied to the call.
 
         A sender whose call got no reply must not be used again, because that call may still arrive.
         """

@@ -10,7 +10,7 @@ FORMAT = 1
 
 
 def _types(**names: str) -> dict[str, str]:
-    """The Redis type of each name. A keyword is a type, and its text has the names of that type."""
+    """A dict of names to Redis types. Each argument lists the names of one type: ``hash="Q ends"``."""
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 
@@ -127,7 +127,7 @@ class Keys:
         return f"{self.ns}:{queue}:waking"
 
     def line(self, queue: str) -> str:
-        """ZSET: key of a limit, priority and id of each message that waits for it. All scores are 0."""
+        """ZSET: ``<key of its limit> <priority> <id>`` for each message that waits for a limit."""
         return f"{self.ns}:{queue}:line"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -217,7 +217,7 @@ class Keys:
     def served(self) -> str:
         """HASH: queue -> the numbers of the groups of workers that serve it (see ``lua/lib/idle.lua``).
 
-        Workers with the same queues form a group, which has a number. Further fields describe each group.
+        All workers that serve the same queues form one group. Further fields describe each group.
         """
         return f"{self.ns}::served"
 
@@ -229,14 +229,14 @@ class Keys:
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: ``<number of a group> <queue>`` -> score, lower for a wait that began earlier.
+        """ZSET: ``<number of a group of workers> <queue>`` -> score, lower for a wait that began earlier.
 
         A member exists while a message of the queue waits because no child of the group was idle.
         """
         return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
-        """STRING with a TTL: the number of a sender's last call, and the reply, which a repeat gets, too."""
+        """STRING with a TTL: the number of a sender's last call, and its reply, for repeats of the call."""
         return f"{self.ns}::sender:{token}"
 
     def outbox(self) -> str:
@@ -312,7 +312,7 @@ class Keys:
         return f"{self.ns}::follow_ups"
 
     def slots(self) -> str:
-        """ZSET: key of a concurrency limit, id and receive count of each running message with that limit."""
+        """ZSET: ``<key of its concurrency limit> <id> <receive count>`` for each limited running message."""
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
@@ -320,7 +320,7 @@ class Keys:
         return f"{self.ns}::rates"
 
     def waits(self) -> str:
-        """ZSET: key of a concurrency limit, and each queue in which messages wait for that limit."""
+        """ZSET of the queues in which messages wait for a limit (see ``lua/lib/limits.lua``)."""
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:

@@ -144,7 +144,10 @@ class QueueLease:
         return self._settle(self._settles, outcomes)
 
     def settle_last(self, outcomes: Sequence[Outcome]) -> QueueCall:
-        """The call that settles deliveries on behalf of a dead child. The call may be repeated."""
+        """The call that settles deliveries of a child that has died, as the last settle of its lease.
+
+        The call may be repeated.
+        """
         return self._settle(LAST_SETTLE, outcomes)
 
     def _settle(self, number: int, outcomes: Sequence[Outcome]) -> QueueCall:

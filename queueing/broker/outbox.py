@@ -79,9 +79,10 @@ def stats(session: Session) -> Stats:
 
 
 def acknowledge(session: Session, lost: int) -> int:
-    """Acknowledge the first ``lost`` of all lost outcomes, so that warnings no longer count them.
+    """Acknowledge lost outcomes, so that warnings no longer count them.
 
-    Returns how many outcomes this call has acknowledged for the first time.
+    ``lost`` is the total of lost outcomes that the caller has seen. Outcomes that were lost later are not
+    acknowledged. Returns how many outcomes this call has acknowledged for the first time.
     """
     return int(session.call(Call("outbox_acknowledge", [session.keys.outbox_stats()], lost)))
 

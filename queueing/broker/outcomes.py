@@ -1,8 +1,8 @@
 """States of messages, outcomes of deliveries, and the format of outcomes in the outbox.
 
-Before a worker settles a batch, it packs the outcomes, so that the settle script writes them to the outbox in
-the same atomic step. If a worker has died, the scripts write the outcomes in a form of their own. ``unpack``
-reads both forms.
+Before a worker settles messages, it packs the outcomes, so that the settle script writes them to the outbox
+in the same atomic step. If a worker has died, the scripts write the outcomes in a form of their own.
+``unpack`` reads both forms.
 """
 
 import json
@@ -101,7 +101,10 @@ class State(StrEnum):
 
     @property
     def was_claimed(self) -> bool:
-        """Whether the end counts as a run of the code. A released or cancelled delivery does not count."""
+        """Whether a delivery that ended in this state counts as a run of the code.
+
+        A released or cancelled delivery does not count.
+        """
         return self.ends_delivery and self not in _NOT_BEGUN
 
 
@@ -179,7 +182,7 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
-    """The values of one outcome. Most outcomes are ``done`` and need only the first nine values."""
+    """The values of one outcome. For most outcomes, which are ``done``, the first nine values suffice."""
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""

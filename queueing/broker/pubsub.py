@@ -260,7 +260,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Do the same as ``of``, but ring the given ``wakeup``."""
+        """Like the method ``of``, but ring the given ``wakeup``."""
         self._add(channel, wakeup)
         try:
             yield

@@ -1,8 +1,8 @@
 """The run times and wait times that a batch of outcomes adds to the counters of its queue.
 
 Times are counted in the buckets of a histogram. Unlike percentiles, the buckets of minutes can be added up to
-those of a day. The settle script counts the outcomes by state, because only the script knows which outcomes
-it refuses.
+those of a day. This module does not count the outcomes by state: the settle script does, because only the
+script knows which outcomes it refuses.
 """
 
 import json
