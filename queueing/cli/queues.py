@@ -81,7 +81,7 @@ its redrive policy and its retention, and whether it is paused."""
 
 
 def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> None:
-    """Print everything about one queue. Raises ``QueueNotFound``."""
+    """Print everything about one queue, as JSON or as a table. Raises ``QueueNotFound``."""
     # The policy comes first: it names the dead-letter queue, whose messages the figures count.
     policy = client.get_queue_policy(name)
     figures = client.figures_of_queue(name)

@@ -1,6 +1,7 @@
 """The subcommands workers, quiet-worker, resume-worker, take-note and take-outbox of ``manage.py queues``.
 
-The last two are for the outbox: outcomes of jobs that wait in Redis for the database.
+The last two concern the outbox, in which outcomes of jobs wait in Redis for the database: ``take-note``
+acknowledges lost outcomes, and ``take-outbox`` makes this project's database the owner of the outbox.
 """
 
 import dataclasses

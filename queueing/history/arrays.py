@@ -11,7 +11,7 @@ from .columns import Column
 
 
 def microseconds(column: Column) -> Column:
-    """Convert times from ms to µs since 1970, rounded as by ``datetime.fromtimestamp``.
+    """Convert ms since 1970 to µs since 1970, rounded as by ``datetime.fromtimestamp``.
 
     ``None`` stays ``None``.
     """

@@ -52,8 +52,8 @@ _VALUES = attrgetter(
 def table(outcomes: Sequence[Outcome], times: Times) -> list[Column]:
     """The values of ``COLUMNS`` for these outcomes, one sequence for each column.
 
-    ``wait_ms`` is right only for a first delivery. For a retry it would include the back-off, so callers do
-    not store it.
+    The column ``wait_ms`` is right only for first deliveries. For a retry, its value includes the back-off,
+    and callers must not store it.
     """
     if not outcomes:
         return [()] * len(COLUMNS)
@@ -82,9 +82,10 @@ def keys(outcomes: Sequence[Outcome]) -> list[Key]:
 
 
 def wait_ms(started_ms: float | None, due_ms: float, sent: float) -> float | None:
-    """How long a message waited for its start, in ms: from ``due_ms``, or from ``sent`` if that is 0.
+    """How long a message waited for its start, in ms. All arguments are ms since 1970.
 
-    Returns ``None`` if the message has not started, or if the wait would begin before 2001.
+    The wait begins at ``due_ms`` or, if this is 0, at ``sent``. Returns ``None`` if the message has not
+    started, or if the beginning is not plausible because it is before 2001.
     """
     since_ms = due_ms or sent
     return max(0.0, started_ms - since_ms) if started_ms and since_ms >= PLAUSIBLE_MS else None

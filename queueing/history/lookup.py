@@ -75,10 +75,10 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """An iterator over one state for each message. If ``states`` has several, it is the first one.
+    """An iterator over one state for each message: the first of its states in ``states``.
 
-    A message that waits or runs again has no attempts in that state. Its number of attempts, last error and
-    handler are added from the state that was recorded after its last run.
+    For a message that waits or runs again, the first state comes from the queue and has no attempts. The
+    number of attempts, the last error and the handler are then added from the state after its last run.
     """
     found: dict[str, MessageState] = {}
     for state in states:

@@ -38,9 +38,10 @@ BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 
 
 class Known(NamedTuple):
-    """A job in the database: its primary key, its newest delivery, and values that it may keep.
+    """A job in the database: its primary key, its newest delivery, and values that an update may keep.
 
-    A later delivery without a handler keeps ``handler``. ``wait_ms`` and a whole body are never replaced.
+    ``handler`` is replaced only if the later delivery has a handler. A known ``wait_ms`` and a whole body are
+    never replaced.
     """
 
     pk: int

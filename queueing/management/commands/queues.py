@@ -88,7 +88,7 @@ class Command(BaseCommand):
 
 
 def _add_common(page: ArgumentParser) -> None:
-    """Accept Django's common options also after the subcommand, whose help does not list them."""
+    """Accept Django's common options also after the subcommand. Its help does not list them."""
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         page.add_argument(flag, action="store_true", default=SUPPRESS, help=SUPPRESS)
     for option in ("--settings", "--pythonpath"):

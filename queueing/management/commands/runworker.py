@@ -200,7 +200,7 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
     """Parse the arguments ``QUEUE[:WEIGHT]`` of the command line. Returns the weights by queue name.
 
-    Raises ``CommandError``.
+    Raises ``CommandError``, also for any weight if ``strict`` (the option ``--strict``) is true.
     """
     weights: dict[str, int] = {}
     for text in named:
