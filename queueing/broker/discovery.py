@@ -27,9 +27,8 @@ ALL_SECONDS = 5.0
 class Discovery:
     """Asks ``servers`` one after the other which server stores the queues.
 
-    A server that has answered is asked after the others the next time: if it is cut off from them, the
-    address in its answer may be wrong. Servers that did not answer are asked last. Threads and forks may
-    share an instance.
+    The next search begins with another server, because a server that is cut off from the others may answer
+    with a wrong address. Servers that did not answer are asked last. Threads and forks may share an instance.
     """
 
     def __init__(

@@ -135,10 +135,10 @@ class Keys:
         return f"{self.ns}:{queue}:once:{deduplication_id}"
 
     def unique(self, queue: str) -> str:
-        """HASH with two fields for each unique message (see ``lua/lib/unique.lua``).
+        """HASH of unique messages: digest of a unique key -> id of the newest message with that key.
 
-        The first is: digest of the unique key -> id of the newest message with that key. The second is:
-        message id -> digest, the messages before and after it with the same key, and its due time.
+        Further fields: message id -> ``<digest of its key> <id before> <id after> <due time>``. The two ids
+        are those of its neighbours with the same key (see ``lua/lib/unique.lua``).
         """
         return f"{self.ns}:{queue}:unique"
 

@@ -320,8 +320,8 @@ class QueueAdmin(ConsoleAdmin):
 def _limits_of(queue: str) -> dict[str, Any]:
     """The template context about rate and concurrency limits.
 
-    ``limit`` is the limit of the whole queue. ``limits`` has the numbers of messages that count
-    for limits or wait for them. Returns ``{}`` if RSMQ does not allow the name.
+    ``limit`` is the limit of the whole queue. ``limits`` has the numbers of messages that
+    count for limits or wait for them. Returns ``{}`` if RSMQ does not allow the name.
     """
     if not is_actionable(queue):
         return {}
