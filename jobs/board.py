@@ -91,10 +91,10 @@ class Board:
 
 
 def read(sent_id: str = "", *, queues: Sequence[str] = (QUEUE,)) -> Board:
-    """Read the board of ``queues``. It includes the message ``sent_id``, even if many messages are newer.
+    """Read the board of ``queues``. The message ``sent_id`` is included, even if many messages are newer.
 
-    A ``QueueError`` is not raised, but is the ``trouble`` of the board. After the first error Redis is not
-    called again, so that an unresponsive Redis costs one timeout.
+    Raises nothing: an error becomes the ``trouble`` of the board. After the first error Redis is not called
+    again, so that an unresponsive Redis costs one timeout.
     """
     try:
         return _read(sent_id if _MESSAGE_ID.fullmatch(sent_id) else "", queues)

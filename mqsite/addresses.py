@@ -53,6 +53,6 @@ def sqlite_options() -> dict[str, Any]:
     """Options with which readers never wait for the writer (WAL), and writers wait for each other.
 
     A transaction takes the write lock when it begins, because a transaction that has already read could not
-    wait for the lock. ``timeout`` is in seconds.
+    wait for the lock. A writer waits at most ``timeout`` seconds.
     """
     return {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}

@@ -1,6 +1,6 @@
 """Creates the first account of the admin from Django's own environment variables.
 
-A one-click deployment runs ``python -m mqsite.first_admin`` once, and may run it again.
+A one-click deployment runs ``python -m mqsite.first_admin``. A second run changes nothing.
 """
 
 import os
