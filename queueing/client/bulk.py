@@ -146,8 +146,8 @@ class BulkOperations(Operations):
 
         The request reaches the run within a quarter of the setting ``LEASE``: an async function is cancelled,
         and for any other function ``context.is_cancelled`` becomes true. With ``force`` the process of the
-        run is also killed, as at a time limit. If the run then raises an exception, it is recorded as
-        ``cancelled`` with the reason. If it returns, it is ``done``.
+        run is also killed, as at a time limit. A run that raises an exception after the request is
+        recorded as ``cancelled`` with the reason. A run that returns is ``done``.
 
         Returns the same words as ``cancel_message``. ``running`` means that the worker was asked to stop.
         Raises ``QueueNotFound``.

@@ -74,8 +74,8 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
 def connect_all(conf: Config, own: QueueClient | None = None) -> QueueClient:
     """Make a client of all partitions. Each partition has a connection pool of its own.
 
-    The processes of a worker give ``own``, the client of the worker's partition. It is used for that
-    partition, and each other partition gets a pool of one connection.
+    A process of a worker passes the client of the worker's partition as ``own``. Then each other partition
+    gets a pool of only one connection.
     """
     if not conf.PARTITIONS:
         return own or connect(conf)
@@ -166,9 +166,10 @@ def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[No
 
 
 def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Create ``queue`` if it is for tasks of ``task_queue``, or if the setting ``QUEUES`` names it.
+    """Create a missing queue if it is for tasks, or if the setting ``QUEUES`` names it.
 
-    Raises ``QueueNotFound`` for any other queue.
+    For tasks, ``task_queue`` is ``queue`` itself or its main queue. For other messages, ``task_queue`` is
+    ``""``. Raises ``QueueNotFound`` for a queue that is not created.
     """
     if task_queue:
         yield from _adopt_task_queue(client, task_queue, queue)
@@ -183,8 +184,8 @@ def _ensuring(
 ) -> Steps[Any]:
     """Call ``send``, and return its result. If ``queue`` is missing, create it and call ``send`` once more.
 
-    Only a queue for tasks of ``task_queue``, or a queue that ``QUEUES`` names, is created. With ``any_name``
-    any queue is created. Raises ``QueueNotFound`` for a missing queue that is not created.
+    With ``any_name`` any missing queue is created, otherwise only those that ``_create_missing`` creates.
+    Raises ``QueueNotFound`` for a missing queue that is not created.
     """
     yield from _note_task_queue(client, task_queue, queue)
     try:

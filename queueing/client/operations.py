@@ -69,8 +69,8 @@ class Operations(RSMQOperations):
         """Read up to ``count`` messages (at most 1000) without receiving them, in delivery order.
 
         With ``newest``, the order is reversed, so the last messages of the queue are read. Bodies with more
-        than ``body_bytes`` bytes are cut. After 10 MB of such bodies, further ones are left empty. Raises
-        ``QueueNotFound``.
+        than ``body_bytes`` bytes are cut. When the bodies that were cut had 10 MB in all, further long
+        bodies are left empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -96,9 +96,9 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
-        """The numbers of messages of a queue that count for its limits, or wait for them.
+        """The state of the limits of a queue: how many messages run under them, and how many wait.
 
-        The result has at most ``keys`` (up to 1000) of the limit keys for which messages wait.
+        The result also lists limit keys for which messages wait, at most ``keys`` of them (up to 1000).
         """
         names = [self.keys.slots(), self.keys.line(rsmq_values.qname(qname))]
         call = Call("limited", names, limits.key_of_queue(qname), max(1, min(keys, BATCH)))

@@ -72,7 +72,8 @@ TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
 def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
     """Decorator for a client class: a method with a ``qname`` runs on the client of that queue's partition.
 
-    ``driver`` makes methods of the operations that concern several queues, or none.
+    Methods that concern several queues, or none, are replaced. ``driver`` makes the new methods from the
+    operations in ``TOGETHER``.
     """
 
     def equip(client: Client) -> Client:

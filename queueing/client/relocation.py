@@ -90,9 +90,10 @@ class Relocation:
         return Step(len(sent), held, members)
 
     def end(self, *, members: int, delete: bool) -> None:
-        """Resume the queue on the old partition if it keeps ``members`` messages of batches and chains.
+        """End the move. If messages of chains and batches stay, resume the queue on the old partition.
 
-        If ``members`` is 0 and ``delete`` is true, delete the queue on the old partition if it is empty.
+        ``members`` is the number of messages that stay. If none stay and ``delete`` is true, the queue is
+        deleted on the old partition, unless it still has other messages.
         """
         if members:
             self.source.resume_queue(self.queue)

@@ -1,6 +1,6 @@
 """Operations that are written once for two clients: the one for threads and the one for event loops.
 
-An operation is a generator. It yields each call of its session and continues with the reply::
+An operation is a generator. It yields each call to Redis, and continues with the reply::
 
     reply = yield self.session.call(call)
 
@@ -138,9 +138,10 @@ class OperationsBase:
 
 
 class operation(Generic[Parameters, Result]):
-    """Decorator for a method that returns ``Steps``. Each client turns it into a method that runs the steps.
+    """Decorator for a generator method that returns ``Steps``.
 
-    A private method that several operations share is not decorated. They call it with ``yield from``.
+    Each client class makes a method from it: a blocking method, or a coroutine function. A private method
+    that several operations share is not decorated: operations call it with ``yield from``.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
@@ -180,7 +181,10 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
 
 
 def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
-    """Make a function that runs ``steps`` with a session that returns replies."""
+    """Make a blocking function from the generator function ``steps``.
+
+    The generator yields the replies of its calls, and each reply is passed back to it.
+    """
 
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)
@@ -196,7 +200,10 @@ def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters
 
 
 def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
-    """Make a coroutine function that runs ``steps`` with a session that returns awaitables."""
+    """Make a coroutine function from the generator function ``steps``.
+
+    The generator yields its calls as awaitables. Each is awaited, and the reply is passed back to it.
+    """
 
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = steps(*args, **kwargs)

@@ -36,9 +36,10 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def sweep_lost_queues(session: Session) -> int:
-    """Delete the rest of queues that another program has deleted, and limit slots that no worker holds.
+    """Delete what is left of queues that another program has deleted, and slots that no worker holds.
 
-    Returns the number of deleted keys, leases and slots.
+    A slot is the place of a running message under a concurrency limit. Returns the number of deleted keys,
+    leases and slots.
     """
     keys = session.keys
     deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
@@ -81,9 +82,9 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
     """Rename the two keys of a queue that RSMQ defines, each only if it has a wrong type.
 
-    Returns a dict from old to new name. Only a person may decide to do this. If the schedule is renamed, it
-    is built again: all messages are due now, in the order of their sends, except that a message that a worker
-    holds is due after a minute. If the attributes are renamed, the queue no longer exists.
+    Returns a dict from old to new name. This is done only if a person asks for it. If the sorted set of due
+    times is renamed, it is built again: all messages are due now, in the order of their sends. A message that
+    a worker holds is due after a minute. If the hash of attributes is renamed, the queue no longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
