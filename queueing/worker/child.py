@@ -200,7 +200,7 @@ class Child:
         self.consumer.quiet()
 
     def _read_orders(self) -> None:
-        """Read and follow the orders of the supervisor and the keeper."""
+        """Read the orders of the supervisor and the keeper from shared memory, and follow them."""
         for delivery in self.runtime.stop(self.slot.read_stops()):
             self.processor.stop(delivery)
         if (reason := self.slot.recycle_reason) and not self._is_recycled:

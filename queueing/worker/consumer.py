@@ -88,7 +88,7 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Read the wake-ups and announcements so far. Their queues are checked or claimed from next."""
+        """Read the wake-ups and announcements so far. The queues that they name are next."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False
@@ -298,7 +298,7 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Let the next turn create a missing queue. A low-priority queue is created by its first send."""
+        """Let the next turn create a missing queue. A low-priority queue is left to the first send to it."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:

@@ -12,8 +12,10 @@ logger = logging.getLogger("queueing.worker")
 
 
 class _Thread(threading.local):
-    """Flags of one thread. ``may_be_connected``: whether it may have a database connection. Django's own
-    check takes longer than a tiny job.
+    """Flags of one thread.
+
+    If ``may_be_connected`` is false, the thread has no database connection. Then there is nothing to clean
+    up, and a look at Django's connections, which takes longer than a tiny job, is not needed.
     """
 
     may_be_connected = False
@@ -88,7 +90,7 @@ def tend_after_receivers() -> None:
 
 
 def tend_connections_of_run() -> None:
-    """Call ``tend_connections`` in a thread that runs messages. It is called before and after each run."""
+    """Call ``tend_connections`` in a thread that runs messages, before or after a run."""
     _thread.runs_messages = True
     tend_connections()
 

@@ -210,11 +210,10 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def end_if_fork(error: BaseException | None = None) -> None:
-    """If this process was forked by the project's code, exit as Python does: with ``error``, or normally if
-    it is ``None``.
+    """If this process was forked by the project's code, exit as Python does at the end of a program.
 
-    It is called each time that code of the project returns, before anything is written to shared files or
-    connections.
+    With ``error``, exit as Python does after this exception. This function is called each time that code of
+    the project returns, before anything is written to shared files or connections.
     """
     if _is_fork:
         _end(error)
@@ -252,7 +251,7 @@ def _daemons() -> list[Any]:
 
 
 def _hold_signals_back() -> None:
-    """Block signals before a fork. Otherwise, the new process could lose one before its handlers are set."""
+    """Block signals before a fork, so that the new process loses no signal before its handlers are set."""
     _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | UNUSED_SIGNALS)
 
 

@@ -24,7 +24,10 @@ class Recalls:
         self._known: dict[str, tuple[float, bool]] = {}
 
     def reason(self, delivery: Delivery) -> str | None:
-        """The reason why a delivery must not run, or ``None`` if it may, also if Redis does not answer."""
+        """The reason why a delivery must not run, or ``None`` if it may run.
+
+        If Redis does not answer, the delivery may run.
+        """
         batch = delivery.message.headers.get(batches.BATCH)
         if not batch:
             return None

@@ -52,8 +52,8 @@ def verdict(
     """Decide the state of a run that raised ``error`` or, if ``error`` is ``None``, succeeded. Raises
     nothing.
 
-    It calls code of the project, such as a back-off function. ``runnable`` is ``None`` if the code of the
-    message was not found.
+    This function calls code of the project, such as a back-off function. ``runnable`` is ``None`` if the code
+    of the message was not found.
     """
     if error is None:
         return Verdict(State.DONE)

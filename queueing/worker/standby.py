@@ -69,9 +69,10 @@ class Standby:
         return word[1:] if word.startswith("=") else None
 
     def enter_queues(self) -> bool:
-        """Register the queues of the child if that is due. Raises ``QueueUnavailable``.
+        """Store in Redis which queues the child serves, unless it has done so recently.
 
-        Returns whether they were registered. If so, the caller must check for messages that were sent before.
+        Returns whether they were stored. If so, the caller must check for messages that were sent before.
+        Raises ``QueueUnavailable``.
         """
         if not self._is_on or self.clock() < self._queues_until:
             return False

@@ -91,7 +91,7 @@ class ThreadPool:
     def want_wake_up(self) -> bool:
         """Request one wake-up of the consumer, as soon as a job has ended and few deliveries wait.
 
-        If this is so already, returns ``True``.
+        Returns ``True`` if a job has ended and few deliveries wait already, so that no wake-up is needed.
         """
         self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water
