@@ -61,7 +61,7 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue, as one value for each span of ``span_seconds``."""
+    """The stored metrics of one queue: one value for each span, which lasts ``span_seconds``."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -96,11 +96,12 @@ class History:
 def read_points(
     client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
-    """Read the metrics of the last ``seconds``, in at most ``points`` equal steps.
+    """Read the metrics of a time that ends now, divided into steps of equal length.
 
-    The metrics of several queues are added up. The shortest step depends on ``seconds``: a minute for up to
-    an hour, twenty minutes for up to a day, two hours for up to a week, and eight hours for up to 31 days.
-    Steps begin at multiples of their length. Raises ``QueueUnavailable``.
+    The time lasts ``seconds`` and has at most ``points`` steps. The metrics of several queues are added up.
+    The shortest step depends on ``seconds``: a minute for up to an hour, twenty minutes for up to a day, two
+    hours for up to a week, and eight hours for up to 31 days. Steps begin at multiples of their length.
+    Raises ``QueueUnavailable``.
     """
     names = [queues] if isinstance(queues, str) else list(queues)
     seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
@@ -121,10 +122,10 @@ def read_points(
 
 
 def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
-    """For each queue, the number of messages that left it in each of the last ``minutes`` whole minutes.
+    """For each queue, the number of messages that left it in each of the last whole minutes, oldest first.
 
-    The oldest minute is first. It does not matter which program removed a message. The number is ``None`` for
-    a minute without a sample. Raises ``QueueUnavailable``.
+    ``minutes`` is the number of minutes. Messages that other programs removed count, too. The number of
+    messages is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
     """
     now_ms, kept = read_metrics(client, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60

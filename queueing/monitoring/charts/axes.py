@@ -30,12 +30,12 @@ _DAY = timedelta(days=1)
 
 
 def count_ticks(highest: float) -> list[float]:
-    """Round numbers for grid lines, from 0 to at least ``highest``, at least 1 apart."""
+    """The values of grid lines for numbers: from 0 to at least ``highest``, in round steps of at least 1."""
     return _ticks(highest, _decimal_step(max(highest / LINES_MAX, 1.0)))
 
 
 def seconds_ticks(highest: float) -> list[float]:
-    """Round durations in seconds for grid lines, from 0 to at least ``highest``."""
+    """The values of grid lines for durations, in seconds: from 0 to at least ``highest``, in round steps."""
     apart = max(highest / LINES_MAX, 0.0001)
     if apart <= 20:
         return _ticks(highest, _decimal_step(apart))
@@ -74,7 +74,10 @@ def seconds_text(value: float) -> str:
 
 
 def time_ticks(begin: datetime, end: datetime) -> list[datetime]:
-    """Round local times between ``begin`` and ``end``, few enough to fit beneath a chart."""
+    """The local times to label beneath a chart: round times between ``begin`` and ``end``.
+
+    There are few enough of them to fit.
+    """
     begin, end = timezone.localtime(begin), timezone.localtime(end)
     apart = (end - begin) / TIMES_MAX
     step = next((step for step in _TIME_STEPS if step >= apart), None) or _DAY * -(-apart // _DAY)
