@@ -57,11 +57,12 @@ def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> 
 
 
 def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:
-    """Send staged messages now, also those that Redis has refused. Returns those of ``ids`` that were sent.
+    """Send staged messages now, also those that Redis has refused.
 
-    Messages that were staged by the same call are sent together, so messages of other rows may be sent, too.
-    If Redis refuses a message again, its row stores the new reason. Raises ``QueueUnavailable``,
-    ``QueueFull`` and ``DatabaseError``. After such an error, the rows that were not sent are unchanged.
+    Returns the rows with these ``ids`` whose messages were sent. Messages that were staged by the same call
+    are sent together, so messages of other rows may be sent, too. If Redis refuses a message again, its row
+    stores the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an
+    error, the rows that were not sent are unchanged.
     """
     rows = _with_their_sends(alias, ids)
     sent = _send(client, alias, rows)

@@ -43,9 +43,9 @@ def send(
     """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
     A send is one call of the send script. ``rows`` must include all rows of each send. If Redis refuses a
-    message permanently, its row stays and stores the reason. Set ``forget`` if the senders of ``rows`` send
-    nothing more: then ``acknowledge`` is called. Raises ``QueueUnavailable``, ``QueueFull`` and
-    ``DatabaseError``. After such an error, the rows that were neither sent nor refused are unchanged.
+    message permanently, its row stays and stores the reason. Set ``forget`` for rows that other processes
+    have staged: then ``acknowledge`` is called for their sends. Raises ``QueueUnavailable``, ``QueueFull``
+    and ``DatabaseError``. After such an error, the rows that were neither sent nor refused are unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None

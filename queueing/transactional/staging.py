@@ -41,9 +41,9 @@ def stage(
 ) -> list[str]:
     """Write messages in the transaction of the caller, and send them after its commit. Returns their ids.
 
-    For tasks, ``task_queue`` is the queue that the task names, which differs from ``queue`` for a low
-    priority. ``then`` is called after the commit, when the messages are sent or left to a worker. Raises
-    ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
+    For tasks, ``task_queue`` is the queue that the task names, and ``queue`` is this queue or its
+    low-priority queue. ``then`` is called after the commit, when the messages are sent or left to a worker.
+    Raises ``ImproperlyConfigured``, ``DatabaseError``, ``MessageNotString``, ``InvalidFormat``.
     """
     alias = databases.of_this_call()
     queue = rsmq_values.qname(queue)
