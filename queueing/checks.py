@@ -55,9 +55,9 @@ def check_relayed(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check for the table of staged messages, which a transaction stores and which are sent after its commit.
+    """Check that each database in which the project stages messages has the table for them.
 
-    Each database in which the project stages messages needs this table.
+    A transaction stages a message: it stores the message, which is then sent after the commit.
     """
     if any(conf.problems(conf.raw())):
         return []

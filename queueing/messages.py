@@ -126,9 +126,9 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """The messages with one limit key of ``@policy``.
+    """The messages with one limit key: a function, or a value of its ``key``, to which a limit applies.
 
-    ``running`` is their number in all queues, ``waiting`` the number that wait in one queue for the limit.
+    ``running`` is the number that run, in all queues. ``waiting`` is the number that wait in one queue.
     """
 
     key: str
@@ -140,9 +140,9 @@ class KeyLimit:
 class QueueLimits:
     """The messages of one queue that run under a limit, or wait for one.
 
-    ``running`` is the number of messages that count for the limit of the whole queue. ``waiting`` is the
-    number of messages that wait for the limit of their key (``@policy`` with a rate or concurrency). ``keys``
-    has some of the keys for which messages wait, sorted by name.
+    - ``running``: the number of messages that run under the limit of the whole queue
+    - ``waiting``: the number of messages that wait for the limit of their key (``@policy``)
+    - ``keys``: some of the limit keys for which messages wait, sorted by name
     """
 
     running: int
@@ -315,11 +315,11 @@ class BatchState:
 class Swept:
     """The numbers of changes that one sweep of a queue has made, by kind.
 
-    - ``phantoms``: ids without a body that were deleted
-    - ``orphans``: fields of messages that no longer exist, which were deleted
-    - ``expired``: messages older than the retention that were deleted
+    - ``phantoms``: deleted ids that had no body
+    - ``orphans``: deleted fields of messages that no longer exist
+    - ``expired``: deleted messages that were older than the retention
     - ``buried``: messages that were moved to the dead-letter queue
-    - ``mended``: keys and fields that another program had overwritten, and that were repaired
+    - ``mended``: repaired keys and fields that another program had overwritten
     """
 
     phantoms: int = 0

@@ -172,7 +172,7 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """A single row with a token. In Redis, it distinguishes this database from those of other projects."""
+    """A single row with a token, which tells Redis this database from those of other projects."""
 
     token = models.CharField(_("token"), max_length=32)
 

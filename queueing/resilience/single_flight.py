@@ -48,7 +48,7 @@ class SingleFlight(Generic[Key, Value]):
     """Calls ``read`` at most once every ``seconds`` for each key, even if many threads call ``get``.
 
     ``QueueUnavailable`` is cached like a result, so that the threads do not each wait for a timeout. Each
-    process keeps the results of the ``most`` keys that were used last.
+    process keeps the results of the keys that were used last, at most ``most`` of them.
     """
 
     def __init__(

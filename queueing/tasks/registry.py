@@ -48,7 +48,7 @@ def find(path: str) -> Task | None:
 
 
 def _member(owner: Any, name: str) -> Any:
-    """The attribute ``name`` of ``owner``, ``None`` if ``owner`` does not have it yet.
+    """The attribute ``name`` of ``owner``, ``None`` if ``owner`` has no such attribute yet.
 
     ``getattr`` is not used, because a module may create attributes on access.
     """
