@@ -14,8 +14,8 @@ logger = logging.getLogger("queueing.worker")
 class _Thread(threading.local):
     """Flags of one thread.
 
-    If ``may_be_connected`` is false, the thread has no database connection. Then there is nothing to clean
-    up, and a look at Django's connections, which takes longer than a tiny job, is not needed.
+    If ``may_be_connected`` is false, the thread has no database connection. Then the check of Django's
+    connections is skipped, because it takes longer than a tiny job.
     """
 
     may_be_connected = False
