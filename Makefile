@@ -19,6 +19,9 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/pytho
 PYTHON ?= $(firstword $(shell for module in ensurepip sys; do for python in $(CANDIDATES); do \
 	"$$python" -c "import $$module; $(NEW_ENOUGH)" 2>/dev/null && echo "$$python" && break 2; done; done))
 
+# With this variable, each process of the tests would rewrite and compile all test files again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test engines soak bench-compare lint format docs messages screenshots wheel clean always
 

@@ -7,6 +7,8 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,10 +170,24 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     use_client(None)
 
 
+@contextmanager
+def once_for_all_processes(factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that all test processes share, and whether one of them has already done what follows."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / f"{name}.done").open("a+") as stamp:
+        fcntl.flock(stamp, fcntl.LOCK_EX)
+        yield shared, bool(stamp.tell())
+        stamp.write("done")
+        stamp.flush()
+
+
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "migrated.sqlite3"
-    migrate(f"sqlite:///{path}")
+    with once_for_all_processes(tmp_path_factory, "migrated") as (folder, is_done):
+        path = folder / "migrated.sqlite3"
+        if not is_done:
+            migrate(f"sqlite:///{path}")
     return path
 
 
@@ -229,11 +245,8 @@ def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
 
     They are collected once for all test processes, into the project's own folder.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with (shared / "collected-static").open("a+") as stamp:
-        fcntl.flock(stamp, fcntl.LOCK_EX)
-        if stamp.tell():
+    with once_for_all_processes(tmp_path_factory, "collected-static") as (_, is_done):
+        if is_done:
             return
         nothing = dict.fromkeys(site_environment("", ""), None)
         done = Program(
@@ -242,8 +255,6 @@ def collected_static(tmp_path_factory: pytest.TempPathFactory) -> None:
             name="collectstatic",
         )
         assert done.run() == 0, done.tail()
-        stamp.write("done")
-        stamp.flush()
 
 
 @pytest.fixture
@@ -274,11 +285,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     launcher at a time may look for a free port for its Redis.
     """
 
-    def place(item: pytest.Item) -> tuple[bool, bool]:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        return item.path.stem not in LONGEST, folder not in WAITING
+    @cache
+    def place(path: Path) -> tuple[bool, bool]:
+        folder = path.relative_to(ROOT / "tests").parts[0]
+        return path.stem not in LONGEST, folder not in WAITING
 
-    items.sort(key=place)
+    items.sort(key=lambda item: place(item.path))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ or a stream, a handler that wants it waits for ever. So a handler may call nothi
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -13,12 +14,17 @@ from tests.test_imports import ROOT
 
 PACKAGES = ("queueing", "jobs", "mqsite")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
-TREES = {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text()) for file in FILES}
 #: Functions that register a handler, and the number of the argument that is the handler.
 REGISTER = {"signal": 1, "add_signal_handler": 1, "handle": 0}
 #: ``handle`` of this module passes its argument on.
 SIGNALS = "queueing/worker/stop_signals.py"
 DEFAULTS = {"SIG_DFL", "SIG_IGN", "default_int_handler"}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Parsed in the first test, not when the tests are collected."""
+    return {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text()) for file in FILES}
 
 
 def handlers_in(tree: ast.Module) -> Iterator[ast.expr]:
@@ -37,7 +43,7 @@ def handlers_in(tree: ast.Module) -> Iterator[ast.expr]:
 def definitions(name: str) -> list[ast.FunctionDef]:
     return [
         node
-        for tree in TREES.values()
+        for tree in trees().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]
@@ -71,11 +77,11 @@ def problems(tree: ast.Module, path: str) -> Iterator[str]:
 
 
 def test_no_signal_handler_does_more_than_to_set_a_flag_or_to_raise():
-    assert [problem for path, tree in TREES.items() for problem in problems(tree, path)] == []
+    assert [problem for path, tree in trees().items() for problem in problems(tree, path)] == []
 
 
 def test_the_handlers_of_worker_and_launcher_are_found():
-    found = {path for path, tree in TREES.items() if list(handlers_in(tree))}
+    found = {path for path, tree in trees().items() if list(handlers_in(tree))}
     assert {SIGNALS, "mqsite/devserver/front.py"} <= found
 
 

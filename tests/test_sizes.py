@@ -2,21 +2,25 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path for package in ("queueing", "jobs", "mqsite") for path in (ROOT / package).rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-#: The classes of the project, by their bare names.
-OWN = {node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 FILE_LINES, FUNCTION_LINES = 350, 40
 #: The most modules at the root of ``queueing``, beside its packages.
 ROOT_FILES = 18
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Parsed in the first test, not when the tests are collected."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
 def nodes(*kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, kinds):
                 yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
@@ -43,7 +47,9 @@ def test_no_function_is_longer_than_40_lines():
 
 
 def test_no_class_has_two_bases_of_the_project():
-    found = {place: [base for base in node.bases if bare(base) in OWN] for place, node in nodes(ast.ClassDef)}
+    # The classes of the project, by their bare names.
+    own = {node.name for _, node in nodes(ast.ClassDef)}
+    found = {place: [base for base in node.bases if bare(base) in own] for place, node in nodes(ast.ClassDef)}
     assert [place for place, bases in found.items() if len(bases) > 1] == []
 
 

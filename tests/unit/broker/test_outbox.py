@@ -4,6 +4,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable
+from functools import cache
 from time import monotonic
 from typing import Any
 
@@ -50,12 +51,18 @@ def endings(*found: Any, lane: Any = "w work", queue: Any = "work", reason: Any 
     return {"lane": lane, "queue": queue, "reason": reason, "endings": list(found)}
 
 
+@cache
+def unreadable(name: str) -> dict[str, Any]:
+    """One of ``UNREADABLE``. The large bomb is made for its tests, not whenever tests are collected."""
+    return raw(zlib.compress(b" " * 200_000_000, 9)) if name == "a bomb" else UNREADABLE[name]
+
+
 #: None of these has an outcome that can be recorded.
 UNREADABLE: dict[str, dict[str, Any]] = {
     "nothing": {"a": "b"},
     "no zlib": raw(b"x"),
     "half of a zlib": raw(zlib.compress(b"{}" * 100)[:-4]),
-    "a bomb": raw(zlib.compress(b" " * 200_000_000, 9)),
+    "a bomb": {},  # see unreadable()
     "no JSON": raw(zlib.compress(b"{")),
     "deep JSON": raw(zlib.compress(DEEP.encode())),
     "deep rows": raw(zlib.compress(b'{"rows":' + DEEP.encode())),
@@ -135,7 +142,7 @@ class TestEntries:
     def test_one_that_cannot_be_read_is_passed_over_counted_and_reported(
         self, client, recorder, settle, name, caplog
     ):
-        client.redis.xadd(client.keys.outbox(), UNREADABLE[name])
+        client.redis.xadd(client.keys.outbox(), unreadable(name))
         id = settle()
         assert outbox.newest(client.session, count=20)[-1].id == id
         assert lookup.recent("work", client=client)[0].state == "done"
@@ -157,7 +164,7 @@ class TestEntries:
         assert (stats.entries, stats.size_bytes, stats.lost) == (0, 0, 0)
 
     def test_one_that_inflates_without_end_takes_no_memory(self, client, recorder):
-        client.redis.xadd(client.keys.outbox(), UNREADABLE["a bomb"])
+        client.redis.xadd(client.keys.outbox(), unreadable("a bomb"))
         tracemalloc = pytest.importorskip("tracemalloc")
         tracemalloc.start()
         outbox.newest(client.session, count=20)
