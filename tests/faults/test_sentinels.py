@@ -20,6 +20,7 @@ from queueing.exceptions import QueueError
 from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
+from tests.support.network import Network
 from tests.support.redis_server import RedisServer
 from tests.support.sentinel import REPLICAS, Sentinels
 from tests.support.waiting import HANG_SECONDS, eventually
@@ -146,17 +147,71 @@ def test_everything_follows_a_failover_and_what_is_lost_is_counted(
         fault(sentinels)
         sentinels.wait_for_another(old)
         failover_ms = time.time() * 1000
-        gap_seconds = load.ran_after(failover_ms)
-        lost = load.lost()
-        later = {id for id, sent_ms in load.sent_at_ms.items() if sent_ms > failover_ms}
-        eventually(
-            lambda: later <= diary.ids("done"),
-            what=lambda: f"done: {later - diary.ids('done')} of {diary.states()}",
-            of=process,
-        )
+        gap_seconds, lost = outcome(load, diary, failover_ms)
     figure(
         f"{fault.__name__}, DURABLE={durable}: {len(load.sent_at_ms)} sends acknowledged, {len(lost)} lost, "
         f"next run {gap_seconds:.1f} s after the new primary"
+    )
+    load.assert_repeats_are_explained(failover_ms)
+    assert not (lost and durable)
+    assert gap_seconds < GAP_SECONDS
+    assert "Traceback" not in process.output
+
+
+def outcome(load: Load, diary: Diary, failover_ms: float) -> tuple[float, set[str]]:
+    """Wait for the end of all messages. Returns the seconds until the first run of a message that was sent
+    after the failover, and the messages that are lost.
+    """
+    gap_seconds = load.ran_after(failover_ms)
+    lost = load.lost()
+    later = {id for id, sent_ms in load.sent_at_ms.items() if sent_ms > failover_ms}
+    eventually(
+        lambda: later <= diary.ids("done"),
+        what=lambda: f"done: {later - diary.ids('done')} of {diary.states()}",
+        of=load.worker,
+    )
+    return gap_seconds, lost
+
+
+#: With these options a primary without replicas refuses writes after a second.
+REFUSES = {"min_replicas_to_write": "1", "min_replicas_max_lag": "1"}
+
+
+@pytest.mark.parametrize("durable", [0, 1])
+@pytest.mark.parametrize("options", [REFUSES, {}], ids=["refuses", "accepts"])
+def test_a_primary_that_its_network_parts_from_the_others_loses_no_durable_send(
+    options: dict[str, str],
+    durable: int,
+    tmp_path: Path,
+    own_redis: Callable[..., RedisServer],
+    worker: Callable[..., WorkerProcess],
+    ledger: Ledger,
+    diary: Diary,
+    figure: Figure,
+):
+    with Network() as network, Sentinels(tmp_path, own_redis, hosts=network.hosts, **options) as sentinels:
+        process = worker("brisk", "--threads", "4", redis_url=sentinels.url)
+        with (
+            Load(sentinels.url, process, ledger, durable=durable) as load,
+            sentinels.primary.connect() as old,
+        ):
+            before = sentinels.primary
+            network.part()
+            parted_ms = time.time() * 1000
+            sentinels.wait_for_another(before)
+            assert old.role()[0] == b"master"
+            if not options:
+                # Its clients stay with it until the sentinels reach it again and make it a replica.
+                network.join()
+                eventually(lambda: old.role()[0] == b"slave")
+            failover_ms = time.time() * 1000
+            gap_seconds, lost = outcome(load, diary, failover_ms)
+            network.join()
+    apart = sum(parted_ms < sent_ms < failover_ms for sent_ms in load.sent_at_ms.values())
+    figure(
+        f"parted, {'min-replicas' if options else 'no min-replicas'}, DURABLE={durable}: "
+        f"{len(load.sent_at_ms)} sends acknowledged, {apart} of them while parted, {len(lost)} lost, "
+        f"next run {gap_seconds:.1f} s after its clients had to leave it"
     )
     load.assert_repeats_are_explained(failover_ms)
     assert not (lost and durable)

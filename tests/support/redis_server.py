@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from .certificates import self_signed
+from .network import LOOPBACK, Host
 from .program import Program
 from .programs import require
 from .waiting import HANG_SECONDS, NODE_PORTS, PORTS, eventually, free_port
@@ -33,6 +34,7 @@ class RedisServer:
         tls: bool = False,
         maxmemory: str = "0",
         password: str = "",
+        host: Host = LOOPBACK,
         **options: str,
     ) -> None:
         self.folder = folder
@@ -40,6 +42,7 @@ class RedisServer:
         self.tls = tls
         self.maxmemory = maxmemory
         self.password = password
+        self.host = host
         self.options = options
         self.port = free_port(NODE_PORTS if "cluster_enabled" in options else PORTS)
         self._program: Program | None = None
@@ -49,14 +52,16 @@ class RedisServer:
     def start(self) -> "RedisServer":
         program = os.environ.get(SERVER_VARIABLE) or require("redis-server", HINT)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._program = Program([program, *self._options()], name="redis-server", cwd=self.folder)
+        args = [*self.host.enter, program, *self._options()]
+        self._program = Program(args, name="redis-server", cwd=self.folder)
         self._program.start()
         eventually(self._answers, of=self._program)
         return self
 
     def _options(self) -> list[str]:
         options = {
-            "bind": "127.0.0.1",
+            "bind": self.host.address,
+            "protected-mode": "no",
             "dir": str(self.folder),
             "save": "",
             "appendonly": "yes" if self.appendonly else "no",
@@ -112,7 +117,7 @@ class RedisServer:
     def url(self) -> str:
         scheme = "rediss" if self.tls else "redis"
         login = f":{self.password}@" if self.password else ""
-        return f"{scheme}://{login}127.0.0.1:{self.port}/0"
+        return f"{scheme}://{login}{self.host.address}:{self.port}/0"
 
     @property
     def pid(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import redis
 
 from .certificates import Certificate
+from .network import LOOPBACK, Host
 from .program import Program
 from .programs import require
 from .redis_server import HINT, SERVER_VARIABLE, RedisServer
@@ -24,15 +25,23 @@ INSIDER = "insider"
 class Sentinel:
     """One sentinel in a folder of its own. With a certificate it accepts TLS alone."""
 
-    def __init__(self, folder: Path, primary: int, *, certificate: Certificate | None = None) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(
+        self,
+        folder: Path,
+        primary: RedisServer,
+        *,
+        certificate: Certificate | None = None,
+        host: Host = LOOPBACK,
+    ) -> None:
+        self.folder, self.port, self.host = folder, free_port(), host
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "sentinel.conf"
         lines = [
             f"port {self.port}",
-            "bind 127.0.0.1",
+            f"bind {host.address}",
+            "protected-mode no",
             f"dir {folder}",
-            f"sentinel monitor {NAME} 127.0.0.1 {primary} {QUORUM}",
+            f"sentinel monitor {NAME} {primary.host.address} {primary.port} {QUORUM}",
             f"sentinel down-after-milliseconds {NAME} {DOWN_MS}",
             f"sentinel failover-timeout {NAME} 6000",
             f"sentinel parallel-syncs {NAME} {REPLICAS}",
@@ -45,26 +54,38 @@ class Sentinel:
             lines.append(f"tls-key-file {certificate.key}")
         self._file.write_text("\n".join(lines) + "\n")
         server = os.environ.get(SERVER_VARIABLE) or require("redis-server", HINT)
-        self.program = Program([server, self._file, "--sentinel"], name="sentinel", cwd=folder)
+        self.program = Program([*host.enter, server, self._file, "--sentinel"], name="sentinel", cwd=folder)
 
     def connect(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=5, decode_responses=True)
+        return redis.Redis(self.host.address, self.port, socket_timeout=5, decode_responses=True)
 
 
 class Sentinels:
-    """All six servers. ``make`` makes a Redis, as the fixture ``own_redis`` does."""
+    """All six servers. ``make`` makes a Redis, as the fixture ``own_redis`` does.
 
-    def __init__(self, folder: Path, make: Callable[..., RedisServer], **options: str) -> None:
+    ``hosts`` are the host of the primary and that of all others.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        make: Callable[..., RedisServer],
+        *,
+        hosts: tuple[Host, Host] = (LOOPBACK, LOOPBACK),
+        **options: str,
+    ) -> None:
+        first, self.others = hosts
         login = {"masteruser": INSIDER, "masterauth": INSIDER, "repl_diskless_sync_delay": "0"}
         self.servers = [
-            make(appendonly=True, appendfsync="no", **login, **options) for _ in range(1 + REPLICAS)
+            make(appendonly=True, appendfsync="no", host=host, **login, **options)
+            for host in (first, *[self.others] * REPLICAS)
         ]
         for server in self.servers:
             self.admit_insiders(server)
         primary, *replicas = self.servers
         for replica in replicas:
             with replica.connect() as connection:
-                connection.replicaof("127.0.0.1", str(primary.port))
+                connection.replicaof(primary.host.address, str(primary.port))
         for replica in replicas:
             with replica.connect() as connection:
                 eventually(lambda of=connection: of.info("replication")["master_link_status"] == "up")
@@ -75,9 +96,9 @@ class Sentinels:
         with self._stack as stack:
             for number in range(SENTINELS):
                 # Each takes its port before the next one looks for a free port.
-                sentinel = Sentinel(self.folder / str(number), self.servers[0].port)
+                sentinel = Sentinel(self.folder / str(number), self.servers[0], host=self.others)
                 stack.enter_context(sentinel.program)
-                eventually(lambda port=sentinel.port: accepts(port), of=sentinel.program)
+                eventually(lambda of=sentinel: accepts(of.port, of.host.address), of=sentinel.program)
                 self.sentinels.append(sentinel)
             for sentinel in self.sentinels:
                 eventually(lambda of=sentinel: self._is_complete(of), of=sentinel.program)
@@ -94,7 +115,7 @@ class Sentinels:
 
     @property
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        hosts = ",".join(f"{sentinel.host.address}:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://{hosts}/{NAME}/0"
 
     @property

@@ -78,8 +78,8 @@ def free_port(ports: range = PORTS) -> int:
             return port
 
 
-def accepts(port: int) -> bool:
-    """Whether a server listens on the loopback port."""
+def accepts(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0

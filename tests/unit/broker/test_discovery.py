@@ -19,7 +19,7 @@ PASSWORD = "p@ss:w/rd#%+ ü?&=[]"
 @pytest.fixture
 def sentinel(own_redis, tmp_path: Path) -> Iterator[Sentinel]:
     """A sentinel of one primary without replicas."""
-    started = Sentinel(tmp_path / "sentinel", own_redis().port)
+    started = Sentinel(tmp_path / "sentinel", own_redis())
     with started.program:
         eventually(lambda: accepts(started.port), of=started.program)
         yield started
@@ -46,7 +46,7 @@ def test_a_name_that_no_sentinel_knows_is_a_sentence(sentinel):
 def test_tls_reaches_sentinel_and_primary(own_redis, tmp_path: Path):
     server = own_redis(tls=True)
     made = self_signed(server.folder)
-    encrypted = Sentinel(tmp_path / "sentinel", server.port, certificate=made)
+    encrypted = Sentinel(tmp_path / "sentinel", server, certificate=made)
     with encrypted.program:
         eventually(lambda: accepts(encrypted.port), of=encrypted.program)
         url = f"rediss+sentinel://127.0.0.1:{encrypted.port}/{NAME}/0"
