@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def state(request: HttpRequest) -> HttpResponse:
     """Respond with the part of the page that changes. The page requests it again and again.
 
-    While Redis is down, this part is only an error banner, and the page keeps the rows that it has.
+    While Redis is down, the response is only an error banner. The browser then keeps the rows that it shows.
     """
     return render(request, "jobs/state.html", {"board": _board(request)})
 
@@ -68,7 +68,7 @@ def job(request: HttpRequest) -> HttpResponse:
 @require_POST
 @bounded_view
 def demo(request: HttpRequest, name: str) -> HttpResponse:
-    """Send the messages of a button for developers and staff. Other users get 403."""
+    """Send the messages of a demo button. Only developers and staff may use it: other users get 403."""
     if name not in demos.DEMOS:
         raise Http404
     return _sending(request, lambda: demos.send(name, request))

@@ -141,7 +141,7 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver) -> None:
-    """Register ``resolver``, which is called for the code of each message before the handlers are searched.
+    """Register a resolver. A worker first asks the resolvers which code runs a message, then the handlers.
 
     If the resolver raises an error, the attempt fails. If the error has an attribute ``policy``, that policy
     applies.

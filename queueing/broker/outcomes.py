@@ -96,7 +96,7 @@ class State(StrEnum):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the queue accepted the end of the delivery, because the receipt was still valid."""
+        """Whether the queue accepted the end of the delivery. It does not if the receipt is invalid."""
         return self.ends_delivery and self not in _REFUSED
 
     @property

@@ -260,7 +260,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Like the method ``of``, but ring the given ``wakeup``."""
+        """Let ``wakeup`` ring as the one that ``of`` yields, while this context is open."""
         self._add(channel, wakeup)
         try:
             yield

@@ -61,9 +61,10 @@ def utf16_units(text: str) -> int:
 
 
 def encode(text: str) -> bytes:
-    """Encode a body as UTF-8. A lone surrogate becomes U+FFFD, as in Node.
+    """Encode a body as UTF-8.
 
-    Surrogate escapes of ``decode.text`` become the original bytes again.
+    Surrogate escapes that ``decode.text`` has made become the original bytes again. Every other lone
+    surrogate becomes U+FFFD, as in Node.
     """
     try:
         return text.encode()

@@ -1,7 +1,7 @@
 """Sends the messages that follow settled ones: next steps of chains, and callbacks of batches.
 
 The process that has settled a message sends its follow-ups. If that process is killed first, a worker's
-keeper process sends them. The script sends each follow-up only once.
+keeper process sends them. Both send with a Lua script that sends each follow-up only once.
 """
 
 import json

@@ -301,7 +301,7 @@ class RSMQOperations(ReceiptOperations):
 def _checked_delay(messages: Sequence[Any], delay: int | None) -> int | str:
     """Validate the messages and ``delay``. Returns the delay as an argument of the script.
 
-    The script takes ``""`` for the delay of the queue (``None``).
+    ``None``, the delay of the queue, becomes ``""``.
     """
     seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
     for message in messages:

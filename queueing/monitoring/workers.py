@@ -176,7 +176,7 @@ def beat(session: Session, worker: str, record: str, token: str, *, asks_task_qu
 
 
 def forget_worker(session: Session, worker: str) -> None:
-    """Delete the record of a worker (its key) that has shut down."""
+    """Delete the record of a worker that has shut down. ``worker`` is the key of the record."""
     session.call(Call("forget_worker", _keys(session), worker))
 
 

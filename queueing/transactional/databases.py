@@ -8,7 +8,7 @@ from .transactions import open_transactions
 
 
 def relayed() -> tuple[str, ...]:
-    """The aliases of the databases whose staged messages workers send, ``()`` if the project stages none."""
+    """The aliases of the databases from which workers send staged messages. ``()`` if nothing is staged."""
     named = get_conf().RELAY_DATABASES
     return named if named or not stages_tasks() else (_home(),)
 

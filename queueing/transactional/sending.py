@@ -130,8 +130,8 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: 
 def _is_sent_together(client: QueueClient, groups: Sequence[Group]) -> bool:
     """Send the messages with one call of a script, which is faster. Returns whether they were sent.
 
-    This is tried only if all messages are for one queue and each send has one message. No message is sent if
-    Redis refuses one of them, or has received one of them earlier.
+    This is tried only if all messages are for one queue and each group has one message. If Redis refuses one
+    of the messages, or has received one of them earlier, none is sent.
     """
     rows = [row for group in groups for row in group]
     if len(groups) == 1 or len(rows) > len(groups) or len({row.queue for row in rows}) > 1:

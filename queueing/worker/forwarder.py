@@ -14,7 +14,7 @@ from .guard import Guard
 
 
 class Forwarder:
-    """The forwarder of one worker. ``wake`` makes the thread of ``run`` do a turn."""
+    """Sends the unsent messages of chains and batches. ``run`` is the loop of its own thread."""
 
     def __init__(self, client: QueueClient) -> None:
         self.client = client

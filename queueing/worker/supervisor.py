@@ -70,7 +70,10 @@ class ChildSlot:
         self.overdue, self.kill_by = [], None
 
     def check_time_limits(self, now: float, grace_seconds: float) -> bool:
-        """Order a child with an overdue message to finish its other jobs. Returns whether to kill it now."""
+        """Check for jobs that exceed their time limit or must stop. Returns whether to kill the child now.
+
+        Such a child is first ordered to finish its other jobs.
+        """
         self.overdue = self.slot.overdue(now)
         if not self.overdue:
             return False  # Or not any more: a child that is recycled ends by itself.

@@ -63,10 +63,10 @@ class Criteria:
 
     @classmethod
     def not_understood(cls, params: Mapping[str, str]) -> list[str]:
-        """The names of the parameters that ``read`` ignores, or of whose value it uses only a part.
+        """The names of the parameters that ``read`` ignores completely or in part.
 
-        An action refuses a query string with such parameters. Without the missing condition, it would change
-        more jobs than the user has selected.
+        An action refuses a query string with such parameters. Otherwise a condition would be missing, and
+        the action would change more jobs than the user has selected.
         """
         taken = cls.read(params).params()
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]

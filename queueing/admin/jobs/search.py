@@ -151,7 +151,7 @@ class JobSearch:
     # --- inside --------------------------------------------------------------------------------
 
     def _along(self, before: Place | None, rows: QuerySet[Job] | None = None) -> QuerySet[Job]:
-        """The rows that meet the condition for the index and are older than ``before``, newest first.
+        """The rows after ``before`` that meet the conditions for which an index is used, newest first.
 
         They are selected from the queryset ``rows``, by default the queryset of the search.
         """
