@@ -48,7 +48,7 @@ def by_partition(config: Config) -> list[Config]:
         queues.setdefault(config.place_of(queue), []).append(queue)
     if config.takes_new_queues:
         # A partition for queues to come: its worker needs a queue, which may be one that does not exist.
-        for queue, name in {**config.PLACES, DEFAULT_QUEUE: DEFAULT}.items():
+        for queue, name in [*config.PLACES.items(), (DEFAULT_QUEUE, DEFAULT)]:
             queues.setdefault(name, [queue.removesuffix("*") or DEFAULT_QUEUE])
     own = {name: replace(config.at(name), queues=tuple(found)) for name, found in queues.items()}
     if len(own) == 1:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from django.core.checks import run_checks
@@ -12,8 +12,10 @@ from queueing.broker.places import place_of
 from queueing.client import QueueClient
 from queueing.client.default import use_client
 from queueing.composition import batch, chain, step
+from queueing.conf import get_conf
 from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, QueueUnavailable
 from queueing.monitoring.rates import read_rates
+from queueing.worker.fleet import by_partition
 from tests.support.redis_server import RedisServer
 
 PLACES = {"mail": "eu", "mail-*": "eu", "mail-bulk*": "us", "audit": "us"}
@@ -200,3 +202,9 @@ def test_the_other_partitions_work_while_one_is_away(system: System):
         system.client.list_queues()
     figures = system.client.queue_figures(["orders", "audit"])
     assert set(read_rates(system.client, figures)) == {"orders", "audit"}
+
+
+def test_a_worker_of_new_queues_serves_the_partition_of_the_queue_default(settings):
+    settings.QUEUEING = {"PARTITIONS": {"eu": {"NAMESPACE": "eu"}}, "PLACES": {"default": "eu"}}
+    config = replace(get_conf(), queues=("orders",), takes_new_queues=True)
+    assert {one.partition for one in by_partition(config)} == {"default", "eu"}
