@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from queueing.broker import decode
 from queueing.broker.idempotency import random_tails
 from queueing.broker.scripts import Call
 from queueing.broker.session import Session, checked
 from queueing.client import QueueClient, drafts
-from queueing.exceptions import ScheduleNotFound
+from queueing.exceptions import QueueError, QueueUnavailable, ScheduleNotFound
 from queueing.messages import Draft, ScheduleState, Ticked, Timing
 
 from . import triggers
@@ -39,15 +38,21 @@ def all_schedules(client: QueueClient) -> list[ScheduleState]:
 
 
 def on_schedule(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
-    """Call ``act`` (for example ``pause_schedule``) for the schedule ``name`` in the partition that has it.
+    """Call ``act`` (for example ``pause_schedule``) for the schedule ``name`` in each partition that has it.
 
-    Raises ``ScheduleNotFound``.
+    After its queue has moved, the old partition has the schedule for another week. Raises
+    ``ScheduleNotFound`` if no partition has it, and ``QueueUnavailable`` if those that answer do not have it.
     """
-    *others, last = client.parts
-    for part in others:
-        with suppress(ScheduleNotFound):
-            return act(part.session, name)
-    act(last.session, name)
+    is_found, refusal = False, QueueError()
+    for part in client.parts:
+        try:
+            act(part.session, name)
+            is_found = True
+        except (ScheduleNotFound, QueueUnavailable) as error:
+            if not isinstance(refusal, QueueUnavailable):
+                refusal = error
+    if not is_found:
+        raise refusal
 
 
 def spoilt_schedules(session: Session) -> list[str]:

@@ -172,6 +172,19 @@ def test_workers_and_schedules_are_steered_on_their_partition(servers: dict[str,
         store.on_schedule(store.pause_schedule, client, "no-such-schedule")
 
 
+def test_a_schedule_that_has_moved_is_paused_where_it_ticks(servers: dict[str, RedisServer]):
+    client = queueing.get_client()
+    [timing] = [state.timing for state in store.all_schedules(client) if state.timing.queue == "mail"]
+    store.name_schedules(part_of("orders").session, [timing])
+    store.on_schedule(store.pause_schedule, client, timing.name)
+    assert [
+        state.paused
+        for part in client.parts
+        for state in store.schedules(part.session)
+        if state.timing.name == timing.name
+    ] == [True, True]
+
+
 def test_the_outboxes_are_added_up(servers: dict[str, RedisServer]):
     for queue, lost in (("orders", 2), ("mail", 3)):
         part = part_of(queue)
