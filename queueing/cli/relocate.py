@@ -59,6 +59,11 @@ def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
     that stay.
     """
     move.prepare()
+    if move.target.get_queue_policy(move.queue).paused:
+        screen.note(
+            f"{move.queue} is paused on {move.target.partition}, perhaps by an earlier move from there. "
+            f'"manage.py queues resume {move.queue}" lets workers take its messages.'
+        )
     moved, waits = 0, False
     screen.so_far = lambda: f"{counted(moved)} moved"
     while True:

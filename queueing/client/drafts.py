@@ -42,11 +42,13 @@ def put(
     key: str,
     own: tuple[Any, Any],
     delay: int | str = "",
+    replaces: bool = True,
 ) -> Call:
     """Make a call of a script that includes ``lua/lib/put.lua``.
 
     ``tails`` are the random parts of the message ids. ``key`` becomes the third key of the script, and
-    ``own`` its first and fourth argument. ``delay`` is in seconds, ``""`` for the delay of the queue.
+    ``own`` its first and fourth argument. ``delay`` is in seconds, ``""`` for the delay of the queue. Without
+    ``replaces`` no message replaces an earlier one with its unique key.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
@@ -54,7 +56,7 @@ def put(
     extras: list[Any] = []
     for index, (tail, message) in enumerate(zip(tails, messages, strict=True), 1):
         if isinstance(message, Draft):
-            extras += _extras(keys, qname, index, message, names)
+            extras += _extras(keys, qname, index, message, names, replaces)
             tail, message = message.id or tail, message.body
         args += (tail, rsmq_values.utf16_units(message), message)
     return Call(script, names, *args, *extras)
@@ -88,7 +90,9 @@ class TextSend:
         return self._call(sender, number, tail, units, text, packed=packed)
 
 
-def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) -> Iterator[Any]:
+def _extras(
+    keys: Keys, qname: str, index: int, draft: Draft, names: list[str], replaces: bool
+) -> Iterator[Any]:
     if draft.delay_ms is not None:
         yield from (index, "delay", draft.delay_ms)
     if draft.due_ms is not None:
@@ -98,6 +102,8 @@ def _extras(keys: Keys, qname: str, index: int, draft: Draft, names: list[str]) 
     if words := unique.option(draft.headers):
         if keys.unique(qname) not in names:
             names += keys.unique(qname), keys.ends(qname)
+        if not replaces:
+            words = words.replace(" replace ", " skip ")
         yield from (index, "unique", f"{names.index(keys.unique(qname)) - 7} {words}")
     if draft.priority:
         yield from (index, "priority", draft.priority)

@@ -6,6 +6,7 @@ paused on the old partition, so that no worker takes a message between its send 
 """
 
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from queueing.broker.outcomes import State
 from queueing.broker.places import main_queue
 from queueing.broker.scripts import Call
 from queueing.broker.session import checked
+from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueExists
 from queueing.messages import Draft
 
@@ -22,11 +24,13 @@ from . import drafts
 from .default import note_task_queue
 from .queue_client import QueueClient
 
-#: The most messages that one step moves, and the most that it reads to skip messages that stay.
-STEP, MAX_READ = 200, 1000
+#: The most messages that one call reads.
+STEP = 200
 #: How long the new partition remembers a send: before and after the message is deleted on the old one.
 REMEMBERED_MS, FORGOTTEN_MS = 7 * 86_400_000, 600_000
 PRIORITY = re.compile(rb"p(\d+) ")
+#: How long the search for one Redis with two addresses is remembered there.
+MARK_MS = 5000
 #: Headers of messages in a batch or chain. They stay, because their end is handled on the old partition.
 MEMBERS = (batches.BATCH, batches.CHAIN)
 
@@ -54,10 +58,12 @@ class Relocation:
     def prepare(self) -> None:
         """Pause the queue on the old partition, and create it with the same settings on the new one.
 
-        Raises ``QueueNotFound`` if the old partition does not have the queue.
+        Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if it cannot
+        move.
         """
         source, target, queue = self.source, self.target, self.queue
         policy, attributes = source.get_queue_policy(queue), source.get_queue_attributes(queue)
+        self._refuse(policy.dead_letter_queue)
         source.pause_queue(queue)
         try:
             target.create_queue(queue, vt=attributes.vt, delay=attributes.delay, maxsize=attributes.maxsize)
@@ -70,23 +76,53 @@ class Relocation:
         if main_queue(queue) in task_queues.known(source.session):
             note_task_queue(target, main_queue(queue), queue)
 
+    def _refuse(self, dead_letter_queue: str) -> None:
+        """Raise ``QueueError`` if the two partitions are one, or do not share the dead-letter queue."""
+        source, target = self.source, self.target
+        token = secrets.token_hex(8)
+        marks = [
+            part.session.call(Call("lead", [part.keys.sender(token)], part.partition, MARK_MS))
+            for part in (source, target)
+        ]
+        if not all(marks):
+            raise QueueError(
+                f"The partitions {source.partition} and {target.partition} have the same namespace on the "
+                "same Redis, so nothing was moved: change PARTITIONS"
+            )
+        place = get_conf().place_of(dead_letter_queue or self.queue)
+        if place != target.partition:
+            raise QueueError(
+                f"The dead letters of {self.queue} go to {dead_letter_queue}, which is on the partition "
+                f"{place}: change PLACES, or the redrive policy of {self.queue} on {source.partition}"
+            )
+
     def step(self) -> Step:
-        """Move up to ``STEP`` messages. Raises an error if the new partition accepts none of them."""
+        """Move up to ``STEP`` messages. Raises an error if the new partition accepts none of them.
+
+        If it moves none, it has read all messages, and the result has the numbers of those that stay.
+        """
+        # Behind those that stayed the last time.
         moving: list[Draft] = []
-        held = members = 0
-        for draft, state, rc in self._read():
-            if any(name in draft.headers for name in MEMBERS):
-                members += 1
-            elif state == State.RUNNING or (state == State.DELAYED and rc):
-                held += 1
-            elif len(moving) < STEP:
-                moving.append(draft)
+        skipped = held = members = 0
+        begin = self._stays
+        while not moving and (found := list(self._read(begin + skipped))):
+            for draft, state, rc in found:
+                if any(name in draft.headers for name in MEMBERS):
+                    members += 1
+                elif state == State.RUNNING or (state == State.DELAYED and rc):
+                    held += 1
+                else:
+                    moving.append(draft)
+            skipped += STEP
+        if not moving and begin:
+            self._stays = 0
+            return self.step()
         sent = [draft.id or "" for draft in self._send(moving)]
         self.source.delete_messages(self.queue, sent)
         if sent:
             keys = [self.target.keys.sender(_token(id)) for id in sent]
             self.target.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *[1] * len(keys)))
-        self._stays = held + members
+        self._stays = begin + held + members if sent else 0
         return Step(len(sent), held, members)
 
     def end(self, *, members: int, delete: bool) -> None:
@@ -100,10 +136,9 @@ class Relocation:
         elif delete and not self.source.get_queue_attributes(self.queue).msgs:
             self.source.delete_queue(self.queue)
 
-    def _read(self) -> Iterator[tuple[Draft, str, int]]:
+    def _read(self, skipped: int = 0) -> Iterator[tuple[Draft, str, int]]:
         keys = [*self.source._lane_keys(self.queue), self.source.keys.line(self.queue)]
-        # Behind those that stayed the last time.
-        call = Call("peek", keys, min(STEP + self._stays, MAX_READ), "first", "", "")
+        call = Call("peek", keys, STEP, "first", "", "", skipped)
         for id, body, rc, due_ms, state, _, headers, _ in checked(self.source.session.call(call)):
             priority = PRIORITY.match(headers)
             draft = Draft(
@@ -121,8 +156,10 @@ class Relocation:
         Raises the last error if the new partition has accepted none.
         """
         calls = [self._call(draft) for draft in moving]
+        # Else a failover of the new partition could lose messages that are deleted on the old one.
+        answers = self.target.session.call_each(calls, replicas=self.target.durable) if calls else []
         sent, refusal = [], None
-        for draft, reply in zip(moving, self.target.session.call_each(calls) if calls else [], strict=True):
+        for draft, reply in zip(moving, answers, strict=True):
             try:
                 if isinstance(reply, QueueError):
                     raise reply
@@ -139,6 +176,7 @@ class Relocation:
         return drafts.put(
             "send", self.target.keys, self.queue, [draft],
             tails=[id], key=self.target.keys.sender(_token(id)), own=(1, REMEMBERED_MS),
+            replaces=False,  # A request on the new partition is newer.
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 -- ARGV[1] how many  ARGV[2] 'first' or 'last' in delivery order, or 'id'  ARGV[3] the id
 -- ARGV[4] bytes of a body, '' for whole bodies. The beginnings of long bodies are read up to 10 MB per call;
 -- further long bodies are empty in the reply. This does not apply to 'id'
+-- ARGV[5] how many to skip, not for 'id'; it may be left out
 -- Returns {'ok', {id, body, rc, due ms, state, bytes of the whole body, headers, 1 if it
 -- waits for a limit, else 0}, …} or {RSMQ's error name}
 --
@@ -38,7 +39,8 @@ if ARGV[2] == 'id' then
   if score then found = { ARGV[3], score } end
 else
   local order = ARGV[2] == 'last' and 'ZREVRANGE' or 'ZRANGE'
-  found = redis.call(order, KEYS[2], 0, ARGV[1] - 1, 'WITHSCORES')
+  local from = tonumber(ARGV[5] or 0)
+  found = redis.call(order, KEYS[2], from, from + ARGV[1] - 1, 'WITHSCORES')
 end
 local running = running_ids()
 local reply = { 'ok' }

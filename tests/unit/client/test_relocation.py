@@ -13,6 +13,7 @@ from queueing.client.relocation import STEP, Relocation, left_behind
 from queueing.composition import batch, step
 from queueing.exceptions import MessageTooLong
 from queueing.messages import Draft
+from queueing.policies import unique
 from tests.support.redis_server import RedisServer
 
 #: Wide enough that no test depends on the clocks of two servers.
@@ -100,6 +101,66 @@ def test_members_of_batches_stay_for_the_old_workers(old: QueueClient, new: Queu
     assert "1 message of chains and batches" in capsys.readouterr().out
     assert [message.id for message in new.peek_messages("mail")] == [other]
     assert old.receive_message("mail").body == "member", "it is not paused any more"
+
+
+def test_messages_behind_many_members_move(old: QueueClient, new: QueueClient, settings, capsys):
+    use_client(old)
+    batch([step("mail", "member")] * (2 * STEP + 5)).enqueue()
+    use_client(None)
+    others = old.send_messages("mail", ["other"] * (STEP + 5))
+    call_command("queues", "relocate", "mail")
+    assert "405 messages of chains and batches stay" in capsys.readouterr().out
+    assert [message.id for message in new.peek_messages("mail", count=1000)] == others
+    assert old.get_queue_attributes("mail").msgs == 2 * STEP + 5
+
+
+def test_an_older_request_does_not_replace_a_newer_one(old: QueueClient, new: QueueClient):
+    headers = {unique.HEADER: f"until_started replace {32 * 'a'} key"}
+    old.send_messages("mail", [Draft(body="older", headers=headers)])
+    new.create_queue("mail")
+    new.send_messages("mail", [Draft(body="newer", headers=headers)])
+    call_command("queues", "relocate", "mail")
+    assert [message.body for message in new.peek_messages("mail")] == ["newer"]
+    assert old.get_queue_attributes("mail").msgs == 0
+
+
+def test_a_message_stays_until_the_replicas_of_the_new_partition_have_it(
+    old: QueueClient, new: QueueClient, settings
+):
+    old.send_message("mail", "text")
+    settings.QUEUEING = {**settings.QUEUEING, "DURABLE": 1, "TIMEOUT": 0.3}
+    with pytest.raises(CommandError, match="0 of 1 replicas"):
+        call_command("queues", "relocate", "mail")
+    assert old.get_queue_attributes("mail").msgs == 1
+
+
+def test_a_move_between_two_addresses_of_one_redis_is_refused(old: QueueClient, settings):
+    same = settings.QUEUEING["URL"].replace("127.0.0.1", "localhost")
+    settings.QUEUEING = {**settings.QUEUEING, "PARTITIONS": {"eu": {"URL": same}}}
+    old.send_message("mail", "text")
+    with pytest.raises(CommandError, match="default and eu have the same namespace on the same Redis"):
+        call_command("queues", "relocate", "mail", "--delete")
+    assert old.receive_message("mail").body == "text"
+
+
+def test_a_queue_does_not_move_away_from_its_dead_letters(old: QueueClient, new: QueueClient):
+    old.create_queue("failures")
+    old.set_redrive_policy("mail", 3, "failures")
+    old.send_message("mail", "text")
+    with pytest.raises(CommandError, match="go to failures, which is on the partition default"):
+        call_command("queues", "relocate", "mail")
+    assert old.receive_message("mail").body == "text"
+
+
+def test_the_verb_names_a_queue_that_an_earlier_move_has_paused(
+    old: QueueClient, new: QueueClient, settings, capsys
+):
+    old.send_message("mail", "text")
+    call_command("queues", "relocate", "mail")
+    assert "is paused on" not in capsys.readouterr().err
+    settings.QUEUEING = {**settings.QUEUEING, "PLACES": {}}
+    call_command("queues", "relocate", "mail")
+    assert '"manage.py queues resume mail"' in capsys.readouterr().err
 
 
 def test_a_message_that_the_new_queue_refuses_stays_and_the_others_move(old: QueueClient, new: QueueClient):
