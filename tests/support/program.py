@@ -8,12 +8,14 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from .programs import ROOT
 from .waiting import HANG_SECONDS, eventually
+from .warm import WarmPopen, can_fork
 
 #: Environment variable that marks the processes of a program. They inherit it, even in a session of their
 #: own.
@@ -42,7 +44,8 @@ class Program:
         self.args = [str(arg) for arg in args]
         self.name = name or Path(self.args[0]).name
         self.cwd = cwd
-        self._mark = f"{os.getpid()}-{next(_numbers)}"
+        # A fork overwrites the mark in place, so all marks have the same length.
+        self._mark = f"{os.getpid():08}-{next(_numbers):08}"
         self.env = {**os.environ, "PYTHONUNBUFFERED": "1", MARK: self._mark}
         for key, value in (env or {}).items():
             self.env.pop(key, None)
@@ -56,7 +59,10 @@ class Program:
 
     def start(self) -> "Program":
         self.lines.clear()
-        self._process = subprocess.Popen(
+        start = (
+            partial(WarmPopen, mark=(MARK, self._mark)) if can_fork(self.args, self.env) else subprocess.Popen
+        )
+        self._process = start(
             self.args,
             cwd=self.cwd,
             env=self.env,
@@ -190,13 +196,19 @@ def processes_of(programs: Mapping[int, str]) -> list[psutil.Process]:
 
     A server that overwrites its environment with a title is found by its session.
     """
-    marks, found = set(programs.values()), []
-    for process in psutil.process_iter():
+    marks, found = {f"{MARK}={mark}".encode() for mark in programs.values()}, []
+    for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
-            is_theirs = os.getsid(process.pid) in programs or process.environ().get(MARK) in marks
-            if is_theirs and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+            # psutil would read much more of each process, and tests ask in a loop.
+            if os.getsid(pid) in programs or not marks.isdisjoint(_environment(pid)):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
     return found
+
+
+def _environment(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 def left_over() -> list[psutil.Process]:
