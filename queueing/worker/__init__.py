@@ -3,8 +3,9 @@
 - ``supervisor`` forks, watches and kills processes. It has one thread and no connection to Redis or to a
   database. ``stop_signals`` reads the supervisor's signals. Before a worker starts, ``preflight`` checks that
   the outbox belongs to this project.
-- ``child`` is a process in which messages run. In its main thread the ``consumer`` claims and settles
-  messages; ``polling`` decides about the order of the queues. The threads of a ``thread_pool`` run the jobs
+- ``child`` is a process in which messages run. The ``consumer`` claims and settles messages, and ``polling``
+  decides about the order of the queues. The ``consumer`` runs in the main thread or, if there is only one
+  thread for jobs and it is free, in that thread (``lead``). The threads of a ``thread_pool`` run the jobs
   through the ``processor``, each in a clean ``runtime``; ``retries`` decides about failures.
 - ``keeper`` extends the leases. It is a separate process, because a handler may hold the interpreter lock.
   It sends the ``heartbeat``, and its ``reaper`` gives back the messages of a dead child. It has threads for

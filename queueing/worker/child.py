@@ -170,20 +170,24 @@ class Child:
         consumer = self.consumer
         emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)
         tend_after_receivers()
-        while not self._is_over():
-            pause_seconds = consumer.step(time.monotonic())
-            if consumer.has_settled:
-                consumer.has_settled = False
-                self.recorder_waker.wake()
-            if not self._is_recycled and self.recycling.is_due(consumer.taken):
-                self._recycle(self.recycling.reason)
-            if pause_seconds and not self._is_over():
-                self._wait(pause_seconds)
+        consumer.pool.lead.run(self._turn, self._is_over)
         consumer.log.flush(at_end=True)
         emit(child_stopping, Child, worker=self.config.WORKER_NAME, child=self.name)
         end_pools(self.config.GRACE)
         connections.close_all()
         return RECYCLED if self._is_recycled else 0
+
+    def _turn(self) -> None:
+        consumer = self.consumer
+        pause_seconds = consumer.step(time.monotonic())
+        if consumer.has_settled:
+            consumer.has_settled = False
+            self.recorder_waker.wake()
+        if not self._is_recycled and self.recycling.is_due(consumer.taken):
+            self._recycle(self.recycling.reason)
+        runs_next = consumer.pool.lead.is_lent and consumer.pool.waiting
+        if pause_seconds and not runs_next and not self._is_over():
+            self._wait(pause_seconds)
 
     def _is_over(self) -> bool:
         consumer = self.consumer

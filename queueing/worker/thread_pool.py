@@ -10,6 +10,7 @@ from contextlib import suppress
 from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome
 
+from .lead import Lead
 from .processes import end_if_fork
 from .processor import Processor
 from .server_clock import Clock
@@ -18,7 +19,7 @@ from .waker import Waker
 
 
 class ThreadPool:
-    """Runs deliveries in threads. Only the consumer's thread calls the public methods.
+    """Runs deliveries in threads. Only the thread that leads the child calls the public methods.
 
     ``waker`` wakes the consumer when a job has ended and few deliveries wait, so that the next claim is sent
     while the others run.
@@ -31,7 +32,8 @@ class ThreadPool:
         self._clock = clock
         self._waiting: deque[Delivery] = deque()
         self._finished: deque[Outcome] = deque()
-        self._arrived = threading.Condition()
+        self.lead = Lead(self._waiting, waker)
+        self._arrived = self.lead.changed
         self._is_wanted = False
         self._low_water = 0
         self._unfinished = 0
@@ -70,8 +72,9 @@ class ThreadPool:
         self._unfinished += len(deliveries)
         # In one step: a thread that is woken for each would take turns with this one.
         self._waiting.extend(deliveries)
-        with self._arrived:
-            self._arrived.notify(len(deliveries))
+        if not self.lead.is_lent:
+            with self._arrived:
+                self._arrived.notify(len(deliveries))
 
     def take_back(self) -> list[Delivery]:
         """Remove and return the deliveries that have not started."""
@@ -115,6 +118,11 @@ class ThreadPool:
             try:
                 return self._waiting.popleft()
             except IndexError:
+                if self.threads == 1:
+                    if self.lead.follow():
+                        # Without another thread, nobody waits for a wake-up.
+                        self._is_wanted = False
+                    continue
                 with self._arrived:
                     while not self._waiting:
                         self._arrived.wait()

@@ -1,0 +1,108 @@
+"""Decides which thread leads a child, which means that it claims, settles and waits.
+
+In a child with one handler thread, this thread also leads while it has nothing to run. So a message runs in
+the thread that was woken for it, without a switch of threads. While a job takes longer, the main thread
+leads.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from .waker import Waker
+
+#: How often the main thread checks whether a job takes longer, and how many checks in a row may find an idle
+#: child before the main thread sleeps until the next job.
+LOOK_SECONDS, IDLE_LOOKS = 0.005, 200
+#: If more messages than this wait, the main thread leads from the beginning, so that the next claim does not
+#: wait for them.
+FEW = 8
+
+
+class Leader(Enum):
+    """The thread that leads. While it is ``NOBODY``, the handler thread runs a job that has just begun."""
+
+    MAIN = 0
+    HANDLER = 1
+    NOBODY = 2
+
+
+class Lead:
+    """The lead of one child, which its main thread and its handler thread pass to each other.
+
+    ``waiting`` are the deliveries that wait for the handler thread. ``waker`` wakes a leader that waits.
+    """
+
+    def __init__(self, waiting: deque[Any], waker: Waker) -> None:
+        self._waiting, self._waker = waiting, waker
+        #: Notifies the thread that does not lead: of deliveries, or that the lead has changed.
+        self.changed = threading.Condition()
+        self._leader = Leader.MAIN
+        self._is_wanted = self._is_asleep = self._is_called = False
+        #: How often the handler thread has led.
+        self._times = 0
+        self._turn: Callable[[], object] = lambda: None
+        self._is_over: Callable[[], bool] = lambda: True
+        self._error: BaseException | None = None
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the handler thread leads."""
+        return self._leader is Leader.HANDLER
+
+    def run(self, turn: Callable[[], object], is_over: Callable[[], bool]) -> None:
+        """Have one of the threads call ``turn`` until ``is_over``. The main thread calls this method."""
+        self._turn, self._is_over = turn, is_over
+        while not is_over():
+            if self._is_wanted and not self._waiting:
+                self._lend()
+                continue
+            turn()
+
+    def _lend(self) -> None:
+        """Give the lead to the handler thread until it has ended or runs a job for some time."""
+        looks = 0
+        with self.changed:
+            self._leader = Leader.NOBODY
+            self.changed.notify()
+            while self._leader is not Leader.MAIN:
+                times = self._times
+                self._is_asleep = looks >= IDLE_LOOKS
+                self.changed.wait(None if self._is_asleep else LOOK_SECONDS)
+                self._is_asleep = False
+                looks = looks + 1 if times == self._times else 0
+                if self._leader is Leader.NOBODY and not self._is_wanted and (looks or self._is_called):
+                    self._leader = Leader.MAIN
+                self._is_called = False
+        if self._error:
+            raise self._error
+
+    def follow(self) -> bool:
+        """Wait until a delivery waits, and lead meanwhile if the main thread allows it. The handler thread
+        calls this method. Returns whether it has led.
+        """
+        with self.changed:
+            if self._leader is Leader.MAIN:
+                self._is_wanted = True
+                self._waker.wake()
+                while not self._waiting and self._leader is Leader.MAIN:
+                    self.changed.wait()
+                self._is_wanted = False
+            if self._waiting:
+                return False
+            self._leader = Leader.HANDLER
+        try:
+            while not (self._waiting or self._is_over()):
+                self._turn()
+        except BaseException as error:
+            self._error = error
+        with self.changed:
+            self._times += 1
+            is_end = self._error or not self._waiting
+            self._leader = Leader.MAIN if is_end else Leader.NOBODY
+            self._is_called = len(self._waiting) > FEW
+            if is_end or self._is_called or self._is_asleep:
+                self.changed.notify()
+        return True
