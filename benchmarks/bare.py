@@ -8,7 +8,12 @@ from queueing.broker.session import Session
 from queueing.client import QueueClient
 
 #: Readable replies for scripts that did not run.
-BLANK_REPLIES: dict[str, list[Any]] = {"send": [b"ok", b"1"], "receive": [b"ok", b"0", 0], "delete": [0]}
+BLANK_REPLIES: dict[str, Any] = {
+    "send_text": b"",
+    "send": [b"ok", b"1"],
+    "receive": [b"ok", b"0", 0],
+    "delete": [0],
+}
 
 
 class Recorder(Session):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from queueing.broker.idempotency import SendCall
+from queueing.broker.idempotency import SendCall, random_tails
 from queueing.broker.keys import Keys
 from tests.support.node_programs import node_program
 from tests.support.redis_server import RedisServer
@@ -44,7 +44,7 @@ def fill_by_commands(server: RedisServer, count: int) -> None:
         for start in range(0, count, STEP):
             first_us = seconds * 1_000_000 + us + start
             with connection.pipeline(transaction=False) as pipeline:
-                for id in SendCall("", 0, min(STEP, count - start)).ids(first_us):
+                for id in SendCall("", 0, random_tails(min(STEP, count - start))).ids(first_us):
                     pipeline.zadd(schedule, {id: first_us // 1000})
                     pipeline.hset(attributes, id, BODY)
                     pipeline.hincrby(attributes, "totalsent", 1)

@@ -22,8 +22,6 @@ PAIRS = [high + low for high in DIGITS for low in DIGITS]
 #: Tails are the random parts of message ids. Single sends draw this many in one step, which takes no longer
 #: than drawing three.
 SPARE = 64
-#: Each process draws its own tails, because two messages with the same tail could get the same id.
-_spare: ProcessState[list[str]] = ProcessState(list)
 
 
 class SendCall:
@@ -32,10 +30,12 @@ class SendCall:
     #: How long Redis remembers a sender. Calls are repeated for a far shorter time.
     REMEMBERED_MS = 600_000
 
-    def __init__(self, token: str, number: int, count: int) -> None:
-        self.token = token
-        self.number = number
-        self.tails = random_tails(count)
+    def __init__(
+        self, token: str, number: int, tails: list[str], free: list[tuple[str, int]] | None = None
+    ) -> None:
+        self.token, self.number, self.tails = token, number, tails
+        #: The free senders of the process that made this call.
+        self.free = [] if free is None else free
 
     def ids(self, first_us: int) -> list[str]:
         """The ids of the messages that the script stored.
@@ -50,38 +50,41 @@ class SendCall:
 class Senders:
     """The senders of one client. A sender is a random token, and a number that counts its calls.
 
-    Each send that is in progress needs a sender of its own. Threads can share the list of free senders,
-    because the methods of a list are atomic. A fork starts with an empty list: if two processes used the same
-    token and number, Redis would take the second send for a repeat of the first.
+    Each send that is in progress needs a sender of its own. Threads can share the lists of free senders and
+    of spare tails, because the methods of a list are atomic. A fork starts with empty lists: if two processes
+    used the same token and number, Redis would take the second send for a repeat of the first. Two messages
+    with the same tail could get the same id.
     """
 
     def __init__(self) -> None:
-        self._free: ProcessState[list[tuple[str, int]]] = ProcessState(list)
+        self._state: ProcessState[tuple[list[tuple[str, int]], list[str]]] = ProcessState(lambda: ([], []))
 
     def next_call(self, count: int) -> SendCall:
         """A call that sends ``count`` messages, by a free sender or, if none is free, by a new one."""
+        free, spare = self._state.get()
         try:
-            token, number = self._free.get().pop()
+            token, number = free.pop()
         except IndexError:
             token, number = secrets.token_hex(8), 0
-        return SendCall(token, number + 1, count)
+        if count != 1:
+            return SendCall(token, number + 1, random_tails(count), free)
+        try:
+            tail = spare.pop()
+        except IndexError:
+            tail, *others = random_tails(SPARE)
+            spare.extend(others)
+        return SendCall(token, number + 1, [tail], free)
 
     def answered(self, call: SendCall) -> None:
         """Free the sender of ``call`` for other sends, after Redis has replied to the call.
 
         A sender whose call got no reply must not be used again, because that call may still arrive.
         """
-        self._free.get().append((call.token, call.number))
+        call.free.append((call.token, call.number))
 
 
 def random_tails(count: int) -> list[str]:
     """The random parts of ``count`` message ids, 22 characters each."""
-    if count == 1:
-        spare = _spare.get()
-        try:
-            return [spare.pop()]
-        except IndexError:
-            spare.extend(random_tails(SPARE))
     drawn = _random_text(22 * count)
     return [drawn[start : start + 22] for start in range(0, len(drawn), 22)]
 

@@ -84,9 +84,9 @@ class Pool(BlockingConnectionPool):
     def release(self, connection: Any) -> None:
         """Take a connection back into the pool.
 
-        A connection that a parent process opened is closed instead.
+        A connection that a parent process opened is closed instead, here or with the parent's pool, which the
+        next loan in a fork replaces.
         """
-        self._checkpid()
         if connection.pid != self.pid:
             # This process has had a full pool of its own since the fork.
             connection.disconnect()

@@ -69,25 +69,25 @@ class TextSend:
     """
 
     def __init__(self, keys: Keys, qname: str) -> None:
-        self._keys = keys
-        call = put("send", keys, qname, [""], tails=[""], key="", own=("", SendCall.REMEMBERED_MS))
-        self._before, self._after, self._same = call.keys[:2], call.keys[3:], call.args[1:5]
-        self._pattern = pattern(self._call(None, None, None, None, None).command(whole=False))
+        self._sender = keys.sender
+        self._before, self._after = [keys.attributes(qname), keys.schedule(qname)], keys.of_idle()
+        self._same = qname, keys.channel(qname)
+        self._pattern = pattern(self._call(None, None, None, None).command(whole=False))
 
-    def _call(self, sender: Any, number: Any, tail: Any, units: Any, text: Any, **options: Any) -> Call:
+    def _call(self, sender: Any, number: Any, tail: Any, text: Any, packed: bytes | None = None) -> Call:
         names = [*self._before, sender, *self._after]
-        return Call("send", names, number, *self._same, tail, units, text, **options)
+        return Call(
+            "send_text", names, number, *self._same, tail, text, SendCall.REMEMBERED_MS, packed=packed
+        )
 
     def call(self, sending: SendCall, text: str) -> Call:
-        """The call that sends ``text``."""
-        sender, body = self._keys.sender(sending.token), rsmq_values.encode(text)
-        number, tail, units = str(sending.number), sending.tails[0], str(rsmq_values.utf16_units(text))
-        name = sender.encode()
+        """The call that sends ``text``. Its reply is the id, or ``None`` if ``put`` must send it."""
+        sender, number, tail = self._sender(sending.token), str(sending.number), sending.tails[0]
+        name, body = sender.encode(), rsmq_values.encode(text)
         packed = self._pattern % (
-            len(name), name, len(number), number.encode(), len(tail), tail.encode(),
-            len(units), units.encode(), len(body), body,
+            len(name), name, len(number), number.encode(), len(tail), tail.encode(), len(body), body
         )  # fmt: skip
-        return self._call(sender, number, tail, units, text, packed=packed)
+        return self._call(sender, number, tail, text, packed)
 
 
 def _extras(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queueing.broker import decode, replies, rsmq_values
+from queueing.broker.idempotency import SendCall
 from queueing.broker.pubsub import POLL_SECONDS
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import checked
@@ -178,14 +179,18 @@ class RSMQOperations(ReceiptOperations):
         sending = self._senders.next_call(1)
         call = self._text_sends(qname).call(sending, text)
         reply = yield self.session.call(call, replicas=self.durable)
-        [id] = sending.ids(int(checked(reply)[0]))
+        if reply is None:
+            return (yield from self._put(qname, [text], "", sending))[0]
         self._senders.answered(sending)
+        id: str = reply.decode()
         if message_sent.receivers:
             yield self._emit(message_sent, type(self), queue=qname, ids=[id], messages=[text])
         return id
 
-    def _put(self, qname: str, messages: Sequence[str | Draft], delay: int | str) -> Steps[list[str]]:
-        sending = self._senders.next_call(len(messages))
+    def _put(
+        self, qname: str, messages: Sequence[str | Draft], delay: int | str, sending: SendCall | None = None
+    ) -> Steps[list[str]]:
+        sending = sending or self._senders.next_call(len(messages))
         call = drafts.put(
             "send", self.keys, qname, messages,
             tails=sending.tails, key=self.keys.sender(sending.token),
