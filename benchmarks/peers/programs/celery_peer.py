@@ -1,10 +1,18 @@
 """celery: its own command with a pool of processes, without results as without a backend for them."""
 
-import os
-import sys
-
 import common
-from celery import Celery
+
+
+def worker(processes: int, threads: int) -> list[object]:
+    pool = ["threads", threads] if threads > 1 else ["prefork", processes]
+    options = ["--loglevel", "WARNING", "--pool", pool[0], "--concurrency", pool[1]]
+    return ["-m", "celery", "-A", "celery_peer", "worker", *options]
+
+
+if __name__ == "__main__":
+    common.become_worker(worker)
+
+from celery import Celery  # noqa: E402
 
 app = Celery("celery_peer", broker=common.URL)
 app.conf.broker_connection_retry_on_startup = True
@@ -28,11 +36,5 @@ def send_many(job: str, texts) -> None:
         JOBS[job].delay(text)
 
 
-def work(processes: int, threads: int) -> None:
-    pool = ["threads", threads] if threads > 1 else ["prefork", processes]
-    options = ["--loglevel", "WARNING", "--pool", pool[0], "--concurrency", str(pool[1])]
-    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "celery_peer", "worker", *options])
-
-
 if __name__ == "__main__":
-    common.main(send=lambda job, text: JOBS[job].delay(text), send_many=send_many, work=work)
+    common.main(send=lambda job, text: JOBS[job].delay(text), send_many=send_many)

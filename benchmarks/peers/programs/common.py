@@ -5,7 +5,6 @@ it, ``nap`` sleeps 50 ms before. Its verbs are those of ``main``. It runs in the
 and must not import anything of the project.
 """
 
-import asyncio
 import os
 import sys
 import time
@@ -40,8 +39,21 @@ def nap(text: str) -> None:
 
 
 async def async_nap(text: str) -> None:
+    import asyncio  # A worker that is started by another program need not wait for this import.
+
     await asyncio.sleep(NAP_SECONDS)
     stamp(text)
+
+
+def become_worker(command: Callable[[int, int], Sequence[object]]) -> None:
+    """If the verb is ``work``, replace this program by ``python`` with the arguments that ``command`` returns
+    for the numbers of processes and threads.
+
+    Call it before the imports of the peer: the worker imports the same, and a start would count both.
+    """
+    if sys.argv[1:2] == ["work"]:
+        arguments = command(*map(int, sys.argv[2:4]))
+        os.execv(sys.executable, [sys.executable, *map(str, arguments)])
 
 
 def main(

@@ -1,11 +1,17 @@
 """dramatiq: its own command with processes and threads."""
 
-import os
-import sys
-
 import common
-import dramatiq
-from dramatiq.brokers.redis import RedisBroker
+
+
+def worker(processes: int, threads: int) -> list[object]:
+    return ["-m", "dramatiq", "dramatiq_peer", "--processes", processes, "--threads", threads]
+
+
+if __name__ == "__main__":
+    common.become_worker(worker)
+
+import dramatiq  # noqa: E402
+from dramatiq.brokers.redis import RedisBroker  # noqa: E402
 
 dramatiq.set_broker(RedisBroker(url=common.URL))
 
@@ -28,10 +34,5 @@ def send_many(job: str, texts) -> None:
         JOBS[job].send(text)
 
 
-def work(processes: int, threads: int) -> None:
-    options = ["--processes", str(processes), "--threads", str(threads)]
-    os.execv(sys.executable, [sys.executable, "-m", "dramatiq", "dramatiq_peer", *options])
-
-
 if __name__ == "__main__":
-    common.main(send=lambda job, text: JOBS[job].send(text), send_many=send_many, work=work)
+    common.main(send=lambda job, text: JOBS[job].send(text), send_many=send_many)

@@ -1,10 +1,12 @@
 """This queue through Django's tasks: ``enqueue``, ``enqueue_many``, and the same worker."""
 
-import django
-
 from benchmarks.peers.programs import common, ours
 
 if __name__ == "__main__":
+    common.become_worker(ours.worker)
+
+    import django
+
     django.setup()
     from benchmarks.peers.site.tasks import nap, noop
 
@@ -14,6 +16,5 @@ if __name__ == "__main__":
         send_many=lambda job, texts: (
             JOBS[job].get_backend().enqueue_many(JOBS[job], [((text,), {}) for text in texts])
         ),
-        work=ours.work,
         setup=ours.setup,
     )

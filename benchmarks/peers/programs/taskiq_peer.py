@@ -1,11 +1,19 @@
 """taskiq on a Redis stream, because its list broker crashes after five idle seconds with redis-py 8."""
 
 import asyncio
-import os
-import sys
 
 import common
-from taskiq_redis import RedisStreamBroker
+
+
+def worker(processes: int, threads: int) -> list[object]:
+    options = ["--workers", processes, "--max-async-tasks", threads, "--log-level", "WARNING"]
+    return ["-m", "taskiq", "worker", "taskiq_peer:broker", *options]
+
+
+if __name__ == "__main__":
+    common.become_worker(worker)
+
+from taskiq_redis import RedisStreamBroker  # noqa: E402
 
 broker = RedisStreamBroker(common.URL)
 
@@ -36,12 +44,6 @@ def send_many(job: str, texts) -> None:
     loop.run_until_complete(twenty_at_once())
 
 
-def work(processes: int, threads: int) -> None:
-    options = ["--workers", str(processes), "--max-async-tasks", str(threads), "--log-level", "WARNING"]
-    os.execv(sys.executable, [sys.executable, "-m", "taskiq", "worker", "taskiq_peer:broker", *options])
-
-
 if __name__ == "__main__":
-    if sys.argv[1] != "work":
-        loop.run_until_complete(broker.startup())
-    common.main(send=send, send_many=send_many, work=work)
+    loop.run_until_complete(broker.startup())
+    common.main(send=send, send_many=send_many)
