@@ -26,6 +26,7 @@ from django.db import connections
 from queueing.broker import scripts
 from queueing.client.default import connect
 from queueing.conf import Config
+from queueing.models import Identity
 
 from .shared_memory import Slot
 from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
@@ -51,6 +52,11 @@ def share_with_forks(config: Config) -> None:
     connect(config)
     for script in ("format", "claim", "settle", "extend"):
         scripts.load(script)
+    # Django fills caches when it compiles its first query, which would take 2 MB in each process. Nothing
+    # connects here. If there is no usable database, the recorder reports it.
+    with suppress(Exception):
+        rows = Identity.objects.filter(pk=1).values_list("token", flat=True)
+        rows.query.get_compiler(rows.db).as_sql()
     gc.freeze()
     gc.enable()
 

@@ -1,9 +1,12 @@
-"""The places for children under a supervisor: restarts and time limits, on a clock of the test."""
+"""The supervisor: its places for children (restarts, time limits), and the memory that it shares."""
 
 import pytest
+from django.db import connections
 
 from queueing.broker.leases import Delivery
+from queueing.conf import Config
 from queueing.messages import Message
+from queueing.worker.processes import share_with_forks
 from queueing.worker.shared_memory import Recycle, SharedMemory
 from queueing.worker.supervisor import MAX_RESTART_SECONDS, RESTART_SECONDS, ChildSlot
 from tests.support.clock import Clock
@@ -65,3 +68,11 @@ def test_a_child_with_nothing_but_overdue_jobs_is_killed_without_a_grace_time(ch
     child.slot.hold(1, 1)
     run(child, 0, "late", deadline=clock.monotonic())
     assert child.check_time_limits(clock.monotonic(), GRACE)
+
+
+def test_the_memory_that_processes_share_is_prepared_without_a_database_connection(monkeypatch):
+    connected, frozen = [], []
+    monkeypatch.setattr(connections["default"], "connect", lambda: connected.append("default"))
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append(True))
+    share_with_forks(Config())
+    assert (connected, frozen) == ([], [True])
