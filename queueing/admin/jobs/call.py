@@ -37,8 +37,10 @@ def call_in(start: str, handler: str, characters: int, *, is_known: bool = True)
     """The call that a payload describes. ``start`` is the beginning of the payload.
 
     ``is_known`` is false if the history does not have the payload. The result then has ``…`` as the argument.
-    Returns ``""`` if the handler is unknown and the payload is empty.
+    Returns ``""`` if the handler is unknown and the payload is empty or not stored.
     """
+    if not (handler or is_known):
+        return ""
     start = start[:READ_CHARACTERS]
     text = redacted(start)
     if start.startswith(task_body.BEGINNING):

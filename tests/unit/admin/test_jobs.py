@@ -187,6 +187,12 @@ class TestPage:
         assert "not the whole payload" in html
         assert "The payload is not stored." in self.page(boss, job(2, body="", body_is_whole=False))
 
+    def test_a_job_without_handler_and_payload_is_shown_by_its_id(self, boss: Client) -> None:
+        row = job(handler="", body="", body_is_whole=False)
+
+        assert row.message_id in text_of(boss, LIST)
+        assert "<h2>…</h2>" not in self.page(boss, row)
+
     def test_long_texts_are_shown_by_their_beginnings_and_a_payload_can_be_had_whole(
         self, boss: Client
     ) -> None:
