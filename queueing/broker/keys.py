@@ -166,7 +166,7 @@ class Keys:
     def of_whole_queue(self, queue: str, dead: str) -> list[str]:
         """The keys for ``lua/lib/drop_lanes.lua``, in the order that the file expects."""
         beside = [self.progress(queue), self.waking(queue), self.unique(queue), self.line(queue)]
-        return [*self.of_sample(queue, dead), *beside, self.slots(), *self.of_batches()]
+        return [*self.of_sample(queue, dead), *beside, self.slots(), *self.of_batches(), self.waits()]
 
     def of_room(self, queue: str, dead: str) -> list[str]:
         """The keys for ``lua/lib/room.lua``, in the order that the file expects."""

@@ -45,7 +45,7 @@ def sweep_lost_queues(session: Session) -> int:
     deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
     for name in set(_names_beside(session)):
         names = keys.of_whole_queue(name, session.dead_letter_queue(name))
-        deleted += session.call(Call("sweep_lost_queue", names))
+        deleted += session.call(Call("sweep_lost_queue", names, name))
     return deleted
 
 

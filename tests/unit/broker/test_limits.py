@@ -353,6 +353,23 @@ def test_a_slot_that_another_queue_frees_starts_the_first_that_waits(limited, ha
     assert limited.client.redis.exists(limited.client.keys.slots(), limited.client.keys.waits()) == 0
 
 
+@pytest.mark.parametrize("is_freed", [False, True])
+def test_a_deleted_queue_waits_for_no_limit(limited, hand, conf, is_freed: bool):
+    limited.client.create_queue("other")
+    other = QueueLease(limited.client.session, conf, "c", "other")
+    a = hand("a")
+    limited.send("x")
+    [running] = a.claim().deliveries
+    limited.client.send_message("other", "x", headers=headers(ONE, "test.job", "x"))
+    limited.client.session.call(other.claim(1, suspects="pass"))
+    if is_freed:
+        a.settle(ended(running, "done"))
+    waits = limited.client.keys.waits()
+    assert limited.client.redis.zcard(waits) == 1
+    limited.client.delete_queue("other")
+    assert not limited.client.redis.exists(waits)
+
+
 def test_a_slot_in_a_queue_that_nobody_serves_any_more_is_freed_after_its_lease(limited, hand, conf):
     free_lost_slots(limited.client.session, conf)
     limited.client.create_queue("unserved")
