@@ -122,10 +122,12 @@ def create_queues() -> list[str]:
 
 
 def message_state(qname: str, message_id: str) -> "MessageState | None":
-    """The state of a message in the queue or in the history, or ``None`` if neither has the message.
+    """The state of a message in the queue, in the outbox or in the history, or ``None`` if it is not found.
 
-    Raises ``QueueUnavailable`` if Redis does not answer, and ``InvalidFormat`` if ``message_id`` is not a
-    valid id. If the database does not answer, a message that only the history has is not found.
+    Outcomes wait in the outbox, in Redis, until they are in the history. Only its newest 20 entries are read,
+    so a message that has ended is not found while its outcome waits behind 20 newer ones. If the database
+    does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not answer, and
+    ``InvalidFormat`` if ``message_id`` is not a valid id.
     """
     from .history import lookup
 
