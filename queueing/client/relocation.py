@@ -7,6 +7,7 @@ paused on the old partition, so that no worker takes a message between its send 
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from .queue_client import QueueClient
 
 #: The most messages that one call reads.
 STEP = 200
+#: The most queues of a partition whose messages ``remainders`` counts.
+MOST_COUNTED = 100
 #: How long the new partition remembers a send: before and after the message is deleted on the old one.
 REMEMBERED_MS, FORGOTTEN_MS = 7 * 86_400_000, 600_000
 PRIORITY = re.compile(rb"p(\d+) ")
@@ -182,6 +185,32 @@ class Relocation:
 
 def _token(id: str) -> str:
     return f"moved-{id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """The messages of a queue and its siblings on ``partition``, although ``PLACES`` names ``place``."""
+
+    queue: str
+    partition: str
+    place: str
+    count: int
+
+
+def remainders(client: QueueClient) -> list[Remainder]:
+    """The messages that queues have left on other partitions than their own.
+
+    Reads the names of all queues, and the figures of those that are on another partition, at most
+    ``MOST_COUNTED`` on each. Raises ``QueueUnavailable``.
+    """
+    if not client.routing:
+        return []
+    counts, place_of = Counter[tuple[str, str, str]](), client.routing.place
+    for part in client.parts:
+        strays = sorted(name for name in part.list_queues() if place_of(name) != part.partition)
+        for queue in part.queue_figures(strays[:MOST_COUNTED]) if strays else ():
+            counts[main_queue(queue.name), part.partition, place_of(queue.name)] += queue.attributes.msgs
+    return [Remainder(*place, count) for place, count in sorted(counts.items()) if count]
 
 
 def left_behind(client: QueueClient, queue: str) -> list[Relocation]:

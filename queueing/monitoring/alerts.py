@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from queueing.broker import outbox
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.client import QueueClient, sweep
+from queueing.client.relocation import remainders
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.history import ownership
@@ -69,7 +70,7 @@ def read(
         yield from _silent(workers)
         yield from _unattended(client, figures, workers)
 
-    parts: list[Callable[[], Iterable[Alert]]] = [lambda: _away(client)]
+    parts: list[Callable[[], Iterable[Alert]]] = [lambda: _away(client), lambda: _left_behind(client)]
     for part in client.parts:
         own = [name for name in asked if not client.routing or client.routing.place(name) == part.partition]
         parts += (
@@ -176,6 +177,19 @@ def _away(client: QueueClient) -> Iterator[Alert]:
     for name in client.away:
         text = _("The partition %s does not answer. Its queues are not shown, and their jobs wait.")
         yield Alert("partition away", text % name)
+
+
+def _left_behind(client: QueueClient) -> Iterator[Alert]:
+    for one in remainders(client)[:TOLD]:
+        text = ngettext(
+            "%(count)d message of %(queue)s is on the partition %(partition)s, but PLACES puts the queue on "
+            "%(place)s. Move it with manage.py queues relocate %(queue)s.",
+            "%(count)d messages of %(queue)s are on the partition %(partition)s, but PLACES puts the queue "
+            "on %(place)s. Move them with manage.py queues relocate %(queue)s.",
+            one.count,
+        )
+        words = {"queue": visible(one.queue), "partition": one.partition, "place": one.place}
+        yield Alert("left behind", text % {"count": one.count, **words})
 
 
 def _eviction(client: QueueClient) -> Iterator[Alert]:

@@ -9,8 +9,11 @@ import logging
 import os
 import signal
 
-from queueing.client.default import connect
-from queueing.conf import Config
+from queueing.broker.places import main_queue
+from queueing.client import QueueClient
+from queueing.client.default import connect, connect_all
+from queueing.client.relocation import remainders
+from queueing.conf import Config, get_conf
 from queueing.exceptions import NewerFormat, NotOwner
 from queueing.history import ownership
 
@@ -54,6 +57,7 @@ def _ask(config: Config, answer: int) -> None:
         client.session.write_format()
         if not ownership.is_mine(client):
             raise NotOwner(config.NAMESPACE)
+        _warn_of_remainders(config, client)
     except (NewerFormat, NotOwner) as error:
         os.write(answer, str(error).encode())
         code = REFUSED
@@ -62,3 +66,17 @@ def _ask(config: Config, answer: int) -> None:
     finally:
         logging.shutdown()
         os._exit(code)
+
+
+def _warn_of_remainders(config: Config, own: QueueClient) -> None:
+    """Log a warning for each of the worker's queues that has messages on another partition."""
+    if not config.PARTITIONS:
+        return
+    queues = {main_queue(queue) for queue in config.queues}
+    for one in remainders(connect_all(get_conf(), own).reachable()):
+        if one.queue in queues:
+            logger.warning(
+                "%s: messages on the partition %s: %d, but PLACES puts the queue on %s. Move them with "
+                "manage.py queues relocate %s.",
+                one.queue, one.partition, one.count, one.place, one.queue,
+            )  # fmt: skip

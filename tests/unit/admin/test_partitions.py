@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from queueing.messages import Timing
 from queueing.monitoring import alerts, outboxes
 from queueing.monitoring.workers import all_workers, beat
 from queueing.scheduling import store
+from queueing.worker import preflight
 from tests.support.redis_server import RedisServer
 
 TOKEN = "a token of some characters"
@@ -202,3 +204,36 @@ def test_a_client_of_a_worker_uses_its_own_connection_for_its_partition(servers:
     client = connect_all(get_conf(), own)
     assert client.at(["mail"]) is own
     assert client.send_message("orders", "text")
+
+
+def test_messages_on_another_partition_than_the_place_of_their_queue_are_reported_until_they_are_moved(
+    servers: dict[str, RedisServer], boss: Client, capfd: pytest.CaptureFixture[str]
+):
+    with servers["default"].connect() as connection:
+        old = QueueClient(connection)
+        for queue, count in {"mail": 2, "mail-dead": 1}.items():
+            old.create_queue(queue)
+            old.send_messages(queue, ["text"] * count)
+    said = "3 messages of mail are on the partition default, but PLACES puts the queue on eu."
+    assert said in page(boss, "queue")
+    call_command("queues", "list")
+    assert f"{said} Move them with manage.py queues relocate mail." in " ".join(
+        capfd.readouterr().err.split()
+    )
+    call_command("queues", "relocate", "mail")
+    assert said not in page(boss, "queue")
+
+
+def test_a_worker_warns_of_messages_of_its_queues_on_another_partition(
+    servers: dict[str, RedisServer], caplog: pytest.LogCaptureFixture
+):
+    with servers["default"].connect() as connection:
+        QueueClient(connection).create_queue("mail")
+        QueueClient(connection).send_message("mail", "text")
+    config = get_conf().at("eu")
+    preflight._warn_of_remainders(replace(config, queues=("orders",)), connect(config))
+    assert not caplog.messages
+    preflight._warn_of_remainders(replace(config, queues=("mail",)), connect(config))
+    [message] = caplog.messages
+    assert "mail: messages on the partition default: 1" in message
+    assert "queues relocate mail" in message
