@@ -4,6 +4,7 @@ Error texts contain no part of the URL, because it may contain a password.
 """
 
 import re
+from ssl import TLSVersion
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
@@ -120,8 +121,10 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
     """
     scheme, _, rest = url.partition("://")
     found = SEVERAL.fullmatch(rest)
-    if not found:
+    if not found or "@" in (found[3] or ""):
         raise ValueError(f"Its hosts cannot be read. {ENCODE}")
+    if re.search(r"\s", rest):
+        raise ValueError("It contains a blank or a line break.")
     login, hosts, path, query = found.groups(default="")
     return scheme.partition("+")[0], f"{login}@" if login else "", hosts, path, query
 
@@ -163,3 +166,10 @@ def _check(url: str) -> None:
 def _try(*, connection_class: type = Connection, **options: Any) -> None:
     """Check that redis-py accepts the options: make a connection with them, but do not open it."""
     connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})
+    # What a connection would refuse only when it connects, with an error that is not of this package.
+    if any(options.get(name, 0) < 0 for name in ("timeout", "socket_timeout", "socket_connect_timeout")):
+        raise ValueError
+    if "ssl_min_version" in options:
+        TLSVersion(options["ssl_min_version"])
+    if "ssl_keyfile" in options and "ssl_certfile" not in options:
+        raise ValueError

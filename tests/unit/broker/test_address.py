@@ -156,6 +156,12 @@ MALFORMED = [
     f"redis+cluster://u:{SECRET}@a,b:x",
     f"redis+cluster://u:{SECRET}@b@a",
     f"rediss+cluster://a?db=3&client_name={SECRET}",
+    f"redis+sentinel://u:1/{SECRET}@a/0",
+    f"redis+sentinel://:{SECRET}@a/mymaster\n",
+    f"redis://:{SECRET}@a?socket_timeout=-1",
+    f"redis://:{SECRET}@a?timeout=-1",
+    f"rediss://:{SECRET}@a?ssl_min_version=12",
+    f"rediss+sentinel://:{SECRET}@a/mymaster?ssl_keyfile=/k.pem",
     f"unix:///r.sock?socket_keepalive=1&password={SECRET}",
 ]
 
