@@ -166,7 +166,7 @@ def _check(url: str) -> None:
 def _try(*, connection_class: type = Connection, **options: Any) -> None:
     """Check that redis-py accepts the options: make a connection with them, but do not open it."""
     connection_class(**{name: value for name, value in options.items() if name not in POOL_OPTIONS})
-    # What a connection would refuse only when it connects, with an error that is not of this package.
+    # These values would raise other errors later, when the connection is opened.
     if any(options.get(name, 0) < 0 for name in ("timeout", "socket_timeout", "socket_connect_timeout")):
         raise ValueError
     if "ssl_min_version" in options:

@@ -10,7 +10,6 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from queueing.broker import batches, decode, replies, task_queues
 from queueing.broker.outcomes import State
@@ -49,6 +48,13 @@ class Step:
     moved: int
     held: int
     members: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moving(Draft):
+    """A message of the old partition. ``rc`` is how often it was received there."""
+
+    rc: int = 0
 
 
 class Relocation:
@@ -105,14 +111,14 @@ class Relocation:
         If it moves none, it has read all messages, and the result has the numbers of those that stay.
         """
         # Behind those that stayed the last time.
-        moving: list[Draft] = []
+        moving: list[_Moving] = []
         skipped = held = members = 0
         begin = self._stays
         while not moving and (found := list(self._read(begin + skipped))):
-            for draft, state, rc in found:
+            for draft, state in found:
                 if any(name in draft.headers for name in MEMBERS):
                     members += 1
-                elif state == State.RUNNING or (state == State.DELAYED and rc):
+                elif state == State.RUNNING or (state == State.DELAYED and draft.rc):
                     held += 1
                 else:
                     moving.append(draft)
@@ -139,21 +145,22 @@ class Relocation:
         elif delete and not self.source.get_queue_attributes(self.queue).msgs:
             self.source.delete_queue(self.queue)
 
-    def _read(self, skipped: int = 0) -> Iterator[tuple[Draft, str, int]]:
+    def _read(self, skipped: int = 0) -> Iterator[tuple[_Moving, str]]:
         keys = [*self.source._lane_keys(self.queue), self.source.keys.line(self.queue)]
         call = Call("peek", keys, STEP, "first", "", "", skipped)
         for id, body, rc, due_ms, state, _, headers, _ in checked(self.source.session.call(call)):
             priority = PRIORITY.match(headers)
-            draft = Draft(
+            draft = _Moving(
                 body=decode.text(body),
                 due_ms=decode.integer(due_ms),
                 headers=replies.headers_or_none(headers),
                 priority=int(priority[1]) if priority else 0,
                 id=decode.text(id),
+                rc=decode.integer(rc),
             )
-            yield draft, state.decode(), decode.integer(rc)
+            yield draft, state.decode()
 
-    def _send(self, moving: list[Draft]) -> list[Draft]:
+    def _send(self, moving: list[_Moving]) -> list[_Moving]:
         """Send messages to the new partition. Returns the messages that it has accepted.
 
         Raises the last error if the new partition has accepted none.
@@ -174,13 +181,18 @@ class Relocation:
             raise refusal
         return sent
 
-    def _call(self, draft: Draft) -> Any:
+    def _call(self, draft: _Moving) -> Call:
         id = draft.id or ""
-        return drafts.put(
+        call = drafts.put(
             "send", self.target.keys, self.queue, [draft],
             tails=[id], key=self.target.keys.sender(_token(id)), own=(1, REMEMBERED_MS),
             replaces=False,  # A request on the new partition is newer.
         )  # fmt: skip
+        if draft.rc:
+            # The history identifies the runs of a message by its receive count.
+            call.keys = [*call.keys, self.target.keys.ends(self.queue)]
+            call.args = (*call.args, 1, "received", f"{len(call.keys) - 8} {draft.rc}")
+        return call
 
 
 def _token(id: str) -> str:

@@ -7,6 +7,7 @@ stays in Redis until it is in the database, so a task that ends during the looku
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -286,18 +287,21 @@ class TaskLookup:
         client = get_client()
         named = dict(client.split(task_queues.with_siblings(self._queues)))
         outage: QueueUnavailable | None = None
-        where = Whereabouts("", [])
+        # A message that has moved may have outcomes on its old partition, too.
+        found: list[Outcome] = []
         for part in client.parts if self.is_open else named:
             try:
                 queues = named.get(part) or task_queues.with_siblings(task_queues.known(part.session))
                 where = task_queues.find(part.session, id, queues)
             except QueueUnavailable as error:
                 outage = error
-            if where.queue or where.outcomes:
-                return where
-        if outage:
+                continue
+            found += where.outcomes
+            if where.queue or (where.outcomes and where.outcomes[-1].event.is_final):
+                return replace(where, outcomes=found)
+        if outage and not found:
             raise outage
-        return where
+        return Whereabouts("", found)
 
     def queues(self) -> list[str]:
         """The queues of the backend, and their low-priority queues."""

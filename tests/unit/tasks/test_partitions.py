@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.management import call_command
 
 import queueing
 from queueing.client import QueueClient
@@ -56,6 +57,21 @@ def test_a_result_is_found_and_awaited_on_its_partition(queue: str):
         run_pending(queue)
         assert ended.result(60).return_value == 3
     assert asyncio.run(backend.await_result(result.id, timeout=60)).return_value == 3
+
+
+def test_a_task_that_has_failed_before_it_moved_keeps_all_its_outcomes(settings):
+    parts = {"PARTITIONS": {"other": {"NAMESPACE": "other"}}}
+    settings.QUEUEING = {**settings.QUEUEING, **parts, "PLACES": {}}
+    result = tasks.succeed_at.using(queue_name="later").enqueue(2)
+    run_pending("later", limit=1)
+    settings.QUEUEING = {**settings.QUEUEING, "PLACES": {"later": "other"}}
+    call_command("queues", "relocate", "later")
+    found = task_backends["default"].get_result(result.id)
+    assert (found.status, len(found.errors)) == ("READY", 1)
+    run_pending("later", delayed=True)
+    # Attempts count from zero on the second partition: one fails, and the next one succeeds.
+    found = task_backends["default"].get_result(result.id)
+    assert (found.status, len(found.errors), found.attempts) == ("SUCCESSFUL", 2, 3)
 
 
 def test_a_waiting_task_is_cancelled_on_its_partition():

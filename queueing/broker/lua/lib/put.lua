@@ -7,7 +7,8 @@
 -- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
 -- and then, for each option that is set: number of the message, name, value
 --   'delay' ms from now, 'due' ms since 1970, 'headers' JSON, 'priority' 1 to 100,
---   'once' "<number of its key> <ms of the window>", 'unique' as in lib/request.lua
+--   'once' "<number of its key> <ms of the window>", 'unique' as in lib/request.lua,
+--   'received' "<number of the key of its ends> <how often it was received in the queue it comes from>"
 --
 -- The including script sets `base_us`, the time of the first message.
 -- include bands
@@ -46,7 +47,7 @@ local function id_time(us)
   return high_digits .. string.sub(DIGITS, low + 1, low + 1)
 end
 
-local due, headers, priorities, once, uniques = {}, {}, {}, {}, {}
+local due, headers, priorities, once, uniques, received = {}, {}, {}, {}, {}, {}
 local requests
 for i = last + 1, #ARGV, 3 do
   local index, name, value = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
@@ -62,6 +63,8 @@ for i = last + 1, #ARGV, 3 do
   elseif name == 'unique' then
     requests = requests or open_requests()
     uniques[index] = value
+  elseif name == 'received' then
+    received[index] = value
   else
     once[index] = value
   end
@@ -69,7 +72,7 @@ end
 
 local reply = { 'ok', whole(base_us) }
 local delay_ms = (tonumber(ARGV[3]) or stored_int(attributes[2]) or 0) * 1000
-local bodies, scores, kept_headers, asleep, windows = {}, {}, {}, {}, {}
+local bodies, scores, kept_headers, asleep, windows, counts = {}, {}, {}, {}, {}, {}
 local replaced = 0
 for index = 1, count do
   local i = 3 + 3 * index
@@ -116,6 +119,8 @@ for index = 1, count do
     if score then scores[#scores + 1], scores[#scores + 2] = whole(score), id end
     local kept = priority and ('p' .. priority .. ' ' .. (headers[index] or '')) or headers[index]
     if kept then kept_headers[#kept_headers + 1], kept_headers[#kept_headers + 2] = id, kept end
+    local place, rc = string.match(received[index] or '', '^(%d+) (%d+)$')
+    if place then counts[#counts + 1] = { KEYS[8 + place], id, rc } end
   end
 end
 if #bodies > 0 then
@@ -132,12 +137,18 @@ if #bodies > 0 then
     redis.call('HEXISTS', KEYS[4], '')
     redis.call('ZCARD', KEYS[5])
   end
+  for _, count_of in ipairs(counts) do redis.call('HEXISTS', count_of[1], '') end
   -- The bodies come first: over maxmemory Redis refuses this write, before anything else has changed.
   redis.call('HSET', KEYS[1], unpack(bodies))
   if #scores > 0 then redis.call('ZADD', KEYS[2], unpack(scores)) end
   if #bodies / 2 > replaced then count_up(KEYS[1], 'totalsent', #bodies / 2 - replaced) end
   if #asleep > 0 then redis.call('ZADD', KEYS[5], unpack(asleep)) end
   if #kept_headers > 0 then redis.call('HSET', KEYS[4], unpack(kept_headers)) end
+  -- A receive count never falls, so all earlier receives count as given back.
+  for _, count_of in ipairs(counts) do
+    redis.call('HSET', KEYS[1], count_of[2] .. ':rc', count_of[3])
+    redis.call('HSET', count_of[1], count_of[2], '0 0 ' .. count_of[3])
+  end
   if requests then requests.write() end
   for key, window in pairs(windows) do
     redis.call('SET', key, window[1], 'PX', window[2])
