@@ -26,7 +26,6 @@ from django.db import connections
 from queueing.broker import scripts
 from queueing.client.default import connect
 from queueing.conf import Config
-from queueing.models import Identity
 
 from .shared_memory import Slot
 from .stop_signals import STOP_SIGNALS, UNUSED_SIGNALS, do_nothing
@@ -48,6 +47,8 @@ def share_with_forks(config: Config) -> None:
     is enabled, because a project may have disabled it during the imports.
     """
     import encodings.idna  # noqa: F401  Python's look-up of a host needs it.
+
+    from queueing.models import Identity  # Models need the app registry, other parts of this module do not.
 
     connect(config)
     for script in ("format", "claim", "settle", "extend"):
