@@ -1,5 +1,6 @@
 """Threads that end with their test."""
 
+import logging
 import sys
 import threading
 import time
@@ -65,6 +66,13 @@ def in_thread(function: Callable[[], object], *, end: Callable[[], object]) -> I
         finally:
             end()
             running.result(HANG_SECONDS)
+
+
+def logged_here(caplog: Any) -> list[logging.LogRecord]:
+    """The records that this thread has logged. Threads of earlier tests may still log, for example that a
+    server has gone.
+    """
+    return [record for record in caplog.records if record.thread == threading.get_ident()]
 
 
 def _stack_of(thread: threading.Thread) -> str:

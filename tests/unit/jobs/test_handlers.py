@@ -7,6 +7,7 @@ import pytest
 from jobs import handlers
 from queueing.handlers import handler_of
 from queueing.messages import Message
+from tests.support.threads import logged_here
 
 
 def test_it_logs_the_text_on_one_line(
@@ -18,7 +19,7 @@ def test_it_logs_the_text_on_one_line(
     with caplog.at_level(logging.INFO, "jobs.handlers"):
         handlers.say(Message("a" * 32, "Hello\nWARNING forged", 1, 0, 0.0))
 
-    [record] = caplog.records
+    [record] = logged_here(caplog)
     assert "Hello" in record.getMessage()
     assert "\n" not in record.getMessage()
     assert worked == [0.4]

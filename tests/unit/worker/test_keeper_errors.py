@@ -25,7 +25,7 @@ from queueing.worker.shared_memory import SharedMemory
 from queueing.worker.sweeper import EVERY_SECONDS, Sweeper
 from queueing.worker.waker import Waker
 from tests.support.clock import Clock
-from tests.support.threads import in_thread
+from tests.support.threads import in_thread, logged_here
 from tests.support.waiting import eventually
 
 from .test_scheduler import every
@@ -164,7 +164,7 @@ class TestTheGuard:
         self.fail(guard, ValueError("2"))
         self.fail(guard, QueueError("a"))
         self.fail(guard, QueueError("b"))
-        assert [record.getMessage() for record in caplog.records] == [
+        assert [record.getMessage() for record in logged_here(caplog)] == [
             "sweeper: 1",
             "sweeper: a",
             "sweeper: b",
@@ -176,7 +176,7 @@ class TestTheGuard:
         self.fail(guard, ValueError("1"))
         clock.sleep(REPORT_SECONDS + 1)
         self.fail(guard, ValueError("1"))
-        assert len(caplog.records) == 2
+        assert len(logged_here(caplog)) == 2
 
     def test_it_backs_off_and_begins_again_after_success(self):
         guard = Guard("sweeper", max_pause_seconds=3)

@@ -13,6 +13,7 @@ from queueing.logging import TextFormatter
 from queueing.messages import Message
 from queueing.text.errors import sentence
 from queueing.worker.logging import STEADY_LOGGERS, JsonFormatter, OutcomeLog, _reported, steady
+from tests.support.threads import logged_here
 
 
 def outcome(event: str, **fields: object) -> Outcome:
@@ -35,7 +36,7 @@ def test_a_failure_has_its_exception_and_its_fields_and_no_control_characters(ca
         log_fields={"order": "7\n"},
     )
     OutcomeLog(log_jobs=False).write(failed)
-    [record] = caplog.records
+    [record] = logged_here(caplog)
     assert record.levelno == logging.WARNING
     message = record.getMessage()
     assert message.startswith(
@@ -66,7 +67,7 @@ def test_no_error_forges_a_line_or_steers_the_terminal(caplog: Any, fail: Any, f
     except (LookupError, TypeError) as error:
         text = f"{type(error).__name__}: {error}"
         OutcomeLog(log_jobs=False).write(outcome("dead", error=text, exception=error))
-    [record] = caplog.records
+    [record] = logged_here(caplog)
     record.stack_info = f"Stack (most recent call last):\n{FORGED}"
 
     first, *more = formatter.format(record).split("\n")
@@ -101,16 +102,16 @@ def test_lines_that_a_handler_logs_itself_stay_one_record():
 def test_every_outcome_that_matters_has_a_line(caplog, event, level):
     with caplog.at_level("INFO"):
         OutcomeLog(log_jobs=False).write(outcome(event))
-    assert [record.levelname for record in caplog.records] == [level]
+    assert [record.levelname for record in logged_here(caplog)] == [level]
 
 
 def test_short_successes_are_counted_unless_each_is_wanted(caplog):
     short = Outcome("q", "i" * 32, 1, State.DONE, "w", "app.work", 1000.0, 1001.0, 1, 0)
     with caplog.at_level("INFO"):
         OutcomeLog(log_jobs=False).write(short)
-        assert not caplog.records
+        assert not logged_here(caplog)
         OutcomeLog(log_jobs=True).write(short)
-    assert len(caplog.records) == 1
+    assert len(logged_here(caplog)) == 1
 
 
 def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
@@ -118,7 +119,7 @@ def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
         OutcomeLog(log_jobs=False).write(
             outcome("dead", error="ValueError: bad", exception=raised(), log_fields={"a": 1})
         )
-    line = JsonFormatter().format(caplog.records[0])
+    line = JsonFormatter().format(logged_here(caplog)[0])
     assert "\n" not in line
     found = json.loads(line)
     assert (found["queue"], found["state"], found["attempt"], found["a"], found["seconds"]) == (
@@ -187,7 +188,9 @@ def test_a_record_factory_that_fails_costs_no_line_and_is_reported_once(steady_l
     finally:
         logging.setLogRecordFactory(factory)
     assert capsys.readouterr().err.count("SystemExit: the factory") == 1
-    assert [json.loads(JsonFormatter().format(record))["state"] for record in caplog.records] == ["dead"] * 3
+    assert [json.loads(JsonFormatter().format(record))["state"] for record in logged_here(caplog)] == [
+        "dead"
+    ] * 3
 
 
 def test_a_long_traceback_is_cut_in_every_log(steady_logger, caplog):
@@ -197,7 +200,7 @@ def test_a_long_traceback_is_cut_in_every_log(steady_logger, caplog):
         OutcomeLog(log_jobs=False).write(outcome("dead", error=sentence(error), exception=error))
         steady_logger.exception("something else failed")
         logging.getLogger("asyncio").error("Task exception was never retrieved: %r", error)
-    for record in caplog.records:
+    for record in logged_here(caplog):
         for formatter in (JsonFormatter(), TextFormatter("%(message)s"), logging.Formatter()):
             assert len(formatter.format(record)) < 6_000
         assert not record.exc_info or record.exc_info[0] is ValueError, (
@@ -215,7 +218,7 @@ class Unprintable:
 @pytest.mark.parametrize("value", [Unprintable(), "x" * 10_000_000, [Unprintable()]])
 def test_a_field_that_a_handler_adds_costs_no_line(caplog, value):
     OutcomeLog(log_jobs=False).write(outcome("dead", log_fields={"order": value}))
-    [record] = caplog.records
+    [record] = logged_here(caplog)
     assert len(record.getMessage()) < 2_000
     assert json.loads(JsonFormatter().format(record))["state"] == "dead"
 
@@ -230,7 +233,7 @@ def test_a_field_of_a_handler_replaces_nothing_of_a_line_of_json(caplog):
         "exception": "none",
     }
     OutcomeLog(log_jobs=False).write(outcome("dead", log_fields=fields, exception=raised()))
-    line = json.loads(JsonFormatter().format(caplog.records[0]))
+    line = json.loads(JsonFormatter().format(logged_here(caplog)[0]))
     assert (line["level"], line["logger"], line["state"]) == ("ERROR", "queueing.worker", "dead")
     assert "dead after" in line["message"]
     assert "ValueError" in line["exception"]
@@ -241,4 +244,4 @@ def test_fields_in_a_circle_cost_no_line_of_json(caplog):
     circle: list = []
     circle.append(circle)
     OutcomeLog(log_jobs=False).write(outcome("dead", log_fields={"order": circle}))
-    assert json.loads(JsonFormatter().format(caplog.records[0]))["state"] == "dead"
+    assert json.loads(JsonFormatter().format(logged_here(caplog)[0]))["state"] == "dead"
