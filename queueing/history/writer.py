@@ -66,11 +66,9 @@ def outcomes_of(message_id: str) -> list[Outcome]:
 
     Each outcome has the body of the message. Only the newest has the result. Raises ``DatabaseError``.
     """
-    outcomes: list[Outcome] = []
-    for job in Job.objects.filter(message_id=message_id).prefetch_related("history"):
-        for attempt in job.history.all():
-            outcomes.append(_recorded(job, attempt))
-    return sorted(outcomes, key=lambda outcome: outcome.rc)
+    # One query: between two of them, the recorder could write a newer outcome, whose result would be missing.
+    attempts = Attempt.objects.filter(job__message_id=message_id).select_related("job")
+    return sorted((_recorded(attempt.job, attempt) for attempt in attempts), key=lambda outcome: outcome.rc)
 
 
 def _recorded(job: Job, attempt: Attempt) -> Outcome:

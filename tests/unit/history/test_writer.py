@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import DataError, OperationalError, connections
+from django.db import DataError, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from queueing.broker.outcomes import Outcome, State, pack, unpack
@@ -382,6 +382,24 @@ def test_a_message_may_be_put_again_and_again():
     names = [ID, *(f"{ID}/{number}" for number in range(1, 5))]
     assert sorted(Job.objects.values_list("message_id", flat=True)) == sorted(names)
     assert Attempt.objects.count() == 10
+
+
+def test_a_result_that_is_recorded_during_the_lookup_is_found_with_its_outcome_or_not_at_all():
+    writer.write([outcome(1, "retrying", error="E: no")])
+    queries = []
+
+    def record_after_the_first(execute, *query):
+        found = execute(*query)
+        queries.append(query)
+        if len(queries) == 1:
+            writer.write([outcome(2, "done", result="[3]")])
+        return found
+
+    with connection.execute_wrapper(record_after_the_first):
+        during = writer.outcomes_of(ID)
+    assert queries
+    assert [found.result for found in during if found.event == State.DONE] in ([], ["[3]"])
+    assert [found.result for found in writer.outcomes_of(ID)] == ["", "[3]"]
 
 
 @pytest.mark.parametrize("times", [2, 3])
