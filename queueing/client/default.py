@@ -125,7 +125,10 @@ def _follow_settings(*, setting: str, **_: Any) -> None:
     if setting == "QUEUEING" and (built := _shared.get("built")):
         use_client(None)
         for part in built.parts:
-            part.redis.connection_pool.disconnect(inuse_connections=False)
+            try:
+                part.redis.connection_pool.disconnect(inuse_connections=False)
+            except TypeError:  # A blocking pool of redis-py 5.2 has no such option.
+                part.redis.connection_pool.disconnect()
 
 
 setting_changed.connect(_follow_settings)
