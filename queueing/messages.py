@@ -221,7 +221,7 @@ class ScheduleState:
     """A schedule in Redis. Times are ms since 1970 by Redis' clock. A tick is one time of the schedule.
 
     - All ticks up to ``settled_ms`` are sent or skipped.
-    - ``next_ms`` is the next tick, 0 if there is none. If it is before ``now_ms``, it is late: no worker has
+    - ``next_ms`` is the next tick, or 0 without a next tick. A tick before ``now_ms`` is late: no worker has
       sent or skipped it yet.
     - ``last_tick_ms`` is the last tick that sent a message (0 if none has), and ``last_id`` the id of that
       message.

@@ -82,8 +82,8 @@ def _failure_ratio(kept: Kept, now_ms: int) -> float | None:
 def _sample_for_rates(samples: list[list[float]], now_ms: int) -> list[float] | None:
     """The past sample with which the present figures are compared. ``None`` if none is suitable.
 
-    It is the oldest sample of the last ``RATE_SECONDS``. If there is none, it is the newest sample of the
-    last ``MAX_RATE_SECONDS``. A sample that is less than five seconds old is not used.
+    The oldest sample of the last ``RATE_SECONDS`` is used. If that time has no sample, the newest one of the
+    last ``MAX_RATE_SECONDS`` is used. A sample that is less than five seconds old is not used.
     """
     past = [sample for sample in samples if sample[0] < now_ms]
     recent = [sample for sample in past if now_ms - sample[0] <= RATE_SECONDS * 1000]

@@ -209,7 +209,7 @@ class Recorder:
 
 
 def _explanation(error: DatabaseError) -> str:
-    """The problem with the tables that explains a database error. If there is none, the error's own text."""
+    """Explain a database error: by a problem with the tables or, without such a problem, by its own text."""
     try:
         return schema.problem(Job.objects.db) or writer.sentence(error)
     except DatabaseError:
