@@ -15,26 +15,54 @@ YEAR_MS = 365 * 86_400_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class About:
-    """A moment in ms from now. It equals another moment that is less than two seconds apart."""
+    """A moment in ms from now. It equals another moment that is less than two seconds apart.
+
+    A machine may stand still between the call that set the moment and "now", so ``age_ms``, the longest time
+    that can be between them, is added to these two seconds.
+    """
 
     ms: float
+    age_ms: float = 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, About) and abs(self.ms - other.ms) < 2000
+        if not isinstance(other, About):
+            return NotImplemented
+        return abs(self.ms - other.ms) < 2000 + max(self.age_ms, other.age_ms)
 
     def __hash__(self) -> int:
         return 0
 
 
-def rsmqs_keys(connection: redis.Redis) -> dict[str, Any]:
-    """All keys of RSMQ. Ids become their rank in time, times their distance from now."""
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time at which keys were read, and the time before the calls that wrote them."""
+
+    now_ms: float
+    began_ms: float
+
+    def moment(self, ms: float, value: float | str, *, scale: float = 1) -> Any:
+        """A time that a call has set. One that is years away is the test's own, and is compared exactly."""
+        away_ms = (ms - self.now_ms) * scale
+        return About(away_ms, self.now_ms - self.began_ms) if abs(away_ms) < YEAR_MS else value
+
+
+def time_ms(connection: redis.Redis) -> float:
+    """Redis' clock."""
     seconds, microseconds = connection.time()
-    now_ms = seconds * 1000 + microseconds / 1000
+    return seconds * 1000 + microseconds / 1000
+
+
+def rsmqs_keys(connection: redis.Redis, began_ms: float) -> dict[str, Any]:
+    """All keys of RSMQ. Ids become their rank in time, times their distance from now.
+
+    The calls that set the times began at ``began_ms`` of Redis' clock.
+    """
+    clock = Clock(time_ms(connection), began_ms)
     names = sorted(name for name in map(bytes.decode, connection.keys(f"{NS}:*")) if RSMQ_KEY.fullmatch(name))
     found = {name: _content(connection, name) for name in names}
     ids = sorted({part for content in found.values() for part in _ids(content)})
     ranks = {message_id: f"id{rank}" for rank, message_id in enumerate(ids)}
-    return {name: _plain(content, ranks, now_ms) for name, content in found.items()}
+    return {name: _plain(content, ranks, clock) for name, content in found.items()}
 
 
 def beside(connection: redis.Redis) -> dict[str, int]:
@@ -59,13 +87,13 @@ def _ids(content: Any) -> list[str]:
     return [name for name in names if ID.fullmatch(name)]
 
 
-def _plain(content: Any, ranks: dict[str, str], now_ms: float) -> Any:
+def _plain(content: Any, ranks: dict[str, str], clock: Clock) -> Any:
     if isinstance(content, set):
         return content
     if isinstance(content, list):
         assert all(score == int(score) for _, score in content), "scores are whole ms"
-        return [(ranks[message_id], _moment(score - now_ms, score)) for message_id, score in content]
-    return {_field(name, ranks): _value(name, value, now_ms) for name, value in content.items()}
+        return [(ranks[message_id], clock.moment(score, score)) for message_id, score in content]
+    return {_field(name, ranks): _value(name, value, clock) for name, value in content.items()}
 
 
 def _field(name: str, ranks: dict[str, str]) -> str:
@@ -73,14 +101,9 @@ def _field(name: str, ranks: dict[str, str]) -> str:
     return f"{ranks[message_id]}:{rest}".rstrip(":") if message_id in ranks else name
 
 
-def _value(name: str, value: str, now_ms: float) -> Any:
+def _value(name: str, value: str, clock: Clock) -> Any:
     if name.endswith(":fr"):
-        return _moment(int(value) - now_ms, value)
+        return clock.moment(int(value), value)
     # Times in whole seconds may differ by one, even if they are only a moment apart.
     is_time = name in ("created", "modified")
-    return _moment((int(value) * 1000 - now_ms) / 2, value) if is_time else value
-
-
-def _moment(ms: float, value: float | str) -> Any:
-    """A time that a call has set. One that is years away is the test's own, and is compared exactly."""
-    return About(ms) if abs(ms) < YEAR_MS else value
+    return clock.moment(int(value) * 1000, value, scale=0.5) if is_time else value

@@ -10,7 +10,7 @@ import redis
 from tests.support.waiting import eventually
 
 from .bridge import METHODS, NodeSide, PythonSide, Side, outcome
-from .keys import About, beside, rsmqs_keys
+from .keys import About, beside, rsmqs_keys, time_ms
 
 #: A step is RSMQ's method and its options. A number as ``id`` means the id of the n-th sending.
 Step = tuple[str, dict[str, Any]]
@@ -152,6 +152,7 @@ SEQUENCES: dict[str, list[Step]] = {
 def run(side: Side, connection: redis.Redis, steps: list[Step]) -> Iterator[tuple[Step, Any, Any]]:
     """Yields after each step: the step, its result, and RSMQ's keys."""
     ids: list[str] = []
+    began_ms = time_ms(connection)
     for method, options in steps:
         options = dict(options)
         if isinstance(options.get("id"), int):
@@ -159,7 +160,7 @@ def run(side: Side, connection: redis.Redis, steps: list[Step]) -> Iterator[tupl
         result = outcome(side, method, options)
         if method == "sendMessage" and isinstance(result, str):
             ids.append(result)
-        yield (method, options), comparable(result, ids), rsmqs_keys(connection)
+        yield (method, options), comparable(result, ids), rsmqs_keys(connection, began_ms)
         _let_a_millisecond_pass(connection)
 
 

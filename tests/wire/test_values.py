@@ -9,7 +9,7 @@ import redis
 
 from .bridge import METHODS, NodeSide, PythonSide, Side, outcome
 from .javascript import UNDEFINED, source
-from .keys import ID, rsmqs_keys
+from .keys import ID, rsmqs_keys, time_ms
 
 GOOD_ID = "f1tt8ybszqAbCdEfGhIjKlMnOpQrStUv"
 
@@ -114,12 +114,13 @@ def answers(
     found = []
     prepare(connection)
     for options in cases:
+        began_ms = time_ms(connection)
         result = _answer(side, method, options)
         is_refused = isinstance(result, tuple)
-        found.append((result, None if is_refused else rsmqs_keys(connection)))
+        found.append((result, None if is_refused else rsmqs_keys(connection, began_ms)))
         if not is_refused:
             prepare(connection)
-    found.append(("at the end", rsmqs_keys(connection)))
+    found.append(("at the end", rsmqs_keys(connection, time_ms(connection))))
     return found
 
 
