@@ -213,7 +213,9 @@ class Child:
 
     def _wait(self, seconds: float) -> None:
         consumer = self.consumer
-        if consumer.pool.want_wake_up():
+        # The turn has answered these wake-ups. Another turn so soon would claim only a few messages.
+        self.waker.clear()
+        if consumer.pool.want_wake_up() or consumer.pool.lead.is_wanted:
             return
         sources = [self.waker.fileno(), self.slot.waker.fileno()]
         listener = consumer.standby.listener

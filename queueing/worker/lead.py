@@ -52,11 +52,16 @@ class Lead:
         """Whether the handler thread leads."""
         return self._leader is Leader.HANDLER
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the handler thread has nothing to run and waits for the lead."""
+        return self._is_wanted and not self._waiting
+
     def run(self, turn: Callable[[], object], is_over: Callable[[], bool]) -> None:
         """Have one of the threads call ``turn`` until ``is_over``. The main thread calls this method."""
         self._turn, self._is_over = turn, is_over
         while not is_over():
-            if self._is_wanted and not self._waiting:
+            if self.is_wanted:
                 self._lend()
                 continue
             turn()
