@@ -103,9 +103,9 @@ def trouble_of(error: QueueError) -> str:
 
 
 def figures_or_trouble(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the template context from ``read``. If Redis is down, return a context with only the error.
+    """Return the template context that ``read()`` returns or, if Redis is down, a context with the error.
 
-    This is for pages that refresh themselves: they show figures again as soon as Redis is back.
+    Pages that refresh themselves use this function: they show figures again as soon as Redis is back.
     """
     try:
         return read()
@@ -147,7 +147,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     ) -> URLPattern:
         """The URL pattern of ``view``, for users who may view the model and have ``permission``.
 
-        Without ``permission``, the page only reads: users who may view the model can send GET and HEAD.
+        Without ``permission``, the page is read-only: users who may view the model can send GET and HEAD.
         """
 
         def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -256,7 +256,7 @@ def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Calla
 
 
 def _rendered(response: HttpResponse) -> HttpResponse:
-    """Render ``response`` inside the guard, because its template may query the database and Redis."""
+    """Render ``response`` before ``guard`` returns it: its template may query the database and Redis."""
     return response.render() if hasattr(response, "render") else response
 
 

@@ -70,8 +70,8 @@ class SliceOver(Exception):
 class Slice:
     """The time limit of one request.
 
-    An instance is passed to client calls as ``progress``. When called, it records the progress in ``work``,
-    and raises ``SliceOver`` if the time is used up before all is done.
+    Methods of the client accept an instance as their argument ``progress``, and call it repeatedly. Each call
+    records the progress in ``work``, and raises ``SliceOver`` if time is used up before all is done.
     """
 
     def __init__(self, work: Work, seconds: float) -> None:
@@ -103,7 +103,7 @@ class LongAction(Action):
         raise NotImplementedError
 
     def paused(self, work: Work) -> HttpResponse:
-        """The response after a slice that left work to do: a page that requests the next slice by itself."""
+        """The response if work is left after a slice: a page that requests the next slice by itself."""
         raise NotImplementedError
 
     def broken_off(self, work: Work, error: QueueError) -> HttpResponse:

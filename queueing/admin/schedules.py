@@ -98,7 +98,7 @@ def _code() -> Mapping[str, Schedule]:
 class Row:
     """A schedule, as the template shows it.
 
-    ``known`` is the state that Redis has, ``None`` if no worker has registered the schedule yet.
+    ``known`` is the state that is stored in Redis. It is ``None`` if no worker has registered the schedule.
     """
 
     timing: Timing

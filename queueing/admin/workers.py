@@ -142,8 +142,8 @@ class Row:
 class Known:
     """The data of the page, as read from Redis.
 
-    ``progress`` has the progress of running jobs by (queue, id). ``queues`` has the queues that exist. A
-    worker may also serve a queue that does not exist yet.
+    ``progress`` maps (queue, id) to the progress of a running job. ``queues`` has the queues that exist. A
+    worker may also take messages from a queue that does not exist yet.
     """
 
     workers: list[Worker]

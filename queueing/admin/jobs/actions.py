@@ -177,10 +177,10 @@ def _why_not_again(job: Job) -> str:
 
 
 def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
-    """Send the payloads of ``jobs`` again in one call, and yield the result for each job.
+    """Send the payloads of ``jobs`` again in one call of the client, and yield the result for each job.
 
-    If this call is refused, for example because one payload is too long, each payload is sent with a call of
-    its own.
+    If this call is refused, for example because one payload is too long, each payload is sent in a separate
+    call.
     """
     if not jobs:
         return

@@ -40,8 +40,8 @@ WAY_MAX, FIRST = 40, "0"
 class JobList(ChangeList):
     """One page of search results.
 
-    ``count`` is the ``Count`` of all matching rows, ``None`` if an index alone cannot count them.
-    ``searched`` is the number of rows that were checked one by one, ``None`` if an index was enough.
+    ``count`` is the ``Count`` of all matching rows. It is ``None`` if an index alone cannot count them.
+    ``searched`` is the number of rows that were checked one by one. It is ``None`` if an index was enough.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Job]:
@@ -82,7 +82,7 @@ class JobList(ChangeList):
 
     @property
     def older(self) -> str:
-        """The query string of the next page, which has older jobs, ``""`` on the last page."""
+        """The query string of the page with the next older jobs. Returns ``""`` on the last page."""
         if not self.following:
             return ""
         way = [*self.way, str(self.before or FIRST)][-WAY_MAX:]
@@ -90,9 +90,9 @@ class JobList(ChangeList):
 
     @property
     def newer(self) -> str:
-        """The query string of the previous page, ``""`` on the first page.
+        """The query string of the page with the next newer jobs. Returns ``""`` on the first page.
 
-        Also returns ``""`` if the URL of this page does not contain the position of the previous page.
+        Also returns ``""`` if the URL of this page does not contain the position of that page.
         """
         if not (self.before and self.way):
             return ""

@@ -94,7 +94,7 @@ def finished(job: Job) -> str:
 @labelled
 @admin.display(description=_("wait"))
 def wait(job: Job) -> str:
-    """The time from when the message was due to the start of its first attempt."""
+    """How long the message waited, from its due time until its first run started."""
     return duration(None if job.wait_ms is None else job.wait_ms / 1000)
 
 

@@ -108,7 +108,7 @@ _NAMES = {"term": "q"}
 def _is_taken(name: str, value: str, taken: Mapping[str, str]) -> bool:
     """Whether ``Criteria.read`` has used the whole ``value`` of the parameter ``name``.
 
-    ``taken`` has the parameters that were used: the result of ``Criteria.params`` after the ``read``.
+    ``taken`` is the result of ``Criteria.params`` for the criteria that ``Criteria.read`` returned.
     """
     if name in ("since", "until"):
         return not value or name in taken

@@ -75,7 +75,7 @@ def _inert(first: re.Match[str]) -> str:
 
 
 class _Line:
-    """A file for ``csv.writer``. Its ``write`` returns the line, and so does ``writerow``."""
+    """A file object for ``csv.writer``. Its ``write`` returns the line, so ``writerow`` returns it, too."""
 
     def write(self, line: str) -> str:
         return line

@@ -233,9 +233,9 @@ def _whether(condition: Q) -> ExpressionWrapper:
 
 
 def _plan(criteria: Criteria) -> tuple[Q, Q, bool]:
-    """Split ``criteria`` into the condition for an index and the condition to check row by row.
+    """Split ``criteria`` into a condition for an index, and a condition that is checked row by row.
 
-    The third value is whether the texts of each row are searched.
+    The third value is true if the error and the payload of each row must be searched for the term.
     """
     index = Q()
     if criteria.since:

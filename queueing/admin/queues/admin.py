@@ -222,7 +222,7 @@ class QueueAdmin(ConsoleAdmin):
         return TemplateResponse(request, "admin/queueing/queue/live.html", context)
 
     def charts_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """The page of charts. With ``part`` in the query string, only the parts that an open page updates."""
+        """The page of charts. With ``part`` in the query string: only its warnings and charts."""
         name = None if object_id is None else admin_utils.unquote(object_id)
         if name is not None and "part" not in request.GET and self._is_gone(request, name):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -320,8 +320,8 @@ class QueueAdmin(ConsoleAdmin):
 def _limits_of(queue: str) -> dict[str, Any]:
     """The template context about rate and concurrency limits.
 
-    ``limit`` is the limit of the whole queue. ``limits`` has the numbers of messages that
-    count for limits or wait for them. Returns ``{}`` if RSMQ does not allow the name.
+    ``limit`` is the limit of the whole queue. ``limits`` has the number of messages that run under limits,
+    and of those that wait because of limits. Returns ``{}`` if RSMQ does not allow the name of the queue.
     """
     if not is_actionable(queue):
         return {}

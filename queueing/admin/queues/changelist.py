@@ -38,9 +38,9 @@ Column = Callable[[Queue], Any]
 
 
 def lively(column: Column) -> Column:
-    """Wrap the output of ``column`` in an element that open pages update.
+    """Wrap the output of ``column`` in an HTML element, so that the script of an open page can update it.
 
-    The attribute ``data-label`` of the element is the title of the column.
+    The attribute ``data-live`` of the element identifies the figure. ``data-label`` is the column's title.
     """
     name = column.__name__
 
@@ -123,7 +123,11 @@ def family(name: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def question(request: HttpRequest, page_size: int) -> Question:
-    """Parse a query string: the queue ``name``, or page ``p`` of the queues whose names contain ``q``."""
+    """Parse the query string of a page.
+
+    With ``name``, the page shows the queue with this name. Otherwise, it is page ``p`` of the queues whose
+    names contain ``q``.
+    """
     page = request.GET.get("p", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1
     client, text = queueing.get_client().reachable(), request.GET.get("q", "")

@@ -119,8 +119,8 @@ class Question:
 class Past:
     """The points of the charts.
 
-    At most ``MOST_QUEUES`` queues are read. ``queues`` is the number of queues in the points, and ``of`` the
-    number of queues that were asked for.
+    At most ``MOST_QUEUES`` queues are read. ``queues`` is the number of queues that were read, and ``of`` is
+    the number of queues that were requested.
     """
 
     points: list[Point]

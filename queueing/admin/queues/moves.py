@@ -38,7 +38,10 @@ def total(choice: Mapping[str, Any], available: int) -> int:
 
 
 def which(work: Work, progress: Slice) -> dict[str, Any]:
-    """The keyword arguments that limit a call of the client to the remaining messages."""
+    """Keyword arguments for a method of the client. They restrict it to the messages that are left to change.
+
+    They are the selected ids or, without a selection, the number of messages and the progress callback.
+    """
     if ids := work.choice.get("ids"):  # few enough to be done in one slice
         return {"ids": ids}
     count = work.choice.get("count")
@@ -193,9 +196,9 @@ class _Ending(QueueAction):
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
         """The response after the action: how many messages were changed, and why the others were not.
 
-        There is one word in ``words`` for each message, which names its result. A message was changed if its
-        word is in ``done``. The response begins with the sentence ``text`` if any message was changed, and
-        with ``nothing`` otherwise.
+        ``words`` has one word per message: the result of the action for this message. ``done`` has the words
+        that mean that the message was changed. The response begins with the sentence ``text`` if any message
+        was changed, and with ``nothing`` otherwise.
         """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)

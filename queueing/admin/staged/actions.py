@@ -33,7 +33,7 @@ def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
 
 
 class StagedAction(RowsAction):
-    """An action on staged messages. The query string of its URL is read as a ``Choice``."""
+    """An action on staged messages. The query string of its URL selects the rows (``Choice``)."""
 
     question_template = "admin/queueing/staged/question.html"
     left_text: ClassVar[Any]
