@@ -32,7 +32,7 @@ class _Finding:
         self._discovery = discovery
 
     async def _connect(self) -> None:
-        # The servers are asked one after the other, in a thread: only a new connection needs it.
+        # The search for the server blocks, so it runs in a thread. Only a new connection needs a search.
         self.host, self.port = await asyncio.to_thread(self._discovery.find, self.socket_connect_timeout)
         await super()._connect()  # type: ignore[misc]
 
@@ -45,7 +45,7 @@ class AsyncFoundSSLConnection(_Finding, AsyncSSLConnection):
     """An asyncio connection with TLS to the server that ``discovery`` finds."""
 
 
-#: Maps each class of connections for threads to the class of connections for event loops.
+#: Maps each blocking connection class to its asyncio counterpart.
 COUNTERPARTS: dict[type, type[Any]] = {
     Connection: AsyncConnection,
     SSLConnection: AsyncSSLConnection,

@@ -1,4 +1,4 @@
-"""The session for event loops. It runs scripts as ``session.py`` does, but with asyncio, not threads."""
+"""The session for event loops: the asyncio counterpart of ``session.py``."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ class AsyncSession(SessionBase):
         self._size: int = pool.max_connections
         self._connect = connector(pool.connection_class, pool.connection_kwargs)
         self._session = session
-        # A fork keeps the pools of its parent: to close them would stop the parent's loop from listening.
+        # A fork does not close the pools of its parent: that would stop the parent's loop from listening.
         self._pools: dict[tuple[int, asyncio.AbstractEventLoop], AsyncPool] = {}
 
     async def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
@@ -101,7 +101,7 @@ class AsyncSession(SessionBase):
             await connection.disconnect(nowait=True)
             raise refusals.unanswered(error, ReplyLost) from error
         except BaseException:
-            # A cancellation, too: the next call would take the rest of a half-read reply for its own.
+            # Also after a cancellation. Otherwise the next call would read the rest of this reply as its own.
             await connection.disconnect(nowait=True)
             raise
         finally:

@@ -1,4 +1,4 @@
-"""Batches and chains in Redis: the calls of their scripts, and their follow-up messages.
+"""Batches and chains in Redis: functions that run their scripts, and the follow-up messages.
 
 A follow-up message is the next step of a chain, or the callback of a batch. The script that settles a message
 also counts the message in its batch, and stores the follow-up message. See ``lua/lib/members.lua``.
@@ -41,10 +41,10 @@ STORED = ("id", "queue", "body", "task_queue", "takes_result", "due_ms", "priori
 class FollowUp(Draft):
     """The next step of a chain, or the callback of a batch.
 
-    ``queue`` is the queue to which the message is sent. ``task_queue`` is the queue that its task names,
-    ``""`` if the message is not a task. The two differ if the task has a priority below 0: its
-    message is sent to the low-priority queue. If ``takes_result`` is true, the result of the previous step
-    becomes the first argument of the task, or the whole body of a message that is not a task.
+    ``queue`` is the queue to which the message is sent. ``task_queue`` is the queue of the task, or ``""`` if
+    the message is not a task. The two differ only for a task with a priority below 0: ``queue`` is then the
+    low-priority queue of ``task_queue``. If ``takes_result`` is true, the result of the previous step becomes
+    the first argument of the task, or the whole body of a message that is not a task.
     """
 
     id: str
@@ -58,9 +58,9 @@ class FollowUp(Draft):
         return {name: value for name, value in values.items() if value or name == "body"}
 
     def with_result(self, result: str) -> "FollowUp":
-        """A copy that contains ``result``: the result of the previous step as JSON, ``""`` for ``None``.
+        """This message with the result of the previous step in its body, as a copy.
 
-        Returns the message unchanged if ``takes_result`` is false.
+        ``result`` is JSON, or ``""`` for ``None``. If ``takes_result`` is false, returns this message itself.
         """
         if not self.takes_result:
             return self
@@ -88,9 +88,9 @@ def read_follow_up(values: Any) -> FollowUp:
 
 
 def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None:
-    """The id and the JSON of the next message in the chain of a settled message.
+    """The message to send after a message of a chain was settled. Returns its id and its JSON.
 
-    ``headers`` and ``result`` belong to the settled message. Returns ``None`` if the chain has no further
+    ``headers`` and ``result`` are those of the settled message. Returns ``None`` if the chain has no further
     step, or if the headers are malformed.
     """
     if CHAIN not in headers:
@@ -113,28 +113,28 @@ def next_step(headers: Mapping[str, str], result: str) -> tuple[str, str] | None
 def open_batch(session: Session, id: str, record: str, on_success: str, on_failure: str) -> bool:
     """Open a batch, or confirm that the sender of its members is still alive.
 
-    The sender calls this function again and again until it has sent all members. ``record`` is the JSON of
-    the batch. ``on_success`` and ``on_failure`` are the JSON of its callbacks, ``""`` for none. Returns
+    The sender calls this function repeatedly until it has sent all members. ``record`` is the JSON of the
+    batch. ``on_success`` and ``on_failure`` are the JSON of its callbacks, ``""`` for none. Returns
     ``False`` if the batch is already closed.
     """
     return bool(session.call(Call("open_batch", _keys(session), id, record, on_success, on_failure)))
 
 
 def seal_batch(session: Session, id: str, total: int) -> tuple[bool, list[bytes]]:
-    """Store ``total``, the number of members, after all of them were sent.
+    """Store how many members a batch has. Its sender calls this after it has sent all members.
 
-    Returns ``False`` as the first value if the batch was closed before, because its sender was silent. The
-    second value is a list with the JSON of each follow-up message to send now.
+    Returns a pair. The first value is ``False`` if the batch was already closed, because its sender had been
+    silent for ``SENDER_MS``. The second value has the follow-up messages that must be sent now, as JSON.
     """
     is_sealed, *texts = session.call(Call("seal_batch", _keys(session), id, total))
     return bool(is_sealed), texts
 
 
 def due_follow_ups(session: Session, cursor: bytes = b"0") -> list[bytes]:
-    """Close the batches whose senders have died, and read a part of the follow-up messages to send now.
+    """Close the batches whose senders have died, and read some of the follow-up messages to send now.
 
-    The first item of the result is the cursor for the next call, ``b"0"`` at the end. The other items are the
-    messages as JSON.
+    The first item of the result is the cursor for the next call, or ``b"0"`` if all messages were read. The
+    other items are the messages as JSON.
     """
     found: list[bytes] = session.call(Call("close_batches", _keys(session), SENDER_MS, STEP, cursor))
     return found
@@ -158,9 +158,9 @@ def is_recalled(session: Session, id: str) -> bool:
 
 
 def failed_members(session: Session, id: str) -> Iterator[list[str]]:
-    """Yield the ids of the failed members, which are messages or nested batches, in lists.
+    """Yield lists of at most ``STEP`` ids: the failed members of the batch ``id``.
 
-    A list has at most ``STEP`` ids.
+    A member is a message or a nested batch.
     """
     last = ""
     while found := session.call(Call("failed_members", [session.keys.failed_members()], id, last, STEP)):

@@ -97,7 +97,7 @@ class _Finding:
         self._discovery = discovery
 
     def _connect(self) -> Any:
-        # Private, and the one method by which every version of the driver opens a socket.
+        # This method is private, but it is the only one that opens the socket in every version of redis-py.
         self.host, self.port = self._discovery.find(self.socket_connect_timeout)
         return super()._connect()  # type: ignore[misc]
 

@@ -19,8 +19,8 @@ LEFT_OVER = bytes(range(256 - 256 % 62, 256))
 DIGITS = string.digits + string.ascii_lowercase
 PAIRS = [high + low for high in DIGITS for low in DIGITS]
 
-#: Tails are the random parts of message ids. Single sends draw this many in one step, which takes no longer
-#: than drawing three.
+#: A tail is the random part of a message id. Tails for single sends are made in advance, this many in one
+#: step, which takes no longer than making three.
 SPARE = 64
 
 

@@ -116,7 +116,7 @@ class Keys:
         return f"{self.ns}:{queue}:progress"
 
     def metrics(self, queue: str) -> str:
-        """HASH of counters and samples, by minute and by longer spans (see ``lua/lib/metrics.lua``)."""
+        """HASH of counters and samples, by minute and by longer periods (see ``lua/lib/metrics.lua``)."""
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
@@ -207,7 +207,7 @@ class Keys:
     # --- beyond RSMQ, per namespace -----------------------------------------------------------
 
     def never(self) -> str:
-        """A key that never exists. A write command for this key proves that Redis accepts writes."""
+        """A key that never exists. Scripts delete it, without effect, to check that Redis accepts writes."""
         return f"{self.ns}::never"
 
     def held(self) -> str:
@@ -215,9 +215,9 @@ class Keys:
         return f"{self.ns}::held"
 
     def served(self) -> str:
-        """HASH: queue -> the numbers of the groups of workers that serve it (see ``lua/lib/idle.lua``).
+        """HASH: queue -> ids of the groups of workers that process its messages (see ``lua/lib/idle.lua``).
 
-        All workers that serve the same queues form one group. Further fields describe each group.
+        A group is all workers that process the same list of queues. Further fields describe each group.
         """
         return f"{self.ns}::served"
 
@@ -229,18 +229,18 @@ class Keys:
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: ``<number of a group of workers> <queue>`` -> score, lower for a wait that began earlier.
+        """ZSET: ``<id of a group of workers> <queue>`` -> score, lower for a wait that began earlier.
 
-        A member exists while a message of the queue waits because no child of the group was idle.
+        A member exists while a message of the queue waits for a child of the group to become idle.
         """
         return f"{self.ns}::hints"
 
     def sender(self, token: str) -> str:
-        """STRING with a TTL: the number of a sender's last call, and its reply, for repeats of the call."""
+        """STRING with a TTL: number and reply of a sender's last call, to recognise a repeat of the call."""
         return f"{self.ns}::sender:{token}"
 
     def outbox(self) -> str:
-        """STREAM of outcomes that are not in the database yet. A script adds one entry for its outcomes."""
+        """STREAM of outcomes that are not in the database yet. One entry has all outcomes of one script."""
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
@@ -280,7 +280,7 @@ class Keys:
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH of the workers that must not claim: ``<worker>#<token>`` -> the whole token of this start."""
+        """HASH of workers that must not claim: ``<worker>#<token>`` (six characters) -> the whole token."""
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:

@@ -198,8 +198,8 @@ class QueueLease:
         return int(reply[2]) / 1000
 
 
-#: The values of an outcome that a settle sends in addition to its id. Most outcomes of a batch share these
-#: values, so they are sent once for each group.
+#: The values of an outcome that a settle sends in addition to the message id. Consecutive outcomes often have
+#: the same values, which are then sent once for all of them.
 _SETTLED = attrgetter("rc", "event", "delay_ms")
 
 

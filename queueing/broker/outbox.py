@@ -16,8 +16,8 @@ logger = logging.getLogger("queueing")
 
 #: After a recorder has read, other recorders may not read for this long.
 RECORDER_LEASE_MS = 10_000
-#: The same limit while the outbox has entries that only a newer recorder can parse. That recorder must get
-#: its turn soon.
+#: The same limit while the outbox has entries that only a newer recorder can parse. The newer recorder must
+#: be able to read them soon.
 GIVING_WAY_MS = 1_500
 #: Limits of ``newest``: the bytes of all entries that it reads, and the bytes of one decompressed entry.
 LOOK_BYTES, LOOK_INFLATED_BYTES = 1_000_000, 4_000_000

@@ -33,7 +33,7 @@ BODY_CHARACTERS = 16_384
 TASK_CHARACTERS = 262_144
 #: The defaults of the values after the first nine. Most rows leave these values out.
 UNSAID = ("", "", "", "", True, True, 0.0)
-#: The number of values in the shortest row, and in the shortest ending that a script writes.
+#: The least number of values in a row of ``pack``, and in an outcome that a script writes.
 FEWEST, FEWEST_OF_ENDING = 9, 5
 _LENGTHS = frozenset(range(FEWEST, FEWEST + len(UNSAID) + 1))
 #: Limits of one entry: characters of its bodies and results, and bytes of the decompressed entry. A character
@@ -96,7 +96,7 @@ class State(StrEnum):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the queue accepted the end of the delivery. It does not if the receipt is invalid."""
+        """Whether the queue accepted the outcome. An outcome with an invalid receipt is not accepted."""
         return self.ends_delivery and self not in _REFUSED
 
     @property
@@ -140,7 +140,8 @@ class Outcome:
     - ``result``: the value that the run returned, as JSON, or ``""``.
     - ``delay_ms``: the back-off before the next attempt.
     - ``due_ms``: the time at which the message became due (ms since 1970), or 0 if it was delivered before.
-    - ``is_reported``: whether the process that ran the code reports the end. A dead process cannot.
+    - ``is_reported``: whether the process that claimed the message sends the signals for this outcome. If
+      not, for example because that process has died, the recorder sends them.
     - ``next_step``: the id and the JSON of the next message of the chain, or ``None``.
     - ``log_fields``, ``exception``: for the log. They stay in the process that ran the code.
     """
@@ -244,7 +245,7 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> list[Outcome]:
         raise Unreadable("a row of it has too few or too many values")
     if not rows:
         return []
-    # By columns, because this runs for each row of the history, and checks of single values cost more.
+    # Whole columns are checked, because each row of the history passes here. Single checks take longer.
     columns = zip(*[(*row, *UNSAID[len(row) - FEWEST :]) for row in rows], strict=True)
     ids, rcs, words, handlers, started, finished, attempts, crashes, bodies, *rest = columns
     errors, traces, results, classes, whole, reported, due = rest

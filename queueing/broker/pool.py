@@ -84,11 +84,11 @@ class Pool(BlockingConnectionPool):
     def release(self, connection: Any) -> None:
         """Take a connection back into the pool.
 
-        A connection that a parent process opened is closed instead, here or with the parent's pool, which the
-        next loan in a fork replaces.
+        A fork never uses a connection of its parent again. The connection is closed here or, if the fork has
+        not used the pool yet, dropped as soon as it does.
         """
         if connection.pid != self.pid:
-            # This process has had a full pool of its own since the fork.
+            # The pool was made again after the fork, so it does not count this connection.
             connection.disconnect()
             return
         # redis-py before 8 does not know whether a connection is connected. The next loan checks it.

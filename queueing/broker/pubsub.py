@@ -29,8 +29,8 @@ REFUSED_SECONDS = 60.0
 SUBSCRIBE_REFUSED = (
     f"Redis refuses SUBSCRIBE to its user: new messages are found by a poll every {POLL_SECONDS:g} s"
 )
-#: How long the listening thread stays after the last waiting reader has left. Another reader often comes
-#: soon.
+#: How long the listening thread keeps running after the last caller has stopped waiting. Another caller often
+#: waits soon.
 LINGER_SECONDS = 5.0
 #: How often the listening thread checks whether it is still needed, and reconnects while Redis is away.
 LOOK_SECONDS = 1.0
@@ -203,7 +203,7 @@ class Listener:
 
 
 class WakeUp:
-    """An event for one waiting thread."""
+    """An event for one waiting thread. To ring it means to set the event."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -229,7 +229,7 @@ class AsyncWakeUp:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> None:
-        """Wait up to ``seconds`` for a ring. The next call waits for a new ring."""
+        """Wait up to ``seconds`` for a call of ``ring``. Each call of ``wait`` needs a new one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -250,9 +250,9 @@ class WakeUps:
 
     @contextmanager
     def of(self, channel: str) -> Iterator[WakeUp]:
-        """Yield a wake-up that rings with each announcement on ``channel``, and when the subscription begins.
+        """Yield a wake-up. It is rung when the subscription begins, and at each announcement on ``channel``.
 
-        At that first ring the caller must check for messages, because earlier announcements are lost.
+        After the first ring, the caller must check for messages, because earlier announcements are lost.
         """
         wakeup = WakeUp()
         with self.ringing(channel, wakeup):
@@ -260,7 +260,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Let ``wakeup`` ring as the one that ``of`` yields, while this context is open."""
+        """Like ``of``, but rings the given ``wakeup``. The ringing ends with the ``with`` block."""
         self._add(channel, wakeup)
         try:
             yield
@@ -288,7 +288,7 @@ class WakeUps:
                 self._send("UNSUBSCRIBE", channel)
 
     def _send(self, verb: str, channel: str) -> None:
-        # Without a connection there is nothing to send. The reader notices a lost one.
+        # A new connection subscribes to all channels. The listening thread notices a lost connection.
         if self._subscription:
             with suppress(*AWAY):
                 self._subscription.send(verb, channel)

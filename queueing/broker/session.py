@@ -168,7 +168,7 @@ class Session(SessionBase):
             connection.disconnect()
             raise refusals.unanswered(error, ReplyLost) from error
         except BaseException:
-            # The next call would take the rest of a half-read reply for its own.
+            # Otherwise the next call would read the rest of this reply as its own.
             connection.disconnect()
             raise
         finally:

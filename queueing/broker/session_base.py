@@ -1,4 +1,4 @@
-"""The rules of a session, without the input and output of ``session.py`` and ``async_session.py``.
+"""The rules that both sessions share. ``session.py`` and ``async_session.py`` add the input and output.
 
 A dialogue is a generator that talks to Redis. It yields encoded commands with the number of their replies,
 and receives the replies.
@@ -83,7 +83,10 @@ class SessionBase:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Remember the dead-letter queues in ``reply``. Returns the call to send instead of ``call``."""
+        """Remember the new dead-letter queues that ``reply`` names, and return the call to send again.
+
+        It is ``call`` with the keys of the new dead-letter queues.
+        """
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
             self.learn_dead_letter_queue(queue, dead)
@@ -107,8 +110,8 @@ class SessionBase:
                 args += (queue, dead, DEAD_RETENTION_SECONDS)
             call = Call(call.script, keys, *args, *call.args, repeatable=call.repeatable)
         if self._is_cluster:
-            # A key that is never there. While the slot moves, the node then refuses the whole call, and does
-            # not stop it halfway at a key that the call itself has deleted.
+            # The added key never exists. So while its slot moves, the node refuses the call before it runs.
+            # Otherwise the node could stop the call halfway, at a key that the call itself has deleted.
             names = [*call.keys, self.keys.never()]
             call = Call(call.script + IN_CLUSTER, names, *call.args, repeatable=call.repeatable)
         return call

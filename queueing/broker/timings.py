@@ -64,12 +64,12 @@ class Histogram:
 
     @classmethod
     def of_runs(cls, sums: Mapping[str, float]) -> "Histogram":
-        """Make the histogram of run times from the stored sums of a queue."""
+        """Make the histogram of run times from the counters of a queue (``r<n>`` and ``run_ms``)."""
         return cls([int(sums.get(name, 0)) for name in _RUN], sums.get("run_ms", 0.0) / 1000)
 
     @classmethod
     def of_waits(cls, sums: Mapping[str, float]) -> "Histogram":
-        """Make the histogram of wait times from the stored sums of a queue."""
+        """Make the histogram of wait times from the counters of a queue (``w<n>`` and ``wait_ms``)."""
         return cls([int(sums.get(name, 0)) for name in _WAIT], sums.get("wait_ms", 0.0) / 1000)
 
     @property
