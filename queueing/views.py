@@ -6,6 +6,7 @@ answer in development only, because names and figures of queues are not public.
 
 import hmac
 import logging
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, TimeoutError
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ _View = TypeVar("_View", bound=Callable[..., HttpResponse])
 #: ``/readyz`` waits at most this long for all checks together.
 PATIENCE_SECONDS = 1.5
 SILENT = "does not answer"
+#: The code of a refusal of Redis in the text of an error.
+CODE = re.compile(r"\([A-Z]+\)")
 #: A response has at most this many queues, the first ones by name.
 MAX_QUEUES = 1000
 
@@ -87,14 +90,22 @@ class Probe:
     def _run(self, answer: "Future[str]") -> None:
         try:
             self._ask()
-        except QueueRefused as error:
-            logger.warning("%s: %s", self.name, error)
-            answer.set_result("refuses")
-        except Exception as error:  # Its text may contain a password.
-            logger.warning("%s does not answer: %s", self.name, type(error).__name__)
-            answer.set_result(SILENT)
+        except QueueError as error:
+            if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
+                answer.set_result(self._silent(error))
+            else:
+                logger.warning("%s: %s", self.name, error)
+                code = CODE.search(str(error))
+                answer.set_result(f"refuses {code[0]}" if code else "refuses")
+        except Exception as error:
+            answer.set_result(self._silent(error))
         else:
             answer.set_result("ok")
+
+    def _silent(self, error: Exception) -> str:
+        # The text of the error may contain a password.
+        logger.warning("%s does not answer: %s", self.name, type(error).__name__)
+        return SILENT
 
 
 def _ask_redis(partition: str = DEFAULT) -> None:
@@ -134,9 +145,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Respond with 200 if Redis and the database answer, else 503.
 
-    The response names the service that fails, but not the reason. If there are several partitions,
-    ``partitions`` has the result of each. Redis then counts as answering if one partition answers, because
-    its queues continue to work.
+    The response names the service that fails and, if Redis refuses, the code of its reply. The log has the
+    reason. If there are several partitions, ``partitions`` has the result of each. Redis then counts as
+    answering if one partition answers, because its queues continue to work.
     """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]

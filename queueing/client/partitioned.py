@@ -5,12 +5,14 @@ if a partition does not answer. A call without a queue, such as ``count_hit``, g
 """
 
 import inspect
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
-from queueing.exceptions import QueueUnavailable
+from queueing.broker.refusals import PERMISSIONS
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 from queueing.messages import QueueFigures
 from queueing.resilience import deadline
 
@@ -18,10 +20,20 @@ from .async_client import AsyncQueueClient
 from .queue_client import QueueClient
 from .steps import Routing, Steps, in_loop, in_thread
 
+logger = logging.getLogger("queueing")
+
 Client = TypeVar("Client", bound=type)
 
-#: How long ``reachable`` waits for a partition, and for how long it then leaves out one that is silent.
+#: How long ``reachable`` waits for a partition, and for how long it then leaves out one that is silent or
+#: refuses.
 ASK_SECONDS, BELIEVED_SECONDS = 0.3, 2.0
+#: The commands without which a partition cannot be shown.
+READING = frozenset(
+    ("EXISTS", "HGET", "HGETALL", "HMGET", "SMEMBERS", "TIME", "XLEN", "XRANGE")
+    + ("ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE")
+)
+#: The most clients that ``reachable`` keeps, one for each set of partitions that it has left out.
+MOST_KEPT = 16
 
 
 def _ping(client: Any) -> Steps[None]:
@@ -108,38 +120,62 @@ class PartitionedClient(QueueClient):
         """
         vars(self).update(vars(parts[0]))
         self.routing: Routing = Routing(parts, place)
-        self._believed_until: dict[str, float] = {}
-        self._without: dict[tuple[str, ...], QueueClient] = {}
+        #: For each partition that is left out: until when, and its refusal, ``""`` if it is silent.
+        self._believed: dict[str, tuple[float, str]] = {}
+        self._without: dict[tuple[tuple[str, str], ...], QueueClient] = {}
 
     def reachable(self) -> QueueClient:
-        """A client that uses only the partitions that answer. See ``QueueClient.reachable``.
+        """A client that uses only the partitions that can be read. See ``QueueClient.reachable``.
 
-        A partition that did not answer is not asked again for two seconds. If no partition answers, this
-        client is returned.
+        A partition that did not answer, or refused, is not asked again for two seconds. If no partition can
+        be read, this client is returned.
         """
-        away = tuple(part.partition for part in self.parts if not self._answers(part))
+        found = {part.partition: self._refusal(part) for part in self.parts}
+        away = {name: refusal for name, refusal in found.items() if refusal is not None}
         if not away or len(away) == len(self.parts):
             return self
-        if away not in self._without:
-            parts = [part for part in self.parts if part.partition not in away]
-            found = PartitionedClient(parts, self.routing.place)
-            found.away = away
-            # A call without a queue is one of the default partition, also if that is away.
-            vars(found).update({name: vars(self)[name] for name in vars(parts[0])})
-            self._without[away] = found
-        return self._without[away]
+        key = tuple(away.items())
+        if key not in self._without:
+            if len(self._without) >= MOST_KEPT:
+                self._without.clear()
+            self._without[key] = self._leave_out(away)
+        return self._without[key]
 
-    def _answers(self, part: QueueClient) -> bool:
-        if time.monotonic() < self._believed_until.get(part.partition, 0.0):
-            return False
+    def _leave_out(self, away: Mapping[str, str]) -> QueueClient:
+        parts = [part for part in self.parts if part.partition not in away]
+        assert self.routing
+        found = PartitionedClient(parts, self.routing.place)
+        found.away, found.refusals = tuple(away), away
+        found.routing.refusals = away
+        # A call without a queue is one of the default partition, also if that is away.
+        vars(found).update({name: vars(self)[name] for name in vars(parts[0])})
+        return found
+
+    def _refusal(self, part: QueueClient) -> str | None:
+        """The reason why the partition cannot be read, ``""`` if it is silent. ``None`` if it can be read."""
+        until, refusal = self._believed.get(part.partition, (0.0, ""))
+        if time.monotonic() < until:
+            return refusal
         try:
-            # In a time of its own: one that hangs must not take that of the request for the others.
-            with deadline.within(ASK_SECONDS):
-                part.ping()
-        except QueueUnavailable:
-            self._believed_until[part.partition] = time.monotonic() + BELIEVED_SECONDS
-            return False
-        return True
+            _check(part)
+        except QueueError as error:
+            is_silent = isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused)
+            found = "" if is_silent else str(error).removesuffix(".")
+            if self._believed.get(part.partition, (0.0, None))[1] != found:
+                logger.warning("the partition %s is left out: %s", part.partition, error)
+            self._believed[part.partition] = (time.monotonic() + BELIEVED_SECONDS, found)
+            return found
+        self._believed.pop(part.partition, None)
+        return None
+
+
+def _check(part: QueueClient) -> None:
+    """Raise a ``QueueError`` if the partition cannot be read. A replica can be read."""
+    # In a time of its own: one that hangs must not take that of the request for the others.
+    with deadline.within(ASK_SECONDS):
+        missing = READING.intersection(part.session.refused_commands())
+    if missing:
+        raise QueueRefused(f"Redis refuses {', '.join(sorted(missing))}: {PERMISSIONS}", is_lasting=True)
 
 
 @routes(in_loop)

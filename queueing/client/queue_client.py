@@ -1,8 +1,9 @@
 """The client for threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from redis import Redis
@@ -36,6 +37,8 @@ class QueueClient(BulkOperations):
     session: Session
     #: The names of the partitions that ``reachable`` has left out.
     away: tuple[str, ...] = ()
+    #: For each partition in ``away``, the reason why it refuses. The reason is ``""`` if it does not answer.
+    refusals: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self, redis: Redis, ns: str = "rsmq", *, outbox_max: int = Config().OUTBOX_MAX, durable: int = 0
@@ -52,7 +55,7 @@ class QueueClient(BulkOperations):
         self._emit = emit
 
     def reachable(self) -> "QueueClient":
-        """A client of the partitions that answer. Its attribute ``away`` names the other partitions.
+        """A client of the partitions that can be read. Its attribute ``away`` names the other partitions.
 
         A client without partitions returns itself.
         """

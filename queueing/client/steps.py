@@ -9,7 +9,7 @@ generator receives the reply in both cases.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, get_args, overload
@@ -20,7 +20,7 @@ from queueing.broker.keys import Keys
 from queueing.broker.places import DEFAULT
 from queueing.broker.scripts import Call, QueueCall
 from queueing.broker.session import Session
-from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 
 from .drafts import TextSend
 
@@ -64,6 +64,8 @@ class Routing:
 
     def __init__(self, parts: Sequence[Any], place: Callable[[str], str]) -> None:
         self.parts, self.place = tuple(parts), place
+        #: For each partition that was left out, the reason why it refuses, ``""`` if it does not answer.
+        self.refusals: Mapping[str, str] = {}
         self._by_name = {part.partition: part for part in parts}
         #: Returns the client of a queue's partition. Raises ``QueueUnavailable`` if that was left out.
         self.at = lru_cache(REMEMBERED)(self._at)
@@ -71,7 +73,7 @@ class Routing:
     def _at(self, qname: str) -> Any:
         name = self.place(qname)
         if name not in self._by_name:
-            raise QueueUnavailable(f"The partition {name} does not answer")
+            raise unusable(name, self.refusals.get(name, ""))
         return self._by_name[name]
 
     def common(self, qnames: Iterable[str]) -> Any:
@@ -86,6 +88,13 @@ class Routing:
             )
             raise QueueError(f"These queues must be on one partition, and {said}: change PLACES")
         return self.at(next(iter(places.values()), ""))
+
+
+def unusable(partition: str, refusal: str) -> QueueUnavailable:
+    """The error for a call to a partition that was left out. ``refusal`` is ``""`` if it does not answer."""
+    if refusal:
+        return QueueRefused(f"The partition {partition} cannot be used: {refusal}")
+    return QueueUnavailable(f"The partition {partition} does not answer")
 
 
 class OperationsBase:

@@ -16,11 +16,13 @@ from django.utils.translation import ngettext
 from queueing.broker import outbox
 from queueing.broker.keys import is_dead_letter_queue
 from queueing.client import QueueClient, sweep
+from queueing.client.partitioned import ASK_SECONDS
 from queueing.client.relocation import remainders
 from queueing.conf import get_conf
-from queueing.exceptions import QueueError, QueueUnavailable
+from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, SpoiltKey
 from queueing.history import ownership
 from queueing.messages import QueueFigures
+from queueing.resilience import deadline
 from queueing.resilience.single_flight import SingleFlight
 from queueing.scheduling.store import spoilt_schedules
 from queueing.text.humanize import duration, visible
@@ -70,22 +72,18 @@ def read(
         yield from _silent(workers)
         yield from _unattended(client, figures, workers)
 
-    parts: list[Callable[[], Iterable[Alert]]] = [lambda: _away(client), lambda: _left_behind(client)]
+    found = [*_tolerant(lambda: _away(client)), *_tolerant(lambda: _left_behind(client))]
     for part in client.parts:
         own = [name for name in asked if not client.routing or client.routing.place(name) == part.partition]
-        parts += (
-            partial(_spoilt, part, own),
-            partial(_eviction, part),
-            partial(_outbox, part),
-            partial(_owner, part),
-        )
-    parts.append(of_workers)
+        partition = part.partition if client.routing else ""
+        of_part = (partial(_spoilt, part, own), *(partial(one, part) for one in OF_EACH))
+        found += [alert for read in of_part for alert in _tolerant(read, partition)]
     # Several parts may report the same spoilt key.
-    return list(dict.fromkeys(alert for part in parts for alert in _tolerant(part)))
+    return list(dict.fromkeys([*found, *_tolerant(of_workers)]))
 
 
-def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
-    """The alerts that ``part`` returns, or one alert that reports its failure.
+def _tolerant(part: Callable[[], Iterable[Alert]], partition: str = "") -> list[Alert]:
+    """The alerts that ``part`` returns, or one alert that reports its failure, on ``partition``.
 
     A page must not fail because of an alert. Only ``QueueUnavailable`` is raised.
     """
@@ -94,6 +92,9 @@ def _tolerant(part: Callable[[], Iterable[Alert]]) -> list[Alert]:
     except QueueUnavailable:
         raise
     except QueueError as error:
+        if partition and not isinstance(error, SpoiltKey):
+            text = _("Partition %(name)s: %(reason)s")
+            return [Alert("spoilt", text % {"name": partition, "reason": _said(error)})]
         return [Alert("spoilt", _said(error))]
     except Exception:
         logger.exception("a warning cannot be read")
@@ -175,8 +176,12 @@ def _untold(count: int) -> Iterator[Alert]:
 
 def _away(client: QueueClient) -> Iterator[Alert]:
     for name in client.away:
-        text = _("The partition %s does not answer. Its queues are not shown, and their jobs wait.")
-        yield Alert("partition away", text % name)
+        if refusal := client.refusals[name]:
+            text = _("The partition %(name)s is not shown: %(refusal)s.")
+            yield Alert("partition away", text % {"name": name, "refusal": visible(refusal)})
+        else:
+            text = _("The partition %s does not answer. Its queues are not shown, and their jobs wait.")
+            yield Alert("partition away", text % name)
 
 
 def _left_behind(client: QueueClient) -> Iterator[Alert]:
@@ -190,6 +195,16 @@ def _left_behind(client: QueueClient) -> Iterator[Alert]:
         )
         words = {"queue": visible(one.queue), "partition": one.partition, "place": one.place}
         yield Alert("left behind", text % {"count": one.count, **words})
+
+
+def _refusal(client: QueueClient) -> Iterator[Alert]:
+    """Raise a ``QueueError`` if Redis refuses to store anything: the pages can be read in spite of that."""
+    try:
+        with deadline.within(ASK_SECONDS):
+            client.ping()
+    except QueueRefused as error:
+        raise QueueError(str(error)) from error
+    yield from ()
 
 
 def _eviction(client: QueueClient) -> Iterator[Alert]:
@@ -242,6 +257,10 @@ def _owner(client: QueueClient) -> Iterator[Alert]:
                 "manage.py queues take-outbox if it is the same project with a new database."
             )
             yield Alert("outbox owned", text % {"namespace": visible(client.keys.ns)})
+
+
+#: Functions that read alerts of a partition that concern no single queue.
+OF_EACH = (_refusal, _eviction, _outbox, _owner)
 
 
 def _silent(workers: Sequence[Worker]) -> Iterator[Alert]:

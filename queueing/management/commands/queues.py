@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from queueing import get_client
 from queueing.cli import VERBS, Screen, Verb
 from queueing.cli.output import sentence
+from queueing.client.steps import unusable
 from queueing.exceptions import QueueError
 from queueing.text.printable import printable
 
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         try:
             client = client.reachable() if verb.lists else client
             for name in client.away:
-                screen.note(f"Warning: The partition {name} does not answer.")
+                screen.note(f"Warning: {unusable(name, client.refusals[name])}.")
             verb.run(client, screen, options)
             screen.flush()
         except QueueError as error:

@@ -54,7 +54,7 @@ def test_the_page_shows_the_queue(browser: Client) -> None:
 def test_the_process_is_not_ready(browser: Client) -> None:
     response = browser.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["redis"] == "refuses"
+    assert response.json()["redis"] == "refuses (READONLY)"
 
 
 @pytest.mark.parametrize(
