@@ -15,6 +15,6 @@
   error.
 - ``shared_memory`` holds what each child runs at this moment, and the orders to each child.
 
-Each class with a loop has a method ``step``, which does one turn of the loop and returns the seconds until
-the next turn.
+Each class with a loop has a method ``step``, which does one iteration of the loop and returns the seconds
+until the next one.
 """

@@ -94,7 +94,7 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Store requests to stop deliveries, with their reasons. Returns those that had no request before."""
+        """Store requests to stop deliveries, with their reasons. Returns the newly requested deliveries."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.
@@ -213,7 +213,7 @@ class Child:
 
     def _wait(self, seconds: float) -> None:
         consumer = self.consumer
-        # The turn has answered these wake-ups. Another turn so soon would claim only a few messages.
+        # This iteration has handled these wake-ups. Another one so soon would claim only a few messages.
         self.waker.clear()
         if consumer.pool.want_wake_up() or consumer.pool.lead.is_wanted:
             return

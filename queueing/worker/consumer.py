@@ -88,7 +88,7 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Read the wake-ups and announcements so far. The queues that they name are next."""
+        """Read the wake-ups and announcements that have arrived. Their queues are claimed from or checked."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False
@@ -108,7 +108,7 @@ class Consumer:
         return self.rotation.is_idle and self.is_drained
 
     def step(self, now: float) -> float:
-        """Do one turn. Returns the seconds until the next turn, which begins earlier after a wake-up."""
+        """Do one iteration. Returns the seconds until the next one, which begins earlier after a wake-up."""
         self._collect()
         try:
             if self.outage.is_on:
@@ -133,7 +133,7 @@ class Consumer:
         self.log.flush()
         return min(self._pause(), self.outage.contact_seconds)
 
-    # --- one turn -----------------------------------------------------------------------------
+    # --- one iteration ------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
         """Send the calls. Without calls, check at intervals that Redis still accepts writes."""
@@ -238,7 +238,7 @@ class Consumer:
         self._emit_ended()
 
     def _emit_ended(self) -> None:
-        """Send Django signals for settled deliveries, after the next claim, because receivers may be slow."""
+        """Send Django signals for settled deliveries. Receivers may be slow, so this follows the claim."""
         ended, self._ended = self._ended, []
         for outcome in ended:
             if outcome.is_reported:
@@ -298,7 +298,7 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Let the next turn create a missing queue. A low-priority queue is left to the first send to it."""
+        """Let the next ``step`` create ``queue``. The first send to a low-priority queue creates that one."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
@@ -319,7 +319,7 @@ class Consumer:
         now_ms = self.server_clock.now_ms()
         return delivery.ended(State.RELEASED, self.child, finished_ms=now_ms, attempts=delivery.failed)
 
-    # --- between turns ------------------------------------------------------------------------
+    # --- between iterations -------------------------------------------------------------------
 
     @property
     def _has_free_thread(self) -> bool:

@@ -14,8 +14,8 @@ logger = logging.getLogger("queueing.worker")
 class _Thread(threading.local):
     """Flags of one thread.
 
-    If ``may_be_connected`` is false, the thread has no database connection. Then the check of Django's
-    connections is skipped, because it takes longer than a tiny job.
+    If ``may_be_connected`` is false, the thread has no database connection. ``tend_connections`` then does
+    not check Django's connections, because the check takes longer than a tiny job.
     """
 
     may_be_connected = False
@@ -38,7 +38,7 @@ connection_created.connect(_connected, dispatch_uid=__name__)
 
 
 def close_database() -> None:
-    """Close this thread's database connections and this process's connection pools, before a fork."""
+    """Close this thread's database connections and this process's connection pools. Called before a fork."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         # Asked for a pool, a backend makes one. So it is only asked for those that there are.
@@ -96,8 +96,9 @@ def tend_connections_of_run() -> None:
 
 
 async def tend_connections_of_loop(*, is_shared: bool) -> None:
-    """Call ``tend_connections`` in the thread in which Django runs the database calls of async functions, if
-    that thread may be connected.
+    """Call ``tend_connections`` in the thread in which Django runs the database calls of async functions.
+
+    Does nothing if no connection can be open in that thread.
     """
     if _elsewhere_connected.is_set():
         _elsewhere_connected.clear()

@@ -30,7 +30,7 @@ class Exchange:
             self.calls.append(lease.settle(part))
 
     def follow_ups(self, replies: Sequence[Any]) -> list[bytes]:
-        """The next steps of chains and the callbacks of batches in the replies to the settles, as JSON.
+        """The follow-ups in ``replies``, as JSON: next steps of chains, and callbacks of batches.
 
         The caller must send these messages.
         """
@@ -65,8 +65,10 @@ class Held:
         self._counts[queue] += count
 
     def show(self, exchange: Exchange | None = None) -> None:
-        """Write the number of held messages and their queues to shared memory. All messages that the claim of
-        ``exchange`` may take are included, because the claim takes effect before its reply arrives.
+        """Write to shared memory how many messages the child holds, and from which queues.
+
+        If ``exchange`` has a claim, every message that this claim may return is counted, because Redis leases
+        these messages before its reply arrives.
         """
         queues = {queue for queue, count in self._counts.items() if count}
         asked = 0

@@ -36,10 +36,10 @@ BEAT_SECONDS, FRESH_SECONDS = 6.0, 18.0
 
 
 def by_partition(config: Config) -> list[Config]:
-    """The settings of one worker for each partition that stores at least one of the queues of ``config``.
+    """The settings of the workers: one for each partition that stores at least one queue of ``config``.
 
-    If the worker also takes task queues that appear later, every partition in the setting ``PLACES`` and the
-    default partition get a worker, because a later queue may be stored on any of these.
+    If the fleet also takes messages from task queues that appear later, there is a worker for every partition
+    in the setting ``PLACES`` and for the default partition, because each of them may store a later queue.
     """
     if not config.PARTITIONS:
         return [config]
@@ -101,8 +101,8 @@ class Fleet:
         return 0
 
     def step(self, now: float) -> float:
-        """Do one turn: reap and restart workers, and kill those that take too long to stop. Returns the
-        seconds until the next turn.
+        """Do one iteration: reap and restart workers, and kill those that take too long to stop. Returns the
+        seconds until the next iteration.
         """
         for member in self.members:
             if member.pid and (code := ended(member.pid)) is not None:
@@ -135,7 +135,7 @@ class Fleet:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
     def _live(self, config: Config) -> None:
-        """Run the worker in the forked process. Signals stay blocked until the worker itself forks."""
+        """Run the worker in the forked process. Signals are blocked until the worker has forked a process."""
         code = 1
         try:
             # A signal of the terminal reaches the fleet alone, which passes it on.

@@ -1,8 +1,8 @@
-"""Sends messages of chains and batches that a killed process has not sent, and closes batches whose sender
-died.
+"""Sends follow-ups of chains and batches that a killed process has left unsent, and closes batches whose
+sender died.
 
-The process that settles a message normally also sends the messages that follow it. The reply to a heartbeat
-reports whether messages are left that were not sent.
+Normally, the process that settles a message also sends its follow-ups. The reply to a heartbeat reports
+whether unsent follow-ups are left.
 """
 
 import threading
@@ -14,7 +14,7 @@ from .guard import Guard
 
 
 class Forwarder:
-    """Sends the unsent messages of chains and batches. ``run`` is the loop of its own thread."""
+    """Sends the unsent follow-ups of chains and batches. ``run`` is the loop of a separate thread."""
 
     def __init__(self, client: QueueClient) -> None:
         self.client = client
@@ -34,12 +34,12 @@ class Forwarder:
             time.sleep(self.step())
 
     def step(self) -> float:
-        """Do one turn. Returns the seconds to wait before the next turn."""
+        """Do one iteration of the loop. Returns the seconds to wait before the next one."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:
         sent = 1
         while sent:
-            # Messages that cannot be sent stay. The next turn continues behind them.
+            # Messages that cannot be sent stay. The next iteration continues behind them.
             sent, self._cursor = follow_ups.send_due(self.client, self._cursor)
         return 0.0

@@ -1,4 +1,4 @@
-"""Keeps the threads of the keeper running: an error costs one turn of the work, but does not end the thread.
+"""Keeps the threads of the keeper running: an error ends one iteration of a loop, but not the thread.
 
 Any error can occur in these threads. Redis and the database are shared with other programs, and code of the
 project runs here, too: receivers of signals, bodies of schedules and log handlers.
@@ -41,7 +41,7 @@ class Guard:
         self._reported: dict[str, float] = {}
 
     def turn(self, work: Callable[[], float]) -> float:
-        """Do one turn of a loop by calling ``work``.
+        """Call ``work``, which does one iteration of a loop. Errors are logged, and not raised.
 
         Returns the seconds that ``work`` returns or, after an error, the seconds of the back-off.
         """

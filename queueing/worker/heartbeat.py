@@ -100,7 +100,7 @@ class Heartbeat:
             logger.debug("keeper: %s", error)
 
     def _beat(self) -> Heard:
-        """Send one heartbeat, and order the children to claim or to pause, as the reply demands."""
+        """Send one heartbeat. Its reply decides whether the children are ordered to claim or to pause."""
         record = json.dumps(self._record(list(self.children.values())))
         token, asks = self.birth.token, self.config.takes_new_queues
         began = self.clock()

@@ -44,7 +44,7 @@ from .waker import Waker, readable
 
 logger = logging.getLogger("queueing.worker")
 
-#: The longest time between two turns, even with long leases.
+#: The longest time between two iterations of the loop, even with long leases.
 TURN_SECONDS = 10.0
 #: A new child is reported by a heartbeat after this time at the latest.
 START_SECONDS = 0.5
@@ -137,8 +137,8 @@ class Keeper:
         return self._orphan_since is not None
 
     def step(self, now: float) -> float:
-        """Do one turn: extend leases, give back messages, send the heartbeat. Returns the seconds until the
-        next turn.
+        """Do one iteration: extend leases, give back messages, send the heartbeat. Returns the seconds until
+        the next iteration.
         """
         *waits, beat_seconds = [guard.attempt(partial(act, now)) for guard, act in self._acts]
         if beat_seconds == math.inf:
@@ -146,7 +146,7 @@ class Keeper:
         extension_seconds = self._next_extension - self.clock()
         return max(0.0, min(self.turn_seconds, beat_seconds, *waits, max(RETRY_SECONDS, extension_seconds)))
 
-    # --- one turn -----------------------------------------------------------------------------
+    # --- one iteration ------------------------------------------------------------------------
 
     def _prepare(self, now: float) -> None:
         if self._has_prepared:
@@ -154,7 +154,7 @@ class Keeper:
         try:
             create_configured_queues(self.client)
         except QueueUnavailable:
-            raise  # The next turn tries again.
+            raise  # The next iteration tries again.
         except QueueError as error:
             logger.error("the configured queues could not be made: %s", error)
         warn_of_permissions(self.client)
@@ -204,8 +204,8 @@ class Keeper:
             self._sampling.attempt(partial(leases.free_lost_slots, self.client.session, self.config))
 
     def _take(self, sent_to: Sequence[str]) -> None:
-        """Report new queues to the supervisor. ``sent_to`` are queues to which tasks were sent; their
-        low-priority queues are added.
+        """Report new queues to the supervisor: the queues in ``sent_to``, to which tasks were sent, and their
+        low-priority queues.
         """
         named = [queue for queue in sent_to if rsmq_values.QNAME.fullmatch(queue)]
         for queue in task_queues.with_siblings(named):
@@ -285,7 +285,10 @@ class Keeper:
 
 
 def warn_of_permissions(client: QueueClient) -> None:
-    """Log the commands that Redis refuses to this user. A script that needs them would stop halfway."""
+    """Log the commands that the user of the Redis connection may not run.
+
+    A script that needs one of these commands would stop halfway.
+    """
     if refused := client.session.refused_commands():
         logger.error("Redis refuses %s: %s", ", ".join(refused), PERMISSIONS)
 

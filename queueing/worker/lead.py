@@ -22,7 +22,7 @@ FEW = 8
 
 
 class Leader(Enum):
-    """The thread that leads. While it is ``NOBODY``, the handler thread runs a job that has just begun."""
+    """The thread that leads. ``NOBODY``: no thread leads while the handler thread begins to run a job."""
 
     MAIN = 0
     HANDLER = 1
@@ -30,9 +30,10 @@ class Leader(Enum):
 
 
 class Lead:
-    """The lead of one child, which its main thread and its handler thread pass to each other.
+    """The role of the leading thread in one child. Main thread and handler thread pass it to each other.
 
-    ``waiting`` are the deliveries that wait for the handler thread. ``waker`` wakes a leader that waits.
+    ``waiting`` has the deliveries that wait for the handler thread. ``waker`` wakes the leading thread if it
+    waits.
     """
 
     def __init__(self, waiting: deque[Any], waker: Waker) -> None:
@@ -58,7 +59,7 @@ class Lead:
         return self._is_wanted and not self._waiting
 
     def run(self, turn: Callable[[], object], is_over: Callable[[], bool]) -> None:
-        """Have one of the threads call ``turn`` until ``is_over``. The main thread calls this method."""
+        """Called by the main thread: let the leading thread call ``turn`` until ``is_over()`` is true."""
         self._turn, self._is_over = turn, is_over
         while not is_over():
             if self.is_wanted:
@@ -67,7 +68,7 @@ class Lead:
             turn()
 
     def _lend(self) -> None:
-        """Give the lead to the handler thread until it has ended or runs a job for some time."""
+        """Let the handler thread lead. Returns when it has given the lead back, or runs a long job."""
         looks = 0
         with self.changed:
             self._leader = Leader.NOBODY
@@ -85,8 +86,8 @@ class Lead:
             raise self._error
 
     def follow(self) -> bool:
-        """Wait until a delivery waits, and lead meanwhile if the main thread allows it. The handler thread
-        calls this method. Returns whether it has led.
+        """Called by the handler thread when it has nothing to run: wait for a delivery. Meanwhile, the thread
+        leads if the main thread allows it. Returns whether it has led.
         """
         with self.changed:
             if self._leader is Leader.MAIN:

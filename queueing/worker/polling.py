@@ -96,9 +96,10 @@ class QueueRotation:
 
     @property
     def claimable(self) -> str | None:
-        """The queue to claim from now, or ``None`` if that queue is skipped because of an error.
+        """The queue from which messages may be claimed now, ``None`` if there is no such queue.
 
-        While the rotation is idle, it is any queue that is neither skipped nor a low-priority queue.
+        It is ``queue``, unless that queue is skipped because of an error. While the rotation is idle, it is
+        any queue that is neither skipped nor a low-priority queue.
         """
         if not self.is_idle:
             return None if self.is_broken(self.queue) else self.queue
@@ -281,7 +282,7 @@ class Prefetch:
         self._average_seconds += weight * (seconds - self._average_seconds)
 
     def room(self, in_hand: int) -> int:
-        """The number of further messages to claim, if ``in_hand`` messages wait or run."""
+        """The number of messages to claim while the child already holds ``in_hand`` messages."""
         # Rounded: a thread whose jobs take a little over half of the time needs one more in reserve.
         per_thread = max(1, round(PREFETCH_SECONDS / max(self._average_seconds, 1e-6)))
         wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
@@ -291,8 +292,9 @@ class Prefetch:
 class RedisOutage:
     """Tracks outages, in which Redis does not answer or refuses writes.
 
-    With ``logs``, each outage is logged once. During an outage, calls back off. After a long outage, the
-    child waits before it claims, so that other workers can first extend their leases.
+    With ``logs``, a warning is logged when an outage begins and when it ends. During an outage, the pauses
+    between calls grow. After a long outage, the child waits before it claims, so that other workers can first
+    extend their leases.
     """
 
     def __init__(self, lease_seconds: float, *, logs: bool, clock: Clock = time.monotonic) -> None:

@@ -219,8 +219,8 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
 def end_if_fork(error: BaseException | None = None) -> None:
     """If this process was forked by the project's code, exit as Python does at the end of a program.
 
-    With ``error``, exit as Python does after this exception. This function is called each time that code of
-    the project returns, before anything is written to shared files or connections.
+    With ``error``, exit as Python does when this exception ends a program. This function is called each time
+    that code of the project returns, before anything is written to shared files or connections.
     """
     if _is_fork:
         _end(error)

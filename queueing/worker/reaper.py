@@ -63,9 +63,9 @@ class Reaper:
         self._deaths.append(death)
 
     def step(self) -> None:
-        """Give back the messages of each dead child, in the order in which the children died.
+        """End the deliveries of each dead child, in the order in which the children died.
 
-        Raises ``QueueUnavailable``. Then the next call continues with the same child.
+        Raises ``QueueUnavailable``. The next call then continues with the same child.
         """
         while self._deaths:
             death = self._deaths[0]
@@ -119,7 +119,7 @@ class Late:
         """Return ``None``, because the script that gives back the messages applies the requests to stop."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
-        """Do nothing: the run is over."""
+        """Ignore a report of progress, because the run has already ended."""
 
 
 class _Bounded:
@@ -163,7 +163,7 @@ def settle_overdue(
     """Settle the messages of ``queue`` that the dead ``child`` ran past their time limit. Returns the
     outcomes that Redis has accepted.
 
-    Raises ``QueueError``. Then the same call may be repeated.
+    Raises ``QueueError``. The same call may then be repeated.
     """
     lease = QueueLease(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]

@@ -17,7 +17,7 @@ REASON = "its batch was cancelled"
 
 
 class Recalls:
-    """A thread-safe cache of cancelled batches, for the batches whose members this process runs."""
+    """Remembers for some time whether the batches of this process's messages are cancelled. Thread-safe."""
 
     def __init__(self, session: Session, clock: Clock = time.monotonic) -> None:
         self._session, self._clock = session, clock

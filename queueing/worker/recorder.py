@@ -41,14 +41,14 @@ POLL_SECONDS = 30.0
 #: The pause if the recorder of another worker is at work.
 YIELD_SECONDS = 1.0
 #: A recorder that found entries of a newer release pauses for this long. Then a recorder of the newer
-#: release, which tries again after YIELD_SECONDS, gets its turn.
+#: release, which tries again after YIELD_SECONDS, can record.
 GIVE_WAY_SECONDS = outbox.GIVING_WAY_MS / 1000 + YIELD_SECONDS
 MAX_PAUSE_SECONDS = 15.0
 PRUNE_SECONDS = 60.0
 
 
 class Recorder:
-    """The recorder of one worker. ``step`` does one turn; ``run`` is the loop of its thread."""
+    """The recorder of one worker. ``run`` is the loop of its thread; ``step`` does one iteration."""
 
     def __init__(
         self, client: QueueClient, config: Config, *, name: str, clock: Clock = time.monotonic
@@ -75,15 +75,15 @@ class Recorder:
         self._wanted.set()
 
     def finish(self, seconds: float) -> None:
-        """Let ``run`` record the remaining outcomes for at most ``seconds``, and wait until it has ended."""
+        """Wait until ``run`` has recorded the remaining outcomes and has ended, but at most ``seconds``."""
         self._finish_by = self.clock() + seconds
         self._leaves.set()
         self._wanted.set()
         self._ended.wait(seconds)
 
     def run(self) -> None:
-        """Call ``step`` until ``finish`` is called. Then continue until no outcome is left or the time of
-        ``finish`` is over.
+        """Call ``step`` repeatedly. After a call of ``finish``, return when all outcomes are recorded or the
+        time limit of ``finish`` is over.
         """
         pause_seconds = 0.0
         while not self._is_over(pause_seconds):
@@ -102,7 +102,7 @@ class Recorder:
         return pause_seconds == POLL_SECONDS or self.clock() > self._finish_by
 
     def step(self, now: float) -> float:
-        """Do one turn. Returns the seconds until the next turn, 0 if there is more to record."""
+        """Do one iteration of the loop. Returns the seconds until the next one, 0 if outcomes are left."""
         return self._guard.turn(partial(self._turn, now))
 
     def _turn(self, now: float) -> float:

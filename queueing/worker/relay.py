@@ -27,8 +27,8 @@ logger = logging.getLogger("queueing.worker")
 
 #: The time between two checks for staged messages.
 LOOK_SECONDS = 3.0
-#: The most rows that one turn sends, and the most bytes of their bodies. The messages of one call may exceed
-#: both, because they are sent together.
+#: The most rows that one iteration sends, and the most bytes of their bodies. The messages of one call may
+#: exceed both, because they are sent together.
 ROWS = 1000
 BYTES = 8_000_000
 #: How long one relay excludes the others. Only one works at a time, to keep the order of the messages.
@@ -36,7 +36,7 @@ LEAD_MS = 10_000
 
 
 class Relay:
-    """The relay of one worker. ``aliases`` are the databases that it checks. ``step`` does one turn."""
+    """The relay of one worker. ``aliases`` names the databases that it checks."""
 
     def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
         self.client, self.aliases, self.name = client, aliases, name
@@ -53,7 +53,7 @@ class Relay:
         run_until(self._ended, self.step)
 
     def step(self) -> float:
-        """Do one turn. Returns the seconds until the next turn, 0 if there is more to send."""
+        """Do one iteration of the loop. Returns the seconds until the next one, 0 if more is left to send."""
         return self._guard.turn(self._turn)
 
     def _turn(self) -> float:
@@ -125,7 +125,7 @@ def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
 def _of_whole_sends(
     found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
 ) -> Iterator[int]:
-    """Yield the ids of the rows of complete sends. A send has the rows of one call.
+    """Yield the ids of the rows of complete sends. The rows of one send were staged by one call.
 
     Stop before the first send that is incomplete, that the last check had not seen (ids up to ``seen``), or
     that would exceed ``BYTES``. With ``has_all``, no rows are missing in ``found``, so no send is incomplete.

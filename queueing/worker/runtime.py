@@ -94,7 +94,7 @@ def is_pending(value: Any) -> bool:
 async def awaited(value: Any) -> Any:
     """Await a value, and return the result.
 
-    Decorators may have nested awaitables. So if the result is awaitable, it is awaited, too.
+    If the result is awaitable, too, it is awaited in turn, because decorators may nest awaitables.
     """
     while is_pending(value):
         value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)

@@ -141,7 +141,7 @@ class Slot:
         return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
 
     def clear(self) -> None:
-        """Reset the slot for a new child. If the last one was ordered to claim nothing, so is the new one."""
+        """Reset the slot for a new child. An order to the previous child to claim nothing is kept."""
         was_quiet = self.is_quiet
         self._memory[self._offset : self._offset + self._size] = bytes(self._size)
         self._memory[self._orders] = was_quiet
@@ -149,8 +149,8 @@ class Slot:
     # --- written by the child -----------------------------------------------------------------
 
     def hold(self, count: int, claims: int, queues: Iterable[str] = ()) -> None:
-        """Store that the child holds ``count`` messages in all, from ``queues``. ``claims`` counts its
-        answered claims.
+        """Store that the child holds ``count`` messages in total, all of them from ``queues``, and that Redis
+        has answered ``claims`` of its claims.
         """
         HEAD.pack_into(self._memory, self._offset, count, claims)
         mask = 0
@@ -203,7 +203,7 @@ class Slot:
             self.waker.wake()
 
     def stop(self, stop: Stop) -> None:
-        """Order the child to stop a delivery. With ``stop.kills``, also request to kill its process."""
+        """Order the child to stop a delivery. With ``stop.kills``, also request that the child is killed."""
         for mark in self.marks if stop.kills else ():
             if (found := mark.read()) and (found.id, found.rc) == (stop.id, stop.rc):
                 mark.stop(stop.id, stop.rc)

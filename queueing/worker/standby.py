@@ -2,9 +2,9 @@
 
 A claim that leaves the child with a free thread registers it as idle in Redis. A send removes one child from
 this register and wakes it on its own channel, so one message wakes one child. Other programs publish only on
-the channel of the queue. So one of all children with the same queues, called the ear, also listens on the
-channels of the queues while it is idle. If a wake-up is lost, the message waits at most until another child
-polls.
+the channel of the queue. So an idle child also listens on the channels of its queues: one child, called the
+ear, for all children with the same queues. If a wake-up is lost, the message waits at most until another
+child polls.
 """
 
 import hashlib
@@ -69,9 +69,9 @@ class Standby:
         return word[1:] if word.startswith("=") else None
 
     def enter_queues(self) -> bool:
-        """Store in Redis which queues the child serves, unless it has done so recently.
+        """Store in Redis from which queues the child takes messages, unless this was done recently.
 
-        Returns whether they were stored. If so, the caller must check for messages that were sent before.
+        Returns whether they were stored. If so, the caller must check for messages that were sent earlier.
         Raises ``QueueUnavailable``.
         """
         if not self._is_on or self.clock() < self._queues_until:
@@ -81,7 +81,7 @@ class Standby:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the child listens, but has been busy for so long that another child must listen."""
+        """Whether this child listens on its queues' channels, but is too busy, so another child must."""
         is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
         return is_long and self.listener.is_listening
 
@@ -115,7 +115,7 @@ class Standby:
         """Subscribe to the channels that the child needs if it is idle.
 
         Returns whether a subscription is new. If so, the caller must check for messages that were announced
-        before.
+        before the subscription.
         """
         if not is_idle:
             self._busy_since = self._busy_since or self.clock()

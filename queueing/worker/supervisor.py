@@ -72,7 +72,7 @@ class ChildSlot:
     def check_time_limits(self, now: float, grace_seconds: float) -> bool:
         """Check for jobs that exceed their time limit or must stop. Returns whether to kill the child now.
 
-        Such a child is first ordered to finish its other jobs.
+        A child with such jobs is first ordered to finish its other jobs.
         """
         self.overdue = self.slot.overdue(now)
         if not self.overdue:
@@ -89,7 +89,7 @@ class ChildSlot:
         return [running for running in self.slot.running() if running.id not in late]
 
     def count_failure(self) -> None:
-        """Record that the child has died. If this child never claimed, the next one starts after a pause."""
+        """Record that the child has died. If it died before its first claim, the next one starts later."""
         if self.slot.claims:
             self.failures = 0
             return
@@ -146,8 +146,8 @@ class Supervisor:
         return self.step(self.clock())
 
     def step(self, now: float) -> float:
-        """Do one turn: reap ended processes, kill children with overdue messages, start new processes.
-        Returns the seconds until the next turn.
+        """Do one iteration: reap ended processes, kill children with overdue messages, start new processes.
+        Returns the seconds until the next iteration.
         """
         self._reap()
         if self._stop_by is not None:

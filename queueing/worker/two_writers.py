@@ -31,7 +31,7 @@ class TwoWriters:
         self._work: _Work | None = None
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Write outcomes to the database. Raises ``DatabaseError``: then the call may be repeated."""
+        """Write outcomes to the database. Raises ``DatabaseError``; the call may then be repeated."""
         if len(outcomes) < LARGE or connections[Job.objects.db].vendor != "postgresql":
             writer.write(outcomes)
             return
