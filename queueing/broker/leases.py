@@ -180,7 +180,10 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The messages whose outcome Redis did not accept: id -> the reason, ``LEASE_LOST`` or ``GONE``."""
+        """The messages whose outcome Redis did not accept: id -> the reason, ``LEASE_LOST`` or ``GONE``.
+
+        ``CANCELLED`` means that somebody had asked to stop the message, before the child knew it.
+        """
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
 

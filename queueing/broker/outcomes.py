@@ -259,7 +259,13 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> list[Outcome]:
     )  # fmt: skip
     if not refused:
         return list(outcomes)
-    return [replace(one, event=refused[one.id]) if one.id in refused else one for one in outcomes]
+    reasons = decode.record(entry.get(b"stopped", b"{}"), max_bytes=max_bytes).all_texts()
+    return [_refusal(one, refused[one.id], reasons) if one.id in refused else one for one in outcomes]
+
+
+def _refusal(outcome: Outcome, end: State, reasons: Mapping[str, str]) -> Outcome:
+    """The outcome with the end that the script gave it. A message that was stopped has a reason."""
+    return replace(outcome, event=end, error=reasons.get(outcome.id, outcome.error))
 
 
 def _refused_in(text: bytes, max_bytes: int) -> dict[str, State]:

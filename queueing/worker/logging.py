@@ -58,7 +58,8 @@ class OutcomeLog:
             text = f"dead after {outcome.attempts} attempts: {safe(outcome.error)}"
             _write(logging.ERROR, outcome, text)
         elif outcome.event == State.CANCELLED:
-            _write(logging.INFO, outcome, f"stopped after {_seconds(outcome):.3f} s: {safe(outcome.error)}")
+            reason = f": {safe(outcome.error)}" if outcome.error else ""
+            _write(logging.INFO, outcome, f"stopped after {_seconds(outcome):.3f} s{reason}")
         elif outcome.event == State.RELEASED and outcome.error:
             text = f"released, looked at again in {outcome.delay_ms / 1000:.1f} s"
             # A job that snoozes has not failed.

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import connections
 
@@ -161,14 +161,15 @@ def settle_overdue(
     client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
 ) -> list[Outcome]:
     """Settle the messages of ``queue`` that the dead ``child`` ran past their time limit. Returns the
-    outcomes that Redis has accepted.
+    outcomes of those that were settled.
 
     Raises ``QueueError``. The same call may then be repeated.
     """
     lease = QueueLease(client.session, config, child, queue)
     outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]
     refused = lease.read_settle(client.session.call(lease.settle_last(outcomes)))
-    return [outcome for outcome in outcomes if outcome.id not in refused]
+    ended = [replace(outcome, event=refused.get(outcome.id, outcome.event)) for outcome in outcomes]
+    return [outcome for outcome in ended if outcome.event.is_settled]
 
 
 def _outcome(

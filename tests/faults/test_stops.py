@@ -16,7 +16,7 @@ from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
 from tests.support.worker_process import WorkerProcess
 
-QUEUES = ("stoppable", "stoppable-async", "slow")
+QUEUES = ("stoppable", "stoppable-async", "slow", "limited")
 REASON = "the file was deleted"
 
 
@@ -53,6 +53,18 @@ def test_by_force_its_process_ends_and_its_neighbours_are_released(
         eventually(lambda: diary.row(other).get("state") == "done", of=process)
     assert (diary.outcomes(id), diary.row(id)["error"]) == ([(1, "cancelled")], REASON)
     assert (diary.row(other)["attempts"], diary.row(other)["crashes"]) == (1, 0)
+
+
+def test_a_stopped_job_that_runs_past_its_time_limit_is_not_retried(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
+):
+    id = client.send_message("limited", "60")
+    with worker(*QUEUES, "--grace", "1") as process:
+        eventually(lambda: ledger.runs()[id], of=process)
+        assert client.stop_message("limited", id, reason=REASON) == "running"
+        eventually(lambda: diary.row(id).get("state") == "cancelled", of=process)
+    assert (diary.outcomes(id), diary.row(id)["error"]) == ([(1, "cancelled")], REASON)
+    assert ledger.runs()[id] == 1
 
 
 def test_kills_leave_each_stopped_job_right_and_stop_no_other(

@@ -1,6 +1,7 @@
 -- Settle deliveries and record their outcomes, in one step. Each becomes done, cancelled, retrying, dead or
--- released, if its receipt still fits and the lane still holds it. A refused outcome changes nothing in the queue. A
--- repeated call with the same number returns the refusals of the first one.
+-- released, if its receipt still fits and the lane still holds it. A refused outcome changes nothing in the queue,
+-- with one exception: a message that somebody has asked to stop is cancelled unless it is done. A repeated call with
+-- the same number returns the refusals of the first one.
 --
 -- KEYS and ARGV[1…5] as in lib/room.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] outcomes, packed for the recorder
@@ -8,7 +9,7 @@
 -- ARGV[11] JSON: id -> {id of the next message of its chain, that message as in lib/members.lua}, or ''
 -- ARGV[12] how many outcomes are packed, 0 if the history keeps none of them
 -- ARGV[13…] per run of equal outcomes: rc, outcome, delay in ms, how many, their ids
--- Returns {'ok', {id, 'lease lost' or 'gone', …} of the refused ones, fill level of the outbox in per mille
+-- Returns {'ok', {id, 'lease lost', 'gone' or 'cancelled', …} of the refused ones, fill level of the outbox in per mille
 -- or 0 if no recorder empties it, then messages that are to be sent}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
@@ -45,7 +46,8 @@ for _, word in ipairs(settled_words) do
   if word == 'dead' then check_burial() end
 end
 
-local done_words = {}
+-- The reasons of messages that are cancelled here, because the child did not know yet that they are to be stopped.
+local done_words, stopped = {}, {}
 local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
 for i = 1, #settled_words do
   local id, rc, word = given[2 * i - 1], given[2 * i], settled_words[i]
@@ -56,14 +58,21 @@ for i = 1, #settled_words do
   elseif now_rc ~= rc or held[id] ~= rc then
     word = 'lease lost'
     refused[#refused + 1], refused[#refused + 2] = id, word
-  elseif word == 'done' or word == 'cancelled' then
+  else
+    local stop = word ~= 'done' and word ~= 'cancelled' and stop_of(state, id, rc)
+    if stop then
+      word, stopped[id] = 'cancelled', tostring(stop[3])
+      refused[#refused + 1], refused[#refused + 2] = id, word
+    end
+  end
+  if word == 'done' or word == 'cancelled' then
     done[#done + 1] = id
     done_words[#done] = word
     fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = id, id .. ':rc', id .. ':fr'
     if rc > 1 then ended[#ended + 1] = id end
   elseif word == 'dead' then
     bury(id)
-  else
+  elseif word == 'retrying' or word == 'released' then
     local failed, crashed, released = read_ends(id)
     if word == 'retrying' then
       failed = failed + 1
@@ -133,7 +142,11 @@ else
   for index in string.gmatch(ARGV[10], '%d+') do tasks[#tasks + 1] = given[2 * index - 1] end
 end
 local recorded = tonumber(ARGV[12])
-if recorded > 0 then record(recorded, { 'packed', ARGV[8], 'refused', cjson.encode(refused) }, tasks) end
+if recorded > 0 then
+  local packed = { 'packed', ARGV[8], 'refused', cjson.encode(refused) }
+  if next(stopped) then packed[5], packed[6] = 'stopped', cjson.encode(stopped) end
+  record(recorded, packed, tasks)
+end
 count_words(words, ARGV[9])
 if recorded == 0 then return { 'ok', refused, 0, unpack(new_follow_ups) } end
 

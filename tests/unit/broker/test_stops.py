@@ -1,5 +1,7 @@
 """The request to stop a message that a worker holds: it belongs to one delivery, and ends with it."""
 
+import json
+
 import pytest
 
 from queueing.broker.leases import Stop, abandon, extend
@@ -41,12 +43,39 @@ def test_a_request_by_force_stays_one(queue, conf):
     assert [(stop.kills, stop.reason) for stop in stops(client, conf)] == [(True, "please")]
 
 
-def test_a_request_never_reaches_the_next_attempt(queue, conf):
+@pytest.mark.parametrize("event", ["retrying", "released", "dead"])
+def test_a_run_that_ends_before_the_request_reaches_it_does_not_run_again(queue, conf, event):
+    client, a, delivery = queue
+    id = delivery.message.id
+    client.stop_message("work", id, reason="wrong file")
+    call = a.lease.settle([ended(delivery, event, error="boom", delay_ms=100)])
+    for _ in range(2):  # The reply of the first call may be lost.
+        assert a.lease.read_settle(a.run(call)) == {id: "cancelled"}
+    assert client.peek_message("work", id) is None
+    assert a.claim().deliveries == []
+    assert client.queue_figures(["work"])[0].dead == 0
+    [outcome] = newest(client.session, count=10)
+    assert (outcome.event, outcome.rc, outcome.error) == ("cancelled", 1, "wrong file")
+    assert stops(client, conf) == []
+
+
+def test_a_run_that_succeeds_before_the_request_reaches_it_is_done(queue):
     client, a, delivery = queue
     client.stop_message("work", delivery.message.id)
+    assert a.settle(ended(delivery, "done")) == {}
+    assert [outcome.event for outcome in newest(client.session, count=10)] == ["done"]
+
+
+def test_a_request_for_one_delivery_never_stops_the_next_one(queue, conf):
+    client, a, delivery = queue
     a.settle(ended(delivery, "retrying"))
     [again] = a.claim().deliveries
     assert (again.message.id, again.message.rc) == (delivery.message.id, 2)
+    held = client.keys.held()
+    lane = json.loads(client.redis.hget(held, a.lease.name))
+    lane["stops"] = {delivery.message.id: [1, 0, "too late"]}
+    client.redis.hset(held, a.lease.name, json.dumps(lane))
+    assert a.settle(ended(again, "retrying")) == {}
     assert stops(client, conf) == []
 
 

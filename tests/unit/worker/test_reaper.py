@@ -12,16 +12,20 @@ from queueing.worker.shared_memory import Running
 
 @pytest.fixture
 def late(hand, any_client, conf, monkeypatch):
-    """``late(backoff)``: the outcome of a message that ran past its limit, with that back-off."""
+    """``late(backoff)``: the outcome of a message that ran past its limit, with that back-off. With a
+    ``reason``, somebody has asked to stop it.
+    """
     monkeypatch.setattr(handlers, "_handlers", {})
 
-    def settle(backoff):
+    def settle(backoff, reason=""):
         @policy(backoff=backoff, max_attempts=2)
         def work(message): ...
 
         handler("work")(work)
         any_client.send_message("work", "x")
         [delivery] = hand().claim().deliveries
+        if reason:
+            any_client.stop_message("work", delivery.message.id, reason=reason)
         running = Running(delivery.message.id, 0, delivery.message.rc, 0, 0, 1.0, 2.0, 5.0)
         [outcome] = reaper.settle_overdue(any_client, conf, "a", "work", [running], now_ms=10.0)
         return outcome
@@ -34,6 +38,11 @@ def test_its_own_back_off_holds(late, backoff):
     outcome = late(backoff)
     assert (outcome.event, outcome.delay_ms, outcome.traceback) == ("retrying", 7000, "")
     assert "time limit of 5 s" in outcome.error
+
+
+def test_a_job_that_somebody_asked_to_stop_is_cancelled_at_its_time_limit(late, any_client):
+    assert late(0, reason="the wrong file").event == "cancelled"
+    assert any_client.peek_messages("work") == []
 
 
 def test_a_back_off_function_that_exits_ends_no_keeper(late):
