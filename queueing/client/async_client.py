@@ -32,7 +32,7 @@ class AsyncQueueClient(BulkOperations):
     def __init__(self, client: QueueClient) -> None:
         """Use the Redis and the queues of ``client``.
 
-        Raises ``ValueError`` for a connection option of ``client`` that redis-py has only for threads.
+        Raises ``ValueError`` for a connection option of ``client`` that redis-py's asyncio connections lack.
         """
         self.session, self.of = AsyncSession(client.session), client
         self.outbox_max, self.durable, self.keys = client.outbox_max, client.durable, client.keys
@@ -40,14 +40,14 @@ class AsyncQueueClient(BulkOperations):
         self.partition = client.partition
 
     def __await__(self) -> Generator[Any, None, "AsyncQueueClient"]:
-        """Let ``await queueing.aget_client()`` return the client, too."""
+        """Return this client, so that ``queueing.aget_client()`` works with ``await``, too."""
         return self
         yield
 
     @contextmanager
     def _wakeup(self, channel: str) -> Iterator[AsyncWakeUp]:
         wakeup = AsyncWakeUp()
-        # One thread of the process listens for all that wait, here and in threads.
+        # One thread of the process listens for all waiting callers: coroutines and threads.
         with self.of.wakeups.ringing(channel, wakeup):
             yield wakeup
 

@@ -64,8 +64,8 @@ class BulkOperations(Operations):
         """Move ready messages: all, the first ``count``, or those with ``ids``. Returns how many were moved.
 
         A message keeps its id, body and receive count. Messages that are held, hidden or delayed are not
-        moved. ``progress`` is called as by ``purge_queue``. Raises ``QueueNotFound`` if either queue does not
-        exist, and ``QueueError`` if the queues are the same or if both ``count`` and ``ids`` are given.
+        moved. For ``progress`` see ``purge_queue``. Raises ``QueueNotFound`` if either queue does not exist,
+        and ``QueueError`` if the queues are the same or if both ``count`` and ``ids`` are given.
         """
         return self._move(source, target, count, ids, progress)
 
@@ -117,7 +117,7 @@ class BulkOperations(Operations):
 
         Returns how many were moved. The attempts of a moved message are counted from 0 again. If several
         queues share the dead-letter queue, the messages of all these queues are moved to ``qname``.
-        ``progress`` is called as by ``purge_queue``. Raises ``QueueNotFound`` if ``qname`` does not exist.
+        For ``progress`` see ``purge_queue``. Raises ``QueueNotFound`` if ``qname`` does not exist.
         """
         dead = (yield from self._policy(qname)).dead_letter_queue or dead_letter_queue(qname)
         if not (yield self.session.call(Call("exists", [self.keys.attributes(dead)]))):
@@ -146,8 +146,8 @@ class BulkOperations(Operations):
 
         The request reaches the run within a quarter of the setting ``LEASE``: an async function is cancelled,
         and for any other function ``context.is_cancelled`` becomes true. With ``force`` the process of the
-        run is also killed, as at a time limit. A run that raises an exception after the request is
-        recorded as ``cancelled`` with the reason. A run that returns is ``done``.
+        run is also killed, like that of a run that exceeds its time limit. A run that raises an exception
+        after the request is recorded as ``cancelled`` with the reason. A run that returns is ``done``.
 
         Returns the same words as ``cancel_message``. ``running`` means that the worker was asked to stop.
         Raises ``QueueNotFound``.

@@ -46,9 +46,9 @@ def put(
 ) -> Call:
     """Make a call of a script that includes ``lua/lib/put.lua``.
 
-    ``tails`` are the random parts of the message ids. ``key`` becomes the third key of the script, and
-    ``own`` its first and fourth argument. ``delay`` is in seconds, ``""`` for the delay of the queue. Without
-    ``replaces`` no message replaces an earlier one with its unique key.
+    ``tails`` are the random parts of the message ids. ``key`` is the third key of the script. ``own`` has the
+    first and the fourth argument of the script. ``delay`` is in seconds, ``""`` for the delay of the queue.
+    If ``replaces`` is false, a message does not replace an earlier one with the same unique key.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
@@ -81,7 +81,7 @@ class TextSend:
         )
 
     def call(self, sending: SendCall, text: str) -> Call:
-        """The call that sends ``text``. Its reply is the id, or ``None`` if ``put`` must send it."""
+        """The call that sends ``text``. Its reply is the message id, or ``None`` if ``put`` must be used."""
         sender, number, tail = self._sender(sending.token), str(sending.number), sending.tails[0]
         name, body = sender.encode(), rsmq_values.encode(text)
         packed = self._pattern % (
@@ -173,7 +173,7 @@ def _completed(message: str | Draft, qname: str, handler: Any) -> Draft:
     if is_task(draft.body):
         return draft
     headers = {**limits.of_handler(qname, draft.body), **draft.headers}
-    # Members of batches and steps of chains are not merged: something follows the end of each.
+    # Members of batches and steps of chains are not merged: the batch or chain waits for the end of each.
     if not any(name.startswith(OWN_HEADERS) for name in draft.headers if name != limits.HEADER):
         headers.update(unique.headers(handler.policy, handler.name, [draft.body], {}))
     return replace(draft, headers=headers)

@@ -66,7 +66,7 @@ def _limited(draft: Draft, queue: str) -> Draft:
         else:
             added = limits.of_handler(queue, draft.body)
     except Exception as error:
-        # The chain continues without it. The step itself reports a body that is wrong.
+        # The chain continues without the limit. If the body is wrong, the run of the step reports it.
         logger.error("the key of a step in %s fails: %s", queue, error)
         return draft
     return replace(draft, headers={**added, **draft.headers})
@@ -84,6 +84,6 @@ def _send(client: QueueClient, message: batches.FollowUp) -> int:
         lambda: checked(client.session.call(call, replicas=client.durable)),
         message.queue,
         task_queue=message.task_queue,
-        any_name=True,  # It existed when the chain or batch was sent.
+        any_name=True,  # The queue existed when the chain or batch was sent.
     )
     return int(sent)

@@ -69,8 +69,8 @@ class Operations(RSMQOperations):
         """Read up to ``count`` messages (at most 1000) without receiving them, in delivery order.
 
         With ``newest``, the order is reversed, so the last messages of the queue are read. Bodies with more
-        than ``body_bytes`` bytes are cut. When the bodies that were cut had 10 MB in all, further long
-        bodies are left empty. Raises ``QueueNotFound``.
+        than ``body_bytes`` bytes are cut. Once Redis has read 10 MB of such long bodies, further ones are
+        left empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -188,9 +188,9 @@ class Operations(RSMQOperations):
 
     @operation
     def progress_of(self, qname: str, ids: Sequence[str]) -> Steps[dict[str, Progress]]:
-        """The progress of the messages ``ids`` that are running, by id.
+        """The progress of those messages in ``ids`` that are running, by id.
 
-        Runs that have reported no progress are left out.
+        Messages whose run has reported no progress are left out.
         """
         if not ids:
             return {}

@@ -24,8 +24,8 @@ logger = logging.getLogger("queueing")
 
 Client = TypeVar("Client", bound=type)
 
-#: How long ``reachable`` waits for a partition, and for how long it then leaves out one that is silent or
-#: refuses.
+#: How long ``reachable`` waits for the answer of a partition, and how long it leaves out a partition that did
+#: not answer or has refused.
 ASK_SECONDS, BELIEVED_SECONDS = 0.3, 2.0
 #: The commands without which a partition cannot be shown.
 READING = frozenset(
@@ -45,7 +45,7 @@ def _list_queues(client: Any) -> Steps[list[str]]:
     names: list[str] = []
     for part in client.parts:
         found = yield part.list_queues()
-        # A queue that has moved may have left messages on the partition where it was.
+        # A queue that was moved may still exist, with some messages, on its former partition.
         names += [name for name in found if client.routing.place(name) == part.partition]
     return names
 
@@ -71,7 +71,7 @@ def _set_redrive_policy(
     return (yield part.set_redrive_policy(qname, max_receive_count, dead_letter_queue))
 
 
-#: The operations that concern several queues, or none.
+#: The operations that concern several queues or no queue, by the name of the method.
 TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
     "ping": _ping,
     "list_queues": _list_queues,
@@ -84,8 +84,7 @@ TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
 def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
     """Decorator for a client class: a method with a ``qname`` runs on the client of that queue's partition.
 
-    Methods that concern several queues, or none, are replaced. ``driver`` makes the new methods from the
-    operations in ``TOGETHER``.
+    The methods in ``TOGETHER`` are replaced: ``driver`` makes the new methods from the operations there.
     """
 
     def equip(client: Client) -> Client:
@@ -111,7 +110,7 @@ def _routed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 @routes(in_thread)
 class PartitionedClient(QueueClient):
-    """A client for threads that uses several partitions."""
+    """A blocking client that uses several partitions."""
 
     def __init__(self, parts: Sequence[QueueClient], place: Callable[[str], str]) -> None:
         """``parts`` are the clients of the partitions, the default one first.
@@ -120,7 +119,7 @@ class PartitionedClient(QueueClient):
         """
         vars(self).update(vars(parts[0]))
         self.routing: Routing = Routing(parts, place)
-        #: For each partition that is left out: until when, and its refusal, ``""`` if it is silent.
+        #: For each partition that is left out: until when, and its refusal, ``""`` if it does not answer.
         self._believed: dict[str, tuple[float, str]] = {}
         self._without: dict[tuple[tuple[str, str], ...], QueueClient] = {}
 
@@ -147,12 +146,12 @@ class PartitionedClient(QueueClient):
         found = PartitionedClient(parts, self.routing.place)
         found.away, found.refusals = tuple(away), away
         found.routing.refusals = away
-        # A call without a queue is one of the default partition, also if that is away.
+        # A call without a queue goes to the default partition, even if that partition is left out.
         vars(found).update({name: vars(self)[name] for name in vars(parts[0])})
         return found
 
     def _refusal(self, part: QueueClient) -> str | None:
-        """The reason why the partition cannot be read, ``""`` if it is silent. ``None`` if it can be read."""
+        """Why the partition cannot be read, ``""`` if it does not answer. ``None`` if it can be read."""
         until, refusal = self._believed.get(part.partition, (0.0, ""))
         if time.monotonic() < until:
             return refusal
@@ -171,7 +170,8 @@ class PartitionedClient(QueueClient):
 
 def _check(part: QueueClient) -> None:
     """Raise a ``QueueError`` if the partition cannot be read. A replica can be read."""
-    # In a time of its own: one that hangs must not take that of the request for the others.
+    # The check has a time limit of its own, so that a partition that hangs does not use up the time that the
+    # request has for the other partitions.
     with deadline.within(ASK_SECONDS):
         missing = READING.intersection(part.session.refused_commands())
     if missing:
@@ -180,10 +180,10 @@ def _check(part: QueueClient) -> None:
 
 @routes(in_loop)
 class AsyncPartitionedClient(AsyncQueueClient):
-    """A client for event loops that uses several partitions."""
+    """An asyncio client that uses several partitions."""
 
     def __init__(self, client: QueueClient) -> None:
-        """Use the partitions of ``client``. Raises ``ValueError`` as ``AsyncQueueClient`` does."""
+        """Use the partitions of ``client``. Raises the ``ValueError`` of ``AsyncQueueClient``."""
         assert client.routing, "a client of several partitions"
         parts = [AsyncQueueClient(part) for part in client.parts]
         vars(self).update(vars(parts[0]))

@@ -1,4 +1,4 @@
-"""The client for threads."""
+"""The blocking client. ``async_client.py`` has its counterpart for event loops."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -55,15 +55,15 @@ class QueueClient(BulkOperations):
         self._emit = emit
 
     def reachable(self) -> "QueueClient":
-        """A client of the partitions that can be read. Its attribute ``away`` names the other partitions.
+        """A client that uses only the partitions that can be read. Its ``away`` names the other partitions.
 
-        A client without partitions returns itself.
+        Without partitions, returns this client itself.
         """
         return self
 
     @property
     def wakeups(self) -> WakeUps:
-        """The listener on which threads of this process wait for new messages."""
+        """The object with which callers in this process wait for new messages."""
         return self._wakeups.get()
 
     def _wakeup(self, channel: str) -> AbstractContextManager[WakeUp]:

@@ -25,7 +25,7 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def delete_message(self, qname: str, id: str, *, rc: int | None = None) -> Steps[int]:
-        """Delete a message, as RSMQ's deleteMessage. If ``rc`` is given, the receipt must still be valid.
+        """Delete a message, like RSMQ's deleteMessage. If ``rc`` is given, the receipt must still be valid.
 
         Returns 1, or 0 if nothing was deleted. After a lost reply the call is repeated, so 0 can also mean
         that the first try deleted the message.
@@ -47,7 +47,7 @@ class ReceiptOperations(OperationsBase):
 
     @operation
     def change_message_visibility(self, qname: str, id: str, vt: int, *, rc: int | None = None) -> Steps[int]:
-        """Make a message due in ``vt`` seconds from now, as RSMQ's changeMessageVisibility.
+        """Make a message due in ``vt`` seconds from now, like RSMQ's changeMessageVisibility.
 
         If ``rc`` is given, the receipt must still be valid. Returns 1, or 0 if nothing was changed. Raises
         ``QueueNotFound``, ``InvalidValue``.

@@ -31,7 +31,7 @@ MOST_COUNTED = 100
 #: How long the new partition remembers a send: before and after the message is deleted on the old one.
 REMEMBERED_MS, FORGOTTEN_MS = 7 * 86_400_000, 600_000
 PRIORITY = re.compile(rb"p(\d+) ")
-#: How long the search for one Redis with two addresses is remembered there.
+#: The TTL of the key with which ``_refuse`` finds out whether two partitions are the same.
 MARK_MS = 5000
 #: Headers of messages in a batch or chain. They stay, because their end is handled on the old partition.
 MEMBERS = (batches.BATCH, batches.CHAIN)
@@ -65,7 +65,7 @@ class Relocation:
         self._stays = 0
 
     def prepare(self) -> None:
-        """Pause the queue on the old partition, and create it with the same settings on the new one.
+        """Pause the queue on the old partition. Create it with the same settings on the new one, if missing.
 
         Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if it cannot
         move.
@@ -81,12 +81,16 @@ class Relocation:
             if policy.retention_seconds:
                 target.set_retention(queue, policy.retention_seconds)
         except QueueExists:
-            pass  # Senders have made it, or an earlier move.
+            pass  # A sender or an earlier move has created it.
         if main_queue(queue) in task_queues.known(source.session):
             note_task_queue(target, main_queue(queue), queue)
 
     def _refuse(self, dead_letter_queue: str) -> None:
-        """Raise ``QueueError`` if the two partitions are one, or do not share the dead-letter queue."""
+        """Raise ``QueueError`` if the queue cannot move.
+
+        It cannot if both partitions are the same namespace on the same Redis, or if ``PLACES`` does not put
+        ``dead_letter_queue`` on the new partition.
+        """
         source, target = self.source, self.target
         token = secrets.token_hex(8)
         marks = [
@@ -108,9 +112,9 @@ class Relocation:
     def step(self) -> Step:
         """Move up to ``STEP`` messages. Raises an error if the new partition accepts none of them.
 
-        If it moves none, it has read all messages, and the result has the numbers of those that stay.
+        If a step moves no message, it has read all messages, and its result counts all that stay.
         """
-        # Behind those that stayed the last time.
+        # Reading begins behind the messages that stayed in the previous step.
         moving: list[_Moving] = []
         skipped = held = members = 0
         begin = self._stays
@@ -135,10 +139,10 @@ class Relocation:
         return Step(len(sent), held, members)
 
     def end(self, *, members: int, delete: bool) -> None:
-        """End the move. If messages of chains and batches stay, resume the queue on the old partition.
+        """End the move. ``members`` is the number of messages of chains and batches that stay.
 
-        ``members`` is the number of messages that stay. If none stay and ``delete`` is true, the queue is
-        deleted on the old partition, unless it still has other messages.
+        If any stay, the queue is resumed on the old partition. If none stay and ``delete`` is true, the queue
+        is deleted there, unless it still has other messages.
         """
         if members:
             self.source.resume_queue(self.queue)
@@ -166,7 +170,7 @@ class Relocation:
         Raises the last error if the new partition has accepted none.
         """
         calls = [self._call(draft) for draft in moving]
-        # Else a failover of the new partition could lose messages that are deleted on the old one.
+        # Without the replicas, a failover of the new partition could lose messages that the old one deletes.
         answers = self.target.session.call_each(calls, replicas=self.target.durable) if calls else []
         sent, refusal = [], None
         for draft, reply in zip(moving, answers, strict=True):
@@ -186,7 +190,7 @@ class Relocation:
         call = drafts.put(
             "send", self.target.keys, self.queue, [draft],
             tails=[id], key=self.target.keys.sender(_token(id)), own=(1, REMEMBERED_MS),
-            replaces=False,  # A request on the new partition is newer.
+            replaces=False,  # A message with the same unique key on the new partition is newer.
         )  # fmt: skip
         if draft.rc:
             # The history identifies the runs of a message by its receive count.
@@ -201,7 +205,7 @@ def _token(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """The messages of a queue and its siblings on ``partition``, although ``PLACES`` names ``place``."""
+    """``count`` messages of ``queue`` and its siblings are on ``partition``, but should be on ``place``."""
 
     queue: str
     partition: str
@@ -210,10 +214,10 @@ class Remainder:
 
 
 def remainders(client: QueueClient) -> list[Remainder]:
-    """The messages that queues have left on other partitions than their own.
+    """Count the messages that are not on the partition that ``PLACES`` names for their queue.
 
-    Reads the names of all queues, and the figures of those that are on another partition, at most
-    ``MOST_COUNTED`` on each. Raises ``QueueUnavailable``.
+    Checks the names of all queues on each partition, and counts the messages of at most ``MOST_COUNTED``
+    misplaced queues on each. Raises ``QueueUnavailable``.
     """
     if not client.routing:
         return []

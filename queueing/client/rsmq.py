@@ -41,7 +41,7 @@ class RSMQOperations(ReceiptOperations):
     def create_queue(
         self, qname: str, *, vt: int | None = None, delay: int | None = None, maxsize: int | None = None
     ) -> Steps[int]:
-        """Create a queue, as RSMQ's createQueue. Returns 1.
+        """Create a queue, like RSMQ's createQueue. Returns 1.
 
         ``vt`` (default 30) and ``delay`` (default 0) are seconds. ``maxsize`` (default 65536) is a length in
         UTF-16 code units, -1 for unlimited. Raises ``QueueExists``, ``MissingParameter``, ``InvalidFormat``,
@@ -57,7 +57,7 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def list_queues(self) -> Steps[list[str]]:
-        """The names in the index of queues, unordered, as RSMQ's listQueues.
+        """The names in the index of queues, in no order, like RSMQ's listQueues.
 
         If another program has damaged the index, the queues are found by their keys.
         """
@@ -73,7 +73,7 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def delete_queue(self, qname: str) -> Steps[int]:
-        """Delete a queue and its messages, as RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
+        """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
         keys = self.keys.of_whole_queue(qname, self.session.dead_letter_queue(qname))
         checked((yield self.session.call(Call("delete_queue", keys, qname))))
@@ -81,14 +81,14 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def get_queue_attributes(self, qname: str) -> Steps[QueueAttributes]:
-        """The attributes of a queue, as RSMQ's getQueueAttributes. Raises ``QueueNotFound``."""
+        """The attributes of a queue, like RSMQ's getQueueAttributes. Raises ``QueueNotFound``."""
         return self._attributes(rsmq_values.qname(qname))
 
     @operation
     def set_queue_attributes(
         self, qname: str, *, vt: int | None = None, delay: int | None = None, maxsize: int | None = None
     ) -> Steps[QueueAttributes]:
-        """Set the attributes that are not ``None``, as RSMQ's setQueueAttributes.
+        """Set the attributes that are not ``None``, like RSMQ's setQueueAttributes.
 
         Returns all nine attributes. Raises ``NoAttributeSupplied`` (checked first), ``InvalidValue``,
         ``QueueNotFound``.
@@ -125,7 +125,7 @@ class RSMQOperations(ReceiptOperations):
         deduplication_id: str | None = None,
         deduplication_seconds: int = 300,
     ) -> Steps[str]:
-        """Send a message, as RSMQ's sendMessage. Returns its id.
+        """Send a message, like RSMQ's sendMessage. Returns its id.
 
         ``delay`` is in seconds; ``None`` means the delay of the queue. The other options are those of
         ``Draft``. A call that is repeated after a lost reply does not send twice. Raises ``QueueNotFound``,
@@ -212,7 +212,7 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def receive_message(self, qname: str, *, vt: int | None = None) -> Steps[Message | None]:
-        """Receive the next due message, as RSMQ's receiveMessage. Returns ``None`` if no message is due.
+        """Receive the next due message, like RSMQ's receiveMessage. Returns ``None`` if no message is due.
 
         The message is hidden for ``vt`` seconds; ``None`` means the ``vt`` of the queue. Raises
         ``QueueNotFound``, ``InvalidValue``. Raises ``ReplyLost`` if a message may have been received: it is
@@ -229,8 +229,8 @@ class RSMQOperations(ReceiptOperations):
         """Receive up to ``count`` due messages in order. Each is hidden for ``vt`` seconds.
 
         If no message is due, the call waits up to ``wait_seconds`` for the first one. The wait ends as soon
-        as this package sends a message or a delayed message becomes due. Other programs may not announce what
-        they send: the next poll finds such a message. Raises the errors of ``receive_message``.
+        as this package sends a message or a delayed message becomes due. Messages of other programs are often
+        not announced: the next poll finds them. Raises the errors of ``receive_message``.
         """
         qname, seconds = yield from self._receivable(qname, vt)
         if not (isinstance(count, int) and count >= 1):
@@ -252,7 +252,7 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def pop_message(self, qname: str) -> Steps[Message | None]:
-        """Receive and delete the next due message, as RSMQ's popMessage.
+        """Receive and delete the next due message, like RSMQ's popMessage.
 
         Returns ``None`` if no message is due. Raises ``QueueNotFound``, and ``ReplyLost`` if a message may
         have been deleted without being returned.
@@ -304,9 +304,9 @@ class RSMQOperations(ReceiptOperations):
 
 
 def _checked_delay(messages: Sequence[Any], delay: int | None) -> int | str:
-    """Validate the messages and ``delay``. Returns the delay as an argument of the script.
+    """Check ``delay`` and the options of ``messages``. Returns ``delay`` for the send script.
 
-    ``None``, the delay of the queue, becomes ``""``.
+    It is a number of seconds, or ``""`` if ``delay`` is ``None``: then the delay of the queue applies.
     """
     seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
     for message in messages:

@@ -1,4 +1,4 @@
-"""Sends batches, and redrives batches that were sent."""
+"""Sends batches, finds batches, and redrives their dead members."""
 
 import time
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ SILENT = "The batch was closed, because its sender was silent for a minute."
 class Plan:
     """A batch to send: its messages by queue, the nested batches, and its callbacks as JSON by name.
 
-    ``queues`` has a pair for each queue to create: the queue that the task names (``""`` for a message that
-    is not a task), and the queue to which the message is sent.
+    ``queues`` has a pair for each queue that must exist: the queue of the task (``""`` for a message that is
+    not a task), and the queue to which the message is sent.
     """
 
     id: str

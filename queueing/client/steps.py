@@ -1,4 +1,4 @@
-"""Operations that are written once for two clients: the one for threads and the one for event loops.
+"""Operations that are written once for two clients: the blocking client and the asyncio client.
 
 An operation is a generator. It yields each call to Redis, and continues with the reply::
 
@@ -67,7 +67,7 @@ class Routing:
         #: For each partition that was left out, the reason why it refuses, ``""`` if it does not answer.
         self.refusals: Mapping[str, str] = {}
         self._by_name = {part.partition: part for part in parts}
-        #: Returns the client of a queue's partition. Raises ``QueueUnavailable`` if that was left out.
+        #: Returns the client of a queue's partition. Raises ``QueueUnavailable`` if ``parts`` lacks it.
         self.at = lru_cache(REMEMBERED)(self._at)
 
     def _at(self, qname: str) -> Any:
@@ -163,7 +163,7 @@ class operation(Generic[Parameters, Result]):
     @overload
     def __get__(self, client: None, owner: Any) -> Callable[..., Any]: ...
     def __get__(self, client: Any, owner: Any) -> Any:
-        # Each client replaces it (see ``runs_operations``), so that a call pays for no descriptor.
+        # Client classes replace operations by functions (see ``runs_operations``), which are faster to call.
         return self.steps if client is None else self.steps.__get__(client)
 
 
@@ -222,7 +222,7 @@ def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, 
                 try:
                     reply = await awaitable
                 except BaseException as error:
-                    # Also a cancellation: the steps leave their context managers.
+                    # Any error, even a cancellation, makes the generator leave its context managers.
                     awaitable = running.throw(error)
                 else:
                     awaitable = running.send(reply)

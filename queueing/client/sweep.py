@@ -19,14 +19,14 @@ logger = logging.getLogger("queueing")
 
 #: Entries per step.
 STEP = 200
-#: The suffix for the name of a key that is set aside.
+#: The suffix that is added to the name of a key with a wrong type.
 ASIDE = ":unreadable"
 #: The last parts of the keys that this package adds to RSMQ's keys of a queue.
 KINDS_BESIDE = {"ends", "headers", "leases", "line", "metrics", "progress", "unique", "waking"}
 
 
 def sweep(session: Session, qname: str) -> Iterator[Swept]:
-    """Sweep one queue, if it exists. The iterator yields the number of changes after each step."""
+    """Sweep one queue, if it exists. Yields the numbers of changes that each step has made."""
     qname = rsmq_values.qname(qname)
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
@@ -50,7 +50,7 @@ def sweep_lost_queues(session: Session) -> int:
 
 
 def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]:
-    """The keys of the namespace and of the queues ``qnames`` that have a wrong type."""
+    """Check the keys of the namespace and of the queues ``qnames``. Returns those that have a wrong type."""
     keys = session.keys.of_namespace()
     for qname in qnames:
         keys += session.keys.all_of_queue(qname)
@@ -82,9 +82,10 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
     """Rename the two keys of a queue that RSMQ defines, each only if it has a wrong type.
 
-    Returns a dict from old to new name. This is done only if a person asks for it. If the sorted set of due
-    times is renamed, it is built again: all messages are due now, in the order of their sends. A message that
-    a worker holds is due after a minute. If the hash of attributes is renamed, the queue no longer exists.
+    Returns a dict from old to new name. Only ``manage.py queues sweep`` calls this function. If the sorted
+    set of due times is renamed, it is built again: all messages are due now, in the order of their sends. A
+    message that a worker holds is due after a minute. If the hash of attributes is renamed, the queue no
+    longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
@@ -107,7 +108,7 @@ def find_queues(session: Session) -> list[str]:
 
 def _set_aside(session: Session, keys: Sequence[str]) -> dict[str, str]:
     """Rename those of ``keys`` that have a wrong type. Returns a dict from old to new name."""
-    # The second name is for a key that was set aside before, so that the first name is taken.
+    # The longer name is used if the shorter one is taken, because the key was renamed before.
     longer = f"{ASIDE}-{secrets.token_hex(4)}"
     names = [name for key in keys for name in (key, key + ASIDE, key + longer)]
     found = session.call(Call("mend", names, *map(session.keys.type_of, keys)))
