@@ -21,8 +21,8 @@ class Refused(Exception):
 def admit(request: HttpRequest, button: str, queue: str, *, count: int = 1, per_minute: int) -> None:
     """Check that a visitor may send ``count`` messages to ``queue`` with one press of ``button``.
 
-    ``per_minute`` is the most presses of the visitor's network in a minute. Raises ``Refused`` if there were
-    more or the queue is full, and ``QueueError``.
+    ``per_minute`` is the number of presses per minute that are allowed from the visitor's network. Raises
+    ``Refused`` if there were more, or if the queue is full. Also raises ``QueueError``.
     """
     client = queueing.get_client()
     network = request.META.get("CLIENT_NETWORK")  # by the site's middleware

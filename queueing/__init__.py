@@ -102,7 +102,7 @@ async def asend_message(
     deduplication_id: str | None = None,
     deduplication_seconds: int = 300,
 ) -> str:
-    """``send_message`` as a coroutine function, without a thread. It sends at once, even in a transaction."""
+    """``send_message`` as a coroutine function, without a thread. It sends now, even in a transaction."""
     from .client import default
 
     return await default.asend(

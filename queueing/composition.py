@@ -222,7 +222,7 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header with the limit, as a part of ``headers``. ``{}`` without a limit.
+    """The part of ``headers`` that contains the limit. Returns ``{}`` if they contain no limit.
 
     The header of a unique job is left out: the chain or batch waits for the end of this very message, so the
     message must not be merged with another one.

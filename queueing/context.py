@@ -54,7 +54,7 @@ class Context:
 
     @property
     def releases(self) -> int:
-        """How many times this message was given back without counting an attempt, as at a shutdown."""
+        """How many times the message was given back without counting an attempt, such as at a shutdown."""
         return self._delivery.released
 
     @property

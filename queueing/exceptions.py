@@ -195,7 +195,7 @@ class TaskCrashed(QueueError):
 
 
 class NoHandler(QueueError):
-    """No handler is registered for a queue that a worker serves."""
+    """No handler is registered for a queue from which a worker takes messages."""
 
 
 class NotOwner(QueueError):

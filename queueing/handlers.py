@@ -100,7 +100,8 @@ class Handler:
 class Resolver(Protocol):
     """Finds the code for messages that no handler runs, such as tasks.
 
-    ``queues`` are the queues that it serves. A call returns ``None`` if it does not know the message.
+    ``queues`` are the queues for whose messages it finds code. When called with a queue and a message, it
+    returns the code, or ``None`` if it does not know the message.
     """
 
     @property

@@ -138,7 +138,7 @@ class KeyLimit:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """The messages of one queue that run under a limit, or wait for one.
+    """The messages of one queue that run under a limit, or that wait because of a limit.
 
     - ``running``: the number of messages that run under the limit of the whole queue
     - ``waiting``: the number of messages that wait for the limit of their key (``@policy``)

@@ -172,7 +172,10 @@ class Attempt(models.Model):
 
 
 class Identity(models.Model):
-    """A single row with a token, which tells Redis this database from those of other projects."""
+    """The token that identifies the database of this project, in a single row.
+
+    Redis stores the token of the database to which outcomes are written.
+    """
 
     token = models.CharField(_("token"), max_length=32)
 

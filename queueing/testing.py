@@ -16,7 +16,7 @@
             self.assertEqual(result.return_value, "sent")
 
 A ``TestCase`` runs in a transaction that is never committed. A task that is enqueued in a transaction is sent
-when it commits, here at the end of ``captureOnCommitCallbacks``. Tests with Django's immediate and dummy
+at the commit, here at the end of ``captureOnCommitCallbacks``. Tests with Django's immediate and dummy
 backends do not need this module. The module needs ``pip install "fakeredis[lua]"``.
 """
 
@@ -176,9 +176,9 @@ class _Desk:
         self._lease, self._config = lease, config
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """Ask Redis for the reason, ``None`` if no stop was requested.
+        """The reason given by the request to stop this delivery, ``None`` if there was no request.
 
-        In a worker, another process asks (the keeper).
+        It is read from Redis. In a worker, the keeper process would read it.
         """
         if recalled := Recalls(self._lease.session).reason(delivery):
             return recalled

@@ -220,11 +220,11 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 
 @for_programs
 def queues_json(request: HttpRequest) -> JsonResponse:
-    """Respond with the figures of all queues, or of those in ``?queue=``, and their sums.
+    """Respond with the figures of each queue, or of each queue in ``?queue=``.
 
-    ``all`` has the sums without dead-letter queues, which need no workers. ``truncated`` is true if there are
-    more queues than the response has. ``spoilt`` lists keys of Redis with a wrong type. With several
-    partitions, ``partitions_away`` lists those that do not answer.
+    ``all`` has the figures of these queues together, without dead-letter queues, which need no workers.
+    ``truncated`` is true if there are more queues than the response has. ``spoilt`` lists keys of Redis with
+    a wrong type. With several partitions, ``partitions_away`` lists those that do not answer.
     """
     client = queueing.get_client().reachable()
     named = request.GET.getlist("queue")
@@ -255,7 +255,10 @@ def _line(text: str, status: int) -> HttpResponse:
 
 
 def _numbers(figures: Sequence[QueueFigures], rate: Rate) -> dict[str, Any]:
-    """The figures of one queue as a dict. For several queues: their sums, and the highest latency."""
+    """The figures of one queue, or of several queues together, as a dict.
+
+    The figures of several queues are the sum of each number, and the highest latency.
+    """
     return {
         **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},
         "latency_seconds": max((queue.latency_seconds for queue in figures), default=0.0),

@@ -16,8 +16,9 @@ INFO = b"# Memory\r\nmaxmemory_policy:noeviction\r\n"
 def answering_errors(handler_class: type) -> type:
     """Return a subclass of ``handler_class`` that replies with an error instead of closing the connection.
 
-    Scripts need this: a client calls a script by its digest, and if the server does not know the script,
-    sends it on the same connection. The command INFO, which fakeredis does not have, gets a fixed reply.
+    Scripts need this: a client calls a script by its digest. If the server replies that it does not know the
+    script, the client sends the script on the same connection. INFO, which fakeredis lacks, gets a fixed
+    reply.
     """
 
     class Handler(handler_class):  # type: ignore[misc]

@@ -11,7 +11,7 @@ VAR_DIR = BASE_DIR / "var"
 def make_private(folder: Path) -> None:
     """Create ``folder`` if it is missing.
 
-    Remove the permissions of other users from it and all files in it.
+    Remove other users' permissions from the folder and all files in it.
     """
     folder.mkdir(exist_ok=True)
     for path in [folder, *folder.rglob("*")]:

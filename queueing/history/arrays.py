@@ -36,8 +36,8 @@ def rows(
 ) -> tuple[str, list[Any]]:
     """The SQL of a query that yields ``columns`` as rows, and the parameters of the query.
 
-    A column with the same value in all rows, as most columns of a batch have, is sent as one value. The first
-    column is always sent as an array. ``fields`` are the fields of the model by column.
+    If all values of a column are equal, which is common, only one value is sent. The first column is always
+    sent as an array. ``fields`` has the field of the model for each column.
     """
     quote = connection.ops.quote_name
     shown, names, places = list[str](), list[str](), list[str]()

@@ -75,10 +75,10 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """An iterator over one state for each message: the first of its states in ``states``.
+    """Iterate over the messages in ``states``, with one state for each message: its first one in ``states``.
 
     For a message that waits or runs again, the first state comes from the queue and has no attempts. The
-    number of attempts, the last error and the handler are then added from the state after its last run.
+    number of attempts, the last error and the handler are then copied from the state after its last run.
     """
     found: dict[str, MessageState] = {}
     for state in states:
@@ -129,7 +129,9 @@ def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> lis
 
 
 def _outcomes(client: QueueClient, queues: Sequence[str]) -> list[Outcome]:
-    """The newest outcomes in the outbox of each partition of these queues, newest first in each outbox.
+    """The newest outcomes in the outboxes of the partitions that store ``queues``.
+
+    The outcomes of each partition are sorted, newest first.
 
     Returns ``[]`` if Redis refuses to read an outbox. Raises ``QueueUnavailable``.
     """
@@ -151,7 +153,7 @@ def _pending(outcome: Outcome) -> MessageState:
 
 
 def _rows(*queries: QuerySet[Job]) -> list[MessageState]:
-    """The states of messages from the jobs of these queries. Long texts are cut.
+    """Run ``queries``, and return the state of the message of each job. Long texts are cut.
 
     If a query fails, ``[]`` is returned and no other query is run, so that an unresponsive database costs one
     timeout.

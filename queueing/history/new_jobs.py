@@ -125,7 +125,7 @@ def _are_inserted(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...
 
 
 def _known(keys: Iterable[Key]) -> set[Key]:
-    """Return those of ``keys`` whose jobs exist in the database."""
+    """Return the keys in ``keys`` for which the database has a job."""
     by_queue: dict[str, list[str]] = {}
     for queue, id in keys:
         by_queue.setdefault(queue, []).append(id)

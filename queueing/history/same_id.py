@@ -24,7 +24,7 @@ class End(NamedTuple):
 
 
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether ``outcome`` belongs to a later message with the same id as the one that ended with ``end``.
+    """Whether ``outcome`` belongs to a later message that has the id of the message that ended with ``end``.
 
     A message that has ended has left its queue, and the receive count of a message only rises. So an outcome
     that is later but has the same or a lower count belongs to another message. The exception is an outcome

@@ -40,8 +40,8 @@ BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
 class Known(NamedTuple):
     """A job in the database: its primary key, its newest delivery, and values that an update may keep.
 
-    ``handler`` is replaced only if the later delivery has a handler. A known ``wait_ms`` and a whole body are
-    never replaced.
+    ``handler`` is replaced only if the later delivery has a handler. A ``wait_ms`` that is known, and a body
+    that is stored completely, are never replaced.
     """
 
     pk: int
@@ -204,8 +204,8 @@ def _update(
 ) -> None:
     """Update jobs with the values of later deliveries.
 
-    ``newest`` has the index of each job's newest delivery in ``columns``. ``waits`` has the wait in ms of
-    each job's first delivery.
+    ``newest`` has the index in ``columns`` of each job's newest delivery. ``waits`` has the time in ms that
+    each message waited for its first known start.
     """
     if not newest:
         return
@@ -241,7 +241,7 @@ def sentence(error: Exception) -> str:
 
 
 def _find(keys: Iterable[Key]) -> dict[Key, Known]:
-    """The jobs with these keys that exist in the database, by key."""
+    """Read the jobs that the database has for ``keys``. Returns them by key."""
     if not (wanted := _where(keys)):
         return {}
     rows = Job.objects.filter(wanted).values_list(
@@ -273,5 +273,5 @@ def _bare(outcome: Outcome) -> Outcome:
 
 
 def _finished(outcome: Outcome) -> datetime:
-    """The end of the delivery. If it is unknown, the present time, because the column requires a value."""
+    """The time at which the delivery ended or, if it is unknown, the present time. It is never ``None``."""
     return moment(outcome.finished_ms) or datetime.now(UTC)

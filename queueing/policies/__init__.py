@@ -84,7 +84,7 @@ class Snooze(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy for the runs of a function. ``None`` stands for the default of a field.
+    """The policy for the runs of a function. If a field is ``None``, its default applies.
 
     ``max_attempts`` counts attempts that failed by an exception (``None``: the setting ``MAX_ATTEMPTS``).
     ``backoff`` is exponential with jitter by default. ``timeout`` is in seconds (``None``: no limit).

@@ -31,9 +31,10 @@ _VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit: at most ``concurrency`` messages run at a time, and at most ``rate`` (as ``10/s``) start.
+    """A limit: ``concurrency`` is the most messages that run at a time.
 
-    The default of each value means no limit.
+    ``rate`` is the most messages that start in a period, such as ``10/s``. The default of each value means no
+    limit.
     """
 
     rate: str = ""
@@ -106,9 +107,9 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def headers_again(body: str) -> dict[str, str]:
-    """The limit header for the body of a task that is sent again or follows in a chain.
+    """The limit header for a task that is sent again, or that is the next step of a chain.
 
-    Returns ``{}`` for the body of any other message.
+    ``body`` is the body of its message. Returns ``{}`` if the message is not a task.
     """
     return above.limit_of_task(body)
 
@@ -125,9 +126,9 @@ def of_handler(queue: str, body: str) -> dict[str, str]:
 
 
 def of_queue(settings: Mapping[str, Mapping[str, Any]], queue: str) -> Limit:
-    """The limit of a whole queue: the stricter values of the setting ``LIMITS`` and of its handler.
+    """The limit of a whole queue: the strictest values of the setting ``LIMITS`` and of the queue's handler.
 
-    The limit of a handler with a ``key`` does not count.
+    If the handler has a ``key``, its limit does not apply to the whole queue and is not used.
     """
     base = queue.removesuffix(SIBLING)
     said = settings.get(base, {})

@@ -47,7 +47,7 @@ class CircuitBreaker:
         open_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """A call that fails within ``slow_seconds`` does not open the circuit: it hardly blocks a thread."""
+        """A failure within ``slow_seconds`` does not open the circuit, because it hardly blocks a thread."""
         self._slow_seconds, self._open_seconds, self._clock = slow_seconds, open_seconds, clock
         self._circuit = ProcessState(_Circuit)
 

@@ -197,7 +197,7 @@ def _moment_in(text: str | None) -> datetime | None:
 
 
 def known_queues() -> list[str]:
-    """The queues to which tasks were sent, from all partitions that answer.
+    """The queues to which tasks were sent, read from all partitions that answer.
 
     Raises ``QueueUnavailable`` if no partition answers.
     """

@@ -49,7 +49,7 @@ class Route:
         return [self.draft(body, of=result) for result, body in zip(sent, bodies, strict=True)]
 
     def draft(self, body: str, id: str | None = None, *, of: TaskResult | None = None) -> Draft:
-        """The message for one body, with all options of the task. ``id`` is the id, if it is known already.
+        """The message for one body, with all options of the task. ``id`` is its id, if that is already fixed.
 
         The keys for limits and uniqueness depend on the arguments in the result ``of``. Without ``of``, the
         message has no such keys.

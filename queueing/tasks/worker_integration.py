@@ -39,8 +39,8 @@ BAD = Policy(max_attempts=1)
 class TaskResolver:
     """Finds the code for messages in the queues of one backend, if they are tasks of this project.
 
-    ``sender`` is the sender of Django's signals. With ``takes_new_queues``, the resolver also serves queues
-    without a handler that appear later.
+    ``sender`` is the sender of Django's signals. With ``takes_new_queues``, this also applies to queues that
+    appear later, if they have no handler.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
     """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
 
     If names of queues must be read from Redis, this function waits until Redis answers. Returns the queues
-    with tasks, and whether the worker also serves queues that receive their first task later.
+    with tasks, and whether the worker also takes messages from queues that receive their first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -129,8 +129,8 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
     """A resolver for the ``QUEUES`` of a backend or, if these are empty, for the worker's queues ``named``.
 
-    If both are empty, the resolver serves the queues that this project's tasks name, and all queues to which
-    tasks were sent or will be sent. Raises ``QueueUnavailable``.
+    If both are empty, it is a resolver for the queues that this project's tasks name, and for all queues to
+    which tasks were sent or will be sent. Raises ``QueueUnavailable``.
     """
     queues = sorted(backend.queues) or list(named)
     if queues:
@@ -197,9 +197,9 @@ def _limit_of(body: str) -> dict[str, str]:
 
 
 def _schedule_target(subject: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Target | None:
-    """The queue and the message of a schedule for the task ``subject``.
+    """The queue and the message for a schedule that enqueues the task ``subject``.
 
-    ``None`` if ``subject`` is not a task of an ``RSMQBackend``. Raises ``ImproperlyConfigured``.
+    Returns ``None`` if ``subject`` is not a task of an ``RSMQBackend``. Raises ``ImproperlyConfigured``.
     """
     if not isinstance(subject, Task):
         return None

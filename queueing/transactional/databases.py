@@ -14,8 +14,8 @@ def relayed() -> tuple[str, ...]:
 
 
 def searched() -> tuple[str, ...]:
-    """The aliases of the databases that may have staged messages, even if the project stages none any
-    more.
+    """The aliases of the databases that may contain staged messages. The result is never empty, because
+    messages may be left in a project that no longer stages any.
     """
     return relayed() or (_home(),)
 

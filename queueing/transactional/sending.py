@@ -44,7 +44,7 @@ def send(
 
     A send is one call of the send script. ``rows`` must include all rows of each send. If Redis refuses a
     message permanently, its row stays and stores the reason. Set ``forget`` for rows that other processes
-    have staged: then ``acknowledge`` is called for their sends. Raises ``QueueUnavailable``, ``QueueFull``
+    have staged. ``acknowledge`` is then called for their sends. Raises ``QueueUnavailable``, ``QueueFull``
     and ``DatabaseError``. After such an error, the rows that were neither sent nor refused are unchanged.
     """
     sent: set[Sender] = set()
@@ -96,10 +96,10 @@ def _bytes(group: Group) -> int:
 
 
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
-    """Send groups of rows, each group as one send, in one round trip. Delete the rows that were sent.
+    """Send all ``groups`` in one round trip, and delete their rows. A group has the rows of one send.
 
-    The row of a refused message stores the reason. Returns the sends that Redis has acknowledged. Raises
-    ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
+    The row of a refused message is kept and stores the reason. Returns the sends that Redis has acknowledged.
+    Raises ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
     """
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
@@ -128,10 +128,10 @@ def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: 
 
 
 def _is_sent_together(client: QueueClient, groups: Sequence[Group]) -> bool:
-    """Send the messages with one call of a script, which is faster. Returns whether they were sent.
+    """Try to send all messages with a single call of a script, which is faster. Returns whether it worked.
 
-    This is tried only if all messages are for one queue and each group has one message. If Redis refuses one
-    of the messages, or has received one of them earlier, none is sent.
+    The call is made only for several groups of one message each, all for the same queue. If Redis refuses one
+    of these messages, or has received one of them earlier, it stores none of them.
     """
     rows = [row for group in groups for row in group]
     if len(groups) == 1 or len(rows) > len(groups) or len({row.queue for row in rows}) > 1:

@@ -94,9 +94,9 @@ def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft)
 class _AtCommit:
     """One call of ``stage``, as a callback that Django runs after the commit.
 
-    The first callback of a transaction also sends the messages of the later ones, so that a transaction needs
-    one round trip. It reads the rows from the table again, because the rollback of a savepoint may have
-    removed some.
+    The first callback of a transaction also sends the messages of the later callbacks, so that a transaction
+    needs one round trip. It reads the rows from the table again, because the rollback of a savepoint may have
+    removed some rows.
     """
 
     def __init__(

@@ -216,9 +216,9 @@ def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
 
 
 def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
-    """The queues that the worker serves, and whether it also serves queues that get their first task later.
+    """The queues from which the worker takes messages, and whether it also takes messages from new queues.
 
-    Raises ``CommandError``.
+    A new queue is one that receives its first task later. Raises ``CommandError``.
     """
     of_tasks, takes_new_queues = _add_tasks(named)
     known = handlers.queues()
@@ -241,8 +241,8 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
     """Let the worker run Django's tasks (see ``worker_integration.add_tasks``).
 
-    Returns the queues with tasks, and whether the worker also serves queues that receive their first task
-    later. If no backend for tasks can be used, returns an empty set and ``False``.
+    Returns the queues with tasks, and whether the worker also takes messages from queues that receive their
+    first task later. If no backend for tasks can be used, returns an empty set and ``False``.
     """
     if not may_name_backend():
         return set(), False
