@@ -136,6 +136,10 @@ local function take(id, rc)
     end
     return ARGV[11] == 'pass'
   end
+  if may_not_start(KEYS[16], KEYS[24], id, headers_of[id]) then
+    limited_count = limited_count + 1
+    return true
+  end
   local limit = limit_of(headers_of[id])
   if limit and not with_limits().may_start(id, limit, headers_of[id]) then
     limited_count = limited_count + 1

@@ -22,10 +22,10 @@ for _ = 1, 500 do
   if not id then return reply end
   local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
   rc = receive_count(rc)
+  local headers = redis.call('HGET', KEYS[4], id) or ''
   if is_worn_out(id, rc) then
     bury(id)
-  else
-    local headers = redis.call('HGET', KEYS[4], id) or ''
+  elseif not may_not_start(KEYS[9], KEYS[14], id, headers) then
     check_burial()
     if headers ~= '' then check_members() end
     count_up(KEYS[1], 'totalrecv', 1)
@@ -34,6 +34,6 @@ for _ = 1, 500 do
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end
 end
--- The limit of worn-out messages per call is reached. The rest waits for the next call.
+-- The limit of worn-out and sleeping messages per call is reached. The rest waits for the next call.
 reply[3] = whole(now_ms)
 return reply

@@ -25,16 +25,19 @@ local wanted, bytes, taken = tonumber(ARGV[5]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
 local with_headers = redis.call('HLEN', KEYS[4]) > 0
-local worn_out, more = 0, true
-while more and taken == 0 and worn_out < 500 do
+local passed, more = 0, true
+while more and taken == 0 and passed < 500 do
   local ids = due_ids(wanted)
-  local before = worn_out
+  local before = passed
   for _, id in ipairs(ids) do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
     rc = receive_count(rc)
+    local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
     if is_worn_out(id, rc) then
       bury(id)
-      worn_out = worn_out + 1
+      passed = passed + 1
+    elseif may_not_start(KEYS[9], KEYS[14], id, headers) then
+      passed = passed + 1
     else
       rc = rc + 1
       scores[#scores + 1], scores[#scores + 2] = hidden_until, id
@@ -47,7 +50,6 @@ while more and taken == 0 and worn_out < 500 do
       reply[#reply + 1] = body
       reply[#reply + 1] = rc
       reply[#reply + 1] = fr or whole(now_ms)
-      local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
       if priority_in(headers) > 0 then sleep_in(KEYS[9], id, tonumber(hidden_until)) end
       reply[#reply + 1] = headers
       taken = taken + 1
@@ -55,7 +57,7 @@ while more and taken == 0 and worn_out < 500 do
       if bytes >= tonumber(ARGV[6]) then break end
     end
   end
-  more = worn_out > before
+  more = passed > before
 end
 if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
@@ -64,6 +66,6 @@ if taken > 0 then
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end
-  if more and worn_out > 0 then reply[3] = whole(now_ms) end
+  if more and passed > 0 then reply[3] = whole(now_ms) end
 end
 return reply

@@ -370,3 +370,26 @@ def test_random_requests_ends_and_kills_lose_no_request_and_overlap_no_runs(clie
     assert wanted == {}
     client.sweep_queue("work")
     assert fields(client) == 0
+
+
+@pytest.mark.parametrize("way", ["claim", "receive", "pop"])
+def test_no_follower_starts_however_many_come_due_together(any_client, hand, way):
+    keys = [str(number) for number in range(1_200)]
+    jobs = [Draft(body=key, headers=request("until_done", "reschedule", key=key)) for key in keys]
+    any_client.send_messages("work", jobs)
+    worker = hand()
+    running = [one for _ in range(2) for one in worker.claim(1_000).deliveries]
+    any_client.send_messages("work", jobs)
+    worker.settle(*[ended(one, "retrying", delay_ms=600_000) for one in running])
+    waiting = [id for id, _ in any_client.redis.zscan_iter("rsmq:work:waking", count=1_000)]
+    assert len(waiting) == len(running) == len(keys)
+    for key in "rsmq:work", "rsmq:work:waking":
+        any_client.redis.zadd(key, dict.fromkeys(waiting, any_client.now_ms() - 1))
+    last = any_client.send_message("work", "another job")
+    take = {
+        "claim": lambda: [one.message.id for one in worker.claim(100).deliveries],
+        "receive": lambda: [one.id for one in any_client.receive_messages("work", 100)],
+        "pop": lambda: [any_client.pop_message("work").id],
+    }
+    assert take[way]() == [last]
+    assert any_client.queue_figures(["work"])[0].ready == 0
