@@ -58,11 +58,11 @@ class Alert:
 def read(
     client: QueueClient, figures: Sequence[QueueFigures], names: Sequence[str] | None = None
 ) -> list[Alert]:
-    """Read the present alerts, both those about these queues and those about no queue, in a few round trips.
+    """Read the present alerts about the given queues, and the alerts that concern no single queue.
 
-    ``names`` are the names of all requested queues, which may include queues without ``figures``. By default,
-    they are the queues of ``figures``. If an alert cannot be read, another alert reports that. Raises
-    ``QueueUnavailable``.
+    ``names`` are the names of the queues, by default those in ``figures``. A queue without figures, such as
+    one with a key of a wrong type, is checked if ``names`` has it. If an alert cannot be read, another alert
+    reports that. Takes a few round trips. Raises ``QueueUnavailable``.
     """
     client = client.reachable()
     asked = [queue.name for queue in figures] if names is None else names
@@ -119,7 +119,7 @@ def _said(error: QueueError) -> str:
 
 
 def spoilt_keys(client: QueueClient, names: Sequence[str]) -> list[str]:
-    """The Redis keys of these queues with a wrong type. Keys that Redis refuses to report are left out."""
+    """The Redis keys of these queues that have a wrong type, without those that Redis refuses to check."""
     found: list[str] = []
     with incomplete_if_refused():
         for part, of_part in client.split(names) or [(client, [])]:

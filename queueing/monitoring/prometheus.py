@@ -73,7 +73,8 @@ class _Queues(Collector):
         figures = found[: self._max_queues]
         help = f"1 if there are more queues than the {self._max_queues} of this scrape."
         yield _gauge("queueing_queues_truncated", help, [({}, int(len(found) > len(figures)))])
-        # Prometheus refuses a text with a duplicate series, so one of several equal printed names is shown.
+        # Prometheus refuses a text with a duplicate series. So if several names are printed in the same way,
+        # only the first of these queues is shown.
         shown = {printable(queue.name): queue for queue in reversed(figures)}
         yield from _of_queues(shown)
         yield from self._counted(shown)
@@ -88,7 +89,7 @@ class _Queues(Collector):
 
     def _counted(self, queues: Mapping[str, QueueFigures]) -> Iterator[Metric]:
         totals_of = totals(self._client, [queue.name for queue in queues.values()])
-        # Only queues that workers of this package serve have counters.
+        # Only queues with messages that a worker of this package has processed have counters.
         counted = [
             (shown, totals_of[queue.name])
             for shown, queue in queues.items()
@@ -129,10 +130,10 @@ class _Queues(Collector):
 
 
 def _staged() -> Iterator[Metric]:
-    """Yield two gauges of the messages that transactions have stored and that are not sent yet, by database.
+    """Yield two gauges of staged messages by database: their number, and the age of the oldest one.
 
-    They are the number of messages, and the age of the oldest one. A database that does not answer is left
-    out.
+    A staged message is one that a transaction has stored, and that is not sent yet. A database that does not
+    answer is left out.
     """
     found: dict[str, backlog.Figures] = {}
     for alias in relayed():

@@ -1,6 +1,7 @@
 """The metrics of queues over time, as points for charts.
 
-All points of a chart cover the same length of time.
+Redis stores the metrics by spans: periods of one minute, twenty minutes, two hours or eight hours. A chart is
+divided into steps of equal length. Each step has one or more spans, and becomes one point.
 """
 
 import math
@@ -27,7 +28,7 @@ class Point:
     over yet.
 
     - ``done``, ``retried``, ``dead``, ``abandoned``, ``released`` and ``lease_lost`` count the deliveries
-      that ended in this state.
+      that ended in this state. ``lease_lost`` also counts ``gone``.
     - ``sent`` and ``left`` count the messages that all programs sent and removed. The numbers are computed
       from samples a minute apart.
     - ``ready``, ``delayed``, ``running``, ``buried`` (dead letters) and ``latency_seconds`` are the highest
@@ -61,7 +62,7 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue: one value for each span, which lasts ``span_seconds``."""
+    """The stored metrics of one queue. ``spans`` has the sums of each span by its start (s since 1970)."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -86,9 +87,10 @@ class History:
         return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
-        """Whether the time from ``start`` to ``end`` is within a gap between two samples.
+        """Whether no sample was taken from ``start`` to ``end``.
 
-        The span in which a gap ends stores when the gap began.
+        A gap is a long time without samples, because no worker ran. ``_gaps`` has the beginning of each gap,
+        and the start of the span in which it ended.
         """
         return any(since <= start and end <= at for since, at in self._gaps)
 
@@ -96,12 +98,11 @@ class History:
 def read_points(
     client: QueueClient, queues: str | Sequence[str], *, seconds: int, points: int = 60
 ) -> list[Point]:
-    """Read the metrics of a time that ends now, divided into steps of equal length.
+    """Read the metrics of the last ``seconds``, divided into at most ``points`` steps of equal length.
 
-    The time lasts ``seconds`` and has at most ``points`` steps. The metrics of several queues are added up.
-    The shortest step depends on ``seconds``: a minute for up to an hour, twenty minutes for up to a day, two
-    hours for up to a week, and eight hours for up to 31 days. Steps begin at multiples of their length.
-    Raises ``QueueUnavailable``.
+    The metrics of several queues are added up. The shortest step depends on ``seconds``: a minute for up to
+    an hour, twenty minutes for up to a day, two hours for up to a week, and eight hours for up to 31 days.
+    Steps begin at multiples of their length. Raises ``QueueUnavailable``.
     """
     names = [queues] if isinstance(queues, str) else list(queues)
     seconds, points = min(max(60, seconds), MAX_SECONDS), max(1, points)
@@ -144,7 +145,7 @@ class _Step:
     def __init__(self, start: int) -> None:
         self.start = start
         self.sums: Sums = {}
-        #: For each count, the sum of the highest values of all queues, which may be from different moments.
+        #: For each state, the sum of the highest counts of all queues. They may be from different moments.
         self.stands = dict.fromkeys(COUNTED, 0.0)
         self.was_seen = False
 

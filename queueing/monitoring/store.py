@@ -18,7 +18,7 @@ from queueing.exceptions import QueueError
 
 #: Queues per script call. Other clients of Redis wait during a call.
 STEP = 20
-#: The most queues that are sampled at once. The limit keeps the load of Redis low if there are many queues.
+#: The most queues that are sampled in a minute. The limit keeps the load of Redis low with many queues.
 MAX_SAMPLED = 100
 
 
@@ -35,8 +35,8 @@ Sums = dict[str, float]
 class Kept:
     """The stored metrics of one queue.
 
-    Time is divided into spans of equal length. ``spans`` has the JSON text of each span by its number since
-    1970. ``fields`` has the other requested fields of the hash.
+    Time is divided into spans: periods of equal length, numbered from 1970. ``spans`` has the JSON text of
+    each span by its number. ``fields`` has the other requested fields of the hash.
     """
 
     spans: dict[int, bytes]
@@ -163,7 +163,7 @@ def added(all_sums: Iterable[Sums]) -> Sums:
 
 
 def add(together: Sums, sums: Sums) -> None:
-    """Add ``sums`` to ``together`` in place, as ``added`` does."""
+    """Add ``sums`` to ``together`` in place, by the same rules as ``added``."""
     for name, value in sums.items():
         if name not in together:
             together[name] = value

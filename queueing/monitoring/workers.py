@@ -115,14 +115,14 @@ class Worker:
 class Heard:
     """The reply to a heartbeat.
 
-    ``queues`` are the names of all queues if it is this worker's turn to sample them, else ``None``.
+    ``queues`` are the names of all queues if this worker must sample them now, else ``None``.
     ``task_queues`` are the queues to which tasks were sent, empty if the worker did not ask for them.
     """
 
     is_quiet: bool
     queues: list[str] | None
     task_queues: list[str]
-    #: Whether messages of chains or batches may still have to be sent, by the keeper process of a worker.
+    #: Whether the keeper process must check for unsent follow-up messages of chains and batches.
     has_follow_ups: bool = False
 
 
@@ -134,7 +134,7 @@ def read_workers(session: Session) -> list[Worker]:
 
 
 def all_workers(client: QueueClient) -> list[Worker]:
-    """The workers of all partitions, as ``read_workers`` returns them."""
+    """The workers of all partitions that run or have died (see ``read_workers``)."""
     if not client.routing:
         return read_workers(client.session)
     found = [worker for part in client.parts for worker in read_workers(part.session)]

@@ -40,8 +40,9 @@ def all_schedules(client: QueueClient) -> list[ScheduleState]:
 def on_schedule(act: Callable[[Session, str], None], client: QueueClient, name: str) -> None:
     """Call ``act`` (for example ``pause_schedule``) for the schedule ``name`` in each partition that has it.
 
-    After its queue has moved, the old partition has the schedule for another week. Raises
-    ``ScheduleNotFound`` if no partition has it, and ``QueueUnavailable`` if those that answer do not have it.
+    After the queue of a schedule has moved, the old partition has the schedule for another week. Raises
+    ``ScheduleNotFound`` if no partition has the schedule. Raises ``QueueUnavailable`` if a partition does not
+    answer and the others do not have it.
     """
     is_found, refusal = False, QueueError()
     for part in client.parts:
@@ -75,8 +76,8 @@ def name_schedules(
 ) -> tuple[int, list[int | None]]:
     """Register the schedules of this worker.
 
-    Returns the present time of Redis, and for each schedule its settled time: the messages that were due up
-    to then have been sent or skipped. Both are ms since 1970.
+    Returns the present time of Redis, and the settled time of each schedule. Up to its settled time, all
+    messages of a schedule have been sent or skipped. Both times are ms since 1970.
 
     A new schedule, or one with a new timetable, begins at the present time. After a rollback to its earlier
     timetable, it continues from its last settled time. The settled time is ``None`` if workers that started
@@ -95,9 +96,9 @@ def tick(
 ) -> Ticked:
     """Send ``messages`` for the ticks (due times) after ``settled_ms`` up to ``until_ms``, exactly once.
 
-    Nothing is sent if another worker has sent them already or the schedule is paused. The call may be
-    repeated after any error. If it raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has
-    changed.
+    Nothing is sent if another worker has already sent these messages, or if the schedule is paused. The call
+    may be repeated after any error. If it raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``,
+    nothing has changed.
     """
     wanted = {
         "name": timing.name,
@@ -141,7 +142,7 @@ def _state(name: str, known: decode.Record, now_ms: int) -> ScheduleState:
 def _next_ms(timing: Timing, ms: int) -> int:
     """The next tick after ``ms``, in ms since 1970.
 
-    0 if there is none or this release cannot parse the timetable.
+    Returns 0 if there is no next tick, or if this release cannot parse the timetable.
     """
     if len(timing.expression) > MAX_EXPRESSION:
         return 0

@@ -84,7 +84,7 @@ class Cron:
         return next((tick for tick in ticks if tick > ms), None)
 
     def until(self, ms: int) -> Iterator[int]:
-        # The search begins before its start and uses whole seconds, so start a second later.
+        # cronsim finds only ticks before the start of its search, and uses whole seconds. So start later.
         start_ms = ms // 1000 * 1000 + 1000
         if self.moment(start_ms).fold:
             start_ms += _SET_BACK_MS

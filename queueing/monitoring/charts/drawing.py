@@ -105,7 +105,7 @@ def _stack(chart: Chart, step: int, scale: float) -> Iterator[tuple[str, float, 
 def _curves(chart: Chart, top: float) -> SafeString:
     """The curves, in a nested SVG.
 
-    In this SVG, one unit of width is one step. It is stretched to the available width.
+    In the nested SVG, one unit of width is one step. The nested SVG is stretched to the available width.
     """
     parts = [
         (kind, series.name, path)
@@ -134,7 +134,7 @@ def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterato
         for piece in pieces:
             first, last = piece[0].split()[0], piece[-1].split()[0]
             yield "area", f"M{first} {floor}L{'L'.join(piece)}L{last} {floor}Z"
-    # A single point becomes a line to itself, which its round ends show as a dot.
+    # A single point is drawn as a line that ends where it begins. Its round ends make it a visible dot.
     yield "line", "".join(f"M{'L'.join(piece if len(piece) > 1 else piece * 2)}" for piece in pieces)
 
 
