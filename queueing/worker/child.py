@@ -186,8 +186,9 @@ class Child:
         if not self._is_recycled and self.recycling.is_due(consumer.taken):
             self._recycle(self.recycling.reason)
         runs_next = consumer.pool.lead.is_lent and consumer.pool.waiting
-        if pause_seconds and not runs_next and not self._is_over():
-            self._wait(pause_seconds)
+        if not self._is_over():
+            # While messages arrive without a pause, orders are read all the same.
+            self._wait(0.0 if runs_next else pause_seconds)
 
     def _is_over(self) -> bool:
         consumer = self.consumer
@@ -212,17 +213,20 @@ class Child:
         self.consumer.pause(self.slot.is_quiet)
 
     def _wait(self, seconds: float) -> None:
+        """Wait for orders, wake-ups and announcements. Without ``seconds``, only read the orders so far."""
         consumer = self.consumer
-        # This iteration has handled these wake-ups. Another one so soon would claim only a few messages.
-        self.waker.clear()
-        if consumer.pool.want_wake_up() or consumer.pool.lead.is_wanted:
-            return
-        sources = [self.waker.fileno(), self.slot.waker.fileno()]
         listener = consumer.standby.listener
-        if consumer.wants_announcements and listener.fileno() >= 0:
-            sources.append(listener.fileno())
+        sources = [self.slot.waker.fileno()]
         if self._stop_by is None:
             sources.append(self.orders)
+        if seconds:
+            # This iteration has handled these wake-ups. Another one so soon would claim only a few messages.
+            self.waker.clear()
+            if consumer.pool.want_wake_up() or consumer.pool.lead.is_wanted:
+                seconds = 0.0
+            sources.append(self.waker.fileno())
+            if consumer.wants_announcements and listener.fileno() >= 0:
+                sources.append(listener.fileno())
         ready = readable(sources, seconds)
         if self.waker.fileno() in ready:
             self.waker.clear()
