@@ -86,7 +86,10 @@ class TaskResolver:
     def _code(self, path: str) -> TaskCode:
         task = registry.find(path)
         if task is None:
-            raise UnknownTask(f"This project has no task {path}.")
+            raise UnknownTask(
+                f"This project has no task {path}. A worker finds tasks in the tasks.py of the apps in "
+                'INSTALLED_APPS, and in the modules of OPTIONS["modules"].'
+            )
         return TaskCode(task, self._lookup, self._sender)
 
 

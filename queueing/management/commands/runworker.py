@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from dataclasses import replace
 from os import W_OK, access, getpid
 from pathlib import Path
@@ -113,6 +114,8 @@ class Command(BaseCommand):
         handlers.discover()
         weights = _weights(options["queues"], strict=options["strict"])
         queues, takes_new_queues = _queues(list(weights))
+        if not weights:
+            _report_idle(config, queues)
         periodic.schedules()  # A mistake in a schedule ends the worker here.
         config = replace(
             config,
@@ -236,6 +239,19 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
         raise CommandError(str(error)) from None
     siblings = [low_priority_queue(queue) for queue in queues if queue in of_tasks]
     return tuple(dict.fromkeys([*queues, *siblings])), takes_new_queues
+
+
+def _report_idle(config: Config, queues: Sequence[str]) -> None:
+    """Log the queues of the setting ``QUEUES`` that a worker of ``queues`` does not serve.
+
+    Programs in other languages may serve them, or an app with their handlers is not installed.
+    """
+    served = set(queues)
+    if idle := [queue for queue in config.QUEUES if queue not in served]:
+        logger.info(
+            "no handler here for %s: a handler is in the handlers.py of an app in INSTALLED_APPS",
+            ", ".join(idle),
+        )
 
 
 def _add_tasks(named: list[str]) -> tuple[set[str], bool]:

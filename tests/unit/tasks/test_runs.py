@@ -227,7 +227,10 @@ def test_a_task_that_is_gone_is_tried_late_and_bounded_then_dead_with_the_reason
     outcomes = run_pending(delayed=True)
     assert [outcome.event for outcome in outcomes] == ["released"] * 10 + ["dead"]
     assert 1800 < sum(outcome.delay_ms for outcome in outcomes) / 1000 < 7200
-    assert outcomes[-1].error == "UnknownTask: This project has no task tests.unit.tasks.app.tasks.gone."
+    assert outcomes[-1].error == (
+        "UnknownTask: This project has no task tests.unit.tasks.app.tasks.gone. A worker finds tasks in the "
+        'tasks.py of the apps in INSTALLED_APPS, and in the modules of OPTIONS["modules"].'
+    )
 
 
 def test_waiting_for_an_unknown_task_costs_no_attempt(queues, backend, monkeypatch):

@@ -102,3 +102,20 @@ def test_a_worker_names_its_queues_with_their_weights(started, shared_client, op
         call_command("runworker", *options)
     [config] = started
     assert queues_in_words(config) == words
+
+
+def test_a_worker_reports_the_queues_of_the_settings_that_no_handler_serves(
+    started, shared_client, settings, caplog
+):
+    settings.QUEUEING = {**settings.QUEUEING, "QUEUES": ["mail", "orders"]}
+    with caplog.at_level("INFO", "queueing.worker"), pytest.raises(SystemExit):
+        call_command("runworker")
+    sentence = "no handler here for orders: a handler is in the handlers.py of an app in INSTALLED_APPS"
+    assert sentence in caplog.messages
+
+
+def test_a_worker_of_named_queues_reports_no_other_queue(started, shared_client, settings, caplog):
+    settings.QUEUEING = {**settings.QUEUEING, "QUEUES": ["mail", "orders"]}
+    with caplog.at_level("INFO", "queueing.worker"), pytest.raises(SystemExit):
+        call_command("runworker", "mail")
+    assert "orders" not in caplog.text
