@@ -203,7 +203,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A schedule as the code defines it: its name, its timetable, and the queue to which it sends.
+    """A schedule in the code of a project: its name, its timetable, and the queue to which it sends.
 
     ``time_zone`` is empty if ``expression`` is an interval. ``missed`` is the policy for times at which no
     worker ran: ``skip``, ``once`` or ``all``.

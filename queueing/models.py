@@ -38,7 +38,7 @@ class Moment(models.DateTimeField):
     """A ``DateTimeField`` whose values are always aware. Without ``USE_TZ``, it stores local times."""
 
     def deconstruct(self) -> Any:
-        """Name Django's ``DateTimeField`` as the class, so that migrations do not depend on this one."""
+        """Name Django's ``DateTimeField`` as the class, so that migrations do not depend on ``Moment``."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DateTimeField", args, kwargs
 
@@ -227,7 +227,7 @@ class StagedMessage(models.Model):
         return self.message_id
 
     def draft(self) -> Draft:
-        """The message as it is sent."""
+        """The message to send."""
         return Draft(
             body=decode.text(bytes(self.body)),
             due_ms=self.due_ms,

@@ -67,7 +67,7 @@ def _query(request: HttpRequest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A batch, as the template shows it."""
+    """The data of one batch for the template."""
 
     batch: BatchState
     queues: list[tuple[str, str]]

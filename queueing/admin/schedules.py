@@ -96,7 +96,7 @@ def _code() -> Mapping[str, Schedule]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A schedule, as the template shows it.
+    """The data of one schedule for the template.
 
     ``known`` is the state that is stored in Redis. It is ``None`` if no worker has registered the schedule.
     """

@@ -101,7 +101,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A worker, as the template shows it."""
+    """The data of one worker for the template."""
 
     worker: Worker
     running: list[Run]
@@ -140,7 +140,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The data of the page, as read from Redis.
+    """The data of the page, read from Redis.
 
     ``progress`` maps (queue, id) to the progress of a running job. ``queues`` has the queues that exist. A
     worker may also take messages from a queue that does not exist yet.

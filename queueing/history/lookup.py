@@ -115,7 +115,7 @@ def _in_queue(client: QueueClient, queue: str, limit: int) -> list[MessageState]
 
 
 def _told(client: QueueClient, queue: str, messages: list[PeekedMessage]) -> list[MessageState]:
-    """The states of messages in the queue, with the progress of running ones."""
+    """The states of ``messages``, which are in the queue. Running messages have their progress."""
     running = [message.id for message in messages if message.state == State.RUNNING]
     told = client.progress_of(queue, running)
     states = []

@@ -51,7 +51,10 @@ def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _insert_into_postgresql(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
-    """Insert jobs and attempts with one statement. Returns the keys of jobs that existed before."""
+    """Insert jobs and attempts with one statement. Returns the keys of jobs that exist already.
+
+    Nothing is inserted for these jobs.
+    """
     fields = {field.attname: field for field in Job._meta.concrete_fields}
     fields["traceback"] = Attempt._meta.get_field("traceback")
     given, parameters = arrays.rows(connection, fields, dict(zip(COLUMNS, columns, strict=True)))
@@ -78,7 +81,7 @@ def _insert_into_postgresql(connection: BaseDatabaseWrapper, columns: Sequence[C
 
 
 def _insert_into_sqlite(connection: BaseDatabaseWrapper, columns: Sequence[Column]) -> set[Key]:
-    """Insert jobs and attempts. Returns the keys of jobs that existed before."""
+    """Insert jobs and attempts. Returns the keys of jobs that exist already: nothing is inserted for them."""
     rows = list(zip(*columns, strict=True))
     with transaction.atomic(using=connection.alias):
         if _are_inserted(connection, rows):

@@ -176,9 +176,9 @@ def policy(
     run: an async function is cancelled, and the process of a sync function is killed, at most a second late.
 
     ``retry_on`` and ``give_up_on`` are exception classes, with their subclasses. If ``retry_on`` is given,
-    any other exception makes the job dead at its first failure. An exception of ``give_up_on`` always makes
-    the job dead. If an exception belongs to both, the nearest of its base classes decides. A run past its
-    time limit counts as a ``TimeoutError``.
+    any other exception makes the job dead at its first failure. An exception of ``give_up_on`` makes the job
+    dead, even if attempts are left. If an exception belongs to both, the nearest of its base classes decides.
+    A run past its time limit counts as a ``TimeoutError``.
 
     ``unique``, ``key`` and ``on_conflict`` merge requests for the same work: see ``policies.unique``.
     ``rate`` and ``concurrency`` limit the runs over all workers, for each ``key``: see ``policies.limits``.

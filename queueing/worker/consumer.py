@@ -298,14 +298,14 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Let the next ``step`` create ``queue``. The first send to a low-priority queue creates that one."""
+        """Let the next ``step`` create ``queue``. A low-priority queue is left to its first send instead."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
             self._missing = queue
 
     def _breaks(self, lease: QueueLease, error: QueueError) -> None:
-        """Skip the queue for a while after an error, and log the error unless it is the same as before."""
+        """Skip the queue for a while after an error. Log the error, a repeated one only at level DEBUG."""
         is_reported = self._faults.get(lease.queue) == str(error)
         self._faults[lease.queue] = str(error)
         level = logging.DEBUG if is_reported else logging.ERROR

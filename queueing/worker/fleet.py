@@ -76,8 +76,8 @@ class Fleet:
     """The workers of several partitions. ``run`` starts, restarts and stops them."""
 
     def __init__(self, config: Config, configs: Sequence[Config], clock: Clock = time.monotonic) -> None:
-        """``config`` has the settings of the whole fleet, such as the health file; ``configs`` has those of
-        each worker.
+        """``config`` has the settings of the whole fleet, such as the health file. ``configs`` has the
+        settings of each worker.
         """
         self.config, self.clock = config, clock
         self.members = [Member(one) for one in configs]

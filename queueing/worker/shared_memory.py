@@ -50,7 +50,7 @@ class Recycle(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running message, as its child has marked it. ``queue`` is the index of its queue.
+    """A running message, read from the mark of its child. ``queue`` is the index of its queue.
 
     ``deadline`` is a time of ``time.monotonic``, 0 without a time limit. ``is_stopped``: a user has asked to
     stop the message by killing its process.

@@ -30,7 +30,7 @@ ENTRY_SECONDS, QUEUES_SECONDS = 60.0, 600.0
 
 
 class Standby:
-    """The registration of one child as idle."""
+    """The registration of one child in Redis while it is idle."""
 
     def __init__(
         self, session: Session, queues: Sequence[str], listener: Listener, clock: Clock = time.monotonic
@@ -44,7 +44,7 @@ class Standby:
 
     @property
     def wants_entry(self) -> bool:
-        """Whether the child can be woken, but its registration as idle is missing or old."""
+        """Whether the child must be registered: it can be woken, but its registration is missing or old."""
         return self._is_on and not (self.is_entered and self.clock() < self._entry_until)
 
     @property
@@ -56,7 +56,7 @@ class Standby:
         return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
 
     def entered(self, word: str) -> str | None:
-        """Store the result of a registration as idle: ``word`` is ``Batch.standing`` of the claim.
+        """Store whether a claim has registered the child as idle: ``word`` is its ``Batch.standing``.
 
         Returns a queue with a message that waits for an idle child, or ``None``.
         """
@@ -86,8 +86,8 @@ class Standby:
         return is_long and self.listener.is_listening
 
     def leave(self) -> None:
-        """End the registration as idle, and stop listening to the queues. Wake-ups that have already arrived
-        are passed to other children. Raises ``QueueUnavailable``.
+        """Remove the child's registration, and stop listening to the queues. Wake-ups that have already
+        arrived are passed to other children. Raises ``QueueUnavailable``.
         """
         if self.is_entered or self.is_ear:
             self._hand_on()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 def readable(descriptors: Iterable[int], seconds: float) -> set[int]:
-    """Wait up to ``seconds`` until one of the ``descriptors`` is readable or closed. Returns those that are.
+    """Wait up to ``seconds`` until one or more ``descriptors`` are readable or closed, and return these.
 
     ``poll`` is used, because ``select`` refuses descriptors from 1024 on, and a handler may open many files.
     """

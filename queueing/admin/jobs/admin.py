@@ -63,7 +63,7 @@ class JobAdmin(TableAdmin):
     # --- queries -------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """All jobs. Payloads, errors and results are cut to the shown part, as they can have megabytes."""
+        """All jobs. Only the shown part of payloads, errors and results is read: they can be very long."""
         rows = super().get_queryset(request).defer(*LONG_TEXTS)
         if self.page_name(request) == "changelist":
             return rows.annotate(
