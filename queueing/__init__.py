@@ -124,10 +124,10 @@ def create_queues() -> list[str]:
 def message_state(qname: str, message_id: str) -> "MessageState | None":
     """The state of a message in the queue, in the outbox or in the history, or ``None`` if it is not found.
 
-    Outcomes wait in the outbox, in Redis, until they are in the history. Only its newest 20 entries are read,
-    so a message that has ended is not found while its outcome waits behind 20 newer ones. If the database
-    does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not answer, and
-    ``InvalidFormat`` if ``message_id`` is not a valid id.
+    Outcomes wait in the outbox, in Redis, until they are in the history. Only the newest 20 entries of the
+    outbox are read. So a message that has ended is not found while its outcome waits behind 20 newer ones. If
+    the database does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not
+    answer, and ``InvalidFormat`` if ``message_id`` is not a valid id.
     """
     from .history import lookup
 
@@ -135,7 +135,7 @@ def message_state(qname: str, message_id: str) -> "MessageState | None":
 
 
 def recent_messages(*qnames: str, limit: int = 20) -> "list[MessageState]":
-    """The newest messages of these queues, also processed ones, newest first and at most ``limit``.
+    """Up to ``limit`` of the newest messages of these queues, newest first. Processed ones are included.
 
     If there are more, ready messages are left out first, so that a busy queue also shows messages in other
     states. Raises ``QueueUnavailable`` if Redis does not answer. If the database does not answer, messages

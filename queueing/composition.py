@@ -213,7 +213,7 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
         given = ("",)
     elif one.args and not one.is_task:
         takes_result = False
-    # A later step gets its limit when it is sent: its key may be made of a result.
+    # A later step gets its limit when it is sent, because the limit key may depend on the previous result.
     task_queue, queue, draft = _draft(one, given, is_first=before is None)
     return FollowUp(
         id=whole_id(), queue=queue, body=draft.body, task_queue=task_queue, takes_result=takes_result,
@@ -222,19 +222,19 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The part of ``headers`` that contains the limit. Returns ``{}`` if they contain no limit.
+    """The header for a limit, taken from ``headers``, as a dict. The dict is empty without a limit.
 
-    The header of a unique job is left out: the chain or batch waits for the end of this very message, so the
-    message must not be merged with another one.
+    The header for a unique job is left out: the message of a step must not be merged with another message,
+    because the chain or batch waits for its end.
     """
     return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
 
 
 def _draft(one: Step, given: tuple[Any, ...] = (), *, is_first: bool = True) -> tuple[str, str, Draft]:
-    """Return the queue that a step's task names, the queue to send to, and the message of the step.
+    """Return the queue of a step's task, the queue to which the message is sent, and the message.
 
-    The first value is ``""`` for the message of a handler. The queues differ if the task has a low priority.
-    If ``is_first`` is false, the result of the previous step is still missing among the arguments.
+    The first value is ``""`` if the step is not a task. The queues differ if the task has a priority below 0.
+    If ``is_first`` is false, the result of the previous step is not among the arguments yet.
     """
     if one.is_task:
         arguments = one.target, [*given, *one.args], one.kwargs
@@ -306,7 +306,7 @@ def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
             plan.inner.append(_plan(member, parent=plan.id, depth=depth + 1))
             continue
         if isinstance(member, Step):
-            # A batch of many: the fewest objects for each.
+            # A batch may have many members, so this makes few objects for each.
             task_queue, queue, draft = _draft(member)
             own_headers = {**_limit_in(draft.headers), **headers} if draft.headers else headers
             draft = replace(draft, headers=own_headers)

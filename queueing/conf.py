@@ -119,13 +119,13 @@ class Config:
 
     #: The partition of ``URL`` and ``NAMESPACE``.
     partition: str = places.DEFAULT
-    #: The queues that this worker takes.
+    #: The queues whose messages this worker processes.
     queues: tuple[str, ...] = ()
-    #: The number of turns in each round, by queue, for queues that have more than one turn.
+    #: How many times the worker claims from a queue in each round over its queues, if more than once.
     weights: Mapping[str, int] = field(default_factory=dict)
-    #: Whether the worker takes from a queue only if nothing is due in the queues named before it.
+    #: Whether the worker claims from a queue only if nothing is due in the queues named before it.
     strict: bool = False
-    #: Whether the worker also takes queues to which tasks are sent for the first time while it runs.
+    #: Whether the worker also processes queues to which tasks are sent for the first time while it runs.
     takes_new_queues: bool = False
     #: Whether the worker exits as soon as nothing is due.
     burst: bool = False
@@ -214,17 +214,17 @@ setting_changed.connect(_forget)
 
 
 def may_name_backend() -> bool:
-    """Whether some backend of ``TASKS`` is ``RSMQBackend``, or a class that may be derived from it."""
+    """Whether a backend in ``TASKS`` is ``RSMQBackend``, or a class that may be a subclass of it."""
     return any(not path.startswith(OTHER_BACKENDS) for path in _backends())
 
 
 def names_backend() -> bool:
-    """Whether ``TASKS`` names ``RSMQBackend`` itself."""
+    """Whether a backend in ``TASKS`` is exactly ``RSMQBackend``. Subclasses do not count."""
     return BACKEND in _backends()
 
 
 def stages_tasks() -> bool:
-    """Whether some backend of ``TASKS`` has the option ``"enqueue": "transaction"``."""
+    """Whether a backend in ``TASKS`` has the option ``"enqueue": "transaction"``."""
     options = [params.get("OPTIONS") for params in _entries()]
     return any(isinstance(one, Mapping) and one.get("enqueue") == "transaction" for one in options)
 

@@ -82,9 +82,9 @@ class Context:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody has asked to stop this run.
+        """Whether there is a request to stop this run.
 
-        A long synchronous job should then raise an exception to end early.
+        If so, a long synchronous job should raise an exception to end early.
         """
         return self._runtime.stop_reason(self._delivery) is not None
 

@@ -40,8 +40,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MAX_NAME = 160
 
 
-#: A function that gets the return value of a handler or task. It awaits an awaitable, and raises the errors
-#: of the awaitable. For a generator it raises ``NothingRan``.
+#: A function that takes what a handler or task has returned, and returns the final value. It awaits an
+#: awaitable and raises its errors. For a generator, whose code has not run, it raises ``NothingRan``.
 ValueOf = Callable[[Any], Any]
 
 

@@ -126,9 +126,10 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """The messages with one limit key: a function, or a value of its ``key``, to which a limit applies.
+    """How many messages with one limit key run, and how many wait for the limit.
 
-    ``running`` is the number that run, in all queues. ``waiting`` is the number that wait in one queue.
+    A limit key is a function, or one value of the ``key=`` of its policy. ``running`` counts the messages of
+    all queues, ``waiting`` those of one queue.
     """
 
     key: str

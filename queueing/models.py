@@ -137,7 +137,7 @@ class Job(models.Model):
 class Attempt(models.Model):
     """The outcome of one delivery of a message."""
 
-    #: It has no index of its own, because the unique index of job and receive count serves searches by job.
+    #: This column has no index of its own: searches by job use the unique index of job and receive count.
     job = models.ForeignKey(
         Job, models.CASCADE, related_name="history", verbose_name=_("job"), db_index=False
     )
@@ -202,7 +202,7 @@ class StagedMessage(models.Model):
     sender = models.CharField(_("sender"), max_length=32)
     number = models.PositiveBigIntegerField(_("number of the send"))
     size = models.PositiveIntegerField(_("messages of the send"))
-    #: The queue that the task names, empty if the message is not a task.
+    #: The queue of the task, empty if the message is not a task.
     task_queue = models.CharField(_("queue of the task"), max_length=160, blank=True)
     #: Bytes, because a database cannot hold every text that a queue can.
     body = models.BinaryField(_("payload"))

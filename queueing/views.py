@@ -51,7 +51,7 @@ MAX_QUEUES = 1000
 
 @dataclass(slots=True)
 class _Question:
-    """The ``Future`` of the last check that this process has started."""
+    """The last check of a probe that this process has started. ``answer`` is its ``Future``."""
 
     lock: Lock = field(default_factory=Lock)
     answer: "Future[str] | None" = None

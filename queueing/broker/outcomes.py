@@ -264,7 +264,7 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> list[Outcome]:
 
 
 def _refusal(outcome: Outcome, end: State, reasons: Mapping[str, str]) -> Outcome:
-    """The outcome with the end that the script gave it. A message that was stopped has a reason."""
+    """The outcome with the ``end`` that the script decided. For a stopped run, ``reasons`` has its error."""
     return replace(outcome, event=end, error=reasons.get(outcome.id, outcome.error))
 
 
