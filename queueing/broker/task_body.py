@@ -12,6 +12,7 @@ the order nor the due time of the task.
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,6 +129,16 @@ def read(text: str) -> TaskBody:
     )
 
 
-#: One encoder for all bodies: making an encoder takes longer than encoding a body. Arguments that contain
-#: themselves are not detected here, but count as ``TooDeep``.
-_encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
+def _encoder() -> Callable[[Any], str]:
+    """A function that writes values as JSON. Arguments that contain themselves count as ``TooDeep``."""
+    encoder = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":"))
+    in_c: Any = getattr(json.encoder, "c_make_encoder", None)
+    if in_c is None:
+        return encoder.encode
+    # ``encode`` would make this object in each call, which takes longer than to encode a body.
+    text = json.encoder.encode_basestring_ascii
+    pieces = in_c(None, encoder.default, text, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _encoder()

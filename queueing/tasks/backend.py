@@ -27,7 +27,7 @@ from queueing.messages import Draft
 from queueing.signals import emit
 from queueing.transactional.transactions import at_commit, has_open_transaction, open_transactions
 
-from . import options, registry, results, waiting
+from . import options, ready, registry, waiting
 from .compat import (
     BaseTaskBackend,
     InvalidTask,
@@ -89,7 +89,7 @@ class RSMQBackend(BaseTaskBackend):
         ``EnqueueFailed`` with the id.
         """
         route = self._route_of(task)
-        result = results.enqueued(task, self.alias, args, kwargs)
+        result = ready.new_result(task, self.alias, args, kwargs)
         self._enqueue(route, [result])
         return result
 
@@ -99,7 +99,7 @@ class RSMQBackend(BaseTaskBackend):
         Returns the results in the same order. Raises the errors of ``enqueue``.
         """
         route = self._route_of(task)
-        sent = [results.enqueued(task, self.alias, *call) for call in calls]
+        sent = [ready.new_result(task, self.alias, *call) for call in calls]
         self._enqueue(route, sent)
         return sent
 
@@ -120,10 +120,10 @@ class RSMQBackend(BaseTaskBackend):
             # Django keeps the transactions of async code in a thread.
             return await sync_to_async(self.enqueue_many, thread_sensitive=True)(task, calls)
         route = self._route_of(task)
-        sent = [results.enqueued(task, self.alias, *call) for call in calls]
+        sent = [ready.new_result(task, self.alias, *call) for call in calls]
         bodies = [route.write(result.args, result.kwargs) for result in sent]
         for result, id in zip(sent, await route.asend(route.messages(sent, bodies)), strict=True):
-            results.identify(result, id)
+            ready.identify(result, id)
         if has_own_receivers():
             await sync_to_async(self._emit_enqueued, thread_sensitive=True)(sent)
         else:
@@ -210,7 +210,7 @@ class RSMQBackend(BaseTaskBackend):
         The message then has no key for limits or uniqueness, because the key depends on the arguments.
         """
         route = self._route_of(task)
-        result = results.enqueued(task, self.alias, args, kwargs)
+        result = ready.new_result(task, self.alias, args, kwargs)
         body = route.write(result.args, result.kwargs)
         return route.queue, route.draft(body, of=result if is_whole else None)
 
@@ -242,7 +242,7 @@ class RSMQBackend(BaseTaskBackend):
             self._send_at_commit(aliases, route, sent, bodies)
         else:
             for result, id in zip(sent, route.send(route.messages(sent, bodies)), strict=True):
-                results.identify(result, id)
+                ready.identify(result, id)
             self._emit_enqueued(sent)
 
     def _route_of(self, task: Task) -> Route:
@@ -260,7 +260,7 @@ class RSMQBackend(BaseTaskBackend):
         def send() -> None:
             # An earlier task may have taken a request: see ``queueing.policies.unique``.
             for result, id in zip(sent, route.send(drafts), strict=True):
-                results.identify(result, id)
+                ready.identify(result, id)
             self._emit_enqueued(sent)
 
         at_commit(aliases, send, sent[0].id, route.task.module_path)
@@ -280,7 +280,7 @@ class RSMQBackend(BaseTaskBackend):
         # At the commit it would be too late: what the transaction has changed stays.
         route.refuse_long(bodies)
         for result in sent:
-            results.identify(result, whole_id())
+            ready.identify(result, whole_id())
         return [route.draft(body, result.id, of=result) for body, result in zip(bodies, sent, strict=True)]
 
     def _emit_enqueued(self, sent: list[TaskResult]) -> None:

@@ -46,4 +46,4 @@ def has_own_receivers() -> bool:
     The receiver with which Django logs this signal does not count.
     """
     djangos = id(signals.log_task_enqueued)
-    return any(receiver != djangos for (receiver, _), *_ in signals.task_enqueued.receivers)
+    return bool([entry for entry in signals.task_enqueued.receivers if entry[0][0] != djangos])

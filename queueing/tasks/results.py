@@ -5,7 +5,7 @@ stays in Redis until it is in the database, so a task that ends during the looku
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,56 +23,14 @@ from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import QueueUnavailable, TaskCancelled, TaskCrashed
 from queueing.history import writer
-from queueing.messages import sent_ms
 from queueing.transactional.databases import relayed
 
-from . import registry, staged
+from . import ready, registry, staged
 from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 from .options import TaskOptions
 
 #: The states of outcomes that are listed in ``errors`` of a result.
 FAILURES = frozenset({State.CANCELLED, *(end for end in State if end.counts_as_failure)})
-
-
-def moment(ms: float | None) -> datetime | None:
-    """Convert ms since 1970 to a ``datetime``, which is aware if ``USE_TZ`` is set.
-
-    Returns ``None`` for ``None``.
-    """
-    return decode.moment(ms, UTC if settings.USE_TZ else None)
-
-
-def enqueued(
-    task: Task, alias: str, args: Sequence[Any], kwargs: Mapping[str, Any], id: str = ""
-) -> TaskResult:
-    """Make a ``TaskResult`` with the status ready. ``id`` is empty if the message has no id yet.
-
-    Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent.
-    """
-    try:
-        return TaskResult(
-            task=task,
-            id=id,
-            status=TaskResultStatus.READY,
-            enqueued_at=moment(sent_ms(id)) if id else None,
-            started_at=None,
-            finished_at=None,
-            last_attempted_at=None,
-            # Django makes a list and a dict of them.
-            args=args,  # type: ignore[arg-type]
-            kwargs=kwargs,  # type: ignore[arg-type]
-            backend=alias,
-            errors=[],
-            worker_ids=[],
-        )
-    except RecursionError:
-        raise task_body.TooDeep from None
-
-
-def identify(result: TaskResult, id: str) -> None:
-    """Set the id of a result, and the time of sending, which is part of the id."""
-    object.__setattr__(result, "id", id)
-    object.__setattr__(result, "enqueued_at", moment(sent_ms(id)))
 
 
 def as_sent(task: Task, body: TaskBody, queue: str, alias: str) -> Task:
@@ -142,7 +100,7 @@ def result_of(
 
     ``past`` are the outcomes of the message, sorted by receive count.
     """
-    result = enqueued(task, alias, body.args, body.kwargs, id)
+    result = ready.new_result(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
     # A task that was stopped had begun.
     runs = [outcome for outcome in past if outcome.event.was_claimed or _was_stopped(outcome)]
@@ -154,9 +112,9 @@ def result_of(
         result.worker_ids.append(where.worker)
         starts.append(where.claimed_ms)
     if starts:
-        changes |= {"started_at": moment(min(starts)), "last_attempted_at": moment(max(starts))}
+        changes |= {"started_at": ready.moment(min(starts)), "last_attempted_at": ready.moment(max(starts))}
     if past and status in (TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED):
-        changes["finished_at"] = moment(past[-1].finished_ms)
+        changes["finished_at"] = ready.moment(past[-1].finished_ms)
         if status == TaskResultStatus.SUCCESSFUL and past[-1].result:
             with suppress(decode.Unreadable):
                 changes["_return_value"] = decode.message_json(past[-1].result)

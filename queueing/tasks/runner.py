@@ -16,7 +16,7 @@ from queueing.policies import Policy
 from queueing.signals import emit
 from queueing.text.errors import class_path, sentence, trace
 
-from . import results
+from . import ready, results
 from .compat import Task, TaskContext, TaskError, TaskResult, TaskResultStatus, normalize_json, signals
 from .results import TaskLookup
 
@@ -86,7 +86,7 @@ class TaskRun:
         """The ``TaskResult`` of this message at the start of its present attempt."""
         message, body, lookup = context.message, self._body, self._lookup
         task = results.as_sent(self._task, body, lookup.sent_to(context.queue), lookup.alias)
-        result = results.enqueued(task, lookup.alias, body.args, body.kwargs, message.id)
+        result = ready.new_result(task, lookup.alias, body.args, body.kwargs, message.id)
         now = timezone.now()
         started_at = now
         if context.attempt > 1 or context.crashes:
@@ -117,7 +117,7 @@ class TaskRun:
             logger.warning("%s: its earlier attempts cannot be read: %s", result.id, error)
         # Attempts that the history has forgotten count, too.
         result.worker_ids[:0] = [""] * (earlier - len(result.worker_ids))
-        return results.moment(min(starts, default=None))
+        return ready.moment(min(starts, default=None))
 
     def _args(self, result: TaskResult | None) -> list[Any]:
         if not self._task.takes_context:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from queueing.broker import task_body
 from queueing.broker.task_body import NAME_CHARACTERS, BadTaskBody, name_in, read
 
 BEGINNING = '{"django_task": 1, "task": '
@@ -52,3 +53,16 @@ def test_arguments_may_be_long_and_have_numbers_that_json_does_not_know():
 @pytest.mark.parametrize("ending", ["\\", '\\"', '\\"' * 200_000, "\\\\" * 200_000, ".a" * 200_000])
 def test_a_name_that_is_cut_off_is_none(ending):
     assert name_in(BEGINNING + '"shop' + ending) == ""
+
+
+VALUE = [1, -2.5, True, None, '\u00e4\u20ac\U0001f600\ud800"\\', [{"a": [], "b": {}}], {"1": "c"}]
+
+
+@pytest.mark.parametrize("encoder", ["c_make_encoder", None])
+def test_a_body_is_compact_json_with_and_without_the_encoder_in_c(monkeypatch, encoder):
+    monkeypatch.setattr(json.encoder, "c_make_encoder", encoder and getattr(json.encoder, encoder))
+    encode = task_body._encoder()
+    assert encode(VALUE) == json.dumps(VALUE, separators=(",", ":"))
+    for refused, error in ((float("nan"), ValueError), ({1}, TypeError)):
+        with pytest.raises(error):
+            encode([refused])

@@ -1,0 +1,69 @@
+"""Makes the ``TaskResult`` of a task that is sent, which has the status ready."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+
+from queueing.broker import decode, task_body
+from queueing.messages import sent_ms
+
+from .compat import Task, TaskResult, TaskResultStatus, normalize_json
+
+#: The types of values that Django's ``normalize_json`` returns unchanged.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+class _Unfrozen(*getattr(TaskResult, "__orig_bases__", ())):  # type: ignore[misc]
+    """A ``TaskResult`` whose attributes can be set. Assigning its class then makes it a ``TaskResult``.
+
+    Django's constructor calls ``object.__setattr__`` for each field, and takes five times as long.
+    """
+
+    __slots__ = vars(TaskResult)["__slots__"]
+
+
+def moment(ms: float | None) -> datetime | None:
+    """Convert ms since 1970 to a ``datetime``, which is aware if ``USE_TZ`` is set.
+
+    Returns ``None`` for ``None``.
+    """
+    return decode.moment(ms, UTC if settings.USE_TZ else None)
+
+
+def new_result(
+    task: Task, alias: str, args: Sequence[Any], kwargs: Mapping[str, Any], id: str = ""
+) -> TaskResult:
+    """Make a ``TaskResult`` with the status ready. ``id`` is empty if the message has no id yet.
+
+    Raises ``TypeError`` and ``ValueError`` for arguments that JSON cannot represent.
+    """
+    result: Any = _Unfrozen()
+    try:
+        result.args, result.kwargs = _normalized(args), _normalized(kwargs)
+    except RecursionError:
+        raise task_body.TooDeep from None
+    result.task, result.id, result.backend = task, id, alias
+    result.status = TaskResultStatus.READY
+    result.enqueued_at = moment(sent_ms(id)) if id else None
+    result.started_at = result.finished_at = result.last_attempted_at = result._return_value = None
+    result.errors, result.worker_ids = [], []
+    result.__class__ = TaskResult
+    made: TaskResult = result
+    return made
+
+
+def _normalized(given: Any) -> Any:
+    """The value of ``normalize_json``, which takes longer than a check for plain arguments."""
+    if type(given) in (tuple, list) and _PLAIN.issuperset(map(type, given)):
+        return list(given)
+    if type(given) is dict and _PLAIN.issuperset(map(type, (*given, *given.values()))):
+        return given.copy()
+    return normalize_json(given)
+
+
+def identify(result: TaskResult, id: str) -> None:
+    """Set the id of a result, and the time of sending, which is part of the id."""
+    object.__setattr__(result, "id", id)
+    object.__setattr__(result, "enqueued_at", moment(sent_ms(id)))
