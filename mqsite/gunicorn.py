@@ -49,18 +49,18 @@ class ReadDeadlineWorker(ThreadWorker):
 
 worker_class = ReadDeadlineWorker
 threads = 5
-# Seconds. A router gives up after 30; a stopping one has to be done before it is killed.
+# Seconds. A router gives up after 30, and a stopping process is then killed.
 timeout = 20
 graceful_timeout = 20
-# Longer than the router's own 90, or it sends a request into a connection that is just closing.
+# Longer than the router's 90 seconds: otherwise the router could use a connection that is being closed.
 keepalive = 95
 accesslog = "-"
-# Each process opens its own connections, and a new release is not held up by an old master.
+# Each process opens its own connections, and a reload imports the new code.
 preload_app = False
-# Django decides whom to believe (TRUST_PROXY).
+# Django decides whether the headers of a proxy are trusted (TRUST_PROXY).
 secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
-# Memory, where there is some: a container may have a read-only root and no folder for temporary files.
+# In memory if possible: a container may be read-only, without a folder for temporary files.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 

@@ -24,8 +24,8 @@ ON_HEROKU = "DYNO" in env
 # --- Development or production ----------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", default=False)
-# Without the variable production stops at start-up; a key made up here only serves builds and
-# checks, and a known one only development.
+# Without the variable, a site in production stops at its start. The random key is only for builds and
+# checks, and the known key only for development.
 SECRET_KEY = env.text("SECRET_KEY") or ("known-to-all" if DEBUG else get_random_secret_key())
 
 # --- The application --------------------------------------------------------------------------
@@ -103,7 +103,7 @@ QUEUEING = {
     "URL": redis_url(env, default="redis://127.0.0.1:6379/0"),
     # Heroku's certificates are self-signed.
     "TLS_VERIFY": env.flag("REDIS_TLS_VERIFY", default=not ON_HEROKU),
-    # Seconds: a page that Redis does not answer has to come all the same, and soon.
+    # Seconds: if Redis does not answer, a page must still respond soon.
     "TIMEOUT": 1.0,
     "QUEUES": ["testqueue"],
     # A platform sets these options of a worker without its command line.
@@ -142,9 +142,9 @@ STORAGES = {
 
 # --- Security ---------------------------------------------------------------------------------
 
-# Heroku's router only passes on what was asked of one of the app's own domains.
+# Heroku's router passes on only requests to the app's own domains.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["*"] if ON_HEROKU else ["localhost", "127.0.0.1", "[::1]"])
-# Whether the proxy in front may be believed: X-Forwarded-Proto, and the last of X-Forwarded-For.
+# Whether to trust the proxy: X-Forwarded-Proto, and the last entry of X-Forwarded-For.
 TRUST_PROXY = env.flag("TRUST_PROXY", default=ON_HEROKU)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_SSL_REDIRECT = TRUST_PROXY
@@ -168,22 +168,22 @@ AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_CLIENT_IP_CALLABLE = "mqsite.proxy.client_network"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-# Further tries do not lengthen it: an office behind one address gets in again.
+# Further attempts do not extend the lockout, so that an office behind one address can log in again.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_TEMPLATE = "429.html"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = [
-    # Whether its neighbours on other subdomains have TLS is not this site's to say.
+    # This site does not know whether other subdomains have TLS.
     "security.W005",
-    # The browsers' preload list is for a domain's owner to ask for; it cannot be undone soon.
+    # Only the owner of a domain should request its entry in the browsers' preload list: it stays for long.
     "security.W021",
 ]
 
 # --- Logging ----------------------------------------------------------------------------------
 
-# One plain line per event on stderr, so that what a command prints stays apart from what it logs.
+# One plain line per event on stderr, separate from the output of a command on stdout.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -197,11 +197,11 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        # Each attempt to log in that failed is worth a line, not each that did not.
+        # Only failed attempts to log in are logged.
         "axes": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The page asks for the state several times a second: only errors are worth a line.
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        # Each task has two lines at INFO, and the worker says the same in its own way.
+        # Each task has two lines at INFO, and the worker logs the same events.
         "django.tasks": {"level": "WARNING"},
         "django_tasks": {"level": "WARNING"},
     },

@@ -87,7 +87,7 @@ class Config:
     HEALTH_FILE: str = ""
     #: Failed attempts after which a message is dead, unless its policy has ``max_attempts``.
     MAX_ATTEMPTS: int = 5
-    #: A message is dead after this many crashes of its process, or three times as many of the whole worker.
+    #: A message is dead after this many crashes of its process, or after three times as many of its worker.
     MAX_CRASHES: int = 3
     #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
     #: queue.

@@ -112,7 +112,7 @@ def _pass_on(signals: set[signal.Signals], supervisor: int) -> int:
         if number != signal.SIGCHLD:
             os.kill(supervisor, number)
             continue
-        # As process 1 of a container it also has the children of others.
+        # As process 1 of a container, this process also has the orphans of other programs as children.
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             if found[0] == supervisor:
                 return os.waitstatus_to_exitcode(found[1])

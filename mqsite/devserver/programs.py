@@ -33,7 +33,7 @@ class Group:
             os.killpg(self.number, 0)
         except (ProcessLookupError, PermissionError):  # macOS answers so for a group of zombies
             return True
-        # In a container nobody may wait for orphans. They stay as zombies, and are gone nevertheless.
+        # Zombies count as gone: in a container, there may be no process that reaps orphans.
         return not any(map(self._has, psutil.process_iter()))
 
     def _has(self, process: psutil.Process) -> bool:

@@ -87,7 +87,7 @@ class Supervisor:
         lines = DEVELOPMENT_FILE.read_text().splitlines() if DEVELOPMENT_FILE.is_file() else []
         known = dict(line.split("=", 1) for line in lines if "=" in line)
         self.environ["DEBUG"] = "1"
-        # The same from run to run, so that a restart logs nobody out.
+        # The key stays the same, so that a restart logs nobody out.
         self.environ.setdefault("SECRET_KEY", known.get("SECRET_KEY") or secrets.token_urlsafe(50))
         names = ("DEBUG", "SECRET_KEY", *SHARED_VARIABLES)
         lines = [f"{name}={self.environ[name]}\n" for name in names if self.environ.get(name)]

@@ -26,7 +26,7 @@ def in_menu(verb: type[RowsAction]) -> Any:
         ids = ",".join(request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)[:IDS_MAX])
         return HttpResponseRedirect(model_admin.verb_url(verb.name, model_admin.selection(request, ids)))
 
-    # It takes the place of Django's own deletion, which reads all rows and has no bound.
+    # This action replaces Django's own deletion, which reads all rows without a limit.
     ask.__name__ = "delete_selected" if verb.flag == DELETION else verb.name
     return ask
 

@@ -90,7 +90,7 @@ def prune(*, days: int, rows: int) -> None:
     ids = Job.objects.values_list("id", flat=True)
     first, last = ids.order_by("id").first(), ids.order_by("-id").first()
     if first is None or last is None or last - first < rows:
-        # There are not more rows than numbers. To count the rows would take a second for ten million.
+        # There cannot be more rows than ids. To count ten million rows would take a second.
         return
     newest_to_go = Job.objects.order_by("-id").values_list("id", flat=True)[rows : rows + 1].first()
     if newest_to_go is not None:

@@ -258,7 +258,7 @@ class RSMQBackend(BaseTaskBackend):
         drafts = self._drafts(route, sent, bodies)
 
         def send() -> None:
-            # An earlier task may have taken a request: see ``queueing.policies.unique``.
+            # A unique task may be merged with an earlier one, and then has the id of that one.
             for result, id in zip(sent, route.send(drafts), strict=True):
                 ready.identify(result, id)
             self._emit_enqueued(sent)
@@ -266,7 +266,7 @@ class RSMQBackend(BaseTaskBackend):
         at_commit(aliases, send, sent[0].id, route.task.module_path)
 
     def _stage(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
-        # It imports models, and this module is imported before they are ready.
+        # ``staging`` imports models, and this module is imported before models can be imported.
         from queueing.transactional.staging import stage
 
         drafts = self._drafts(route, sent, bodies)
@@ -277,7 +277,7 @@ class RSMQBackend(BaseTaskBackend):
 
         Raises ``MessageTooLong``.
         """
-        # At the commit it would be too late: what the transaction has changed stays.
+        # At the commit, an error would be too late: the changes of the transaction stay.
         route.refuse_long(bodies)
         for result in sent:
             ready.identify(result, whole_id())

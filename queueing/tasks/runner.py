@@ -49,7 +49,7 @@ class TaskRun:
 
         Raises the errors of the task, and ``ResultRefused``.
         """
-        # A task of a few microseconds takes twice as long with a result that nobody receives.
+        # The result is made only if it is used: making it can double the time of a very short task.
         result = self._running(context) if self._task.takes_context or _is_observed() else None
         if result:
             emit(signals.task_started, self._sender, task_result=result)
@@ -59,7 +59,7 @@ class TaskRun:
             max_attempts = get_conf().MAX_ATTEMPTS
             is_last = self.policy.is_last_attempt(error, context.attempt, max_attempts=max_attempts)
             if is_last or context.is_cancelled:
-                # Within the handler of the exception: receivers may ask for it.
+                # Called while the exception is handled, so that receivers can get it.
                 self._emit_failure(context, result, error)
             raise
         if result:

@@ -66,7 +66,7 @@ def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedM
     """
     rows = _with_their_sends(alias, ids)
     sent = _send(client, alias, rows)
-    # A send of several messages that was refused is taken apart: each of them is a send of its own now.
+    # A send of several messages that was refused has been split: now each message is a separate send.
     single = {row.pk for row in rows if row.pk not in sent and row.size > 1}
     if single:
         again = StagedMessage.objects.using(alias).filter(pk__in=single).order_by("id")
@@ -83,7 +83,7 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
     with transaction.atomic(using=alias):
         found = list(rows.filter(pk__in=ids).defer("body", "headers").order_by("id"))
         rows.filter(pk__in=[row.pk for row in found]).delete()
-        # A relay waits for all rows of a send, so the others of this one must not count the deleted row.
+        # A relay waits for all rows of a send, so the other rows of the send must not count the deleted row.
         for row in found:
             if row.size > 1:
                 rows.filter(sender=row.sender, number=row.number).update(size=F("size") - 1)
@@ -105,7 +105,7 @@ def _with_their_sends(alias: str, ids: Collection[int]) -> list[StagedMessage]:
     sends = {(row.sender, row.number) for row in found if row.size > 1}
     if not sends:
         return found
-    # Redis would take a later part of a send for its repeat.
+    # A send must be complete: Redis would take the second part of a split send for a repeat of the first.
     others = rows.filter(
         sender__in={sender for sender, _ in sends}, number__in={number for _, number in sends}
     )

@@ -209,9 +209,9 @@ def _delete(alias: str, ids: Sequence[int], forget: bool) -> None:
     table = connection.ops.quote_name(StagedMessage._meta.db_table)
     sql = f"DELETE FROM {table} WHERE id IN ({', '.join(str(int(id)) for id in ids)})"
     if connection.vendor == "postgresql" and not (connection.in_atomic_block or forget):
-        # A commit waits for the disk. This one need not as long as Redis remembers the sender: a row that a
-        # crash brings back is sent again, and Redis recognises the repeat. Both statements are one implicit
-        # transaction.
+        # A commit waits for the disk. This commit need not, while Redis remembers the sender: if a crash
+        # restores the row, its message is sent again, and Redis recognises the repeat. Both statements are
+        # one implicit transaction.
         sql = f"SET LOCAL synchronous_commit TO off; {sql}"
     with connection.cursor() as cursor:
         cursor.execute(sql)

@@ -127,7 +127,7 @@ def ids_of_transaction(alias: str) -> set[str]:
 
 def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
     """The calls of ``stage`` in the open transaction. They are read from its newest commit callback."""
-    # Django has no place for the data of a transaction. Its list of callbacks is emptied at the end of one.
+    # Django has no other place for data of a transaction. It clears the list of callbacks at the end.
     callbacks: list[Any] = connections[alias].run_on_commit
     for _, callback, _ in reversed(callbacks):
         if isinstance(callback, _AtCommit):

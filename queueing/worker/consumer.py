@@ -115,7 +115,7 @@ class Consumer:
                 self.client.ping()
                 self.outage.ends()
             if self.outage.courtesy_seconds:
-                # The exchange that failed may hold a claim, and is repeated as it was or not at all.
+                # The exchange that failed may contain a claim. It must be repeated unchanged.
                 return self.outage.courtesy_seconds
             self._create_missing()
             self._stand_by()
@@ -249,7 +249,7 @@ class Consumer:
     def _read_look(self, queues: Sequence[str], reply: list[Any] | QueueError) -> None:
         self._has_settled_since_look = False
         if isinstance(reply, QueueError):
-            # The claims find out which queue it is about.
+            # The next claims show which queue has the error.
             logger.debug("the look failed: %s", reply)
             self.rotation.looked([])
         else:
@@ -332,7 +332,7 @@ class Consumer:
     def _pause(self) -> float:
         has_room = bool(self._room())
         if has_room and self._is_burst and self._has_settled_since_look and self.found_all:
-            # The jobs may have sent to any queue.
+            # The jobs may have sent messages to any queue.
             self.rotation.begin()
             self._has_settled_since_look = False
         self.wants_announcements = has_room and self._has_free_thread and self.rotation.is_idle

@@ -41,7 +41,7 @@ def close_database() -> None:
     """Close this thread's database connections and this process's connection pools. Called before a fork."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
-        # Asked for a pool, a backend makes one. So it is only asked for those that there are.
+        # A backend that is asked for its pool creates one. So only backends with a pool are asked.
         for alias, pool in list(getattr(connection, "_connection_pools", {}).items()):
             if pool:
                 connections[alias].close_pool()  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def tend_connections(*, is_shared: bool = False) -> None:
             if all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
                 _thread.may_be_connected = True
                 continue  # A test runs messages in its own thread.
-            # It would refuse every later job, closed or not; the next one gets a new one.
+            # The connection would refuse every later job, even if it is closed. The next job gets a new one.
             connection.close()
             del connections[connection.alias]
             continue

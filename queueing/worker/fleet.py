@@ -47,7 +47,7 @@ def by_partition(config: Config) -> list[Config]:
     for queue in config.queues:
         queues.setdefault(config.place_of(queue), []).append(queue)
     if config.takes_new_queues:
-        # A partition for queues to come: its worker needs a queue, which may be one that does not exist.
+        # A later queue may be on any of these partitions. Its worker needs a queue, even a missing one.
         for queue, name in [*config.PLACES.items(), (DEFAULT_QUEUE, DEFAULT)]:
             queues.setdefault(name, [queue.removesuffix("*") or DEFAULT_QUEUE])
     own = {name: replace(config.at(name), queues=tuple(found)) for name, found in queues.items()}
@@ -138,7 +138,7 @@ class Fleet:
         """Run the worker in the forked process. Signals are blocked until the worker has forked a process."""
         code = 1
         try:
-            # A signal of the terminal reaches the fleet alone, which passes it on.
+            # A signal from the terminal reaches only the fleet, which passes it on to the worker.
             os.setsid()
             signal.set_wakeup_fd(-1)
             os.close(self._end)

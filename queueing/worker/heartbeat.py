@@ -75,7 +75,7 @@ class Heartbeat:
     def step(self, now: float) -> float:
         """Send the heartbeat if it is due. Returns the seconds until the next one. Raises ``QueueError``."""
         if now >= self.due_at:
-            # First: a worker lives while Redis is away, and a restart does not bring Redis back.
+            # Before the call of Redis: an outage of Redis must not make a probe restart the worker.
             if not self.is_lost:
                 self._show_health()
             heard = self._beat()

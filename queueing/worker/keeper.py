@@ -229,13 +229,13 @@ class Keeper:
                 child.kill()
         if not self.children and self._give_up_at == math.inf:
             self._is_stopping = True
-            # Then the leases end, and others find by them what could not be given back.
+            # Then the leases have expired, and other workers take the messages that were not given back.
             self._give_up_at = self.clock() + self.config.LEASE
 
     # --- orders -------------------------------------------------------------------------------
 
     def _wait(self, seconds: float) -> None:
-        # The recorder gathers outcomes after a wake-up, so it needs no other one meanwhile.
+        # The recorder gathers outcomes after a wake-up. It needs no second wake-up in this time.
         gathers_seconds = self._recorder_woken_at + GATHER_SECONDS - self.clock()
         sources = [] if self._is_orphan else [self.orders]
         if gathers_seconds <= 0:

@@ -70,7 +70,7 @@ class QueueRotation:
         self._paid = dict.fromkeys(queues, 0)
         self._last_paid = 0
         self._places = {queue: place for place, queue in enumerate(queues)}
-        #: The number of the last turn of each queue. If queues have paid the same, the lowest is next.
+        #: The number of the last turn of each queue. If several have paid least, the lowest number is next.
         self._turns = {queue: place - len(self._queues) for queue, place in self._places.items()}
         self._turn = 0
         self._due_at: dict[str, float] = {}
@@ -171,7 +171,7 @@ class QueueRotation:
             self._look_later()
         if queue not in self._ready:
             self._ready.add(queue)
-            # Turns that it did not need give it no credit.
+            # A queue saves up no turns while it has no due message.
             self._paid[queue] = max(self._paid[queue], self._last_paid)
             self._is_chosen = False
         self._set_due(queue, math.inf)
@@ -231,7 +231,7 @@ class QueueRotation:
         self._ready.discard(queue)
         self._polled.discard(queue)
         self._is_chosen = False
-        # The poll learns of later ones. Most of them are the ends of leases that are extended before.
+        # A poll finds messages that are due later. Most of these times are ends of leases that are extended.
         seconds = math.inf if due_seconds is None or due_seconds >= POLL_SECONDS else due_seconds
         self._set_due(queue, self._clock() + seconds)
 

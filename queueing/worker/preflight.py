@@ -41,7 +41,7 @@ def refusal(config: Config) -> str:
     if not pid:
         _ask(config, write)
     os.close(write)
-    # The pipe ends with the process that asks.
+    # The pipe closes when the checking process ends.
     if not readable([read], PATIENCE_SECONDS):
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)

@@ -82,9 +82,9 @@ def _live(life: Callable[[], int | None], held_back: frozenset[signal.Signals]) 
     """Run ``life`` and exit. No error may escape: the supervisor's code would handle it in the fork."""
     code = 1
     try:
-        # Signals to the group reach the supervisor alone, and the programs of a child are its session.
+        # Signals to the process group reach only the supervisor. A child and its programs are one session.
         os.setsid()
-        # The handlers stay the supervisor's, which do nothing, but no longer write into its pipe.
+        # The signal handlers of the supervisor stay. They do nothing, but must not write into its pipe.
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
@@ -232,7 +232,7 @@ def end_pools(seconds: float) -> None:
     A child process of the worker skips that part of Python's exit. Without this function, the processes of a
     pool could wait for each other for ever. Waits at most ``seconds`` for calls that still run in a pool.
     """
-    # Both modules offer this to atexit alone. No handler uses what is not imported.
+    # Both modules offer these functions only to atexit. A module that is not imported has no pools.
     executors: Any = sys.modules.get("concurrent.futures.process")
     pools: Any = sys.modules.get("multiprocessing.util")
     if not (executors or pools):

@@ -57,7 +57,7 @@ class Processor:
         try:
             return self._clean.run(self._process, delivery, mark, started_ms)
         except BaseException as thrown:
-            # Another thread has thrown it into this one, which has to continue.
+            # Another thread has raised this exception in this thread, which must continue.
             context = Context(delivery, self.runtime)
             return self._outcome(delivery, context, None, started_ms, "", thrown)
 
@@ -94,11 +94,11 @@ class Processor:
             mark.limit(deadline, limit)
 
         def value_of(returned: Any) -> Any:
-            # Awaiting is for the parent alone: its event loop does not turn in a fork.
+            # Only the parent can await: the event loop does not run in a fork.
             end_if_fork()
             if is_pending(returned):
                 if limit and deadline:
-                    # The loop cancels it. If it blocks the loop, its process has to end.
+                    # The loop cancels the coroutine. If it blocks the loop, its process must be killed.
                     mark.limit(deadline + CANCELLING_SECONDS, limit)
                 returned = self._await(awaited(returned), deadline, limit or 0)
             refuse_lazy(returned)

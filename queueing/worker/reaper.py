@@ -79,7 +79,7 @@ class Reaper:
                     raise
                 except Exception as error:
                     failed.append((queue, error))
-            # Before the log: a handler of the project that raises must not bring the death back.
+            # Before the log: if a log handler of the project raises, this death must not be handled again.
             self._deaths.popleft()
             for queue, problem in failed:
                 logger.error(

@@ -189,7 +189,7 @@ class Recorder:
             self._next_prune = now + PRUNE_SECONDS
 
     def _refused(self, error: NotOwner) -> float:
-        # The database may have been emptied or restored since it was asked.
+        # The database may have been emptied or restored since its identity was read.
         self._identity = ""
         if self.is_owner:
             self.is_owner = False

@@ -40,7 +40,7 @@ class CleanContext(threading.local):
 
     def __init__(self) -> None:
         self._base = Context()
-        # Every run sets it, so that a run which sets nothing else leaves as many variables as there were.
+        # Every run sets this variable. With it in the base, a run that sets no other adds no variable.
         self._base.run(current.set, None)
         self._many_caches = len(caches.settings) > 1
 
@@ -254,7 +254,7 @@ class EventLoop:
             try:
                 loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
-                # asyncio lets these two out of a task that a handler has started, and ends that task with it.
+                # A task that a handler has started has raised one of these two, which asyncio does not catch.
                 logger.warning("%s left a task of the event loop, which goes on", type(error).__name__)
             except BaseException:
                 logger.exception("the event loop cannot go on and is replaced")

@@ -155,7 +155,7 @@ class Scheduler:
             plan.fail(self.clock())
             logger.error("schedule %s cannot send to %s: %s", name, plan.schedule.target.queue, error)
         except BaseException as error:
-            # The code that makes a body may raise anything, also what ends a thread. The others continue.
+            # The code that makes a body may raise anything, even SystemExit. The other schedules continue.
             end_if_fork(error)
             plan.fail(self.clock())
             logger.exception("schedule %s has no message", name)
@@ -167,7 +167,7 @@ class Scheduler:
         assert settled_ms is not None, "only such a plan comes due"
         now_ms = int(self._server_clock.now_ms())
         ticks = schedule.due(settled_ms, now_ms)[:STEP]
-        # It never goes back, even if a timetable were not the same in both directions.
+        # ``max``: the settled time never goes back, even if ``after`` and ``until`` of a timetable disagree.
         until_ms = ticks[-1] if ticks else max(int(plan.next_ms), next(schedule.timetable.until(now_ms)))
         was_missed = until_ms != schedule.timetable.after(settled_ms) or now_ms - until_ms > LATE_MS
         drafts = [schedule.draft(tick) for tick in ticks]
@@ -194,7 +194,7 @@ class Scheduler:
     def _follow(self, plan: Plan, ticked: Ticked) -> None:
         self._server_clock.set(ticked.now_ms)
         if ticked.word == "unknown":
-            # Redis has lost it.
+            # Redis has lost the schedule.
             plan.settle(None)
             self._name_at = 0.0
         elif ticked.word == "other":

@@ -28,7 +28,7 @@ def do_nothing(number: int, frame: FrameType | None) -> None:
 
 
 def leave_immediately(number: int, frame: FrameType | None) -> None:
-    # An exception would get lost in a callback that Python does not let raise, as in an import.
+    # No exception: Python would drop it in some callbacks, for example during an import.
     os._exit(0)
 
 

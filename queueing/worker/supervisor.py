@@ -244,7 +244,7 @@ class Supervisor:
     def _child_ended(self, child: ChildSlot, code: int) -> None:
         is_done = code in (0, RECYCLED, UNSEEN) and not child.slot.held
         if not is_done:
-            # They would run on beside the next attempt.
+            # These programs would still run during the next attempt.
             kill_programs(child.pid)
         ran, ended_by_force = child.ended(), [] if self._was_killed else child.overdue
         # A job to stop is cancelled when the child's messages are given back.
@@ -288,9 +288,9 @@ class Supervisor:
     def _replace_keeper(self) -> None:
         if self.keeper_pid or self.clock() < self._keeper_not_before:
             return
-        # One that cannot live is not replaced without a pause.
+        # A keeper that dies immediately is replaced only after a pause.
         self._keeper_not_before = self.clock() + RESTART_SECONDS
-        # The next keeper has to number the queues as the children do.
+        # The next keeper must have the queues in the same order as the children.
         self._take_new_queues()
         close_database()
         self.keeper_pid = fork(self._live_as_keeper)
@@ -312,7 +312,7 @@ class Supervisor:
         try:
             os.write(self._keeper_end, json.dumps(order).encode() + b"\n")
         except BlockingIOError:
-            # It hangs. Without this order, messages are given back when their leases end.
+            # The keeper hangs. Without this order, messages are given back when their leases end.
             logger.error("worker %s: the keeper does not listen", self.config.WORKER_NAME)
 
     def _stop_keeper(self) -> None:

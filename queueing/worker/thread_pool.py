@@ -70,7 +70,7 @@ class ThreadPool:
             self._last_start = self._clock()
         self._low_water = len(deliveries) // 2
         self._unfinished += len(deliveries)
-        # In one step: a thread that is woken for each would take turns with this one.
+        # In one step: if a thread was woken for each delivery, it would compete with this thread each time.
         self._waiting.extend(deliveries)
         if not self.lead.is_lent:
             with self._arrived:
@@ -120,7 +120,7 @@ class ThreadPool:
             except IndexError:
                 if self.threads == 1:
                     if self.lead.follow():
-                        # Without another thread, nobody waits for a wake-up.
+                        # This thread has led, and no other thread waits for a wake-up.
                         self._is_wanted = False
                     continue
                 with self._arrived:

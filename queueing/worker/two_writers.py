@@ -44,7 +44,7 @@ class TwoWriters:
         try:
             writer.write(parts[0])
         finally:
-            # No entry may be dropped, and no later one written, before both parts have ended.
+            # Both parts must end before the caller deletes entries of the outbox or writes later ones.
             failure = written.exception()
         if failure:
             raise failure

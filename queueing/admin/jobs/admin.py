@@ -111,7 +111,7 @@ class JobAdmin(TableAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         verbs = [action for action in ACTIONS.values() if self.may(request, action.permission)]
-        # The address for news is made first, so that no job is missed that comes in meanwhile.
+        # The live URL is made before the rows are read. So a job that is recorded in between is announced.
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
             "live_url": live_url(self.admin_site),

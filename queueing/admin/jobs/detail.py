@@ -57,7 +57,7 @@ def now(job: Job) -> Now:
     except QueueUnavailable as error:
         return Now("unknown", trouble=trouble_of(error))
     except QueueError:
-        # "Not there" would offer to run again what may be in its queue.
+        # With "", the page would offer to run the job again, although its message may be in the queue.
         return Now("unreadable")
 
 

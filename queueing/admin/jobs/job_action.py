@@ -102,7 +102,7 @@ class JobAction(RowsAction):
         search = JobSearch(criteria, _shown())
         first = search.find(None, limit=10, budget_seconds=COUNT_SECONDS)
         count = search.count() or search.count_on(first, budget_seconds=COUNT_SECONDS)
-        # Jobs that are newer than the newest of now are not part of the question.
+        # Jobs that are recorded after this moment are not part of the question.
         place = Place(first.jobs[0].finished_at, first.jobs[0].pk + 1) if first.jobs else first.following
         work = Work(
             count.number,

@@ -267,7 +267,7 @@ def _by_message_id(term: str) -> Q | None:
         return None
     beginning = Q(message_id__startswith=term)
     if _compares_bytes():
-        # It looks up a beginning by its bounds; others have an index for beginnings.
+        # SQLite uses the index only with bounds. Other databases have an index for searches by prefix.
         beginning &= Q(message_id__gte=term, message_id__lt=f"{term}\U0010ffff")
     rows = Job.objects.filter(beginning)
     ids = list(rows.order_by().values_list("pk", flat=True)[:BEGINNINGS_MAX])
@@ -289,6 +289,6 @@ def searched_text(searched: int | None) -> str:
 
 def rows_in_all() -> int:
     """The approximate number of rows in the table, computed from the lowest and the highest primary key."""
-    # Each by itself: SQLite looks up one end of an index, but reads all of it for both.
+    # Two queries: SQLite reads one end of an index quickly, but for both ends it reads the whole index.
     first, last = (Job.objects.aggregate(key=end("pk"))["key"] for end in (Min, Max))
     return last - first + 1 if last else 0

@@ -24,7 +24,7 @@ def read_queue(name: str) -> Queue | None:
     """
     client = queueing.get_client()
     try:
-        # The policy first: it knows where the dead letters are that the figures count.
+        # The policy comes first: it names the dead-letter queue, whose messages the figures count.
         policy = client.get_queue_policy(name) if is_actionable(name) else QueuePolicy()
         found = client.figures_of_queue(name)
     except QueueNotFound:

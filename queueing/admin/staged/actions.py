@@ -45,7 +45,7 @@ class StagedAction(RowsAction):
     def get(self, request: HttpRequest) -> HttpResponse:
         choice = Choice.read(request.GET.dict())
         count = choice.rows().count()
-        # Rows that are newer than the newest of now are not part of the question.
+        # Rows that are written after this moment are not part of the question.
         work = Work(
             count, choice.params(), notes={"after": 0, "until": backlog.newest(choice.rows()), "left": 0}
         )
