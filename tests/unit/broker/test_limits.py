@@ -405,3 +405,30 @@ def test_a_sweep_forgets_the_places_of_messages_that_were_purged(limited, hand):
     assert limited.counts() == (0, 2)
     assert sum(found.orphans for found in sweep.sweep(limited.client.session, "work")) == 2
     assert limited.counts() == (0, 0)
+
+
+@pytest.mark.parametrize("limit", [ONE, Limit(rate="6/min")], ids=str)
+def test_those_behind_cancelled_messages_move_up(limited, hand, limit):
+    running, *others = limited.send(*["x"] * 30, limit=limit)
+    a = hand("a")
+    [delivery] = a.claim().deliveries
+    for _ in range(4):
+        assert a.claim().deliveries == []
+    a.settle(ended(delivery, "done"))
+    assert limited.counts()[1] == len(others)
+    assert set(limited.client.cancel_messages("work", others[:20])) == {"cancelled"}
+    assert limited.counts()[1] == len(others) - 20
+    first = limited.client.peek_message("work", others[20])
+    assert (first.due_ms or 0) <= limited.client.now_ms() + 10_000
+    if limit == ONE:
+        assert ids(a.claim()) == [first.id]
+
+
+def test_the_last_of_a_line_is_cancelled_and_leaves_nothing(limited, hand):
+    running, waiting = limited.send("x", "x")
+    [delivery] = hand("a").claim().deliveries
+    limited.client.cancel_message("work", waiting)
+    hand("a").settle(ended(delivery, "done"))
+    keys = limited.client.keys
+    assert limited.counts() == (0, 0)
+    assert not limited.client.redis.exists(keys.waits(), keys.line("work"))

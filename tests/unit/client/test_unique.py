@@ -10,6 +10,7 @@ from queueing.client import QueueClient, drafts
 from queueing.messages import Draft
 from queueing.policies import Policy
 from queueing.policies.unique import HEADER, headers, shown_key
+from tests.support.waiting import eventually
 from tests.unit.conftest import Hand, ended
 
 ACTS = ["ask"] * 4 + ["claim"] * 4 + ["done"] * 2 + ["retrying", "released", "dead", "kill", "remove"]
@@ -393,3 +394,16 @@ def test_no_follower_starts_however_many_come_due_together(any_client, hand, way
     }
     assert take[way]() == [last]
     assert any_client.queue_figures(["work"])[0].ready == 0
+
+
+def test_the_follower_of_a_cancelled_job_wakes_a_worker(any_client, ask, hand):
+    first = ask()
+    worker = hand()
+    [delivery] = worker.claim().deliveries
+    second = ask(body="two")
+    worker.settle(ended(delivery, "retrying", delay_ms=60_000))
+    with any_client.redis.pubsub(ignore_subscribe_messages=True) as heard:
+        heard.subscribe(any_client.keys.channel("work"))
+        assert any_client.cancel_message("work", first) == "cancelled"
+        eventually(lambda: heard.get_message(timeout=1))
+    assert [one.message.id for one in worker.claim().deliveries] == [second]
