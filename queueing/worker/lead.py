@@ -8,6 +8,7 @@ leads.
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -19,6 +20,16 @@ LOOK_SECONDS, IDLE_LOOKS = 0.005, 200
 #: If more messages than this wait, the main thread leads from the beginning, so that the next claim does not
 #: wait for them.
 FEW = 8
+
+
+def wait(changed: threading.Condition) -> None:
+    """Wait until ``changed`` is notified.
+
+    Code of the project, such as a time limit, may throw an exception into this thread after its job has
+    ended. The exception is dropped, because it would end the thread.
+    """
+    with suppress(BaseException):
+        changed.wait()
 
 
 class Leader(Enum):
@@ -61,11 +72,22 @@ class Lead:
     def run(self, turn: Callable[[], object], is_over: Callable[[], bool]) -> None:
         """Called by the main thread: let the leading thread call ``turn`` until ``is_over()`` is true."""
         self._turn, self._is_over = turn, is_over
-        while not is_over():
+        while not (self._error or is_over()):
             if self.is_wanted:
                 self._lend()
                 continue
             turn()
+        if self._error:
+            raise self._error
+
+    def fail(self, error: BaseException) -> None:
+        """Let ``run`` raise ``error``, because a handler thread has ended with it."""
+        with self.changed:
+            self._error, self._leader = error, Leader.MAIN
+            self.changed.notify_all()
+        # A handler may have closed all descriptors.
+        with suppress(OSError):
+            self._waker.wake()
 
     def _lend(self) -> None:
         """Let the handler thread lead. Returns when it has given the lead back, or runs a long job."""
@@ -82,8 +104,6 @@ class Lead:
                 if self._leader is Leader.NOBODY and not self._is_wanted and (looks or self._is_called):
                     self._leader = Leader.MAIN
                 self._is_called = False
-        if self._error:
-            raise self._error
 
     def follow(self) -> bool:
         """Called by the handler thread when it has nothing to run: wait for a delivery. Meanwhile, the thread
@@ -94,7 +114,7 @@ class Lead:
                 self._is_wanted = True
                 self._waker.wake()
                 while not self._waiting and self._leader is Leader.MAIN:
-                    self.changed.wait()
+                    wait(self.changed)
                 self._is_wanted = False
             if self._waiting:
                 return False

@@ -10,7 +10,7 @@ from contextlib import suppress
 from queueing.broker.leases import Delivery
 from queueing.broker.outcomes import Outcome
 
-from .lead import Lead
+from .lead import Lead, wait
 from .processes import end_if_fork
 from .processor import Processor
 from .server_clock import Clock
@@ -40,7 +40,7 @@ class ThreadPool:
         self._last_start = self._clock()
         self._starts = [math.inf] * threads
         for index in range(threads):
-            threading.Thread(target=self._work, args=(index,), name=f"handler {index}", daemon=True).start()
+            threading.Thread(target=self._live, args=(index,), name=f"handler {index}", daemon=True).start()
 
     @property
     def unfinished(self) -> int:
@@ -99,6 +99,13 @@ class ThreadPool:
         self._is_wanted = True
         return bool(self._finished) and self.waiting <= self._low_water
 
+    def _live(self, index: int) -> None:
+        try:
+            self._work(index)
+        except BaseException as error:
+            # Without the thread, the child would hold messages that nothing runs.
+            self.lead.fail(error)
+
     def _work(self, index: int) -> None:
         mark, process = self._slot.marks[index], self._processor.process
         while True:
@@ -125,4 +132,4 @@ class ThreadPool:
                     continue
                 with self._arrived:
                     while not self._waiting:
-                        self._arrived.wait()
+                        wait(self._arrived)
