@@ -100,10 +100,12 @@ class QueueFull(QueueError):
 class QueueUnavailable(QueueError):
     """Redis did not answer. The call has changed nothing, or can be repeated safely.
 
-    This does not apply to the subclass ``ReplyLost``.
+    This does not apply to the subclass ``ReplyLost``. ``partition`` is the name of the partition that did not
+    answer, ``""`` if the project has no ``PARTITIONS``.
     """
 
     text = "Redis does not answer"
+    partition = ""
 
 
 class QueueRefused(QueueUnavailable):

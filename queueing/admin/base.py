@@ -95,10 +95,11 @@ def _url(site: AdminSite, page: str, *parts: str) -> str:
 def trouble_of(error: QueueError) -> str:
     """The text of ``error`` without its final full stop.
 
-    Returns ``""`` if Redis did not answer, because the pages have their own sentence for that case.
+    Returns ``""`` if Redis did not answer, because the pages have their own sentence for that case. If there
+    are several partitions, the text names the one that did not answer.
     """
     if isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused):
-        return ""
+        return _("The partition %s does not answer") % error.partition if error.partition else ""
     return str(error).removesuffix(".")
 
 

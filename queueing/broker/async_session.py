@@ -40,6 +40,7 @@ class AsyncSession(SessionBase):
         """
         pool = session.redis.connection_pool
         super().__init__(session.keys.ns, pool.connection_kwargs)
+        self.partition = session.partition
         self._size: int = pool.max_connections
         self._connect = connector(pool.connection_class, pool.connection_kwargs)
         self._session = session

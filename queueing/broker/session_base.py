@@ -67,6 +67,8 @@ class SessionBase:
         self._failed_at = -math.inf  # when a request with a deadline gave up last
         self._dead_letter_queues: dict[str, str] = {}
         self._knows_format = False
+        #: The name of the partition, which errors name. It is ``""`` if there is only one.
+        self.partition = ""
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -128,7 +130,7 @@ class SessionBase:
             return self._timeout_seconds
         is_known = waiting.is_read and now - self._failed_at < deadline.BELIEVED_SECONDS
         if is_known or waiting.seconds_left <= 0:
-            raise QueueUnavailable("Redis does not answer (it did not a moment ago)")
+            raise self.named(QueueUnavailable("Redis does not answer (it did not a moment ago)"))
         return min(self._timeout_seconds, waiting.seconds_left)
 
     def _give_up(self, waiting: deadline.Deadline | None, began: float, error: QueueUnavailable) -> None:
@@ -138,6 +140,12 @@ class SessionBase:
         waiting.seconds_left -= now - began
         if not isinstance(error, QueueRefused):
             self._failed_at = now  # not after a refusal: Redis answers, so other requests may succeed
+
+    def named(self, error: QueueUnavailable) -> QueueUnavailable:
+        """Add the name of the partition to ``error``."""
+        if self.partition and not error.partition:
+            error.partition, error.args = self.partition, (f"Partition {self.partition}: {error}",)
+        return error
 
     # --- what is said on a connection ---------------------------------------------------------
 
@@ -252,8 +260,9 @@ class Tries:
         self._session._give_up(deadline.current(), self._began, error)
         if self._was_lost and not isinstance(error, ReplyLost):
             # An earlier try may have run, so this error must not report that nothing changed.
-            raise ReplyLost(f"{error} (the reply of an earlier try was lost)") from error
-        raise error
+            lost = ReplyLost(f"{error} (the reply of an earlier try was lost)")
+            raise self._session.named(lost) from error
+        raise self._session.named(error)
 
 
 def checked(reply: list[Any]) -> list[Any]:

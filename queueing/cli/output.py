@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from queueing.broker import decode
+from queueing.broker.places import DEFAULT
 from queueing.client import QueueClient
 from queueing.exceptions import (
     MessageTooLong,
@@ -268,7 +269,9 @@ def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> st
         case ReplyLost() | QueueRefused():
             return str(error)
         case QueueUnavailable():
-            return f'{error}: check that it runs and that QUEUEING["URL"] is its address'
+            is_further = error.partition not in ("", DEFAULT)
+            setting = f'"PARTITIONS"]["{error.partition}"' if is_further else '"URL"'
+            return f"{error}: check that it runs and that QUEUEING[{setting}] is its address"
     return str(error).removesuffix(".")
 
 

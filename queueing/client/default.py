@@ -68,6 +68,7 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
     redis = Redis(connection_pool=pool)
     client = QueueClient(redis, ns=conf.NAMESPACE, outbox_max=conf.OUTBOX_MAX, durable=conf.DURABLE)
     client.partition = conf.partition
+    client.session.partition = conf.partition if conf.PARTITIONS else ""
     return client
 
 

@@ -159,8 +159,9 @@ class PartitionedClient(QueueClient):
             _check(part)
         except QueueError as error:
             is_silent = isinstance(error, QueueUnavailable) and not isinstance(error, QueueRefused)
-            found = "" if is_silent else str(error).removesuffix(".")
-            if self._believed.get(part.partition, (0.0, None))[1] != found:
+            named = f"Partition {part.partition}: "
+            found = "" if is_silent else str(error).removeprefix(named).removesuffix(".")
+            if found and self._believed.get(part.partition, (0.0, ""))[1] != found:
                 logger.warning("the partition %s is left out: %s", part.partition, error)
             self._believed[part.partition] = (time.monotonic() + BELIEVED_SECONDS, found)
             return found

@@ -92,9 +92,11 @@ class Routing:
 
 def unusable(partition: str, refusal: str) -> QueueUnavailable:
     """The error for a call to a partition that was left out. ``refusal`` is ``""`` if it does not answer."""
+    error = QueueUnavailable(f"The partition {partition} does not answer")
     if refusal:
-        return QueueRefused(f"The partition {partition} cannot be used: {refusal}")
-    return QueueUnavailable(f"The partition {partition} does not answer")
+        error = QueueRefused(f"The partition {partition} cannot be used: {refusal}")
+    error.partition = partition
+    return error
 
 
 class OperationsBase:

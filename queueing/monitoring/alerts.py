@@ -198,13 +198,12 @@ def _left_behind(client: QueueClient) -> Iterator[Alert]:
 
 
 def _refusal(client: QueueClient) -> Iterator[Alert]:
-    """Raise a ``QueueError`` if Redis refuses to store anything: the pages can be read in spite of that."""
+    """Yield an alert if Redis refuses to store anything. The pages can be read in spite of that."""
     try:
         with deadline.within(ASK_SECONDS):
             client.ping()
     except QueueRefused as error:
-        raise QueueError(str(error)) from error
-    yield from ()
+        yield Alert("refused", _said(error))
 
 
 def _eviction(client: QueueClient) -> Iterator[Alert]:

@@ -69,7 +69,7 @@ class SingleFlight(Generic[Key, Value]):
             if cell.read_at is None or self._clock() - cell.read_at >= self._seconds:
                 self._ask(key, cell)
             if cell.error is not None:
-                raise type(cell.error)(str(cell.error))  # Threads must not share a traceback.
+                raise _copy(cell.error)
             return Reading(cell.value, max(0.0, self._clock() - cell.read_at))  # type: ignore[arg-type, operator]
 
     def forget(self) -> None:
@@ -93,3 +93,10 @@ class SingleFlight(Generic[Key, Value]):
             while len(cells.by_key) > self._most:
                 cells.by_key.popitem(last=False)
             return cell
+
+
+def _copy(error: QueueUnavailable) -> QueueUnavailable:
+    """The same error without its traceback, which threads must not share."""
+    copy = type(error).__new__(type(error), *error.args)
+    vars(copy).update(vars(error))
+    return copy

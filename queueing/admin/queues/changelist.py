@@ -95,6 +95,7 @@ def take(client: QueueClient, names: list[str]) -> Snapshot:
 
 def _read(question: Question) -> Snapshot:
     if question.name is not None:
+        question.client.at([question.name])  # raises an error if the queue's partition is left out
         return take(question.client, [question.name])
     text = question.text.lower()
     names = in_order(name for name in question.client.list_queues() if text in name.lower())

@@ -159,7 +159,9 @@ def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
     chosen = range_of(request.GET.get("range"))
 
     def read() -> dict[str, Any]:
-        reading = pasts.get(Question(queueing.get_client().reachable(), queue, chosen))
+        client = queueing.get_client().reachable()
+        # The page of one queue is not empty if its partition is away: it has the reason.
+        reading = pasts.get(Question(client if queue is None else client.at([queue]), queue, chosen))
         alerts = console_alerts(request)
         return {**_parts(reading.value), "age_seconds": reading.age_seconds, "alerts": alerts}
 

@@ -10,6 +10,10 @@ from django.test import Client
 from queueing.client import QueueClient
 from queueing.client.default import use_client
 
+from .partitions import servers
+
+__all__ = ["servers"]
+
 
 @pytest.fixture
 def queue(fake_client: QueueClient) -> Iterator[QueueClient]:

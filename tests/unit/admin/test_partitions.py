@@ -1,7 +1,6 @@
 """Console, terminal and scrapes show several partitions as one system, and name one that is away."""
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,53 +12,19 @@ from django.urls import reverse
 import queueing
 from queueing.broker import outbox
 from queueing.client import QueueClient
-from queueing.client.default import connect, use_client
+from queueing.client.default import connect
 from queueing.conf import get_conf
-from queueing.exceptions import QueueRefused, QueueUnavailable, ScheduleNotFound
-from queueing.messages import Timing
+from queueing.exceptions import (
+    QueueUnavailable,
+    ScheduleNotFound,
+)
 from queueing.monitoring import alerts, outboxes
-from queueing.monitoring.workers import all_workers, beat
+from queueing.monitoring.workers import all_workers
 from queueing.scheduling import store
 from queueing.worker import preflight
 from tests.support.redis_server import RedisServer
 
-TOKEN = "a token of some characters"
-SAID = "The partition eu does not answer."
-
-
-@pytest.fixture
-def servers(own_redis: Callable[..., RedisServer], settings: Any) -> Iterator[dict[str, RedisServer]]:
-    """Two partitions with a queue, a worker and a schedule each."""
-    made = {"default": own_redis(), "eu": own_redis()}
-    settings.QUEUEING = {
-        "URL": made["default"].url,
-        "TIMEOUT": 0.5,
-        "METRICS_TOKEN": TOKEN,
-        "PARTITIONS": {"eu": {"URL": made["eu"].url}},
-        "PLACES": {"mail": "eu"},
-    }
-    use_client(None)
-    for queue in ("orders", "mail"):
-        queueing.get_client().create_queue(queue)
-        queueing.send_message(queue, "text")
-        part = part_of(queue)
-        beat(part.session, f"worker-of-{queue}", json.dumps({"token": "t", "queues": [queue]}), "t")
-        store.name_schedules(part.session, [Timing(f"tick-of-{queue}", "@daily", "", queue, "skip")])
-    alerts.forget()
-    yield made
-    use_client(None)
-
-
-def part_of(queue: str) -> QueueClient:
-    return queueing.get_client().at([queue])
-
-
-def scrape(path: str) -> str:
-    return Client().get(path, headers={"Authorization": f"Bearer {TOKEN}"}).content.decode()
-
-
-def page(browser: Client, model: str) -> str:
-    return browser.get(reverse(f"admin:queueing_{model}_changelist")).content.decode()
+from .partitions import SAID, page, part_of, scrape
 
 
 @pytest.mark.parametrize(
@@ -239,92 +204,3 @@ def test_a_worker_warns_of_messages_of_its_queues_on_another_partition(
     [message] = caplog.messages
     assert "mail: messages on the partition default: 1" in message
     assert "queues relocate mail" in message
-
-
-# --- a partition that answers and refuses ---------------------------------------------------------------
-
-#: The rules of a user who may not do everything, and the reason that is shown.
-REFUSALS = {
-    "no scripts": ("+@all -eval -evalsha ~*", "(NOPERM): give its user the permissions in docs/redis.md"),
-    "other keys": ("+@all ~other*", "(NOPERM): give its user the permissions in docs/redis.md"),
-    "no reading": (
-        "+@all -hgetall -zscore ~*",
-        "Redis refuses HGETALL, ZSCORE: give its user the permissions",
-    ),
-    "off": ("off +@all ~*", "(WRONGPASS): the user name or the password is wrong"),
-}
-
-
-@pytest.fixture(params=REFUSALS.values(), ids=REFUSALS)
-def reason(request: pytest.FixtureRequest, servers: dict[str, RedisServer], settings: Any) -> str:
-    """The partition "eu" refuses for this reason."""
-    rules, said = request.param
-    with servers["eu"].connect() as admin:
-        admin.execute_command("ACL", "SETUSER", "app", "on", ">s3cret", "resetkeys", "&*", *rules.split())
-    login = f"redis://app:s3cret@127.0.0.1:{servers['eu'].port}/0"
-    settings.QUEUEING = {**settings.QUEUEING, "PARTITIONS": {"eu": {"URL": login}}}
-    use_client(None)
-    alerts.forget()
-    return said
-
-
-@pytest.mark.parametrize(
-    ("model", "of_default"),
-    [("queue", ">orders<"), ("worker", "worker-of-orders"), ("schedule", "tick-of-o")],
-)
-def test_a_page_shows_the_others_and_why_a_partition_refuses(
-    reason: str, boss: Client, model: str, of_default: str
-):
-    shown = page(boss, model)
-    assert of_default in shown
-    assert "The partition eu is not shown: Redis refuses" in shown
-    assert reason in shown
-    assert SAID not in shown
-
-
-@pytest.mark.django_db
-def test_terminal_probe_and_log_have_the_reason_of_a_partition_that_refuses(
-    reason: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-):
-    call_command("queues", "list")
-    said = capfd.readouterr()
-    assert "orders" in said.out
-    told = " ".join(said.err.split())
-    assert "The partition eu cannot be used: Redis refuses" in told
-    assert reason in told
-    assert any("the partition eu is left out" in one and reason in one for one in caplog.messages)
-    caplog.clear()
-    queueing.get_client().reachable()
-    assert not caplog.messages, "it is logged once"
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("reason", [REFUSALS["off"]], indirect=True)
-def test_readiness_has_the_code_of_a_refusal(reason: str, caplog: pytest.LogCaptureFixture):
-    answer = Client().get("/readyz")
-    assert answer.json()["partitions"] == {"default": "ok", "eu": "refuses (WRONGPASS)"}
-    assert any("WRONGPASS" in one and "eu" in one for one in caplog.messages)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("reason", [REFUSALS["other keys"]], indirect=True)
-def test_a_partition_without_permission_for_its_keys_stops_no_scrape(reason: str):
-    assert json.loads(scrape("/queues.json"))["partitions_away"] == ["eu"]
-    assert 'queueing_partition_up{partition="eu"} 0' in scrape("/metrics")
-    assert Client().get("/readyz").json()["partitions"]["eu"] == "refuses (NOPERM)"
-
-
-@pytest.mark.parametrize("reason", [REFUSALS["off"]], indirect=True)
-def test_a_call_to_a_partition_that_is_left_out_has_its_reason(reason: str):
-    with pytest.raises(QueueRefused, match="The partition eu cannot be used: Redis refuses .WRONGPASS"):
-        queueing.get_client().reachable().get_queue_attributes("mail")
-
-
-def test_a_partition_that_is_a_replica_is_shown_with_a_warning(servers: dict[str, RedisServer], boss: Client):
-    with servers["eu"].connect() as admin:
-        admin.execute_command("REPLICAOF", "127.0.0.1", "1")
-    shown = page(boss, "queue")
-    assert ">mail<" in shown
-    assert ">orders<" in shown
-    assert "Partition eu: Redis refuses (READONLY): it is a replica" in shown
-    assert "Partition default" not in shown
