@@ -48,7 +48,7 @@ ValueOf = Callable[[Any], Any]
 class Runnable(Protocol):
     """The code that runs for a message: a handler or a task.
 
-    One instance may serve many runs, so it keeps no state.
+    One instance may be used for many runs, so it keeps no state.
     """
 
     @property

@@ -142,7 +142,7 @@ class QueueLimits:
     """The messages of one queue that run under a limit, or that wait because of a limit.
 
     - ``running``: the number of messages that run under the limit of the whole queue
-    - ``waiting``: the number of messages that wait for the limit of their key (``@policy``)
+    - ``waiting``: the number of messages that wait because of the limit of their key (``@policy``)
     - ``keys``: some of the limit keys for which messages wait, sorted by name
     """
 

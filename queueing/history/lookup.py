@@ -75,7 +75,7 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """Iterate over the messages in ``states``, with one state for each message: its first one in ``states``.
+    """An iterator with one state for each message: the first state of the message in ``states``.
 
     For a message that waits or runs again, the first state comes from the queue and has no attempts. The
     number of attempts, the last error and the handler are then copied from the state after its last run.

@@ -16,9 +16,10 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class _Unfrozen(*getattr(TaskResult, "__orig_bases__", ())):  # type: ignore[misc]
-    """A ``TaskResult`` whose attributes can be set. Assigning its class then makes it a ``TaskResult``.
+    """A class with the attributes of ``TaskResult``, which can be set because the class is not frozen.
 
-    Django's constructor calls ``object.__setattr__`` for each field, and takes five times as long.
+    Assigning ``TaskResult`` to ``__class__`` then turns an instance into a ``TaskResult``. This is five times
+    as fast as Django's constructor, which calls ``object.__setattr__`` for each field.
     """
 
     __slots__ = vars(TaskResult)["__slots__"]
@@ -55,7 +56,7 @@ def new_result(
 
 
 def _normalized(given: Any) -> Any:
-    """The value of ``normalize_json``, which takes longer than a check for plain arguments."""
+    """The same as ``normalize_json(given)``, but faster if ``given`` has only plain values."""
     if type(given) in (tuple, list) and _PLAIN.issuperset(map(type, given)):
         return list(given)
     if type(given) is dict and _PLAIN.issuperset(map(type, (*given, *given.values()))):

@@ -25,8 +25,8 @@ def whereabouts(row: StagedMessage) -> Whereabouts:
 def take_back(row: StagedMessage) -> bool:
     """Delete the row of a task if this thread's open transaction has written it. Otherwise send its message.
 
-    The caller can cancel a message that is in Redis safely, even if another process is sending the same row
-    now. Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
+    A message that is in Redis can be cancelled safely, even if another process is sending the same row now.
+    Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)
     if row.message_id in staging.ids_of_transaction(alias):

@@ -180,7 +180,7 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
 
 
 def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Store the reason why Redis refuses a message in its row.
+    """Store in the row of a message why Redis refuses the message.
 
     A send of several messages is split instead: each row gets a new sender, so that its message is sent alone
     later. Before that, the send is withdrawn in Redis, because another process may still repeat it with the

@@ -94,7 +94,7 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Store requests to stop deliveries, with their reasons. Returns the newly requested deliveries."""
+        """Store the reasons of requests to stop deliveries. Returns the deliveries of the new requests."""
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Most have ended. The keeper orders the others again.
@@ -213,7 +213,7 @@ class Child:
         self.consumer.pause(self.slot.is_quiet)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for orders, wake-ups and announcements. Without ``seconds``, only read the orders so far."""
+        """Wait for orders, wake-ups and announcements, at most ``seconds``. Orders are read even with 0."""
         consumer = self.consumer
         listener = consumer.standby.listener
         sources = [self.slot.waker.fileno()]

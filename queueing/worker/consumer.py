@@ -88,7 +88,7 @@ class Consumer:
         self.is_paused = paused
 
     def wake(self) -> None:
-        """Read the wake-ups and announcements that have arrived. Their queues are claimed from or checked."""
+        """Read the wake-ups and announcements that have arrived, so that their queues are checked soon."""
         woken, announced = self.standby.listener.drain()
         for queue in woken:
             self.standby.is_entered = False

@@ -43,8 +43,8 @@ def share_with_forks(config: Config) -> None:
     """Load the modules and scripts that each process needs, before the forks, so that the processes share the
     memory.
 
-    The garbage collector ignores the objects that exist now, because it would write to the shared pages. It
-    is enabled, because a project may have disabled it during the imports.
+    From now on, the garbage collector ignores the present objects, because it would write to the shared
+    pages. The collector is also enabled, because a project may have disabled it during the imports.
     """
     import encodings.idna  # noqa: F401  Python's look-up of a host needs it.
 

@@ -81,7 +81,7 @@ class Standby:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether this child listens on its queues' channels, but is too busy, so another child must."""
+        """Whether this child is so busy that it must stop listening on the channels of its queues."""
         is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
         return is_long and self.listener.is_listening
 

@@ -242,9 +242,9 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def _report_idle(config: Config, queues: Sequence[str]) -> None:
-    """Log the queues of the setting ``QUEUES`` that a worker of ``queues`` does not serve.
+    """Log the queues in the setting ``QUEUES`` from which a worker of ``queues`` takes no messages.
 
-    Programs in other languages may serve them, or an app with their handlers is not installed.
+    Programs in other languages may receive these messages, or an app with a handler is not installed.
     """
     served = set(queues)
     if idle := [queue for queue in config.QUEUES if queue not in served]:
