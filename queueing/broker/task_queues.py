@@ -98,5 +98,5 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
     """The start of the newest delivery (ms since 1970), or of the first if the newest is not stored."""
-    counts = ends.split()
-    return decode.integer(counts[3] if len(counts) > 3 else fr or b"0")
+    newest = ends.split()[3:4]
+    return decode.integer(newest[0] if newest and newest != [b"0"] else fr or b"0")

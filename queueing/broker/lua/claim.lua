@@ -74,7 +74,10 @@ local function deliver(first)
   for i, id in ipairs(ids) do
     local rc = state.held[first + 2 * i - 1]
     local ends = late_ms[id] and '0 0 0 ' .. late_ms[id] or '0 0 0'
-    if rc > 1 then ends = string.format('%d %d %d', read_ends(id)) end
+    if rc > 1 then
+      local failed, crashed, released, moved = read_ends(id)
+      ends = string.format('%d %d %d', failed, crashed, math.max(0, released - moved))
+    end
     local at = 5 + 6 * (i - 1)
     reply[at + 1], reply[at + 2], reply[at + 3] = id, texts[2 * i - 1] or '', rc
     reply[at + 4], reply[at + 5], reply[at + 6] = texts[2 * i] or whole(now_ms), ends, headers_of[id] or ''
@@ -113,9 +116,9 @@ local limited_count, started_keys = 0, {}
 
 -- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
-  local failed, crashed, released = 0, 0, 0
+  local failed, crashed, released, moved = 0, 0, 0, 0
   if rc > 0 then
-    failed, crashed, released = read_ends(id)
+    failed, crashed, released, moved = read_ends(id)
     if is_worn_out(id, rc) then
       worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed, 0 }
       add_body(bodies, id)
@@ -160,7 +163,8 @@ local function take(id, rc)
     ends[#ends + 1] = id
     local vanished = vanished_of(id, crashed)
     local counts = string.format('%d %d %d %s', failed, crashed, released, whole(now_ms))
-    ends[#ends + 1] = vanished > 0 and counts .. ' ' .. vanished or counts
+    if vanished + moved > 0 then counts = counts .. ' ' .. vanished end
+    ends[#ends + 1] = moved > 0 and counts .. ' ' .. whole(moved) or counts
   end
   taken = taken + 1
   bytes = bytes + sizes[id]

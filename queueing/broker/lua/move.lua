@@ -36,7 +36,8 @@ for _, id in ipairs(ids) do
   if rc then
     redis.call('HSET', KEYS[9], id .. ':rc', rc)
     -- A receive count never falls, so all earlier receives count as given back.
-    redis.call('HSET', KEYS[12], id, '0 0 ' .. whole(receive_count(rc)))
+    local received = whole(receive_count(rc))
+    redis.call('HSET', KEYS[12], id, string.format('0 0 %s 0 0 %s', received, received))
   end
   if fr then redis.call('HSET', KEYS[9], id .. ':fr', fr) end
   if headers then redis.call('HSET', KEYS[11], id, headers) end

@@ -391,3 +391,27 @@ def test_a_batch_of_outcomes_that_are_alike_takes_little_of_the_outbox(any_clien
     assert [outcome.id for outcome in outbox.newest(any_client.session, count=1)] == [
         delivery.message.id for delivery in deliveries
     ]
+
+
+@pytest.mark.parametrize("way", ["redrive", "move"])
+def test_a_message_that_was_moved_was_never_given_back_in_its_new_queue(any_client, hand, way):
+    id, worker = any_client.send_message("work", "a"), hand()
+    for end in ("retrying", "released", "retrying", "dead"):
+        [delivery] = worker.claim().deliveries
+        worker.settle(ended(delivery, end))
+    if way == "move":
+        any_client.create_queue("elsewhere")
+        any_client.move_messages("work-dead", "elsewhere")
+        assert any_client.move_messages("elsewhere", "work") == 1
+    else:
+        assert any_client.redrive("work") == 1
+    counted = []
+    for end in ("released", "released", "retrying", "released"):
+        [delivery] = worker.claim().deliveries
+        counted.append((delivery.message.rc, delivery.failed, delivery.released))
+        worker.settle(ended(delivery, end))
+    assert counted == [(5, 0, 0), (6, 0, 1), (7, 0, 2), (8, 1, 2)]
+    [delivery] = worker.claim().deliveries
+    assert abandon(any_client.session, worker.lease.conf, "work", "a", started=[id], reason="killed") == 1
+    [delivery] = worker.claim().deliveries
+    assert (delivery.failed, delivery.crashed, delivery.released) == (1, 1, 3)

@@ -1,15 +1,18 @@
 -- Dead letters. KEYS as in lib/queue.lua, ARGV[1…3] as in lib/dead_letters.lua. A script that buries sets the
 -- keys of lib/members.lua.
 -- include members
+
+-- Returns failed, crashed, released, and how many of `released` are receives before the message moved here.
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
   local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
-  return receive_count(failed), receive_count(crashed), receive_count(released)
+  local moved = text and string.match(text, '^%d+ %d+ %d+ %d+ %d+ (%d+)')
+  return receive_count(failed), receive_count(crashed), receive_count(released), receive_count(moved)
 end
 
 -- When the present delivery of a message was claimed, else when it was first received; 0 if unknown.
 local function claimed_ms(id)
-  local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ (%d+)')
+  local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ ([1-9]%d*)')
   return receive_count(ms or redis.call('HGET', KEYS[1], id .. ':fr'))
 end
 
@@ -22,7 +25,9 @@ end
 local function write_ends(id, failed, crashed, released, vanished)
   local text = string.format('%d %d %d', failed, crashed, released)
   vanished = vanished or vanished_of(id, crashed)
-  if vanished > 0 then text = text .. string.format(' %s %d', whole(claimed_ms(id)), vanished) end
+  local _, _, _, moved = read_ends(id)
+  if vanished + moved > 0 then text = text .. string.format(' %s %d', whole(claimed_ms(id)), vanished) end
+  if moved > 0 then text = text .. ' ' .. whole(moved) end
   redis.call('HSET', KEYS[3], id, text)
 end
 

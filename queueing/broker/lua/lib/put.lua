@@ -147,7 +147,7 @@ if #bodies > 0 then
   -- A receive count never falls, so all earlier receives count as given back.
   for _, count_of in ipairs(counts) do
     redis.call('HSET', KEYS[1], count_of[2] .. ':rc', count_of[3])
-    redis.call('HSET', count_of[1], count_of[2], '0 0 ' .. count_of[3])
+    redis.call('HSET', count_of[1], count_of[2], string.format('0 0 %s 0 0 %s', count_of[3], count_of[3]))
   end
   if requests then requests.write() end
   for key, window in pairs(windows) do

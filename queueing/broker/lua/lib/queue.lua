@@ -5,7 +5,8 @@
 -- KEYS[7] dead headers            KEYS[8] QUEUES (set)
 --
 -- The ends of a message count its settled deliveries: "failed crashed released", then the ms of its last
--- claim, then how many of the crashes were the end of a whole worker.
+-- claim, then how many of the crashes were the end of a whole worker, then how many of the releases are
+-- receives in the queues from which it was moved.
 --
 -- A queue exists if and only if it has the first three attributes; other clients write floats into them. RSMQ
 -- ignores the others.
