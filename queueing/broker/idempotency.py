@@ -1,6 +1,6 @@
 """Idempotent sends: the send script recognises a repeated call by the sender's token and the call's number.
 
-Each sender numbers its calls. To check whether the message exists would not suffice: a worker may have
+Each sender numbers its calls. A check whether the message exists would not suffice: a worker may have
 finished and deleted the message before the repeated call arrives. Then the message would run twice.
 """
 

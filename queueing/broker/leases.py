@@ -180,9 +180,10 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The messages whose outcome Redis did not accept: id -> the reason, ``LEASE_LOST`` or ``GONE``.
+        """The messages whose outcome Redis did not accept, by id: the state that replaces the outcome.
 
-        ``CANCELLED`` means that somebody had asked to stop the message, before the child knew it.
+        It is ``LEASE_LOST``, ``GONE`` or ``CANCELLED``. ``CANCELLED`` means that there was a request to stop
+        the message, of which the child did not know yet.
         """
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
@@ -313,7 +314,7 @@ def abandon(
 def free_lost_slots(session: Session, conf: Config) -> None:
     """Free the slots of concurrency limits that messages under expired leases still hold.
 
-    This includes the slots of messages in queues that no worker serves any more.
+    This includes the slots of messages in queues from which no worker takes messages any more.
     """
     _, *lanes = session.call(Call("sweep_slots", [session.keys.slots(), session.keys.held()]))
     queues = {decode.text(lane).rpartition(" ")[2] for lane in lanes}

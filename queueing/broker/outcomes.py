@@ -135,8 +135,8 @@ class Outcome:
     - ``attempts``: the number of runs that returned or raised, including this one.
     - ``crashes``: the number of runs whose process died, including this one.
     - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut the text.
-    - ``error``, ``traceback``: the text of the exception, and the stack. ``error_class`` is the
-      dotted path of the exception.
+    - ``error``, ``traceback``: the text of the exception, and the stack. Without an exception, ``error`` may
+      be a reason, such as that of a crash. ``error_class`` is the dotted path of the exception.
     - ``result``: the value that the run returned, as JSON, or ``""``.
     - ``delay_ms``: the back-off before the next attempt.
     - ``due_ms``: the time at which the message became due (ms since 1970), or 0 if it was delivered before.

@@ -33,8 +33,8 @@ class Script:
 
 #: The suffix of a script's name for its variant in a cluster.
 IN_CLUSTER = " in a cluster"
-#: The command that replaces ``PUBLISH`` in a cluster, where a node does not pass on sharded messages to all
-#: other nodes. Redis 6.2 has no sharded pub/sub, and no version number in its scripts.
+#: The call that replaces ``PUBLISH`` in a cluster. A node sends each ``PUBLISH`` to all other nodes, but not
+#: an ``SPUBLISH``. Redis 6.2 has neither ``SPUBLISH`` nor the version number.
 SHARDED = "redis.pcall(redis.REDIS_VERSION_NUM and 'SPUBLISH' or 'PUBLISH'"
 
 
