@@ -219,7 +219,7 @@ class WakeUp:
 
 
 class AsyncWakeUp:
-    """An event for one coroutine of a running event loop. Any thread may ring it."""
+    """An event for one coroutine of a running event loop. Any thread may ring it, which sets the event."""
 
     def __init__(self) -> None:
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()

@@ -62,7 +62,7 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue. ``spans`` has the sums of each span by its start (s since 1970)."""
+    """The stored metrics of one queue. ``spans`` has those of each span by its start (s since 1970)."""
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -80,7 +80,10 @@ class History:
         self.until = samples[-1][0] / 1000 if samples else 0.0
 
     def between(self, start: int, end: int) -> tuple[Sums, bool]:
-        """The sums from ``start`` to ``end`` (seconds since 1970), and whether the queue was sampled then."""
+        """The metrics of the time from ``start`` to ``end`` (s since 1970), added up, as one ``Sums``.
+
+        The second value is whether the queue was sampled in this time.
+        """
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
         # If a step of the chart is one span, there is nothing to add.
@@ -140,7 +143,7 @@ def _outflow(history: History, starts: range) -> list[int | None]:
 
 
 class _Step:
-    """The sums of all queues in one step."""
+    """The metrics of all queues in one step of a chart, added up."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -150,7 +153,7 @@ class _Step:
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """Add the sums of one queue. ``was_seen`` means that this queue was sampled in the step."""
+        """Add the metrics of one queue. ``was_seen`` means that this queue was sampled in the step."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

@@ -27,7 +27,8 @@ _LEAST, _LIMIT = 0, 1e15
 #: Values whose names have these prefixes are not added up. The function combines two such values.
 _EXTREMES = {"max_": max, "min_": min}
 
-#: Values by name. Each is a sum, or with the prefix ``max_`` or ``min_`` the highest or the lowest value.
+#: Metrics of some time by name. Each value is a total for this time, for example of messages sent. A value
+#: with the prefix ``max_`` or ``min_`` is the highest or the lowest value in this time.
 Sums = dict[str, float]
 
 
@@ -152,7 +153,7 @@ def sums_of(text: bytes) -> Sums:
 
 
 def added(all_sums: Iterable[Sums]) -> Sums:
-    """The sum of ``all_sums`` by the rules of ``lua/lib/metrics.lua``.
+    """Combine all items of ``all_sums`` into one, by the rules of ``lua/lib/metrics.lua``.
 
     Counts are added up. The highest of all ``max_…`` values and the lowest of all ``min_…`` values are kept.
     """
