@@ -15,7 +15,7 @@ from tests.support.redis_server import RedisServer
 SETTINGS = """
 INSTALLED_APPS += ["queueing", "shop"]
 QUEUEING = {"URL": "redis://127.0.0.1:6379/0", "QUEUES": ["emails"]}
-TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend", "QUEUES": []}}
+TASKS = {"default": {"BACKEND": "queueing.tasks_backend.RSMQBackend"}}
 ALLOWED_HOSTS = ["*"]
 """
 URLS = """from django.contrib import admin

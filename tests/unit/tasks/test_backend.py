@@ -13,6 +13,7 @@ from queueing.conf import Config
 from queueing.exceptions import EnqueueFailed, MessageTooLong, QueueUnavailable
 from queueing.messages import Draft, sent_ms
 from queueing.tasks import route
+from queueing.tasks.backend import RSMQBackend
 from queueing.tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch, signals
 from queueing.testing import run_pending
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
@@ -61,6 +62,23 @@ def test_arguments_are_as_strict_as_django_s(queues, value):
     with pytest.raises(TypeError, match="Unsupported type"):
         tasks.add.enqueue(value)
     assert queues.list_queues() == []
+
+
+def test_the_error_about_an_argument_names_the_task_and_what_it_may_take(queues):
+    with pytest.raises(TypeError) as refused:
+        tasks.add.enqueue(datetime.now(UTC))
+    [note] = refused.value.__notes__
+    assert note.startswith("The arguments of tests.unit.tasks.app.tasks.add are stored as JSON. Pass texts,")
+
+
+def test_the_error_about_a_queue_names_the_setting_and_its_queues():
+    backend = RSMQBackend("mail", {"QUEUES": ["low", "high"], "OPTIONS": {}})
+    with pytest.raises(InvalidTask) as refused:
+        backend.validate_task(tasks.add)
+    assert str(refused.value) == (
+        'Queue \'default\' is not valid for backend. TASKS["mail"]["QUEUES"] has: high, low. '
+        'Add the queue there, or let a task name any queue: TASKS["mail"]["QUEUES"] = [].'
+    )
 
 
 def test_a_number_that_json_does_not_know_is_refused(queues):
