@@ -1,7 +1,6 @@
 """System checks: they report wrong settings before the project runs."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
@@ -61,16 +60,14 @@ def check_staged_tables(databases: Sequence[str] | None = None, **_: Any) -> lis
     """
     if any(conf.problems(conf.raw())):
         return []
-    from .models import StagedMessage
-    from .transactional.databases import relayed
+    from .transactional.databases import lacks_table, relayed
 
     found: list[CheckMessage] = []
     for alias in set(relayed()) & set(databases or ()):
-        with suppress(DatabaseError):
-            if StagedMessage._meta.db_table not in connections[alias].introspection.table_names():
-                text = f"Messages are staged in the database {alias}, which has no table for them."
-                hint = f"manage.py migrate queueing --database {alias}"
-                found.append(Warning(text, hint=hint, id="queueing.W003"))
+        if lacks_table(alias):
+            text = f"Messages are staged in the database {alias}, which has no table for them."
+            hint = f"manage.py migrate queueing --database {alias}"
+            found.append(Warning(text, hint=hint, id="queueing.W003"))
     return found
 
 

@@ -1,6 +1,9 @@
 """The databases in which messages are staged. Models are imported only when a function needs them."""
 
+from contextlib import suppress
+
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, connections
 
 from queueing.conf import get_conf, stages_tasks
 
@@ -18,6 +21,15 @@ def searched() -> tuple[str, ...]:
     messages may be left in a project that no longer stages any.
     """
     return relayed() or (_home(),)
+
+
+def lacks_table(alias: str) -> bool:
+    """Whether the database ``alias`` has no table for staged messages. ``False`` if it does not answer."""
+    from queueing.models import StagedMessage
+
+    with suppress(Error):
+        return StagedMessage._meta.db_table not in connections[alias].introspection.table_names()
+    return False
 
 
 def of_this_call() -> str:

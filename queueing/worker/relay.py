@@ -9,14 +9,14 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 
-from django.db import connections, reset_queries
+from django.db import DatabaseError, connections, reset_queries
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from queueing.broker.scripts import Call
 from queueing.client import QueueClient
 from queueing.conf import get_conf
-from queueing.exceptions import QueueFull, QueueUnavailable
+from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
 from queueing.models import StagedMessage
 from queueing.transactional import backlog, databases, sending
 
@@ -33,6 +33,14 @@ ROWS = 1000
 BYTES = 8_000_000
 #: How long one relay excludes the others. Only one works at a time, to keep the order of the messages.
 LEAD_MS = 10_000
+
+
+class NoTable(QueueError):
+    """The database ``alias`` has no table for staged messages."""
+
+    def __init__(self, alias: str) -> None:
+        remedy = f'run "manage.py migrate queueing --database {alias}"'
+        super().__init__(f"The database {alias} has no table for staged messages: {remedy}.")
 
 
 class Relay:
@@ -62,6 +70,12 @@ class Relay:
         except (QueueUnavailable, QueueFull) as error:
             logger.debug("staged messages wait: %s", error)
             return LOOK_SECONDS
+        except DatabaseError as error:
+            lacking = next(filter(databases.lacks_table, self.aliases), "")
+            connections.close_all()
+            if lacking:
+                raise NoTable(lacking) from error
+            raise
         except BaseException:
             connections.close_all()
             raise

@@ -238,6 +238,21 @@ def test_a_batch_in_a_transaction_is_refused_with_advice(staged):
 
 
 class TestRelay:
+    def test_a_missing_table_is_reported_in_one_line_with_its_remedy(self, relay, caplog):
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE queueing_stagedmessage RENAME TO set_aside")
+        try:
+            relay.step()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE set_aside RENAME TO queueing_stagedmessage")
+        [record] = caplog.records
+        assert record.getMessage() == (
+            "relay: The database default has no table for staged messages: "
+            'run "manage.py migrate queueing --database default".'
+        )
+        assert not record.exc_info
+
     def test_it_sends_what_a_second_look_finds_again(self, staged, relay):
         only_written(lambda: send("a"))
         assert relay.step() > 0
