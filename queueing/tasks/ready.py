@@ -13,6 +13,10 @@ from .compat import Task, TaskResult, TaskResultStatus, normalize_json
 
 #: The types of values that Django's ``normalize_json`` returns unchanged.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+#: Which arguments a task may have, for the note of an error.
+ALLOWED_ARGUMENTS = (
+    "Pass texts, numbers, booleans, None, lists and dicts: the id of a model instance, or a date as a text."
+)
 
 
 class _Unfrozen(*getattr(TaskResult, "__orig_bases__", ())):  # type: ignore[misc]
@@ -43,6 +47,9 @@ def new_result(
     result: Any = _Unfrozen()
     try:
         result.args, result.kwargs = _normalized(args), _normalized(kwargs)
+    except TypeError as error:
+        error.add_note(f"The arguments of {task.module_path} are stored as JSON. {ALLOWED_ARGUMENTS}")
+        raise
     except RecursionError:
         raise task_body.TooDeep from None
     result.task, result.id, result.backend = task, id, alias
