@@ -98,8 +98,8 @@ class Keys:
     def ends(self, queue: str) -> str:
         """HASH: message id -> ``<failed> <crashed> <released>``, how many deliveries have ended in each way.
 
-        A message gets its field after its first delivery. Two numbers may follow: the time of the last claim
-        (ms since 1970), and how many of the crashes were deaths of a whole worker.
+        A message gets its field after its first delivery. Up to three numbers may follow: ms since 1970 of
+        the last claim, crashes by deaths of a whole worker, and releases that are receives before a move.
         """
         return f"{self.ns}:{queue}:ends"
 

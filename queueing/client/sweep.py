@@ -33,6 +33,7 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
         yield from _sweep_schedule(session, qname)
     for which in ("attributes", "ends", "headers", "unique", "line"):
         yield from _sweep_fields(session, qname, which)
+    yield from _sweep_waits(session, qname)
 
 
 def sweep_lost_queues(session: Session) -> int:
@@ -143,6 +144,16 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
         call = Call("sweep_fields", keys, which, cursor, STEP)
         cursor, orphans = session.call(call)
         yield Swept(orphans=orphans)
+        is_over = cursor == b"0"
+
+
+def _sweep_waits(session: Session, qname: str) -> Iterator[Swept]:
+    """Delete the entries of limits for which no message of the queue waits."""
+    keys = [session.keys.waits(), session.keys.line(qname)]
+    cursor, is_over = b"0", False
+    while not is_over:
+        cursor, _ = session.call(Call("sweep_waits", keys, qname, cursor, STEP))
+        yield Swept()  # The messages of these entries were counted when they were deleted.
         is_over = cursor == b"0"
 
 

@@ -432,3 +432,25 @@ def test_the_last_of_a_line_is_cancelled_and_leaves_nothing(limited, hand):
     keys = limited.client.keys
     assert limited.counts() == (0, 0)
     assert not limited.client.redis.exists(keys.waits(), keys.line("work"))
+
+
+@pytest.mark.parametrize("frees", ["this queue", "another queue"])
+def test_a_sweep_forgets_limits_for_which_no_message_waits_any_more(limited, hand, frees):
+    client = limited.client
+    waiting = limited.send("x", "x", "y")[1]
+    delivery, other = hand("a").claim().deliveries
+    still_waiting = limited.send("y")
+    assert hand("b").claim().deliveries == []
+    client.delete_message("work", waiting)
+    if frees == "another queue":
+        # It marks the entry for the next claim of this queue.
+        key = headers(ONE, "test.job", "x")["queueing-limit"].split(" ", 2)[2]
+        client.redis.zrem(client.keys.waits(), f"{key}\1work")
+        client.redis.zadd(client.keys.waits(), {f"\1work\1{key}": 0})
+    assert client.redis.zcard(client.keys.waits()) == 2
+    for queue in "elsewhere", "work":
+        list(sweep.sweep(client.session, queue))
+    [left] = client.redis.zrange(client.keys.waits(), 0, -1)
+    assert b'"y"' in left
+    hand("a").settle(ended(delivery, "done"), ended(other, "done"))
+    assert ids(hand("b").claim()) == still_waiting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing.broker.leases import QueueLease
+from queueing.broker.leases import QueueLease, abandon
 from queueing.broker.outcomes import Outcome, State
 from queueing.client import QueueClient
 from queueing.conf import Config
@@ -41,3 +41,12 @@ def test_a_delivery_that_is_over_reports_nothing_any_more(client: QueueClient, l
     assert client.receive_message("q").rc == 2
     assert client.progress_of("q", [id]) == {}, "what the earlier delivery told"
     assert not client.report_progress("q", id, 1, 1.0, "too late")
+
+
+def test_the_report_of_a_run_that_has_died_is_forgotten(client: QueueClient, lease: QueueLease):
+    id = claimed(client, lease)
+    other = claimed(client, QueueLease(client.session, Config(), "w.1", "q"))
+    for one in id, other:
+        client.report_progress("q", one, 1, 0.5, "half")
+    abandon(client.session, Config(), "q", "w.0", started=[id], reason="it was killed")
+    assert client.redis.hkeys("rsmq:q:progress") == [other.encode()]

@@ -21,7 +21,7 @@ local function abandon(lane, started, reason, max_crashes)
   end
   if state.slots then check_limits() end
   local counts, endings, fields = receive_counts(state.held), {}, {}
-  local count = 0
+  local count, reports_progress = 0, #state.held > 0 and redis.call('EXISTS', KEYS[13]) == 1
   for i = 1, #state.held, 2 do
     local id, rc = state.held[i], state.held[i + 1]
     local now_rc = tonumber(counts[(i + 1) / 2] or nil)
@@ -29,11 +29,11 @@ local function abandon(lane, started, reason, max_crashes)
     local stop = mine and stop_of(state, id, rc)
     if now_rc then count = count + 1 end
     if state.slots then free_slots(state, id) end
+    if reports_progress and (mine or not now_rc) then redis.call('HDEL', KEYS[13], id) end
     if stop then
       local failed, crashed = read_ends(id)
       local body = {}
       add_body(body, id)
-      redis.call('HDEL', KEYS[13], id)
       record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
       member_left(redis.call('HGET', KEYS[4], id), id, 'cancelled')
       forget(id)
