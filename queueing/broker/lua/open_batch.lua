@@ -5,7 +5,9 @@
 -- Returns 1, or 0 if the batch was closed because its sender was away for too long
 --
 -- include clock
-local KEPT_MS, LONGEST_MS, STEP = 7 * 86400000, 30 * 86400000, 20
+-- How many batches one call forgets, and among how many it looks for them: old ones that have not ended stay.
+local STEP, SEEN = 20, 1000
+local KEPT_MS, LONGEST_MS = 7 * 86400000, 30 * 86400000
 local batches, order, failed, opening, id = KEYS[1], KEYS[2], KEYS[3], KEYS[5], ARGV[1]
 redis.call('ZCARD', failed)
 redis.call('ZCARD', opening)
@@ -31,9 +33,14 @@ if ARGV[3] ~= '' then redis.call('HSET', batches, id .. ' on_success', ARGV[3]) 
 if ARGV[4] ~= '' then redis.call('HSET', batches, id .. ' on_failure', ARGV[4]) end
 redis.call('ZADD', order, whole(now_ms), id)
 redis.call('ZADD', opening, whole(now_ms), id)
-local old = redis.call('ZRANGEBYSCORE', order, '-inf', whole(now_ms - KEPT_MS), 'WITHSCORES', 'LIMIT', 0, STEP)
+local old = redis.call('ZRANGEBYSCORE', order, '-inf', whole(now_ms - KEPT_MS), 'WITHSCORES', 'LIMIT', 0, SEEN)
+local forgotten = 0
 for i = 1, #old, 2 do
   local is_over = redis.call('HEXISTS', batches, old[i] .. ' ended') == 1
-  if is_over or tonumber(old[i + 1]) < now_ms - LONGEST_MS then forget_batch(old[i]) end
+  if is_over or tonumber(old[i + 1]) < now_ms - LONGEST_MS then
+    forget_batch(old[i])
+    forgotten = forgotten + 1
+    if forgotten == STEP then break end
+  end
 end
 return 1

@@ -129,6 +129,19 @@ def test_a_batch_that_was_closed_cannot_be_sealed(any_client: QueueClient, hand:
     assert any_client.redis.hkeys(KEYS.follow_ups()) == [b"f" * 32]
 
 
+def test_old_batches_that_have_not_ended_keep_no_others(any_client: QueueClient):
+    old = [f"{number:032}" for number in range(40)]
+    for id in [*old, "e" * 32]:
+        batches.open_batch(any_client.session, id, "{}", "", "")
+    batches.seal_batch(any_client.session, "e" * 32, 0)
+    ages = {**dict.fromkeys(old, 20), "e" * 32: 8}
+    order = {id: any_client.now_ms() - days * 86_400_000 for id, days in ages.items()}
+    any_client.redis.zadd(KEYS.batch_order(), order)
+    batches.open_batch(any_client.session, "n" * 32, "{}", "", "")
+    assert batches.find(any_client.session, ["e" * 32]) == []
+    assert len(batches.find(any_client.session, old)) == len(old)
+
+
 def test_old_batches_are_forgotten_with_their_failed_members(
     any_client: QueueClient, hand: Callable[..., Hand]
 ):
