@@ -35,7 +35,7 @@ def looped_client(client: QueueClient) -> Iterator[LoopedClient]:
 
 @pytest.fixture
 def conf() -> Config:
-    return Config(LEASE=2)
+    return Config()
 
 
 class Hand:
