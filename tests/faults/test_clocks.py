@@ -49,16 +49,17 @@ def test_workers_with_clocks_an_hour_ahead_and_behind_run_each_message_once(
 ):
     for queue in ("slow", "raising"):
         client.create_queue(queue)
+    lease = {"TEST_LEASE": "5"}
     with (
-        worker("slow", "raising", env=clock_off("+1h")) as ahead,
-        worker("slow", "raising", env=clock_off("-1h")) as behind,
+        worker("slow", "raising", env={**clock_off("+1h"), **lease}) as ahead,
+        worker("slow", "raising", env={**clock_off("-1h"), **lease}) as behind,
     ):
         warm_ups = until_each_works(client, ledger, "slow", ahead, behind)
         wrong = [abs(entry.at_ms - time.time() * 1000) for entry in ledger.entries()]
         assert min(wrong) > 0.9 * HOUR_MS, "both clocks are wrong"
 
         # Longer than the lease: one worker with a wrong clock extends it, and another one checks it.
-        long = [client.send_message("slow", "4 long") for _ in range(2)]
+        long = [client.send_message("slow", "10 long") for _ in range(2)]
         later = client.send_messages("slow", [Draft(body="0 later", delay_ms=6000)] * 10)
         sent_ms = _server_ms(client)
         failing = client.send_message("raising", "no")

@@ -73,7 +73,7 @@ def test_after_a_kill_of_the_whole_group_a_new_worker_begins_with_the_interrupte
     # The kill may hit a moment between two messages. Then it is repeated.
     while not killed and kills < 7:
         kills += 1
-        with worker(*OPTIONS) as first:
+        with worker(*OPTIONS, env={"TEST_LEASE": "2"}) as first:
             in_the_middle(ledger, first, kills)
             first.kill_group()
         before = ledger.entries()

@@ -25,8 +25,6 @@ from tests.support.worker_process import WorkerProcess
 KEYS = [f"key{number}" for number in range(8)]
 TWO = Limit(concurrency=2)
 KILLS = 6
-#: The lease of the fault tests, in seconds.
-LEASE_SECONDS = 2
 
 
 def drafts(count: int, seconds: float) -> list[Draft]:

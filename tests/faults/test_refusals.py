@@ -17,7 +17,7 @@ from .scene import Scene
 
 #: Seconds by which a refusal outlasts the lease.
 BEYOND_SECONDS = 1.0
-LEASE_SECONDS = 2.0
+LEASE_SECONDS = 5.0
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def test_a_job_runs_once_while_redis_refuses_for_longer_than_its_lease(
 ):
     options = {"env": {"TEST_LEASE": str(LEASE_SECONDS)}}
     with scene.worker("slow", "ledger", **options) as busy_worker:
-        message_id = scene.send("8 on the first worker")
+        message_id = scene.send("14 on the first worker")
         scene.begun(message_id, busy_worker)
         with scene.worker("slow", "ledger", **options) as idle_worker:
             eventually(lambda: len(read_workers(scene.client.session)) == 2, of=idle_worker)

@@ -199,7 +199,7 @@ def test_without_redis_the_keeper_of_a_killed_worker_ends_and_others_find_its_me
     scene: Scene, redis_server: RedisServer
 ):
     message_id = scene.send("60 cut short")
-    with scene.worker("slow", "--grace", "1") as process:
+    with scene.worker("slow", "--grace", "1", env={"TEST_LEASE": "5"}) as process:
         scene.begun(message_id, process)
         keeper = keeper_of(process, scene.ledger)
         [child] = [one for one in process.children() if one != keeper]

@@ -80,4 +80,5 @@ class Stage:
         return self._stack.enter_context(CuttingProxy(self.redis.port))
 
     def make(self, options: tuple[str, ...], redis_url: str) -> WorkerProcess:
-        return self._worker(*QUEUES, *options, redis_url=redis_url, env={"DATABASE_URL": self.postgres.url})
+        env = {"DATABASE_URL": self.postgres.url, "TEST_LEASE": "2"}
+        return self._worker(*QUEUES, *options, redis_url=redis_url, env=env)
