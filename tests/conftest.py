@@ -22,7 +22,8 @@ from .support.ledger import Ledger
 from .support.program import Program, left_over, spare
 from .support.programs import ROOT
 from .support.redis_server import RedisServer
-from .support.waiting import eventually
+from .support.stalls import Stalls
+from .support.waiting import HANG_SECONDS, eventually
 from .support.worker_process import MANAGE, WorkerProcess, migrate, site_environment
 
 if TYPE_CHECKING:
@@ -146,13 +147,26 @@ def fake_client() -> "QueueClient":
 
 
 @pytest.fixture
-def shared_client(client: "QueueClient") -> Iterator["QueueClient"]:
-    """The same client, which ``queueing.get_client()`` returns in this process."""
-    from queueing.client.default import use_client
+def shared_client(client: "QueueClient", monkeypatch: pytest.MonkeyPatch) -> Iterator["QueueClient"]:
+    """The same client, which ``queueing.get_client()`` returns in this process.
 
+    On a busy machine an answer of Redis may take longer than a page may wait for it.
+    """
+    from queueing.client.default import use_client
+    from queueing.resilience import deadline
+
+    monkeypatch.setattr(deadline, "READ_SECONDS", HANG_SECONDS)
+    monkeypatch.setattr(deadline, "WRITE_SECONDS", HANG_SECONDS)
     use_client(client)
     yield client
     use_client(None)
+
+
+@pytest.fixture
+def stalls() -> Iterator[Stalls]:
+    """Notes for how long the machine stands still during the test."""
+    with Stalls() as watch:
+        yield watch
 
 
 @pytest.fixture

@@ -130,8 +130,11 @@ class Sentinels:
                 yield connection.sentinel_get_master_addr_by_name(NAME)[1]
 
     def wait_for_another(self, old: RedisServer) -> RedisServer:
-        """Wait until all sentinels name another primary than ``old``. Returns it."""
-        eventually(lambda: old.port not in set(self._named()), every_seconds=0.05)
+        """Wait until all sentinels name another primary than ``old``. Returns it.
+
+        A sentinel that has stood still for two seconds does nothing in the next thirty ("TILT").
+        """
+        eventually(lambda: old.port not in set(self._named()), within_seconds=150, every_seconds=0.05)
         return self.primary
 
     def wait_for_replicas(self) -> None:
