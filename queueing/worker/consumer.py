@@ -80,6 +80,9 @@ class Consumer:
     def quiet(self) -> None:
         """Stop claiming, and give back the claimed messages that have not started."""
         self.is_quiet = True
+        if not self.outage.has_contact:  # So no claim can have taken a message.
+            self._exchange = None
+            self._held.show()
 
     def pause(self, paused: bool) -> None:
         """Stop claiming if ``paused``, else continue. Messages that are already claimed still run."""
@@ -214,11 +217,9 @@ class Consumer:
     def _room(self) -> int:
         if self.is_quiet or self.is_paused or (self._runs_alone and self.pool.unfinished):
             return 0
-        if self.clock() < self._resume_at:
+        if self.clock() < self._resume_at or self.pool.is_stuck(STUCK_SECONDS):
             return 0
         if self._awaits_idle and self.pool.unfinished and self.pool.longest_seconds <= STUCK_SECONDS:
-            return 0
-        if self.pool.is_stuck(STUCK_SECONDS):
             return 0
         return int(min(self.prefetch.room(self.pool.unfinished), self.taken_max - self.taken))
 

@@ -316,6 +316,11 @@ class RedisOutage:
         return self._since is not None
 
     @property
+    def has_contact(self) -> bool:
+        """Whether Redis has answered a call of this child since the child's start."""
+        return self._accepted > -math.inf
+
+    @property
     def is_contact_due(self) -> bool:
         """Whether to check that Redis accepts writes, because the last accepted write is too long ago."""
         return self._clock() - self._accepted >= self.contact_seconds

@@ -4,6 +4,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from queueing.client import QueueClient
 from tests.support.diary import Diary
 from tests.support.ledger import Ledger
@@ -40,6 +42,17 @@ def test_three_sigterms_to_the_group_finish_the_running_message_once_and_exit_0(
     with worker("slow", "--burst") as second:
         assert second.wait() == 0, second.tail()
     ledger.assert_each_ran_once([running, *waiting])
+
+
+@pytest.mark.parametrize("queues", [["slow"], ["slow", "brisk"]], ids=["one queue", "two queues"])
+def test_a_worker_that_has_never_reached_redis_stops_without_its_grace_time(
+    worker: Callable[..., WorkerProcess], queues: list[str]
+):
+    with worker(*queues, "--grace", "600", env={"REDIS_URL": "redis://127.0.0.1:1/0"}) as process:
+        process.wait_for_line("waiting for it")
+        process.signal_group(signal.SIGINT)
+        assert process.wait() == 0, process.tail()
+    assert "SIGKILL" not in process.output
 
 
 def test_a_job_longer_than_the_grace_time_is_released_and_its_attempt_not_counted(
