@@ -16,6 +16,7 @@ from queueing.composition import batch, step
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft
 from queueing.models import StagedMessage
+from queueing.policies import Policy, unique
 from queueing.tasks.compat import signals, task_backends
 from queueing.testing import run_pending
 from queueing.transactional import backlog, sending, staging
@@ -226,6 +227,32 @@ class TestRedisAway:
         relay = Relay(queueing.get_client(), ["default"], name="relay")
         turns(relay)
         assert StagedMessage.objects.count() == 1
+
+
+def request(key: str, on_conflict: str = "replace") -> dict[str, str]:
+    """The headers of a request for a unique job."""
+    policy = Policy(unique="until_done", on_conflict=on_conflict, key=lambda _: key)
+    return unique.headers(policy, "job", [""], {})
+
+
+def test_a_request_that_replaces_does_not_overtake_an_earlier_one(staged, relay):
+    only_written(lambda: send("version 1", headers=request("a")))
+    send("version 2", headers=request("a"))
+    send("another key", headers=request("b"))
+    send("another conflict", headers=request("c", "reschedule"))
+    assert texts(staged) == ["another key", "another conflict"]
+    turns(relay)
+    assert sorted(texts(staged)) == ["another conflict", "another key", "version 2"]
+    assert not StagedMessage.objects.exists()
+    send("version 3", headers=request("a"))
+    assert sorted(texts(staged)) == ["another conflict", "another key", "version 3"]
+
+
+def test_a_refused_request_holds_up_no_later_one(staged):
+    only_written(lambda: send("version 1", headers=request("a")))
+    StagedMessage.objects.update(is_refused=True)
+    send("version 2", headers=request("a"))
+    assert texts(staged) == ["version 2"]
 
 
 def test_a_batch_in_a_transaction_is_refused_with_advice(staged):
