@@ -17,7 +17,7 @@ from tests.support.ledger import Ledger
 from tests.support.node_programs import VERSIONS
 from tests.support.redis_server import RedisServer
 from tests.support.sentinel import Sentinels
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.support.worker_process import WorkerProcess
 from tests.wire.bridge import node_side
 
@@ -39,7 +39,7 @@ def start(worker: Callable[..., WorkerProcess], settings: Any) -> Iterator[Start
         settings.QUEUEING = {
             "URL": url,
             "NAMESPACE": namespace,
-            "TIMEOUT": 1.0,
+            "TIMEOUT": HANG_SECONDS,
             "QUEUES": ["brisk", "slow"],
             "PARTITIONS": {"eu": eu},
             "PLACES": PLACES,

@@ -17,7 +17,7 @@ from tests.support.diary import Diary
 from tests.support.invariants import Invariants
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 from tests.support.worker_process import WorkerProcess
 
 #: A queue on each partition.
@@ -45,7 +45,7 @@ class System:
         url = self.servers["default"].url
         return {
             "URL": url,
-            "TIMEOUT": 1.0,
+            "TIMEOUT": HANG_SECONDS,
             "QUEUES": ["ledger", *QUEUES],
             "PARTITIONS": self.partitions,
             "PLACES": PLACES,

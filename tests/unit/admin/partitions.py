@@ -16,6 +16,7 @@ from queueing.monitoring import alerts
 from queueing.monitoring.workers import beat
 from queueing.scheduling import store
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import HANG_SECONDS
 
 TOKEN = "a token of some characters"
 SAID = "The partition eu does not answer."
@@ -27,7 +28,7 @@ def servers(own_redis: Callable[..., RedisServer], settings: Any) -> Iterator[di
     made = {"default": own_redis(), "eu": own_redis()}
     settings.QUEUEING = {
         "URL": made["default"].url,
-        "TIMEOUT": 0.5,
+        "TIMEOUT": HANG_SECONDS,
         "METRICS_TOKEN": TOKEN,
         "PARTITIONS": {"eu": {"URL": made["eu"].url}},
         "PLACES": {"mail": "eu"},

@@ -47,7 +47,7 @@ def client(threaded: QueueClient) -> AsyncQueueClient:
 
 
 def behind(proxy: CuttingProxy, **more: float) -> AsyncQueueClient:
-    return AsyncQueueClient(connect(replace(get_conf(), URL=proxy.url, **more)))
+    return AsyncQueueClient(connect(replace(get_conf(), URL=proxy.url, **{"TIMEOUT": HANG_SECONDS, **more})))
 
 
 def named(server: RedisServer) -> list[dict[str, str]]:

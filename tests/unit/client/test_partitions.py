@@ -17,6 +17,7 @@ from queueing.exceptions import InvalidFormat, MissingParameter, QueueError, Que
 from queueing.monitoring.rates import read_rates
 from queueing.worker.fleet import by_partition
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import HANG_SECONDS
 
 PLACES = {"mail": "eu", "mail-*": "eu", "mail-bulk*": "us", "audit": "us"}
 
@@ -35,7 +36,7 @@ def system(own_redis: Callable[..., RedisServer], settings) -> Iterator[System]:
     default, eu = own_redis(), own_redis()
     settings.QUEUEING = {
         "URL": default.url,
-        "TIMEOUT": 0.5,
+        "TIMEOUT": HANG_SECONDS,
         "QUEUES": ["orders", "mail", "audit"],
         "PARTITIONS": {"eu": {"URL": eu.url}, "us": {"NAMESPACE": "rsmq-us"}},
         "PLACES": PLACES,

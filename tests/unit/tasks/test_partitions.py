@@ -17,7 +17,7 @@ from queueing.testing import run_pending
 from queueing.transactional import backlog
 from queueing.worker.relay import Relay
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import eventually
+from tests.support.waiting import HANG_SECONDS, eventually
 
 from .app import tasks
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 def client(redis_server: RedisServer, settings, backend) -> Iterator[QueueClient]:
     settings.QUEUEING = {
         "URL": redis_server.url,
-        "TIMEOUT": 0.5,
+        "TIMEOUT": HANG_SECONDS,
         "RELAY_DATABASES": ["default"],
         "PARTITIONS": {"other": {"NAMESPACE": "other"}, "away": {"URL": "redis://127.0.0.1:1/0"}},
         "PLACES": {"later": "other", "lost": "away"},
