@@ -232,8 +232,8 @@ def remainders(client: QueueClient) -> list[Remainder]:
 def left_behind(client: QueueClient, queue: str) -> list[Relocation]:
     """The moves that bring a queue and its siblings to the partition that ``PLACES`` names.
 
-    Siblings are the main queue, its low-priority queue and their dead-letter queues. There is one move for
-    each queue on each other partition.
+    Siblings are the main queue, its low-priority queue and their dead-letter queues. If one of them exists on
+    several other partitions, there is one move from each of these partitions.
     """
     if not client.routing:
         return []

@@ -83,7 +83,7 @@ def read(
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]], partition: str = "") -> list[Alert]:
-    """The alerts that ``part`` returns, or one alert that reports its failure, on ``partition``.
+    """The alerts that ``part`` reads from ``partition``. If ``part`` fails, one alert with the reason.
 
     A page must not fail because of an alert. Only ``QueueUnavailable`` is raised.
     """

@@ -153,7 +153,7 @@ class _Step:
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """Add the metrics of one queue. ``was_seen`` means that this queue was sampled in the step."""
+        """Add the metrics of one queue. ``was_seen``: this step of the chart has a sample of the queue."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

@@ -41,10 +41,10 @@ class Leader(Enum):
 
 
 class Lead:
-    """The role of the leading thread in one child. Main thread and handler thread pass it to each other.
+    """Passes the lead of one child from the main thread to the handler thread and back.
 
-    ``waiting`` has the deliveries that wait for the handler thread. ``waker`` wakes the leading thread if it
-    waits.
+    The thread that leads claims and settles messages, and waits for new ones. ``waiting`` has the deliveries
+    that wait for the handler thread. ``waker`` wakes the leading thread while it waits.
     """
 
     def __init__(self, waiting: deque[Any], waker: Waker) -> None:

@@ -227,7 +227,8 @@ class _Steady:
 class LogThread:
     """A thread that prints the log of this process.
 
-    If a handler hangs, for example on a full pipe, log lines are lost, but no other thread waits.
+    If a handler of Python's logging hangs, for example on a full pipe, log lines are lost, but no other
+    thread waits.
     """
 
     def __init__(self) -> None:

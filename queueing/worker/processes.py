@@ -165,8 +165,9 @@ class ChildProcess:
                 kill(self.process.pid)
 
     def kill_programs(self) -> None:
-        """Kill the programs that the dead process has left running. If the process held no message, it ended
-        by itself, and its programs are left alone.
+        """Kill the programs that the dead process has left running, if the process held a message.
+
+        A process without a message has ended by itself, so its programs are left alone.
         """
         if self.process and self.slot.held:
             kill_programs(self.process.pid)
