@@ -1,10 +1,11 @@
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from .policies.above import above
 
 
 class QueueingConfig(AppConfig):
@@ -19,7 +20,6 @@ class QueueingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, conf  # noqa: F401
-        from .policies.above import above
         from .transactional import transactions  # noqa: F401
 
         above.handler_of = _handler_of
@@ -31,13 +31,9 @@ class QueueingConfig(AppConfig):
                 worker_integration.register_schedules()
 
 
-@cache
-def _handlers() -> Any:
-    """The module ``queueing.handlers``. It needs the app registry, so it is imported at the first use."""
+def _handler_of(queue: str) -> Any:
+    # It needs the app registry, so it is imported at the first use.
     from . import handlers
 
-    return handlers
-
-
-def _handler_of(queue: str) -> Any:
-    return _handlers().known_to_sender(queue)
+    above.handler_of = handlers.known_to_sender
+    return handlers.known_to_sender(queue)

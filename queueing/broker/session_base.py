@@ -69,6 +69,8 @@ class SessionBase:
         self._knows_format = False
         #: The name of the partition, which errors name. It is ``""`` if there is only one.
         self.partition = ""
+        #: The queues that are known to be stored in Redis as queues of tasks.
+        self.task_queues: set[str] = set()
 
     # --- keys ---------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ caller that reads the database after ``find`` misses nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from . import decode
 from .keys import Keys, low_priority_queue
@@ -16,9 +15,6 @@ from .outcomes import Outcome
 from .scripts import Call
 from .session import Session
 from .session_base import SessionBase
-
-#: For each session, the queues that are known to be stored in Redis as queues of tasks.
-_noted: WeakKeyDictionary[SessionBase, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +47,12 @@ def note(keys: Keys, queue: str) -> Call:
 
 def is_now_noted(session: SessionBase, target: str) -> None:
     """Remember in this process that Redis has stored ``target`` as a queue of tasks."""
-    _noted.setdefault(session, set()).add(target)
+    session.task_queues.add(target)
 
 
 def is_noted(session: SessionBase, target: str) -> bool:
     """Whether this process knows that Redis has stored ``target`` as a queue of tasks."""
-    return target in _noted.get(session, ())
+    return target in session.task_queues
 
 
 def known(session: Session) -> list[str]:

@@ -70,24 +70,42 @@ class TextSend:
 
     def __init__(self, keys: Keys, qname: str) -> None:
         self._sender = keys.sender
-        self._before, self._after = [keys.attributes(qname), keys.schedule(qname)], keys.of_idle()
+        self._before, self._after = (keys.attributes(qname), keys.schedule(qname)), keys.of_idle()
         self._same = qname, keys.channel(qname)
-        self._pattern = pattern(self._call(None, None, None, None).command(whole=False))
+        holes = Call("send_text", self.keys(None), *self.args(None, None, None))
+        self._pattern = pattern(holes.command(whole=False))
 
-    def _call(self, sender: Any, number: Any, tail: Any, text: Any, packed: bytes | None = None) -> Call:
-        names = [*self._before, sender, *self._after]
-        return Call(
-            "send_text", names, number, *self._same, tail, text, SendCall.REMEMBERED_MS, packed=packed
-        )
+    def keys(self, sender: Any) -> list[Any]:
+        return [*self._before, sender, *self._after]
+
+    def args(self, number: Any, tail: Any, text: Any) -> tuple[Any, ...]:
+        return (number, *self._same, tail, text, SendCall.REMEMBERED_MS)
 
     def call(self, sending: SendCall, text: str) -> Call:
-        """The call that sends ``text``. Its reply is the message id, or ``None`` if ``put`` must be used."""
-        sender, number, tail = self._sender(sending.token), str(sending.number), sending.tails[0]
-        name, body = sender.encode(), rsmq_values.encode(text)
-        packed = self._pattern % (
-            len(name), name, len(number), number.encode(), len(tail), tail.encode(), len(body), body
-        )  # fmt: skip
-        return self._call(sender, number, tail, text, packed)
+        """The call that sends ``text``. Its reply is the id, or ``None`` if ``put`` must send it."""
+        sender = self._sender(sending.token)
+        name, number = sender.encode(), b"%d" % sending.number
+        tail, body = sending.tails[0].encode(), rsmq_values.encode(text)
+        packed = self._pattern % (len(name), name, len(number), number, len(tail), tail, len(body), body)
+        return TextCall(self, sender, sending, text, packed)
+
+
+class TextCall(Call):
+    """A call of ``TextSend``. Its keys and arguments are made only if they are needed, which is rare."""
+
+    __slots__ = ("_made_by", "_sender", "_sending", "_text")
+
+    def __init__(self, made_by: TextSend, sender: str, sending: SendCall, text: str, packed: bytes) -> None:
+        self.script, self.repeatable, self.packed = "send_text", True, packed
+        self._made_by, self._sender, self._sending, self._text = made_by, sender, sending, text
+
+    @property
+    def keys(self) -> list[str]:  # type: ignore[override]
+        return self._made_by.keys(self._sender)
+
+    @property
+    def args(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return self._made_by.args(str(self._sending.number), self._sending.tails[0], self._text)
 
 
 def _extras(

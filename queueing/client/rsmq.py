@@ -132,7 +132,10 @@ class RSMQOperations(ReceiptOperations):
         ``InvalidValue``, ``MessageNotString``, ``MessageTooLong``, ``QueueFull``, ``NotReplicated``.
         """
         draft: str | Draft = message
-        if not (delay_ms is None and due_ms is None and headers is None and deduplication_id is None):
+        if delay_ms is None and due_ms is None and headers is None and deduplication_id is None:
+            if delay is None and type(message) is str and drafts.is_plain(name := rsmq_values.qname(qname)):
+                return (yield from self._send_text(name, message))
+        else:
             draft = Draft(
                 body=message,
                 delay_ms=delay_ms,

@@ -24,9 +24,12 @@ connection_created.connect(_note_opened)
 
 def has_open_transaction() -> bool:
     """Whether any thread of this process has an open transaction on any database."""
-    # The list is made in one step, so that no thread changes the dictionary meanwhile.
-    connections_of_threads = [reference() for reference in list(_opened.valuerefs())]
-    return any(connection.in_atomic_block for connection in connections_of_threads if connection)
+    # ``valuerefs`` makes a list in one step, so that no thread changes the dictionary meanwhile.
+    for reference in _opened.valuerefs():
+        connection = reference()
+        if connection is not None and connection.in_atomic_block:
+            return True
+    return False
 
 
 def open_transactions() -> list[str]:
