@@ -1,8 +1,10 @@
 """System checks: they report wrong settings before the project runs."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
@@ -15,6 +17,21 @@ from . import conf, periodic
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check that the dict QUEUEING has only known names with valid values."""
     return [Error(one.text, hint=one.hint or None, id=one.id) for one in conf.problems(conf.raw())]
+
+
+@register("queueing")
+def check_name(**_: Any) -> list[CheckMessage]:
+    """Check that the name of ``QUEUEING`` is not misspelt. Without this setting its defaults apply."""
+    if hasattr(settings, "QUEUEING"):
+        return []
+    return [
+        Warning(
+            f"The setting {name} is not read. Its name may be a misspelt QUEUEING.",
+            hint="Without QUEUEING, its defaults apply.",
+            id="queueing.W004",
+        )
+        for name in get_close_matches("QUEUEING", filter(str.isupper, dir(settings)), n=1, cutoff=0.8)
+    ]
 
 
 @register(Tags.database)

@@ -30,6 +30,7 @@ MEANINGS = {
     "Run it with `manage.py check --database default`.",
     "queueing.W003": "A database of `RELAY_DATABASES` has no table for staged messages. "
     "Run it with `manage.py check --database ALIAS`.",
+    "queueing.W004": "A setting may be a misspelt `QUEUEING`. Without `QUEUEING` the defaults apply.",
     "queueing.I001": '`QUEUEING["METRICS_TOKEN"]` is set, and `/metrics` needs prometheus-client.',
 }  # fmt: skip
 

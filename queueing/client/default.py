@@ -180,7 +180,10 @@ def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[Non
     elif queue in get_conf().QUEUES:
         yield from _ensure_queue(client, queue)
     else:
-        raise QueueNotFound
+        error = QueueNotFound()
+        remedy = f'Add it to QUEUEING["QUEUES"], or run "manage.py queues create {queue}".'
+        error.add_note(f"There is no queue named {queue}. {remedy}")
+        raise error
 
 
 def _ensuring(

@@ -73,6 +73,24 @@ def test_right_settings_pass(settings):
     assert run_checks(tags=["queueing"]) == []
 
 
+@pytest.mark.parametrize("name", ["QUEUING", "QUEING", "QUEUEINGS"])
+def test_a_misspelt_name_of_the_setting_is_pointed_out(settings, name):
+    del settings.QUEUEING
+    assert run_checks(tags=["queueing"]) == []
+    setattr(settings, name, {"NAMESPACE": "shop"})
+    [warning] = run_checks(tags=["queueing"])
+    assert (warning.id, warning.msg) == (
+        "queueing.W004",
+        f"The setting {name} is not read. Its name may be a misspelt QUEUEING.",
+    )
+
+
+def test_the_settings_of_other_packages_are_not_misspelt_names(settings):
+    del settings.QUEUEING
+    settings.QUEUES = settings.RQ_QUEUES = settings.QUEUE = {}
+    assert run_checks(tags=["queueing"]) == []
+
+
 def test_another_apps_runworker_is_pointed_out(monkeypatch):
     monkeypatch.setattr(checks, "get_commands", lambda: {"runworker": "channels"})
     [warning] = checks.check_runworker()

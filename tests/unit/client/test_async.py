@@ -296,6 +296,13 @@ def test_a_missing_queue_of_the_settings_is_created_by_a_send(threaded, settings
         asyncio.run(queueing.asend_message("others", "text"))
 
 
+def test_the_error_of_a_send_to_a_missing_queue_names_the_queue_and_the_remedies(client):
+    with pytest.raises(QueueNotFound) as refused:
+        asyncio.run(queueing.asend_message("others", "text"))
+    remedy = 'Add it to QUEUEING["QUEUES"], or run "manage.py queues create others".'
+    assert refused.value.__notes__ == [f"There is no queue named others. {remedy}"]
+
+
 def test_a_receiver_of_the_signal_runs_outside_of_the_loop(client):
     seen = []
 
