@@ -13,6 +13,8 @@ from redis.connection import Connection, parse_url
 from redis.crc import key_slot
 
 from .discovery import Address, discover, owner_of, primary_named
+from .refusals import of_nodes, of_sentinels
+from .tls import check_files
 
 try:
     from redis.driver_info import DriverInfo
@@ -60,6 +62,8 @@ def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") 
         _try(**DRIVER, **options)
     except (TypeError, ValueError, AttributeError, RedisError):
         raise ValueError("An option in its query has a wrong value, or belongs to another scheme.") from None
+    if url.startswith("rediss://"):
+        check_files(options)
     defaults: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
     if url.startswith("rediss://") and not tls_verify:
         defaults |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
@@ -87,7 +91,7 @@ def _by_sentinels(url: str, tls_verify: bool) -> dict[str, Any]:
     plain = f"{scheme}://{login}{hosts.split(',')[0]}/{''.join(database)}{rest and '?'}{rest}"
     options = options_of(plain, tls_verify=tls_verify)
     for_sentinels = {key.removeprefix("sentinel_"): value for key, value in own.items()}
-    return discover(servers, primary_named(unquote(name)), options, **for_sentinels)
+    return discover(servers, primary_named(unquote(name)), options, of_sentinels, **for_sentinels)
 
 
 def _by_nodes(url: str, tls_verify: bool, namespace: str) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def _by_nodes(url: str, tls_verify: bool, namespace: str) -> dict[str, Any]:
         raise ValueError("A cluster has only the database 0.")
     own = {name: options[name] for name in ("username", "password") if name in options}
     slot = key_slot(f"{namespace}:".encode())
-    found = discover(servers, owner_of(slot), options, **own)
+    found = discover(servers, owner_of(slot), options, of_nodes, **own)
     found["discovery"].is_cluster = True
     return found
 

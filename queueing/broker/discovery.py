@@ -18,10 +18,22 @@ Address = tuple[str, int]
 #: A function that asks a connected server for an address. Returns ``None`` if the server does not know it.
 Question = Callable[[Any], Address | None]
 
+#: A function that makes a sentence from the error reply of a server, or from ``None`` if the server does not
+#: know the address. It returns ``""`` for an error that may pass.
+Explain = Callable[[driver.RedisError | None], str]
+
 #: How long to wait for the answer of one server before the next server is asked.
 ASK_SECONDS = 0.5
 #: How long all servers together may take, if the connection has no timeout of its own.
 ALL_SECONDS = 5.0
+
+
+class NotNamed(driver.ConnectionError):
+    """No server names the address. ``refusal`` is a sentence if a server has refused to, else ``""``."""
+
+    def __init__(self, text: str, refusal: str) -> None:
+        super().__init__(text)
+        self.refusal = refusal
 
 
 class Discovery:
@@ -37,9 +49,10 @@ class Discovery:
         question: Question,
         connection_class: type[Connection],
         options: Mapping[str, Any],
+        explain: Explain,
     ) -> None:
-        """``options`` are the options of the connections to ``servers``."""
-        self._servers, self._question = tuple(servers), question
+        """``options`` are the options of the connections to ``servers``. ``explain`` is for their errors."""
+        self._servers, self._question, self._explain = tuple(servers), question, explain
         self._connection_class, self._options = connection_class, options
         self._silent: frozenset[Address] = frozenset()
         #: Whether the servers are nodes of a cluster. Then a node may reply that another node has the queues.
@@ -52,7 +65,7 @@ class Discovery:
         server names an address in time.
         """
         end = monotonic() + (seconds or ALL_SECONDS)
-        reason = "they do not answer"
+        reason, refusal = "they do not answer", ""
         for server in self._servers:
             left = end - monotonic()
             if left <= 0:
@@ -61,13 +74,14 @@ class Discovery:
                 found = self._ask(server, min(left, ASK_SECONDS))
             except (driver.RedisError, OSError) as error:
                 reason = str(error) or type(error).__name__
+                refusal = refusal or (self._explain(error) if isinstance(error, driver.RedisError) else "")
                 self._note(server, is_silent=True)
                 continue
             self._note(server, is_silent=False)
             if found:
                 return found
-            reason = "they do not know it"
-        raise driver.ConnectionError(f"No server of {len(self._servers)} names the primary: {reason}")
+            reason, refusal = "they do not know it", refusal or self._explain(None)
+        raise NotNamed(f"No server of {len(self._servers)} names the primary: {reason}", refusal)
 
     def _ask(self, server: Address, seconds: float) -> Address | None:
         host, port = server
@@ -137,16 +151,20 @@ def owner_of(slot: int) -> Question:
 
 
 def discover(
-    servers: Sequence[Address], question: Question, options: Mapping[str, Any], **login: str
+    servers: Sequence[Address],
+    question: Question,
+    options: Mapping[str, Any],
+    explain: Explain,
+    **login: str,
 ) -> dict[str, Any]:
     """Return the ``options`` of a connection, changed so that it asks ``servers`` where to connect.
 
-    ``question`` is the function that asks a server. ``login`` has the user name and password for ``servers``,
-    which may differ from those for Redis.
+    ``question`` is the function that asks a server, and ``explain`` describes its errors. ``login`` has the
+    user name and password for ``servers``, which may differ from those for Redis.
     """
     is_encrypted = options.get("connection_class") is SSLConnection
     asking = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_"))}
     asking |= {"protocol": 2, "retry": Retry(NoBackoff(), 0), **login}
-    found = Discovery(servers, question, SSLConnection if is_encrypted else Connection, asking)
+    found = Discovery(servers, question, SSLConnection if is_encrypted else Connection, asking, explain)
     connection_class = FoundSSLConnection if is_encrypted else FoundConnection
     return {**options, "connection_class": connection_class, "discovery": found}

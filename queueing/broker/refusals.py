@@ -6,6 +6,9 @@ from redis import exceptions as driver
 
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 
+from . import tls
+from .discovery import NotNamed
+
 #: Refusals that end without an intervention, by Redis' error code. Redis refuses before the first write of a
 #: script.
 PASSING = {
@@ -24,6 +27,19 @@ LASTING = {
     "WRONGPASS": "the user name or the password is wrong, or the user is disabled",
     "CROSSSLOT": 'it is a cluster: set QUEUEING["NAMESPACE"] to a name in braces, such as {rsmq}, '
     "so that all keys are stored on one node",
+}
+#: Refusals without an error code that a wrong address causes, by a part of Redis' reply.
+WRONG_ADDRESSES = {
+    "without any password configured": "it has no password for its default user: remove the password "
+    "from the address, or add the user to it",
+    "DB index is out of range": "DB index is out of range: write a lower number of the database in "
+    "the address",
+    "SELECT is not allowed in cluster mode": "it is a node of a cluster, which has only the database 0: "
+    "write redis+cluster://host:6379",
+    "unknown command 'EVALSHA'": "it runs no scripts. If it is a sentinel, write "
+    "redis+sentinel://host:26379/mymaster/0",
+    "unknown command 'SELECT'": "it has no databases. If it is a sentinel, write "
+    "redis+sentinel://host:26379/mymaster/0",
 }
 #: Matches the error of a command inside the error of a script. Redis 6.2 puts the text of the script's error
 #: first.
@@ -55,6 +71,11 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
 
     It is a ``QueueRefused`` if Redis has replied, and an instance of ``silence`` if Redis did not answer.
     """
+    # redis-py's asyncio connections wrap the error of a discovery.
+    causes = (error, error.__cause__, error.__context__)
+    named = next((one.refusal for one in causes if isinstance(one, NotNamed)), "")
+    if refusal := named or tls.refusal(str(error)):
+        return QueueRefused(refusal, is_lasting=True)
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)
         if isinstance(known, QueueRefused):
@@ -84,6 +105,9 @@ def translated(error: driver.RedisError) -> QueueError:
         return QueueRefused(f"Redis refuses ({code}): {PASSING[code]}")
     if code in LASTING:
         return QueueRefused(f"Redis refuses ({code}): {LASTING[code]}", is_lasting=True)
+    for part, said in WRONG_ADDRESSES.items():
+        if part in text:
+            return QueueRefused(f"Redis refuses: {said}", is_lasting=True)
     if is_elsewhere(error):
         return QueueRefused(_elsewhere(code, text), is_lasting=True)
     if TOO_MANY in text:
@@ -124,3 +148,46 @@ def _elsewhere(code: str, text: str) -> str:
 def _cause(text: str) -> str:
     """The error text without the digest and the line number of the script."""
     return re.sub(r"\.? script: .*", "", text)
+
+
+# --- servers that are asked where Redis is --------------------------------------------------------
+
+
+def of_sentinels(error: driver.RedisError | None) -> str:
+    """The sentence about a sentinel that names no primary: for ``discovery.Explain``."""
+    if error is None:
+        return (
+            "The sentinels name no primary, because they do not know it by the name in the address: "
+            'write the name of "sentinel monitor" in their configuration'
+        )
+    if "unknown command 'SENTINEL'" in str(error):
+        return (
+            "The address of the sentinels is that of a Redis: write the sentinels' own, with the port 26379, "
+            "or redis://host:6379/0 for this Redis"
+        )
+    if "without any password configured" in str(error):
+        return "The sentinels have no password: remove sentinel_password from the address"
+    said = {
+        "NOAUTH": "they ask for a password: add ?sentinel_password=… to the address",
+        "WRONGPASS": "sentinel_username or sentinel_password is wrong in the address",
+        "NOPERM": "their user needs +sentinel|get-master-addr-by-name",
+    }
+    code = _code(error)
+    return f"The sentinels refuse ({code}): {said[code]}" if code in said else tls.refusal(str(error))
+
+
+def of_nodes(error: driver.RedisError | None) -> str:
+    """The sentence about a node that does not name the owner of a slot: for ``discovery.Explain``."""
+    text = str(error)
+    if error is None:
+        return ""  # The cluster may be down.
+    if "cluster support disabled" in text:
+        return "The address of the cluster is that of a Redis without a cluster: write redis://host:6379/0"
+    if "unknown command 'CLUSTER'" in text:
+        return (
+            "The address of the cluster is that of a sentinel: write redis+sentinel://host:26379/mymaster/0"
+        )
+    known = translated(error)
+    if _code(error) == "NOPERM":
+        return "Redis refuses (NOPERM): its user needs +cluster|slots"
+    return str(known) if isinstance(known, QueueRefused) and known.is_lasting else tls.refusal(text)

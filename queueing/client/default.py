@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from queueing.broker import task_queues
 from queueing.broker.address import options_of
+from queueing.broker.places import DEFAULT
 from queueing.broker.pool import Pool
 from queueing.conf import Config, get_conf
 from queueing.exceptions import QueueExists, QueueNotFound
@@ -50,7 +51,10 @@ def connect(conf: Config, *, connections: int | None = None, timeout: float | No
     try:
         address = options_of(conf.URL, tls_verify=conf.TLS_VERIFY, namespace=conf.NAMESPACE)
     except ValueError as error:
-        raise ImproperlyConfigured(f'QUEUEING["URL"] is not the address of a Redis. {error}') from None
+        further = "" if conf.partition == DEFAULT else f'["PARTITIONS"]["{conf.partition}"]'
+        raise ImproperlyConfigured(
+            f'QUEUEING{further}["URL"] is not the address of a Redis. {error}'
+        ) from None
     options: dict[str, Any] = {
         "max_connections": conf.MAX_CONNECTIONS,
         "timeout": POOL_PATIENCE_SECONDS,
