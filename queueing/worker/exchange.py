@@ -64,6 +64,11 @@ class Held:
     def add(self, queue: str, count: int) -> None:
         self._counts[queue] += count
 
+    def settled(self, queue: str, outcomes: Sequence[Outcome]) -> None:
+        """Record that messages of ``queue`` are settled."""
+        self.add(queue, -len(outcomes))
+        self._slot.settled(outcome.id for outcome in outcomes)
+
     def show(self, exchange: Exchange | None = None) -> None:
         """Write to shared memory how many messages the child holds, and from which queues.
 

@@ -223,7 +223,8 @@ class Keeper:
         for child in list(self.children.values()):
             if child.is_gone:
                 child.kill_programs()
-                started = [] if grace_left < 0 else [running.id for running in child.slot.running()]
+                running = [running.id for running in child.slot.running()]
+                started = [] if grace_left < 0 else running + child.slot.ran()
                 self._child_ended(Death(child.name, started, "it ended after its supervisor had died"))
             elif grace_left < -ORPHAN_SECONDS:
                 child.kill()

@@ -85,6 +85,7 @@ class Processor:
         policy = runnable.policy
         if policy.max_attempts == 1 and context.crashes:
             raise MayNotRunAgain
+        mark.may_run_again = policy.max_attempts != 1
         if job_started.receivers:
             emit(job_started, Context, context=context)
             end_if_fork()

@@ -34,6 +34,10 @@ _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
 #: The delivery that is to be stopped by killing its process: length of the id, id, receive count.
 STOP = struct.Struct(f"=B{ID_BYTES}sq")
 CELL_SIZE = CELL.size + STOP.size
+#: A message that has run, may not run again, and is not settled yet: length of the id, id. A child has
+#: ``RAN_MAX`` such cells. Messages for which no cell is free are not recorded.
+RAN = struct.Struct(f"=B{ID_BYTES}s")
+RAN_MAX = 64
 #: The most bytes of a line that a pipe accepts either completely or not at all.
 LINE_BYTES = 4096
 
@@ -70,10 +74,12 @@ class Running:
 class Mark:
     """The memory cell of one thread. It holds the message that the thread runs."""
 
-    __slots__ = ("_memory", "_offset", "_queues")
+    __slots__ = ("_memory", "_offset", "_queues", "may_run_again")
 
     def __init__(self, memory: mmap.mmap, offset: int, queues: dict[str, int]) -> None:
         self._memory, self._offset, self._queues = memory, offset, queues
+        #: Whether the message may run again if its process dies. The processor sets it for each run.
+        self.may_run_again = True
 
     def start(self, delivery: Delivery, started_ms: float) -> None:
         """Mark a delivery as started.
@@ -81,6 +87,7 @@ class Mark:
         The length of the message id is written last, so that a half-written mark is not valid.
         """
         message = delivery.message
+        self.may_run_again = True
         id = message.id.encode("utf-8", "surrogateescape")[:ID_BYTES]
         CELL.pack_into(
             self._memory, self._offset, 0, id, started_ms, 0.0, 0.0,
@@ -133,12 +140,17 @@ class Slot:
         self._held_queues = self._orders + ORDERS.size
         cells = self._held_queues + _bytes(bits)
         self.marks = [Mark(memory, cells + CELL_SIZE * thread, queues) for thread in range(threads)]
+        first = cells + CELL_SIZE * threads
+        self._ran_cells = range(first, first + RAN.size * RAN_MAX, RAN.size)
+        #: In the child: the used cells by message id, and the free cells.
+        self._used_cells: dict[str, int] = {}
+        self._free_cells = list(self._ran_cells)
         #: Wakes the child for a new order. Its pipe also carries a line of JSON for each delivery to stop.
         self.waker = Waker()
 
     @staticmethod
     def size(threads: int, bits: int) -> int:
-        return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads
+        return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads + RAN.size * RAN_MAX
 
     def clear(self) -> None:
         """Reset the slot for a new child. An order to the previous child to claim nothing is kept."""
@@ -158,6 +170,27 @@ class Slot:
             mask |= 1 << self._bit(queue)
         end = self._held_queues + _bytes(self._bits)
         self._memory[self._held_queues : end] = mask.to_bytes(_bytes(self._bits), "little")
+
+    def add_ran(self, id: str) -> None:
+        """Record until ``settled`` that a message has run and may not run again."""
+        with suppress(IndexError):
+            self._used_cells[id] = cell = self._free_cells.pop()
+            name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
+            RAN.pack_into(self._memory, cell, len(name), name)
+
+    def settled(self, ids: Iterable[str]) -> None:
+        """Forget the records of ``add_ran`` for messages that are settled."""
+        if not self._used_cells:
+            return
+        for id in ids:
+            if cell := self._used_cells.pop(id, None):
+                self._memory[cell] = 0
+                self._free_cells.append(cell)
+
+    def ran(self) -> list[str]:
+        """The ids of the messages that have run, may not run again, and are not settled."""
+        cells = [RAN.unpack_from(self._memory, cell) for cell in self._ran_cells]
+        return [id[:length].decode("utf-8", "surrogateescape") for length, id in cells if length]
 
     def holds_of(self, queue: str) -> bool:
         """Whether the child may hold a message of ``queue``, or of another queue with the same bit."""

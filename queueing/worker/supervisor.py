@@ -250,14 +250,16 @@ class Supervisor:
         # A job to stop is cancelled when the child's messages are given back.
         overdue = [running for running in ended_by_force if not running.is_stopped]
         # Jobs that ran beside the one that timed out or was stopped did not crash. Release them.
-        started = [] if self._was_killed or ended_by_force else [running.id for running in ran]
+        is_crash = not (self._was_killed or ended_by_force)
+        started = [running.id for running in ran] if is_crash else []
+        ran_once = child.slot.ran() if is_crash else []
         why = f"its process {reason(code)}"
         if self._was_killed:
             why = "the worker had to stop now" if self._signals.stops_now else "the grace time was over"
         elif ended_by_force:
             why = f"another message of its process {'ran past its time limit' if overdue else 'was stopped'}"
         self._order_keeper(
-            order="ended", child=child.name, started=started, reason=why,
+            order="ended", child=child.name, started=started + ran_once, reason=why,
             overdue=[asdict(running) for running in overdue],
         )  # fmt: skip
         if is_done:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from queueing.broker.leases import Delivery
-from queueing.broker.outcomes import Outcome
+from queueing.broker.outcomes import Outcome, State
 
 from .lead import Lead, wait
 from .processes import end_if_fork
@@ -113,6 +113,8 @@ class ThreadPool:
             self._starts[index] = self._last_start = self._clock()
             outcome = process(delivery, mark)
             end_if_fork()
+            if not mark.may_run_again and outcome.event is not State.RELEASED:
+                self._slot.add_ran(outcome.id)
             self._finished.append(outcome)
             mark.finish()
             self._starts[index] = math.inf

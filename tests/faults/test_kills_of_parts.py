@@ -131,6 +131,20 @@ def test_with_the_default_lease_the_job_of_a_killed_worker_runs_again_before_the
     scene.invariants.check(faults=1)
 
 
+def test_a_finished_job_that_may_run_once_does_not_run_again_because_another_kills_their_process(
+    scene: Scene,
+):
+    scene.client.create_queue("once")
+    *finished, killing = scene.client.send_messages("once", ["x"] * 30 + ["kill"])
+    with scene.worker("once", "--threads", "1") as process:
+        ended = lambda: scene.diary.ids("done") | scene.diary.ids("dead")  # noqa: E731
+        eventually(lambda: ended() == {*finished, killing}, of=process)
+    assert set(scene.ledger.runs().values()) == {1}
+    assert scene.ledger.runs().keys() == {*finished, killing}
+    assert killing in scene.diary.ids("dead")
+    scene.invariants.check(faults=0, drained=["once"], diary=scene.diary)
+
+
 def _starts(ledger: Ledger, pid: int) -> int:
     return sum(entry.pid == pid for entry in ledger.entries("start"))
 

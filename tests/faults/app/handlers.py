@@ -175,3 +175,13 @@ def work_in_a_narrow_queue(message: Message) -> None:
 def start_at_a_pace(message: Message) -> None:
     """Take the seconds in the first word of the body."""
     wait(message)
+
+
+@handler("once")
+@policy(max_attempts=1)
+def run_once(message: Message) -> None:
+    """``kill``: kill the own process; else do nothing."""
+    _note("start", message)
+    if message.body == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    _note("end", message)
