@@ -25,6 +25,8 @@ logger = logging.getLogger("queueing")
 BATCH = "queueing-batch"
 #: The name of the header with the remaining steps of the chain, as JSON.
 CHAIN = "queueing-chain"
+#: The name of the header of a dead member with the queue in which it died (also in ``lua/lib/bury.lua``).
+FROM = "queueing-from"
 #: A batch is closed if its sender has not sent all members, and has sent nothing for this long.
 SENDER_MS = 60_000
 #: The number of newest batches whose titles are searched.

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from queueing.broker import batches
 from queueing.broker.keys import Keys
+from queueing.broker.leases import QueueLease
 from queueing.client import QueueClient, sent_batches
 from queueing.client.sent_batches import Plan
 from queueing.conf import Config
@@ -127,6 +129,37 @@ def test_a_batch_that_was_closed_cannot_be_sealed(any_client: QueueClient, hand:
     assert not batches.seal_batch(any_client.session, "b" * 32, 1)[0]
     assert batches.is_recalled(any_client.session, "b" * 32)
     assert any_client.redis.hkeys(KEYS.follow_ups()) == [b"f" * 32]
+
+
+@pytest.mark.parametrize("names", [("other", "work"), ("work", "other")])
+def test_a_retry_returns_each_member_to_its_queue_if_queues_share_their_dead_letters(
+    any_client: QueueClient, conf: Config, names: tuple[str, str]
+):
+    plan = Plan("b" * 32, 2, json.dumps({"queues": names}), callbacks=FOLLOWING)
+    for queue in names:
+        any_client.create_queue(queue)
+        any_client.set_redrive_policy(queue, 100, "shared")
+        plan.drafts[queue] = [Draft(body=queue, headers={batches.BATCH: plan.id})]
+    sent_batches.send(any_client, plan)
+
+    leases = {queue: QueueLease(any_client.session, conf, "a", queue) for queue in names}
+
+    def settle(queue: str, event: str) -> None:
+        lease = leases[queue]
+        [reply] = any_client.session.call_each([lease.claim(5, suspects="take")])
+        [delivery] = lease.read_claim(reply).deliveries
+        assert delivery.message.body == queue
+        lease.in_hand.clear()
+        any_client.session.call_each([lease.settle([replace(ended(delivery, event), queue=queue)])])
+
+    for _ in range(2):
+        for queue in names:
+            settle(queue, "dead")
+        assert len(any_client.peek_messages("shared")) == 2
+        assert sent_batches.retry(any_client, plan.id) == 2
+    for queue in names:
+        settle(queue, "done")
+    assert counts(any_client) == (0, 2, 0, 0)
 
 
 def test_old_batches_that_have_not_ended_keep_no_others(any_client: QueueClient):
