@@ -9,6 +9,6 @@ urlpatterns = [
     path("state", views.state, name="state"),
     path("job", views.job, name="job"),
     path("demo/<slug:name>", views.demo, name="demo"),
-    # For pages that name no icon of their own, as the admin's.
+    # Browsers request this URL for pages that do not name an icon, such as the pages of the admin.
     path("favicon.ico", views.icon, name="icon"),
 ]

@@ -115,7 +115,8 @@ def _refusal(
 ) -> HttpResponse:
     """Respond with ``sentence`` to a send that was refused, as JSON or on the page.
 
-    If ``trouble`` is given, Redis is not called again.
+    ``trouble`` is the error of a failed call of Redis. If it is given, the page shows this error. Otherwise,
+    the page calls Redis to show the queues.
     """
     if _wants_json(request):
         response: HttpResponse = JsonResponse({"error": sentence}, status=status)

@@ -1,1 +1,4 @@
-"""The demo site. This package only connects the application ``jobs`` and the queue ``queueing``."""
+"""The demo site: a Django project with the settings and URLs of two applications.
+
+The package ``queueing`` is the message queue. The application ``jobs`` sends messages to it, and runs them.
+"""

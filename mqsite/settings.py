@@ -163,7 +163,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# A visitor who guesses passwords is locked out by address. A locked account would let anyone lock it.
+# After too many wrong passwords, logins from the visitor's address are refused. The account is not locked,
+# because then anyone could lock out its owner by entering wrong passwords.
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_CLIENT_IP_CALLABLE = "mqsite.proxy.client_network"
 AXES_FAILURE_LIMIT = 10

@@ -34,7 +34,8 @@ MAY_BE_ZERO = frozenset({"GRACE"})
 #: Text settings that may also be a path object.
 PATHS = frozenset({"HEALTH_FILE"})
 SHOWN_MAX = 40
-#: The dotted path of this package's backend in ``TASKS``, and the packages that have only other backends.
+#: The dotted path of this package's backend in ``TASKS``. A path that begins with one of ``OTHER_BACKENDS``
+#: names a backend of Django or its backport, so it cannot be this package's backend.
 BACKEND = "queueing.tasks_backend.RSMQBackend"
 OTHER_BACKENDS = ("django.tasks.", "django_tasks.")
 

@@ -152,7 +152,8 @@ class _Taker:
         waiting = self._client.peek_messages(self._queue, count=1000)
         ids = [message.id for message in waiting if State(message.state).is_due_later]
         self._client.change_visibilities(self._queue, ids, 0)
-        # The time until the next start by a rate passes, too.
+        # For each rate limit, Redis stores when the next message may start. Delete these times, so that the
+        # delayed messages can start now.
         self._client.redis.delete(self._client.keys.rates())
 
 

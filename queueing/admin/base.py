@@ -235,7 +235,8 @@ def guard(view: Callable[..., HttpResponse], model_admin: ConsoleAdmin) -> Calla
 
     @bounded_view
     def rendered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        # The links of its templates stay on this site.
+        # A project may have several admin sites. This makes the links on the page lead to the page's own
+        # site.
         request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
         try:
             return _rendered(view(request, *args, **kwargs))

@@ -125,9 +125,10 @@ class QueueLease:
         another call, which puts those messages back into the queue.
 
         ``settling`` is the number of messages that the same round trip settles before the claim. ``suspects``
-        decides about a message that must run alone because it has crashed twice: ``take`` claims it if the
-        child holds no other message, ``await`` ends the claim before it, and ``pass`` skips it. ``stand_by``
-        registers the child as idle if it still has a free thread after the claim.
+        decides about a message that must run alone because it has crashed twice. With ``take``, it is claimed
+        if the child holds no other message. Otherwise, and with ``await``, the claim ends without it and
+        without the messages after it. With ``pass``, it is skipped. ``stand_by`` registers the child as idle
+        if it still has a free thread after the claim.
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)

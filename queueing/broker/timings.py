@@ -28,7 +28,10 @@ _WAIT = tuple(f"w{index}" for index in range(BUCKETS))
 
 
 def tally(outcomes: Iterable[Outcome]) -> str:
-    """The times of a batch as JSON: ``run_ms`` and ``wait_ms`` (sums), ``r<n>`` and ``w<n>`` (buckets).
+    """Add up the run times and the wait times of ``outcomes``. Returns JSON for the counters of their queue.
+
+    ``run_ms`` and ``wait_ms`` are the sums. ``r<n>`` is the number of run times in bucket ``n`` of the
+    histogram, and ``w<n>`` is the number of wait times in this bucket. Empty buckets are left out.
 
     Only started deliveries count. A wait lasts from the due time of a message to its first start, so the
     back-off before a retry does not count. Returns ``""`` if no delivery was started.

@@ -73,7 +73,8 @@ class Screen:
         """Write ``beginning``, and as much of ``content`` as fits into the line."""
         columns = self.columns if self._out.isatty() else FILE_COLUMNS
         room = max(20, columns - len(beginning))
-        # The content is cut before and after the escapes, because a body may have megabytes.
+        # The content is cut twice. The first cut limits the work of escaping, because a body may have
+        # megabytes. The second one is needed because escapes make the content longer.
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:

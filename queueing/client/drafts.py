@@ -82,7 +82,10 @@ class TextSend:
         return (number, *self._same, tail, text, SendCall.REMEMBERED_MS)
 
     def call(self, sending: SendCall, text: str) -> Call:
-        """The call that sends ``text``. Its reply is the id, or ``None`` if ``put`` must send it."""
+        """Make the call that sends ``text``. Its reply is the message id.
+
+        The reply is ``None`` if the script cannot send this text. The caller must then send it with ``put``.
+        """
         sender = self._sender(sending.token)
         name, number = sender.encode(), b"%d" % sending.number
         tail, body = sending.tails[0].encode(), rsmq_values.encode(text)

@@ -47,7 +47,8 @@ def insert(model: type[Model], columns: Mapping[str, Column]) -> None:
         verb = f"INSERT INTO {into} SELECT {names} FROM given ON CONFLICT ({key}) DO NOTHING"
         arrays.execute(connection, model, columns, verb)
         return
-    # The update of an existing row sets its unique values, so it changes nothing.
+    # If a row with the same unique values exists, the statement sets these values again. So it changes
+    # nothing.
     fields = [field for field in model._meta.concrete_fields if field.attname in columns]
     suffix = ops.on_conflict_suffix_sql(fields, OnConflict.UPDATE, unique, unique)
     places = ", ".join(["%s"] * len(columns))

@@ -88,7 +88,8 @@ def _insert_into_sqlite(connection: BaseDatabaseWrapper, columns: Sequence[Colum
             return set()
         transaction.set_rollback(True, using=connection.alias)
     known = _known(row[KEY] for row in rows)
-    # The failed attempt has locked the database for writing, so no other row appears.
+    # The first call of ``_are_inserted`` has locked the database for writing. The lock is held until the end
+    # of the transaction, so no other process can insert one of these jobs now.
     _are_inserted(connection, [row for row in rows if row[KEY] not in known])
     return known
 

@@ -64,7 +64,8 @@ class CircuitBreaker:
             yield
         except (OperationalError, InterfaceError) as error:
             now = self._clock()
-            # SQLite is never away. It is busy, and a reader does not wait for that.
+            # SQLite has no server that can be down. Its slow errors come from writers that wait for each
+            # other. Readers do not wait for writers, so they need no open circuit.
             was_slow = now - began > self._slow_seconds and not isinstance(error.__cause__, sqlite3.Error)
             circuit.open_until = now + self._open_seconds if was_slow else -math.inf
             raise

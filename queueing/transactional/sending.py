@@ -34,7 +34,10 @@ Group = list[StagedMessage]
 
 
 class _Withdrawn(QueueError):
-    """Redis did not store a send, because another process has withdrawn it to split it (see ``_refuse``)."""
+    """Redis did not store a send, because another process has withdrawn it.
+
+    That process sends each message of the send separately instead (see ``_refuse``).
+    """
 
 
 def send(

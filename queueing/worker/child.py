@@ -59,7 +59,8 @@ class Recycling:
     def __init__(self, config: Config, clock: Clock = time.monotonic) -> None:
         self._max_jobs, self._max_bytes = config.MAX_JOBS, config.MAX_MEMORY * MEGABYTE
         self._clock = clock
-        # Not immediately: a limit below the first measure would replace it without a pause.
+        # The first measurement is not immediate. If even a new child exceeds the limit, each child still runs
+        # for this long before it is replaced.
         self._measure_at = clock() + MEASURE_SECONDS
         self.reason = ""
 

@@ -47,7 +47,8 @@ def by_partition(config: Config) -> list[Config]:
     for queue in config.queues:
         queues.setdefault(config.place_of(queue), []).append(queue)
     if config.takes_new_queues:
-        # A later queue may be on any of these partitions. Its worker needs a queue, even a missing one.
+        # A later queue may be on any of these partitions, so each needs a worker. A worker needs at least one
+        # queue, so it gets the name from ``PLACES``, even if no queue with this name exists.
         for queue, name in [*config.PLACES.items(), (DEFAULT_QUEUE, DEFAULT)]:
             queues.setdefault(name, [queue.removesuffix("*") or DEFAULT_QUEUE])
     own = {name: replace(config.at(name), queues=tuple(found)) for name, found in queues.items()}

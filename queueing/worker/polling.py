@@ -24,9 +24,9 @@ LOOK_SECONDS, LOOK_SECONDS_EACH = 0.1, 0.002
 #: For at most this time, looks skip a queue whose messages a limit or a pause holds back.
 HELD_BACK_SECONDS = 1.0
 
-#: After a poll has found an unannounced message, the pause before the next poll is this part of the time
-#: since then, but at least ``FAST_POLL_SECONDS``. So a message that is sent at regular intervals waits only
-#: for a small part of one interval.
+#: Polls are more frequent after a poll has found an unannounced message. The pause before the next poll is
+#: then this fraction of the time since the message was found, but at least ``FAST_POLL_SECONDS``. So if such
+#: messages are sent at regular intervals, each waits only for a small part of one interval.
 FAST_POLL_PART, FAST_POLL_SECONDS = 0.05, 0.2
 
 #: How many seconds of work each thread prefetches.
@@ -39,8 +39,8 @@ MAX_PAUSE_SECONDS = 2.0
 #: After an outage that may have lasted longer than half a lease, a child waits this long before it claims, so
 #: that every worker can first extend its leases. An outage at the start of a worker counts as such.
 COURTESY_SECONDS = 2.0
-#: A child checks at least once in this part of a lease that Redis accepts writes. So it notices every outage
-#: in which a lease of another worker may end.
+#: A child checks that Redis accepts writes at least once in this fraction of the time of a lease. So it
+#: notices every outage that lasts long enough for a lease of another worker to end.
 CONTACT = 0.45
 
 
@@ -231,7 +231,8 @@ class QueueRotation:
         self._ready.discard(queue)
         self._polled.discard(queue)
         self._is_chosen = False
-        # A poll finds messages that are due later. Most of these times are ends of leases that are extended.
+        # If a message is due later than the next poll, a poll finds it in time. Most such due times are the
+        # ends of leases, which workers extend before they end.
         seconds = math.inf if due_seconds is None or due_seconds >= POLL_SECONDS else due_seconds
         self._set_due(queue, self._clock() + seconds)
 

@@ -86,8 +86,10 @@ def verdict(
 
 
 def _policy_of(error: BaseException) -> Policy:
-    """The policy for a message whose code was not found: the policy of ``error`` if it has one, else the
-    default.
+    """The policy for a message whose code was not found.
+
+    An exception may have an attribute ``policy``. If ``error`` has one, it is returned, otherwise the default
+    policy.
     """
     policy = getattr(error, "policy", None)
     return policy if isinstance(policy, Policy) else DEFAULT_POLICY

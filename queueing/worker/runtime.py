@@ -40,7 +40,8 @@ class CleanContext(threading.local):
 
     def __init__(self) -> None:
         self._base = Context()
-        # Every run sets this variable. With it in the base, a run that sets no other adds no variable.
+        # Every run sets the variable ``current``, so the base context has it, too. If the context of a run
+        # has more variables than the base, the run has set another one, for example a cache.
         self._base.run(current.set, None)
         self._many_caches = len(caches.settings) > 1
 

@@ -55,9 +55,10 @@ class Standby:
         return (self.listener.own, self._digest, free_threads) if self._is_on else NEVER
 
     def entered(self, word: str) -> str | None:
-        """Store whether a claim has registered the child as idle: ``word`` is its ``Batch.standing``.
+        """Store whether a claim has registered the child as idle.
 
-        Returns a queue with a message that waits for an idle child, or ``None``.
+        ``word`` is the value of ``standing`` in the ``Batch`` that the claim has returned. Returns a queue in
+        which a message waits for an idle child, or ``None``.
         """
         self.is_entered = word in ("idle", "ear")
         if self.is_entered:

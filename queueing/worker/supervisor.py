@@ -53,8 +53,8 @@ class ChildSlot:
     failures: int = 0
     not_before: float = 0.0
     is_closed: bool = False
-    #: Running messages past their time limit or to be stopped. The child gets until ``kill_by`` for the
-    #: others.
+    #: The running messages that are past their time limit or must be stopped. The child is killed as soon as
+    #: it has finished its other messages, or at the time ``kill_by``.
     overdue: list[Running] = field(default_factory=list)
     kill_by: float | None = None
 

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from queueing.admin.long_actions import read_ids
 from queueing.broker.outcomes import State
 
-#: The parameters whose value the column of the same name must have.
+#: The parameters that filter by one exact value. Each is named after the column that must have this value.
 EQUAL = ("exception", "state", "handler", "queue")
 PERIODS = {
     "hour": timedelta(hours=1),

@@ -160,7 +160,8 @@ def chart_page(request: HttpRequest, queue: str | None) -> dict[str, Any]:
 
     def read() -> dict[str, Any]:
         client = queueing.get_client().reachable()
-        # The page of one queue is not empty if its partition is away: it has the reason.
+        # The client skips partitions that cannot be read. ``at`` makes the read of a single queue raise an
+        # error instead, so that its page shows the reason.
         reading = pasts.get(Question(client if queue is None else client.at([queue]), queue, chosen))
         alerts = console_alerts(request)
         return {**_parts(reading.value), "age_seconds": reading.age_seconds, "alerts": alerts}
