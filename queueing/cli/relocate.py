@@ -58,7 +58,11 @@ def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
     Waits for messages that run or are hidden. Returns the number of moved messages, and the number of members
     that stay.
     """
-    move.prepare()
+    for name in move.prepare():
+        screen.note(
+            f"{move.queue} keeps its own {name} on {move.target.partition}: it differs from that on "
+            f"{move.source.partition}."
+        )
     if move.target.get_queue_policy(move.queue).paused:
         screen.note(
             f"{move.queue} is paused on {move.target.partition}, perhaps by an earlier move from there. "

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from queueing.broker import batches, decode, replies, task_queues
@@ -18,7 +19,7 @@ from queueing.broker.scripts import Call
 from queueing.broker.session import checked
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueExists
-from queueing.messages import Draft
+from queueing.messages import Draft, QueuePolicy
 
 from . import drafts
 from .default import note_task_queue
@@ -64,8 +65,12 @@ class Relocation:
         self.source, self.target, self.queue = source, target, queue
         self._stays = 0
 
-    def prepare(self) -> None:
-        """Pause the queue on the old partition. Create it with the same settings on the new one, if missing.
+    def prepare(self) -> list[str]:
+        """Pause the queue on the old partition, and create it with the same settings on the new one.
+
+        If the queue is there already, it gets the redrive policy and the retention that it lacks, because an
+        earlier move may have ended before it copied them. Returns the names of those that differ, which the
+        new partition keeps.
 
         Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if it cannot
         move.
@@ -74,16 +79,26 @@ class Relocation:
         policy, attributes = source.get_queue_policy(queue), source.get_queue_attributes(queue)
         self._refuse(policy.dead_letter_queue)
         source.pause_queue(queue)
-        try:
+        with suppress(QueueExists):  # Senders have made it, or an earlier move.
             target.create_queue(queue, vt=attributes.vt, delay=attributes.delay, maxsize=attributes.maxsize)
-            if policy.max_receive_count:
-                target.set_redrive_policy(queue, policy.max_receive_count, policy.dead_letter_queue or None)
-            if policy.retention_seconds:
-                target.set_retention(queue, policy.retention_seconds)
-        except QueueExists:
-            pass  # A sender or an earlier move has created it.
+        kept = self._copy(policy)
         if main_queue(queue) in task_queues.known(source.session):
             note_task_queue(target, main_queue(queue), queue)
+        return kept
+
+    def _copy(self, policy: QueuePolicy) -> list[str]:
+        """Set the policies that the new partition lacks. Returns the names of those that it keeps."""
+        target, queue = self.target, self.queue
+        there, kept = target.get_queue_policy(queue), []
+        if policy.max_receive_count and not there.max_receive_count:
+            target.set_redrive_policy(queue, policy.max_receive_count, policy.dead_letter_queue or None)
+        elif policy.max_receive_count and _redrive(there) != _redrive(policy):
+            kept.append("redrive policy")
+        if policy.retention_seconds and not there.retention_seconds:
+            target.set_retention(queue, policy.retention_seconds)
+        elif policy.retention_seconds and there.retention_seconds != policy.retention_seconds:
+            kept.append("retention")
+        return kept
 
     def _refuse(self, dead_letter_queue: str) -> None:
         """Raise ``QueueError`` if the queue cannot move.
@@ -197,6 +212,10 @@ class Relocation:
             call.keys = [*call.keys, self.target.keys.ends(self.queue)]
             call.args = (*call.args, 1, "received", f"{len(call.keys) - 8} {draft.rc}")
         return call
+
+
+def _redrive(policy: QueuePolicy) -> tuple[int, str]:
+    return policy.max_receive_count, policy.dead_letter_queue
 
 
 def _token(id: str) -> str:

@@ -193,3 +193,61 @@ def test_the_empty_old_queue_is_deleted_only_if_asked(old: QueueClient, new: Que
     assert "No other partition has anything of mail." in capsys.readouterr().out
     with pytest.raises(CommandError, match="Name mail"):
         call_command("queues", "relocate", "mail-dead")
+
+
+# --- redrive policy and retention -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_policies(old: QueueClient) -> QueueClient:
+    old.set_redrive_policy("mail", 3)
+    old.set_retention("mail", 3600)
+    old.send_message("mail", "text")
+    return old
+
+
+class Killed(BaseException):
+    """Ends the move in the middle, as ``kill -9`` does."""
+
+
+@pytest.mark.parametrize("method", ["get_queue_policy", "set_redrive_policy", "set_retention"])
+def test_a_move_that_is_killed_before_it_copies_a_policy_copies_it_when_it_is_repeated(
+    with_policies: QueueClient, new: QueueClient, monkeypatch, method: str
+):
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        relocation = move()
+        patch.setattr(relocation.target, method, kill)
+        with pytest.raises(Killed):
+            relocation.prepare()
+    assert new.list_queues() == ["mail"], "it is there, without the policy"
+    call_command("queues", "relocate", "mail")
+    policy = new.get_queue_policy("mail")
+    assert (policy.max_receive_count, policy.retention_seconds) == (3, 3600)
+    assert policy.dead_letter_queue == "mail-dead"
+
+
+def test_a_queue_that_senders_have_made_on_the_new_partition_gets_the_policies(
+    with_policies: QueueClient, new: QueueClient
+):
+    new.create_queue("mail")
+    call_command("queues", "relocate", "mail")
+    policy = new.get_queue_policy("mail")
+    assert (policy.max_receive_count, policy.retention_seconds) == (3, 3600)
+
+
+def test_a_queue_keeps_other_policies_on_the_new_partition_and_the_verb_names_them(
+    with_policies: QueueClient, new: QueueClient, capsys: pytest.CaptureFixture[str]
+):
+    new.create_queue("mail")
+    new.set_redrive_policy("mail", 7)
+    new.set_retention("mail", 60)
+    call_command("queues", "relocate", "mail")
+    policy = new.get_queue_policy("mail")
+    assert (policy.max_receive_count, policy.retention_seconds) == (7, 60)
+    told = capsys.readouterr().err
+    assert "mail keeps its own redrive policy on eu: it differs from that on default." in told
+    assert "mail keeps its own retention on eu" in told
+    assert new.pop_message("mail").body == "text"
