@@ -23,6 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
 from .broker.keys import dead_letter_queue
+from .broker.rsmq_values import QNAME, RESERVED_NAME
 from .context import Context
 from .exceptions import NoHandler
 from .messages import Message
@@ -120,8 +121,14 @@ def handler(queue: str) -> Callable[[Function], Function]:
     """Decorator that registers a function, sync or async, for the messages of a queue.
 
     The function takes a ``Message``, and optionally a ``Context``. Raises ``ImproperlyConfigured`` if the
-    queue has another function, or if the queue's name leaves no room for the suffix of its dead-letter queue.
+    queue has another function, or if the queue's name is invalid or leaves no room for the suffix of its
+    dead-letter queue.
     """
+    if not isinstance(queue, str) or not QNAME.fullmatch(queue[:MAX_NAME]) or queue == RESERVED_NAME:
+        raise ImproperlyConfigured(
+            f'@handler takes the name of a queue, as in @handler("emails"), not {queue!r}. '
+            "A name has letters, digits, - and _."
+        )
     if len(dead_letter_queue(queue)) > MAX_NAME:
         raise ImproperlyConfigured(
             f"The queue name {queue[:20]}… is too long: "

@@ -47,6 +47,13 @@ def test_a_name_too_long_for_a_dead_letter_queue_is_refused():
         handler("q" * 156)
 
 
+@pytest.mark.parametrize("name", [len, None, "", "e mails", "shop:emails", "QUEUES"], ids=str)
+def test_a_handler_without_the_name_of_a_queue_is_refused_with_an_example(name):
+    with pytest.raises(ImproperlyConfigured, match=r'as in @handler\("emails"\)'):
+        handler(name)
+    assert handlers.queues() == []
+
+
 @pytest.mark.parametrize("policy_is_above", [True, False])
 def test_a_policy_holds_above_and_below_the_handler(policy_is_above):
     def work(message): ...
