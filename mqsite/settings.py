@@ -90,7 +90,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LANGUAGE_CODE = "en-us"
-# The catalogs of templates/ and mqsite/ are beside those of the page. The queue's are in its package.
+# This folder has the translations of ``jobs``, ``templates/`` and ``mqsite/``. The package ``queueing`` has
+# its own.
 LOCALE_PATHS = [BASE_DIR / "jobs" / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -106,7 +107,7 @@ QUEUEING = {
     # Seconds: if Redis does not answer, a page must still respond soon.
     "TIMEOUT": 1.0,
     "QUEUES": ["testqueue"],
-    # A platform sets these options of a worker without its command line.
+    # On hosting platforms, options of a worker are set by environment variables, not on its command line.
     **{
         name: env.number(f"WORKER_{name}", default=1)
         for name in ("PROCESSES", "THREADS", "MAX_JOBS", "MAX_MEMORY", "LEASE", "GRACE")
@@ -178,7 +179,8 @@ AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = [
     # This site does not know whether other subdomains have TLS.
     "security.W005",
-    # Only the owner of a domain should request its entry in the browsers' preload list: it stays for long.
+    # This check asks for ``SECURE_HSTS_PRELOAD``, which lets a domain into the preload list of browsers. Only
+    # the owner of the domain should decide this, because it takes long to remove a domain from the list.
     "security.W021",
 ]
 

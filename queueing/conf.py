@@ -27,7 +27,8 @@ LOG_FORMATS = get_args(LogFormat)
 HISTORY_WORDS = ("all", "failed", "none")
 #: One of these words for all queues, or a dict with a word for each queue; ``*`` stands for all other queues.
 History = str | Mapping[str, str]
-#: The largest number of days (a date must be able to hold it), and the largest of other whole numbers.
+#: The largest number of days in a setting, so that every date that is computed from it is valid, and the
+#: largest value of all other settings with whole numbers.
 MAX_DAYS, MAX_WHOLE = 36_500, 10**15
 #: Settings that may be 0 although their default is not.
 MAY_BE_ZERO = frozenset({"GRACE"})
@@ -75,7 +76,8 @@ class Config:
     #: Child processes of a worker, and jobs at a time in each.
     PROCESSES: int = 1
     THREADS: int = 1
-    #: A new child replaces one that has run this many messages, or uses more megabytes than this; 0: never.
+    #: A child is replaced by a new one after it has claimed ``MAX_JOBS`` messages, or if it uses more than
+    #: ``MAX_MEMORY`` megabytes; 0: no limit.
     MAX_JOBS: int = 0
     MAX_MEMORY: int = 0
     #: Name of a worker; empty: host and process.
@@ -88,14 +90,15 @@ class Config:
     HEALTH_FILE: str = ""
     #: Failed attempts after which a message is dead, unless its policy has ``max_attempts``.
     MAX_ATTEMPTS: int = 5
-    #: A message is dead after this many crashes of its process, or after three times as many of its worker.
+    #: A message is dead after its child process has died this many times while running it. If the whole
+    #: worker dies with the child, three times as many deaths are permitted.
     MAX_CRASHES: int = 3
     #: Outcomes that the database keeps: ``all``, ``failed`` or ``none``, or a dict with a word for each
     #: queue.
     HISTORY: History = "all"
     #: Days for which the database keeps processed jobs.
     HISTORY_DAYS: int = 30
-    #: The most processed jobs that the database keeps.
+    #: The maximum number of processed jobs in the database. If there are more, the oldest are deleted.
     HISTORY_ROWS: int = 100_000
     #: Whether the payload is kept with a processed job.
     STORE_BODIES: bool = True
@@ -252,7 +255,7 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
         yield from _of_history(where, value)
     elif field.type is str:
         if not (isinstance(value, str) or (field.name in PATHS and isinstance(value, os.PathLike))):
-            # Its value may be a secret.
+            # The error names only the type of the value, because the value may be a secret.
             yield Problem("queueing.E008", f"{where} must be a text, not {type(value).__name__}.")
         elif field.name == "URL":
             yield from _of_address(where, str(value))

@@ -43,7 +43,8 @@ _View = TypeVar("_View", bound=Callable[..., HttpResponse])
 #: ``/readyz`` waits at most this long for all checks together.
 PATIENCE_SECONDS = 1.5
 SILENT = "does not answer"
-#: The code of a refusal of Redis in the text of an error.
+#: If Redis refuses a call, the text of the error has a code in brackets, such as ``(OOM)``. This pattern
+#: finds the code.
 CODE = re.compile(r"\([A-Z]+\)")
 #: A response has at most this many queues, the first ones by name.
 MAX_QUEUES = 1000

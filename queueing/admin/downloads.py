@@ -14,7 +14,7 @@ PART = 65_536
 def payload_file(text: str, message_id: str, kind: str = "payload") -> StreamingHttpResponse:
     """The response that downloads ``text`` with secrets masked. The file name begins with ``kind``."""
     response = StreamingHttpResponse(_parts(text), content_type="text/plain; charset=utf-8")
-    # Other programs name their messages as they like.
+    # Other programs may use any characters in the ids of their messages. Some are not safe in a file name.
     name = "".join(c for c in message_id if c.isascii() and c.isalnum())
     response["Content-Disposition"] = f'attachment; filename="{kind}-{name}.txt"'
     return response

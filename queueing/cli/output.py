@@ -156,7 +156,7 @@ class Tally:
             self._screen.draw(f"\r{' ' * len(self._drawn)}\r")
 
     def __call__(self, done: int, total: int) -> None:
-        # Messages that are sent meanwhile may be done, too.
+        # If messages are sent during the work, ``done`` may exceed ``total``.
         self.done, self.total = done, max(done, total)
         percent = self._percent()
         if self._screen.draws and percent != self._drawn_percent:

@@ -82,7 +82,7 @@ its redrive policy and its retention, and whether it is paused."""
 
 def show(client: QueueClient, screen: Screen, name: str, *, as_object: bool) -> None:
     """Print everything about one queue, as JSON or as a table. Raises ``QueueNotFound``."""
-    # The policy comes first: it names the dead-letter queue, whose messages the figures count.
+    # Read the policy first: it names the dead-letter queue. The figures include the messages in that queue.
     policy = client.get_queue_policy(name)
     figures = client.figures_of_queue(name)
     if figures is None:
@@ -315,7 +315,8 @@ is safe at any time."""
 
 def _mend(client: QueueClient, screen: Screen, names: Sequence[str]) -> int:
     """Rename Redis keys of a wrong type, and print them. Returns the number of renamed keys."""
-    # The client logs each key. Without LOGGING, Python would print it in addition to the lines below.
+    # The client logs each key that it renames, and the lines below print it. In a project without LOGGING,
+    # Python would print the log, too. The ``NullHandler`` prevents this.
     logger, silent = logging.getLogger("queueing"), logging.NullHandler()
     logger.addHandler(silent)
     try:

@@ -37,7 +37,7 @@ def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
     if connection.vendor not in _BY_VENDOR:
         return list(outcomes)
     counts = Counter(found := keys(outcomes))
-    # The row of a later delivery probably exists.
+    # If this is not the first delivery of the message, an earlier one has probably inserted the row.
     is_new = [one.rc <= 1 and counts[key] == 1 for one, key in zip(outcomes, found, strict=True)]
     if not any(is_new):
         return list(outcomes)

@@ -66,7 +66,8 @@ def outcomes_of(message_id: str) -> list[Outcome]:
 
     Each outcome has the body of the message. Only the newest has the result. Raises ``DatabaseError``.
     """
-    # One query: between two of them, the recorder could write a newer outcome, whose result would be missing.
+    # A single query reads both tables. With two queries, the recorder could write a newer outcome after the
+    # first one. The result would then be missing.
     attempts = Attempt.objects.filter(job__message_id=message_id).select_related("job")
     return sorted((_recorded(attempt.job, attempt) for attempt in attempts), key=lambda outcome: outcome.rc)
 
@@ -216,7 +217,7 @@ def _update(
         waits[key] if job.wait_ms is None else job.wait_ms for key, job in zip(newest, jobs, strict=True)
     ]
     bulk.update(Job, [job.pk for job in jobs], changes)
-    # An earlier outcome of these jobs had no body.
+    # If the row of a job has no whole body, because earlier outcomes came without one, store the new body.
     whole = [
         (job.pk, at)
         for job, at in zip(jobs, newest.values(), strict=True)

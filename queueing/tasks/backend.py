@@ -126,7 +126,8 @@ class RSMQBackend(BaseTaskBackend):
         """
         given = self.task_options
         if given.enqueue or (given.enqueue_on_commit and has_open_transaction()):
-            # Django keeps the transactions of async code in a thread.
+            # Async code runs its database calls in one thread (``thread_sensitive``). Only that thread has
+            # the open transaction.
             return await sync_to_async(self.enqueue_many, thread_sensitive=True)(task, calls)
         route = self._route_of(task)
         sent = [ready.new_result(task, self.alias, *call) for call in calls]

@@ -26,8 +26,8 @@ except ImportError:
             "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."
         ) from error
 
-#: The import of ``checks`` and ``signals`` registers Django's system check of task backends and its log
-#: messages.
+#: The modules ``checks`` and ``signals`` are also imported for their effects. ``checks`` registers Django's
+#: system check of task backends. ``signals`` connects the receivers with which Django logs tasks.
 __all__ = [
     "BaseTaskBackend", "InvalidTask", "Task", "TaskContext", "TaskError", "TaskResult",
     "TaskResultDoesNotExist", "TaskResultMismatch", "TaskResultStatus", "checks", "has_own_receivers",

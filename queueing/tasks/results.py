@@ -102,7 +102,7 @@ def result_of(
     """
     result = ready.new_result(task, alias, body.args, body.kwargs, id)
     status = _status(where, past)
-    # A task that was stopped had begun.
+    # A cancelled task counts as a run if it was stopped after its start.
     runs = [outcome for outcome in past if outcome.event.was_claimed or _was_stopped(outcome)]
     starts = [outcome.started_ms for outcome in runs if outcome.started_ms]
     result.worker_ids.extend(outcome.worker for outcome in runs)
@@ -146,7 +146,8 @@ def _moment_in(text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
-    # A program in another language may leave out the zone, or know one where Django has none.
+    # A program in another language may write a time without a zone although this project has ``USE_TZ``, or
+    # with a zone although it does not.
     if found and settings.USE_TZ and found.tzinfo is None:
         return found.replace(tzinfo=UTC)
     if found and not settings.USE_TZ and found.tzinfo:

@@ -83,7 +83,8 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
     with transaction.atomic(using=alias):
         found = list(rows.filter(pk__in=ids).defer("body", "headers").order_by("id"))
         rows.filter(pk__in=[row.pk for row in found]).delete()
-        # A relay waits for all rows of a send, so the other rows of the send must not count the deleted row.
+        # ``size`` is the number of rows of a send. A relay waits until it has found this many, so the deleted
+        # row must be subtracted.
         for row in found:
             if row.size > 1:
                 rows.filter(sender=row.sender, number=row.number).update(size=F("size") - 1)

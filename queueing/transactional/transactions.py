@@ -47,7 +47,9 @@ def has_begun() -> bool:
 def _is_in(connection: BaseDatabaseWrapper) -> bool:
     if not connection.in_atomic_block or connection.alias == DEFAULT_DB_ALIAS:
         return connection.in_atomic_block
-    # A TestCase opens a transaction on each of its databases. Tests run the callbacks of the default only.
+    # A ``TestCase`` opens a transaction on each of its databases. But tests usually run the commit callbacks
+    # of the default database only (``captureOnCommitCallbacks``), so messages that wait for another one would
+    # never be sent.
     return not _is_of_testcase(connection)
 
 

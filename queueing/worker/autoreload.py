@@ -31,8 +31,8 @@ def watch(argv: Sequence[str]) -> None:
     while not signals.stops:
         seen = _times()
         process = subprocess.Popen([sys.executable, *argv, "--parent", str(parent)], pass_fds=[parent])
-        # A command that ends by itself (a mistake in the code) waits for the next change. One that was killed
-        # is started again.
+        # If the command ends by itself, the code probably has a mistake: wait for the next change. If a
+        # signal has killed it, so that its return code is negative, start it again.
         while not signals.stops and _times() == seen and (process.returncode or 0) >= 0:
             signals.wait(LOOK_SECONDS)
             process.poll()

@@ -169,7 +169,8 @@ class Keeper:
             self._forwarder.wake()
 
     def _extend(self, now: float) -> None:
-        # A settle wakes the keeper to record, and needs no extension.
+        # Children also wake the keeper after a settle, so that it records the outcomes. Leases need not be
+        # extended then.
         if now < self._next_extension:
             return
         holding = [child for child in self.children.values() if child.slot.held and not child.is_stopped]

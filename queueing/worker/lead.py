@@ -1,8 +1,8 @@
 """Decides which thread leads a child, which means that it claims, settles and waits.
 
 In a child with one handler thread, this thread also leads while it has nothing to run. So a message runs in
-the thread that was woken for it, without a switch of threads. While a job takes longer, the main thread
-leads.
+the thread that was woken for it, without a switch of threads. While a job takes longer than a few
+milliseconds, the main thread leads.
 """
 
 import threading
@@ -14,11 +14,12 @@ from typing import Any
 
 from .waker import Waker
 
-#: How often the main thread checks whether a job takes longer, and how many checks in a row may find an idle
-#: child before the main thread sleeps until the next job.
+#: The main thread checks the handler thread after each ``LOOK_SECONDS``. If a job has run without a pause
+#: since the last check, the main thread takes the lead. After ``IDLE_LOOKS`` checks in a row that find no new
+#: job, the main thread sleeps until the next one.
 LOOK_SECONDS, IDLE_LOOKS = 0.005, 200
-#: If more messages than this wait, the main thread leads from the beginning, so that the next claim does not
-#: wait for them.
+#: If more messages than this wait for the handler thread, the main thread takes the lead before they run,
+#: without the check. So the next claim does not wait until they have run.
 FEW = 8
 
 

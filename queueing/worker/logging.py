@@ -292,5 +292,6 @@ def _bound(record: logging.LogRecord) -> None:
     if len(message) > MESSAGE_CHARACTERS:
         record.msg, record.args = cut(message, MESSAGE_CHARACTERS), ()
     if record.exc_info and record.exc_info[1] and not record.exc_text:
-        # Formatters take this text instead of making one of any length.
+        # Formatters use this text as the traceback. Without it, they would make a traceback of unlimited
+        # length.
         record.exc_text = trace(record.exc_info[1]).rstrip("\n")

@@ -37,7 +37,8 @@ MAX_CLAIM = 1000
 
 MAX_PAUSE_SECONDS = 2.0
 #: After an outage that may have lasted longer than half a lease, a child waits this long before it claims, so
-#: that every worker can first extend its leases. An outage at the start of a worker counts as such.
+#: that every worker can first extend its leases. If Redis is down when a worker starts, the worker does not
+#: know how long the outage has lasted, so it waits, too.
 COURTESY_SECONDS = 2.0
 #: A child checks that Redis accepts writes at least once in this fraction of the time of a lease. So it
 #: notices every outage that lasts long enough for a lease of another worker to end.
@@ -284,7 +285,8 @@ class Prefetch:
 
     def room(self, in_hand: int) -> int:
         """The number of messages to claim while the child already holds ``in_hand`` messages."""
-        # Rounded: a thread whose jobs take a little over half of the time needs one more in reserve.
+        # The quotient is rounded, not cut off. So a thread whose jobs take a little more than half of
+        # ``PREFETCH_SECONDS`` gets two messages: one to run, and one in reserve.
         per_thread = max(1, round(PREFETCH_SECONDS / max(self._average_seconds, 1e-6)))
         wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
         return max(0, min(wanted, MAX_CLAIM))

@@ -131,7 +131,8 @@ class Processor:
         )
         is_snooze = isinstance(error, Snooze)
         failure = None if is_snooze or isinstance(error, NotBegun) else error
-        # A released message has not begun, unless it snoozes. Neither is an attempt.
+        # A released job has not begun, or it has raised ``Snooze``. ``NotBegun`` means that a job was stopped
+        # before it began. None of these counts as an attempt.
         is_attempt = event is not State.RELEASED and not isinstance(error, NotBegun)
         text = "" if error is None else sentence(error)
         if event is State.CANCELLED:

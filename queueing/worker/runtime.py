@@ -255,7 +255,9 @@ class EventLoop:
             try:
                 loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
-                # A task that a handler has started has raised one of these two, which asyncio does not catch.
+                # A handler has started an asyncio task, and the task has raised ``SystemExit`` or
+                # ``KeyboardInterrupt``. asyncio lets these two exceptions stop the loop, so the loop is run
+                # again.
                 logger.warning("%s left a task of the event loop, which goes on", type(error).__name__)
             except BaseException:
                 logger.exception("the event loop cannot go on and is replaced")

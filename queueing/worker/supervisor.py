@@ -247,7 +247,8 @@ class Supervisor:
             # These programs would still run during the next attempt.
             kill_programs(child.pid)
         ran, ended_by_force = child.ended(), [] if self._was_killed else child.overdue
-        # A job to stop is cancelled when the child's messages are given back.
+        # Only jobs past their time limit are reported as overdue. Jobs that a user has stopped are left out,
+        # because they are cancelled when the child's messages are given back.
         overdue = [running for running in ended_by_force if not running.is_stopped]
         # Jobs that ran beside the one that timed out or was stopped did not crash. Release them.
         is_crash = not (self._was_killed or ended_by_force)

@@ -13,7 +13,7 @@ from queueing.models import Job
 from queueing.text.humanize import visible
 from queueing.text.redaction import redacted
 
-#: The number of characters at the beginning of a payload from which the call is made.
+#: A call is derived from this many characters at the beginning of the payload.
 READ_CHARACTERS = 1_000
 #: The maximum characters of a call in the list, of a call in a heading, and of a single argument.
 LISTED_CHARACTERS, HEADING_CHARACTERS, ARGUMENT_CHARACTERS = 100, 160, 60

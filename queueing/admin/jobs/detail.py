@@ -57,7 +57,8 @@ def now(job: Job) -> Now:
     except QueueUnavailable as error:
         return Now("unknown", trouble=trouble_of(error))
     except QueueError:
-        # With "", the page would offer to run the job again, although its message may be in the queue.
+        # The state must not be ``""`` here: the page would then offer to run the job again. But the queue may
+        # still have the message, so the job could run twice.
         return Now("unreadable")
 
 

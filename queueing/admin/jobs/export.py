@@ -45,7 +45,8 @@ def export(criteria: Criteria) -> StreamingHttpResponse:
 
     If the file does not contain all matching jobs, its last line reports this.
     """
-    # The lines are made when the viewer's zone is already forgotten.
+    # Read the viewer's time zone now. The lines are made while the response is sent, and the time zone may
+    # not be active any more then.
     zone = timezone.get_current_timezone()
     response = StreamingHttpResponse(_lines(criteria, zone), content_type="text/csv; charset=utf-8")
     name = datetime.now(zone).strftime("jobs-%Y%m%d-%H%M%S.csv")

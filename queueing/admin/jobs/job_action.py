@@ -25,8 +25,8 @@ from .search import Found, JobSearch, Place, searched_text
 
 #: The maximum number of jobs per step.
 CHUNK = 100
-#: The maximum seconds to find examples for the confirmation page, and the maximum seconds to count its jobs.
-#: Both apply only if an index is not enough.
+#: The maximum seconds to find examples for the confirmation page. Counting its jobs may take as long again.
+#: Both limits apply only to a search for which no index is enough, so that rows are checked one by one.
 COUNT_SECONDS = 0.05
 #: The maximum number of parameters that a refusal names, and the maximum characters of each name.
 NAMES_SHOWN, NAME_SHOWN = 5, 60
@@ -102,7 +102,8 @@ class JobAction(RowsAction):
         search = JobSearch(criteria, _shown())
         first = search.find(None, limit=10, budget_seconds=COUNT_SECONDS)
         count = search.count() or search.count_on(first, budget_seconds=COUNT_SECONDS)
-        # Jobs that are recorded after this moment are not part of the question.
+        # The user confirms the action for the jobs that exist now. It begins at the newest of them, so that
+        # it leaves out jobs that are recorded later.
         place = Place(first.jobs[0].finished_at, first.jobs[0].pk + 1) if first.jobs else first.following
         work = Work(
             count.number,

@@ -24,7 +24,8 @@ def read_queue(name: str) -> Queue | None:
     """
     client = queueing.get_client()
     try:
-        # The policy comes first: it names the dead-letter queue, whose messages the figures count.
+        # Read the policy first: it names the dead-letter queue. The figures include the messages in that
+        # queue.
         policy = client.get_queue_policy(name) if is_actionable(name) else QueuePolicy()
         found = client.figures_of_queue(name)
     except QueueNotFound:

@@ -45,7 +45,8 @@ class StagedAction(RowsAction):
     def get(self, request: HttpRequest) -> HttpResponse:
         choice = Choice.read(request.GET.dict())
         count = choice.rows().count()
-        # Rows that are written after this moment are not part of the question.
+        # The user confirms the action for the rows that exist now. It ends at the newest of them, so that it
+        # leaves out rows that are written later.
         work = Work(
             count, choice.params(), notes={"after": 0, "until": backlog.newest(choice.rows()), "left": 0}
         )

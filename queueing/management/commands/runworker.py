@@ -271,7 +271,8 @@ def _add_tasks(named: list[str]) -> tuple[set[str], bool]:
 
 
 def _name(wanted: str) -> str:
-    # The name is part of Redis fields in which a space ends it.
+    # Some names of fields in Redis contain this name, and a space marks its end. So it must not contain a
+    # space.
     return re.sub(r"\s+", "-", wanted.strip()) or f"{socket.gethostname()}-{getpid()}"
 
 
