@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from queueing.client import QueueClient
 
 #: Files of tests that take about a minute, on a busy machine at least.
-LONGEST = ("test_nemesis", "test_idle", "test_model")
+LONGEST = ("test_nemesis", "test_idle", "test_model", "test_spoilt_keys", "test_number_formats")
 #: Folders whose tests mostly wait for real processes.
 WAITING = ("faults", "browser", "integration")
 #: The name under which a test's report carries its measured figures.
