@@ -83,7 +83,7 @@ def test_kills_leave_each_stopped_job_right_and_stop_no_other(
             for id in stopped[number::3]:
                 client.stop_message("stoppable", id, reason=REASON, force=bool(number % 2))
             time.sleep(random.uniform(0, 1.5))
-            entry = ledger.entries()[-1]
+            entry = eventually(ledger.entries, of=process)[-1]
             if process.pid != entry.pid:
                 kill(entry.pid)
             time.sleep(random.uniform(0, 0.5))
