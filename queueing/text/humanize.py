@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import pgettext
 
 from .printable import four_digits, printable
@@ -22,13 +23,13 @@ def visible(text: Any) -> str:
 def duration(seconds: float | None) -> str:
     """A duration as text with one or two units, such as ``0 s``, ``0.42 s``, ``3 min 5 s`` or ``2 d``.
 
-    Returns ``–`` for ``None``.
+    The decimal separator is that of the active language. Returns ``–`` for ``None``.
     """
     if seconds is None:
         return "–"
     seconds = max(0.0, float(seconds))
     if seconds < 60:
-        return pgettext("seconds", "%s s") % f"{seconds:.{_digits(seconds)}f}"
+        return pgettext("seconds", "%s s") % number_format(f"{seconds:.{_digits(seconds)}f}")
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return pgettext("minutes", "%(minutes)d min %(rest)d s") % {"minutes": minutes, "rest": rest}

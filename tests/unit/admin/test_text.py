@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import translation
 
 from queueing.templatetags.queueing_text import (
     SHOWN_MAX,
@@ -94,6 +95,11 @@ def test_a_payload_is_never_endless() -> None:
 )
 def test_a_duration_has_one_or_two_units(seconds: float | None, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_a_duration_has_the_decimal_separator_of_the_language() -> None:
+    with translation.override("de"):
+        assert [duration(0.0421), duration(3.26), duration(1234.5)] == ["0,042 s", "3,3 s", "20 min 34 s"]
 
 
 @pytest.mark.parametrize("epoch", [None, 0, -1, 1e18, float("inf")])
