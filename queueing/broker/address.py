@@ -65,8 +65,11 @@ def options_of(url: str, *, tls_verify: bool = True, namespace: str = "{rsmq}") 
     if url.startswith("rediss://"):
         check_files(options)
     defaults: dict[str, Any] = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    if url.startswith("rediss://") and not tls_verify:
-        defaults |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    if url.startswith("rediss://"):
+        # redis-py before 6 does not check the host by default.
+        defaults["ssl_check_hostname"] = tls_verify and options.get("ssl_cert_reqs") != "none"
+        if not tls_verify:
+            defaults["ssl_cert_reqs"] = "none"
     return defaults | DRIVER | options
 
 
