@@ -85,21 +85,20 @@ class Recorder:
         """Call ``step`` repeatedly. After a call of ``finish``, return when all outcomes are recorded or the
         time limit of ``finish`` is over.
         """
-        pause_seconds = 0.0
-        while not self._is_over(pause_seconds):
+        pause_seconds, is_over = 0.0, False
+        while not is_over:
             was_woken = self._wanted.wait(min(pause_seconds, 0.5) if self._finish_by else pause_seconds)
             if was_woken and not self._is_behind:
                 self._leaves.wait(GATHER_SECONDS)
             self._wanted.clear()
+            # Read before the step: this step may have read the outbox before the last outcome was in it.
+            finish_by = self._finish_by
             pause_seconds = self.step(self.clock())
+            if finish_by is not None:
+                is_over = pause_seconds == POLL_SECONDS or self.clock() > finish_by
         self._writers.rest()
         connections.close_all()
         self._ended.set()
-
-    def _is_over(self, pause_seconds: float) -> bool:
-        if self._finish_by is None:
-            return False
-        return pause_seconds == POLL_SECONDS or self.clock() > self._finish_by
 
     def step(self, now: float) -> float:
         """Do one iteration of the loop. Returns the seconds until the next one, 0 if outcomes are left."""

@@ -136,6 +136,25 @@ def test_at_the_end_what_is_left_is_written(recorder):
     assert Job.objects.count() == 3
 
 
+def test_an_outcome_of_the_last_moment_is_written(recorder, settled, hand, monkeypatch):
+    """``finish`` is called while the recorder has already read an outbox that is still empty."""
+    while recorder.step(monotonic()) == 0.0:
+        pass
+    read = outbox.read
+
+    def read_too_early(*args, **options):
+        monkeypatch.setattr(outbox, "read", read)
+        found = read(*args, **options)
+        settle_another(settled, hand)
+        recorder.finish(0)
+        recorder._finish_by += 60
+        return found
+
+    monkeypatch.setattr(outbox, "read", read_too_early)
+    recorder.run()
+    assert (Job.objects.count(), waiting(settled)) == (4, 0)
+
+
 def test_no_payload_is_stored_where_none_is_to_be(settled, hand):
     ids = settled.send_messages("work", ["cancelled", "abandoned"])
     settled.cancel_message("work", ids[0])
