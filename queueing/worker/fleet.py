@@ -113,6 +113,8 @@ class Fleet:
             elif self._stop_by is not None and now > self._stop_by:
                 kill(member.pid)
         bury_orphans({member.pid for member in self.members})
+        if all(member.is_over for member in self.members):
+            return 0.0
         waits = [BEAT_SECONDS if self._stop_by is None else 1.0]
         if self._stop_by is None:
             waits += [self._restart(member, now) for member in self.members if not member.pid]
