@@ -69,10 +69,13 @@ def in_thread(function: Callable[[], object], *, end: Callable[[], object]) -> I
 
 
 def logged_here(caplog: Any) -> list[logging.LogRecord]:
-    """The records that this thread has logged. Threads of earlier tests may still log, for example that a
-    server has gone.
+    """The records that this thread has logged, without those that earlier tests cause.
+
+    Threads of earlier tests may still log, for example that a server has gone. The garbage collector may run
+    in this thread, and find tasks of their event loops.
     """
-    return [record for record in caplog.records if record.thread == threading.get_ident()]
+    here = [record for record in caplog.records if record.thread == threading.get_ident()]
+    return [record for record in here if not record.getMessage().startswith("Task was destroyed")]
 
 
 def _stack_of(thread: threading.Thread) -> str:
