@@ -98,11 +98,17 @@ class Program:
         """``kill -9`` each of its processes. Returns the exit code of the first one."""
         if self._process is None:
             return None
-        for member in self.members():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
+
+        def killed() -> bool:
+            # One that is killed may have forked another in the meantime.
+            members = self.members()
+            for member in members:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+            return not members
+
+        eventually(killed, what=f"{self.name}: all of its processes gone")
         code = self._process.wait(HANG_SECONDS)
-        eventually(lambda: not self.members(), what=f"{self.name}: all of its processes gone")
         _marks.pop(self._process.pid, None)
         if self._reader is not None:
             self._reader.join(HANG_SECONDS)

@@ -50,10 +50,10 @@ class _Source:
             _adopt_orphans(True)
             try:
                 socket.send_fds(channel, [json.dumps(order).encode()], files)
-                answers = [channel.recv(100) for _ in range(2)]
+                answers = [channel.recv(100) for _ in range(2)]  # in any order
             finally:
                 _adopt_orphans(False)
-        return int(answers[0])
+        return next(int(answer) for answer in answers if answer.isdigit())
 
     def _start(self, mark: tuple[str, str]) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

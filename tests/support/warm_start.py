@@ -41,8 +41,7 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     order, files = _next_order(channel)
-    channel.close()
-    _become(files=files, **order)
+    _become(channel, files=files, **order)
 
 
 def _next_order(channel: socket.socket) -> tuple[dict, list[int]]:
@@ -54,10 +53,8 @@ def _next_order(channel: socket.socket) -> tuple[dict, list[int]]:
         # The end of the process between hands the new one over to the tests (see ``WarmPopen``).
         between = os.fork()
         if between == 0:
-            pid = os.fork()
-            if pid == 0:
+            if os.fork() == 0:
                 return json.loads(data), list(files)
-            channel.send(str(pid).encode())
             os._exit(0)
         os.waitpid(between, 0)
         for file in files:
@@ -66,15 +63,23 @@ def _next_order(channel: socket.socket) -> tuple[dict, list[int]]:
 
 
 def _become(
-    args: Sequence[str], env: Mapping[str, str], cwd: str, renamed: Mapping[str, str], files: Sequence[int]
+    channel: socket.socket,
+    args: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str,
+    renamed: Mapping[str, str],
+    files: Sequence[int],
 ) -> None:
     os.setsid()
+    for name, value in renamed.items():
+        _overwrite(name, value)
+    # Only now, because tests find a process to kill by its session or by its mark.
+    channel.send(str(os.getpid()).encode())
+    channel.close()
     os.chdir(cwd)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    for name, value in renamed.items():
-        _overwrite(name, value)
     os.environ.clear()
     os.environ.update(env)
     script, sys.argv = args[0], list(args)
