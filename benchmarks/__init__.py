@@ -1,1 +1,1 @@
-"""Benchmarks of the queue and of its peers: see README.md."""
+"""Benchmarks of this queue and of other job queues, called peers: see README.md."""

@@ -1,4 +1,4 @@
-"""The commands that a client would send, to run without the client."""
+"""Records the Redis commands of a client, so that a benchmark can send them without the client."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ BLANK_REPLIES: dict[str, Any] = {
 
 
 class Recorder(Session):
-    """Records commands and runs none of them."""
+    """A session that records the commands of its calls and sends none of them. Its replies are blank."""
 
     def __init__(self, client: QueueClient) -> None:
         super().__init__(client.redis, client.keys.ns)
@@ -29,14 +29,17 @@ class Recorder(Session):
 
 
 class RecordingClient(QueueClient):
-    """Records the commands that a client like the given one would send."""
+    """A client with the Redis and the namespace of another client. It records its commands and sends none."""
 
     def __init__(self, client: QueueClient) -> None:
         super().__init__(client.redis, ns=client.keys.ns)
         self.session: Recorder = Recorder(client)
 
     def commands_of(self, calls: Iterable[Callable[[], Any]]) -> list[tuple[Any, ...]]:
-        """Each ``EVALSHA`` that these calls of this client send, with its keys and arguments."""
+        """Run ``calls``, which call methods of this client, and return the commands that they would send.
+
+        Each command is an ``EVALSHA`` with its keys and arguments.
+        """
         self.session.commands = []
         for call in calls:
             call()
@@ -44,6 +47,6 @@ class RecordingClient(QueueClient):
 
 
 def load_scripts(client: QueueClient) -> None:
-    """Load the scripts first, so that neither side meets an unknown digest."""
+    """Load the scripts of the measured calls into Redis, so that no measured call has to load one first."""
     for name in BLANK_REPLIES:
         client.redis.script_load(load(name).source)

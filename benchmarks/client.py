@@ -1,8 +1,9 @@
-"""Overhead of the client over its scripts: sending, receiving and deleting, compared with the bare scripts.
+"""Compares the client with bare calls of its Lua scripts, which send, receive and delete messages.
 
-Bare is redis-py's ``execute_command("EVALSHA", …)`` on the client's own pool. Keys and arguments are those
-of the client, prepared beforehand, and the reply is not parsed. Both sides take short turns on one queue,
-so that other load on the machine affects both.
+A bare call is redis-py's ``execute_command("EVALSHA", …)`` on the client's own connection pool. Its keys and
+arguments are prepared beforehand and are those that the client would send. Its reply is not parsed. The
+client's calls and the bare calls take short turns on one queue, so that other load on the machine affects
+both.
 """
 
 import argparse
@@ -33,7 +34,7 @@ Calls = list[Callable[[], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Costs of one message in µs: on the clock, in this process, and in Redis' script."""
+    """The costs of one message in µs: wall time, this process's CPU time, and the script's time in Redis."""
 
     wall: float
     process: float
@@ -41,7 +42,10 @@ class Cost:
 
 
 class Ours:
-    """The methods of the client that a turn calls."""
+    """The client's calls for one turn. Each call sends, receives or deletes ``size`` messages.
+
+    The methods return the calls and do not run them.
+    """
 
     def __init__(self, client: QueueClient, size: int) -> None:
         self.client, self.size = client, size
@@ -63,7 +67,7 @@ class Ours:
 
 
 class Bare:
-    """The same commands, sent without the client."""
+    """The bare calls for one turn. They send the same commands as ``Ours``, but without the client."""
 
     def __init__(self, client: QueueClient, size: int) -> None:
         self.redis, self.recording = client.redis, RecordingClient(client)
@@ -94,7 +98,7 @@ def _receipt(id: bytes, rc: int) -> Message:
 
 
 def timed(client: QueueClient, calls: Calls, size: int) -> tuple[Cost, list[Any]]:
-    """Make the calls; returns their costs and results."""
+    """Run ``calls``, each with ``size`` messages. Returns the costs of one message, and the results."""
     client.redis.config_resetstat()
     gc.collect()
     process, wall = time.process_time(), time.perf_counter()
@@ -106,8 +110,9 @@ def timed(client: QueueClient, calls: Calls, size: int) -> tuple[Cost, list[Any]
 
 
 def take_turns(client: QueueClient, size: int, turns: int) -> Iterator[dict[str, tuple[Cost, Cost]]]:
-    """The costs of each operation, with and without the client, turn by turn. The order of the sides
-    alternates.
+    """Yield the costs of each operation for each turn, as pairs: with the client, and with bare calls.
+
+    The client's calls come first in every second turn.
     """
     sides = [Ours(client, size), Bare(client, size)]
     for turn in range(turns + 1):

@@ -1,6 +1,7 @@
-"""Two commits side by side, in turns: the CPU time of each operation, and what has changed beyond noise.
+"""Compares the CPU time of each operation on two commits, and reports the changes that exceed noise.
 
-``make bench-compare A=main B=HEAD`` runs it. ``--json`` writes all figures.
+Both commits are measured in turns. ``make bench-compare A=main B=HEAD`` runs the comparison. ``--json``
+writes all figures.
 """
 
 import argparse
@@ -31,7 +32,7 @@ Figures = dict[str, float]
 
 @contextmanager
 def checked_out(commit: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit in a new work tree below ``folder``."""
+    """Yield a new work tree of ``commit`` below ``folder``. The work tree is removed at the end."""
     place = folder / f"tree{len(list(folder.iterdir()))}"
     git = ["git", "-C", str(ROOT), "worktree"]
     subprocess.run([*git, "add", "--quiet", "--detach", str(place), commit], check=True)
@@ -43,7 +44,10 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
 
 
 def probe(tree: Path, count: int) -> Figures:
-    """The costs of one commit, on a Redis of its own. Its database and bytecode stay in the tree."""
+    """Run the probe in the work tree ``tree`` with a new Redis. Returns the figures of the probe.
+
+    The probe's database and bytecode stay in the work tree, so the next probe need not create them.
+    """
     database = tree / "var" / "probe.sqlite3"
     with empty_server() as server:
         wanted = site_environment(server.url, f"sqlite:///{database}")
@@ -63,9 +67,10 @@ def probe(tree: Path, count: int) -> Figures:
 
 
 def change(before: Sequence[float], after: Sequence[float]) -> tuple[float, bool]:
-    """The median ratio of two series that were measured in turns, and whether it is more than noise.
+    """The median of the ratios ``after`` / ``before`` of all turns, and whether it is more than noise.
 
-    It is if all turns agree on the direction, and if the median is further from 1 than the turns are apart.
+    It is more than noise if all turns agree on the direction, and if the median differs from 1 by more than
+    ``LEAST_CHANGE`` and by more than half of the range of the ratios.
     """
     ratios = sorted(new / old if old else 1.0 for old, new in zip(before, after, strict=True))
     middle = median(ratios)

@@ -1,6 +1,6 @@
-"""Many idle workers on many queues: Redis' time per message, and the time from a send to the job.
+"""Measures many idle workers on many queues: Redis' time per message, and the time from a send to the job.
 
-Messages of a short job arrive one by one at a steady rate, so that most of the children are idle.
+Messages with short jobs arrive one by one at a steady rate, so that most of the child processes are idle.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SCRIPTS = ("evalsha", "eval", "subscribe", "unsubscribe", "ping")
 
 
 class Fleet:
-    """Workers on one Redis, and what they cost."""
+    """Several workers on one Redis, and the measurement of their costs."""
 
     def __init__(self, server: RedisServer, folder: Path, options: argparse.Namespace) -> None:
         self.server, self.options = server, options
@@ -52,7 +52,7 @@ class Fleet:
         return len(self.stamps.read_bytes().splitlines()) if self.stamps.exists() else 0
 
     def start(self, stack: ExitStack) -> None:
-        """Start the workers, and wait until all are idle."""
+        """Start the workers, and wait for ``options.rest`` seconds, so that all of them are idle."""
         for queue in self.queues:
             self.client.create_queue(queue)
         for number in range(self.options.workers):
@@ -63,7 +63,7 @@ class Fleet:
         eventually(lambda: time.monotonic() > rests_at, within_seconds=self.options.rest + 5)
 
     def pace(self) -> None:
-        """Send at the rate, and wait for the last job."""
+        """Send messages at ``options.rate`` for ``options.seconds``, and wait until all jobs have run."""
         choose = random.Random(1)
         before, count = self.count(), int(self.options.rate * self.options.seconds)
         due = time.monotonic()
@@ -74,7 +74,7 @@ class Fleet:
         eventually(lambda: self.count() == before + count, within_seconds=60)
 
     def spent(self) -> dict[str, float]:
-        """Redis' time and calls so far."""
+        """Redis' counters since its start: calls by clients, µs spent in these calls, and µs of CPU time."""
         commands, cpu = self.client.redis.info("commandstats"), self.client.redis.info("cpu")
         of = [commands.get(f"cmdstat_{name}", {}) for name in SCRIPTS]
         return {

@@ -1,4 +1,7 @@
-"""Cost of a row of the history, written by the recorder's own function and by the ORM's bulk_create."""
+"""Measures the cost of writing a row of the history: with the recorder's code, and with ``bulk_create``.
+
+The recorder is the part of a worker that writes the outcomes of messages to the history, in the database.
+"""
 
 import argparse
 import os
@@ -30,7 +33,7 @@ BODY = "x" * 100
 
 @contextmanager
 def database(postgres: bool) -> Iterator[str]:
-    """The URL of an empty database."""
+    """Yield the URL of a new, empty database on PostgreSQL or SQLite."""
     if postgres:
         with PostgresServer() as server:
             yield server.url
@@ -40,7 +43,7 @@ def database(postgres: bool) -> Iterator[str]:
 
 
 def outcomes(turn: int) -> "list[Outcome]":
-    """Unrecorded outcomes of ``SIZE`` jobs."""
+    """The outcomes of ``SIZE`` new jobs. Each ``turn`` has other jobs."""
     from queueing.broker.outcomes import Outcome, State
 
     first_us = int(NOW_MS * 1000) + turn * SIZE
@@ -55,7 +58,11 @@ def outcomes(turn: int) -> "list[Outcome]":
 
 
 def by_orm(done: "Sequence[Outcome]") -> None:
-    """The same columns with bulk_create. It could neither be repeated nor replace an earlier receipt."""
+    """Write the same columns with ``bulk_create``.
+
+    Unlike the recorder's code, it fails if a job already has a row, for example because of an earlier receipt
+    or a repeated write.
+    """
     from queueing.broker.decode import moment
     from queueing.history.columns import COLUMNS, OF_ATTEMPT, table
     from queueing.history.writer import LOOKED_UP
@@ -76,7 +83,10 @@ def by_orm(done: "Sequence[Outcome]") -> None:
 
 
 def by_query(done: "Sequence[Outcome]") -> None:
-    """The way of messages that may have rows: read earlier rows, then insert those that are missing."""
+    """Write outcomes as the recorder does for messages that may already have rows.
+
+    It reads the existing rows, and then inserts the missing ones.
+    """
     from django.db import transaction
 
     from queueing.history import writer
@@ -87,7 +97,7 @@ def by_query(done: "Sequence[Outcome]") -> None:
 
 
 def timed(write: "Callable[[Sequence[Outcome]], None]", done: "Sequence[Outcome]") -> tuple[float, float]:
-    """µs for each outcome, on the clock and of this process."""
+    """Run ``write``. Returns µs of wall time and µs of this process's CPU time per outcome."""
     process, wall = time.process_time(), time.perf_counter()
     write(done)
     return tuple(  # type: ignore[return-value]

@@ -1,7 +1,7 @@
-"""Costs of a history of millions of rows on PostgreSQL: rows that are added, pages, and rows that are pruned.
+"""Measures a history of millions of rows on PostgreSQL: adding rows, pages of the console, and pruning rows.
 
-The server makes the rows itself, without secondary indexes, which are built afterwards: ten million rows
-would take hours in any other way. Rows look as those of ``plenty.py``.
+The database server generates the rows, which are like those of ``plenty.py``. It builds secondary indexes
+afterwards. Otherwise, ten million rows would take hours.
 """
 
 import argparse
@@ -52,7 +52,7 @@ INDEXES = """
 
 
 def grow(first: int, last: int) -> None:
-    """Add the jobs from ``first`` to ``last`` with their attempts."""
+    """Add jobs with the primary keys from ``first`` to ``last``, each with one attempt."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -103,14 +103,17 @@ def paths() -> dict[str, str]:
 
 
 class Figures:
-    """Wall time and CPU time in ms or µs, by name and by the number of rows."""
+    """The rows of the table: for each name, wall time and CPU time at each size of the history."""
 
     def __init__(self, cost: Cost) -> None:
         self._cost = cost
         self.rows: dict[str, list[str]] = {}
 
     def take(self, name: str, run: Callable[[], Any], *, turns: int = 1, of: int = 0) -> None:
-        """Run ``run`` and keep its best turn: ms, or µs for each of ``of`` rows."""
+        """Call ``run`` ``turns`` times, and add the least wall time and CPU time to the table row ``name``.
+
+        The unit is ms or, with ``of``, µs divided by the number ``of`` of changed rows.
+        """
         took = []
         for _ in range(turns):
             begun, (process, database, _) = time.perf_counter(), self._cost.read()
@@ -125,7 +128,7 @@ class Figures:
 
 
 def measure(figures: Figures, pages: Pages, count: int, turn: Iterator[int]) -> None:
-    """Take the figures of a history of ``count`` rows."""
+    """Measure a history of ``count`` rows, and add the results to ``figures``."""
     from queueing.history import writer
 
     history.SIZE = CHANGED
@@ -141,7 +144,7 @@ def measure(figures: Figures, pages: Pages, count: int, turn: Iterator[int]) -> 
 
 @contextmanager
 def site() -> Iterator[Cost]:
-    """A site on a PostgreSQL and a Redis of its own, with its tables."""
+    """Set up a site with its own PostgreSQL and Redis. Yields the counters of the site's CPU time."""
     with PostgresServer(**SETTINGS) as database, empty_server() as server:
         os.environ |= {"DEBUG": "1", "SECRET_KEY": "x", "DATABASE_URL": database.url, "REDIS_URL": server.url}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "mqsite.settings"}

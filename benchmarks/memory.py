@@ -1,4 +1,4 @@
-"""Redis memory of queued messages, sent by the client and written as RSMQ writes them."""
+"""Compares how much memory messages take in Redis: sent by the client, and written as RSMQ writes them."""
 
 import argparse
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NODE_PACKAGE = "rsmq-0.12"
 
 
 def fill_by_client(server: RedisServer, count: int) -> None:
-    """Send with the client, in batches."""
+    """Send ``count`` messages with the client, in batches."""
     client = client_of(server)
     client.create_queue(QUEUE)
     for start in range(0, count, STEP):
@@ -33,7 +33,7 @@ def fill_by_client(server: RedisServer, count: int) -> None:
 
 
 def fill_by_commands(server: RedisServer, count: int) -> None:
-    """RSMQ's createQueue and sendMessage: the commands of its transactions, message by message."""
+    """Send ``count`` messages one by one with the Redis commands of RSMQ's createQueue and sendMessage."""
     keys = Keys("rsmq")
     attributes, schedule = keys.attributes(QUEUE), keys.schedule(QUEUE)
     with server.connect() as connection:
@@ -52,7 +52,7 @@ def fill_by_commands(server: RedisServer, count: int) -> None:
 
 
 def fill_by_node(server: RedisServer, count: int) -> None:
-    """Send with npm's rsmq, in the version that the tests pin."""
+    """Send ``count`` messages with npm's rsmq, in the version that the tests pin."""
     program = Path(__file__).with_name("send.js")
     arguments = (NODE_PACKAGE, str(server.port), QUEUE, str(count), str(len(BODY)))
     with node_program(str(program), *arguments) as node:
@@ -60,14 +60,21 @@ def fill_by_node(server: RedisServer, count: int) -> None:
 
 
 def used_memory(connection: redis.Redis) -> int:
-    """Memory without the buffers of other connections: wait until they are closed."""
+    """The bytes of memory that Redis uses, without the buffers of other connections.
+
+    Waits until all other connections are closed.
+    """
     eventually(lambda: connection.info("clients")["connected_clients"] == 1)
     return connection.info("memory")["used_memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Bytes of Redis and of the keys alone while messages are queued, and of Redis after their receipt."""
+    """The memory that messages take, in bytes.
+
+    ``queued`` is the growth of Redis' memory while the messages are queued, and ``received`` is the growth
+    after they were received. ``keys`` is the memory of the keys alone while the messages are queued.
+    """
 
     queued: int
     keys: int
@@ -75,8 +82,10 @@ class Taken:
 
 
 def measure(fill: Callable[[RedisServer, int], None], count: int) -> Taken:
-    """The memory that ``fill`` takes. Scripts and buffers do not grow with the messages, so they exist
-    before.
+    """Measure the memory that ``count`` messages take if ``fill`` sends them.
+
+    Scripts and buffers do not grow with the messages. They are created before the first measurement, so they
+    do not count.
     """
     with empty_server() as server, server.connect() as connection:
         client = client_of(server)

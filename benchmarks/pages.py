@@ -1,9 +1,11 @@
-"""Costs of each console page on a site with much data: CPU time here, in the database and in Redis; memory.
+"""Measures CPU time and memory of each console page on a site with much data.
 
-The benchmark starts and fills a Redis and a database: SQLite in a temporary folder, or a PostgreSQL.
-Django's test client requests the pages in this process. It measures CPU time, because other load on the
-machine changes the clock time from minute to minute. Data that pages share for some seconds is forgotten
-before each turn, so each page pays for all that it shows.
+The benchmark starts a Redis and a database (SQLite in a temporary folder, or PostgreSQL), and fills both.
+Django's test client requests the pages in this process. CPU time is measured for this process, the database
+and Redis. Wall time is not used, because other load on the machine changes it from minute to minute.
+
+Pages share some data for a few seconds. This data is cleared before each turn, so that the cost of a page
+includes all data that the page shows.
 """
 
 import argparse
@@ -55,7 +57,7 @@ def _tree_seconds(pid: int) -> float:
 
 
 def pages(client: Any, huge_job: int) -> dict[str, str]:
-    """A request: name and path."""
+    """The pages to measure: the path of each page, by its name in the table."""
     from queueing.admin.jobs.search import Place
     from queueing.models import Job
 
@@ -122,7 +124,7 @@ def pages(client: Any, huge_job: int) -> dict[str, str]:
 
 
 class Pages:
-    """A browser that is logged in, and the costs of each page."""
+    """A browser that is logged in, and the measurement of pages."""
 
     def __init__(self, cost: Cost) -> None:
         from django.contrib.auth.models import User
@@ -133,7 +135,11 @@ class Pages:
         self._client.force_login(User.objects.create_superuser("boss"))
 
     def measure(self, path: str, turns: int) -> tuple[str, ...]:
-        """Mean ms of CPU: all, here, database, Redis; then the queries, kB of the page, MB at the peak."""
+        """Request a page ``turns`` times, and return its figures as text.
+
+        The first four figures are mean CPU times in ms: of all processes, of this process, of the database,
+        of Redis. The others are the number of queries, the size in kB, and the peak memory in MB.
+        """
         self._get(path)
         used = [0.0, 0.0, 0.0]
         for _turn in range(turns):
@@ -167,7 +173,10 @@ class Pages:
         return peak / 1e6
 
     def _get(self, path: str) -> int:
-        """Request the page; returns its bytes, or the first part of a streamed response."""
+        """Request a page.
+
+        Returns its size in bytes. Only the first part of a streamed response is read and counted.
+        """
         response = self._client.get(path)
         assert response.status_code == 200, (path, response.status_code, response.headers)
         if not response.streaming:
@@ -178,7 +187,7 @@ class Pages:
 
 
 def forget_all() -> None:
-    """Forget all data that pages share for some seconds."""
+    """Clear all data that pages share for a few seconds."""
     from queueing.resilience.single_flight import SingleFlight
 
     for shared in [found for found in gc.get_objects() if isinstance(found, SingleFlight)]:
@@ -187,7 +196,7 @@ def forget_all() -> None:
 
 @contextlib.contextmanager
 def database(is_postgres: bool) -> Iterator[tuple[str, int | None]]:
-    """The URL of an empty database, and the process of its server if it has one."""
+    """Yield the URL of a new, empty database, and its server's process id, which is ``None`` for SQLite."""
     if is_postgres:
         from tests.support.postgres_server import PostgresServer
 
@@ -220,7 +229,7 @@ def main() -> None:
 
 
 def run(client: Any, cost: Cost, options: argparse.Namespace) -> None:
-    """Fill and measure."""
+    """Fill the site with data, measure each page, and print the table."""
     from django.core.management import call_command
     from django.db import connection
 

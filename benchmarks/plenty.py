@@ -1,6 +1,7 @@
-"""A site with much data: a long history, a deep queue, many queues with a past, long payloads.
+"""Fills a site with much data: a long history, many queues with statistics of a month, and long payloads.
 
-All data is written in bulk and not through the app, because months of a site must be there in minutes.
+One of the queues has very many messages. The data is written in bulk and not by the app, because months of
+data must be ready within minutes.
 """
 
 import json
@@ -37,7 +38,10 @@ DEEP, OF_LONG, OF_HUGE = "queue000", "queue001", "queue002"
 
 
 def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """The jobs, oldest first: ten queues, one of them rare, twenty handlers, and sometimes a long payload."""
+    """The values of ``count`` job rows, oldest first.
+
+    The jobs are spread over twenty handlers and ten queues, one of which is rare. Some payloads are long.
+    """
     dice = random.Random(seed)
     start = datetime.now(UTC) - timedelta(days=DAYS)
     for number in range(count):
@@ -69,7 +73,7 @@ def rows(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
 
 
 def fill(count: int) -> None:
-    """Write the jobs, and the attempts of those that failed, with keys from 1 on."""
+    """Write ``count`` jobs with the primary keys from 1 on, and one attempt for each failed job."""
     from django.db import connection, transaction
 
     from queueing.models import Attempt, Job
@@ -98,7 +102,7 @@ def _attempt(key: int, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _insert(model: Any, values: list[dict[str, Any]]) -> None:
-    """Insert many rows of the same columns. The ORM would take most of the time."""
+    """Insert many rows that have the same columns, with SQL. The ORM would take most of the time."""
     from django.db import connection
 
     if not values:
@@ -119,12 +123,12 @@ def _insert(model: Any, values: list[dict[str, Any]]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A time as Django stores it in SQLite."""
+    """The value as Django stores it in SQLite: a time becomes text."""
     return str(value.replace(tzinfo=None)) if isinstance(value, datetime) else value
 
 
 def add_huge_job() -> int:
-    """Add a job with the longest payload, result and error; returns its key."""
+    """Add a job with the longest payload, error and traceback. Returns its primary key."""
     from django.utils import timezone
 
     from queueing.models import Attempt, Job
@@ -143,7 +147,7 @@ def add_huge_job() -> int:
 
 
 def huge(length: int = HUGE) -> str:
-    """A payload of about ``length`` characters: repeated JSON."""
+    """A payload of about ``length`` characters. It is JSON that repeats one object."""
     piece = json.dumps({"name": "Ada", "email": "ada@example.com", "numbers": [1, 2, 3]})
     return "[" + ", ".join([piece] * (length // (len(piece) + 2))) + "]"
 
@@ -152,7 +156,11 @@ def huge(length: int = HUGE) -> str:
 
 
 def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
-    """Create queues with the past of a month: ``messages`` in the first, long messages in two others."""
+    """Create ``queues`` queues, each with ten messages and with statistics of a month.
+
+    The first queue gets ``messages`` more. The second queue gets many long messages, and the third gets one
+    of the maximum length.
+    """
     for number in range(queues):
         name = f"queue{number:03}"
         client.create_queue(name)
@@ -169,7 +177,7 @@ def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
 
 
 def _write_past(client: "QueueClient", name: str, seed: int) -> None:
-    """A queue that was busy all month: each of its spans has sums."""
+    """Write statistics as of a queue that was busy all month: every time span of the charts has sums."""
     from queueing.monitoring.series import LEVELS
 
     dice = random.Random(seed)
@@ -213,7 +221,7 @@ def fill_workers(client: "QueueClient", count: int) -> None:
 
 
 def fill_schedules(client: "QueueClient", count: int) -> None:
-    """Register schedules."""
+    """Register ``count`` schedules."""
     for number in range(count):
         state = {
             **{"expression": "*/5 * * * *", "time_zone": "Europe/Berlin", "queue": DEEP, "missed": "latest"},

@@ -1,6 +1,8 @@
-"""Costs of one commit, as JSON, for ``compare``: CPU time alone, which other load changes less than a rate.
+"""Measures one commit for ``compare``, and prints the figures as JSON.
 
-It is run as a file with the commit's own code on ``PYTHONPATH``, so it uses public names only.
+The figures are CPU times and memory. Rates are not measured, because other load on the machine changes them
+more. ``compare`` runs this file with the code of the commit on ``PYTHONPATH``, so the file uses only public
+names.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Rate and cost of the recorder: it empties a full outbox into a database. No other part of a worker runs."""
+"""Measures the recorder: how fast it writes the outcomes of a full outbox to a database, and at what cost.
+
+No other part of a worker runs.
+"""
 
 import argparse
 import os
@@ -27,7 +30,10 @@ BATCH = 100
 
 
 def fill(client: "QueueClient", jobs: int) -> None:
-    """Send, claim and settle ``jobs`` messages as a child does."""
+    """Send, claim and settle ``jobs`` messages as a worker's child process does.
+
+    Their outcomes fill the outbox.
+    """
     from queueing.broker.leases import QueueLease
     from queueing.broker.outcomes import Outcome, State
     from queueing.conf import Config
@@ -50,7 +56,11 @@ def fill(client: "QueueClient", jobs: int) -> None:
 
 @contextmanager
 def costs(cost: Cost, jobs: int, taken: list[tuple[float, ...]]) -> Iterator[None]:
-    """Append outcomes per second, and µs per outcome of this process, of the database and of Redis."""
+    """Measure the code of the ``with`` block, and append its figures to ``taken``.
+
+    The figures are outcomes per second, then µs per outcome: wall time, CPU time of this process, of the
+    database and of Redis.
+    """
     before = time.perf_counter(), *cost.read()
     yield
     after = time.perf_counter(), *cost.read()

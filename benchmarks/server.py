@@ -1,4 +1,4 @@
-"""A Redis for one benchmark, with the site's client."""
+"""Starts a Redis for one benchmark, and creates a client like that of the site."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +16,18 @@ from tests.support.redis_server import RedisServer
 
 @contextmanager
 def empty_server() -> Iterator[RedisServer]:
-    """A ``redis-server`` without persistence on a free loopback port, stopped at the end."""
+    """Yield a ``redis-server`` without persistence on a free loopback port. It is stopped at the end."""
     with TemporaryDirectory(prefix="benchmark-") as folder, RedisServer(Path(folder)) as server:
         yield server
 
 
 def client_of(server: RedisServer) -> QueueClient:
-    """The client of the site: a bounded blocking pool with the driver's retry off."""
+    """A client as on the site: its connection pool is bounded and blocking, and the driver does not retry."""
     return connect(Config(URL=server.url))
 
 
 def versions(server: RedisServer) -> str:
-    """The versions that the figures depend on."""
+    """The versions on which the figures depend, as text."""
     with server.connect() as connection:
         version = connection.info("server")["redis_version"]
     return f"Redis {version}, redis-py {redis.__version__}, hiredis {hiredis.__version__}"

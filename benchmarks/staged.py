@@ -1,4 +1,8 @@
-"""Transactional enqueue: the cost of a task in a transaction, and the rate of the relay with a backlog."""
+"""Measures transactional enqueue: a task's cost in a transaction, and the rate of a relay with a backlog.
+
+A staged task is written as a row in the transaction, and is sent after the commit. The relay is the part of a
+worker that sends staged tasks if their own process has not sent them.
+"""
 
 import argparse
 import multiprocessing
@@ -23,14 +27,18 @@ COUNT, MANY = 300, 300
 
 
 def timed(act: Callable[[], object], count: int) -> float:
-    """µs for each of ``count``."""
+    """Call ``act``. Returns its time in µs, divided by ``count``."""
     start = time.perf_counter()
     act()
     return (time.perf_counter() - start) * 1e6 / count
 
 
 def ways() -> dict[str, tuple[Callable[[], object], int, dict[str, str]]]:
-    """Each way to commit: the code of a turn, its number of tasks or transactions, and the options."""
+    """The ways to commit, by name.
+
+    Each has the code of one turn, the number of its transactions or tasks, and the options of the task
+    backend.
+    """
     from django.contrib.auth.models import Group
     from django.db import transaction
 
@@ -58,7 +66,7 @@ def ways() -> dict[str, tuple[Callable[[], object], int, dict[str, str]]]:
 
 
 def use(options: dict[str, str]) -> None:
-    """Set ``TASKS``, and let the task find its new backend."""
+    """Set the options of the task backend. The existing task uses the new backend, too."""
     from django.conf import settings
     from django.test.signals import setting_changed
 
@@ -79,7 +87,10 @@ def costs(turns: int) -> None:
 
 
 def one_relay(name: str, looked: Barrier) -> None:
-    """A relay in a process of its own. It turns until it is terminated."""
+    """Run a relay until this process is killed.
+
+    After its first step, the relay waits at the barrier ``looked``.
+    """
     django.setup()
     from queueing import get_client
     from queueing.worker.relay import Relay
@@ -92,7 +103,7 @@ def one_relay(name: str, looked: Barrier) -> None:
 
 
 def stage(rows: int) -> None:
-    """Write rows as processes do that die after their commit."""
+    """Write ``rows`` staged messages that are not sent, as if their processes had died after the commit."""
     from django.db import transaction
 
     from queueing.messages import Draft
@@ -109,7 +120,7 @@ def stage(rows: int) -> None:
 
 
 def relays(rows: int, count: int) -> None:
-    """The rate of ``count`` relays with a backlog. One of them works at a time."""
+    """Stage ``rows`` messages, and print how fast ``count`` relays send them. One relay works at a time."""
     from django.db import connections
 
     from queueing import get_client

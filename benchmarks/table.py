@@ -1,4 +1,4 @@
-"""Figures as a Markdown table on standard output."""
+"""Prints figures as a Markdown table on standard output."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,17 +11,17 @@ def say(line: str = "") -> None:
 
 
 def note(line: str) -> None:
-    """Print progress for a person, apart from the table."""
+    """Print a line about the progress to standard error, so that it is not in the table."""
     sys.stderr.write(f"{line}\n")
 
 
 def with_range(values: Sequence[float], form: str = ",.0f") -> str:
-    """The median with the least and the largest value."""
+    """The median as text, with the least and the largest value in parentheses."""
     return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns: the first to the left, the others to the right."""
+    """Print a Markdown table. The first column is aligned to the left, the others to the right."""
     lines = [titles, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     for number, line in enumerate(lines):

@@ -1,7 +1,7 @@
-"""Django's tasks on this backend: enqueueing in a loop and in a batch, and draining no-op tasks.
+"""Measures Django's tasks on this backend: enqueueing in a loop and in a batch, and running no-op tasks.
 
-Enqueueing is compared with the client's own sends of the same bodies, in turns on one Redis. Draining is
-compared with handlers that do nothing: one child each, history on (SQLite), results on.
+Enqueueing takes turns with sends of the same bodies by the client. Running tasks is compared with running
+handlers that do nothing. The worker has one child process. It stores results, and the history in SQLite.
 """
 
 import argparse
@@ -21,14 +21,14 @@ BODY_OF = '{"django_task":1,"task":"benchmarks.task_app.tasks.nothing","args":[%
 
 
 def timed(act: Callable[[], object], count: int) -> float:
-    """Messages per second."""
+    """Call ``act``, which sends ``count`` messages. Returns messages per second."""
     start = time.perf_counter()
     act()
     return count / (time.perf_counter() - start)
 
 
 def rates_of_enqueueing(client, turns: int) -> dict[str, list[float]]:
-    """Each way to send, in turns, with its rates."""
+    """The rates of each way to send, in messages per second: one rate for each turn."""
     from benchmarks.task_app.tasks import nothing
     from queueing.tasks.compat import task_backends
 
@@ -52,7 +52,10 @@ def rates_of_enqueueing(client, turns: int) -> dict[str, list[float]]:
 
 
 def drain(server, database: Path, queue: str, count: int, folder: Path) -> float:
-    """Run a worker of one child until ``queue`` is empty: messages per second, without its start."""
+    """Run a worker with one child process until ``queue`` is empty. Returns messages per second.
+
+    The rate counts the time from the first of ``count`` messages to the last, without the worker's start.
+    """
     from tests.support.program import Program
     from tests.support.worker_process import MANAGE, site_environment
 

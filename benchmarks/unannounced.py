@@ -1,4 +1,7 @@
-"""Latency of messages that nobody announces, as those of RSMQ without ``realtime``, as a Markdown table."""
+"""Measures the latency of messages of which no notification is published, as a Markdown table.
+
+Such messages come from RSMQ without its option ``realtime``. A worker finds them only by polling.
+"""
 
 import argparse
 import random
@@ -15,9 +18,9 @@ FIRST_SECONDS = 5
 
 
 def latencies_ms(work: Session, count: int, seconds: float) -> tuple[list[float], list[float]]:
-    """The latencies of messages before and after the first poll.
+    """Send ``count`` messages. Returns the latencies before the worker's first poll, and those after it.
 
-    Each comes a random time around ``seconds`` after the last.
+    The pauses between messages are random, and ``seconds`` on average.
     """
     sent_ns = []
     for number in range(count):

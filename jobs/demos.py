@@ -39,7 +39,7 @@ class Sent:
 
 
 def may_use(request: HttpRequest) -> bool:
-    """Whether this user may press these buttons: in development anyone, otherwise staff.
+    """Whether this user may press the demo buttons: anyone in development, only staff in production.
 
     The database is queried only if the request has a session cookie. While the database is down, nobody
     counts as staff.
@@ -65,7 +65,8 @@ def _is_of_staff(request: HttpRequest) -> bool:
 def send(name: str, request: HttpRequest) -> Sent:
     """Send the messages of the button ``name`` (a key of ``DEMOS``).
 
-    Raises ``Refused`` if the user has no permission or a limit is reached, and ``QueueError``.
+    Raises ``Refused`` if the user has no permission or if a limit is reached. Raises ``QueueError`` if a call
+    of the client fails.
     """
     if not may_use(request):
         raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)

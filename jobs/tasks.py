@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @task
 def count(to: int, *, pause_seconds: float = 0.5) -> int:
-    """Count slowly, and report the progress."""
+    """Count to ``to`` with a pause before each number, and report the progress. Returns ``to``."""
     for number in range(1, to + 1):
         time.sleep(pause_seconds)
         progress(number / to, f"{number} of {to}")

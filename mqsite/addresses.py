@@ -50,9 +50,9 @@ def postgres_options() -> dict[str, Any]:
 
 
 def sqlite_options() -> dict[str, Any]:
-    """Options with which readers never wait for the writer (WAL), and writers wait for each other.
+    """Options with which reads never wait for a writer (WAL), and a writer waits until another one is done.
 
-    A transaction takes the write lock when it begins, because a transaction that has already read could not
-    wait for the lock. A writer waits at most ``timeout`` seconds.
+    A writer waits at most ``timeout`` seconds. Each transaction takes the write lock when it begins. A
+    transaction that has already read would fail instead of waiting for the lock.
     """
     return {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}

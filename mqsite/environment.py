@@ -1,7 +1,7 @@
-"""Reads environment variables by type. A wrong value raises no error, but is recorded as a sentence.
+"""Reads environment variables by type. For a wrong value, a sentence is recorded, and no error is raised.
 
-A build step such as ``collectstatic`` imports the settings without any variable, and must not fail.
-``startup`` prints the sentences for commands that need the variables.
+A build step such as ``collectstatic`` imports the settings without any variable, and must not fail. For
+commands that need the variables, ``startup`` prints the sentences and exits.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ NO = {"0", "false", "no", "off"}
 class Environment:
     """A read-only view of environment variables.
 
-    ``problems`` has a sentence for each variable with a wrong value, by its name.
+    ``problems`` maps the name of each variable with a wrong value to a sentence that explains the problem.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:

@@ -72,9 +72,11 @@ def send_message(
     The parameters and errors are those of ``QueueClient.send_message``.
 
     With ``via="database"`` the message is written into a database of ``RELAY_DATABASES``, in the transaction
-    of the caller, and is sent after the commit. This works while Redis is down. A delay counts from this
-    call. ``via`` cannot be combined with ``deduplication_id``, and has two further errors:
-    ``ImproperlyConfigured`` and ``DatabaseError``.
+    of the caller, and is sent after the commit. This works while Redis is down: a worker sends the message
+    later. A delay counts from this call. ``via`` cannot be combined with ``deduplication_id``.
+
+    With ``via``, the call also raises ``ImproperlyConfigured`` if the settings allow no such database or if
+    the transaction is in another database, and ``DatabaseError`` if the database fails.
     """
     if via is not None:
         from .transactional import staging
@@ -102,7 +104,10 @@ async def asend_message(
     deduplication_id: str | None = None,
     deduplication_seconds: int = 300,
 ) -> str:
-    """``send_message`` as a coroutine function, without a thread. It sends now, even in a transaction."""
+    """The coroutine function for ``send_message``. It runs in the event loop and needs no thread.
+
+    It has no parameter ``via``, so it sends the message immediately, even in a transaction.
+    """
     from .client import default
 
     return await default.asend(
@@ -124,9 +129,11 @@ def create_queues() -> list[str]:
 def message_state(qname: str, message_id: str) -> "MessageState | None":
     """The state of a message in the queue, in the outbox or in the history, or ``None`` if it is not found.
 
-    Outcomes wait in the outbox, in Redis, until they are in the history. Only the newest 20 entries of the
-    outbox are read. So a message that has ended is not found while its outcome waits behind 20 newer ones. If
-    the database does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not
+    The outbox in Redis has the outcomes that are not in the history yet. Only its newest 20 entries are read.
+    A message that has ended is therefore not found while its outcome waits in the outbox behind 20 newer
+    entries.
+
+    If the database does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not
     answer, and ``InvalidFormat`` if ``message_id`` is not a valid id.
     """
     from .history import lookup
@@ -135,11 +142,11 @@ def message_state(qname: str, message_id: str) -> "MessageState | None":
 
 
 def recent_messages(*qnames: str, limit: int = 20) -> "list[MessageState]":
-    """Up to ``limit`` of the newest messages of these queues, newest first. Processed ones are included.
+    """Up to ``limit`` of the newest messages of these queues, newest first. Processed messages are included.
 
-    If there are more, ready messages are left out first, so that a busy queue also shows messages in other
-    states. Raises ``QueueUnavailable`` if Redis does not answer. If the database does not answer, messages
-    that only the history has are missing.
+    If there are more messages than ``limit``, ready messages are left out first, so that the list of a busy
+    queue also shows messages in other states. Raises ``QueueUnavailable`` if Redis does not answer. If the
+    database does not answer, messages that are only in the history are missing.
     """
     from .history import lookup
 

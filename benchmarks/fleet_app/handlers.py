@@ -1,4 +1,4 @@
-"""A handler for each queue of the fleet: it writes how long its message has waited, and sleeps."""
+"""One handler for each queue of the fleet. It records how long its message has waited, and sleeps."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The site's settings with many queues."""
+"""The site's settings with the handlers of the fleet."""
 
 from mqsite.settings import *  # noqa: F403
 from mqsite.settings import INSTALLED_APPS as SITE_APPS

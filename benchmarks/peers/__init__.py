@@ -1,1 +1,1 @@
-"""This queue beside its peers, in one run: see ../README.md."""
+"""Benchmarks that compare this queue with other job queues, called peers: see ../README.md."""

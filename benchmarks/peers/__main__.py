@@ -1,4 +1,4 @@
-"""This queue beside its peers, in turns, as a Markdown table."""
+"""Compares this queue with other job queues, called peers, in turns. Prints a Markdown table."""
 
 import argparse
 from collections.abc import Callable, Sequence

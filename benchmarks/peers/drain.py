@@ -1,4 +1,4 @@
-"""Rate of running queued jobs: no-ops, and sleeps of 50 ms on 32 threads."""
+"""Measures how fast a worker runs queued jobs: no-ops, and sleeps of 50 ms on 32 threads."""
 
 import time
 from collections.abc import Sequence
@@ -22,10 +22,13 @@ CEILING = NAP_THREADS / 0.05
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Jobs per second from the first to the last, and the time after that until the history was complete.
+    """The figures of one worker that has run all queued jobs.
 
-    ``cpu_us`` is CPU time for each job: of the busiest process of the worker, of all of them, of the
-    server. It is more reliable than the rate if others use the machine, too.
+    ``rate`` is jobs per second, from the first job to the last. ``history_seconds`` is the time from the last
+    job until all outcomes were in the database. For peers, it is ``None``, because they have no such history.
+
+    ``cpu_us`` is CPU time per job: of the worker's busiest process, of all its processes, and of Redis with
+    PostgreSQL. If other programs use the machine, CPU time is more reliable than the rate.
     """
 
     rate: float
@@ -51,7 +54,7 @@ def drain(peer: Peer, job: str, jobs: int) -> Drained:
 
 
 def cpu_seconds(worker: Program) -> dict[int, float]:
-    """CPU time that each process of a worker and its ended children have used so far."""
+    """CPU seconds used so far by each process of a worker, with its ended children. Keys are process ids."""
     used: dict[int, float] = {}
     for process in worker.members():
         with suppress(psutil.NoSuchProcess):  # a process of one job
@@ -60,7 +63,7 @@ def cpu_seconds(worker: Program) -> dict[int, float]:
 
 
 def _history(work: Session, last_ns: int, worker: Program) -> float:
-    """Seconds from the last job until its outcome and all others are in the database."""
+    """Wait until the outcomes of all jobs are in the database. Returns the seconds since the last job."""
 
     def is_complete() -> bool:
         # A settle takes a message from its queue and puts the outcome into the outbox in one step.

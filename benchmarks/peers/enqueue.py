@@ -1,4 +1,8 @@
-"""Rate of sending jobs from one process: one call each, and in bulk (or twenty concurrent calls)."""
+"""Measures how fast one process sends jobs: one per call, and in bulk.
+
+Some peers have no bulk call. They make twenty concurrent calls if they are asynchronous, otherwise one call
+after another.
+"""
 
 from collections.abc import Sequence
 

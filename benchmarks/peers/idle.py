@@ -1,4 +1,4 @@
-"""Cost of an idle worker: all peers side by side, each with its own Redis."""
+"""Measures an idle worker of each peer. All of them run side by side, each with its own Redis."""
 
 import contextlib
 import socket
@@ -33,14 +33,20 @@ def show_idle(peers: Sequence[Peer]) -> None:
 
 
 class Watch(contextlib.AbstractContextManager):
-    """Counts the calls of clients. ``INFO commandstats`` also counts the commands inside scripts."""
+    """Counts the calls that clients make to a Redis, with ``MONITOR``. A script counts as one call.
+
+    ``INFO commandstats`` is not used, because it also counts the commands inside scripts.
+    """
 
     def __init__(self, work: Session) -> None:
         self._socket = socket.create_connection(("127.0.0.1", work.server.port))
         self._socket.sendall(b"MONITOR\r\n")
 
     def calls(self) -> int:
-        """The number of calls since the beginning; a script is one. A minute of them fits into the buffer."""
+        """The number of calls since this object was created.
+
+        The calls are read from the buffer of the socket, which is large enough for one minute.
+        """
         self._socket.setblocking(False)
         said = b""
         with contextlib.suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""Makes ``var/peers``, an environment for the peers. The project itself does not need it."""
+"""Creates ``var/peers``, the environments of the peers. The project itself does not need them."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def install() -> None:
-    """Install the pinned peers with pip and npm as they are configured on this machine."""
+    """Install the pinned versions of the peers with pip and npm, in the configuration of this machine."""
     PLACE.mkdir(parents=True, exist_ok=True)
     for requirements in HERE.glob("requirements*.txt"):
         place = PLACE / requirements.stem.replace("requirements", "venv")

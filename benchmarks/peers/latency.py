@@ -1,4 +1,4 @@
-"""Start latency of a job: from before the call that sends it to its first line."""
+"""Measures the start latency of a job, from just before the call that sends it until its code begins."""
 
 from collections.abc import Sequence
 from statistics import quantiles

@@ -1,4 +1,4 @@
-"""One peer: its program, and the steps of a benchmark in a Redis of its own."""
+"""Runs one peer: its program, and the steps of a benchmark with a separate Redis."""
 
 import os
 import sys
@@ -29,7 +29,10 @@ LINE = 30
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A program and the worker it starts. ``jobs`` is how many it can run in a few seconds."""
+    """A job queue, and the program in the folder ``programs`` that sends its jobs and runs its worker.
+
+    ``jobs`` is the number of jobs that the worker can run in a few seconds.
+    """
 
     name: str
     program: str
@@ -56,7 +59,10 @@ class Peer:
 
 
 class Session:
-    """A running peer on one empty Redis, with a file of stamps."""
+    """A peer with an empty Redis.
+
+    When a job runs, it appends a line with its number and the time, called a stamp, to the file ``stamps``.
+    """
 
     def __init__(
         self, peer: Peer, server: RedisServer, folder: Path, postgres: PostgresServer | None = None
@@ -94,7 +100,10 @@ class Session:
         return seconds
 
     def run(self, *words: object) -> str:
-        """Run the program to its end; returns the last line that it printed."""
+        """Run the peer's program with ``words`` as its arguments. Returns the last line that it printed.
+
+        Raises ``RuntimeError`` if the program fails.
+        """
         program = self._program(*words)
         with program:
             if program.wait(within_seconds=120):
@@ -107,30 +116,32 @@ class Session:
             yield worker
 
     def wait_for(self, count: int, worker: Program, *, within_seconds: float = 60) -> None:
-        """Wait until ``count`` jobs have run."""
+        """Wait until there were ``count`` runs of jobs. A job that ran twice counts twice."""
 
         eventually(
             lambda: self.count() >= count, within_seconds=within_seconds, of=worker, every_seconds=0.005
         )
 
     def wait_for_each(self, count: int, worker: Program) -> None:
-        """Wait until each of ``count`` jobs has run: a peer may run one twice before the last."""
+        """Wait until each of ``count`` jobs has run. A peer may run a job twice before it has run all."""
         self.wait_for(count, worker, within_seconds=180)
         eventually(lambda: len(self._ran()) == count, of=worker, every_seconds=0.2)
 
     def count(self) -> int:
-        """The number of jobs that have run."""
+        """The number of runs so far. A job that ran twice counts twice."""
         return os.path.getsize(self.stamps) // LINE if self.stamps.exists() else 0
 
     def warm_up(self, worker: Program) -> None:
-        """Run one job, and clear the stamps."""
+        """Run one job, and delete its stamp."""
         self.run("fill", "noop", 1)
         self.wait_for(1, worker)
         os.truncate(self.stamps, 0)
 
     def ran_ns(self, count: int) -> dict[int, int]:
-        """When each of ``count`` jobs first ran, by its number. Each must have run, and this queue's only
-        once.
+        """The time at which each job first ran, by the number of the job.
+
+        Raises ``RuntimeError`` if one of the ``count`` jobs has not run, or if this queue has run a job
+        twice.
         """
         ran, runs = self._ran(), self.count()
         if ran.keys() != set(range(count)) or (self.peer.is_ours and runs != count):

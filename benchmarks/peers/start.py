@@ -1,4 +1,4 @@
-"""Time from the start of a worker to the start of a waiting job."""
+"""Measures the time from the start of a worker to the start of a waiting job."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Each run writes its time into a file, with one system call."""
+"""Records the time of each run in a file. Each record is one system call."""
 
 import os
 import time

@@ -1,7 +1,7 @@
 """``python -m mqsite.devserver``, the command of ``make run``.
 
-It reads the environment variables PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS (``fake``: always in
-memory).
+It reads the environment variables PORT, REDIS_URL, DATABASE_URL and EMBEDDED_REDIS. With
+``EMBEDDED_REDIS=fake``, Redis is in memory even if a Redis is installed.
 """
 
 import os

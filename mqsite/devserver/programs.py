@@ -110,8 +110,8 @@ def sleep(seconds: float) -> bool:
 def stop(groups: Sequence[Group], pause: Callable[[float], bool] = sleep) -> None:
     """Send SIGTERM to process groups, and kill the groups that have not ended in time.
 
-    ``pause`` waits for the given seconds. If it returns true, the groups must stop without finishing their
-    work.
+    ``pause`` waits for the given seconds. If it returns true, the groups get a second signal, which stops
+    them before they have finished their work.
     """
     for group in groups:
         group.send(signal.SIGTERM)

@@ -40,9 +40,11 @@ class EmbeddedRedis:
     def start(self, lock: int, report: int, pause: Callable[[float], bool]) -> None:
         """Start Redis, and wait until it answers or ``pause`` returns true. Raises ``RedisFailed``.
 
-        Redis inherits the descriptor ``lock``, so the file stays locked until Redis has ended: two servers
-        must not write one append-only file. A line with the process group of Redis is written to the
-        descriptor ``report``.
+        ``lock`` is the descriptor of the lock file of ``make run``. Redis inherits it, so that the file stays
+        locked until Redis has ended. Otherwise, a second server could start, and both would write one
+        append-only file.
+
+        A line with the process group of Redis is written to the descriptor ``report``.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:

@@ -3,8 +3,8 @@
 ``ConsoleAdmin.urls`` guards every page of a model, including the pages that Django provides. If Redis or the
 database is down, the user sees a page with the reason instead of a traceback.
 
-While the database is down, the user cannot be identified, because Django stores users and sessions in it.
-The page then shows only the reason. It appears once the database driver gives up, so set the
+While the database is down, the user cannot be identified, because Django stores users and sessions in it. The
+page then shows only the reason. The user sees this page when the database driver gives up, so set the
 ``connect_timeout`` of the driver.
 """
 

@@ -70,8 +70,9 @@ class SliceOver(Exception):
 class Slice:
     """The time limit of one request.
 
-    Methods of the client accept an instance as their argument ``progress``, and call it repeatedly. Each call
-    records the progress in ``work``, and raises ``SliceOver`` if time is used up before all is done.
+    Pass an instance to a method of the client as the argument ``progress``. The method calls it repeatedly.
+    Each call records the progress in ``work``, and raises ``SliceOver`` if the time is used up before all is
+    done.
     """
 
     def __init__(self, work: Work, seconds: float) -> None:

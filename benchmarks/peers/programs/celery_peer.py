@@ -1,4 +1,4 @@
-"""celery: its own command with a pool of processes, without results as without a backend for them."""
+"""celery: its own command with a pool of processes or threads. It has no backend for results."""
 
 import common
 

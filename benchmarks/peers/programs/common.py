@@ -1,8 +1,9 @@
-"""Common part of the Python peers: the jobs, and the verbs of a peer's program.
+"""The common part of the Python peers: the two jobs, and the command line of a peer's program.
 
-A program sends and runs two jobs, each with one text of 100 characters that is a number: ``noop`` stamps
-it, ``nap`` sleeps 50 ms before. Its verbs are those of ``main``. It runs in the environment of the peers
-and must not import anything of the project.
+A program sends and runs these jobs. Their only argument is the number of the job, as a text of 100 digits.
+``noop`` records that it runs, and ``nap`` sleeps for 50 ms before that. ``main`` explains the command line.
+
+The program runs in the environment of the peers, so it must not import any module of the project.
 """
 
 import os
@@ -25,11 +26,14 @@ def body(number: int) -> str:
 
 
 def stamp(text: str) -> None:
-    """Record when this job ran: a line of 30 bytes in one write, so that several processes can write."""
+    """Append the job's number and the present time to the file of stamps.
+
+    Each stamp is a line of 30 bytes in a single write, so that several processes can append.
+    """
     os.write(_stamps, f"{text[-8:]} {time.monotonic_ns():020d}\n".encode())
 
 
-#: Its name as a job.
+#: The job ``noop`` does nothing else.
 noop = stamp
 
 
@@ -46,10 +50,11 @@ async def async_nap(text: str) -> None:
 
 
 def become_worker(command: Callable[[int, int], Sequence[object]]) -> None:
-    """If the verb is ``work``, replace this program by ``python`` with the arguments that ``command`` returns
-    for the numbers of processes and threads.
+    """If the command line asks for a worker, replace this process by the worker.
 
-    Call it before the imports of the peer: the worker imports the same, and a start would count both.
+    ``command`` gets the numbers of processes and threads, and returns the arguments for ``python``. Call this
+    function before importing the peer. Otherwise, the peer would be imported twice before the worker runs,
+    and the benchmark of starts would count both.
     """
     if sys.argv[1:2] == ["work"]:
         arguments = command(*map(int, sys.argv[2:4]))
@@ -63,10 +68,13 @@ def main(
     work: Callable[[int, int], object] | None = None,
     setup: Callable[[], object] = lambda: None,
 ) -> None:
-    """Run the verb of the command line.
+    """Run the command line, which is one of these:
 
-    ``setup``; ``fill JOB COUNT``; ``rate single|bulk COUNT`` prints the seconds it took; ``pace COUNT
-    SECONDS`` sends a ``noop`` every SECONDS and prints the ns before each; ``work PROCESSES THREADS``.
+    - ``setup`` prepares the peer.
+    - ``fill JOB COUNT`` sends COUNT jobs in bulk.
+    - ``rate single|bulk COUNT`` sends COUNT ``noop`` jobs, and prints how many seconds this took.
+    - ``pace COUNT SECONDS`` sends a ``noop`` every SECONDS, and prints the time before each send in ns.
+    - ``work PROCESSES THREADS`` runs a worker.
     """
     verb, *args = sys.argv[1:]
     if verb == "setup":

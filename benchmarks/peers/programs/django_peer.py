@@ -1,4 +1,4 @@
-"""The Django project of the peers that need one. Each names its settings before it imports the jobs."""
+"""The Django project for peers that need Django. They call ``configure`` before they import their jobs."""
 
 import os
 from urllib.parse import urlsplit
@@ -10,7 +10,10 @@ from django.core.management import call_command
 
 
 def configure(*apps: str, **more: object) -> None:
-    """Django's settings with the database of the peer: PostgreSQL, or a file of SQLite without one."""
+    """Configure Django with these applications, the peer's database, and ``more`` settings.
+
+    The database is the peer's PostgreSQL or, if the peer has none, a SQLite file.
+    """
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{os.environ['PEER_STAMPS']}.sqlite3"}
     if common.DATABASE_URL:
         parts = urlsplit(common.DATABASE_URL)

@@ -1,4 +1,4 @@
-"""django-q2 with its Redis broker. It keeps the results of the last jobs in the database, SQLite here."""
+"""django-q2 with its Redis broker. It stores the results of the last jobs in the database, here SQLite."""
 
 import sys
 

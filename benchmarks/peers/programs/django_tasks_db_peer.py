@@ -1,4 +1,4 @@
-"""django-tasks-db: Django's tasks as rows of PostgreSQL here, which its worker polls each second."""
+"""django-tasks-db: Django's tasks as rows in a database, here PostgreSQL. Its worker polls every second."""
 
 import common
 import django_peer

@@ -1,4 +1,4 @@
-"""The jobs of ``common.py`` as tasks of Django, which finds a task by the path of its function."""
+"""The jobs of ``common.py`` as Django's tasks. Workers find a task by its path in this module."""
 
 import common
 from django.tasks import task

@@ -151,9 +151,10 @@ def _by_queue(jobs: Sequence[Job]) -> list[tuple[str, list[Job]]]:
 
 
 def _attempted(call: Callable[[], Any]) -> Any:
-    """Return the result of ``call``. If it raises a ``QueueError``, return the matching key of ``REFUSALS``.
+    """Return the result of ``call`` or, if the client refuses it, the reason as a key of ``REFUSALS``.
 
-    Raises ``QueueUnavailable``, so that the user can continue the action later.
+    If ``call`` raises ``QueueUnavailable``, the error is raised again, so that the user can continue the
+    action later. Any other ``QueueError`` counts as a refusal.
     """
     try:
         return call()

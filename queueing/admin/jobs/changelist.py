@@ -92,7 +92,7 @@ class JobList(ChangeList):
     def newer(self) -> str:
         """The query string of the page with the next newer jobs. Returns ``""`` on the first page.
 
-        Also returns ``""`` if the URL of this page does not contain the position of that page.
+        Also returns ``""`` if the URL of the current page does not contain the position of the newer page.
         """
         if not (self.before and self.way):
             return ""

@@ -145,7 +145,7 @@ def events(job: Job) -> list[Event]:
 
 
 def _attempts(job: Job) -> list[Attempt]:
-    """The newest recorded attempts, oldest first.
+    """The newest ``ATTEMPTS_SHOWN`` recorded attempts, oldest first.
 
     If no attempt is recorded, the result is one attempt that is made from the fields of the job.
     """

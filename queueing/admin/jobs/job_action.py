@@ -154,10 +154,11 @@ class JobAction(RowsAction):
             self.log_rows((deed.job.pk, deed.job.message_id, deed.note) for deed in done)
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL to which the user returns: the page of a single selected job, or the list of jobs.
+        """The URL to which the user returns: the page of a single selected job, otherwise the list of jobs.
 
-        ``at_end`` is true when the action is done. A single job that was deleted has no page then, so the
-        result is the list. If a filter selected the jobs, the list has the same filter.
+        If a filter selected the jobs, the list has the same filter. ``at_end`` is true when the action is
+        done. If the action then has deleted a single job, the URL is that of the list, because the job has no
+        page any more.
         """
         criteria = Criteria.read(choice["params"])
         if criteria.ids is not None and len(criteria.ids) == 1 and not (at_end and self.flag == DELETION):
