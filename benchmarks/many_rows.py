@@ -103,7 +103,10 @@ def paths() -> dict[str, str]:
 
 
 class Figures:
-    """The rows of the table: for each name, wall time and CPU time at each size of the history."""
+    """Measures functions and collects the results.
+
+    ``rows`` has the table: for each measured function, wall time and CPU time at each size of the history.
+    """
 
     def __init__(self, cost: Cost) -> None:
         self._cost = cost
@@ -112,7 +115,8 @@ class Figures:
     def take(self, name: str, run: Callable[[], Any], *, turns: int = 1, of: int = 0) -> None:
         """Call ``run`` ``turns`` times, and add the least wall time and CPU time to the table row ``name``.
 
-        The unit is ms or, with ``of``, µs divided by the number ``of`` of changed rows.
+        Without ``of``, the unit is ms. If ``run`` handles several rows, ``of`` is their number, and the unit
+        is µs per row.
         """
         took = []
         for _ in range(turns):

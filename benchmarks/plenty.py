@@ -158,8 +158,8 @@ def huge(length: int = HUGE) -> str:
 def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
     """Create ``queues`` queues, each with ten messages and with statistics of a month.
 
-    The first queue gets ``messages`` more. The second queue gets many long messages, and the third gets one
-    of the maximum length.
+    The first queue gets another ``messages`` messages. The second queue gets many long messages, and the
+    third gets one message of the maximum length.
     """
     for number in range(queues):
         name = f"queue{number:03}"
@@ -177,7 +177,7 @@ def fill_queues(client: "QueueClient", queues: int, messages: int) -> None:
 
 
 def _write_past(client: "QueueClient", name: str, seed: int) -> None:
-    """Write statistics as of a queue that was busy all month: every time span of the charts has sums."""
+    """Write statistics of a queue as if it had been busy all month: each time span of its charts has sums."""
     from queueing.monitoring.series import LEVELS
 
     dice = random.Random(seed)

@@ -66,7 +66,7 @@ def ways() -> dict[str, tuple[Callable[[], object], int, dict[str, str]]]:
 
 
 def use(options: dict[str, str]) -> None:
-    """Set the options of the task backend. The existing task uses the new backend, too."""
+    """Set the options of the task backend. Existing tasks use the new backend, too."""
     from django.conf import settings
     from django.test.signals import setting_changed
 
@@ -89,7 +89,7 @@ def costs(turns: int) -> None:
 def one_relay(name: str, looked: Barrier) -> None:
     """Run a relay until this process is killed.
 
-    After its first step, the relay waits at the barrier ``looked``.
+    After its first step, the relay waits at the barrier ``looked``, so that all relays begin together.
     """
     django.setup()
     from queueing import get_client

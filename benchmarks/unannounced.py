@@ -1,6 +1,6 @@
-"""Measures the latency of messages of which no notification is published, as a Markdown table.
+"""Measures the latency of messages that are sent without a notification. Prints a Markdown table.
 
-Such messages come from RSMQ without its option ``realtime``. A worker finds them only by polling.
+RSMQ sends such messages if its option ``realtime`` is off. A worker finds them only by polling.
 """
 
 import argparse

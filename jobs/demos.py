@@ -66,7 +66,7 @@ def send(name: str, request: HttpRequest) -> Sent:
     """Send the messages of the button ``name`` (a key of ``DEMOS``).
 
     Raises ``Refused`` if the user has no permission or if a limit is reached. Raises ``QueueError`` if a call
-    of the client fails.
+    of ``QueueClient`` fails.
     """
     if not may_use(request):
         raise limits.Refused(_("Only staff may do that. Log in to the admin first."), status=403)

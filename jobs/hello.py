@@ -17,7 +17,7 @@ POSTS_PER_MINUTE = 30
 def send(request: HttpRequest) -> str:
     """Send the greeting for a visitor and return its message id.
 
-    Raises ``Refused`` if a limit is reached, and ``QueueError`` if a call of the client fails.
+    Raises ``Refused`` if a limit is reached, and ``QueueError`` if a call of ``QueueClient`` fails.
     """
     limits.admit(request, "post", QUEUE, per_minute=POSTS_PER_MINUTE)
     return queueing.send_message(QUEUE, greeting(datetime.now(UTC)))

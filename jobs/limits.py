@@ -22,8 +22,8 @@ def admit(request: HttpRequest, button: str, queue: str, *, count: int = 1, per_
     """Check that a visitor may send ``count`` messages to ``queue`` with one press of ``button``.
 
     ``per_minute`` is the number of presses per minute that are allowed from the visitor's network. Raises
-    ``Refused`` if there were more, or if the queue is full. Raises ``QueueError`` if a call of the client
-    fails.
+    ``Refused`` if there were more, or if the queue is full. Raises ``QueueError`` if a call of
+    ``QueueClient`` fails.
     """
     client = queueing.get_client()
     network = request.META.get("CLIENT_NETWORK")  # by the site's middleware

@@ -129,9 +129,9 @@ def create_queues() -> list[str]:
 def message_state(qname: str, message_id: str) -> "MessageState | None":
     """The state of a message in the queue, in the outbox or in the history, or ``None`` if it is not found.
 
-    The outbox in Redis has the outcomes that are not in the history yet. Only its newest 20 entries are read.
-    A message that has ended is therefore not found while its outcome waits in the outbox behind 20 newer
-    entries.
+    The outbox in Redis contains the outcomes that are not in the history yet. Only its newest 20 entries are
+    read. A message that has ended is therefore not found while its outcome waits in the outbox behind 20
+    newer entries.
 
     If the database does not answer, the history is left out. Raises ``QueueUnavailable`` if Redis does not
     answer, and ``InvalidFormat`` if ``message_id`` is not a valid id.

@@ -66,13 +66,15 @@ class Signals:
 
 
 def supervised(supervise: Callable[[Signals, int], int]) -> int:
-    """Call ``supervise`` in a forked process, which outlives this one, and return its exit code.
+    """Call ``supervise`` in a forked process, and return its exit code.
 
-    ``supervise`` gets the signals that the fork receives, and a file descriptor. For each program that it
+    The forked process survives if its parent is killed.
+
+    ``supervise`` gets the signals of the forked process, and a file descriptor. For each program that it
     starts, ``supervise`` must write a line with the program's process group to this descriptor.
 
-    This function returns in both processes: the parent returns after the fork has ended. The stop signals are
-    then blocked, so that no signal kills a process that is about to exit.
+    This function returns in both processes, in the parent after the end of the forked process. The stop
+    signals are then blocked, so that no signal kills a process that is about to exit.
     """
     signals = {n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # nohup ignores SIGHUP
     signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})

@@ -50,7 +50,7 @@ async def async_nap(text: str) -> None:
 
 
 def become_worker(command: Callable[[int, int], Sequence[object]]) -> None:
-    """If the command line asks for a worker, replace this process by the worker.
+    """If the verb of the command line is ``work``, replace this process by the worker.
 
     ``command`` gets the numbers of processes and threads, and returns the arguments for ``python``. Call this
     function before importing the peer. Otherwise, the peer would be imported twice before the worker runs,

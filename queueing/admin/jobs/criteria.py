@@ -72,7 +72,10 @@ class Criteria:
         return [name for name, value in params.items() if not _is_taken(name, value, taken)]
 
     def params(self) -> dict[str, str]:
-        """The criteria as query parameters. A period is replaced by ``since``, the time at which it began."""
+        """The criteria as query parameters.
+
+        The parameter ``period`` is replaced by ``since``, the time at which the period began.
+        """
         return {_NAMES.get(name, name): text for name, text in self._texts() if text is not None}
 
     def query_string(self) -> str:
