@@ -58,7 +58,7 @@ def outcomes(turn: int) -> "list[Outcome]":
 
 
 def by_orm(done: "Sequence[Outcome]") -> None:
-    """Write the same columns with ``bulk_create``.
+    """Write the columns that the recorder writes, but with ``bulk_create``.
 
     Unlike the recorder's code, it fails if a job already has a row, for example because of an earlier receipt
     or a repeated write.

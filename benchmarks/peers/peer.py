@@ -138,7 +138,7 @@ class Session:
         os.truncate(self.stamps, 0)
 
     def ran_ns(self, count: int) -> dict[int, int]:
-        """The time at which each job first ran, by the number of the job.
+        """The time at which each job first ran, in ns on the monotonic clock, by the number of the job.
 
         Raises ``RuntimeError`` if one of the ``count`` jobs has not run, or if this queue has run a job
         twice.
