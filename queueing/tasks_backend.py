@@ -1,4 +1,4 @@
-"""The task backend under the short dotted path that the setting ``TASKS`` uses."""
+"""The task backend under its short path ``queueing.tasks_backend.RSMQBackend``, for the setting ``TASKS``."""
 
 from .tasks.backend import RSMQBackend
 

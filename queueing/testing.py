@@ -48,9 +48,9 @@ LIMIT = 1000
 
 @contextmanager
 def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
-    """Keep the queues of this process in memory, and return a client for them. The queues are empty at first.
+    """A context manager or decorator that keeps the queues of this process in memory, empty at first.
 
-    This is a context manager and a decorator. Within it, ``queueing.get_client()`` returns the same client.
+    It yields a client for these queues. Within it, ``queueing.get_client()`` returns the same client.
     ``ns`` is the prefix of all keys. Raises ``ImproperlyConfigured`` if fakeredis is not installed.
     """
     try:
@@ -91,11 +91,12 @@ def run_pending(*queues: str, delayed: bool = False, limit: int = LIMIT) -> list
 
 
 def send_staged() -> int:
-    """Send the messages that are staged in the databases of this test, and return their number.
+    """Send the staged messages of this test, and return the number of those that were sent.
 
-    In production a commit sends the messages of ``"enqueue": "transaction"`` and of ``via="database"``, but
-    the transaction of a ``TestCase`` is never committed. A message that Redis refuses stays in its table,
-    with the reason.
+    A staged message is a row in a database, and is sent after the commit of its transaction. The transaction
+    of a ``TestCase`` is never committed, so a test calls this function instead. Messages are staged by the
+    backend's option ``"enqueue": "transaction"`` and by ``send_message`` with ``via="database"``. A message
+    that Redis refuses stays in its table, with the reason.
     """
     from .models import StagedMessage
     from .transactional import backlog, databases
@@ -177,9 +178,10 @@ class _Desk:
         self._lease, self._config = lease, config
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """The reason given by the request to stop this delivery, ``None`` if there was no request.
+        """The reason why the run of ``delivery`` must stop, ``None`` if it may continue.
 
-        It is read from Redis. In a worker, the keeper process would read it.
+        A run must stop if its batch is cancelled or if someone has requested it. This method reads such
+        requests from Redis. In a worker, the keeper process reads them.
         """
         if recalled := Recalls(self._lease.session).reason(delivery):
             return recalled

@@ -52,7 +52,7 @@ MAX_QUEUES = 1000
 
 @dataclass(slots=True)
 class _Question:
-    """The last check of a probe that this process has started. ``answer`` is its ``Future``."""
+    """The last check that this process has started for one probe. ``answer`` is the result of the check."""
 
     lock: Lock = field(default_factory=Lock)
     answer: "Future[str] | None" = None
@@ -79,7 +79,7 @@ class Probe:
         self._question = ProcessState(_Question)
 
     def start(self) -> Future[str]:
-        """The ``Future`` of a new check, or of the one that still runs."""
+        """Start a check, unless the last check still runs. Returns the ``Future`` of the running check."""
         question = self._question.get()
         with question.lock:
             if question.answer is None or question.answer.done():
@@ -146,9 +146,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Respond with 200 if Redis and the database answer, else 503.
 
-    The response names the service that fails and, if Redis refuses, the code of its reply. The log has the
-    reason. If there are several partitions, ``partitions`` has the result of each. Redis then counts as
-    answering if one partition answers, because its queues continue to work.
+    The response has the result for each service. If Redis refuses the check, its result has the error code of
+    Redis; the reason is in the log. If there are several partitions, ``partitions`` has the result of each.
+    One partition that answers is enough for 200, because the queues of this partition continue to work.
     """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]
@@ -258,7 +258,8 @@ def _line(text: str, status: int) -> HttpResponse:
 def _numbers(figures: Sequence[QueueFigures], rate: Rate) -> dict[str, Any]:
     """The figures of one queue, or of several queues together, as a dict.
 
-    The figures of several queues are the sum of each number, and the highest latency.
+    For several queues, the numbers are sums, the latency is the highest, and ``paused`` is true if all queues
+    are paused. ``rate`` is the rate of all these queues together.
     """
     return {
         **{str(name): sum(getattr(q, name) for q in figures) for name in COUNTED},

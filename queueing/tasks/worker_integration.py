@@ -37,10 +37,10 @@ BAD = Policy(max_attempts=1)
 
 
 class TaskResolver:
-    """Finds the code for messages in the queues of one backend, if they are tasks of this project.
+    """Finds the code for the tasks of one backend.
 
-    ``sender`` is the sender of Django's signals. With ``takes_new_queues``, this also applies to queues that
-    appear later, if they have no handler.
+    It finds tasks in the ``queues`` and their low-priority queues. With ``takes_new_queues``, it also finds
+    tasks in every other queue without a handler. ``sender`` is the sender of Django's signals for tasks.
     """
 
     def __init__(
@@ -98,10 +98,13 @@ PAUSE_SECONDS = 2.0
 
 
 def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
-    """Let a worker of the queues ``named`` (all if empty) run the tasks of each ``RSMQBackend``.
+    """Let the worker run the tasks of each ``RSMQBackend``.
 
-    If names of queues must be read from Redis, this function waits until Redis answers. Returns the queues
-    with tasks, and whether the worker also takes messages from queues that receive their first task later.
+    ``named`` has the queues that the command line names. If it is empty, the worker takes messages from all
+    queues. If names of queues must be read from Redis, this function waits until Redis answers.
+
+    Returns the queues with tasks, and whether the worker also takes messages from queues that receive their
+    first task later.
     """
     queues: set[str] = set()
     takes_new_queues = False
@@ -119,9 +122,9 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
-    """Import the modules of each ``RSMQBackend``, and yield a resolver for it.
+    """Import the modules with tasks of each ``RSMQBackend``, and yield the backend's ``TaskResolver``.
 
-    Raises ``QueueUnavailable``.
+    ``named`` has the queues that the command line names. Raises ``QueueUnavailable``.
     """
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
@@ -130,10 +133,11 @@ def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
 
 
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
-    """A resolver for the ``QUEUES`` of a backend or, if these are empty, for the worker's queues ``named``.
+    """Make the ``TaskResolver`` of a backend.
 
-    If both are empty, it is a resolver for the queues that this project's tasks name, and for all queues to
-    which tasks were sent or will be sent. Raises ``QueueUnavailable``.
+    It finds tasks in the ``QUEUES`` of the backend or, if these are empty, in the queues ``named``. If
+    ``named`` is empty as well, it finds tasks in all queues: those that this project's tasks name, those to
+    which tasks were sent, and those to which tasks will be sent. Raises ``QueueUnavailable``.
     """
     queues = sorted(backend.queues) or list(named)
     if queues:
@@ -168,9 +172,9 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` accept tasks, and let tasks that are sent again keep their limits.
+    """Let ``@periodic`` accept tasks, and let ``limits.headers_again`` find the limits of tasks.
 
-    Every process calls this function.
+    Every process calls this function when Django starts.
     """
     periodic.add_maker(_schedule_target, modules=_import_modules)
     above.limit_of_task = _limit_of
@@ -184,7 +188,11 @@ def _import_modules() -> None:
 
 
 def _limit_of(body: str) -> dict[str, str]:
-    """The limit header for the body of a task that is sent again, ``{}`` if the task has no limit."""
+    """The header with the limit of a task, made from the ``body`` of the task's message.
+
+    It is for a task that is sent again, or that follows in a chain or batch. Returns ``{}`` if the task has
+    no limit, and also, with a line in the log, if the key function of its policy fails.
+    """
     if not is_task(body):
         return {}
     with suppress(BadTaskBody):

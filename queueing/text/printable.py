@@ -13,9 +13,10 @@ def printable(
     is_shown: Callable[[str], bool] = str.isprintable,
     escape: Callable[[str], str] = lambda character: character.encode("unicode_escape").decode(),
 ) -> str:
-    r"""``text`` with invisible characters replaced by ``escape``, as in ``\n``, ``\x1b`` or ``\u202e``.
+    r"""Return ``text`` with its invisible characters escaped, by default as ``\n``, ``\x1b`` or ``\u202e``.
 
-    ``is_shown`` is called with the whole text and, if it returns ``False``, with each character.
+    A character is invisible if ``is_shown(character)`` is false. It is replaced by ``escape(character)``. If
+    ``is_shown(text)`` is true, the whole text is returned unchanged.
     """
     if is_shown(text):
         return text

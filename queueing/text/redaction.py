@@ -191,9 +191,10 @@ def _value(text: str, at: int) -> tuple[int, int]:
 
 
 def _end_of_string(text: str, at: int, quote: str, depth: int) -> int:
-    """The position of the closing quote with its backslashes, or the end of the text.
+    """The position where the closing quote begins, with the backslashes before it.
 
-    ``depth`` is the number of backslashes before the opening quote. The closing quote has at most as many.
+    ``depth`` is the number of backslashes before the opening quote. A quote with more backslashes is a part
+    of the string. Returns the length of the text if there is no closing quote.
     """
     for found in _QUOTES[quote].finditer(text, at):
         if len(found[1]) <= depth:

@@ -92,9 +92,10 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
 
 
 def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
-    """Send the messages of ``rows``. Messages that were staged as one send must all be included.
+    """Send the messages of ``rows``. Returns the primary keys of the rows whose messages were sent.
 
-    Returns the primary keys of the rows whose messages were sent.
+    A send is one call of the send script, with one or more messages. ``rows`` must have all rows of a send,
+    or none of them.
     """
     sent = sending.send(client, alias, rows, forget=True)
     return {row.pk for row in rows if (row.sender, row.number) in sent}

@@ -1,5 +1,7 @@
 """Sends staged messages and deletes their rows, in the process of the transaction or in a worker's relay.
 
+A send is one call of the send script, with one or more messages. Each of these messages has a row.
+
 A row is deleted after Redis has acknowledged its message. If the process is killed before it deletes the row,
 the row stays and its message is sent again. The send script recognises this repeat.
 """
@@ -34,9 +36,9 @@ Group = list[StagedMessage]
 
 
 class _Withdrawn(QueueError):
-    """Redis did not store a send, because another process has withdrawn it.
+    """Redis did not store the messages of a send, because another process has withdrawn the send.
 
-    That process sends each message of the send separately instead (see ``_refuse``).
+    The other process has split the send, so that each message is sent alone later (see ``_refuse``).
     """
 
 
@@ -45,10 +47,10 @@ def send(
 ) -> set[Sender]:
     """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
 
-    A send is one call of the send script. ``rows`` must include all rows of each send. If Redis refuses a
-    message permanently, its row stays and stores the reason. Set ``forget`` for rows that other processes
-    have staged. ``acknowledge`` is then called for their sends. Raises ``QueueUnavailable``, ``QueueFull``
-    and ``DatabaseError``. After such an error, the rows that were neither sent nor refused are unchanged.
+    ``rows`` must have all rows of a send, or none of them. If Redis refuses a message permanently, its row
+    stays and stores the reason. Set ``forget`` if other processes have staged the rows: then ``acknowledge``
+    is called for the sends. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an
+    error, the rows that were neither sent nor refused are unchanged.
     """
     sent: set[Sender] = set()
     outage: QueueError | None = None
@@ -101,8 +103,8 @@ def _bytes(group: Group) -> int:
 def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
     """Send all ``groups`` in one round trip, and delete their rows. A group has the rows of one send.
 
-    The row of a refused message is kept and stores the reason. Returns the sends that Redis has acknowledged.
-    Raises ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
+    The row of a message that Redis refuses is kept, and stores the reason. Returns the sends that Redis has
+    acknowledged. Raises ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
     """
     for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
         note_task_queue(client, task_queue, queue)
@@ -169,9 +171,10 @@ def _error_of(reply: object) -> QueueError | None:
 
 
 def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
-    """Create the missing queue if its name allows that, and send the group again.
+    """Create the missing queue of ``group``, and send the group again.
 
-    Returns ``None`` if the group was sent, otherwise the error.
+    Only queues for tasks and the queues in the setting ``QUEUES`` are created. Returns ``None`` if the group
+    was sent, otherwise the error.
     """
     first = group[0]
     try:
@@ -183,12 +186,12 @@ def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
 
 
 def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Store in the row of a message why Redis refuses the message.
+    """Store the ``error`` in the row of a send with one message, or split a send with several messages.
 
-    A send of several messages is split instead: each row gets a new sender, so that its message is sent alone
-    later. Before that, the send is withdrawn in Redis, because another process may still repeat it with the
-    old sender. Returns ``True`` if Redis has stored the send in the meantime, so that it cannot be
-    withdrawn.
+    To split a send, this function first withdraws the send in Redis, because another process may still repeat
+    it. Then it gives each row a new sender, so that each message is sent alone later. A send that another
+    process has withdrawn is handled in the same way. Returns ``True`` if Redis has stored the send in the
+    meantime: then nothing is changed.
     """
     first, rows = group[0], StagedMessage.objects.using(alias)
     if len(group) == 1 and not isinstance(error, _Withdrawn):

@@ -156,9 +156,11 @@ def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
 
 
 def _would_overtake(alias: str, rows: list[StagedMessage]) -> bool:
-    """Whether an earlier request with the same unique key is not sent yet.
+    """Whether ``rows`` must wait until messages that were staged earlier are sent.
 
-    If it were sent later than ``rows``, it would replace the newer body of a job by its older one.
+    This applies to unique jobs with ``on_conflict="replace"``, which replace the body of a waiting job with
+    the same key. An earlier message that is sent after ``rows`` would replace a newer body by an older one.
+    Returns ``True``, too, if there are too many earlier messages to check.
     """
     words = [unique.option(row.draft().headers).split() for row in rows if unique.HEADER in row.headers]
     digests = {digest for _, on_conflict, digest in filter(None, words) if on_conflict == "replace"}

@@ -96,7 +96,10 @@ class JobRuntime:
         return reason or (self._recalls.reason(delivery) if delivery.message.headers else None)
 
     def stop(self, stops: dict[DeliveryKey, str]) -> list[DeliveryKey]:
-        """Store the reasons of requests to stop deliveries. Returns the deliveries of the new requests."""
+        """Store the requests to stop deliveries, by delivery, with their reasons.
+
+        Returns the deliveries for which no request was stored before.
+        """
         new = [delivery for delivery in stops if delivery not in self._stops]
         if len(self._stops) > STOPS_MAX:
             # Forget all requests, because most of their deliveries have ended. For the deliveries that still

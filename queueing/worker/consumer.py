@@ -139,7 +139,10 @@ class Consumer:
     # --- one iteration ------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Send the calls. Without calls, check at intervals that Redis still accepts writes."""
+        """Send the calls in one round trip, and return their replies.
+
+        Without calls, check at intervals that Redis still accepts writes, and return ``[]``.
+        """
         if not calls and not self.outage.is_contact_due:
             return []
         replies = self.client.session.call_each(calls) if calls else []
@@ -164,7 +167,7 @@ class Consumer:
 
     def _stand_by(self) -> None:
         is_entered_in_vain = self.standby.is_entered and not self._room()
-        if is_entered_in_vain or self.standby.is_overdue or self.is_quiet or self.is_paused:
+        if is_entered_in_vain or self.standby.must_stop_listening or self.is_quiet or self.is_paused:
             self.standby.leave()
         elif self.rotation.is_idle and self.standby.enter_queues():
             self.rotation.begin()
@@ -299,14 +302,17 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Let the next ``step`` create ``queue``. A low-priority queue is left to its first send instead."""
+        """Let the next ``step`` create the missing ``queue``.
+
+        A low-priority queue is not created here, because the first send to it creates it.
+        """
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:
             self._missing = queue
 
     def _breaks(self, lease: QueueLease, error: QueueError) -> None:
-        """Skip the queue for a while after an error. Log the error, a repeated one only at level DEBUG."""
+        """Log the error of a queue, and skip the queue for a while. Repeated errors have the level DEBUG."""
         is_reported = self._faults.get(lease.queue) == str(error)
         self._faults[lease.queue] = str(error)
         level = logging.DEBUG if is_reported else logging.ERROR

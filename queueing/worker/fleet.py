@@ -138,7 +138,10 @@ class Fleet:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
     def _live(self, config: Config) -> None:
-        """Run the worker in the forked process. Signals are blocked until the worker has forked a process."""
+        """Run the worker in the process that the fleet has forked for it, and exit.
+
+        The fleet has blocked stop signals. They stay blocked until the worker has forked its first process.
+        """
         code = 1
         try:
             # A signal from the terminal reaches only the fleet, which passes it on to the worker.

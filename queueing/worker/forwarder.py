@@ -1,5 +1,6 @@
-"""Sends follow-ups of chains and batches that a killed process has left unsent, and closes batches whose
-sender died.
+"""Sends follow-ups of chains and batches that a killed process has left unsent.
+
+It also closes batches whose sender died before it had sent all members. Such a batch counts as cancelled.
 
 Normally, the process that settles a message also sends its follow-ups. The reply to a heartbeat reports
 whether unsent follow-ups are left.

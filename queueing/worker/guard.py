@@ -73,7 +73,7 @@ class Guard:
         return seconds
 
     def report(self, error: BaseException) -> None:
-        """Log an error, unless its kind was logged recently. A Redis outage is only a debug message here."""
+        """Log an error, unless its kind was logged recently. A Redis outage is logged at level DEBUG only."""
         is_outage = isinstance(error, QueueUnavailable)
         kind = str(error) if isinstance(error, QueueError) else type(error).__name__
         now = self._clock()

@@ -170,7 +170,8 @@ def _pid(child: ChildProcess) -> int:
 def _memory_bytes(pid: int) -> int:
     """The memory of a process in bytes, 0 if the process no longer exists.
 
-    If the system reports it, only the process's share of shared memory counts.
+    Memory that several processes share is divided among them. On systems that do not report these shares, it
+    counts in full.
     """
     try:
         process = psutil.Process(pid)

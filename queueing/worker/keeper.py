@@ -64,8 +64,8 @@ class Keeper:
 
     ``orders`` is the read end of a pipe to which the supervisor writes a line of JSON for each child that has
     started or ended. If the pipe is closed, the supervisor has died. Children use ``waker`` to wake the
-    keeper when there are outcomes to record. The keeper writes the names of new task queues to
-    ``new_queues``, which the supervisor reads.
+    keeper when there are outcomes to record. ``new_queues`` is a pipe to the supervisor, into which the
+    keeper writes the names of queues that receive their first task.
     """
 
     def __init__(

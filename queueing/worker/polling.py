@@ -188,7 +188,7 @@ class QueueRotation:
         """End the turn of ``queue``, because no further message can be claimed now. The next message is due
         in ``next_due_seconds``, ``None`` if none is known.
 
-        ``held_back``: due messages exist, but a limit or a pause keeps them from being claimed.
+        ``held_back`` is true if messages are due, but must wait because of a limit or a pause.
         """
         if held_back:
             self._held_back_until[queue] = self._clock() + HELD_BACK_SECONDS
@@ -198,7 +198,10 @@ class QueueRotation:
             self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the rotation with the results of a check of all or some queues, ``[]`` if it has failed."""
+        """Update the rotation with ``looks``: what a check of some or all queues has found.
+
+        ``looks`` is empty if the check has failed.
+        """
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
             self._poll_later()
@@ -251,10 +254,10 @@ class QueueRotation:
 
 
 class PollPace:
-    """How often an idle child polls: more often for a while after a poll has found an unannounced message.
+    """Decides how often an idle child polls.
 
-    Most messages are announced on a channel, so polls are rare. RSMQ's own senders do not announce by
-    default.
+    Most messages are announced on a channel, so polls are rare. RSMQ's own senders do not announce messages
+    by default. So after a poll has found an unannounced message, the child polls more often for a while.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -320,7 +323,7 @@ class RedisOutage:
 
     @property
     def has_contact(self) -> bool:
-        """Whether Redis has answered a call of this child since the child's start."""
+        """Whether Redis has accepted a write of this child since the child's start."""
         return self._accepted > -math.inf
 
     @property

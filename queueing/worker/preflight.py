@@ -1,8 +1,11 @@
-"""Checks before a worker starts: it must know the format of the keys, and its database must own the outbox.
+"""Checks whether a worker may start.
+
+A worker may not start if a newer release has stored the keys in Redis in a format that it does not know, or
+if another database than this project's is the owner of the outbox.
 
 The checks run in a separate process, because a database may hang, and the supervisor has one thread and no
-connection. If Redis or the database does not answer, the worker starts in spite of that, and its recorder
-checks again later.
+connection. If Redis or the database does not answer, the worker starts without these checks, and its recorder
+checks the owner later.
 """
 
 import logging
@@ -50,7 +53,7 @@ def refusal(config: Config) -> str:
 
 
 def _ask(config: Config, answer: int) -> None:
-    """Run the checks in the forked process and exit. Write the reason of a failure to the pipe ``answer``."""
+    """Run the checks in the forked process and exit. Write the reason of a refusal to the pipe ``answer``."""
     code = 0
     try:
         client = connect(config, connections=1)

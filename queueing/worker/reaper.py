@@ -36,7 +36,7 @@ logger = logging.getLogger("queueing.worker")
 class Death:
     """The end of a child. ``overdue`` are the messages that it ran past their time limit.
 
-    ``started`` are the ids of the other messages that it ran and for which a crash is counted.
+    ``started`` are the ids of other messages that the child had started: a crash is counted for each of them.
     """
 
     child: str

@@ -118,8 +118,10 @@ def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
 
 
 def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
-    """The oldest rows that the last check has already seen (up to the id ``seen``). Their number is limited,
-    but all rows of one send (one call) are returned together.
+    """The oldest rows with an id up to ``seen``, the newest id that the last check has found.
+
+    The number of rows is limited, but the rows of one send are returned together or not at all. A send is one
+    call of the send script, with one or more messages.
     """
     limit = ROWS
     while True:
@@ -139,10 +141,11 @@ def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
 def _of_whole_sends(
     found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
 ) -> Iterator[int]:
-    """Yield the ids of the rows of complete sends. The rows of one send were staged by one call.
+    """Yield the ids of the rows in ``found``, up to the first send that must wait.
 
-    Stop before the first send that is incomplete, that the last check had not seen (ids up to ``seen``), or
-    that would exceed ``BYTES``. With ``has_all``, no rows are missing in ``found``, so no send is incomplete.
+    A send must wait if some of its rows are missing in ``found``, if its first id is greater than ``seen``,
+    or if its bodies would exceed the limit ``BYTES``. ``has_all`` means that ``found`` has all rows, so no
+    send is incomplete.
 
     A send must not be split, because Redis would take its second part for a repeat of the first.
     """

@@ -54,10 +54,10 @@ class Plan:
     retry_at: float = 0.0
 
     def settle(self, ms: int | None) -> None:
-        """Remember that all ticks up to ``ms`` are settled (sent or skipped).
+        """Remember that all ticks up to ``ms`` are settled (sent or skipped), and compute the next tick.
 
-        With ``None``, no tick is due in this worker: either it is unknown which ticks are settled, or other
-        workers send them.
+        With ``None``, this worker sends no ticks of the schedule for now: it does not know which ticks are
+        settled, or other workers send the ticks.
         """
         if ms is not None and ms == self.settled_ms:
             return

@@ -43,8 +43,10 @@ LINE_BYTES = 4096
 
 
 class Recycle(IntEnum):
-    """The reason why a child must finish its jobs and exit. ``OVERDUE``: one of its jobs is past its time
-    limit or must be stopped, so the child is killed when its other jobs have ended.
+    """The reason why a child must finish its jobs and exit.
+
+    ``OVERDUE`` means that one of its jobs is past its time limit or must be stopped. The child is killed when
+    its other jobs have ended.
     """
 
     NO = 0
@@ -56,8 +58,8 @@ class Recycle(IntEnum):
 class Running:
     """A running message, read from the mark of its child. ``queue`` is the index of its queue.
 
-    ``deadline`` is a time of ``time.monotonic``, 0 without a time limit. ``is_stopped``: a user has asked to
-    stop the message by killing its process.
+    ``deadline`` is a time of ``time.monotonic``, 0 without a time limit. ``is_stopped`` is true if a user has
+    requested to stop the message by killing its process.
     """
 
     id: str

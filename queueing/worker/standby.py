@@ -80,8 +80,8 @@ class Standby:
         return self._call("serve", self._digest, *self.queues)
 
     @property
-    def is_overdue(self) -> bool:
-        """Whether this child is so busy that it must stop listening on the channels of its queues."""
+    def must_stop_listening(self) -> bool:
+        """Whether this child has been busy for more than ``BUSY_SECONDS`` and still listens to its queues."""
         is_long = self._busy_since is not None and self.clock() - self._busy_since > BUSY_SECONDS
         return is_long and self.listener.is_listening
 

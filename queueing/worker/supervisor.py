@@ -89,7 +89,7 @@ class ChildSlot:
         return [running for running in self.slot.running() if running.id not in late]
 
     def count_failure(self) -> None:
-        """Record that the child has died. If it died before its first claim, the next one starts later."""
+        """Record that the child has died. If it died before its first claim, delay its replacement."""
         if self.slot.claims:
             self.failures = 0
             return

@@ -21,8 +21,8 @@ from .waker import Waker
 class ThreadPool:
     """Runs deliveries in threads. Only the thread that leads the child calls the public methods.
 
-    ``waker`` wakes the consumer when a job has ended and few deliveries wait, so that the next claim is sent
-    while the others run.
+    ``waker`` wakes the consumer when a job has ended and few deliveries wait, so that the consumer sends its
+    next claim while other jobs still run.
     """
 
     def __init__(
