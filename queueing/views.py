@@ -148,7 +148,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     The response has the result for each service. If Redis refuses the check, its result has the error code of
     Redis; the reason is in the log. If there are several partitions, ``partitions`` has the result of each.
-    One partition that answers is enough for 200, because the queues of this partition continue to work.
+    Redis counts as answering if one partition answers, because the queues of this partition continue to work.
     """
     deadline = monotonic() + PATIENCE_SECONDS
     answers = [(probe.name, probe.start()) for probe in PROBES]

@@ -220,7 +220,7 @@ class Child:
         self.consumer.pause(self.slot.is_quiet)
 
     def _wait(self, seconds: float) -> None:
-        """Wait for orders, wake-ups and announcements, at most ``seconds``. Orders are read even with 0."""
+        """Wait up to ``seconds`` for orders, wake-ups and announcements. With 0, orders are still read."""
         consumer = self.consumer
         listener = consumer.standby.listener
         sources = [self.slot.waker.fileno()]

@@ -139,10 +139,7 @@ class Consumer:
     # --- one iteration ------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
-        """Send the calls in one round trip, and return their replies.
-
-        Without calls, check at intervals that Redis still accepts writes, and return ``[]``.
-        """
+        """Send the calls. Returns the replies. Without calls, check now and then if Redis accepts writes."""
         if not calls and not self.outage.is_contact_due:
             return []
         replies = self.client.session.call_each(calls) if calls else []
@@ -242,7 +239,7 @@ class Consumer:
         self._emit_ended()
 
     def _emit_ended(self) -> None:
-        """Send Django signals for settled deliveries. Receivers may be slow, so this follows the claim."""
+        """Send Django signals for settled deliveries, after the claim, because receivers may be slow."""
         ended, self._ended = self._ended, []
         for outcome in ended:
             if outcome.is_reported:
@@ -302,10 +299,7 @@ class Consumer:
             self.rotation.announce(queue)
 
     def _misses(self, queue: str) -> None:
-        """Let the next ``step`` create the missing ``queue``.
-
-        A low-priority queue is not created here, because the first send to it creates it.
-        """
+        """Let the next ``step`` create ``queue``, but leave a low-priority queue to its first send."""
         if queue in self.rotation.siblings:
             self.rotation.has_no_more(queue)
         else:

@@ -34,7 +34,7 @@ def wait(changed: threading.Condition) -> None:
 
 
 class Leader(Enum):
-    """The thread that leads. ``NOBODY``: no thread leads while the handler thread begins to run a job."""
+    """The thread that leads, or ``NOBODY`` while the handler thread begins to run a job."""
 
     MAIN = 0
     HANDLER = 1
@@ -91,7 +91,7 @@ class Lead:
             self._waker.wake()
 
     def _lend(self) -> None:
-        """Let the handler thread lead. Returns when it has given the lead back, or runs a long job."""
+        """Let the handler thread lead until it gives the lead back, or until a job of it takes long."""
         looks = 0
         with self.changed:
             self._leader = Leader.NOBODY

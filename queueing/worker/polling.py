@@ -198,10 +198,7 @@ class QueueRotation:
             self._poll_later()
 
     def looked(self, looks: Sequence[Look]) -> None:
-        """Update the rotation with ``looks``: what a check of some or all queues has found.
-
-        ``looks`` is empty if the check has failed.
-        """
+        """Update the rotation after a check of some or all queues. ``looks`` is empty if the check failed."""
         if len(looks) == len(self._queues) or not looks:
             self._is_unknown, self._has_looked = False, True
             self._poll_later()

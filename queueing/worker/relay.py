@@ -144,8 +144,8 @@ def _of_whole_sends(
     """Yield the ids of the rows in ``found``, up to the first send that must wait.
 
     A send must wait if some of its rows are missing in ``found``, if its first id is greater than ``seen``,
-    or if its bodies would exceed the limit ``BYTES``. ``has_all`` means that ``found`` has all rows, so no
-    send is incomplete.
+    or if the bodies of all yielded rows would exceed ``BYTES``. This limit does not apply to the first send.
+    ``has_all`` means that ``found`` has all rows, so no send is incomplete.
 
     A send must not be split, because Redis would take its second part for a repeat of the first.
     """

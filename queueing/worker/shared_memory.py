@@ -163,8 +163,8 @@ class Slot:
     # --- written by the child -----------------------------------------------------------------
 
     def hold(self, count: int, claims: int, queues: Iterable[str] = ()) -> None:
-        """Store that the child holds ``count`` messages in total, all of them from ``queues``, and that Redis
-        has answered ``claims`` of its claims.
+        """Store the figures of the child: it holds ``count`` messages in total, all of them from ``queues``,
+        and Redis has answered ``claims`` claims of the child.
         """
         HEAD.pack_into(self._memory, self._offset, count, claims)
         mask = 0
@@ -174,14 +174,14 @@ class Slot:
         self._memory[self._held_queues : end] = mask.to_bytes(_bytes(self._bits), "little")
 
     def add_ran(self, id: str) -> None:
-        """Record until ``settled`` that a message has run and may not run again."""
+        """Record that a message has run and may not run again. ``settled`` deletes the record."""
         with suppress(IndexError):
             self._used_cells[id] = cell = self._free_cells.pop()
             name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
             RAN.pack_into(self._memory, cell, len(name), name)
 
     def settled(self, ids: Iterable[str]) -> None:
-        """Forget the records of ``add_ran`` for messages that are settled."""
+        """Delete the records of ``add_ran`` for messages that are settled."""
         if not self._used_cells:
             return
         for id in ids:

@@ -3,7 +3,8 @@
 A claim that leaves the child with a free thread registers it as idle in Redis. A send removes one child from
 this register and wakes it on its own channel, so one message wakes one child. Other programs publish only on
 the channel of the queue. So of all idle children with the same queues, one also listens on the channels of
-these queues. It is called the ear. If a wake-up is lost, the message waits at most until another child polls.
+these queues. This child is called the ear. If a wake-up is lost, the message waits at most until another
+child polls.
 """
 
 import hashlib

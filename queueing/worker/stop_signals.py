@@ -81,7 +81,7 @@ class StopSignals:
             self._stopped_at = time.monotonic()
 
     def read(self) -> None:
-        """Process the signals that have arrived."""
+        """Read the signals that have arrived, and set ``stops``, ``stops_now`` and ``unknown``."""
         numbers = self._waker.read()
         self.unknown = [signal.Signals(number).name for number in numbers if number in UNUSED_SIGNALS]
         now = time.monotonic()
