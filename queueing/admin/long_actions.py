@@ -115,7 +115,7 @@ class LongAction(Action):
         raise NotImplementedError
 
     def finished(self, work: Work) -> HttpResponse:
-        """The response after the last slice."""
+        """The response when all work is done, such as a redirect with a message about the result."""
         raise NotImplementedError
 
     @property
@@ -138,8 +138,8 @@ class RowsAction(LongAction):
     """An action on many rows of the database.
 
     GET shows the confirmation page. POST runs one step and answers with a page that posts the next step.
-    ``question``, ``button`` and ``done_text`` are texts with plural forms: ``count`` selects the plural form,
-    and ``number`` is the placeholder of the formatted number.
+    ``question``, ``button`` and ``done_text`` are texts of ``ngettext_lazy``. They show ``%(number)s``, and
+    select the plural form by ``count``.
     """
 
     question: ClassVar[Any]
@@ -151,9 +151,10 @@ class RowsAction(LongAction):
     question_template: ClassVar[str]
 
     def url_of(self, choice: dict[str, Any], *, at_end: bool = False) -> str:
-        """The URL to which the user returns: the page on which the user chose the action.
+        """The URL of the page to which the user returns from the action.
 
-        With ``at_end``, the result is the page to open when the action is done.
+        ``choice`` is the selection of the user. ``at_end`` is true if the action is done, and false if the
+        user cancels it.
         """
         raise NotImplementedError
 

@@ -23,10 +23,11 @@ from .forms import is_actionable
 
 
 class QueueAction(LongAction):
-    """An action on a queue. GET shows the confirmation page, POST runs the action.
+    """An action on a queue. GET shows the confirmation page, and POST runs the action.
 
-    A POST without ``confirmed`` shows the confirmation page, too. The page of messages sends its selected ids
-    this way. An action on many messages calls ``start``, which divides the work into slices, one per request.
+    A POST without the field ``confirmed`` only shows the confirmation page. The list of messages sends such a
+    POST with the selected ids. An action on many messages calls ``start``, which divides the work into
+    slices, one per request.
     """
 
     form_class: ClassVar[type[forms.Form]] = forms.Form
@@ -48,9 +49,10 @@ class QueueAction(LongAction):
         return []
 
     def nothing(self) -> str:
-        """The sentence that replaces the confirmation page if ``is_offered`` returns ``False``.
+        """The reason why the action has nothing to do. It is used only if ``is_offered`` returns ``False``.
 
-        Returns ``""`` if the confirmation page is shown in that case, too.
+        The page shows the reason instead of the question, and a confirmed POST is refused with it. If the
+        reason is ``""``, the action runs nevertheless.
         """
         return ""
 
@@ -59,7 +61,11 @@ class QueueAction(LongAction):
         raise NotImplementedError
 
     def do(self, work: Work, progress: Slice) -> int:
-        """Do the remaining part of ``work``. Returns how many messages this call has changed."""
+        """Do the remaining part of ``work``, and return the number of messages that this call has changed.
+
+        ``progress`` is the callback for a method of the client. It raises ``SliceOver`` when the time of this
+        request is used up.
+        """
         raise NotImplementedError
 
     def said(self, work: Work) -> str:

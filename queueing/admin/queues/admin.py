@@ -283,12 +283,13 @@ class QueueAdmin(ConsoleAdmin):
     def trouble_page(self, request: HttpRequest, error: QueueError) -> HttpResponse:
         """The page with the reason why Redis cannot be read.
 
-        If Redis does not answer, pages of one queue keep their title and their buttons, which are disabled.
+        While Redis is down, the page of a queue still shows its title and disabled buttons. Raises
+        ``PermissionDenied`` if the user may not open the page.
         """
         page, named = self.page_name(request), request.resolver_match.kwargs.get("object_id")
         if not isinstance(error, QueueUnavailable) or (named is None and page != "add"):
             return super().trouble_page(request, error)
-        if not self._may_use_form(request, page):
+        if not self._may_open(request, page):
             raise PermissionDenied
         queue = Queue(name=visible(admin_utils.unquote(named or "")))
         context = {
@@ -303,8 +304,8 @@ class QueueAdmin(ConsoleAdmin):
         title = capfirst(self.opts.verbose_name)
         return self.render(request, "admin/queueing/queue/unavailable.html", title, context)
 
-    def _may_use_form(self, request: HttpRequest, page: str) -> bool:
-        """Whether the user may open ``page``, checked without Redis.
+    def _may_open(self, request: HttpRequest, page: str) -> bool:
+        """Whether the user may open the page with the name ``page``, such as ``add``. Does not read Redis.
 
         Django checks the permission only after it has read the queue, which fails while Redis is down.
         """

@@ -129,10 +129,10 @@ class Messages(Reading):
 
     @cached_property
     def _alive(self) -> str:
-        """The name of the queue whose dead letters are in this queue.
+        """The name of the queue that has this queue as its dead-letter queue, or ``""`` if there is none.
 
-        It is the query parameter ``of`` or, without this parameter, the name of this queue without ``-dead``.
-        Returns ``""`` if this queue is not the dead-letter queue of an existing queue.
+        The query parameter ``of`` names the queue, because several queues may share a dead-letter queue.
+        Without the parameter, the name is that of this queue without ``-dead``.
         """
         client = queueing.get_client()
         named = self.request.GET.get("of", "")

@@ -38,9 +38,10 @@ def total(choice: Mapping[str, Any], available: int) -> int:
 
 
 def which(work: Work, progress: Slice) -> dict[str, Any]:
-    """Keyword arguments for a method of the client. They restrict it to the messages that are left to change.
+    """The keyword arguments that restrict a method of the client to the messages that are left to change.
 
-    They are the selected ids or, without a selection, the number of messages and the progress callback.
+    If the user has selected messages, the argument is ``ids``. Otherwise, the arguments are ``count``
+    (``None`` for all messages) and the callback ``progress``.
     """
     if ids := work.choice.get("ids"):  # few enough to be done in one slice
         return {"ids": ids}
@@ -194,11 +195,11 @@ class _Ending(QueueAction):
         return HttpResponseRedirect(self.model_admin.action_url("messages", self.queue.name))
 
     def end(self, words: Sequence[str], done: Collection[str], text: str, nothing: str) -> HttpResponse:
-        """The response after the action: how many messages were changed, and why the others were not.
+        """Report how many messages the action changed, and why it skipped the others.
 
-        ``words`` has one word per message: the result of the action for this message. ``done`` has the words
-        that mean that the message was changed. The response begins with the sentence ``text`` if any message
-        was changed, and with ``nothing`` otherwise.
+        ``words`` has one word per message, the result for this message. If the word is in ``done``, the
+        message was changed. The report begins with the sentence ``text`` or, if no message was changed, with
+        the sentence ``nothing``.
         """
         count = Counter(words)
         number = sum(count.pop(word, 0) for word in done)
