@@ -152,7 +152,7 @@ def _addresses(hosts: str, usual_port: int) -> list[Address]:
 
 
 def _check(url: str) -> None:
-    """Raise ``ValueError`` for a URL that redis-py would partly ignore, or would quote in an error text."""
+    """Raise ``ValueError`` if redis-py would ignore a part of ``url``, or would quote it in an error text."""
     try:
         parts = urlsplit(url)
         names = set(parse_qs(parts.query, strict_parsing=True)) if parts.query else set()

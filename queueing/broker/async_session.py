@@ -85,9 +85,10 @@ class AsyncSession(SessionBase):
     async def _try_once(
         self, calls: Sequence[Call], packed: list[bytes], replicas: int, limit: float | None
     ) -> list[Any]:
-        """Send the calls once. Returns their replies.
+        """Send ``calls`` once, without a retry, and return their replies. Raises ``QueueUnavailable``.
 
-        ``limit`` is the number of seconds until the deadline of the request, ``None`` if it has no deadline.
+        ``packed`` has the encoded calls. ``replicas`` is the number of replicas that must confirm the writes.
+        ``limit`` is the number of seconds until the deadline of the request, or ``None`` without a deadline.
         """
         pool = self._pool()
         try:

@@ -29,7 +29,11 @@ ALL_SECONDS = 5.0
 
 
 class NotNamed(driver.ConnectionError):
-    """No server names the address. ``refusal`` is a sentence if a server has refused to, else ``""``."""
+    """None of the asked servers has named the server that stores the queues.
+
+    ``refusal`` is a sentence for the user, for example about a wrong password. It is ``""`` if the error may
+    pass.
+    """
 
     def __init__(self, text: str, refusal: str) -> None:
         super().__init__(text)
@@ -51,7 +55,10 @@ class Discovery:
         options: Mapping[str, Any],
         explain: Explain,
     ) -> None:
-        """``options`` are the options of the connections to ``servers``. ``explain`` is for their errors."""
+        """``question`` asks one server. ``options`` are the options of the connections to ``servers``.
+
+        ``explain`` makes a sentence for the user from the error reply of a server.
+        """
         self._servers, self._question, self._explain = tuple(servers), question, explain
         self._connection_class, self._options = connection_class, options
         self._silent: frozenset[Address] = frozenset()
@@ -94,7 +101,7 @@ class Discovery:
             connection.disconnect()
 
     def _note(self, server: Address, *, is_silent: bool) -> None:
-        """Move ``server`` behind the servers that answer or, if it is silent, behind all servers."""
+        """Move ``server`` to the end of the servers that answer. A silent server moves to the end of all."""
         silent = self._silent | {server} if is_silent else self._silent - {server}
         turn = [*(other for other in self._servers if other != server), server]
         self._servers = tuple(sorted(turn, key=lambda each: each in silent))

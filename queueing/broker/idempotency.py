@@ -48,13 +48,14 @@ class SendCall:
 
 
 class Senders:
-    """The senders of one client. A sender is a random token, and a number that counts its calls.
+    """The free senders of one client, and its spare tails. Threads and forks may share an instance.
 
-    Each send that is in progress needs a sender of its own. There is also a stock of tails. A tail is the
-    random last part of a message id. Threads can share the lists of free senders and of spare tails, because
-    the methods of a list are atomic. A fork starts with empty lists, for two reasons. If two processes used
-    the same token and number, Redis would take the second send for a repeat of the first. If they used the
-    same tail, two messages could get the same id.
+    A sender is a random token, and a number that counts its calls. Each send that is in progress needs a
+    sender of its own. A tail is the random last part of a message id.
+
+    Threads share the two lists, because the methods of a list are atomic. A fork starts with empty lists. If
+    two processes used the same token and number, Redis would take the second send for a repeat of the first.
+    If they used the same tail, two messages could get the same id.
     """
 
     def __init__(self) -> None:

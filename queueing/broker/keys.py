@@ -99,7 +99,7 @@ class Keys:
         """HASH: message id -> ``<failed> <crashed> <released>``, how many deliveries have ended in each way.
 
         A message gets its field after its first delivery. Up to three numbers may follow: ms since 1970 of
-        the last claim, crashes by deaths of a whole worker, and releases that are receives before a move.
+        the last claim, the crashes that ended a worker, and the receives (counted as released) before a move.
         """
         return f"{self.ns}:{queue}:ends"
 
@@ -120,14 +120,14 @@ class Keys:
         return f"{self.ns}:{queue}:metrics"
 
     def waking(self, queue: str) -> str:
-        """ZSET: message id -> ms since 1970 at which the message is due.
+        """ZSET: message id -> ms since 1970 at which the next claim or receive checks the message.
 
-        It has messages with a priority that are not due yet, and unique messages that wait for another one.
+        Members are messages with a priority that are not due, and unique messages that wait for another.
         """
         return f"{self.ns}:{queue}:waking"
 
     def line(self, queue: str) -> str:
-        """ZSET: ``<key of its limit> <priority> <id>`` for each message that waits for a limit."""
+        """ZSET of the messages that wait for a limit, as ``<key of the limit> <100 - priority> <id>``."""
         return f"{self.ns}:{queue}:line"
 
     def deduplication(self, queue: str, deduplication_id: str) -> str:
@@ -135,10 +135,10 @@ class Keys:
         return f"{self.ns}:{queue}:once:{deduplication_id}"
 
     def unique(self, queue: str) -> str:
-        """HASH of unique messages: digest of a unique key -> id of the newest message with that key.
+        """HASH of unique messages: ``k:<digest of a unique key>`` -> id of the newest message with that key.
 
-        Further fields: message id -> ``<digest of its key> <id before> <id after> <due time>``. The two ids
-        are those of its neighbours with the same key (see ``lua/lib/unique.lua``).
+        Further fields: message id -> ``<digest> <before> <after> <due time>``. The message waits for the end
+        of ``<before>``, and ``<after>`` waits for the end of this message (see ``lua/lib/unique.lua``).
         """
         return f"{self.ns}:{queue}:unique"
 
@@ -224,14 +224,14 @@ class Keys:
     def idle(self) -> str:
         """ZSET: channel of an idle child process of a worker -> score.
 
-        Each group of workers has a range of scores. In a group, the child with the lowest one is woken first.
+        Each group of workers has a range of scores, and its child with the lowest score is woken first.
         """
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET: ``<id of a group of workers> <queue>`` -> score, lower for a wait that began earlier.
+        """ZSET of the queues in which a message waits for an idle child of a group of workers.
 
-        A member exists while a message of the queue waits for a child of the group to become idle.
+        A member is ``<id of the group> <queue>``. In a group, the longest wait has the lowest score.
         """
         return f"{self.ns}::hints"
 
@@ -244,7 +244,7 @@ class Keys:
         return f"{self.ns}::outbox"
 
     def outbox_stats(self) -> str:
-        """HASH of the outbox: ``bytes``, numbers of ``lost`` and ``acknowledged`` outcomes, and more."""
+        """HASH of the outbox: its ``bytes``, and its ``lost`` and ``acknowledged`` outcomes, among others."""
         return f"{self.ns}::outbox:stats"
 
     def unrecorded(self) -> str:
@@ -274,13 +274,13 @@ class Keys:
     def workers(self) -> str:
         """HASH: ``<worker>#<token>`` -> ``<heartbeat> <JSON>``.
 
-        ``<token>`` has six characters and differs for each start of a worker. ``<heartbeat>`` is the time of
-        the last heartbeat in ms since 1970. The JSON describes the worker.
+        ``<token>`` is the first six characters of a token that differs for each start of a worker.
+        ``<heartbeat>`` is the time of the last heartbeat in ms since 1970. The JSON describes the worker.
         """
         return f"{self.ns}::workers"
 
     def quiet_workers(self) -> str:
-        """HASH of workers that must not claim: ``<worker>#<token>`` (six characters) -> the whole token."""
+        """HASH of workers that must not claim: field of the worker in ``workers`` -> its complete token."""
         return f"{self.ns}::workers:quiet"
 
     def sampled(self) -> str:
@@ -308,11 +308,11 @@ class Keys:
         return f"{self.ns}::batches:opening"
 
     def follow_ups(self) -> str:
-        """HASH of unsent next steps of chains and callbacks of batches: message id -> JSON of the message."""
+        """HASH: message id -> JSON of an unsent message: the next step of a chain, or a batch's callback."""
         return f"{self.ns}::follow_ups"
 
     def slots(self) -> str:
-        """ZSET: ``<key of its concurrency limit> <id> <receive count>`` for each limited running message."""
+        """ZSET of running messages under concurrency limits, as ``<key of a limit> <id> <receive count>``."""
         return f"{self.ns}::slots"
 
     def rates(self) -> str:
@@ -320,11 +320,11 @@ class Keys:
         return f"{self.ns}::rates"
 
     def waits(self) -> str:
-        """ZSET of the queues in which messages wait for a limit (see ``lua/lib/limits.lua``)."""
+        """ZSET of limits and the queues whose messages wait for them (see ``lua/lib/limits.lua``)."""
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
-        """STRING with a TTL: the number of events in the current window of the rate limit ``counted``."""
+        """STRING with a TTL: the number of events in the present window of the limit named ``counted``."""
         return f"{self.ns}::hits:{counted}"
 
 

@@ -69,13 +69,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The messages of one claim, and the state of the queue after it. Times are ms since 1970.
+    """The messages of one claim, and the state of the queue after the claim. Times are ms since 1970.
 
-    ``next_due_ms`` is the time at which the next message of the queue is due. It is 0 if no message waits,
-    and ``now_ms`` if more messages are due already. ``wants_idle_child`` is true if a due message must run
-    alone in an idle child. ``is_held_back`` is true if a limit or a pause of the queue keeps due messages
-    from being claimed. ``standing`` is the result of registering the child as idle (see
-    ``lua/lib/stand_by.lua``), ``""`` if the claim did not try to register it.
+    - ``next_due_ms``: the time at which the next message can be claimed, and ``now_ms`` if one is due
+      already. It is 0 if no message waits, if the queue is paused, or if all slots of its limit are in use.
+    - ``wants_idle_child``: whether a due message must run alone in an idle child.
+    - ``is_held_back``: whether a pause or the limit of the queue permits no further claim at the moment.
+    - ``standing``: the result of registering the child as idle (see ``lua/lib/stand_by.lua``), or ``""`` if
+      the claim did not try to register the child.
     """
 
     now_ms: int
@@ -87,7 +88,7 @@ class Batch:
 
     @property
     def next_due_seconds(self) -> float | None:
-        """Seconds until the next message is due, or ``None`` if no message waits."""
+        """Seconds until the next message can be claimed, or ``None`` if ``next_due_ms`` is 0."""
         return (self.next_due_ms - self.now_ms) / 1000 if self.next_due_ms else None
 
     @property
@@ -121,14 +122,14 @@ class QueueLease:
     def claim(self, count: int, *, suspects: str, settling: int = 0, stand_by: StandBy = NEVER) -> QueueCall:
         """The call that claims up to ``count`` messages. The call may be repeated.
 
-        If Redis has reported that the lease has messages that the child does not know of, this method returns
-        another call, which puts those messages back into the queue.
+        If the last claim found messages under the lease that the child does not know of, the result is
+        another call: it puts those messages back into the queue.
 
-        ``settling`` is the number of messages that the same round trip settles before the claim. ``suspects``
-        decides about a message that must run alone because it has crashed twice. With ``take``, it is claimed
-        if the child holds no other message. Otherwise, and with ``await``, the claim ends without it and
-        without the messages after it. With ``pass``, it is skipped. ``stand_by`` registers the child as idle
-        if it still has a free thread after the claim.
+        - ``suspects``: what to do when the next message must run alone, because it has crashed twice or more.
+          ``take`` claims the message if the lease holds no other message, and else ends the claim before the
+          message. ``await`` always ends the claim before the message. ``pass`` skips the message.
+        - ``settling``: the number of messages that the same round trip settles before the claim.
+        - ``stand_by``: registers the child as idle if it still has a free thread after the claim.
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
@@ -181,10 +182,10 @@ class QueueLease:
 
     @staticmethod
     def read_settle(reply: list[Any]) -> dict[str, State]:
-        """The messages whose outcome Redis did not accept, by id: the state that replaces the outcome.
+        """Parse the reply of a settle: a dict of the refused outcomes, from message id to the actual state.
 
-        It is ``LEASE_LOST``, ``GONE`` or ``CANCELLED``. ``CANCELLED`` means that there was a request to stop
-        the message, of which the child did not know yet.
+        The state is ``LEASE_LOST``, ``GONE`` or ``CANCELLED``. ``CANCELLED`` means that a user had asked to
+        stop the message, and that the child did not know of this request yet.
         """
         texts = [decode.text(text) for text in reply[1]]
         return dict(zip(texts[::2], map(State, texts[1::2]), strict=True))
@@ -313,7 +314,7 @@ def abandon(
 
 
 def free_lost_slots(session: Session, conf: Config) -> None:
-    """Free the slots of concurrency limits that messages under expired leases still hold.
+    """Free the slots of concurrency limits that belong to no lease, or to an expired lease.
 
     This includes the slots of messages in queues from which no worker takes messages any more.
     """
@@ -324,7 +325,7 @@ def free_lost_slots(session: Session, conf: Config) -> None:
 
 
 def _room_call(session: Session, conf: Config, script: str, queue: str, *args: Any) -> QueueCall:
-    """The call of a script that includes ``lua/lib/room.lua``."""
+    """The call of a script with the keys and the first arguments of ``lua/lib/room.lua``, then ``args``."""
     keys = session.keys
     return QueueCall(script, [queue], keys.of_room, keys.channel(queue), conf.OUTBOX_MAX, *args)
 

@@ -40,8 +40,8 @@ class Entry:
 class Batch(list[Entry]):
     """The entries that one call has read.
 
-    ``newer`` is the number of entries that only a newer release can parse. These are skipped and stay in the
-    outbox. ``last`` is the key of the last entry that was read, or ``""`` at the end of the outbox.
+    ``newer`` is the number of entries that only a newer release can parse. They are not in the list, and stay
+    in the outbox. ``last`` is the key of the last entry that was read, or ``""`` if no entry was left.
     """
 
     def __init__(self, entries: Iterable[Entry] = (), *, newer: int = 0, last: str = "") -> None:
@@ -90,9 +90,9 @@ def acknowledge(session: Session, lost: int) -> int:
 def read(session: Session, recorder: str, *, count: int, after: str = "", identity: str = "") -> Batch | None:
     """Read the first ``count`` entries after the key ``after`` (``""``: from the start of the outbox).
 
-    ``recorder`` is the name of the caller. ``identity`` identifies its database, ``""`` for a caller that
-    records nothing. Returns ``None`` while another recorder is active. Raises ``NotOwner`` if the outbox
-    belongs to another database.
+    ``recorder`` is the name of the caller. ``identity`` identifies the database of the caller, or is ``""``
+    if the caller records nothing. Returns ``None`` while another recorder is active. Raises ``NotOwner`` if
+    the outbox belongs to another database.
     """
     keys = [session.keys.outbox(), session.keys.recorder(), session.keys.owner()]
     args = (recorder, RECORDER_LEASE_MS, count, after, GIVING_WAY_MS, identity)

@@ -134,7 +134,7 @@ class Outcome:
       code did not run.
     - ``attempts``: the number of runs that returned or raised, including this one.
     - ``crashes``: the number of runs whose process died, including this one.
-    - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut the text.
+    - ``body``: the text of the message. ``body_is_whole`` is false if the outbox has cut or omitted the text.
     - ``error``, ``traceback``: the text of the exception, and the stack. Without an exception, ``error`` may
       be a reason, such as that of a crash. ``error_class`` is the dotted path of the exception.
     - ``result``: the value that the run returned, as JSON, or ``""``.
@@ -183,7 +183,10 @@ def pack(outcomes: Sequence[Outcome], *, with_bodies: bool) -> bytes:
 
 
 def _row(outcome: Outcome, with_bodies: bool) -> tuple[Any, ...]:
-    """The values of one outcome. For most outcomes, which are ``done``, the first nine values suffice."""
+    """The values of one outcome. The values after the ninth are left out if all of them are defaults.
+
+    This is so for most ``done`` outcomes.
+    """
     of_task = is_task(outcome.body)
     limit = TASK_CHARACTERS if of_task else BODY_CHARACTERS
     body = outcome.body if with_bodies or of_task else ""
@@ -264,7 +267,10 @@ def _settled(entry: Mapping[bytes, bytes], max_bytes: int) -> list[Outcome]:
 
 
 def _refusal(outcome: Outcome, end: State, reasons: Mapping[str, str]) -> Outcome:
-    """The outcome with the ``end`` that the script decided. For a stopped run, ``reasons`` has its error."""
+    """The outcome with ``end``, the state that the settle script has decided, instead of its own state.
+
+    ``reasons`` has the reason of the stop for each stopped message, by id. The reason becomes the error.
+    """
     return replace(outcome, event=end, error=reasons.get(outcome.id, outcome.error))
 
 

@@ -33,8 +33,8 @@ def main_queue(queue: str) -> str:
 def place_of(places: Mapping[str, str], queue: str) -> str:
     """The name of the partition on which ``queue`` is stored.
 
-    An entry of ``places`` with the name of the queue comes first, then the longest pattern that matches, then
-    ``DEFAULT``.
+    It is the entry of ``places`` for the name of the queue, else for the longest matching pattern, else
+    ``DEFAULT``. A dead-letter or low-priority queue is stored with its main queue.
     """
     queue = main_queue(queue)
     if queue in places:

@@ -84,8 +84,8 @@ class Pool(BlockingConnectionPool):
     def release(self, connection: Any) -> None:
         """Take a connection back into the pool.
 
-        A fork never uses a connection of its parent again. The connection is closed here or, if the fork has
-        not used the pool yet, dropped as soon as it does.
+        A fork never uses a connection of its parent again. It closes the connection here. A fork that has not
+        used the pool yet puts the connection back, and drops the old pool with its first use.
         """
         if connection.pid != self.pid:
             # The pool was made again after the fork, so it does not count this connection.
