@@ -121,7 +121,8 @@ class RowPage(ConsoleAdmin):
     def buttons(self, request: HttpRequest, name: str, *verbs: type[RowAction]) -> list[dict[str, Any]]:
         """Template data for the buttons of the row ``name``.
 
-        There is one button for each of ``verbs`` that this user may run.
+        There is one button for each of ``verbs`` that this user may run, and none if ``is_plain(name)`` is
+        false.
         """
         return [
             {"label": verb.label, "url": address(self.admin_site, f"{self.opts.model_name}_{verb.name}")}
