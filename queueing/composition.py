@@ -70,9 +70,10 @@ class Chain:
     def enqueue(self) -> list[str]:
         """Send the first step. Returns the ids of all steps.
 
-        If the first step is a task and a transaction is open, the options of the task's backend decide
-        whether the chain is sent now or at the commit. Raises the errors of ``Task.enqueue`` and
-        ``send_message``. If sending at the commit fails, the commit raises ``EnqueueFailed``.
+        In a transaction, a chain that begins with a task is sent like this task: by default at the commit,
+        otherwise as the options ``enqueue`` and ``enqueue_on_commit`` of the task's backend require. Raises
+        the errors of ``Task.enqueue`` and ``send_message``. If sending at the commit fails, the commit raises
+        ``EnqueueFailed``.
         """
         messages = _messages(iter(self.steps))
         get_client().at(message.queue for message in messages)
@@ -101,12 +102,13 @@ class Batch:
     def enqueue(self) -> str:
         """Send all members. Returns the id of the batch.
 
-        If the first step of the batch is a task and a transaction is open, the options of the task's backend
-        decide whether the batch is sent now or at the commit. If the process dies before it has sent all
+        In a transaction, a batch whose first step is a task is sent at the commit, or now if the option
+        ``enqueue_on_commit`` of the task's backend is false. If the process dies before it has sent all
         members, the batch is cancelled a minute later, and ``on_failure`` is sent.
 
-        Raises the errors of ``Chain.enqueue``. Raises ``QueueError`` if batches are nested too deep, or if a
-        transaction is open and the backend has the option ``"enqueue": "transaction"``.
+        Raises the errors of ``Chain.enqueue``. Raises ``QueueError`` if batches are nested more than 10 deep.
+        A transaction cannot stage a batch, so in a transaction it also raises ``QueueError`` if that backend
+        has the option ``"enqueue": "transaction"``.
         """
         plan = _plan(self, parent="", depth=1)
         get_client().at(sent_batches.queues_of(plan))
@@ -123,11 +125,11 @@ class Batch:
 
 
 def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
-    """A task with the arguments of one call, or a queue with the body of one message.
+    """Make a step of a chain or batch: a task with its arguments, or a queue with the body of a message.
 
     ``step(resize.using(priority=5), 7, width=80)`` is a task of an ``RSMQBackend``. ``step("mails", "text")``
-    is a message for the handler of that queue. A message without a body gets the result of the previous step
-    as JSON.
+    is a message for the handler of the queue ``mails``. If the body is left out, it is the result of the
+    previous step as JSON. Raises ``TypeError`` for a queue with more than one body.
     """
     if isinstance(target, str) and (kwargs or len(args) > 1):
         raise TypeError("A step of a queue has one body.")
@@ -135,7 +137,7 @@ def step(target: Any, /, *args: Any, **kwargs: Any) -> Step:
 
 
 def chain(*steps: Step) -> Chain:
-    """Steps that run one after the other. Each starts when the previous one is done.
+    """Make a chain: steps that run one after the other. A step starts when the previous one is done.
 
     The value that a task returns is the first argument of the next task. The handler of a queue returns
     nothing, so the step after it gets only its own arguments. If a step is dead or cancelled, the chain
@@ -152,12 +154,12 @@ def batch(
     on_success: Step | Chain | None = None,
     on_failure: Step | Chain | None = None,
 ) -> Batch:
-    """Steps, chains and batches that run side by side.
+    """Make a batch: steps, chains and batches that run side by side, with a callback at their end.
 
     When all members are done, ``on_success`` is sent. When all members have ended and some are dead or
-    cancelled, ``on_failure`` is sent. Only one of these two callbacks is sent, and only once. A batch without
-    ``on_failure`` sends ``on_success`` if its dead members are redriven and succeed. The first argument of a
-    callback is the id of the batch.
+    cancelled, ``on_failure`` is sent. Only one of these two callbacks is sent, and only once. Without an
+    ``on_failure``, ``on_success`` is still sent later if the dead members are redriven and succeed. The first
+    argument of a callback is the id of the batch.
     """
     members = tuple(members)
     if not all(isinstance(one, Step | Chain | Batch) for one in members):
@@ -176,9 +178,9 @@ def get_batch(id: str) -> BatchState:
 def cancel_batch(id: str) -> None:
     """Cancel a batch and its nested batches: members that have not started do not run.
 
-    For a member that runs, ``context.is_cancelled`` becomes true. A member that waits counts as cancelled
-    once a worker claims it. When all members have ended, ``on_failure`` is sent, or ``on_success`` if all are
-    done nevertheless. Raises ``BatchNotFound``, and ``BatchClosed`` if the batch has ended.
+    In a member that runs, ``context.is_cancelled`` becomes true. A waiting member ends as cancelled when a
+    worker claims it. When all members have ended, ``on_failure`` is sent, or ``on_success`` if all of them
+    are done despite the cancellation. Raises ``BatchNotFound``, and ``BatchClosed`` if the batch has ended.
     """
     batches.cancel(sent_batches.part_of(get_client(), id).session, id)
 
@@ -222,10 +224,10 @@ def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> Follo
 
 
 def _limit_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header for a limit, taken from ``headers``, as a dict. The dict is empty without a limit.
+    """Return only the header for a limit from ``headers``, as a dict, which is empty without a limit.
 
-    The header for a unique job is left out: the message of a step must not be merged with another message,
-    because the chain or batch waits for its end.
+    The header for a unique job is left out. It could merge the message of a step with another message, and
+    then the chain or batch would wait for ever for its end.
     """
     return {limits.HEADER: headers[limits.HEADER]} if limits.HEADER in headers else {}
 
@@ -280,7 +282,11 @@ def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
 
 
 def _at_commit(options: Any, id: str, first: Step | None, send: Callable[[], None]) -> None:
-    """Call ``send`` now, or at the commit if ``first`` is a task whose backend sends at the commit."""
+    """Call ``send`` at the commit if a transaction is open and ``options`` require this, otherwise now.
+
+    ``options`` are those of the backend of the step ``first``, or ``None`` if it is not a task. ``id`` is for
+    the error ``EnqueueFailed``.
+    """
     aliases = open_transactions() if getattr(options, "enqueue_on_commit", False) else []
     if aliases:
         at_commit(aliases, send, id, first.title if first else "")

@@ -156,9 +156,9 @@ class Config:
         return places.place_of(self.PLACES, queue)
 
     def history_of(self, queue: str) -> str:
-        """The word of ``HISTORY`` for ``queue``: ``all``, ``failed`` or ``none``.
+        """The value of ``HISTORY`` for ``queue``: ``all``, ``failed`` or ``none``.
 
-        If ``HISTORY`` does not name a low-priority queue, the word of its main queue applies.
+        If ``HISTORY`` does not name a low-priority queue, the value of its main queue applies.
         """
         if isinstance(self.HISTORY, str):
             return self.HISTORY
@@ -218,12 +218,15 @@ setting_changed.connect(_forget)
 
 
 def may_name_backend() -> bool:
-    """Whether a backend in ``TASKS`` is ``RSMQBackend``, or a class that may be a subclass of it."""
+    """Whether ``TASKS`` names a backend that may be ``RSMQBackend`` or a subclass.
+
+    This is true for all backends except for those of Django and of the backport ``django-tasks``.
+    """
     return any(not path.startswith(OTHER_BACKENDS) for path in _backends())
 
 
 def names_backend() -> bool:
-    """Whether a backend in ``TASKS`` is exactly ``RSMQBackend``. Subclasses do not count."""
+    """Whether ``TASKS`` names ``RSMQBackend`` itself. Subclasses do not count."""
     return BACKEND in _backends()
 
 
@@ -270,7 +273,7 @@ def _of_value(field: Field[Any], value: Any) -> Iterator[Problem]:
 
 
 def _unmet_bounds(field: Field[Any], value: Any) -> str:
-    """The bounds of a setting in words if ``value`` is outside them, else ``""``."""
+    """Return the bounds of a setting in words if ``value`` is outside of the bounds, else ``""``."""
     is_number = isinstance(value, field.type | int) and not isinstance(value, bool)
     from_zero = not field.default or field.name in MAY_BE_ZERO
     if field.type is float:

@@ -18,7 +18,7 @@ class Runtime(Protocol):
         """Whether the worker is stopping."""
 
     def stop_reason(self, delivery: Delivery) -> str | None:
-        """The reason given by the request to stop this delivery, or ``None`` if there was no request."""
+        """The reason of the request to stop this delivery, or ``None`` without such a request."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Report the progress of a run to the console. A report may be dropped. Raises nothing."""
@@ -64,10 +64,7 @@ class Context:
 
     @property
     def due_ms(self) -> float:
-        """The time at which the message became due (ms since 1970).
-
-        It is 0 from the second delivery of the message on.
-        """
+        """The time at which the message became due (ms since 1970), or 0 if it was delivered before."""
         return self._delivery.due_ms
 
     @property
@@ -77,7 +74,7 @@ class Context:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the worker is stopping. A long job may raise an exception to end early, or continue."""
+        """Whether the worker is stopping. If so, a long job may end early with an exception, or continue."""
         return self._runtime.is_stopping
 
     @property

@@ -85,7 +85,7 @@ class BatchNotFound(QueueError):
 class BatchClosed(QueueError):
     """The batch has ended or was cancelled, so it cannot be changed.
 
-    Also raised by ``Batch.enqueue`` if it paused for a minute before it had sent all members.
+    ``Batch.enqueue`` also raises it if the process paused for a minute before all members were sent.
     """
 
     text = "The batch is closed"
@@ -100,8 +100,9 @@ class QueueFull(QueueError):
 class QueueUnavailable(QueueError):
     """Redis did not answer. The call has changed nothing, or can be repeated safely.
 
-    This does not apply to the subclass ``ReplyLost``. ``partition`` is the name of the partition that did not
-    answer, ``""`` if the project has no ``PARTITIONS``.
+    The subclass ``ReplyLost`` is the exception: its call may have taken effect, and a repeat may have the
+    effect twice. ``partition`` is the name of the partition that did not answer, or ``""`` if the project has
+    no ``PARTITIONS``.
     """
 
     text = "Redis does not answer"
@@ -121,7 +122,7 @@ class QueueRefused(QueueUnavailable):
 
 
 class NewerFormat(QueueRefused):
-    """A newer release has used the namespace, and stores keys in a format that this release cannot read."""
+    """A newer release has stored keys in the namespace in a format that this release cannot read."""
 
     def __init__(self, namespace: str, found: int, known: int) -> None:
         super().__init__(
@@ -165,9 +166,10 @@ class NotReplicated(ReplyLost):
 
 
 class EnqueueFailed(QueueError):
-    """A task could not be sent after the commit of its transaction. ``__cause__`` is the reason.
+    """A task, chain or batch could not be sent after the commit of its transaction.
 
-    ``id`` is the id that the task's result would have had.
+    ``__cause__`` is the reason. ``id`` is the id of what was not sent: of the task's result, of the first
+    step of the chain, or of the batch.
     """
 
     def __init__(self, id: str, task: str, cause: Exception) -> None:

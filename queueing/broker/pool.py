@@ -98,16 +98,16 @@ class Pool(BlockingConnectionPool):
         self.pool.put_nowait(connection)
 
     def _is_direct(self, connection: Any) -> bool:
-        """Whether a session may use the socket and the reader of the connection directly.
+        """Whether a session may bypass redis-py, and use the socket and the parser of the connection itself.
 
-        It may not if the connection needs health checks or protocol 3, which only redis-py's own methods
-        handle.
+        This is allowed only with protocol 2, hiredis' parser and no health checks. Everything else needs the
+        methods of redis-py.
         """
         is_simple = self.connection_kwargs.get("protocol") == 2 and not connection.health_check_interval
         return is_simple and type(connection._parser) is _HiredisParser
 
     def _hurry(self, connection: Any, seconds: float | None) -> None:
-        """Limit the wait for each reply to ``seconds``. ``None`` restores the connection's own timeout."""
+        """Limit the timeout of the connection to ``seconds``. ``None`` restores its own timeout."""
         usual = self.connection_kwargs.get("socket_timeout")
         connection.is_hurried = seconds is not None
         connection.socket_timeout = connection.socket_connect_timeout = (
@@ -138,11 +138,10 @@ def use_in_forks(pool: Any) -> None:
 
 
 def _release_locks() -> None:
-    """Replace the locks of the pools in a fork.
+    """Replace the locks of all pools in a new fork.
 
-    A thread of the parent may have held a lock during the fork. The fork does not have that thread, so
-    nothing would release the lock. From version 8 on, redis-py's pool waits for its old lock in a fork before
-    it makes a new one.
+    If a thread of the parent held a lock during the fork, nothing would release the copy of the lock in the
+    child. From version 8 on, redis-py waits for the old lock before it makes a new one.
     """
     for pool in _in_use:
         pool._lock = RLock()

@@ -43,8 +43,8 @@ SHARDED_KINDS = {b"smessage": "message", b"ssubscribe": "subscribe", b"sunsubscr
 class Subscription:
     """A connection for pub/sub, outside the pool. After an error, the caller closes it and makes a new one.
 
-    In a cluster with sharded pub/sub, it subscribes twice to each channel. The scripts of this package
-    announce by sharded pub/sub there, and other programs by ordinary pub/sub.
+    In a cluster with sharded pub/sub, the connection subscribes to each channel in both forms: this package
+    announces messages by sharded pub/sub, and other programs announce them by ordinary pub/sub.
 
     redis-py's ``PubSub`` is not used: it applies the connection's timeout to each read, and has no socket for
     ``select``.
@@ -77,8 +77,8 @@ class Subscription:
     def send(self, verb: str, *channels: str) -> None:
         """Send the command ``verb``: ``SUBSCRIBE`` or ``UNSUBSCRIBE``.
 
-        In a cluster with sharded pub/sub, the sharded form of the command is sent, too. ``read`` returns one
-        confirmation of Redis for each channel and form.
+        In a cluster with sharded pub/sub, the sharded form of the command is sent, too. Redis confirms each
+        channel and each form. ``read`` returns the confirmations.
         """
         for form in self.forms:
             self._connection.send_command(form + verb, *channels)
@@ -100,10 +100,12 @@ class Subscription:
 
 
 class Listener:
-    """Listens on the channel of a child and, between ``start`` and ``stop``, on the channels of its queues.
+    """Listens for announcements of new messages for one child process of a worker.
 
-    A busy child does not listen to its queues, because announcements that nobody reads fill Redis' memory. If
-    ``logs_refusal`` is true, a refused subscription is logged. It is true for only one listener of a worker.
+    Between ``open`` and ``close`` it listens on the child's own channel (``own``). Between ``start`` and
+    ``stop`` it also listens on the channels of the child's queues. A busy child stops this, because
+    announcements that nobody reads fill Redis' memory. With ``logs_refusal``, a refused subscription is
+    logged. Only one listener of a worker has this option.
     """
 
     def __init__(
@@ -124,9 +126,9 @@ class Listener:
         return self._subscription.fileno() if self._subscription else -1
 
     def open(self) -> bool:
-        """Subscribe to the channel of the child.
+        """Subscribe to the child's own channel.
 
-        Returns whether the subscription is new. If so, the caller must check for messages, because earlier
+        Returns whether this call has subscribed. If so, the caller must check for messages, because earlier
         announcements are lost.
         """
         if self.is_open or not self.own or time.monotonic() < self._refused_until:
@@ -135,7 +137,7 @@ class Listener:
         return self.is_open
 
     def start(self) -> bool:
-        """Subscribe to the channels of the queues. Like ``open``, returns whether the subscription is new."""
+        """Subscribe to the channels of the queues. Like ``open``, returns whether it has subscribed."""
         if self.is_listening or time.monotonic() < self._refused_until:
             return False
         self.is_listening = self._send("SUBSCRIBE", self._queues)
@@ -148,10 +150,10 @@ class Listener:
             self._send("UNSUBSCRIBE", self._queues)
 
     def drain(self) -> tuple[set[str], set[str]]:
-        """Read all announcements that have arrived.
+        """Read all announcements that have arrived. Returns two sets of queue names.
 
-        Returns two sets of queues: the queues for which this child was woken, and the queues that were
-        announced on their own channels.
+        The first set comes from the child's own channel: Redis has woken this child for these queues. The
+        second set comes from the channels of the queues.
         """
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):
@@ -203,7 +205,7 @@ class Listener:
 
 
 class WakeUp:
-    """An event for one waiting thread. To ring it means to set the event."""
+    """An event for one waiting thread. Any thread may set the event with ``ring``."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -212,14 +214,14 @@ class WakeUp:
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for a call of ``ring``. Returns whether there was one."""
+        """Wait up to ``seconds`` for a call of ``ring``, and clear the event. Returns whether it was set."""
         rang = self._event.wait(seconds)
         self._event.clear()
         return rang
 
 
 class AsyncWakeUp:
-    """An event for one coroutine of a running event loop. Any thread may ring it, which sets the event."""
+    """An event for one coroutine of a running event loop. Any thread may set the event with ``ring``."""
 
     def __init__(self) -> None:
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
@@ -229,7 +231,7 @@ class AsyncWakeUp:
             self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> None:
-        """Wait up to ``seconds`` for a call of ``ring``. Each call of ``wait`` needs a new one."""
+        """Wait up to ``seconds`` for a call of ``ring``, and clear the event for the next ``wait``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -250,9 +252,10 @@ class WakeUps:
 
     @contextmanager
     def of(self, channel: str) -> Iterator[WakeUp]:
-        """Yield a wake-up. It is rung when the subscription begins, and at each announcement on ``channel``.
+        """Yield an event that is set when Redis announces a message on ``channel``.
 
-        After the first ring, the caller must check for messages, because earlier announcements are lost.
+        The event is also set when the subscription begins. The caller must then check for messages, because
+        earlier announcements are lost.
         """
         wakeup = WakeUp()
         with self.ringing(channel, wakeup):
@@ -260,7 +263,7 @@ class WakeUps:
 
     @contextmanager
     def ringing(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> Iterator[None]:
-        """Like ``of``, but rings the given ``wakeup``. The ringing ends with the ``with`` block."""
+        """Like ``of``, but sets the given event ``wakeup``, until the end of the ``with`` block."""
         self._add(channel, wakeup)
         try:
             yield

@@ -11,8 +11,8 @@ from .task_body import is_task
 def is_recorded(config: Config, outcome: Outcome) -> bool:
     """Whether the history keeps an outcome. Outcomes of tasks are always kept, because they hold the results.
 
-    With ``HISTORY="failed"``, a message that is done in its first delivery leaves no row. The end of any
-    other message is recorded, so that no row stays ``retrying`` for ever.
+    With ``HISTORY="failed"``, the history keeps all outcomes except for ``done`` in the first delivery. It
+    keeps ``done`` after a retry, because otherwise the row of the message would stay ``retrying`` for ever.
     """
     kept = config.history_of(outcome.queue)
     if kept == "all" or is_task(outcome.body):
@@ -21,10 +21,10 @@ def is_recorded(config: Config, outcome: Outcome) -> bool:
 
 
 def for_outbox(config: Config, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """The outcomes that a settle writes to the outbox. All ``outcomes`` must belong to one queue.
+    """Select the outcomes that are written to the outbox. All ``outcomes`` must belong to one queue.
 
-    The outcomes of processes that have died are always included, because the recorder sends the signals for
-    them.
+    An outcome whose signals were not sent, such as that of a process that has died, is always selected: the
+    recorder reads the outbox and sends them.
     """
     if not outcomes or config.history_of(outcomes[0].queue) == "all":
         return outcomes

@@ -146,7 +146,7 @@ def _elsewhere(code: str, text: str) -> str:
 
 
 def _cause(text: str) -> str:
-    """The error text without the digest and the line number of the script."""
+    """Remove the digest and the line number of the script from an error text of Redis."""
     return re.sub(r"\.? script: .*", "", text)
 
 
@@ -154,7 +154,10 @@ def _cause(text: str) -> str:
 
 
 def of_sentinels(error: driver.RedisError | None) -> str:
-    """The sentence about a sentinel that names no primary: for ``discovery.Explain``."""
+    """Return a sentence about why the sentinels name no primary, or ``""`` for an error that may pass.
+
+    ``error`` is the error reply of a sentinel, or ``None`` if it does not know the name in the address.
+    """
     if error is None:
         return (
             "The sentinels name no primary, because they do not know it by the name in the address: "
@@ -177,7 +180,10 @@ def of_sentinels(error: driver.RedisError | None) -> str:
 
 
 def of_nodes(error: driver.RedisError | None) -> str:
-    """The sentence about a node that does not name the owner of a slot: for ``discovery.Explain``."""
+    """Return a sentence about why no cluster node names the owner of a slot, or ``""`` if that may pass.
+
+    ``error`` is the error reply of a node, or ``None`` if the node knows no owner.
+    """
     text = str(error)
     if error is None:
         return ""  # The cluster may be down.

@@ -1,4 +1,4 @@
-"""Parses messages and figures in the replies of scripts."""
+"""Parses the replies of scripts: messages, attributes and figures of queues, and progress of runs."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def figures(name: str, reply: Sequence[Any]) -> QueueFigures:
 def messages(fields: Sequence[Any]) -> list[Message]:
     """Parse received messages from a flat list with five values for each message."""
     return [
-        message(*fields[start : start + 4], headers=headers_or_none(fields[start + 4]))
+        message(*fields[start : start + 4], headers=headers_or_empty(fields[start + 4]))
         for start in range(0, len(fields), 5)
     ]
 
@@ -68,7 +68,7 @@ def peeked(
         sent=sent_ms(text),
         state=State(state.decode()),
         size_bytes=size_bytes,
-        headers=headers_or_none(headers),
+        headers=headers_or_empty(headers),
         waits_for_limit=bool(waits),
     )
 
@@ -82,7 +82,7 @@ def limits(reply: Sequence[Any]) -> QueueLimits:
     return QueueLimits(int(running), int(waiting), tuple(keys))
 
 
-def headers_or_none(stored: bytes) -> dict[str, str]:
+def headers_or_empty(stored: bytes) -> dict[str, str]:
     """Parse the headers of a message. Returns an empty dict if they are unreadable."""
     try:
         return headers(stored)

@@ -71,8 +71,7 @@ def _expanded(path: Path, seen: set[Path]) -> str:
 class Call:
     """A call of one script, with its keys and arguments.
 
-    A ``repeatable`` call has the same effect whether it runs once or twice. So it is sent again after a lost
-    reply.
+    A ``repeatable`` call has the same effect if it runs twice, so it is sent again after a lost reply.
     """
 
     __slots__ = ("args", "keys", "packed", "repeatable", "script")
@@ -113,10 +112,11 @@ def pattern(command: Sequence[Any]) -> bytes:
 
 
 class QueueCall:
-    """A call whose keys depend on the names of the dead-letter queues of ``queues``.
+    """A call whose keys include those of dead-letter queues.
 
-    The session makes the keys and the first arguments when it sends the call (see
-    ``lua/lib/dead_letters.lua``). ``args`` are the arguments after those.
+    The session makes the keys with the function ``keys`` when it sends the call, because a queue may get
+    another dead-letter queue. It also makes the first arguments, three for each of ``queues`` (see
+    ``lua/lib/dead_letters.lua``). ``args`` are the arguments that follow.
     """
 
     __slots__ = ("args", "keys", "queues", "repeatable", "script")

@@ -1,7 +1,7 @@
-"""A session: the connections to one Redis, the keys of one namespace, and the rules for repeated calls.
+"""The session of the blocking client: runs scripts on one Redis, with the keys of one namespace.
 
-A call whose reply was lost is repeated if that is safe. If the dead-letter queue of a queue has changed, the
-call is repeated with the keys of the new dead-letter queue. ``session_base.py`` has the rules.
+A session repeats a call whose reply was lost, if that is safe. It also repeats a call that used the keys of
+a former dead-letter queue. ``session_base.py`` has the rules for both.
 """
 
 import time
@@ -130,10 +130,9 @@ class Session(SessionBase):
     # --- one round trip, repeated -------------------------------------------------------------
 
     def _exchange(self, calls: Sequence[Call], replicas: int = 0) -> list[Any]:
-        """Send the calls until Redis replies.
+        """Send the calls in one round trip, and return the replies. Repeats a failed round trip if possible.
 
-        After a failed try, the calls are sent again only if the try had no effect, or if all calls are
-        repeatable.
+        The calls are sent again only if the failed try had no effect, or if all calls are repeatable.
         """
         packed = packed_calls(calls)
         began = time.monotonic()
@@ -176,7 +175,7 @@ class Session(SessionBase):
 
 
 def _say(connection: Any, dialogue: Dialogue) -> list[Any]:
-    """Run ``dialogue`` on the connection: send the commands that it yields, and pass it the replies.
+    """Run a dialogue on the connection: send the commands that it yields, and pass the replies back to it.
 
     Returns the result of the dialogue.
     """

@@ -53,7 +53,7 @@ Dialogue = Generator[Saying, list[Any], list[Any]]
 
 
 class SessionBase:
-    """The keys of one session, the dead-letter queues that it knows, and its rules for repeats and errors."""
+    """The base of both sessions: has the keys, the known dead-letter queues, and the rules for repeats."""
 
     #: The maximum number of tries for one call. A try that would begin too late is left out.
     TRIES = 5
@@ -87,9 +87,9 @@ class SessionBase:
         return self.keys.of_queue(queue, self.dead_letter_queue(queue))
 
     def _follow(self, call: QueueCall, reply: Sequence[bytes]) -> QueueCall:
-        """Remember the new dead-letter queues that ``reply`` names, and return the call to send again.
+        """Make the call to send again after ``reply`` has named new dead-letter queues, and remember these.
 
-        It is ``call`` with the keys of the new dead-letter queues.
+        The returned call differs from ``call`` only in the keys of the dead-letter queues.
         """
         names = list(map(decode.text, reply[1:]))
         for queue, dead in zip(names[::2], names[1::2], strict=True):
@@ -123,10 +123,10 @@ class SessionBase:
     # --- repeats ------------------------------------------------------------------------------
 
     def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
-        """The number of seconds that are left for trying a call.
+        """The seconds for all tries of a call: the timeout, or less near the deadline of a web request.
 
-        Raises ``QueueUnavailable`` if the deadline of the request has passed. For a request that only reads,
-        this also happens if Redis did not answer another request a moment ago.
+        ``waiting`` is the deadline of the current web request. Raises ``QueueUnavailable`` if it has passed.
+        A web request that only reads also gets this error if Redis has just not answered another request.
         """
         if waiting is None:
             return self._timeout_seconds
@@ -166,7 +166,7 @@ class SessionBase:
         try:
             [reply] = yield packed_calls([call]), 1
             if isinstance(reply, driver.ResponseError):
-                reply = yield from self._settled(call, reply)
+                reply = yield from self._handled(call, reply)
         except LOSSES as error:
             # The call of the caller was not sent, so its reply is not lost.
             raise refusals.unanswered(error) from error
@@ -176,19 +176,19 @@ class SessionBase:
         return []
 
     def _conclude(self, calls: Sequence[Call], replies: list[Any], replicas: int, seconds: float) -> Dialogue:
-        """Replace each error reply by the value of ``_settled``, and wait for the replicas.
+        """Handle the error replies (see ``_handled``), and wait for ``replicas`` replicas.
 
-        Returns the replies for the caller.
+        Returns the replies for the caller. ``seconds`` is the timeout of the connection.
         """
         for index, (call, reply) in enumerate(zip(calls, replies, strict=True)):
             if isinstance(reply, driver.ResponseError):
-                replies[index] = yield from self._settled(call, reply)
+                replies[index] = yield from self._handled(call, reply)
         if replicas:
             yield from self._wait_for(replicas, seconds)
         return replies
 
     def _wait_for(self, replicas: int, seconds: float) -> Generator[Saying, list[Any], None]:
-        """Wait until ``replicas`` replicas have everything that was written on the connection.
+        """Wait until ``replicas`` replicas have all writes of the connection, up to half of ``seconds``.
 
         Raises ``NotReplicated`` if too few replicas confirm this in time, and ``ReplyLost`` if Redis refuses
         ``WAIT``.
@@ -201,10 +201,11 @@ class SessionBase:
 
     # --- error replies ------------------------------------------------------------------------
 
-    def _settled(self, call: Call, reply: driver.ResponseError) -> Generator[Saying, list[Any], Any]:
-        """The value that replaces an error reply: a ``QueueError``, or the reply of the script.
+    def _handled(self, call: Call, reply: driver.ResponseError) -> Generator[Saying, list[Any], Any]:
+        """Handle an error reply. Returns the reply of the script, or a ``QueueError`` for the caller.
 
-        If Redis does not know the script, its source is sent and run. Raises ``QueueRefused``.
+        If Redis does not know the script, its source is sent and run. Raises ``QueueRefused`` if Redis
+        refuses the call before it changes anything.
         """
         if isinstance(reply, driver.NoScriptError):
             [reply] = yield packed_commands([call.command(whole=True)]), 1
@@ -268,10 +269,7 @@ class Tries:
 
 
 def checked(reply: list[Any]) -> list[Any]:
-    """The reply without its first item, which is ``ok``.
-
-    If the first item is the name of an error instead, this error is raised.
-    """
+    """Remove the first item of a reply, ``ok``. If the item is the name of an error, raise this error."""
     if reply[0] == b"ok":
         return reply[1:]
     raise _BY_NAME[reply[0]]()
@@ -282,13 +280,13 @@ def has_moved(reply: Any) -> bool:
 
 
 def packed_calls(calls: Sequence[Call]) -> list[bytes]:
-    """Encode calls in Redis' protocol as one piece, so that they are sent with one write."""
+    """Encode calls in Redis' protocol, joined to one piece of bytes, so that they are sent in one write."""
     pieces = [call.packed or _packed_command(call.command(whole=False)) for call in calls]
     return pieces if len(pieces) == 1 else [b"".join(pieces)]
 
 
 def packed_commands(commands: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """Encode commands in Redis' protocol as one piece."""
+    """Encode commands in Redis' protocol, joined to one piece of bytes."""
     return [b"".join(map(_packed_command, commands))]
 
 

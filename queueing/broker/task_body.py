@@ -80,7 +80,7 @@ def name_in(body: str) -> str:
 
 
 class BodyWriter:
-    """Writes the bodies of calls of one task with the same priority and ``run_after``."""
+    """Writes bodies for calls of one task. All of them have the same priority and ``run_after``."""
 
     def __init__(self, task: str, priority: int = 0, run_after: str | None = None) -> None:
         after = ({"priority": priority} if priority else {}) | ({"run_after": run_after} if run_after else {})
@@ -130,7 +130,7 @@ def read(text: str) -> TaskBody:
 
 
 def _encoder() -> Callable[[Any], str]:
-    """A function that writes values as JSON. Arguments that contain themselves count as ``TooDeep``."""
+    """Make a function that writes values as JSON. It raises ``RecursionError`` if a list contains itself."""
     encoder = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":"))
     in_c: Any = getattr(json.encoder, "c_make_encoder", None)
     if in_c is None:

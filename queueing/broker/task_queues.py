@@ -1,8 +1,8 @@
 """The queues of tasks, and the search for the message of one task.
 
-The script that removes a message from its queue also writes its outcome to the outbox. The outcome is removed
-from the outbox only after it is in the database. ``find`` reads the queues and the outbox in one step. So a
-caller that reads the database after ``find`` misses nothing.
+``find`` reads the queues and the outbox in one step. A caller that then reads the database misses nothing:
+the script that removes a message from its queue writes its outcome to the outbox, and the outcome stays in
+the outbox until it is in the database.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from .session_base import SessionBase
 class Whereabouts:
     """The message of a task, and its outcomes that are not in the database yet, oldest first.
 
-    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the child that holds the message, or
-    ``""``. ``first_ms`` is the start of its first delivery, ``claimed_ms`` that of its newest delivery (ms
-    since 1970). Both are 0 if the message was never delivered.
+    ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the name of the child process that
+    holds the message, or ``""``. ``first_ms`` and ``claimed_ms`` are the starts of the first and of the
+    newest delivery (ms since 1970), or 0 if the message was never delivered.
     """
 
     queue: str
@@ -36,16 +36,20 @@ class Whereabouts:
 
 
 def place(queue: str, priority: int) -> tuple[str, int]:
-    """The queue for a task with ``priority`` (-100 to 100), and the priority of its message (0 to 100)."""
+    """Return the queue to which a task is sent, and the priority of its message (0 to 100).
+
+    ``priority`` is that of the task (-100 to 100). If it is below 0, the task is sent to the low-priority
+    queue of ``queue``, and 100 is added to the priority.
+    """
     return (queue, priority) if priority >= 0 else (low_priority_queue(queue), 100 + priority)
 
 
 def note(keys: Keys, queue: str) -> Call:
-    """The call that stores in Redis that ``queue`` receives tasks."""
+    """Make the call that stores in Redis that ``queue`` receives tasks."""
     return Call("note_task_queue", [keys.task_queues()], queue)
 
 
-def is_now_noted(session: SessionBase, target: str) -> None:
+def remember_noted(session: SessionBase, target: str) -> None:
     """Remember in this process that Redis has stored ``target`` as a queue of tasks."""
     session.task_queues.add(target)
 
@@ -62,7 +66,7 @@ def known(session: Session) -> list[str]:
 
 
 def with_siblings(queues: Sequence[str]) -> list[str]:
-    """These queues, followed by their low-priority queues."""
+    """Return the queues, followed by their low-priority queues, without duplicates."""
     return list(dict.fromkeys([*queues, *map(low_priority_queue, queues)]))
 
 
@@ -93,6 +97,9 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
 
 
 def _claimed_ms(fr: bytes, ends: bytes) -> int:
-    """The start of the newest delivery (ms since 1970), or of the first if the newest is not stored."""
+    """The start of the newest delivery (ms since 1970).
+
+    If it is not stored, returns the start of the first delivery (``fr``), or 0 without a delivery.
+    """
     newest = ends.split()[3:4]
     return decode.integer(newest[0] if newest and newest != [b"0"] else fr or b"0")

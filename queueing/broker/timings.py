@@ -1,8 +1,7 @@
-"""The run times and wait times that a batch of outcomes adds to the counters of its queue.
+"""Histograms of run times and wait times, which are stored in the counters of a queue.
 
-Times are counted in the buckets of a histogram. Unlike percentiles, the buckets of minutes can be added up to
-those of a day. This module does not count the outcomes by state: the settle script does, because only the
-script knows which outcomes it refuses.
+Unlike percentiles, the buckets of minutes can be added up to those of a day. This module does not count the
+outcomes by state: the settle script does, because only the script knows which outcomes it refuses.
 """
 
 import json
@@ -31,7 +30,7 @@ def tally(outcomes: Iterable[Outcome]) -> str:
     """Add up the run times and the wait times of ``outcomes``. Returns JSON for the counters of their queue.
 
     ``run_ms`` and ``wait_ms`` are the sums. ``r<n>`` is the number of run times in bucket ``n`` of the
-    histogram, and ``w<n>`` is the number of wait times in this bucket. Empty buckets are left out.
+    histogram, ``w<n>`` the number of wait times. Empty buckets are left out.
 
     Only started deliveries count. A wait lasts from the due time of a message to its first start, so the
     back-off before a retry does not count. Returns ``""`` if no delivery was started.

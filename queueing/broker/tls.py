@@ -31,14 +31,17 @@ HANDSHAKES = {
 
 
 def refusal(text: str) -> str:
-    """The sentence about a failed handshake, ``""`` if ``text`` is about something else."""
+    """Return a sentence if ``text`` is the error of a failed TLS handshake, else ``""``."""
     is_of_tls = "[SSL" in text or "certificate" in text
     found = [said for pattern, said in HANDSHAKES.items() if is_of_tls and re.search(pattern, text)]
     return f"No TLS connection to Redis: {found[0]}" if found else ""
 
 
 def check_files(options: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` with a sentence if a file of the options of a connection cannot be used."""
+    """Check the certificate files and the key file that the options of a connection name.
+
+    Raises ``ValueError`` with a sentence about the first file that cannot be used.
+    """
     for name in FILES:
         if path := options.get(name):
             _check_file(name, path)

@@ -41,8 +41,8 @@ class Refused(QueueError):
 class Screen:
     """Writes the results of a subcommand to ``out``, and notes to ``err``. Both are Django's output wrappers.
 
-    All text is escaped. While a subcommand works, it may set ``so_far`` to a function that describes the
-    finished work. If the subcommand is interrupted or fails, this text is printed, unless it is ``""``.
+    All text is escaped. While a subcommand works, it may set ``so_far`` to a function that returns a text
+    about the finished work. The text is printed if the subcommand is interrupted or fails.
     """
 
     def __init__(self, out: Any, err: Any) -> None:
@@ -78,7 +78,7 @@ class Screen:
         self.say(beginning + cut(printable(content[: room * 2]), room))
 
     def stopped(self) -> None:
-        """Report, after Ctrl-C, the work that was finished.
+        """Report the finished work after Ctrl-C.
 
         The terminal has written ``^C``, so the report begins on a new line.
         """
@@ -165,9 +165,10 @@ class Tally:
             self._drawn, self._drawn_percent = line, percent
 
     def sentence(self) -> str:
-        """The finished work in words, ``""`` before the first step.
+        """Describe the finished work, such as ``at least 3 of 9 messages deleted``.
 
-        The number is a minimum: the step that was interrupted is not counted, but may have been finished.
+        The number is a minimum, because an interrupted step is not counted but may have been finished.
+        Returns ``""`` before the first step.
         """
         if not self.total:
             return ""
@@ -257,7 +258,10 @@ def moment(epoch_seconds: int) -> str:
 
 
 def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """Describe the error of a subcommand on the queues ``names``, in a sentence without its full stop."""
+    """Describe an error of a subcommand in a sentence without its full stop.
+
+    ``names`` are the queues that the subcommand was called for.
+    """
     name = names[0] if names else ""
     match error:
         case QueueNotFound():
@@ -289,7 +293,10 @@ def warn(
     figures: Sequence[QueueFigures] = (),
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write alerts to stderr: those about the given queues, and those that concern no queue."""
+    """Write alerts to stderr: those about the queues ``names``, and those that concern no single queue.
+
+    ``figures`` are the figures of these queues. Their names are the default of ``names``.
+    """
     for alert in alerts.read(client, figures, names):
         if alert.kind == "partition away" and client.away:
             continue  # The command has written it.

@@ -99,7 +99,10 @@ The other changes of their transactions stay."""
 
 
 def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
-    """For each database, its alias and a query for the rows that the options select, oldest first."""
+    """Return pairs: the alias of a database, and a query for the rows that the options select, oldest first.
+
+    Raises ``Refused`` if the project stages no messages in the database that the options name.
+    """
     aliases = searched()
     if options.database and options.database not in aliases:
         raise Refused(f"No message is staged in {options.database}. The databases are: {', '.join(aliases)}.")

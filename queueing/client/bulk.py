@@ -32,8 +32,8 @@ class BulkOperations(Operations):
     def purge_queue(self, qname: str, *, progress: Report | None = None) -> Steps[int]:
         """Delete all messages that no worker holds. Returns the number of deleted messages.
 
-        ``progress`` is called after each step with two numbers of messages: those processed so far, and those
-        at the start. Raises ``QueueNotFound``.
+        ``progress`` is called after each step with two numbers: the messages that are processed so far, and
+        the messages that there were at the start. Raises ``QueueNotFound``.
         """
         qname = rsmq_values.qname(qname)
         total = (yield from self._attributes(qname)).msgs
@@ -117,7 +117,8 @@ class BulkOperations(Operations):
 
         Returns how many were moved. The attempts of a moved message are counted from 0 again. If several
         queues share the dead-letter queue, the messages of all these queues are moved to ``qname``.
-        For ``progress`` see ``purge_queue``. Raises ``QueueNotFound`` if ``qname`` does not exist.
+        For ``progress`` see ``purge_queue``. Raises ``QueueNotFound`` if ``qname`` does not exist, and
+        ``QueueError`` if both ``count`` and ``ids`` are given.
         """
         dead = (yield from self._policy(qname)).dead_letter_queue or dead_letter_queue(qname)
         if not (yield self.session.call(Call("exists", [self.keys.attributes(dead)]))):

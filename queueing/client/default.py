@@ -151,7 +151,7 @@ def _ensure_queue(client: AnyClient, qname: str) -> Steps[bool]:
 
 
 def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]:
-    """Create ``queue`` and ``target`` if missing, and store in Redis that ``queue`` receives tasks.
+    """Create ``queue`` and ``target`` if they are missing, and store in Redis that ``queue`` receives tasks.
 
     ``target`` is ``queue`` itself or its low-priority queue.
     """
@@ -159,14 +159,14 @@ def _adopt_task_queue(client: AnyClient, queue: str, target: str) -> Steps[None]
     for missing in {queue, target}:
         yield from _ensure_queue(client, missing)
     yield client.session.call(task_queues.note(client.keys, queue))
-    task_queues.is_now_noted(client.session, target)
+    task_queues.remember_noted(client.session, target)
 
 
 def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
     """Store in Redis that ``task_queue`` receives tasks, unless this process has already done so.
 
-    ``queue`` is ``task_queue`` itself or its low-priority queue. Both are created if they are missing. Does
-    nothing if ``task_queue`` is ``""``, because ``queue`` then receives messages for a handler.
+    ``queue`` is ``task_queue`` itself or its low-priority queue. Both queues are created if they are missing.
+    If ``task_queue`` is ``""``, ``queue`` receives messages for a handler, and the call does nothing.
     """
     client = client.at([queue])
     if task_queue and not task_queues.is_noted(client.session, queue):
@@ -174,7 +174,7 @@ def _note_task_queue(client: AnyClient, task_queue: str, queue: str) -> Steps[No
 
 
 def _create_missing(client: AnyClient, task_queue: str, queue: str) -> Steps[None]:
-    """Create a missing queue if it is for tasks, or if the setting ``QUEUES`` names it.
+    """Create the missing ``queue`` if it is for tasks, or if the setting ``QUEUES`` names it.
 
     For tasks, ``task_queue`` is ``queue`` itself or its main queue. For other messages, ``task_queue`` is
     ``""``. Raises ``QueueNotFound`` for a queue that is not created.
@@ -195,8 +195,8 @@ def _ensuring(
 ) -> Steps[Any]:
     """Call ``send``, and return its result. If ``queue`` is missing, create it and call ``send`` once more.
 
-    With ``any_name`` any missing queue is created, otherwise only those that ``_create_missing`` creates.
-    Raises ``QueueNotFound`` for a missing queue that is not created.
+    With ``any_name``, any missing queue is created. Otherwise ``_create_missing`` decides. ``task_queue`` is
+    as in ``_create_missing``. Raises ``QueueNotFound`` for a missing queue that is not created.
     """
     yield from _note_task_queue(client, task_queue, queue)
     try:

@@ -1,4 +1,4 @@
-"""Validates messages before a send, splits them into steps, and encodes them for a script."""
+"""Prepares messages for a send: validates them, splits them into steps, and makes the calls of scripts."""
 
 import json
 import re
@@ -44,11 +44,12 @@ def put(
     delay: int | str = "",
     replaces: bool = True,
 ) -> Call:
-    """Make a call of a script that includes ``lua/lib/put.lua``.
+    """Make the call of a script that sends messages, by including ``lua/lib/put.lua``.
 
-    ``tails`` are the random parts of the message ids. ``key`` is the third key of the script. ``own`` has the
-    first and the fourth argument of the script. ``delay`` is in seconds, ``""`` for the delay of the queue.
-    If ``replaces`` is false, a message does not replace an earlier one with the same unique key.
+    The scripts differ in three values: ``key`` is the third key, and ``own`` has the first and the fourth
+    argument. ``tails`` are the random parts of the message ids. ``delay`` is in seconds, ``""`` for the delay
+    of the queue. If ``replaces`` is false, a message does not replace an earlier one with the same unique
+    key.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
@@ -82,9 +83,9 @@ class TextSend:
         return (number, *self._same, tail, text, SendCall.REMEMBERED_MS)
 
     def call(self, sending: SendCall, text: str) -> Call:
-        """Make the call that sends ``text``. Its reply is the message id.
+        """Make the call that sends ``text``. Redis replies with the message id.
 
-        The reply is ``None`` if the script cannot send this text. The caller must then send it with ``put``.
+        If the script cannot send this text, the reply is ``None``. The caller must then send it with ``put``.
         """
         sender = self._sender(sending.token)
         name, number = sender.encode(), b"%d" % sending.number
@@ -134,7 +135,7 @@ def _extras(
 
 
 def json_of(headers: Mapping[str, str]) -> str:
-    """The JSON of headers. Raises ``QueueError`` if the JSON is too long."""
+    """Encode headers as JSON. Raises ``QueueError`` if the JSON is too long."""
     text = json.dumps(dict(headers))
     if len(text) > decode.RECORD_BYTES:
         raise QueueError(f"The headers of a message may have {decode.RECORD_BYTES:,} bytes of JSON.")
@@ -142,7 +143,11 @@ def json_of(headers: Mapping[str, str]) -> str:
 
 
 def check(message: Any) -> None:
-    """Raise ``MessageNotString`` if a message is not a string, ``QueueError`` if its options are invalid."""
+    """Check a message with options.
+
+    Raises ``MessageNotString`` if it is not a ``Draft`` with a string as its body, and ``QueueError`` if an
+    option is invalid.
+    """
     if not isinstance(message, Draft) or not isinstance(message.body, str):
         raise MessageNotString
     if message.delay_ms is not None and message.due_ms is not None:
@@ -167,7 +172,7 @@ def check(message: Any) -> None:
 
 
 def is_plain(qname: str) -> bool:
-    """Whether ``complete`` adds no headers to the messages of a queue."""
+    """Whether messages are sent to a queue as they are, because no policy of a handler requires headers."""
     return _handler_of(qname) is None
 
 
@@ -181,7 +186,7 @@ def complete(qname: str, messages: Sequence[str | Draft]) -> Sequence[str | Draf
 
 
 def _handler_of(qname: str) -> Any:
-    """The handler of the queue if its policy adds headers to messages, else ``None``."""
+    """The handler of the queue if its policy requires headers for unique jobs or limits, else ``None``."""
     handler = above.handler_of(qname)
     if handler is None:
         return None

@@ -1,7 +1,7 @@
-"""Sends the messages that follow settled ones: next steps of chains, and callbacks of batches.
+"""Sends follow-up messages: the next steps of chains, and the callbacks of batches.
 
-The process that has settled a message sends its follow-ups. If that process is killed first, a worker's
-keeper process sends them. Both send with a Lua script that sends each follow-up only once.
+The process that has settled a message sends the follow-ups. If it is killed first, the keeper sends them
+(the process of a worker that extends leases). A Lua script ensures that each follow-up is sent only once.
 """
 
 import json
@@ -26,7 +26,7 @@ logger = logging.getLogger("queueing")
 def send(client: QueueClient, texts: Iterable[bytes]) -> int:
     """Send follow-up messages, which are given as JSON. Returns how many were sent.
 
-    A message that cannot be sent is kept for later, and does not delay the others. Raises
+    A message that cannot be sent does not delay the others, and stays in Redis for a later try. Raises
     ``QueueUnavailable``.
     """
     sent = 0
@@ -41,7 +41,7 @@ def send(client: QueueClient, texts: Iterable[bytes]) -> int:
 
 
 def send_soon(client: QueueClient, texts: Iterable[bytes]) -> None:
-    """Call ``send``. If Redis does not answer, a worker's keeper process sends the messages later."""
+    """Send follow-up messages. If Redis does not answer, the keeper of a worker sends them later."""
     try:
         send(client, texts)
     except QueueUnavailable as error:
@@ -56,7 +56,8 @@ def send_due(client: QueueClient, cursor: bytes = b"0") -> tuple[int, bytes]:
 def _limited(draft: Draft, queue: str) -> Draft:
     """Add the header for a limit to a follow-up message, unless it has one.
 
-    The header is made only now, because the key of the limit may depend on the result of the previous step.
+    The header is not made earlier, because the key of the limit may depend on the result of the previous
+    step.
     """
     if limits.HEADER in draft.headers:
         return draft

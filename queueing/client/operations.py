@@ -31,9 +31,9 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_figures(self, qnames: Sequence[str] | None = None) -> Steps[list[QueueFigures]]:
-        """The figures of the queues ``qnames``, or of all queues for ``None``, sorted by name.
+        """The figures of queues, such as the number of ready messages, sorted by the names of the queues.
 
-        Missing queues, and queues with a key of the wrong type, are left out.
+        ``None`` means all queues. Missing queues, and queues with a key of the wrong type, are left out.
         """
         names = (yield from self._list_queues()) if qnames is None else qnames
         found = yield from self._figures(sorted(set(names)))
@@ -42,14 +42,17 @@ class Operations(RSMQOperations):
 
     @operation
     def figures_of_queue(self, qname: str) -> Steps[QueueFigures | None]:
-        """The figures of one queue, ``None`` if it does not exist. Raises ``SpoiltKey``."""
+        """The figures of one queue, or ``None`` if it does not exist.
+
+        Raises ``SpoiltKey`` if a key of the queue has the wrong type.
+        """
         [found] = yield from self._figures([qname])
         if isinstance(found, QueueError):
             raise found
         return found
 
     def _figures(self, names: Sequence[str]) -> Steps[list[QueueFigures | QueueError | None]]:
-        """For each name, the figures of the queue, its error, or ``None`` if it does not exist."""
+        """Return one item for each name: figures, an error, or ``None`` if the queue does not exist."""
         found = yield self.session.call_each(
             [QueueCall("figures", [name], self.keys.of_lanes) for name in names]
         )
@@ -68,9 +71,9 @@ class Operations(RSMQOperations):
     ) -> Steps[list[PeekedMessage]]:
         """Read up to ``count`` messages (at most 1000) without receiving them, in delivery order.
 
-        With ``newest``, the order is reversed, so the last messages of the queue are read. Bodies with more
-        than ``body_bytes`` bytes are cut. Once Redis has read 10 MB of such long bodies, further ones are
-        left empty. Raises ``QueueNotFound``.
+        With ``newest``, the last messages of the queue are read, in reversed order. Bodies with more than
+        ``body_bytes`` bytes are cut. Once Redis has read 10 MB of such long bodies, the bodies of further
+        long messages are left empty. Raises ``QueueNotFound``.
         """
         count = max(1, min(count, BATCH))
         return self._peek(qname, count, "last" if newest else "first", "", body_bytes)
@@ -96,19 +99,16 @@ class Operations(RSMQOperations):
 
     @operation
     def queue_limits(self, qname: str, *, keys: int = 20) -> Steps[QueueLimits]:
-        """The state of the limits of a queue: how many messages run under them, and how many wait.
+        """Count the messages that run under the limit of a queue, and those that wait for a policy's limit.
 
-        The result also lists limit keys for which messages wait, at most ``keys`` of them (up to 1000).
+        The result also lists the limit keys for which messages wait, up to ``keys`` of them (at most 1000).
         """
         names = [self.keys.slots(), self.keys.line(rsmq_values.qname(qname))]
         call = Call("limited", names, limits.key_of_queue(qname), max(1, min(keys, BATCH)))
         return replies.limits((yield self.session.call(call)))
 
     def dead_letter_queue(self, qname: str) -> str:
-        """The name of the dead-letter queue of ``qname``, as far as this client knows.
-
-        The call does not ask Redis.
-        """
+        """The name of the dead-letter queue of ``qname``, as far as this client knows it without a call."""
         return self.session.dead_letter_queue(qname)
 
     # --- policies -----------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class Operations(RSMQOperations):
         A receiver of this package or the sweeper moves such a message when it is due again. Receives by other
         programs count, too. ``dead_letter_queue`` is ``<qname>-dead`` by default, and is created with the
         first dead letter. Raises ``QueueNotFound``, ``InvalidFormat``, and ``QueueError`` if the count is out
-        of bounds or ``qname`` is itself a dead-letter queue.
+        of bounds, if ``qname`` is itself a dead-letter queue, or if both queues are the same.
         """
         qname = rsmq_values.qname(qname)
         if not (isinstance(max_receive_count, int) and 1 <= max_receive_count <= MAX_RECEIVE_COUNT):
@@ -188,9 +188,9 @@ class Operations(RSMQOperations):
 
     @operation
     def progress_of(self, qname: str, ids: Sequence[str]) -> Steps[dict[str, Progress]]:
-        """The progress of those messages in ``ids`` that are running, by id.
+        """The progress of running messages, by id. ``ids`` are the messages to ask for.
 
-        Messages whose run has reported no progress are left out.
+        Messages that are not running, or whose run has reported no progress, are left out.
         """
         if not ids:
             return {}

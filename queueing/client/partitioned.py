@@ -1,7 +1,8 @@
-"""The clients of several partitions. A call for a queue goes to the client of its partition.
+"""Clients for several partitions (namespaces, often on different servers).
 
-Each partition has its own client. A call for all queues asks each partition, and raises ``QueueUnavailable``
-if a partition does not answer. A call without a queue, such as ``count_hit``, goes to the default partition.
+Such a client has a client for each partition, and passes a call for a queue to the client of its partition.
+A call for all queues asks each partition, and raises ``QueueUnavailable`` if a partition does not answer. A
+call without a queue, such as ``count_hit``, goes to the default partition.
 """
 
 import inspect
@@ -84,7 +85,8 @@ TOGETHER: dict[str, Callable[..., Steps[Any]]] = {
 def routes(driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]]) -> Callable[[Client], Client]:
     """Decorator for a client class: a method with a ``qname`` runs on the client of that queue's partition.
 
-    The methods in ``TOGETHER`` are replaced: ``driver`` makes the new methods from the operations there.
+    For the methods that ``TOGETHER`` names, ``driver`` (``in_thread`` or ``in_loop``) makes other methods
+    from the operations in ``TOGETHER``.
     """
 
     def equip(client: Client) -> Client:
@@ -126,8 +128,8 @@ class PartitionedClient(QueueClient):
     def reachable(self) -> QueueClient:
         """A client that uses only the partitions that can be read. See ``QueueClient.reachable``.
 
-        A partition that did not answer, or refused, is not asked again for two seconds. If no partition can
-        be read, this client is returned.
+        A partition that does not answer, or refuses, is left out and is not asked again for two seconds. If
+        no partition can be read, this client is returned.
         """
         found = {part.partition: self._refusal(part) for part in self.parts}
         away = {name: refusal for name, refusal in found.items() if refusal is not None}
@@ -151,7 +153,10 @@ class PartitionedClient(QueueClient):
         return found
 
     def _refusal(self, part: QueueClient) -> str | None:
-        """Why the partition cannot be read, ``""`` if it does not answer. ``None`` if it can be read."""
+        """Return ``None`` if the partition can be read, ``""`` if it does not answer, else why it refuses.
+
+        A partition that could not be read is asked again after two seconds at the earliest.
+        """
         until, refusal = self._believed.get(part.partition, (0.0, ""))
         if time.monotonic() < until:
             return refusal
@@ -170,7 +175,7 @@ class PartitionedClient(QueueClient):
 
 
 def _check(part: QueueClient) -> None:
-    """Raise a ``QueueError`` if the partition cannot be read. A replica can be read."""
+    """Raise a ``QueueError`` if the partition cannot be read. Its node may be a primary or a replica."""
     # The check has a time limit of its own, so that a partition that hangs does not use up the time that the
     # request has for the other partitions.
     with deadline.within(ASK_SECONDS):
@@ -184,7 +189,10 @@ class AsyncPartitionedClient(AsyncQueueClient):
     """An asyncio client that uses several partitions."""
 
     def __init__(self, client: QueueClient) -> None:
-        """Use the partitions of ``client``. Raises the ``ValueError`` of ``AsyncQueueClient``."""
+        """Use the partitions of ``client``.
+
+        Raises ``ValueError`` for a connection option that redis-py's asyncio connections lack.
+        """
         assert client.routing, "a client of several partitions"
         parts = [AsyncQueueClient(part) for part in client.parts]
         vars(self).update(vars(parts[0]))

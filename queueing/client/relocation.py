@@ -1,8 +1,9 @@
 """Moves the messages of a queue from its old partition after ``PLACES`` has named a new partition for it.
 
-A message is sent to the new partition and then deleted on the old one. The token of the send is derived from
-the message id. So if the process is killed between the two calls, a repeated send has no effect. The queue is
-paused on the old partition, so that no worker takes a message between its send and its deletion.
+A message is sent to the new partition and then deleted on the old one. If the process is killed between the
+two calls, the next move sends the message again, which has no effect: the token of the send is derived from
+the message id. The queue is paused on the old partition, so that no worker takes a message between its send
+and its deletion.
 """
 
 import re
@@ -40,9 +41,9 @@ MEMBERS = (batches.BATCH, batches.CHAIN)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The result of one step: how many messages it has moved, and how many stay.
+    """The result of one step: the number of moved messages, and the numbers of messages that stay.
 
-    ``held`` messages stay because they run or are hidden, ``members`` because they belong to a batch or
+    ``held`` messages stay because they run or are hidden. ``members`` stay because they belong to a batch or
     chain.
     """
 
@@ -68,12 +69,12 @@ class Relocation:
     def prepare(self) -> list[str]:
         """Pause the queue on the old partition, and create it with the same settings on the new one.
 
-        If the queue is there already, it gets the redrive policy and the retention that it lacks, because an
-        earlier move may have ended before it copied them. Returns the names of those that differ, which the
-        new partition keeps.
+        If the new partition already has the queue, its redrive policy and its retention are copied only if
+        they are missing there. Returns the names of the policies that exist there with other values, such as
+        ``["retention"]``. These stay as they are.
 
-        Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if it cannot
-        move.
+        Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if the queue
+        cannot be moved (see ``_refuse``).
         """
         source, target, queue = self.source, self.target, self.queue
         policy, attributes = source.get_queue_policy(queue), source.get_queue_attributes(queue)
@@ -87,7 +88,10 @@ class Relocation:
         return kept
 
     def _copy(self, policy: QueuePolicy) -> list[str]:
-        """Set the policies that the new partition lacks. Returns the names of those that it keeps."""
+        """Copy the redrive policy and the retention to the new partition if they are missing there.
+
+        Returns the names of the policies that exist there with other values.
+        """
         target, queue = self.target, self.queue
         there, kept = target.get_queue_policy(queue), []
         if policy.max_receive_count and not there.max_receive_count:
@@ -101,9 +105,9 @@ class Relocation:
         return kept
 
     def _refuse(self, dead_letter_queue: str) -> None:
-        """Raise ``QueueError`` if the queue cannot move.
+        """Raise ``QueueError`` if the queue cannot be moved, for one of two reasons.
 
-        It cannot if both partitions are the same namespace on the same Redis, or if ``PLACES`` does not put
+        Both partitions are the same namespace on the same Redis, or ``PLACES`` does not put
         ``dead_letter_queue`` on the new partition.
         """
         source, target = self.source, self.target
@@ -127,7 +131,8 @@ class Relocation:
     def step(self) -> Step:
         """Move up to ``STEP`` messages. Raises an error if the new partition accepts none of them.
 
-        If a step moves no message, it has read all messages, and its result counts all that stay.
+        If the result has ``moved=0``, nothing is left to move now, and ``held`` and ``members`` count all
+        messages that stay. In other results they count only the messages that this step has read.
         """
         # Reading begins behind the messages that stayed in the previous step.
         moving: list[_Moving] = []
@@ -156,8 +161,8 @@ class Relocation:
     def end(self, *, members: int, delete: bool) -> None:
         """End the move. ``members`` is the number of messages of chains and batches that stay.
 
-        If any stay, the queue is resumed on the old partition. If none stay and ``delete`` is true, the queue
-        is deleted there, unless it still has other messages.
+        If it is not 0, the queue is resumed on the old partition, so that these messages run there. If it is
+        0 and ``delete`` is true, the queue is deleted on the old partition, unless it has other messages.
         """
         if members:
             self.source.resume_queue(self.queue)
@@ -172,7 +177,7 @@ class Relocation:
             draft = _Moving(
                 body=decode.text(body),
                 due_ms=decode.integer(due_ms),
-                headers=replies.headers_or_none(headers),
+                headers=replies.headers_or_empty(headers),
                 priority=int(priority[1]) if priority else 0,
                 id=decode.text(id),
                 rc=decode.integer(rc),
@@ -224,7 +229,11 @@ def _token(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """``count`` messages of ``queue`` and its siblings are on ``partition``, but should be on ``place``."""
+    """Messages on a wrong partition: ``count`` messages of ``queue`` and its siblings.
+
+    They are on ``partition``, but ``PLACES`` names ``place`` for them. Siblings are the low-priority queue
+    and the dead-letter queues.
+    """
 
     queue: str
     partition: str
@@ -233,10 +242,10 @@ class Remainder:
 
 
 def remainders(client: QueueClient) -> list[Remainder]:
-    """Count the messages that are not on the partition that ``PLACES`` names for their queue.
+    """Count the messages on wrong partitions: ``PLACES`` names another partition for their queue.
 
-    Checks the names of all queues on each partition, and counts the messages of at most ``MOST_COUNTED``
-    misplaced queues on each. Raises ``QueueUnavailable``.
+    All queues of each partition are checked, but messages are counted for at most ``MOST_COUNTED`` misplaced
+    queues of a partition. Raises ``QueueUnavailable``.
     """
     if not client.routing:
         return []
@@ -249,10 +258,10 @@ def remainders(client: QueueClient) -> list[Remainder]:
 
 
 def left_behind(client: QueueClient, queue: str) -> list[Relocation]:
-    """The moves that bring a queue and its siblings to the partition that ``PLACES`` names.
+    """Return the moves that bring a queue and its siblings to the partition that ``PLACES`` names.
 
-    Siblings are the main queue, its low-priority queue and their dead-letter queues. If one of them exists on
-    several other partitions, there is one move from each of these partitions.
+    Siblings are the main queue, its low-priority queue and their dead-letter queues. There is one move for
+    each of these queues on each wrong partition.
     """
     if not client.routing:
         return []

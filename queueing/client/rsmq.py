@@ -231,9 +231,10 @@ class RSMQOperations(ReceiptOperations):
     ) -> Steps[list[Message]]:
         """Receive up to ``count`` due messages in order. Each is hidden for ``vt`` seconds.
 
-        If no message is due, the call waits up to ``wait_seconds`` for the first one. The wait ends as soon
-        as this package sends a message or a delayed message becomes due. Messages of other programs are often
-        not announced: the next poll finds them. Raises the errors of ``receive_message``.
+        If no message is due, the call waits up to ``wait_seconds`` (at most 3600) for the first one. The wait
+        ends as soon as this package sends a message or a delayed message becomes due. Other programs often do
+        not announce their messages, so a poll finds these messages a few seconds later. Raises the errors of
+        ``receive_message``, and ``QueueError`` if ``count`` or ``wait_seconds`` is out of bounds.
         """
         qname, seconds = yield from self._receivable(qname, vt)
         if not (isinstance(count, int) and count >= 1):
@@ -290,7 +291,7 @@ class RSMQOperations(ReceiptOperations):
     def _take(self, script: str, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
         """Receive or pop messages. Returns the messages, and the seconds until the next message is due.
 
-        The seconds are meaningful only if no message was taken, and infinite if no message waits.
+        The seconds are infinite if the queue is empty, and meaningless if a message was taken.
         """
         call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
         while True:
@@ -307,9 +308,9 @@ class RSMQOperations(ReceiptOperations):
 
 
 def _checked_delay(messages: Sequence[Any], delay: int | None) -> int | str:
-    """Check ``delay`` and the options of ``messages``. Returns ``delay`` for the send script.
+    """Check ``delay`` and the options of ``messages``. Returns the delay in seconds for the send script.
 
-    It is a number of seconds, or ``""`` if ``delay`` is ``None``: then the delay of the queue applies.
+    If ``delay`` is ``None``, the delay of the queue applies, and ``""`` is returned.
     """
     seconds = "" if delay is None else rsmq_values.seconds(delay, "delay")
     for message in messages:

@@ -23,7 +23,11 @@ SILENT = "The batch was closed, because its sender was silent for a minute."
 
 @dataclass
 class Plan:
-    """A batch to send: its messages by queue, the nested batches, and its callbacks as JSON by name.
+    """A batch that is ready to be sent. Its messages are made, but not sent yet.
+
+    ``total`` is the number of members. ``drafts`` has the messages of the members by queue, and ``inner`` the
+    plans of nested batches. ``callbacks`` has the messages for ``on_success`` and ``on_failure`` as JSON.
+    ``record`` is JSON with the title, the id of the outer batch and the queues.
 
     ``queues`` has a pair for each queue that must exist: the queue of the task (``""`` for a message that is
     not a task), and the queue to which the message is sent.
@@ -41,8 +45,8 @@ class Plan:
 def send(client: QueueClient, plan: Plan) -> None:
     """Send a batch and its nested batches.
 
-    If this process dies before it has sent all members, a worker's keeper process closes these batches.
-    Raises ``BatchClosed``, ``QueueNotFound`` and the errors of ``send_messages``.
+    If this process dies or pauses for a minute before it has sent all members, a worker cancels the batch.
+    Raises ``BatchClosed`` after such a pause, ``QueueNotFound``, and the errors of ``send_messages``.
     """
     _Sender(client.at(queues_of(plan))).send(plan)
 
@@ -99,22 +103,22 @@ class _Sender:
 
 
 def part_of(client: QueueClient, id: str) -> QueueClient:
-    """The client of the partition that has a batch. If none has it, the client of the last partition."""
+    """The client of the partition that has the batch ``id``, or of the last partition if none has it."""
     *others, last = client.parts
     return next((part for part in others if batches.find(part.session, [id])), last)
 
 
 def newest(client: QueueClient, count: int) -> tuple[int, list[BatchState]]:
-    """The number of all batches, and the newest of them, at most ``count``."""
+    """Return the number of all batches, and up to ``count`` of the newest."""
     found = [batches.newest(part.session, 0, count) for part in client.parts]
     states = sorted((s for _, of_part in found for s in of_part), key=_started_ms, reverse=True)
     return (sum(total for total, _ in found), states[:count]) if client.routing else found[0]
 
 
 def search(client: QueueClient, text: str, count: int) -> list[BatchState]:
-    """The batch whose id is ``text``, in a list.
+    """Return a list with the batch whose id is ``text``.
 
-    If there is none, the newest batches with ``text`` in their titles, at most ``count``.
+    Without such a batch, returns up to ``count`` of the newest batches with ``text`` in their titles.
     """
     found = [state for part in client.parts for state in batches.search(part.session, text, count)]
     return sorted(found, key=_started_ms, reverse=True)[:count] if client.routing else found
@@ -145,7 +149,11 @@ def retry(client: QueueClient, id: str) -> int:
 
 
 def _by_queue(client: QueueClient, queues: Sequence[str], ids: list[str]) -> dict[str, list[str]]:
-    """The members to redrive, by queue. If queues share a dead-letter queue, the members name their own."""
+    """Return the ids to redrive for each queue.
+
+    A queue with a dead-letter queue of its own gets all ``ids``, because a redrive skips ids that are not in
+    the dead-letter queue. If queues share a dead-letter queue, a header of each message names its queue.
+    """
     sharing: dict[str, list[str]] = defaultdict(list)
     found: dict[str, list[str]] = defaultdict(list)
     for queue in queues if ids else ():

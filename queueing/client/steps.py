@@ -50,7 +50,7 @@ class InLoops(Protocol):
 
 
 class AnySession(Protocol):
-    """The methods of a session that operations call. They return replies, or awaitables of replies."""
+    """The methods of a session that operations call. Calls return replies, or awaitables of replies."""
 
     def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any: ...
     def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> Any: ...
@@ -60,7 +60,7 @@ class AnySession(Protocol):
 
 
 class Routing:
-    """The clients of several partitions. ``place`` returns the partition of a queue."""
+    """Finds the client of a queue's partition. The function ``place`` returns the partition of a queue."""
 
     def __init__(self, parts: Sequence[Any], place: Callable[[str], str]) -> None:
         self.parts, self.place = tuple(parts), place
@@ -91,7 +91,10 @@ class Routing:
 
 
 def unusable(partition: str, refusal: str) -> QueueUnavailable:
-    """The error for a call to a partition that was left out. ``refusal`` is ``""`` if it does not answer."""
+    """Make the error for a call to a partition that ``reachable`` has left out.
+
+    ``refusal`` is the reason why the partition refuses, or ``""`` if it does not answer.
+    """
     error = QueueUnavailable(f"The partition {partition} does not answer")
     if refusal:
         error = QueueRefused(f"The partition {partition} cannot be used: {refusal}")
@@ -137,9 +140,9 @@ class OperationsBase:
         return self.routing.common(qnames) if self.routing else self
 
     def split(self, qnames: Sequence[str]) -> list[tuple[Self, list[str]]]:
-        """The queues by partition: pairs of a client and its queues.
+        """Split queues by partition. Returns pairs: the client of a partition, and its queues.
 
-        Queues of partitions that ``reachable`` has left out are missing.
+        Queues on partitions that ``reachable`` has left out are missing in the result.
         """
         if not self.routing:
             return [(self, list(qnames))]
@@ -149,10 +152,10 @@ class OperationsBase:
 
 
 class operation(Generic[Parameters, Result]):
-    """Decorator for a generator method that returns ``Steps``.
+    """Decorator for an operation: a generator method that returns ``Steps``.
 
-    Each client class makes a method from it: a blocking method, or a coroutine function. A private method
-    that several operations share is not decorated: operations call it with ``yield from``.
+    Each client class replaces the operation by a blocking method or a coroutine function. Private methods
+    that operations share are not decorated, because operations call them with ``yield from``.
     """
 
     def __init__(self, steps: Callable[Concatenate[Any, Parameters], Steps[Result]]) -> None:
@@ -172,7 +175,10 @@ class operation(Generic[Parameters, Result]):
 def runs_operations(
     driver: Callable[[Callable[..., Steps[Any]]], Callable[..., Any]],
 ) -> Callable[[Client], Client]:
-    """Decorator for a client class: replaces each operation of its bases by a method made by ``driver``."""
+    """Decorator for a client class: replaces each operation of its bases by a method.
+
+    ``driver`` makes the method from the operation. It is ``in_thread`` or ``in_loop``.
+    """
 
     def equip(client: Client) -> Client:
         for base in client.__mro__:
@@ -194,7 +200,7 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
 def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
     """Make a blocking function from the generator function ``steps``.
 
-    The generator yields the replies of its calls, and each reply is passed back to it.
+    The calls in the generator block, so it yields their replies. Each reply is passed back to the generator.
     """
 
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -213,7 +219,8 @@ def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters
 def in_loop(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
     """Make a coroutine function from the generator function ``steps``.
 
-    The generator yields its calls as awaitables. Each is awaited, and the reply is passed back to it.
+    The calls in the generator return awaitables, which it yields. Each awaitable is awaited, and the reply is
+    passed back to the generator.
     """
 
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

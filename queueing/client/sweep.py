@@ -37,7 +37,7 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def sweep_lost_queues(session: Session) -> int:
-    """Delete what is left of queues that another program has deleted, and slots that no worker holds.
+    """Delete the rest of queues that another program has deleted, and slots that no worker holds.
 
     A slot is the place of a running message under a concurrency limit. Returns the number of deleted keys,
     leases and slots.
@@ -69,7 +69,8 @@ def spoilt_keys(session: Session, qnames: Sequence[str] = ()) -> list[SpoiltKey]
 def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
     """Rename keys with a wrong type: ``x`` becomes ``x:unreadable``. Returns a dict from old to new name.
 
-    Checks the keys of the namespace and of ``qname``, except the two keys of a queue that RSMQ defines.
+    Checks the keys of the namespace and, with ``qname``, the keys of this queue. The two keys of a queue that
+    RSMQ defines are left to ``mend_queue``.
     """
     keys = session.keys.of_namespace()
     if qname:
@@ -83,10 +84,11 @@ def mend_keys(session: Session, qname: str = "") -> dict[str, str]:
 def mend_queue(session: Session, qname: str) -> dict[str, str]:
     """Rename the two keys of a queue that RSMQ defines, each only if it has a wrong type.
 
-    Returns a dict from old to new name. Only ``manage.py queues sweep`` calls this function. If the sorted
-    set of due times is renamed, it is built again: all messages are due now, in the order of their sends. A
-    message that a worker holds is due after a minute. If the hash of attributes is renamed, the queue no
-    longer exists.
+    Returns a dict from old to new name. Only ``manage.py queues sweep`` calls this function.
+
+    If the sorted set of due times is renamed, it is built again: all messages are due now, in the order of
+    their sends, except that a message held by a worker is due after a minute. If the hash of attributes is
+    renamed, the queue no longer exists.
     """
     schedule = session.keys.schedule(qname)
     mended = _set_aside(session, [schedule, session.keys.attributes(qname)])
@@ -148,7 +150,7 @@ def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
 
 
 def _sweep_waits(session: Session, qname: str) -> Iterator[Swept]:
-    """Delete the entries of limits for which no message of the queue waits."""
+    """Delete the queue's entries for limits on which none of its messages waits any more."""
     keys = [session.keys.waits(), session.keys.line(qname)]
     cursor, is_over = b"0", False
     while not is_over:
@@ -158,7 +160,10 @@ def _sweep_waits(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def _names_beside(session: Session) -> Iterator[str]:
-    """Yield the names of queues for which Redis has keys that RSMQ does not know. A name may be repeated."""
+    """Yield the names of queues that have keys of this package, even if RSMQ's keys of the queue are gone.
+
+    A name may be yielded several times.
+    """
     for rest in session.scan("*:*"):
         name, _, kind = rest.rpartition(":")
         if kind in KINDS_BESIDE and rsmq_values.QNAME.fullmatch(name):
