@@ -218,10 +218,7 @@ setting_changed.connect(_forget)
 
 
 def may_name_backend() -> bool:
-    """Whether ``TASKS`` names a backend that may be ``RSMQBackend`` or a subclass.
-
-    This is true for all backends except for those of Django and of the backport ``django-tasks``.
-    """
+    """Whether a backend in ``TASKS`` may be ``RSMQBackend`` or a subclass (see ``OTHER_BACKENDS``)."""
     return any(not path.startswith(OTHER_BACKENDS) for path in _backends())
 
 

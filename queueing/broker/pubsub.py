@@ -35,7 +35,6 @@ LINGER_SECONDS = 5.0
 #: How often the listening thread checks whether it is still needed, and reconnects while Redis is away.
 LOOK_SECONDS = 1.0
 
-
 #: Maps the kinds of messages of sharded pub/sub to those of ordinary pub/sub.
 SHARDED_KINDS = {b"smessage": "message", b"ssubscribe": "subscribe", b"sunsubscribe": "unsubscribe"}
 
@@ -104,8 +103,8 @@ class Listener:
 
     Between ``open`` and ``close`` it listens on the child's own channel (``own``). Between ``start`` and
     ``stop`` it also listens on the channels of the child's queues. A busy child stops this, because
-    announcements that nobody reads fill Redis' memory. With ``logs_refusal``, a refused subscription is
-    logged. Only one listener of a worker has this option.
+    announcements that nobody reads fill Redis' memory. With ``logs_refusal`` (one listener of each worker), a
+    refused subscription is logged.
     """
 
     def __init__(
@@ -152,8 +151,8 @@ class Listener:
     def drain(self) -> tuple[set[str], set[str]]:
         """Read all announcements that have arrived. Returns two sets of queue names.
 
-        The first set comes from the child's own channel: Redis has woken this child for these queues. The
-        second set comes from the channels of the queues.
+        The first set has the queues for which the child's own channel woke it. The second set has the queues
+        with announcements on their channels.
         """
         try:
             while self._subscription and (heard := self._subscription.read(timeout_seconds=0)):

@@ -154,9 +154,10 @@ def _cause(text: str) -> str:
 
 
 def of_sentinels(error: driver.RedisError | None) -> str:
-    """Return a sentence about why the sentinels name no primary, or ``""`` for an error that may pass.
+    """Explain in a sentence why the sentinels do not name a primary.
 
-    ``error`` is the error reply of a sentinel, or ``None`` if it does not know the name in the address.
+    ``error`` is the error reply of a sentinel, or ``None`` if the sentinels do not know the name in the
+    address. Returns ``""`` if the problem may pass.
     """
     if error is None:
         return (
@@ -180,9 +181,10 @@ def of_sentinels(error: driver.RedisError | None) -> str:
 
 
 def of_nodes(error: driver.RedisError | None) -> str:
-    """Return a sentence about why no cluster node names the owner of a slot, or ``""`` if that may pass.
+    """Explain in a sentence why the cluster nodes do not name the owner of a slot.
 
-    ``error`` is the error reply of a node, or ``None`` if the node knows no owner.
+    ``error`` is the error reply of a node, or ``None`` if the node knows no owner. Returns ``""`` if the
+    problem may pass, such as a cluster that is down.
     """
     text = str(error)
     if error is None:

@@ -38,7 +38,7 @@ def message_id(value: Any) -> str:
 
 
 def seconds(value: Any, item: str) -> int:
-    """Convert a ``vt`` or ``delay`` to whole seconds. Raises ``InvalidValue``."""
+    """Convert a ``vt`` or ``delay`` to whole seconds. Raises ``InvalidValue``, which names ``item``."""
     number = parse_int(value)
     if number is None or not 0 <= number <= MAX_SECONDS:
         raise InvalidValue(item, 0, MAX_SECONDS)

@@ -188,7 +188,7 @@ class SessionBase:
         return replies
 
     def _wait_for(self, replicas: int, seconds: float) -> Generator[Saying, list[Any], None]:
-        """Wait until ``replicas`` replicas have all writes of the connection, up to half of ``seconds``.
+        """Wait up to half of ``seconds`` until ``replicas`` replicas have all writes of the connection.
 
         Raises ``NotReplicated`` if too few replicas confirm this in time, and ``ReplyLost`` if Redis refuses
         ``WAIT``.

@@ -44,12 +44,12 @@ def put(
     delay: int | str = "",
     replaces: bool = True,
 ) -> Call:
-    """Make the call of a script that sends messages, by including ``lua/lib/put.lua``.
+    """Make the call of ``script`` for ``messages``. The script must include ``lua/lib/put.lua``.
 
-    The scripts differ in three values: ``key`` is the third key, and ``own`` has the first and the fourth
-    argument. ``tails`` are the random parts of the message ids. ``delay`` is in seconds, ``""`` for the delay
-    of the queue. If ``replaces`` is false, a message does not replace an earlier one with the same unique
-    key.
+    ``tails`` are the random parts of the message ids. ``delay`` is in seconds, ``""`` for the delay of the
+    queue. If ``replaces`` is false, a message does not replace an earlier one with the same unique key. The
+    meaning of two parameters depends on the script: ``key`` is its third key, and ``own`` has its first and
+    its fourth argument.
     """
     names = [keys.attributes(qname), keys.schedule(qname), key, keys.headers(qname), keys.waking(qname)]
     names += keys.of_idle()
