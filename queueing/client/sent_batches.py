@@ -59,7 +59,7 @@ def queues_of(plan: Plan) -> set[str]:
 def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
     """Create missing queues for tasks, and missing queues that the setting ``QUEUES`` names.
 
-    Raises ``QueueNotFound`` if any other queue is missing.
+    ``queues`` has pairs as in ``Plan.queues``. Raises ``QueueNotFound`` if any other queue is missing.
     """
     for task_queue, queue in sorted(queues):
         note_task_queue(client, task_queue, queue)
