@@ -60,10 +60,10 @@ class Runnable(Protocol):
     def policy(self) -> Policy: ...
 
     def run(self, context: Context, value_of: ValueOf) -> str:
-        """Run the code. Returns its result as JSON, or ``""`` if it has no result.
+        """Run the code for one message. Returns its result as JSON, or ``""`` if it has no result.
 
-        ``value_of`` is called with the value that the code returns, and awaits it if necessary. May raise any
-        error.
+        ``value_of`` takes the value that the code returns, awaits it if it is awaitable, and returns the
+        final value. May raise any error.
         """
 
     def delay_seconds(self, error: BaseException, context: Context) -> float:
@@ -99,10 +99,10 @@ class Handler:
 
 
 class Resolver(Protocol):
-    """Finds the code for messages that no handler runs, such as tasks.
+    """Finds the code for messages in certain queues, for example for those that are tasks.
 
-    ``queues`` are the queues for whose messages it finds code. When called with a queue and a message, it
-    returns the code, or ``None`` if it does not know the message.
+    ``queues`` are the names of these queues. A call with a queue and a message returns the code of the
+    message, or ``None`` if the resolver does not know the message.
     """
 
     @property
@@ -149,10 +149,12 @@ def handler(queue: str) -> Callable[[Function], Function]:
 
 
 def add_resolver(resolver: Resolver) -> None:
-    """Register a resolver. A worker first asks the resolvers which code runs a message, then the handlers.
+    """Register a resolver. A worker asks the resolvers for the code of a message before it asks the handlers.
 
-    If the resolver raises an error, the attempt fails. If the error has an attribute ``policy``, that policy
-    applies.
+    If a resolver raises an error, the attempt fails. The policy for a retry is the attribute ``policy`` of
+    the error or, without this attribute, the default policy. If the error has a true attribute ``may_come``,
+    the attempt does not count, and the message is given back for about an hour, because a newer release may
+    have its code.
     """
     if resolver not in _resolvers:
         _resolvers.append(resolver)
@@ -189,9 +191,10 @@ def find(queue: str, message: Message) -> Runnable:
 
 
 def known_to_sender(queue: str) -> Handler | None:
-    """The handler of a queue, or ``None`` if no handler of the queue could be imported.
+    """The handler of a queue, or ``None`` if the queue has no handler or its import failed.
 
-    The first call imports all handlers, because a web process may not have done so.
+    Unlike ``handler_of``, this function also works in a web process, because the first call imports all
+    handlers. An error of an import is logged.
     """
     if not _is_discovered:
         try:

@@ -126,10 +126,10 @@ class PeekedMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyLimit:
-    """How many messages with one limit key run, and how many wait for the limit.
+    """The use of one limit key: how many messages with this key run, and how many wait for the limit.
 
-    A limit key is a function, or one value of the ``key=`` of its policy. ``running`` counts the messages of
-    all queues, ``waiting`` those of one queue.
+    ``key`` is the name of a task or handler, followed by the value of the function ``key`` if its policy has
+    one. ``running`` counts the messages of all queues, ``waiting`` those of one queue.
     """
 
     key: str
@@ -161,8 +161,9 @@ class MessageState:
     that the present run has reported.
 
     For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is 0 until
-    the first attempt has ended. Then it is the number of the current or last attempt, counted from 1.
-    ``task`` is the dotted path of a Django task, empty for other messages.
+    the first attempt has ended. Then it is the number (from 1) of the attempt that runs or is due now or,
+    without such an attempt, of the last one. ``task`` is the dotted path of a Django task, empty for other
+    messages.
     """
 
     id: str

@@ -15,7 +15,7 @@ workers run, a tick sends one message: the script that sends the message also ma
 
 A schedule begins when a worker registers it for the first time, and begins again when its timetable changes.
 The first message is sent at the next tick. If the change of a timetable is reverted, the older timetable
-continues after its last tick that was sent or skipped. ``missed`` is the policy for ticks that were due while
+continues after the last tick that was sent or skipped. ``missed`` is the policy for ticks that were due while
 no worker ran.
 """
 

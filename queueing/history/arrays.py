@@ -24,7 +24,10 @@ def microseconds(column: Column) -> Column:
 def execute(
     connection: BaseDatabaseWrapper, model: type[Model], columns: Mapping[str, Column], verb: str
 ) -> None:
-    """Execute ``verb``, an ``INSERT`` or ``UPDATE`` that reads ``columns`` as a table named ``given``."""
+    """Execute ``verb``, an ``INSERT`` or ``UPDATE`` statement that reads rows from a table named ``given``.
+
+    ``given`` has the values of ``columns``, which are columns of ``model``.
+    """
     fields = {field.attname: field for field in model._meta.concrete_fields}
     given, parameters = rows(connection, fields, columns)
     with connection.cursor() as cursor:

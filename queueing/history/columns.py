@@ -124,7 +124,10 @@ def exception(outcome: Outcome) -> str | None:
 
 
 def class_path(error: str, exception: str | None) -> str:
-    """The dotted path of the exception's class, ``""`` if no exception ended the attempt."""
+    """The dotted path of the exception that ended an attempt, ``""`` if no exception ended it.
+
+    The arguments are the values of the attempt's columns ``error`` and ``exception``.
+    """
     path = exception or ""
     if not error or not path.rpartition(".")[2].isidentifier():
         return ""  # The text describes a crash.

@@ -1,8 +1,8 @@
 """Looks up the state of messages in the queue, then in the outbox, then in the history (the database).
 
-When a message leaves the queue, the same script writes its outcome to the outbox, a stream in Redis. There it
-stays until it is in the database. So a lookup in this order misses a message only while the outbox is long,
-because only the newest entries of the outbox are read.
+The script that removes a message from its queue also writes its outcome to the outbox, a stream in Redis. The
+outcome stays there until it is in the database. So a lookup in this order finds every message, except while
+the outbox is long, because only the newest entries of the outbox are read.
 """
 
 import logging
@@ -75,10 +75,10 @@ def state_of(queue: str, message_id: str, *, client: QueueClient | None = None) 
 
 
 def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
-    """An iterator with one state for each message: the first state of the message in ``states``.
+    """Return one state for each message: its first state in ``states``, completed by ``_completed``.
 
-    For a message that waits or runs again, the first state comes from the queue and has no attempts. The
-    number of attempts, the last error and the handler are then copied from the state after its last run.
+    A state from the queue lacks the number of attempts, the last error and the handler. They are copied from
+    the message's next state in ``states``, which describes its last run.
     """
     found: dict[str, MessageState] = {}
     for state in states:
@@ -91,9 +91,7 @@ def _joined(states: Iterable[MessageState]) -> Iterator[MessageState]:
 
 
 def _completed(state: MessageState) -> MessageState:
-    """A copy of ``state`` with ``attempt`` and ``task`` set: the number of the attempt, and the name of
-    the task.
-    """
+    """A copy of ``state`` that also has the fields ``attempt`` and ``task`` (see ``MessageState``)."""
     is_next = state.attempts > 0 and state.state in (State.READY, State.RUNNING)
     task = (task_body.name_in(state.body) or state.handler) if task_body.is_task(state.body) else ""
     return replace(state, attempt=state.attempts + is_next, task=task)
@@ -171,7 +169,7 @@ def _beginnings(rows: QuerySet[Job]) -> QuerySet[Job]:
 
 
 def _row(job: Any) -> MessageState:
-    """The state of a message from its ``Job``, whose query has the annotations of ``_beginnings``."""
+    """Make the state of a message from its ``Job``, which a query of ``_beginnings`` has read."""
     started_ms = job.started_at.timestamp() * 1000 if job.started_at else None
     return MessageState(
         job.message_id, job.queue, job.state, job.body_start, sent_ms(job.message_id), job.attempts,

@@ -29,9 +29,9 @@ LOOKED_UP = 400
 def insert(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Insert a job and an attempt for each outcome of a new message.
 
-    The caller must have begun a transaction. Returns the outcomes that were not inserted: their message has a
-    row already, has had an earlier delivery, or has several outcomes. On databases other than PostgreSQL and
-    SQLite, all outcomes are returned. Raises ``DatabaseError``.
+    The caller must have begun a transaction. Returns the outcomes that were not inserted, because their
+    message has a row already, has had an earlier delivery, or has several of the ``outcomes``. On databases
+    other than PostgreSQL and SQLite, all outcomes are returned. Raises ``DatabaseError``.
     """
     connection = connections[Job.objects.db]
     if connection.vendor not in _BY_VENDOR:

@@ -1,7 +1,7 @@
 """The owner of the outbox: the only database to which the outcomes in the outbox are written.
 
 Two projects with the same namespace on one Redis would record each other's outcomes and payloads. So the
-project that records first owns the outbox, and the recorder of the other project is refused.
+project that records first owns the outbox. In the other project, recording raises ``NotOwner``.
 """
 
 import secrets
@@ -16,11 +16,11 @@ from queueing.models import Identity
 
 
 def identity(client: QueueClient) -> str:
-    """The identity of this project's database. If neither the database nor the outbox has one, it is created.
+    """The identity of this project's database. It is created if neither the database nor the outbox has one.
 
-    Raises ``NotOwner`` if only the outbox has an identity. In that case the outbox belongs to another
-    project, or a backup of this database is being restored. A new identity would conflict with the one in the
-    backup. Also raises ``DatabaseError``.
+    Raises ``NotOwner`` if the outbox has an identity, but the database has none. Then the outbox belongs to
+    another project, or a backup of this database is being restored. The backup contains the identity, so a
+    new one must not be created. Also raises ``DatabaseError``.
     """
     if known := known_identity():
         return known

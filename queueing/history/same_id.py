@@ -24,11 +24,11 @@ class End(NamedTuple):
 
 
 def is_put_again(queue: str, id: str, end: End, outcome: Outcome, finished_at: datetime) -> bool:
-    """Whether ``outcome`` belongs to a later message that has the id of the message that ended with ``end``.
+    """Whether ``outcome`` belongs to a later message with the same id as a message that has already ended.
 
-    A message that has ended has left its queue, and the receive count of a message only rises. So an outcome
-    that is later but has the same or a lower count belongs to another message. The exception is an outcome
-    that is recorded already.
+    ``end`` is the recorded end of the earlier message. The receive count of a message only rises. So if
+    ``outcome`` finished after ``end`` but has no higher receive count, it belongs to another message. If
+    ``outcome`` is already recorded, the function returns ``False``.
     """
     is_later = outcome.rc <= end.rc and outcome.finished_ms > end.finished_ms
     if not is_later or not (end.event.is_final and outcome.event.is_settled):

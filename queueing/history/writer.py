@@ -86,7 +86,10 @@ def _recorded(job: Job, attempt: Attempt) -> Outcome:
 
 
 def prune(*, days: int, rows: int) -> None:
-    """Delete jobs that finished more than ``days`` days ago. Keep only the newest ``rows`` of the others."""
+    """Delete jobs that finished more than ``days`` days ago.
+
+    If more than ``rows`` jobs are left, the oldest of them are deleted, too.
+    """
     _delete(Job.objects.filter(finished_at__lt=datetime.now(UTC) - timedelta(days=days)))
     ids = Job.objects.values_list("id", flat=True)
     first, last = ids.order_by("id").first(), ids.order_by("-id").first()

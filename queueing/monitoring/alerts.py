@@ -60,9 +60,9 @@ def read(
 ) -> list[Alert]:
     """Read the present alerts about the given queues, and the alerts that concern no single queue.
 
-    ``names`` are the names of the queues, by default those in ``figures``. A queue without figures, such as
-    one with a key of a wrong type, is checked if ``names`` has it. If an alert cannot be read, another alert
-    reports that. Takes a few round trips. Raises ``QueueUnavailable``.
+    ``names`` are the names of the queues to check, by default those in ``figures``. They may include queues
+    without figures, such as a queue with a key of a wrong type. If an alert cannot be read, another alert
+    reports this. Takes a few round trips. Raises ``QueueUnavailable``.
     """
     client = client.reachable()
     asked = [queue.name for queue in figures] if names is None else names
@@ -83,9 +83,10 @@ def read(
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]], partition: str = "") -> list[Alert]:
-    """The alerts that ``part`` reads from ``partition``. If ``part`` fails, one alert with the reason.
+    """Return the alerts that ``part`` reads from ``partition``.
 
-    A page must not fail because of an alert. Only ``QueueUnavailable`` is raised.
+    If ``part`` fails, one alert with the reason is returned. Only ``QueueUnavailable`` is raised, because no
+    other error of an alert may break a page.
     """
     try:
         return list(part())

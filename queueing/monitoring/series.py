@@ -27,8 +27,9 @@ class Point:
     The step begins at ``start`` (seconds since 1970) and lasts ``seconds``. The last step of a chart is not
     over yet.
 
-    - ``done``, ``retried``, ``dead``, ``abandoned``, ``released`` and ``lease_lost`` count the deliveries
-      that ended in this state. ``lease_lost`` also counts ``gone``.
+    - ``done``, ``retried``, ``dead``, ``abandoned``, ``released`` and ``lease_lost`` each count the
+      deliveries that ended in this way. ``lease_lost`` also counts those with the state ``gone``, whose
+      message was deleted while it ran.
     - ``sent`` and ``left`` count the messages that all programs sent and removed. The numbers are computed
       from samples a minute apart.
     - ``ready``, ``delayed``, ``running``, ``buried`` (dead letters) and ``latency_seconds`` are the highest
@@ -62,7 +63,10 @@ class Point:
 
 
 class History:
-    """The stored metrics of one queue. ``spans`` has those of each span by its start (s since 1970)."""
+    """The stored metrics of one queue.
+
+    ``spans`` has the metrics of each span by its start, in seconds since 1970.
+    """
 
     def __init__(self, kept: Kept, span_seconds: int) -> None:
         self.span_seconds = span_seconds
@@ -80,9 +84,9 @@ class History:
         self.until = samples[-1][0] / 1000 if samples else 0.0
 
     def between(self, start: int, end: int) -> tuple[Sums, bool]:
-        """The metrics of the time from ``start`` to ``end`` (s since 1970), added up, as one ``Sums``.
+        """Add up the metrics of the time from ``start`` to ``end`` (seconds since 1970).
 
-        The second value is whether the queue was sampled in this time.
+        Returns the sums, and whether the queue was sampled in this time.
         """
         found = [self.spans[at] for at in range(start, end, self.span_seconds) if at in self.spans]
         was_seen = self.since < end and start <= self.until and not self._is_unseen(start, end)
@@ -90,10 +94,10 @@ class History:
         return found[0] if len(found) == 1 else added(found), was_seen
 
     def _is_unseen(self, start: int, end: int) -> bool:
-        """Whether no sample was taken from ``start`` to ``end``.
+        """Whether all of the time from ``start`` to ``end`` is in a gap between two samples.
 
-        A gap is a long time without samples, because no worker ran. ``_gaps`` has the beginning of each gap,
-        and the start of the span in which it ended.
+        A gap is a long time without samples, because no worker ran. ``_gaps`` has two times for each gap: its
+        beginning, and the start of the span in which it ended.
         """
         return any(since <= start and end <= at for since, at in self._gaps)
 
@@ -153,7 +157,7 @@ class _Step:
         self.was_seen = False
 
     def add(self, sums: Sums, was_seen: bool) -> None:
-        """Add the metrics of one queue. ``was_seen``: this step of the chart has a sample of the queue."""
+        """Add the metrics of one queue. ``was_seen`` is true if the queue has a sample in this step."""
         add(self.sums, sums)
         self.was_seen |= was_seen
         for name in COUNTED:

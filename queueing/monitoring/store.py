@@ -63,10 +63,10 @@ def _is_sampled(name: str) -> bool:
 def read_metrics(
     client: QueueClient, qnames: Sequence[str], level: str, minutes: int, count: int, *fields: str
 ) -> tuple[int, dict[str, Kept]]:
-    """Read the newest ``count`` spans of metrics, and other ``fields``, for each queue.
+    """Read the newest ``count`` spans of the metrics of each queue, and the other ``fields`` of its hash.
 
-    ``level`` selects the length of a span, which is ``minutes`` (see ``series.LEVELS``). Returns the time of
-    Redis (ms since 1970) and the stored values by queue name.
+    ``level`` is the name of a length of spans, ``minutes`` is this length (see ``series.LEVELS``). Returns
+    the time of Redis (ms since 1970), and the stored values by queue name.
     """
     now_ms = 0
     kept: dict[str, Kept] = {}
@@ -127,7 +127,7 @@ def _totals(kept: Kept) -> Totals:
 
 
 def present(kept: Kept) -> tuple[int, Sums]:
-    """The minute with the newest counts (in minutes since 1970), and the counts in that minute so far."""
+    """Return the newest minute with counts (as minutes since 1970), and the counts in that minute so far."""
     minute, _, text = kept.fields.get("now", b"").partition(b" ")
     return int(number(minute)), sums_of(text)
 

@@ -105,8 +105,8 @@ class Policy:
     def is_last_attempt(self, error: BaseException, attempt: int, *, max_attempts: int) -> bool:
         """Whether attempt number ``attempt`` (from 1), which failed with ``error``, is the last one.
 
-        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. After ``ResultRefused`` no attempt follows, because
-        the code has run.
+        ``max_attempts`` is the setting ``MAX_ATTEMPTS``. An attempt that failed with ``ResultRefused`` is
+        always the last one, because the code has run.
         """
         if isinstance(error, Snooze):
             return False
@@ -128,9 +128,9 @@ class Policy:
     def delay_seconds(self, error: BaseException, attempt: int, subject: Any = None) -> float:
         """The seconds to wait after attempt number ``attempt`` (from 1) failed with ``error``.
 
-        If ``subject`` is given, a back-off function gets it instead of ``attempt``. Raises the errors of the
-        back-off function, and ``TypeError`` or ``ValueError`` if the function does not return a number from 0
-        to 9,999,999.
+        A back-off function is called with ``error`` and ``subject`` or, if ``subject`` is ``None``, with
+        ``error`` and ``attempt``. Raises the errors of this function, and ``TypeError`` or ``ValueError`` if
+        it does not return a number from 0 to 9,999,999.
         """
         if self.backoff is None:
             return exponential(attempt)

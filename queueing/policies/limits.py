@@ -109,7 +109,8 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
 def headers_again(body: str) -> dict[str, str]:
     """The limit header for a task that is sent again, or that is the next step of a chain.
 
-    ``body`` is the body of its message. Returns ``{}`` if the message is not a task.
+    ``body`` is the body of the task's message. Returns ``{}`` if the message is not a task, or if the task
+    has no limit.
     """
     return above.limit_of_task(body)
 

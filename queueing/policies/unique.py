@@ -1,7 +1,7 @@
 """Unique jobs: requests with the same key are merged into one message (``@policy(unique=…)``).
 
-A request is a send of a unique job. With ``until_started``, a request is merged with an earlier job of the
-same key that waits, for its first run or for a retry. With ``until_done``, a job that runs counts, too:
+A request is a send of a unique job. It is merged with an earlier job of the same key. With ``until_started``,
+the earlier job must be waiting for its first run or for a retry. With ``until_done``, it may also be running.
 
 - While the earlier job waits, the request sends nothing. With ``on_conflict="replace"`` the earlier job gets
   the body of the request.
@@ -49,7 +49,10 @@ def headers(
 
 
 def option(headers: Mapping[str, str]) -> str:
-    """The part of the header that the send script needs, ``""`` if the header is missing or invalid."""
+    """The part of the header ``queueing-unique`` that the send script needs.
+
+    Returns ``""`` if the header is missing or invalid.
+    """
     found = _VALUE.fullmatch(headers.get(HEADER, ""))
     return " ".join(found.groups()) if found else ""
 

@@ -25,8 +25,8 @@ class Deadline:
 
     Only a failed call reduces this time. A call that is answered, even late, does not.
 
-    If ``is_read`` is true, the request changes nothing, so a failed call does no harm. Its calls also fail
-    immediately for a second after Redis did not answer another request of this process.
+    ``is_read`` is true if the request changes nothing, so a failed call does no harm. After Redis has not
+    answered a request of this process, the calls of such requests fail immediately for a second.
     """
 
     seconds_left: float
@@ -51,8 +51,8 @@ def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
     Only failed calls use up this time; a call that is answered, even late, does not. When the time is used
     up, further calls in the block raise ``QueueUnavailable`` immediately.
 
-    Set ``is_read`` if the block changes nothing. Then its calls also fail immediately for a second after
-    Redis did not answer another request of this process.
+    Set ``is_read`` if the block changes nothing. After Redis has not answered a request of this process, the
+    calls in such a block fail immediately for a second.
     """
     token = _current.set(Deadline(seconds, is_read))
     try:

@@ -76,14 +76,15 @@ def name_schedules(
 ) -> tuple[int, list[int | None]]:
     """Register the schedules of this worker.
 
-    Returns the present time of Redis, and the settled time of each schedule. Up to its settled time, all
-    messages of a schedule have been sent or skipped. Both times are ms since 1970.
+    Returns the present time of Redis, and the settled time of each schedule: all ticks (due times) up to this
+    time have been sent or skipped. All times are ms since 1970.
 
-    A new schedule, or one with a new timetable, begins at the present time. After a rollback to its earlier
-    timetable, it continues from its last settled time. The settled time is ``None`` if workers that started
-    later have another timetable.
+    If the schedule or its timetable is new, the settled time is the present time. After a rollback to the
+    earlier timetable, the settled time remains the same. If workers that started later register another
+    timetable, that timetable applies, and the settled time is ``None``.
 
-    ``born_ms`` is the time that the worker's first registration returned, ``None`` for that registration.
+    ``born_ms`` is the time that the first registration of this worker returned, ``None`` for that
+    registration.
     """
     parts = [part for timing in timings for part in _texts(timing)]
     limits = ("" if born_ms is None else born_ms, LEFT_MS, FORGOTTEN_MS)
@@ -96,9 +97,9 @@ def tick(
 ) -> Ticked:
     """Send ``messages`` for the ticks (due times) after ``settled_ms`` up to ``until_ms``, exactly once.
 
-    Nothing is sent if another worker has already sent these messages, or if the schedule is paused. The call
-    may be repeated after any error. If it raises ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``,
-    nothing has changed.
+    Nothing is sent if, for example, another worker has already sent these messages, or the schedule is
+    paused: ``word`` of the result is the reason. The call may be repeated after any error. If it raises
+    ``QueueNotFound``, ``MessageTooLong`` or ``QueueFull``, nothing has changed.
     """
     wanted = {
         "name": timing.name,

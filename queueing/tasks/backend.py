@@ -179,7 +179,7 @@ class RSMQBackend(BaseTaskBackend):
         """Cancel a task that has not started, so that it never runs. Returns whether it was cancelled.
 
         Returns ``False`` if the task runs, has ended or is unknown. If the open transaction of this thread
-        has stored the task (the option ``enqueue``), its row is deleted.
+        has stored the task (the option ``enqueue``), the task is cancelled by deleting its row.
         """
         take_back = partial(get_client().cancel_message, reason=reason or State.CANCELLED)
         return self._word(result_id, take_back) == State.CANCELLED

@@ -20,9 +20,9 @@ ALLOWED_ARGUMENTS = (
 
 
 class _Unfrozen(*getattr(TaskResult, "__orig_bases__", ())):  # type: ignore[misc]
-    """A class with the attributes of ``TaskResult``, which can be set because the class is not frozen.
+    """A class with the attributes of ``TaskResult``. It is not frozen, so the attributes can be set.
 
-    Assigning ``TaskResult`` to ``__class__`` then turns an instance into a ``TaskResult``. This is five times
+    An instance becomes a ``TaskResult`` when that class is assigned to its ``__class__``. This is five times
     as fast as Django's constructor, which calls ``object.__setattr__`` for each field.
     """
 

@@ -198,10 +198,11 @@ class TaskLookup:
         return result
 
     def sent(self, id: str) -> Whereabouts | None:
-        """Find a message that is to be cancelled or stopped. If it is not sent yet, it is sent first.
+        """Find a message that is to be cancelled or stopped, in its queue.
 
-        If the open transaction of this thread has stored the message, its row is deleted instead, and
-        ``None`` is returned. Raises ``QueueError``, ``DatabaseError``.
+        If a transaction has stored the message and it is not sent yet, it is sent first. But if that
+        transaction is open in this thread, the row of the message is deleted, and ``None`` is returned.
+        Raises ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
         if not where.queue and relayed():

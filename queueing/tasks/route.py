@@ -79,7 +79,11 @@ class Route:
             raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
 
     def _sent_alone(self, client: QueueClient, messages: Sequence[str | Draft]) -> str | None:
-        """Send a single message without options in less time. ``None`` if ``send_tasks`` must send it."""
+        """Send a single message without options, faster than ``send_tasks``. Returns the id of the message.
+
+        Returns ``None`` if nothing was sent, because ``messages`` are not of this kind, or because the queue
+        is missing or is not known to have tasks yet. ``send_tasks`` must then send them.
+        """
         if len(messages) != 1 or not isinstance(message := messages[0], str):
             return None
         if not task_queues.is_noted(client.session, self.queue):

@@ -25,8 +25,9 @@ def whereabouts(row: StagedMessage) -> Whereabouts:
 def take_back(row: StagedMessage) -> bool:
     """Delete the row of a task if this thread's open transaction has written it. Otherwise send its message.
 
-    A message that is in Redis can be cancelled safely, even if another process is sending the same row now.
-    Returns whether the row was deleted. Raises ``QueueError``, ``DatabaseError``.
+    Another process may be sending the message of a committed row now, so deleting that row would not stop the
+    message. A message in Redis can be cancelled safely. Returns whether the row was deleted. Raises
+    ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)
     if row.message_id in staging.ids_of_transaction(alias):

@@ -203,7 +203,8 @@ def _add_output(parser: ArgumentParser, config: Config) -> None:
 def _weights(named: list[str], *, strict: bool) -> dict[str, int]:
     """Parse the arguments ``QUEUE[:WEIGHT]`` of the command line. Returns the weights by queue name.
 
-    Raises ``CommandError``, also for any weight if ``strict`` (the option ``--strict``) is true.
+    The default weight is 1. Raises ``CommandError`` for an invalid weight and, if ``strict`` (the option
+    ``--strict``) is true, for any weight.
     """
     weights: dict[str, int] = {}
     for text in named:
@@ -244,7 +245,8 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
 def _report_idle(config: Config, queues: Sequence[str]) -> None:
     """Log the queues in the setting ``QUEUES`` from which a worker of ``queues`` takes no messages.
 
-    Programs in other languages may receive these messages, or an app with a handler is not installed.
+    Either programs in other languages receive these messages, or an app with a handler is missing in
+    ``INSTALLED_APPS``.
     """
     served = set(queues)
     if idle := [queue for queue in config.QUEUES if queue not in served]:

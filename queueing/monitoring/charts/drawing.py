@@ -122,8 +122,8 @@ def _curves(chart: Chart, top: float) -> SafeString:
 def _paths(values: Sequence[Value], scale: float, *, is_filled: bool) -> Iterator[tuple[str, str]]:
     """Yield the SVG paths that draw a series, each with its kind: ``area`` or ``line``.
 
-    Unknown values are gaps. With ``is_filled``, there is an area for each part between gaps. One line, with
-    the same gaps, covers the whole series.
+    The series is drawn as a single ``line``, with gaps at unknown values. With ``is_filled``, each part
+    between two gaps also has an ``area``, which is yielded before the line.
     """
     pieces = [
         [f"{step + 0.5:g} {PLOT_PX - value * scale:.2f}" for step, value in piece]
