@@ -99,7 +99,7 @@ class Handler:
 
 
 class Resolver(Protocol):
-    """Finds the code for messages in certain queues, for example for those that are tasks.
+    """Finds the code for some of the messages in certain queues, for example for tasks.
 
     ``queues`` are the names of these queues. A call with a queue and a message returns the code of the
     message, or ``None`` if the resolver does not know the message.
@@ -120,9 +120,9 @@ _resolvers: list[Resolver] = []
 def handler(queue: str) -> Callable[[Function], Function]:
     """Decorator that registers a function, sync or async, for the messages of a queue.
 
-    The function takes a ``Message``, and optionally a ``Context``. Raises ``ImproperlyConfigured`` if the
-    queue has another function, or if the queue's name is invalid or leaves no room for the suffix of its
-    dead-letter queue.
+    The function takes a ``Message``, and optionally a ``Context``. Raises ``ImproperlyConfigured`` if another
+    function is registered for the queue, or if the name of the queue is invalid or too long. The suffix of
+    its dead-letter queue counts towards its length.
     """
     if not isinstance(queue, str) or not QNAME.fullmatch(queue[:MAX_NAME]) or queue == RESERVED_NAME:
         raise ImproperlyConfigured(

@@ -161,9 +161,9 @@ class MessageState:
     that the present run has reported.
 
     For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is 0 until
-    the first attempt has ended. Then it is the number (from 1) of the attempt that runs or is due now or,
-    without such an attempt, of the last one. ``task`` is the dotted path of a Django task, empty for other
-    messages.
+    the first attempt has ended. Later, it is the number of the last attempt, counted from 1. While the
+    message is ready or running, it is the number of the next or present attempt. ``task`` is the dotted path
+    of a Django task, empty for other messages.
     """
 
     id: str
@@ -281,8 +281,8 @@ class BatchState:
 
     ``failed`` counts dead members. A dead member that is redriven and succeeds counts as ``done`` instead.
     ``callback`` is ``on_success`` or ``on_failure`` once that callback was sent. ``title`` is the dotted path
-    of the first member's task, or the name of its queue. ``parent`` is the batch of which this batch is a
-    member, or ``""``.
+    of the first member's task or, if that member is not a task, the name of the member's queue. ``parent`` is
+    the id of the batch of which this batch is a member, or ``""``.
     """
 
     id: str

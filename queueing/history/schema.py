@@ -17,9 +17,9 @@ MODELS = (Job, Attempt, Identity)
 
 
 def problem(alias: str) -> str:
-    """A sentence about wrong tables in the database ``alias`` and the remedy, ``""`` if the tables are right.
+    """A sentence with what is wrong with the tables in the database ``alias``, and with the remedy.
 
-    Raises ``DatabaseError``.
+    Returns ``""`` if the tables are right. Raises ``DatabaseError``.
     """
     connection = connections[alias]
     with connection.cursor() as cursor:
@@ -44,9 +44,9 @@ def is_migrated(alias: str) -> bool:
 def _wrong(
     connection: BaseDatabaseWrapper, cursor: Any, model: type[models.Model], there: set[str]
 ) -> Iterator[str]:
-    """Yield a text if the table of ``model`` is missing.
+    """Yield a text for each problem of the table of ``model``. ``there`` are the names of all tables.
 
-    Otherwise, yield a text for each missing column, and for each unknown column that requires a value.
+    The problems are a missing table, a missing column, and an unknown column that requires a value.
     """
     table = model._meta.db_table
     if table not in there:

@@ -24,7 +24,7 @@ MAX_SAMPLED = 100
 
 _NUMBERS = {int, float}
 _LEAST, _LIMIT = 0, 1e15
-#: Values whose names have these prefixes are not added up. The function combines two such values.
+#: Values whose names have these prefixes are not added up. The function chooses one of two values.
 _EXTREMES = {"max_": max, "min_": min}
 
 #: Metrics of some time by name. Each value is a total for this time, for example of messages sent. A value
@@ -65,8 +65,8 @@ def read_metrics(
 ) -> tuple[int, dict[str, Kept]]:
     """Read the newest ``count`` spans of the metrics of each queue, and the other ``fields`` of its hash.
 
-    ``level`` is the name of a length of spans, ``minutes`` is this length (see ``series.LEVELS``). Returns
-    the time of Redis (ms since 1970), and the stored values by queue name.
+    ``level`` and ``minutes`` are the name and the length of these spans, as in ``series.LEVELS``. Returns the
+    time of Redis (ms since 1970), and the stored values by queue name.
     """
     now_ms = 0
     kept: dict[str, Kept] = {}

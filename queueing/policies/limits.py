@@ -31,10 +31,10 @@ _VALUE = re.compile(r"(\d{1,9}) (\d{1,15}) (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit: ``concurrency`` is the most messages that run at a time.
+    """A limit on runs. ``concurrency`` is the highest number of messages that run at a time.
 
-    ``rate`` is the most messages that start in a period, such as ``10/s``. The default of each value means no
-    limit.
+    ``rate`` is the highest number of messages that start in a period, such as ``10/s``. By default, neither
+    is limited.
     """
 
     rate: str = ""

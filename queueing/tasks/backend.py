@@ -120,9 +120,9 @@ class RSMQBackend(BaseTaskBackend):
     async def aenqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
         """``enqueue_many`` as a coroutine function.
 
-        It uses a thread only in these cases: any thread of the process has an open transaction (with the
-        option ``enqueue_on_commit``), the option ``enqueue`` is set, or the project has receivers for the
-        signal ``task_enqueued``.
+        It uses a thread only if the option ``enqueue`` is set, if the project has receivers for the signal
+        ``task_enqueued``, or after ``MessageTooLong``. With the option ``enqueue_on_commit``, it also uses a
+        thread while any thread of the process has an open transaction.
         """
         given = self.task_options
         if given.enqueue or (given.enqueue_on_commit and has_open_transaction()):

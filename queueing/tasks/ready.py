@@ -13,7 +13,7 @@ from .compat import Task, TaskResult, TaskResultStatus, normalize_json
 
 #: The types of values that Django's ``normalize_json`` returns unchanged.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-#: Which arguments a task may have, for the note of an error.
+#: The arguments that a task may have, as a note to an error.
 ALLOWED_ARGUMENTS = (
     "Pass texts, numbers, booleans, None, lists and dicts: the id of a model instance, or a date as a text."
 )

@@ -79,10 +79,10 @@ class Route:
             raise MessageTooLong(self._too_long(max(map(_length, messages)))) from error
 
     def _sent_alone(self, client: QueueClient, messages: Sequence[str | Draft]) -> str | None:
-        """Send a single message without options, faster than ``send_tasks``. Returns the id of the message.
+        """Send a message without options, faster than ``send_tasks`` can. Returns the id of the message.
 
-        Returns ``None`` if nothing was sent, because ``messages`` are not of this kind, or because the queue
-        is missing or is not known to have tasks yet. ``send_tasks`` must then send them.
+        Nothing is sent, and ``None`` is returned, if there are several messages, if the message has options,
+        or if the queue is missing or is not known to have tasks. ``send_tasks`` must then send the messages.
         """
         if len(messages) != 1 or not isinstance(message := messages[0], str):
             return None
