@@ -121,8 +121,8 @@ def handler(queue: str) -> Callable[[Function], Function]:
     """Decorator that registers a function, sync or async, for the messages of a queue.
 
     The function takes a ``Message``, and optionally a ``Context``. Raises ``ImproperlyConfigured`` if another
-    function is registered for the queue, or if the name of the queue is invalid or too long. The suffix of
-    its dead-letter queue counts towards its length.
+    function is registered for the queue, or if the name of the queue or of its dead-letter queue is invalid
+    or too long.
     """
     if not isinstance(queue, str) or not QNAME.fullmatch(queue[:MAX_NAME]) or queue == RESERVED_NAME:
         raise ImproperlyConfigured(

@@ -9,7 +9,7 @@ from queueing.client import QueueClient
 
 
 def stats(client: QueueClient) -> Stats:
-    """The figures of the outbox. With several partitions, their sums, and the highest age."""
+    """The figures of the outbox. With several partitions, these are their sums, and the highest age."""
     found = [outbox.stats(part.session) for part in client.parts]
     if len(found) == 1:
         return found[0]

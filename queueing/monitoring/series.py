@@ -130,10 +130,10 @@ def read_points(
 
 
 def outflow(client: QueueClient, queues: Sequence[str], *, minutes: int = 60) -> dict[str, list[int | None]]:
-    """For each queue, the number of messages that left it in each of the last whole minutes, oldest first.
+    """Read how many messages left each queue in each of the last ``minutes`` whole minutes, oldest first.
 
-    ``minutes`` is the number of minutes. Messages that other programs removed count, too. The number of
-    messages is ``None`` for a minute without a sample. Raises ``QueueUnavailable``.
+    Messages that other programs removed count, too. For a minute without a sample, the number is ``None``.
+    Raises ``QueueUnavailable``.
     """
     now_ms, kept = read_metrics(client, queues, "m", 1, minutes + 1, "now", "last", "since")
     this_minute = now_ms // 60_000 * 60

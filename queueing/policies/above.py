@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Above:
-    """The functions that are set in this process. By default, policies add no headers to messages."""
+    """The functions of higher layers. Until a process sets them, policies add no headers to messages."""
 
     #: Returns the handler of a queue, ``None`` without one.
     handler_of: Callable[[str], Any] = lambda queue: None

@@ -64,7 +64,7 @@ class Limit:
 
 
 def problem(rate: Any, concurrency: Any) -> str:
-    """A sentence that explains an invalid ``rate`` or ``concurrency``, ``""`` if neither is invalid.
+    """A sentence that explains an invalid ``rate`` or ``concurrency``, ``""`` if both are valid.
 
     ``None`` is valid: it means no limit.
     """

@@ -25,8 +25,9 @@ class Deadline:
 
     Only a failed call reduces this time. A call that is answered, even late, does not.
 
-    ``is_read`` is true if the request changes nothing, so a failed call does no harm. After Redis has not
-    answered a request of this process, the calls of such requests fail immediately for a second.
+    ``is_read`` is true if the request changes nothing, so a failed call does no harm. When Redis has not
+    answered a request of this process, the calls of all requests with ``is_read`` fail immediately for one
+    second.
     """
 
     seconds_left: float
@@ -51,8 +52,8 @@ def within(seconds: float, *, is_read: bool = False) -> Iterator[None]:
     Only failed calls use up this time; a call that is answered, even late, does not. When the time is used
     up, further calls in the block raise ``QueueUnavailable`` immediately.
 
-    Set ``is_read`` if the block changes nothing. After Redis has not answered a request of this process, the
-    calls in such a block fail immediately for a second.
+    Set ``is_read`` if the block changes nothing. When Redis has not answered a call in any block of this
+    process, the calls in all blocks with ``is_read`` fail immediately for one second.
     """
     token = _current.set(Deadline(seconds, is_read))
     try:

@@ -4,8 +4,8 @@ A tick is a time at which a schedule is due, in ms since 1970. It depends only o
 workers compute the same ticks.
 
 Daylight saving time is handled as in Debian's cron. An expression with fixed hours and minutes (``30 2 * *
-*``) runs once a day. If the clock skips its hour, it runs in the first minute after the skipped hour, but
-only once, even if it has several times in that hour. If the hour occurs twice, it runs only in the first one.
+*``) runs once a day. If the clock skips its hour, it runs once in the first minute after the skipped hour,
+even if it has several times in that hour. If the hour occurs twice, it runs only in the first one.
 
 An expression runs at even intervals if its minute or hour begins with a star (``*/5 * * * *``), or if it has
 a field for seconds. It does not run in a skipped hour, and it runs in both occurrences of a repeated hour.
@@ -39,7 +39,7 @@ class BadTimetable(ValueError):
 
 
 class Timetable(Protocol):
-    """The times of a schedule. The function ``read`` restores it from ``expression`` and ``time_zone``."""
+    """The times of a schedule, which ``read`` makes from ``expression`` and ``time_zone``."""
 
     @property
     def expression(self) -> str: ...
@@ -100,7 +100,7 @@ class Cron:
 class Interval:
     """A fixed interval in seconds, counted from 1970.
 
-    For example, 30 is due at :00 and :30 of each minute.
+    For example, an interval of 30 s is due at :00 and :30 of each minute.
     """
 
     seconds: int

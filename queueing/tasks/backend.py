@@ -299,7 +299,10 @@ class RSMQBackend(BaseTaskBackend):
 
 
 def _problem_of_name(queue: Any) -> str:
-    """The reason why a queue for tasks cannot have this name, as the end of a sentence, or ``""``."""
+    """The reason why a queue for tasks cannot have this name, as the end of a sentence.
+
+    Returns ``""`` if it can.
+    """
     if not isinstance(queue, str) or not QNAME.fullmatch(queue) or queue == RESERVED_NAME:
         return "is not a queue name: use letters, digits, - and _."
     if len(queue) > MAX_NAME:

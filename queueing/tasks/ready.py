@@ -1,4 +1,4 @@
-"""Makes the ``TaskResult`` of a task that is sent, which has the status ready."""
+"""Makes the ``TaskResult`` of a task that is sent. Its status is ready."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

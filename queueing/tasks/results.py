@@ -198,11 +198,11 @@ class TaskLookup:
         return result
 
     def sent(self, id: str) -> Whereabouts | None:
-        """Find a message that is to be cancelled or stopped, in its queue.
+        """Find a message in its queue, to cancel or stop it.
 
-        If a transaction has stored the message and it is not sent yet, it is sent first. But if that
-        transaction is open in this thread, the row of the message is deleted, and ``None`` is returned.
-        Raises ``QueueError``, ``DatabaseError``.
+        A message that a transaction has stored and that is not sent yet is sent first. If that transaction is
+        still open in this thread, the row of the message is deleted instead, and ``None`` is returned. Raises
+        ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
         if not where.queue and relayed():
