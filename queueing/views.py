@@ -52,7 +52,7 @@ MAX_QUEUES = 1000
 
 @dataclass(slots=True)
 class _Question:
-    """The last check that this process has started for one probe. ``answer`` is the result of the check."""
+    """The last check that this process has begun for a probe. ``answer`` is the ``Future`` of its result."""
 
     lock: Lock = field(default_factory=Lock)
     answer: "Future[str] | None" = None

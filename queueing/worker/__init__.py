@@ -1,8 +1,8 @@
 """The worker: a supervisor, its child processes and a keeper process.
 
 - ``supervisor`` forks, watches and kills processes. It has one thread and no connection to Redis or to a
-  database. ``stop_signals`` reads the supervisor's signals. Before a worker starts, ``preflight`` checks that
-  the outbox belongs to this project.
+  database. ``stop_signals`` reads the supervisor's signals. Before a worker starts, ``preflight`` checks the
+  format of the keys and the owner of the outbox.
 - ``child`` is a process in which messages run. The ``consumer`` claims and settles messages, and ``polling``
   decides about the order of the queues. The ``consumer`` runs in the main thread or, if there is only one
   thread for jobs and it is free, in that thread (``lead``). The threads of a ``thread_pool`` run the jobs

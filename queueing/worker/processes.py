@@ -174,7 +174,10 @@ class ChildProcess:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the process is suspended (SIGSTOP). It cannot work, so it must not keep its messages."""
+        """Whether the process is suspended (SIGSTOP).
+
+        A suspended process cannot work, so it must not keep its messages.
+        """
         try:
             return self.process is not None and self.process.status() == psutil.STATUS_STOPPED
         except psutil.NoSuchProcess:

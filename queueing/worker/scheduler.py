@@ -88,7 +88,7 @@ class Plan:
 
 
 class Scheduler:
-    """The scheduler of one worker. ``step`` sends the messages that are due; ``run`` calls it in a thread."""
+    """The scheduler of one worker. ``step`` sends the messages that are due; ``run`` repeats ``step``."""
 
     def __init__(
         self, client: QueueClient, schedules: Sequence[Schedule], clock: Clock = time.monotonic

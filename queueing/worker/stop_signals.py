@@ -71,7 +71,7 @@ class StopSignals:
         return self._waker.fileno()
 
     def wait(self, seconds: float) -> None:
-        """Wait until a signal arrives, at most ``seconds``."""
+        """Wait up to ``seconds`` until a signal arrives or the parent process ends. Then call ``read``."""
         sources = [self.fileno()]
         if self._parent is not None and not self.stops:
             sources.append(self._parent)
