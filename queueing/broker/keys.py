@@ -122,7 +122,7 @@ class Keys:
     def waking(self, queue: str) -> str:
         """ZSET: message id -> ms since 1970 at which the next claim or receive checks the message.
 
-        Members are messages with a priority that are not due, and unique messages that wait for another.
+        It has messages with a priority until they are due, and unique messages that wait for an earlier one.
         """
         return f"{self.ns}:{queue}:waking"
 
@@ -324,7 +324,7 @@ class Keys:
         return f"{self.ns}::waits"
 
     def hits(self, counted: str) -> str:
-        """STRING with a TTL: the number of events in the present window of the limit named ``counted``."""
+        """STRING with a TTL: the event count in the current window of the rate limit named ``counted``."""
         return f"{self.ns}::hits:{counted}"
 
 

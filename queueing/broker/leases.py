@@ -71,8 +71,9 @@ class Delivery:
 class Batch:
     """The messages of one claim, and the state of the queue after the claim. Times are ms since 1970.
 
-    - ``next_due_ms``: the time at which the next message can be claimed, and ``now_ms`` if one is due
-      already. It is 0 if no message waits, if the queue is paused, or if all slots of its limit are in use.
+    - ``next_due_ms``: the time at which the next message can be claimed, or ``now_ms`` if a further message
+      is due already. It is 0 if no message waits, if the queue is paused, or if all slots of its limit are in
+      use.
     - ``wants_idle_child``: whether a due message must run alone in an idle child.
     - ``is_held_back``: whether a pause or the limit of the queue permits no further claim at the moment.
     - ``standing``: the result of registering the child as idle (see ``lua/lib/stand_by.lua``), or ``""`` if
