@@ -22,7 +22,7 @@ from .server import client_of, empty_server, versions
 from .table import note, say, show_table
 
 #: Commands that clients call. Their times include those of the commands inside a script.
-SCRIPTS = ("evalsha", "eval", "subscribe", "unsubscribe", "ping")
+CALLS = ("evalsha", "eval", "subscribe", "unsubscribe", "ping", "rpush", "blpop")
 
 
 class Fleet:
@@ -48,6 +48,9 @@ class Fleet:
         command = [sys.executable, MANAGE, "runworker", *self.queues, *children]
         return Program(command, env=self.environment, name="runworker")
 
+    def send(self, queue: str, text: str) -> None:
+        self.client.send_message(queue, text)
+
     def count(self) -> int:
         return len(self.stamps.read_bytes().splitlines()) if self.stamps.exists() else 0
 
@@ -70,13 +73,13 @@ class Fleet:
         for _ in range(count):
             due += 1 / self.options.rate
             time.sleep(max(0.0, due - time.monotonic()))
-            self.client.send_message(choose.choice(self.queues), str(time.monotonic_ns()))
+            self.send(choose.choice(self.queues), str(time.monotonic_ns()))
         eventually(lambda: self.count() == before + count, within_seconds=60)
 
     def spent(self) -> dict[str, float]:
         """Redis' counters since its start: calls by clients, µs spent in these calls, and µs of CPU time."""
         commands, cpu = self.client.redis.info("commandstats"), self.client.redis.info("cpu")
-        of = [commands.get(f"cmdstat_{name}", {}) for name in SCRIPTS]
+        of = [commands.get(f"cmdstat_{name}", {}) for name in CALLS]
         return {
             "calls": sum(one.get("calls", 0) for one in of),
             "scripts_us": sum(one.get("usec", 0) for one in of),
@@ -85,6 +88,17 @@ class Fleet:
 
     def waits_ms(self, skip: int) -> list[float]:
         return [int(line) / 1e6 for line in self.stamps.read_bytes().splitlines()[skip:]]
+
+
+class Lists(Fleet):
+    """The same load on Redis lists without a queue system, one process per worker."""
+
+    def worker(self) -> Program:
+        command = [sys.executable, "-m", "benchmarks.fleet_app.lists", *self.queues]
+        return Program(command, env=self.environment, name="worker of lists")
+
+    def send(self, queue: str, text: str) -> None:
+        self.client.redis.rpush(queue, text)
 
 
 def main() -> None:
@@ -96,9 +110,10 @@ def main() -> None:
     parser.add_argument("--job-ms", type=float, default=20, help="milliseconds of a job (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10, help="how long to send (%(default)s)")
     parser.add_argument("--rest", type=float, default=10, help="seconds of rest before (%(default)s)")
+    parser.add_argument("--lists", action="store_true", help="only RPUSH and BLPOP, which lose messages")
     options = parser.parse_args()
     with empty_server() as server, TemporaryDirectory(prefix="fleet-") as name, ExitStack() as stack:
-        fleet = Fleet(server, Path(name), options)
+        fleet = (Lists if options.lists else Fleet)(server, Path(name), options)
         fleet.start(stack)
         fleet.pace()  # A worker handles its first jobs more slowly.
         warm, before = fleet.count(), fleet.spent()
