@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from queueing.broker import decode, rsmq_values
+from queueing.broker.batches import FollowUp
 from queueing.broker.idempotency import SendCall
 from queueing.broker.keys import Keys
 from queueing.broker.scripts import Call, pattern
@@ -200,7 +201,9 @@ def _completed(message: str | Draft, qname: str, handler: Any) -> Draft:
         return draft
     headers = {**limits.of_handler(qname, draft.body), **draft.headers}
     # Members of batches and steps of chains are not merged: the batch or chain waits for the end of each.
-    if not any(name.startswith(OWN_HEADERS) for name in draft.headers if name != limits.HEADER):
+    # A single step of a chain has no header of a chain.
+    own = (name for name in draft.headers if name.startswith(OWN_HEADERS) and name != limits.HEADER)
+    if not (isinstance(draft, FollowUp) or any(own)):
         headers.update(unique.headers(handler.policy, handler.name, [draft.body], {}))
     return replace(draft, headers=headers)
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 import queueing
 from queueing import handlers, periodic
-from queueing.composition import batch, get_batch, step
+from queueing.composition import batch, chain, get_batch, step
 from queueing.handlers import handler, policy
 from queueing.messages import Draft
 from queueing.models import StagedMessage
@@ -122,6 +122,27 @@ def test_a_member_of_a_batch_is_always_sent(queues, rebuild):
     assert len(bodies(queues)) == 3
     run_pending()
     assert get_batch(id).done == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("request_it", "one", "queue"),
+    [
+        (
+            lambda: queueing.send_message("rebuilds", '{"shop": 1}'),
+            step("rebuilds", '{"shop": 1}'),
+            "rebuilds",
+        ),
+        (lambda: refresh.enqueue(1).id, step(refresh, 1), "default"),
+    ],
+    ids=["handler", "task"],
+)
+def test_a_step_of_a_chain_is_always_sent(queues, rebuild, request_it, one, queue, count):
+    first = request_it()
+    ids = chain(*[one] * count).enqueue()
+    assert [message.id for message in queues.peek_messages(queue)] == [first, ids[0]]
+    assert request_it() == first
+    assert len(run_pending()) == 1 + count
 
 
 # --- tasks ----------------------------------------------------------------------------------------
