@@ -163,13 +163,8 @@ class Keys:
         """The keys of ``of_lanes``, followed by ``metrics``."""
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
-    def of_whole_queue(self, queue: str, dead: str) -> list[str]:
-        """The keys for ``lua/lib/drop_lanes.lua``, in the order that the file expects."""
-        beside = [self.progress(queue), self.waking(queue), self.unique(queue), self.line(queue)]
-        return [*self.of_sample(queue, dead), *beside, self.slots(), *self.of_batches(), self.waits()]
-
     def of_room(self, queue: str, dead: str) -> list[str]:
-        """The keys for ``lua/lib/room.lua``, in the order that the file expects."""
+        """The keys for ``lua/lib/keys.lua``, in the order that the file expects."""
         return [
             *self.of_lanes(queue, dead),
             self.outbox(),
@@ -181,24 +176,15 @@ class Keys:
             *self.of_idle(),
             *self.of_batches(),
             self.unique(queue),
-            *self.of_limits(queue),
+            self.slots(),
+            self.rates(),
+            self.line(queue),
+            self.waits(),
         ]
-
-    def of_receive(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_queue``, followed by ``waking``, the keys of ``of_batches``, and ``unique``."""
-        return [*self.of_queue(queue, dead), self.waking(queue), *self.of_batches(), self.unique(queue)]
-
-    def of_removal(self, queue: str, dead: str) -> list[str]:
-        """The keys of ``of_lanes``, followed by those of ``of_batches``."""
-        return [*self.of_lanes(queue, dead), *self.of_batches()]
 
     def of_batches(self) -> list[str]:
         """The keys for ``lua/lib/members.lua``, in the order that the file expects."""
         return [self.batches(), self.batch_order(), self.failed_members(), self.follow_ups()]
-
-    def of_limits(self, queue: str) -> list[str]:
-        """The keys for ``lua/lib/limits.lua``, in the order that the file expects."""
-        return [self.slots(), self.rates(), self.line(queue), self.waits()]
 
     def of_idle(self) -> list[str]:
         """The keys for ``lua/lib/idle.lua``, in the order that the file expects."""

@@ -19,7 +19,7 @@ from queueing.policies import limits
 from . import decode, replies
 from .outcomes import Outcome, State, pack, task_numbers
 from .recorded import for_outbox
-from .scripts import Call, QueueCall
+from .scripts import Call, QueueCall, room_call
 from .session import Session
 from .timings import tally
 
@@ -134,12 +134,12 @@ class QueueLease:
         """
         if self._has_surplus:
             keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
-            return _room_call(self.session, self.conf, "keep", self.queue, *keep)
+            return self._call("keep", *keep)
         self._claims += 1
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
         args = (self.name, self._claims, count, CLAIM_BYTES, lease_ms, suspects, max_crashes)
         in_hand = len(self.in_hand) - settling
-        return _room_call(self.session, self.conf, "claim", self.queue, *args, in_hand, *stand_by, self.limit)
+        return self._call("claim", *args, in_hand, *stand_by, self.limit)
 
     def settle(self, outcomes: Sequence[Outcome]) -> QueueCall:
         """The call that settles deliveries of this lease. The call may be repeated."""
@@ -163,7 +163,10 @@ class QueueLease:
         for (rc, event, delay_ms), alike in groupby(outcomes, _SETTLED):
             ids = [outcome.id for outcome in alike]
             args += [rc, event, delay_ms, len(ids), *ids]
-        return _room_call(self.session, self.conf, "settle", self.queue, *args)
+        return self._call("settle", *args)
+
+    def _call(self, script: str, *args: Any) -> QueueCall:
+        return room_call(self.session.keys, self.conf.OUTBOX_MAX, script, self.queue, *args)
 
     def records(self, outcomes: Sequence[Outcome]) -> bool:
         """Whether a settle of these outcomes writes an entry to the outbox."""
@@ -279,8 +282,13 @@ def extend(
     """
     lease_ms = int(conf.LEASE * 1000)
     calls = [
-        _room_call(
-            session, conf, "extend", queue, lease_ms, *(lease_name(child, queue) for child in children)
+        room_call(
+            session.keys,
+            conf.OUTBOX_MAX,
+            "extend",
+            queue,
+            lease_ms,
+            *(lease_name(child, queue) for child in children),
         )
         for queue, children in held.items()
     ]
@@ -311,7 +319,8 @@ def abandon(
     released. A message that a user has asked to stop is cancelled instead.
     """
     args = (lease_name(child, queue), reason, conf.MAX_CRASHES, *started)
-    return int(session.call(_room_call(session, conf, "abandon", queue, *args))[1])
+    call = room_call(session.keys, conf.OUTBOX_MAX, "abandon", queue, *args)
+    return int(session.call(call)[1])
 
 
 def free_lost_slots(session: Session, conf: Config) -> None:
@@ -323,12 +332,6 @@ def free_lost_slots(session: Session, conf: Config) -> None:
     queues = {decode.text(lane).rpartition(" ")[2] for lane in lanes}
     # Each claim gives back the messages of leases that have ended.
     session.call_each([QueueLease(session, conf, "", queue).claim(0, suspects="pass") for queue in queues])
-
-
-def _room_call(session: Session, conf: Config, script: str, queue: str, *args: Any) -> QueueCall:
-    """The call of a script with the keys and the first arguments of ``lua/lib/room.lua``, then ``args``."""
-    keys = session.keys
-    return QueueCall(script, [queue], keys.of_room, keys.channel(queue), conf.OUTBOX_MAX, *args)
 
 
 def _delivery(

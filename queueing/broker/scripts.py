@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .keys import Keys
+
 FOLDER = Path(__file__).parent / "lua"
 INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 
@@ -126,3 +128,14 @@ class QueueCall:
     ) -> None:
         self.script, self.queues, self.keys = script, queues, keys
         self.args, self.repeatable = args, repeatable
+
+
+def room_call(
+    keys: Keys, outbox_max: int, script: str, queue: str, *args: Any, repeatable: bool = True
+) -> QueueCall:
+    """The call of a script with the keys and the first arguments of ``lua/lib/keys.lua``, then ``args``.
+
+    ``outbox_max`` is in bytes.
+    """
+    beginning = keys.channel(queue), outbox_max
+    return QueueCall(script, [queue], keys.of_room, *beginning, *args, repeatable=repeatable)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from queueing.broker import decode, rsmq_values
 from queueing.broker.keys import dead_letter_queue
-from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.scripts import Call
 from queueing.broker.session import checked
 from queueing.exceptions import QueueError
 from queueing.text.errors import cut
@@ -41,8 +41,7 @@ class BulkOperations(Operations):
         while deleted + held < total:
             # Messages that workers hold stay, so the next step must read past them.
             passed = held
-            keys = self.keys.of_removal(qname, self.session.dead_letter_queue(qname))
-            call = Call("purge", keys, STEP + passed)
+            call = self._room_call("purge", qname, STEP + passed)
             found, held = checked((yield self.session.call(call)))
             deleted += found
             if progress:
@@ -88,13 +87,13 @@ class BulkOperations(Operations):
         wanted = list(dict.fromkeys(map(rsmq_values.message_id, ids))) if ids is not None else None
         total = (yield from self._attributes(source)).msgs if wanted is None else len(wanted)
         total = total if count is None else min(total, count)
-        keys = [*self.session.queue_keys(source), self.keys.attributes(target), self.keys.schedule(target)]
-        keys += [self.keys.headers(target), self.keys.ends(target)]
+        of_target = self.session.queue_keys(target)[:4]
         moved = passed = 0
         while passed < total:
             step = min(STEP, total - passed)
             named = wanted[passed : passed + step] if wanted is not None else []
-            call = Call("move", keys, self.keys.channel(target), step, *named)
+            call = self._room_call("move", source, self.keys.channel(target), step, *named)
+            call.keys = lambda queue, dead: [*self.keys.of_room(queue, dead), *of_target]
             [found] = checked((yield self.session.call(call)))
             moved += found
             passed += step if wanted is not None else found
@@ -172,7 +171,6 @@ class BulkOperations(Operations):
         wanted = [rsmq_values.message_id(id) for id in ids]
         words: list[str] = []
         for start in range(0, len(wanted), STEP):
-            args = self.keys.channel(qname), self.outbox_max, reason, running, *wanted[start : start + STEP]
-            call = QueueCall("cancel", [qname], self.keys.of_room, *args)
+            call = self._room_call("cancel", qname, reason, running, *wanted[start : start + STEP])
             words += map(decode.text, checked((yield self.session.call(call))))
         return words

@@ -24,9 +24,6 @@ PROGRESS_MS = 86_400_000
 class Operations(RSMQOperations):
     """The operations of RSMQ, and those that inspect and control queues."""
 
-    #: The limit of the outbox in bytes.
-    outbox_max: int
-
     # --- inspection ---------------------------------------------------------------------------
 
     @operation

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 from queueing.broker import rsmq_values
-from queueing.broker.scripts import Call
 from queueing.broker.session import checked
 from queueing.messages import Message
 
@@ -79,14 +78,11 @@ class ReceiptOperations(OperationsBase):
         return done
 
     def _delete(self, qname: str, receipts: Sequence[Receipt]) -> Steps[list[int]]:
-        keys = [*self.session.queue_keys(qname), *self.keys.of_batches()]
-        call = Call("delete", keys, *_flat(receipts))
-        done: list[int] = yield self.session.call(call)
+        done: list[int] = yield self.session.call(self._room_call("delete", qname, *_flat(receipts)))
         return done
 
     def _change(self, qname: str, receipts: Sequence[Receipt], vt: int | str) -> Steps[list[int]]:
-        keys = [*self.session.queue_keys(qname), self.keys.waking(qname), self.keys.line(qname)]
-        call = Call("change_visibility", keys, vt, self.keys.channel(qname), *_flat(receipts))
+        call = self._room_call("change_visibility", qname, vt, *_flat(receipts))
         return checked((yield self.session.call(call)))
 
 

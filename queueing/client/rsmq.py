@@ -7,7 +7,7 @@ from typing import Any
 from queueing.broker import decode, replies, rsmq_values
 from queueing.broker.idempotency import SendCall
 from queueing.broker.pubsub import POLL_SECONDS
-from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.scripts import Call
 from queueing.broker.session import checked
 from queueing.exceptions import NoAttributeSupplied, QueueError, ReplyLost, SpoiltKey
 from queueing.messages import Draft, Message, QueueAttributes
@@ -75,8 +75,7 @@ class RSMQOperations(ReceiptOperations):
     def delete_queue(self, qname: str) -> Steps[int]:
         """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
         qname = rsmq_values.qname(qname)
-        keys = self.keys.of_whole_queue(qname, self.session.dead_letter_queue(qname))
-        checked((yield self.session.call(Call("delete_queue", keys, qname))))
+        checked((yield self.session.call(self._room_call("delete_queue", qname))))
         return 1
 
     @operation
@@ -293,7 +292,7 @@ class RSMQOperations(ReceiptOperations):
 
         The seconds are infinite if the queue is empty, and meaningless if a message was taken.
         """
-        call = QueueCall(script, [qname], self.keys.of_receive, vt, count, BATCH_BYTES, repeatable=False)
+        call = self._room_call(script, qname, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
                 now_ms, next_due_ms, *fields = checked((yield self.session.call(call)))

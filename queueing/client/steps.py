@@ -18,7 +18,7 @@ from queueing.broker.async_session import AsyncSession
 from queueing.broker.idempotency import Senders
 from queueing.broker.keys import Keys
 from queueing.broker.places import DEFAULT
-from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.scripts import Call, QueueCall, room_call
 from queueing.broker.session import Session
 from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable
 
@@ -126,6 +126,9 @@ class OperationsBase:
     _maintain: Callable[[Callable[[Session], Any]], Any]
     #: Sends a signal of this package. An operation must yield the returned value.
     _emit: Callable[..., Any]
+
+    def _room_call(self, script: str, qname: str, *args: Any, repeatable: bool = True) -> QueueCall:
+        return room_call(self.keys, self.outbox_max, script, qname, *args, repeatable=repeatable)
 
     @property
     def parts(self) -> Sequence[Self]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from queueing.broker import decode, rsmq_values
-from queueing.broker.scripts import Call, QueueCall
+from queueing.broker.scripts import Call, room_call
 from queueing.broker.session import Session, checked
 from queueing.exceptions import QueueNotFound, SpoiltKey
 from queueing.messages import Swept
@@ -45,8 +45,8 @@ def sweep_lost_queues(session: Session) -> int:
     keys = session.keys
     deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
     for name in set(_names_beside(session)):
-        names = keys.of_whole_queue(name, session.dead_letter_queue(name))
-        deleted += session.call(Call("sweep_lost_queue", names, name))
+        # The scripts of a sweep record no outcomes, so they need no limit of the outbox.
+        deleted += session.call(room_call(keys, 0, "sweep_lost_queue", name))
     return deleted
 
 
@@ -132,7 +132,7 @@ def _list_again(session: Session) -> None:
 def _sweep_schedule(session: Session, qname: str) -> Iterator[Swept]:
     passed, looked = 0, STEP
     while looked == STEP:
-        call = QueueCall("sweep_schedule", [qname], session.keys.of_removal, STEP, passed)
+        call = room_call(session.keys, 0, "sweep_schedule", qname, STEP, passed)
         looked, phantoms, expired, buried, mended = checked(session.call(call))
         yield Swept(phantoms, expired, buried, mended=mended)
         passed += looked - phantoms - expired - buried

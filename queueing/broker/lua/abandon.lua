@@ -1,6 +1,6 @@
 -- Give back the messages of a child that has died or is leaving.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that had started
 -- Returns {'ok', how many messages the child held}, or the reply of lib/room.lua for wrong keys
 --
@@ -9,8 +9,6 @@
 -- include room
 -- include drain
 -- include bury
--- include head
--- include let_go
 -- include abandon
 local started = {}
 for i = 9, #ARGV do started[ARGV[i]] = true end

@@ -1,7 +1,7 @@
 -- Delete messages that no receiver holds, and record each as cancelled. A message stays if a worker holds it
 -- under a valid lease, or if another receiver hides it. The worker can be asked to stop what it holds.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] reason, '' for none  ARGV[7] 'stop' what workers hold, 'kill' it with its process, or 'leave' it
 -- ARGV[8…] ids
 -- Returns {'ok', 'cancelled', 'running', 'hidden' or 'gone' for each}, {'queueNotFound'}, or the reply of
@@ -13,10 +13,7 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include room
 -- include drain
 -- include bury
--- include head
 -- include lanes
--- include let_go
--- include limits
 local running, _, lane_of = running_ids()
 
 -- The ends of a message count its settled deliveries. A higher receive count means that a delivery is not
@@ -48,9 +45,6 @@ end
 
 check_room()
 check_burial()
-check_members()
-if has_headers then check_limits() end
-local has_line = has_headers and redis.call('ZCARD', line) > 0
 local reply, endings, bodies = { 'ok' }, {}, {}
 for i = 8, #ARGV do
   local id = ARGV[i]
@@ -61,23 +55,12 @@ for i = 8, #ARGV do
     -- The receipt of the delivery that would come next: the history keeps the newest receipt of a message.
     endings[#endings + 1] = { id, rc + 1, word, failed, crashed, 0 }
     add_body(bodies, id)
-    local headers = has_headers and redis.call('HGET', KEYS[4], id)
-    if headers then member_left(headers, id, word) end
-    local limit = has_line and limit_of(headers)
-    -- Those behind it in its line move up.
-    if limit and redis.call('ZREM', line, place_of(limit, id, priority_in(headers))) == 1 then
-      freed_keys[limit.key] = true
-    end
-    forget(id)
+    forget(id, word)
   elseif word == 'running' and ARGV[7] ~= 'leave' then
     ask_to_stop(id)
   end
   reply[#reply + 1] = word
 end
-advance_freed()
-if is_next_due then
-  announce(ARGV[4])
-  rouse(ARGV[1], 1)
-end
+start_next()
 if #endings > 0 then record_endings('', ARGV[6], endings, bodies) end
 return reply

@@ -1,6 +1,6 @@
 -- Claim a batch for a lane and lease it. A repeated call with the same number returns the same batch.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] how many  ARGV[9] bytes of bodies at which to stop
 -- ARGV[10] ms of the lease  ARGV[11] how to treat a message that must run alone: 'take' it if the child holds
 -- nothing, 'await' such a moment, or 'pass' it over  ARGV[12] max crashes  ARGV[13] how many messages of the
@@ -19,12 +19,10 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include room
 -- include drain
 -- include bury
--- include head
 -- include abandon
 -- include due
 -- include late
 -- include stand_by
--- include let_go
 local lane, number, count = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_bytes, lease_ms = tonumber(ARGV[9]), tonumber(ARGV[10])
 
@@ -45,6 +43,7 @@ if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
 elseif lease_end_ms < now_ms + lease_ms / 2 then
   lease_end_ms = extend(lane, state, lease_ms)
+  start_next()
 end
 
 -- The headers by id, false if a message has none, as far as they are read.
@@ -101,7 +100,7 @@ local function stand_by_after(taken, empty)
 end
 if is_paused then return { 'ok', whole(now_ms), 0, '2', stand_by_after(0) } end
 
-wake(KEYS[16], KEYS[24])
+wake(waking, KEYS[24])
 if has_waits then with_limits().advance_waiting() end
 local WORN_OUT_MAX = 500
 local alone = '0'
@@ -139,7 +138,7 @@ local function take(id, rc)
     end
     return ARGV[11] == 'pass'
   end
-  if may_not_start(KEYS[16], KEYS[24], id, headers_of[id]) then
+  if may_not_start(waking, KEYS[24], id, headers_of[id]) then
     limited_count = limited_count + 1
     return true
   end
@@ -188,6 +187,7 @@ end
 
 if #worn_out > 0 then
   record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
+  start_next()
 end
 if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
@@ -205,7 +205,7 @@ local reply = deliver(first)
 reply[4] = alone
 -- The claim may have stopped early, although more messages are due.
 local has_more = taken < count and (not goes_on or #worn_out >= WORN_OUT_MAX)
-if taken == count or is_limited then
+if taken == count or is_limited or #worn_out > 0 then
   has_more = #redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now_ms), 'LIMIT', 0, 1) > 0
 end
 -- Due messages of a limited queue wait for its next start, or for a slot: that one is announced.

@@ -1,6 +1,6 @@
 -- Extend the leases of lanes: one call for all children of a worker on one queue.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] ms of the lease  ARGV[7…] lanes
 -- Returns {'ok', {ids that another receiver has taken over}, {lane, id, rc, 1 to end its process or else 0, reason,
 -- …} of the messages to stop}, or the reply of lib/room.lua for wrong keys
@@ -9,6 +9,7 @@
 -- include queue
 -- include room
 -- include drain
+-- include leave
 local taken_over, stops = {}, {}
 for i = 7, #ARGV do
   local state = read_lane(ARGV[i])
@@ -22,4 +23,5 @@ for i = 7, #ARGV do
     end
   end
 end
+start_next()
 return { 'ok', taken_over, stops }

@@ -1,7 +1,7 @@
 -- Give back what a lane holds and its child does not have in hand: a failover has lost the settle. The messages
 -- run again.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that the child has in hand
 -- Returns the reply of a claim that took nothing although more is due
 --
@@ -10,8 +10,6 @@
 -- include room
 -- include drain
 -- include bury
--- include head
--- include let_go
 -- include abandon
 local lane, in_hand = ARGV[6], {}
 for i = 9, #ARGV do in_hand[ARGV[i]] = true end
@@ -27,7 +25,6 @@ end
 if #surplus == 0 then return reply end
 check_room()
 check_burial()
-check_members()
 local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 state.held, state.taken = surplus, 0
 write_lane(lane, state, lease_end_ms)

@@ -1,7 +1,6 @@
 -- Receive the next due message and delete it in the same step. A member of a batch counts as cancelled.
 --
--- KEYS as in receive.lua
--- ARGV[1…3] as in lib/dead_letters.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- Returns the reply of receive.lua
 --
 -- include clock
@@ -10,13 +9,11 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
-local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 -- include drain
 -- include bury
 -- include due
--- include bands
 
-wake(KEYS[9], KEYS[14])
+wake(waking, KEYS[24])
 for _ = 1, 500 do
   local id = due_ids(1)[1]
   if not id then return reply end
@@ -25,12 +22,11 @@ for _ = 1, 500 do
   local headers = redis.call('HGET', KEYS[4], id) or ''
   if is_worn_out(id, rc) then
     bury(id)
-  elseif not may_not_start(KEYS[9], KEYS[14], id, headers) then
+  elseif not may_not_start(waking, KEYS[24], id, headers) then
     check_burial()
-    if headers ~= '' then check_members() end
     count_up(KEYS[1], 'totalrecv', 1)
-    forget(id)
-    member_left(headers, id, 'cancelled')
+    forget(id, 'cancelled')
+    start_next()
     return { 'ok', whole(now_ms), 0, id, body, rc + 1, fr or whole(now_ms), headers }
   end
 end

@@ -1,9 +1,8 @@
 -- Receive due messages as RSMQ does: each is hidden for vt and counted. A message that is worn out by the
 -- queue's redrive policy goes to the dead-letter queue instead.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] waking  KEYS[10…13] as in lib/members.lua  KEYS[14] unique
--- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] vt in seconds, '' for the queue's own  ARGV[5] how many
--- ARGV[6] bytes of bodies at which to stop
+-- KEYS and ARGV[1…5] as in lib/keys.lua
+-- ARGV[6] vt in seconds, '' for the queue's own  ARGV[7] how many  ARGV[8] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
 -- {RSMQ's error name}, or the reply of lib/dead_letters.lua
 --
@@ -13,15 +12,13 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
-local batches, batch_order, failed_members, follow_ups = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 -- include drain
 -- include bury
 -- include due
--- include bands
 
-wake(KEYS[9], KEYS[14])
-local vt = tonumber(ARGV[4]) or stored_int(attributes[1]) or 30
-local wanted, bytes, taken = tonumber(ARGV[5]), 0, 0
+wake(waking, KEYS[24])
+local vt = tonumber(ARGV[6]) or stored_int(attributes[1]) or 30
+local wanted, bytes, taken = tonumber(ARGV[7]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
 local with_headers = redis.call('HLEN', KEYS[4]) > 0
@@ -36,7 +33,7 @@ while more and taken == 0 and passed < 500 do
     if is_worn_out(id, rc) then
       bury(id)
       passed = passed + 1
-    elseif may_not_start(KEYS[9], KEYS[14], id, headers) then
+    elseif may_not_start(waking, KEYS[24], id, headers) then
       passed = passed + 1
     else
       rc = rc + 1
@@ -50,11 +47,12 @@ while more and taken == 0 and passed < 500 do
       reply[#reply + 1] = body
       reply[#reply + 1] = rc
       reply[#reply + 1] = fr or whole(now_ms)
-      if priority_in(headers) > 0 then sleep_in(KEYS[9], id, tonumber(hidden_until)) end
+      if headers ~= '' then leave_line(id, headers) end
+      if priority_in(headers) > 0 then sleep_in(waking, id, tonumber(hidden_until)) end
       reply[#reply + 1] = headers
       taken = taken + 1
       bytes = bytes + #body
-      if bytes >= tonumber(ARGV[6]) then break end
+      if bytes >= tonumber(ARGV[8]) then break end
     end
   end
   more = passed > before
@@ -63,6 +61,7 @@ if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
   redis.call('ZADD', KEYS[2], unpack(scores))
   redis.call('HSET', KEYS[1], unpack(fields))
+  start_next()
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end

@@ -3,7 +3,7 @@
 -- with one exception: a message that somebody has asked to stop is cancelled unless it is done. A repeated call with
 -- the same number returns the refusals of the first one.
 --
--- KEYS and ARGV[1…5] as in lib/room.lua
+-- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] lane  ARGV[7] number of the call  ARGV[8] outcomes, packed for the recorder
 -- ARGV[9] their times, summed for the metrics  ARGV[10] numbers of the outcomes of tasks, '*' for all
 -- ARGV[11] JSON: id -> {id of the next message of its chain, that message as in lib/members.lua}, or ''
@@ -17,9 +17,6 @@
 -- include room
 -- include drain
 -- include bury
--- include head
--- include let_go
--- include limits
 local lane, number = ARGV[6], tonumber(ARGV[7])
 local state = read_lane(lane)
 if number <= state.settle then return { 'ok', state.refused, 0 } end
@@ -48,7 +45,7 @@ end
 
 -- The reasons of messages that are cancelled here, because the child did not know yet that they are to be stopped.
 local done_words, stopped = {}, {}
-local refused, done, fields, ended, back, words = {}, {}, {}, {}, false, {}
+local refused, done, fields, ended, words = {}, {}, {}, {}, {}
 for i = 1, #settled_words do
   local id, rc, word = given[2 * i - 1], given[2 * i], settled_words[i]
   local now_rc = tonumber(counts[i] or nil)
@@ -83,10 +80,10 @@ for i = 1, #settled_words do
     if word == 'retrying' or tonumber(delays_ms[i]) > 0 then
       local due_ms = now_ms + delays_ms[i]
       redis.call('ZADD', KEYS[2], whole(due_ms), id)
-      if band_of(id) > 0 then sleep_in(KEYS[16], id, due_ms) end
+      if band_of(id) > 0 then sleep_in(waking, id, due_ms) end
     else
       redis.call('ZADD', KEYS[2], head_score(id), id)
-      back = true
+      has_come_due = true
     end
   end
   words[word] = (words[word] or 0) + 1
@@ -121,10 +118,6 @@ if redis.call('EXISTS', KEYS[13]) == 1 then
   for i = 1, #given, 2 do redis.call('HDEL', KEYS[13], given[i]) end
 end
 if #ended > 0 then redis.call('HDEL', KEYS[3], unpack(ended)) end
-if back or is_next_due then
-  announce(ARGV[4])
-  rouse(ARGV[1], 1)
-end
 
 local kept = {}
 for i = 1, #state.held, 2 do
@@ -133,7 +126,7 @@ end
 state.held, state.settle, state.refused = kept, number, refused
 if state.stops then keep_stops(state) end
 write_lane(lane, state, lease_end_ms)
-advance_freed()
+start_next()
 
 local tasks = {}
 if ARGV[10] == '*' then

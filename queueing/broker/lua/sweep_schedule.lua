@@ -3,8 +3,8 @@
 -- given back stay. A message that timed out under another program returns to the band of its priority,
 -- because that program does not know the bands.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] leases  KEYS[10] held  KEYS[11…14] as in lib/members.lua
--- ARGV[1…3] as in lib/dead_letters.lua  ARGV[4] how many to read  ARGV[5] how many due messages to skip
+-- KEYS and ARGV[1…5] as in lib/keys.lua
+-- ARGV[6] how many to read  ARGV[7] how many due messages to skip
 -- Returns {'ok', read, phantoms, expired, buried, mended}, {'queueNotFound'}, or the reply of
 -- lib/dead_letters.lua
 --
@@ -12,10 +12,8 @@
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include dead_letters
-local batches, batch_order, failed_members, follow_ups = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 -- include drain
 -- include bury
--- include head
 -- include lanes
 -- Whether a message is retried, was abandoned, or was given back to the head, where its score is not a due
 -- time.
@@ -29,7 +27,7 @@ end
 -- With a minute for a clock that was set back since the claim.
 local LONGEST_LEASE_MS = 9999999000 + 60000
 local mended = 0
-if ARGV[5] == '0' then
+if ARGV[7] == '0' then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], whole(MAX_INTEGER), '+inf', 'LIMIT', 0, 1000)) do
     redis.call('ZADD', KEYS[2], whole(now_ms), id)
     mended = mended + 1
@@ -43,7 +41,7 @@ end
 local running = running_ids()
 local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
 -- By rank, because Redis reads past each entry of an offset into scores.
-local ranked = redis.call('ZRANGE', KEYS[2], ARGV[5], ARGV[5] + ARGV[4] - 1, 'WITHSCORES')
+local ranked = redis.call('ZRANGE', KEYS[2], ARGV[7], ARGV[7] + ARGV[6] - 1, 'WITHSCORES')
 local found = {}
 for i = 1, #ranked, 2 do
   if tonumber(ranked[i + 1]) > now_ms then break end
@@ -66,12 +64,12 @@ for i = 1, #found, 2 do
       bury(id)
       buried = buried + 1
     elseif retention and due_ms + retention * 1000 < now_ms and not is_coming_back(id, score) then
-      member_left(redis.call('HGET', KEYS[4], id), id, 'cancelled')
-      forget(id)
+      forget(id, 'cancelled')
       expired = expired + 1
     elseif is_outside then
       redis.call('ZADD', KEYS[2], whole(score - band_ms), id)
     end
   end
 end
+start_next()
 return { 'ok', #found / 2, phantoms, expired, buried, mended }

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from queueing.broker.leases import QueueLease, abandon, extend, free_lost_slots
-from queueing.client import sweep
+from queueing.client import bulk, sweep
 from queueing.messages import Draft
 from queueing.policies import Policy, unique
 from queueing.policies.limits import Limit, headers
@@ -37,6 +37,11 @@ class Limited:
     def counts(self):
         keys = self.client.keys
         return self.client.redis.zcard(keys.slots()), self.client.redis.zcard(keys.line("work"))
+
+    def deleted_by_rsmq(self, *ids):
+        for id in ids:
+            self.client.redis.zrem(self.client.keys.schedule("work"), id)
+            self.client.redis.hdel(self.client.keys.attributes("work"), id, f"{id}:rc", f"{id}:fr")
 
     def dies(self, child):
         return abandon(self.client.session, self.conf, "work", child, started=[], reason="it was killed")
@@ -170,7 +175,7 @@ def test_those_that_wait_stay_waiting_if_the_first_of_them_is_deleted_in_rsmq_s_
     [delivery] = a.claim().deliveries
     a.claim()
     a.settle(ended(delivery, "done"))
-    limited.client.delete_message("work", second)
+    limited.deleted_by_rsmq(second)
     batch = a.claim()
     # The next one comes due by itself, at most ten seconds later.
     assert not batch.deliveries
@@ -396,15 +401,111 @@ def test_a_claim_reports_that_its_queue_is_held_back(limited, hand, conf, hold):
     assert hand("b", conf).claim(1).is_held_back
 
 
-def test_a_sweep_forgets_the_places_of_messages_that_were_purged(limited, hand):
+def test_a_sweep_forgets_the_places_of_messages_that_are_gone(limited, hand):
     a = hand("a")
-    limited.send("x", "x", "y", "y")
+    waiting = limited.send("x", "x", "y", "y")[1::2]
     first, other = a.claim().deliveries
     a.settle(ended(first, "done"), ended(other, "done"))
-    limited.client.purge_queue("work")
+    limited.deleted_by_rsmq(*waiting)
     assert limited.counts() == (0, 2)
-    assert sum(found.orphans for found in sweep.sweep(limited.client.session, "work")) == 2
+    # Their headers are forgotten, too.
+    assert sum(found.orphans for found in sweep.sweep(limited.client.session, "work")) == 4
     assert limited.counts() == (0, 0)
+
+
+def purge_one(client, id):
+    def stop(*_):
+        raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk, "STEP", 1)
+        with pytest.raises(InterruptedError):
+            client.purge_queue("work", progress=stop)
+
+
+def move_one(client, id):
+    client.create_queue("other")
+    return client.move_messages("work", "other", ids=[id])
+
+
+def expire_one(client, id):
+    client.set_retention("work", 1)
+    eventually(lambda: sum(found.expired for found in sweep.sweep(client.session, "work")))
+    client.set_retention("work", None)
+
+
+def wear_out_one(client, id):
+    client.redis.hset(client.keys.attributes("work"), f"{id}:rc", 1)
+    client.set_redrive_policy("work", 1)
+
+
+def sweep_one(client, id):
+    wear_out_one(client, id)
+    assert sum(found.buried for found in sweep.sweep(client.session, "work")) == 1
+
+
+#: The ways in which a message leaves the line of its limit.
+LEAVES = {
+    "delete": lambda client, id: client.delete_message("work", id),
+    "delete many": lambda client, id: client.delete_messages("work", [id]),
+    "change the visibility": lambda client, id: client.change_message_visibility("work", id, 3600),
+    "change many visibilities": lambda client, id: client.change_visibilities("work", [id], 3600),
+    "cancel": lambda client, id: client.cancel_message("work", id),
+    "purge": purge_one,
+    "move": move_one,
+    "expire": expire_one,
+    "receive": lambda client, id: client.receive_message("work"),
+    "pop": lambda client, id: client.pop_message("work"),
+    "bury": sweep_one,
+    "bury by a claim": wear_out_one,
+}
+
+
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
+def test_the_next_of_a_line_starts_when_the_first_has_left(limited, hand, leave):
+    a = hand("a")
+    _, first, second = limited.send("x", "x", "x")
+    [delivery] = a.claim().deliveries
+    a.claim()
+    a.settle(ended(delivery, "done"))
+    leave(limited.client, first)
+    batch = a.claim()
+    if leave is wear_out_one:
+        assert (batch.deliveries, batch.has_more) == ([], True)
+        batch = a.claim()
+    assert ids(batch) == [second]
+    assert limited.counts() == (1, 0)
+
+
+@pytest.mark.parametrize("extends", ["the keeper", "a claim"])
+@pytest.mark.parametrize("way", ["delete many", "change many visibilities", "move", "pop"])
+def test_the_next_of_a_line_starts_when_a_message_that_runs_is_lost(limited, hand, conf, way, extends):
+    running, waiting = limited.send("x", "x")
+    a = hand("a")
+    a.claim()
+    if way != "delete many":
+        limited.client.change_message_visibility("work", running, 0)
+    if way == "change many visibilities":
+        assert limited.client.receive_message("work", vt=3600).id == running
+    else:
+        LEAVES[way](limited.client, running)
+    if extends == "the keeper":
+        assert extend(limited.client.session, conf, {"work": ["a"]})["work"].lost == [running]
+    else:
+        # A claim extends its own lease, even if it has ended.
+        limited.client.redis.zadd(limited.client.keys.leases("work"), {a.lease.name: 0})
+    assert ids(a.claim()) == [waiting]
+
+
+def test_a_slot_of_a_deleted_queue_starts_the_first_that_waits_in_another(limited, hand, conf):
+    limited.client.create_queue("other")
+    other = QueueLease(limited.client.session, conf, "c", "other")
+    limited.client.send_message("other", "x", headers=headers(ONE, "test.job", "x"))
+    limited.client.session.call(other.claim(1, suspects="pass"))
+    [waiting] = limited.send("x")
+    assert not hand("a").claim().deliveries
+    limited.client.delete_queue("other")
+    assert ids(hand("a").claim()) == [waiting]
 
 
 @pytest.mark.parametrize("limit", [ONE, Limit(rate="6/min")], ids=str)
@@ -441,7 +542,7 @@ def test_a_sweep_forgets_limits_for_which_no_message_waits_any_more(limited, han
     delivery, other = hand("a").claim().deliveries
     still_waiting = limited.send("y")
     assert hand("b").claim().deliveries == []
-    client.delete_message("work", waiting)
+    limited.deleted_by_rsmq(waiting)
     if frees == "another queue":
         # It marks the entry for the next claim of this queue.
         key = headers(ONE, "test.job", "x")["queueing-limit"].split(" ", 2)[2]

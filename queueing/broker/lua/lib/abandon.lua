@@ -6,7 +6,6 @@
 -- The two look alike. So the crash of a whole worker isolates its messages like any crash, but a message is dead
 -- only after many of them.
 --
--- include limits
 -- The shared memory in which a worker marks started messages keeps this many bytes of an id.
 local MARK_BYTES = 63
 -- A message is dead after this many times MAX_CRASHES ends of whole workers.
@@ -17,7 +16,6 @@ local function abandon(lane, started, reason, max_crashes)
   if #state.held > 0 then
     check_room()
     check_burial()
-    check_members()
   end
   if state.slots then check_limits() end
   local counts, endings, fields = receive_counts(state.held), {}, {}
@@ -35,8 +33,7 @@ local function abandon(lane, started, reason, max_crashes)
       local body = {}
       add_body(body, id)
       record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
-      member_left(redis.call('HGET', KEYS[4], id), id, 'cancelled')
-      forget(id)
+      forget(id, 'cancelled')
     elseif now_rc then
       local failed, crashed, released = read_ends(id)
       local word, vanished = 'released', vanished_of(id, crashed)
@@ -60,11 +57,10 @@ local function abandon(lane, started, reason, max_crashes)
     end
   end
   drop_lane(lane)
-  advance_freed()
   if #endings > 0 then
     record_endings(lane, reason, endings, fields)
-    announce(ARGV[4])
-    rouse(ARGV[1], 1)
+    has_come_due = true
   end
+  start_next()
   return count
 end

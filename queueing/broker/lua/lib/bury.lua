@@ -1,52 +1,13 @@
--- Dead letters. KEYS as in lib/queue.lua, ARGV[1…3] as in lib/dead_letters.lua. A script that buries sets the
--- keys of lib/members.lua.
--- include members
-
--- Returns failed, crashed, released, and how many of `released` are receives before the message moved here.
-local function read_ends(id)
-  local text = redis.call('HGET', KEYS[3], id)
-  local failed, crashed, released = string.match(text or '', '^(%d+) (%d+) (%d+)')
-  local moved = text and string.match(text, '^%d+ %d+ %d+ %d+ %d+ (%d+)')
-  return receive_count(failed), receive_count(crashed), receive_count(released), receive_count(moved)
-end
-
--- When the present delivery of a message was claimed, else when it was first received; 0 if unknown.
-local function claimed_ms(id)
-  local ms = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ ([1-9]%d*)')
-  return receive_count(ms or redis.call('HGET', KEYS[1], id .. ':fr'))
-end
-
--- How many of the crashes of a message were the end of a whole worker. The ends have it after the time of a claim.
-local function vanished_of(id, crashed)
-  if crashed == 0 then return 0 end
-  return receive_count(string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ %d+ (%d+)'))
-end
-
-local function write_ends(id, failed, crashed, released, vanished)
-  local text = string.format('%d %d %d', failed, crashed, released)
-  vanished = vanished or vanished_of(id, crashed)
-  local _, _, _, moved = read_ends(id)
-  if vanished + moved > 0 then text = text .. string.format(' %s %d', whole(claimed_ms(id)), vanished) end
-  if moved > 0 then text = text .. ' ' .. whole(moved) end
-  redis.call('HSET', KEYS[3], id, text)
-end
-
--- A function of the id of a message that leaves its queue, set by let_go.lua.
-local on_end
-
-local function forget(id)
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
-  redis.call('HDEL', KEYS[3], id)
-  if redis.call('HDEL', KEYS[4], id) == 1 and on_end then on_end(id) end
-end
+-- Dead letters. KEYS and ARGV[1…4] as in lib/keys.lua
+-- include leave
 
 -- Lua has no rollback: a key of another type must fail before the first write.
 local is_checked
 
 local function check_burial()
   if is_checked then return end
-  for _, i in ipairs({ 3, 4, 5, 7 }) do redis.call('HLEN', KEYS[i]) end
+  check_leaving()
+  for _, i in ipairs({ 3, 5, 7 }) do redis.call('HLEN', KEYS[i]) end
   redis.call('ZCARD', KEYS[6])
   redis.call('SCARD', KEYS[8])
   is_checked = true
@@ -79,8 +40,7 @@ local function bury(id)
   if headers then redis.call('HSET', KEYS[7], id, with_origin(headers)) end
   count_up(KEYS[5], 'totalsent', 1)
   redis.call('ZADD', KEYS[6], whole(now_ms), id)
-  forget(id)
-  member_left(headers, id, 'failed')
+  forget(id, 'failed')
 end
 
 -- Whether the queue's redrive policy counts a message as received often enough.

@@ -1,6 +1,8 @@
--- Let go of the keys of messages that end. KEYS as in lib/room.lua
+-- Let go of the keys of messages that end. KEYS as in lib/keys.lua
 -- include bands
-local is_next_due = false
+
+-- Whether a message has come due in this call, so that `start_next` must announce it.
+local has_come_due = false
 
 -- Make a parked message due, or let it wait for the message `before`.
 local function unpark(id, before)
@@ -11,11 +13,11 @@ local function unpark(id, before)
   local due_ms = tonumber(due_text)
   if due_ms > now_ms then
     redis.call('ZADD', KEYS[2], due_text, id)
-    sleep_in(KEYS[16], id, due_ms)
+    sleep_in(waking, id, due_ms)
   else
     redis.call('ZADD', KEYS[2], whole(now_ms - band_of(id)), id)
-    redis.call('ZREM', KEYS[16], id)
-    is_next_due = true
+    redis.call('ZREM', waking, id)
+    has_come_due = true
   end
 end
 
@@ -39,4 +41,3 @@ local function let_go(id)
   end
   if after ~= '-' then unpark(after, before_digest and before or '-') end
 end
-on_end = let_go

@@ -1,6 +1,5 @@
 -- Limits over all workers: how many messages of a key run at a time, and how often one of them starts.
 --
--- The including script sets `slots`, `rates`, `line` and `waits` to these keys:
 --   slots (zset)  key, \1, id, space and rc of each running message, with score 0
 --   rates (zset)  key -> µs since 1970 from which its next message may start (GCRA)
 --   line (zset)   key, \1, place of the priority, \1 and id of each message that waits for its limit, with score 0
@@ -220,9 +219,4 @@ local function with_limits()
     leave_line = leave_line, advance = advance, advance_freed = advance_freed, advance_waiting = advance_waiting,
   }
   return limits
-end
-
--- Advance the lines of the keys that have lost a slot, if there are any.
-local function advance_freed()
-  if next(freed_keys) then with_limits().advance_freed() end
 end

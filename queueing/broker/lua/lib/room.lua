@@ -1,13 +1,4 @@
--- The common part of claim, settle, extend and abandon: the keys of one queue, and its lanes.
---
--- KEYS[1…8] as in lib/queue.lua
--- KEYS[9] leases (zset)    KEYS[10] held (hash)    KEYS[11] outbox (stream)    KEYS[12] outbox stats (hash)
--- KEYS[13] progress (hash)    KEYS[14] metrics (hash)    KEYS[15] unrecorded (hash)    KEYS[16] waking (zset)
--- KEYS[17] served (hash)    KEYS[18] idle (zset)    KEYS[19] hints (zset)
--- KEYS[20] batches (hash)    KEYS[21] batch order (zset)    KEYS[22] failed members (zset)
--- KEYS[23] follow-ups (hash)    KEYS[24] unique (hash)
--- KEYS[25] slots (zset)    KEYS[26] rates (zset)    KEYS[27] line (zset)    KEYS[28] waits (zset)
--- ARGV[1…3] as in lib/dead_letters.lua    ARGV[4] the queue's channel    ARGV[5] bytes the outbox may hold
+-- The common part of claim, settle, extend and abandon: the lanes of one queue. KEYS and ARGV[1…5] as in lib/keys.lua
 --
 -- Each returns {'ok', …}, or the reply of lib/dead_letters.lua.
 --
@@ -19,10 +10,8 @@
 -- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
 -- If messages that it holds are limited, `slots` has the list of their slots by id (see lib/slots.lua).
 -- include dead_letters
-local served, idle, hints = KEYS[17], KEYS[18], KEYS[19]
-local batches, batch_order, failed_members, follow_ups = KEYS[20], KEYS[21], KEYS[22], KEYS[23]
+-- include keys
 -- include idle
-local slots, rates, line, waits, waking = KEYS[25], KEYS[26], KEYS[27], KEYS[28], KEYS[16]
 -- include slots
 
 local EMPTY_LANE_MS = 600000

@@ -1,0 +1,53 @@
+-- Messages that leave their queue, and those that follow them: the next in the line of a limit, and the next unique
+-- message with the same key. KEYS and ARGV[1…4] as in lib/keys.lua
+-- include keys
+-- include members
+-- include ends
+-- include head
+-- include idle
+-- include let_go
+-- include slots
+-- include limits
+
+-- Read before the first write, so that a key of another type fails here: Lua has no rollback.
+local function check_leaving()
+  if redis.call('HLEN', KEYS[4]) == 0 then return end
+  check_members()
+  check_limits()
+end
+
+local has_line
+
+-- A message does not wait for its limit any more. Those behind it in its line move up.
+local function leave_line(id, headers)
+  if has_line == nil then has_line = redis.call('ZCARD', line) > 0 end
+  local limit = has_line and limit_of(headers)
+  if limit and redis.call('ZREM', line, place_of(limit, id, priority_in(headers))) == 1 then
+    freed_keys[limit.key] = true
+  end
+end
+
+-- Delete a message. `ending` is that of a member of a batch, nil for a message that is stored elsewhere. Returns
+-- whether it was in its queue.
+local function forget(id, ending)
+  local headers = redis.call('HGET', KEYS[4], id)
+  local scheduled = redis.call('ZREM', KEYS[2], id)
+  local fields = redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
+  redis.call('HDEL', KEYS[3], id)
+  if headers then
+    redis.call('HDEL', KEYS[4], id)
+    let_go(id)
+    leave_line(id, headers)
+    if ending then member_left(headers, id, ending) end
+  end
+  return scheduled == 1 and fields > 0
+end
+
+-- Start the messages that followed in this call, and wake a child for them.
+local function start_next()
+  if next(freed_keys) then with_limits().advance_freed() end
+  if not has_come_due then return end
+  has_come_due = false
+  announce(ARGV[4])
+  rouse(ARGV[1], 1)
+end
