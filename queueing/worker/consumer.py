@@ -140,12 +140,11 @@ class Consumer:
 
     def _run(self, calls: Sequence[Call | QueueCall]) -> list[Any]:
         """Send the calls. Returns the replies. Without calls, check now and then if Redis accepts writes."""
-        if not calls and not self.outage.is_contact_due:
-            return []
         replies = self.client.session.call_each(calls) if calls else []
-        if not calls:
-            self.client.ping()
-        self.outage.accepted()
+        if calls or self.outage.is_contact_due:
+            if not calls:
+                self.client.ping()
+            self.outage.accepted()
         return replies
 
     def _refuses(self, error: QueueError) -> float:
@@ -215,13 +214,15 @@ class Consumer:
         exchange.claim(self.leases[queue], room, suspects=suspects, stand_by=stand_by)
 
     def _room(self) -> int:
-        if self.is_quiet or self.is_paused or (self._runs_alone and self.pool.unfinished):
+        unfinished = self.pool.unfinished
+        is_held_off = self.clock() < self._resume_at or self.pool.is_stuck(STUCK_SECONDS)
+        if self.is_quiet or self.is_paused or is_held_off or (self._runs_alone and unfinished):
             return 0
-        if self.clock() < self._resume_at or self.pool.is_stuck(STUCK_SECONDS):
+        if self._awaits_idle and unfinished and self.pool.longest_seconds <= STUCK_SECONDS:
             return 0
-        if self._awaits_idle and self.pool.unfinished and self.pool.longest_seconds <= STUCK_SECONDS:
-            return 0
-        return int(min(self.prefetch.room(self.pool.unfinished), self.taken_max - self.taken))
+        # After its run, each message may have to be recorded by ``Slot.add_ran``.
+        most = min(self.taken_max - self.taken, self.slot.ran_room - unfinished)
+        return self.prefetch.room(unfinished, most=most)
 
     def _read(self, exchange: Exchange, replies: list[Any]) -> None:
         for (lease, outcomes), reply in zip(exchange.settled, replies, strict=False):
@@ -307,9 +308,8 @@ class Consumer:
 
     def _breaks(self, lease: QueueLease, error: QueueError) -> None:
         """Log the error of a queue, and skip the queue for a while. Repeated errors have the level DEBUG."""
-        is_reported = self._faults.get(lease.queue) == str(error)
+        level = logging.DEBUG if self._faults.get(lease.queue) == str(error) else logging.ERROR
         self._faults[lease.queue] = str(error)
-        level = logging.DEBUG if is_reported else logging.ERROR
         logger.log(level, "%s: %s; tried again every %g s", lease.queue, error, BROKEN_SECONDS)
         self.rotation.breaks(lease.queue)
         # Another program may have left a key of another type.

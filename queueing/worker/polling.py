@@ -283,13 +283,13 @@ class Prefetch:
         weight = 0.5 if seconds > self._average_seconds else 0.2
         self._average_seconds += weight * (seconds - self._average_seconds)
 
-    def room(self, in_hand: int) -> int:
-        """The number of messages to claim while the child already holds ``in_hand`` messages."""
+    def room(self, in_hand: int, *, most: float = MAX_CLAIM) -> int:
+        """The number of messages to claim, at most ``most``, while the child holds ``in_hand`` messages."""
         # The quotient is rounded, not cut off. So a thread whose jobs take a little more than half of
         # ``PREFETCH_SECONDS`` gets two messages: one to run, and one in reserve.
         per_thread = max(1, round(PREFETCH_SECONDS / max(self._average_seconds, 1e-6)))
         wanted = min(self.threads * per_thread, max(self.threads, MAX_IN_HAND)) - in_hand
-        return max(0, min(wanted, MAX_CLAIM))
+        return int(max(0, min(wanted, most, MAX_CLAIM)))
 
 
 class RedisOutage:

@@ -17,6 +17,7 @@ from enum import IntEnum
 
 from queueing.broker.leases import Delivery, Stop
 
+from .polling import MAX_IN_HAND
 from .waker import WAKE, Waker
 
 #: The most bytes of a message id that are stored. RSMQ's ids have 32.
@@ -34,10 +35,8 @@ _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
 #: The delivery that is to be stopped by killing its process: length of the id, id, receive count.
 STOP = struct.Struct(f"=B{ID_BYTES}sq")
 CELL_SIZE = CELL.size + STOP.size
-#: A message that has run, may not run again, and is not settled yet: length of the id, id. A child has
-#: ``RAN_MAX`` such cells. Messages for which no cell is free are not recorded.
+#: A message that has run, may not run again, and is not settled yet: length of the id, id.
 RAN = struct.Struct(f"=B{ID_BYTES}s")
-RAN_MAX = 64
 #: The most bytes of a line that a pipe accepts either completely or not at all.
 LINE_BYTES = 4096
 
@@ -143,7 +142,7 @@ class Slot:
         cells = self._held_queues + _bytes(bits)
         self.marks = [Mark(memory, cells + CELL_SIZE * thread, queues) for thread in range(threads)]
         first = cells + CELL_SIZE * threads
-        self._ran_cells = range(first, first + RAN.size * RAN_MAX, RAN.size)
+        self._ran_cells = range(first, first + RAN.size * _ran_max(threads), RAN.size)
         #: In the child: the used cells by message id, and the free cells.
         self._used_cells: dict[str, int] = {}
         self._free_cells = list(self._ran_cells)
@@ -152,7 +151,7 @@ class Slot:
 
     @staticmethod
     def size(threads: int, bits: int) -> int:
-        return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads + RAN.size * RAN_MAX
+        return HEAD.size + ORDERS.size + _bytes(bits) + CELL_SIZE * threads + RAN.size * _ran_max(threads)
 
     def clear(self) -> None:
         """Reset the slot for a new child. An order to the previous child to claim nothing is kept."""
@@ -173,9 +172,17 @@ class Slot:
         end = self._held_queues + _bytes(self._bits)
         self._memory[self._held_queues : end] = mask.to_bytes(_bytes(self._bits), "little")
 
+    @property
+    def ran_room(self) -> int:
+        """How many further messages ``add_ran`` can record."""
+        return len(self._free_cells)
+
     def add_ran(self, id: str) -> None:
-        """Record that a message has run and may not run again. ``settled`` deletes the record."""
-        with suppress(IndexError):
+        """Record until ``settled`` that a message has run and may not run again.
+
+        The child claims no more messages than can be recorded (``ran_room``).
+        """
+        if id not in self._used_cells:
             self._used_cells[id] = cell = self._free_cells.pop()
             name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
             RAN.pack_into(self._memory, cell, len(name), name)
@@ -287,6 +294,14 @@ class SharedMemory:
             self._numbers[queue] = len(self.queues)
             self.queues.append(queue)
         return added
+
+
+def _ran_max(threads: int) -> int:
+    """The number of cells for messages that have run and may not run again.
+
+    It is twice the messages that a child holds before a claim. So the messages of the claim have cells, too.
+    """
+    return 2 * max(threads, MAX_IN_HAND)
 
 
 def _bytes(bits: int) -> int:

@@ -13,6 +13,7 @@ from queueing.broker import outbox
 from queueing.broker.leases import abandon
 from queueing.client import QueueClient
 from queueing.conf import Config
+from queueing.exceptions import QueueUnavailable
 from queueing.handlers import handler, policy
 from queueing.worker import consumer as consuming
 from queueing.worker import polling as looking
@@ -387,6 +388,46 @@ def test_ends_that_another_program_has_spoilt_are_none(child, client, ran):
     client.redis.hset("rsmq:q:Q", f"{id}:rc", 2)
     client.redis.hset("rsmq:q:ends", id, "spoilt")
     one.turn_until(lambda: ran == ["a"])
+
+
+def test_all_messages_that_ran_and_may_not_run_again_are_remembered_while_redis_is_away(
+    child, client, monkeypatch
+):
+    policy(max_attempts=1)(handler("q")(lambda message: None))
+    one = child("q")
+    for _ in range(50):
+        one.consumer.prefetch.ran(0)
+    ids = client.send_messages("q", ["x"] * looking.MAX_IN_HAND)
+    one.turn(1)
+    assert one.consumer.taken == len(ids)
+
+    def is_away(*args, **options):
+        raise QueueUnavailable("Redis does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client.session, "call_each", is_away)
+        one.turn_until(lambda: not one.pool.unfinished)
+        assert sorted(one.slot.ran()) == sorted(ids)
+    one.turn_until(lambda: one.consumer.is_drained)
+    assert one.slot.ran() == []
+
+
+def test_a_child_claims_no_more_messages_than_it_can_remember(child, client, ran):
+    noting(ran, "q")
+    one = child("q", threads=4)
+    client.send_messages("q", list("abc"))
+    others = [f"unsettled {number}" for number in range(one.slot.ran_room - 2)]
+    for id in others:
+        one.slot.add_ran(id)
+    one.turn(1)
+    assert one.consumer.taken == 2
+    one.turn_until(lambda: len(ran) == 2)
+    one.slot.add_ran("one more")
+    one.slot.add_ran("and another one")
+    one.turn(5)
+    assert (one.consumer.taken, one.slot.ran_room) == (2, 0)
+    one.slot.settled(others)
+    one.turn_until(lambda: len(ran) == 3)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from queueing.broker.leases import Delivery
 from queueing.messages import Message
-from queueing.worker.shared_memory import MORE_QUEUES, RAN_MAX, Recycle, SharedMemory
+from queueing.worker.shared_memory import MORE_QUEUES, Recycle, SharedMemory
 from tests.support.forks import in_forks
 
 
@@ -52,15 +52,18 @@ def test_queues_beyond_the_room_count_as_held_together():
 
 def test_messages_that_have_run_and_may_not_run_again_are_kept_until_they_are_settled():
     [slot] = SharedMemory(1, 1).slots
-    ids = [f"{number:032}" for number in range(RAN_MAX + 1)]
+    ids = [f"{number:032}" for number in range(slot.ran_room)]
 
     def run(number: int) -> None:
         for id in ids:
             slot.add_ran(id)
+        assert slot.ran_room == 0
+        slot.add_ran(ids[0])
         slot.settled([*ids[1:10], "another"])
+        assert slot.ran_room == 9
         slot.add_ran("ü")
 
     in_forks(run)
-    assert set(slot.ran()) == {ids[0], *ids[10:RAN_MAX], "ü"}
+    assert set(slot.ran()) == {ids[0], *ids[10:], "ü"}
     slot.clear()
     assert slot.ran() == []
