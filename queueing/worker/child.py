@@ -177,7 +177,12 @@ class Child:
         consumer = self.consumer
         emit(child_started, Child, worker=self.config.WORKER_NAME, child=self.name)
         tend_after_receivers()
-        consumer.pool.lead.run(self._turn, self._is_over)
+        try:
+            consumer.pool.lead.run(self._turn, self._is_over)
+        except BaseException:
+            # One of the jobs may have damaged this process: it may have closed all descriptors.
+            self.slot.blame()
+            raise
         consumer.log.flush(at_end=True)
         emit(child_stopping, Child, worker=self.config.WORKER_NAME, child=self.name)
         end_pools(self.config.GRACE)

@@ -35,7 +35,7 @@ _LIMIT_AT = struct.calcsize(f"=B{ID_BYTES}sd")
 #: The delivery that is to be stopped by killing its process: length of the id, id, receive count.
 STOP = struct.Struct(f"=B{ID_BYTES}sq")
 CELL_SIZE = CELL.size + STOP.size
-#: A message that has run, may not run again, and is not settled yet: length of the id, id.
+#: A message that has run, is not settled yet, and may not run again or is blamed: length of the id, id.
 RAN = struct.Struct(f"=B{ID_BYTES}s")
 #: The most bytes of a line that a pipe accepts either completely or not at all.
 LINE_BYTES = 4096
@@ -143,6 +143,9 @@ class Slot:
         self.marks = [Mark(memory, cells + CELL_SIZE * thread, queues) for thread in range(threads)]
         first = cells + CELL_SIZE * threads
         self._ran_cells = range(first, first + RAN.size * _ran_max(threads), RAN.size)
+        #: In the child: the messages that have run and are not settled yet.
+        self._unsettled: set[str] = set()
+        self._is_blaming = False
         #: In the child: the used cells by message id, and the free cells.
         self._used_cells: dict[str, int] = {}
         self._free_cells = list(self._ran_cells)
@@ -174,14 +177,28 @@ class Slot:
 
     @property
     def ran_room(self) -> int:
-        """How many further messages ``add_ran`` can record."""
+        """How many further messages other processes can read by ``ran``."""
         return len(self._free_cells)
 
-    def add_ran(self, id: str) -> None:
-        """Record until ``settled`` that a message has run and may not run again.
+    def add_ran(self, id: str, *, may_run_again: bool) -> None:
+        """Record until ``settled`` that a message has run. If it may not run again, other processes read it.
 
         The child claims no more messages than can be recorded (``ran_room``).
         """
+        self._unsettled.add(id)
+        if self._is_blaming or not may_run_again:
+            self._show_ran(id)
+
+    def blame(self) -> None:
+        """Count the end of this process as a crash of each message that has run and is not settled.
+
+        This includes the messages that still run, and end before the process does.
+        """
+        self._is_blaming = True
+        for id in list(self._unsettled):
+            self._show_ran(id)
+
+    def _show_ran(self, id: str) -> None:
         if id not in self._used_cells:
             self._used_cells[id] = cell = self._free_cells.pop()
             name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
@@ -189,15 +206,14 @@ class Slot:
 
     def settled(self, ids: Iterable[str]) -> None:
         """Delete the records of ``add_ran`` for messages that are settled."""
-        if not self._used_cells:
-            return
         for id in ids:
+            self._unsettled.discard(id)
             if cell := self._used_cells.pop(id, None):
                 self._memory[cell] = 0
                 self._free_cells.append(cell)
 
     def ran(self) -> list[str]:
-        """The ids of the messages that have run, may not run again, and are not settled."""
+        """The ids of the messages that have run, are not settled, and may not run again or are blamed."""
         cells = [RAN.unpack_from(self._memory, cell) for cell in self._ran_cells]
         return [id[:length].decode("utf-8", "surrogateescape") for length, id in cells if length]
 

@@ -113,8 +113,8 @@ class ThreadPool:
             self._starts[index] = self._last_start = self._clock()
             outcome = process(delivery, mark)
             end_if_fork()
-            if not mark.may_run_again and outcome.event is not State.RELEASED:
-                self._slot.add_ran(outcome.id)
+            may_run_again = mark.may_run_again or outcome.event is State.RELEASED
+            self._slot.add_ran(outcome.id, may_run_again=may_run_again)
             self._finished.append(outcome)
             mark.finish()
             self._starts[index] = math.inf

@@ -42,6 +42,20 @@ def test_a_message_that_kills_its_process_becomes_dead_and_no_other_message_with
     assert client.queue_figures(["hard"])[0].attributes.msgs == 0
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_message_that_closes_all_descriptors_of_its_process_becomes_dead(
+    client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary, threads: str
+):
+    client.create_queue("hard")
+    poison, *others = client.send_messages("hard", ["close", *(str(number) for number in range(10))])
+    with worker("hard", "--threads", threads) as process:
+        eventually(lambda: diary.row(poison).get("state") == "dead", of=process)
+        eventually(lambda: diary.ids("done") == set(others), of=process)
+        assert process.is_running
+    assert (ledger.runs()[poison], diary.row(poison)["crashes"]) == (3, 3)
+    assert "exited with code 1" in str(diary.row(poison)["error"])
+
+
 def test_a_long_job_outlives_five_hard_kills_of_its_whole_worker(
     client: QueueClient, worker: Callable[..., WorkerProcess], ledger: Ledger, diary: Diary
 ):

@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import json
 import os
+import resource
 import signal
 import threading
 
@@ -95,8 +96,8 @@ def stay_within_a_second(message: Message) -> None:
 
 @handler("hard")
 def do_something_hard(message: Message) -> None:
-    """``kill``: kill the own process; ``lock N``: hold the interpreter lock for N seconds; else take a
-    moment.
+    """``kill``: kill the own process; ``lock N``: hold the interpreter lock for N seconds; ``close``: close
+    all descriptors, so that the process can neither wake a thread nor settle; else take a moment.
     """
     _note("start", message)
     word, _, rest = message.body.partition(" ")
@@ -105,6 +106,11 @@ def do_something_hard(message: Message) -> None:
     elif word == "lock":
         # A call through PyDLL keeps the lock, like C code that never releases it.
         ctypes.PyDLL(None).sleep(int(rest))
+    elif word == "close":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))
+        os.closerange(3, 65_536)
+        return
     else:
         _work_for(0.01)
     _note("end", message)

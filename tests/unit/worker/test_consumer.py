@@ -418,12 +418,12 @@ def test_a_child_claims_no_more_messages_than_it_can_remember(child, client, ran
     client.send_messages("q", list("abc"))
     others = [f"unsettled {number}" for number in range(one.slot.ran_room - 2)]
     for id in others:
-        one.slot.add_ran(id)
+        one.slot.add_ran(id, may_run_again=False)
     one.turn(1)
     assert one.consumer.taken == 2
     one.turn_until(lambda: len(ran) == 2)
-    one.slot.add_ran("one more")
-    one.slot.add_ran("and another one")
+    one.slot.add_ran("one more", may_run_again=False)
+    one.slot.add_ran("and another one", may_run_again=False)
     one.turn(5)
     assert (one.consumer.taken, one.slot.ran_room) == (2, 0)
     one.slot.settled(others)

@@ -1,5 +1,7 @@
 """The memory that the processes of a worker share."""
 
+import pytest
+
 from queueing.broker.leases import Delivery
 from queueing.messages import Message
 from queueing.worker.shared_memory import MORE_QUEUES, Recycle, SharedMemory
@@ -56,14 +58,32 @@ def test_messages_that_have_run_and_may_not_run_again_are_kept_until_they_are_se
 
     def run(number: int) -> None:
         for id in ids:
-            slot.add_ran(id)
+            slot.add_ran(id, may_run_again=False)
         assert slot.ran_room == 0
-        slot.add_ran(ids[0])
-        slot.settled([*ids[1:10], "another"])
+        slot.add_ran(ids[0], may_run_again=False)
+        slot.add_ran("settled", may_run_again=True)
+        slot.settled([*ids[1:10], "settled"])
         assert slot.ran_room == 9
-        slot.add_ran("ü")
+        slot.add_ran("ü", may_run_again=False)
 
     in_forks(run)
     assert set(slot.ran()) == {ids[0], *ids[10:], "ü"}
     slot.clear()
     assert slot.ran() == []
+
+
+@pytest.mark.parametrize("is_blamed", [False, True])
+def test_a_child_blames_the_messages_that_have_run_and_are_not_settled(is_blamed: bool):
+    [slot] = SharedMemory(1, 1).slots
+
+    def run(number: int) -> None:
+        slot.add_ran("settled", may_run_again=True)
+        slot.add_ran("once", may_run_again=False)
+        slot.add_ran("ran", may_run_again=True)
+        slot.settled(["settled"])
+        if is_blamed:
+            slot.blame()
+        slot.add_ran("ran later", may_run_again=True)
+
+    in_forks(run)
+    assert set(slot.ran()) == {"once", *(["ran", "ran later"] if is_blamed else [])}
