@@ -160,10 +160,10 @@ class MessageState:
     ``due_ms`` is set while the message is delayed. ``progress`` (0.0 to 1.0) and ``note`` are the progress
     that the present run has reported.
 
-    For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is 0 until
-    the first attempt has ended. Later, it is the number of the last attempt, counted from 1. While the
-    message is ready or running, it is the number of the next or present attempt. ``task`` is the dotted path
-    of a Django task, empty for other messages.
+    For a message in the queue, ``attempts`` and ``error`` describe its previous runs. ``attempt`` is a number
+    counted from 1: of the next attempt while the message is ready, of the present one while it runs, and of
+    the last one in all other states (0 if none has ended). ``task`` is the dotted path of a Django task,
+    empty for other messages.
     """
 
     id: str

@@ -14,9 +14,9 @@ Every worker runs the schedules of its queues. A tick is one time of a schedule,
 workers run, a tick sends one message: the script that sends the message also marks the tick as sent.
 
 A schedule begins when a worker registers it for the first time, and begins again when its timetable changes.
-The first message is sent at the next tick. If the change of a timetable is reverted, the older timetable
-continues after the last tick that was sent or skipped. ``missed`` is the policy for ticks that were due while
-no worker ran.
+The first message is sent at the next tick. A schedule that gets an earlier timetable back does not begin
+again: it continues after its last tick that was sent or skipped. ``missed`` is the policy for ticks that were
+due while no worker ran.
 """
 
 import inspect

@@ -27,8 +27,9 @@ class Drained:
     ``rate`` is jobs per second, from the first job to the last. ``history_seconds`` is the time from the last
     job until all outcomes were in the database. For peers, it is ``None``, because they have no such history.
 
-    ``cpu_us`` is CPU time per job: of the worker's busiest process, of all its processes, and of Redis with
-    PostgreSQL. If other programs use the machine, CPU time is more reliable than the rate.
+    ``cpu_us`` has three figures, each the CPU time per job: of the worker's busiest process, of all processes
+    of the worker, and of Redis and PostgreSQL together. If other programs use the machine, CPU time is more
+    reliable than the rate.
     """
 
     rate: float

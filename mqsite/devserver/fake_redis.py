@@ -16,9 +16,9 @@ INFO = b"# Memory\r\nmaxmemory_policy:noeviction\r\n"
 def answering_errors(handler_class: type) -> type:
     """Return a subclass of ``handler_class`` that replies with an error if a command fails.
 
-    The class itself closes the connection instead, so scripts could not run: a client calls a script by its
-    digest. If the server replies that it does not know the script, the client sends the script on the same
-    connection. INFO, which fakeredis lacks, gets a fixed reply.
+    ``handler_class`` closes the connection instead. Scripts need the error: a client calls a script by its
+    digest, and sends the script itself when the server replies that it does not know the digest.
+    INFO, which fakeredis lacks, gets a fixed reply.
     """
 
     class Handler(handler_class):  # type: ignore[misc]

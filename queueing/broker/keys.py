@@ -215,9 +215,10 @@ class Keys:
         return f"{self.ns}::idle"
 
     def hints(self) -> str:
-        """ZSET of the queues in which a message waits for an idle child of a group of workers.
+        """ZSET of the queues in which a message waits for an idle child process.
 
-        A member is ``<id of the group> <queue>``. In a group, the longest wait has the lowest score.
+        Workers with the same queues are a group. A member is ``<id of the group> <queue>``. In each group,
+        the queue that has waited longest has the lowest score.
         """
         return f"{self.ns}::hints"
 

@@ -125,8 +125,8 @@ class SessionBase:
     def _seconds_left(self, waiting: deadline.Deadline | None, now: float) -> float:
         """The seconds for all tries of a call: the timeout, or less near the deadline of a web request.
 
-        ``waiting`` is the deadline of the current web request. Raises ``QueueUnavailable`` if it has passed.
-        A web request that only reads also gets this error if Redis has just not answered another request.
+        ``waiting`` is the deadline of the current web request. Raises ``QueueUnavailable`` if it has passed,
+        and for a request that only reads if Redis failed to answer another request shortly before.
         """
         if waiting is None:
             return self._timeout_seconds

@@ -242,7 +242,7 @@ class Remainder:
 
 
 def remainders(client: QueueClient) -> list[Remainder]:
-    """Count the messages on wrong partitions: ``PLACES`` names another partition for their queue.
+    """Count the messages of queues that are on another partition than the one that ``PLACES`` names.
 
     All queues of each partition are checked, but messages are counted for at most ``MOST_COUNTED`` misplaced
     queues of a partition. Raises ``QueueUnavailable``.

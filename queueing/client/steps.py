@@ -203,7 +203,7 @@ def _signature(steps: Callable[..., Any]) -> inspect.Signature:
 def in_thread(steps: Callable[Parameters, Steps[Result]]) -> Callable[Parameters, Result]:
     """Make a blocking function from the generator function ``steps``.
 
-    The calls in the generator block, so it yields their replies. Each reply is passed back to the generator.
+    The generator makes blocking calls and yields the reply of each call, which is passed back to it.
     """
 
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

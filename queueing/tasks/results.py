@@ -200,9 +200,9 @@ class TaskLookup:
     def sent(self, id: str) -> Whereabouts | None:
         """Find a message in its queue, to cancel or stop it.
 
-        A message that a transaction has stored and that is not sent yet is sent first. If that transaction is
-        still open in this thread, the row of the message is deleted instead, and ``None`` is returned. Raises
-        ``QueueError``, ``DatabaseError``.
+        If the message is still a row in the database, the row is sent to the queue before the search. But if
+        the transaction of the row is still open in this thread, the row is deleted and ``None`` is returned.
+        Raises ``QueueError``, ``DatabaseError``.
         """
         where, _ = self.find(id)
         if not where.queue and relayed():

@@ -23,10 +23,10 @@ def whereabouts(row: StagedMessage) -> Whereabouts:
 
 
 def take_back(row: StagedMessage) -> bool:
-    """Delete the row of a task if this thread's open transaction has written it. Otherwise send its message.
+    """Delete the row of a task if this thread's open transaction has written it. Returns whether it did.
 
-    Another process may be sending the message of a committed row now, so deleting that row would not stop the
-    message. A message in Redis can be cancelled safely. Returns whether the row was deleted. Raises
+    The message of any other row is sent, so that the caller can cancel it in Redis. Deleting a committed row
+    would not be enough, because another process may be sending its message at this moment. Raises
     ``QueueError``, ``DatabaseError``.
     """
     alias = str(row._state.db)

@@ -1,6 +1,6 @@
 """Connects tasks with the worker: finds the task of a message, and makes the message of a schedule.
 
-The command ``runworker`` uses this module if ``TASKS`` may name ``RSMQBackend``.
+The command ``runworker`` uses this module if the setting ``TASKS`` has an ``RSMQBackend``.
 """
 
 import logging
@@ -136,8 +136,8 @@ def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
     """Make the ``TaskResolver`` of a backend.
 
     It finds tasks in the ``QUEUES`` of the backend or, if these are empty, in the queues ``named``. If
-    ``named`` is empty as well, it finds tasks in all queues: those that this project's tasks name, those to
-    which tasks were sent, and those to which tasks will be sent. Raises ``QueueUnavailable``.
+    ``named`` is empty as well, it finds tasks in every queue to which this project's tasks are ever sent.
+    Raises ``QueueUnavailable``.
     """
     queues = sorted(backend.queues) or list(named)
     if queues:

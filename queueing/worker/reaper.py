@@ -116,7 +116,7 @@ class Late:
         self.worker = worker
 
     def stop_reason(self, delivery: Delivery) -> None:
-        """Return ``None``, because the script that gives back the messages applies the requests to stop."""
+        """Return ``None``: the script that gives back the messages also handles requests to stop them."""
 
     def report(self, delivery: Delivery, fraction: float, note: str) -> None:
         """Ignore a report of progress, because the run has already ended."""
@@ -160,8 +160,9 @@ class _Bounded:
 def settle_overdue(
     client: QueueClient, config: Config, child: str, queue: str, overdue: Sequence[Running], *, now_ms: float
 ) -> list[Outcome]:
-    """Settle the messages of ``queue`` that the dead ``child`` ran past their time limit. Returns the
-    outcomes of those that were settled.
+    """Settle messages of ``queue`` whose time limit passed while the child process ``child`` ran them.
+
+    The child has died, and ``overdue`` are these messages. Returns the outcomes of those that were settled.
 
     Raises ``QueueError``. The same call may then be repeated.
     """

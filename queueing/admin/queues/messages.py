@@ -131,8 +131,8 @@ class Messages(Reading):
     def _alive(self) -> str:
         """The name of the queue that has this queue as its dead-letter queue, or ``""`` if there is none.
 
-        The query parameter ``of`` names the queue, because several queues may share a dead-letter queue.
-        Without the parameter, the name is that of this queue without ``-dead``.
+        The query parameter ``of`` gives the name, because several queues may share a dead-letter queue.
+        Without the parameter, it is the name of this queue without ``-dead`` at its end.
         """
         client = queueing.get_client()
         named = self.request.GET.get("of", "")
