@@ -31,9 +31,8 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
         yield from _sweep_schedule(session, qname)
-    for which in ("attributes", "ends", "headers", "unique", "line"):
+    for which in ("attributes", "ends", "headers", "unique", "line", "waits"):
         yield from _sweep_fields(session, qname, which)
-    yield from _sweep_waits(session, qname)
 
 
 def sweep_lost_queues(session: Session) -> int:
@@ -139,23 +138,11 @@ def _sweep_schedule(session: Session, qname: str) -> Iterator[Swept]:
 
 
 def _sweep_fields(session: Session, qname: str, which: str) -> Iterator[Swept]:
+    script = "sweep_waits" if which == "waits" else "sweep_fields"
     cursor, is_over = b"0", False
     while not is_over:
-        keys = [*session.queue_keys(qname), session.keys.unique(qname), session.keys.line(qname)]
-        keys += session.keys.of_batches()
-        call = Call("sweep_fields", keys, which, cursor, STEP)
-        cursor, orphans = session.call(call)
+        cursor, orphans = session.call(room_call(session.keys, 0, script, qname, which, cursor, STEP))
         yield Swept(orphans=orphans)
-        is_over = cursor == b"0"
-
-
-def _sweep_waits(session: Session, qname: str) -> Iterator[Swept]:
-    """Delete the queue's entries for limits on which none of its messages waits any more."""
-    keys = [session.keys.waits(), session.keys.line(qname)]
-    cursor, is_over = b"0", False
-    while not is_over:
-        cursor, _ = session.call(Call("sweep_waits", keys, qname, cursor, STEP))
-        yield Swept()  # The messages of these entries were counted when they were deleted.
         is_over = cursor == b"0"
 
 

@@ -71,6 +71,12 @@ def _normalized(given: Any) -> Any:
     return normalize_json(given)
 
 
+def change(result: TaskResult, **values: Any) -> None:
+    """Set attributes of a result, which is frozen."""
+    for name, value in values.items():
+        object.__setattr__(result, name, value)
+
+
 def identify(result: TaskResult, id: str) -> None:
     """Set the id of a result, and the time of sending, which is part of the id."""
     object.__setattr__(result, "id", id)

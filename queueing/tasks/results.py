@@ -118,8 +118,7 @@ def result_of(
         if status == TaskResultStatus.SUCCESSFUL and past[-1].result:
             with suppress(decode.Unreadable):
                 changes["_return_value"] = decode.message_json(past[-1].result)
-    for name, value in changes.items():
-        object.__setattr__(result, name, value)
+    ready.change(result, **changes)
     return result
 
 

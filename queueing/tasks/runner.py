@@ -92,10 +92,7 @@ class TaskRun:
         if context.attempt > 1 or context.crashes:
             started_at = self._recall(result, context) or now
         result.worker_ids.append(context.worker)
-        for name, value in (
-            ("status", TaskResultStatus.RUNNING), ("started_at", started_at), ("last_attempted_at", now)
-        ):  # fmt: skip
-            object.__setattr__(result, name, value)
+        ready.change(result, status=TaskResultStatus.RUNNING, started_at=started_at, last_attempted_at=now)
         return result
 
     def _recall(self, result: TaskResult, context: Context) -> Any:
@@ -147,17 +144,16 @@ class TaskRun:
 
     @staticmethod
     def _succeeded(result: TaskResult, text: str) -> TaskResult:
-        object.__setattr__(result, "_return_value", json.loads(text) if text else None)
-        object.__setattr__(result, "finished_at", timezone.now())
-        object.__setattr__(result, "status", TaskResultStatus.SUCCESSFUL)
+        value = json.loads(text) if text else None
+        status = TaskResultStatus.SUCCESSFUL
+        ready.change(result, _return_value=value, finished_at=timezone.now(), status=status)
         return result
 
     @staticmethod
     def _failed(result: TaskResult, error: BaseException, status: TaskResultStatus) -> TaskResult:
         result.errors.append(TaskError(exception_class_path=class_path(error), traceback=trace(error)))
-        object.__setattr__(result, "status", status)
-        if status == TaskResultStatus.FAILED:
-            object.__setattr__(result, "finished_at", timezone.now())
+        is_end = status == TaskResultStatus.FAILED
+        ready.change(result, status=status, finished_at=timezone.now() if is_end else result.finished_at)
         return result
 
 

@@ -192,14 +192,15 @@ class Slot:
     def blame(self) -> None:
         """Count the end of this process as a crash of each message that has run and is not settled.
 
-        This includes the messages that still run, and end before the process does.
+        This includes the messages that still run, and end before the process does. If queues are broken,
+        there may be more messages than cells: the others are given back without a crash.
         """
         self._is_blaming = True
         for id in list(self._unsettled):
             self._show_ran(id)
 
     def _show_ran(self, id: str) -> None:
-        if id not in self._used_cells:
+        if id not in self._used_cells and self._free_cells:
             self._used_cells[id] = cell = self._free_cells.pop()
             name = id.encode("utf-8", "surrogateescape")[:ID_BYTES]
             RAN.pack_into(self._memory, cell, len(name), name)

@@ -150,7 +150,7 @@ local function take(id, rc)
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   if limit then
     limits.start(state, id, rc + 1, limit)
-    limits.leave_line(id, limit, headers_of[id])
+    redis.call('ZREM', line, place_of(limit, id, priority_in(headers_of[id])))
     started_keys[limit.key] = true
   end
   if queue_limit then limits.start(state, id, rc + 1, queue_limit) end

@@ -2,36 +2,33 @@
 -- that deletes messages in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a
 -- phantom leaves its count. A member of a batch counts as cancelled.
 --
--- KEYS[1…8] as in lib/queue.lua  KEYS[9] unique  KEYS[10] line  KEYS[11…14] as in lib/members.lua
--- ARGV[1] 'attributes', 'ends', 'headers', 'unique' or 'line'  ARGV[2] cursor  ARGV[3] how many fields to read
+-- KEYS and ARGV[1…5] as in lib/keys.lua
+-- ARGV[6] 'attributes', 'ends', 'headers', 'unique' or 'line'  ARGV[7] cursor  ARGV[8] how many fields to read
 -- Returns {next cursor, how many fields were deleted}
 -- include clock
-local batches, batch_order, failed_members, follow_ups = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+-- include keys
 -- include unique
 -- include lost_members
-local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[9],
-  line = KEYS[10] })[ARGV[1]]
-local is_line = key == KEYS[10]
+local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[24], line = line })[ARGV[6]]
+local is_line = key == line
 
 -- A key whose newest message is gone belongs to the one before it.
 local function exists(id)
-  if key == KEYS[9] and redis.call('HEXISTS', KEYS[1], id) == 0 then
+  if key == KEYS[24] and redis.call('HEXISTS', KEYS[1], id) == 0 then
     local _, before = unique_of(key, id)
     id = before or id
   end
   return redis.call('HEXISTS', KEYS[1], id) == 1
 end
 
-local step = is_line and redis.call('ZSCAN', key, ARGV[2], 'COUNT', ARGV[3])
-  or redis.call('HSCAN', key, ARGV[2], 'COUNT', ARGV[3])
-local cursor, found = unpack(step)
+local cursor, found = unpack(redis.call(is_line and 'ZSCAN' or 'HSCAN', key, ARGV[7], 'COUNT', ARGV[8]))
 local orphans, lost = {}, {}
 for i = 1, #found, 2 do
   local owner = found[i]
   -- A place is a key, a priority and an id: see lib/limits.lua.
   if is_line then owner = string.match(owner, '^[^\1]*\1%d%d%d\1(.*)$') or owner end
   if key == KEYS[1] then owner = string.match(owner, '^(.+):rc$') or string.match(owner, '^(.+):fr$') end
-  if key == KEYS[9] and string.sub(owner, 1, 2) == 'k:' then owner = found[i + 1] end
+  if key == KEYS[24] and string.sub(owner, 1, 2) == 'k:' then owner = found[i + 1] end
   -- An id may itself end in :rc, so a field that is a message does not belong to another one.
   local is_message = key == KEYS[1] and redis.call('ZSCORE', KEYS[2], found[i])
   if owner and not is_message and not exists(owner) then
@@ -40,12 +37,6 @@ for i = 1, #found, 2 do
   end
 end
 if #lost > 0 then check_members() end
-for _, orphan in ipairs(orphans) do
-  if is_line then
-    redis.call('ZREM', key, orphan)
-  else
-    redis.call('HDEL', key, orphan)
-  end
-end
+for _, orphan in ipairs(orphans) do redis.call(is_line and 'ZREM' or 'HDEL', key, orphan) end
 count_lost(lost)
 return { cursor, #orphans }

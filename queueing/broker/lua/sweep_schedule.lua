@@ -38,6 +38,7 @@ if ARGV[7] == '0' then
   end
 end
 
+check_leaving()
 local running = running_ids()
 local retention = stored_int(redis.call('HGET', KEYS[1], 'retention'))
 -- By rank, because Redis reads past each entry of an offset into scores.

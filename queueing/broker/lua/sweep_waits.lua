@@ -1,15 +1,15 @@
 -- Delete the entries in `waits` of a queue in whose line no message waits for the limit any more, one step per call.
 -- The end of a run deletes its entry. An entry stays if the last message that waited was purged, or got another key.
 --
--- KEYS[1] waits  KEYS[2] line (see lib/limits.lua)
--- ARGV[1] name of the queue  ARGV[2] cursor  ARGV[3] how many entries to read
--- Returns {next cursor, how many entries were deleted}
-local cursor, found = unpack(redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3]))
-local deleted = 0
+-- KEYS and ARGV[1…5] as in lib/keys.lua
+-- ARGV[6] 'waits'  ARGV[7] cursor  ARGV[8] how many entries to read
+-- Returns {next cursor, 0}: the messages of these entries were counted when they were deleted
+-- include keys
+local cursor, found = unpack(redis.call('ZSCAN', waits, ARGV[7], 'COUNT', ARGV[8]))
 for i = 1, #found, 2 do
   local queue, key = string.match(found[i], '^\1([^\1]*)\1(.*)$')
   if not queue then key, queue = string.match(found[i], '^([^\1]*)\1([^\1]*)$') end
-  local is_over = queue == ARGV[1] and redis.call('ZLEXCOUNT', KEYS[2], '[' .. key .. '\1', '(' .. key .. '\2') == 0
-  if is_over then deleted = deleted + redis.call('ZREM', KEYS[1], found[i]) end
+  local is_over = queue == ARGV[1] and redis.call('ZLEXCOUNT', line, '[' .. key .. '\1', '(' .. key .. '\2') == 0
+  if is_over then redis.call('ZREM', waits, found[i]) end
 end
-return { cursor, deleted }
+return { cursor, 0 }

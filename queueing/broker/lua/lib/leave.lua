@@ -27,8 +27,8 @@ local function leave_line(id, headers)
   end
 end
 
--- Delete a message. `ending` is that of a member of a batch, nil for a message that is stored elsewhere. Returns
--- whether it was in its queue.
+-- Delete a message, after `check_leaving`. `ending` is that of a member of a batch, nil for a message that is stored
+-- elsewhere. Returns whether it was in its queue.
 local function forget(id, ending)
   local headers = redis.call('HGET', KEYS[4], id)
   local scheduled = redis.call('ZREM', KEYS[2], id)
@@ -38,7 +38,7 @@ local function forget(id, ending)
     redis.call('HDEL', KEYS[4], id)
     let_go(id)
     leave_line(id, headers)
-    if ending then member_left(headers, id, ending) end
+    if ending then count_members(batch_in(headers), { id }, ending) end
   end
   return scheduled == 1 and fields > 0
 end

@@ -165,10 +165,6 @@ local function with_limits()
     end
   end
 
-  local function leave_line(id, limit, headers)
-    redis.call('ZREM', line, place_of(limit, id, priority_in(headers)))
-  end
-
   -- Advance the line of a key that has lost a slot. Returns whether a message has come due.
   local function advance_line(key)
     local has_come_due = advance(key)
@@ -216,7 +212,7 @@ local function with_limits()
 
   limits = {
     room_of = room_of, free_count = free_count, next_start_us = next_start_us, may_start = may_start, start = start,
-    leave_line = leave_line, advance = advance, advance_freed = advance_freed, advance_waiting = advance_waiting,
+    advance = advance, advance_freed = advance_freed, advance_waiting = advance_waiting,
   }
   return limits
 end

@@ -23,16 +23,12 @@ local function follow_with(id, text)
   new_follow_ups[#new_follow_ups + 1] = text
 end
 
-local are_members_checked
-
 -- Read before the first write, so that a key of another type fails here.
 local function check_members()
-  if are_members_checked then return end
   redis.call('HLEN', batches)
   redis.call('ZCARD', batch_order)
   redis.call('ZCARD', failed_members)
   redis.call('HLEN', follow_ups)
-  are_members_checked = true
 end
 
 -- The batch that a value of the headers names, or nil. Inside of another text its quotes would be escaped.
@@ -83,14 +79,5 @@ local function count_members(batch, members, ending)
     ending = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
     end_batch(batch, ending)
     batch, members = parent_of(batch), { batch }
-  end
-end
-
--- Count a message that leaves its queue. `headers` is its value in the headers of the queue.
-local function member_left(headers, id, ending)
-  local batch = batch_in(headers)
-  if batch then
-    check_members()
-    count_members(batch, { id }, ending)
   end
 end
