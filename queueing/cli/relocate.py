@@ -60,7 +60,7 @@ def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
     """
     for name in move.prepare():
         screen.note(
-            f"{move.queue} keeps its own {name} on {move.target.partition}: it differs from that on "
+            f"The {name} of {move.queue} on {move.target.partition} stays as it is: it differs from that on "
             f"{move.source.partition}."
         )
     if move.target.get_queue_policy(move.queue).paused:

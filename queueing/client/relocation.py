@@ -69,9 +69,10 @@ class Relocation:
     def prepare(self) -> list[str]:
         """Pause the queue on the old partition, and create it with the same settings on the new one.
 
-        If the new partition already has the queue, its redrive policy and its retention are copied only if
-        they are missing there. Returns the names of the policies that exist there with other values, such as
-        ``["retention"]``. These stay as they are.
+        If the new partition already has the queue, its redrive policy and its retention are copied if they
+        are missing there. They are copied only once: a policy that is deleted there later stays deleted.
+        Returns the names of the policies that have other values there, such as ``["retention"]``. These stay
+        as they are.
 
         Raises ``QueueNotFound`` if the old partition does not have the queue, and ``QueueError`` if the queue
         cannot be moved (see ``_refuse``).
@@ -88,19 +89,18 @@ class Relocation:
         return kept
 
     def _copy(self, policy: QueuePolicy) -> list[str]:
-        """Copy the redrive policy and the retention to the new partition if they are missing there.
+        """Copy the redrive policy and the retention to the new partition, once, if they are missing there.
 
-        Returns the names of the policies that exist there with other values.
+        Returns the names of the policies that have other values there.
         """
         target, queue = self.target, self.queue
+        values = policy.max_receive_count, policy.dead_letter_queue, policy.retention_seconds
+        keys = target.session.queue_keys(queue)
+        checked(target.session.call(Call("inherit_policy", keys, *[value or "" for value in values])))
         there, kept = target.get_queue_policy(queue), []
-        if policy.max_receive_count and not there.max_receive_count:
-            target.set_redrive_policy(queue, policy.max_receive_count, policy.dead_letter_queue or None)
-        elif policy.max_receive_count and _redrive(there) != _redrive(policy):
+        if policy.max_receive_count and _redrive(there) != _redrive(policy):
             kept.append("redrive policy")
-        if policy.retention_seconds and not there.retention_seconds:
-            target.set_retention(queue, policy.retention_seconds)
-        elif policy.retention_seconds and there.retention_seconds != policy.retention_seconds:
+        if policy.retention_seconds and there.retention_seconds != policy.retention_seconds:
             kept.append("retention")
         return kept
 

@@ -210,16 +210,15 @@ class Killed(BaseException):
     """Ends the move in the middle, as ``kill -9`` does."""
 
 
-@pytest.mark.parametrize("method", ["get_queue_policy", "set_redrive_policy", "set_retention"])
-def test_a_move_that_is_killed_before_it_copies_a_policy_copies_it_when_it_is_repeated(
-    with_policies: QueueClient, new: QueueClient, monkeypatch, method: str
+def test_a_move_that_is_killed_before_it_copies_the_policies_copies_them_when_it_is_repeated(
+    with_policies: QueueClient, new: QueueClient, monkeypatch
 ):
     def kill(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
         relocation = move()
-        patch.setattr(relocation.target, method, kill)
+        patch.setattr(relocation, "_copy", kill)
         with pytest.raises(Killed):
             relocation.prepare()
     assert new.list_queues() == ["mail"], "it is there, without the policy"
@@ -248,6 +247,47 @@ def test_a_queue_keeps_other_policies_on_the_new_partition_and_the_verb_names_th
     policy = new.get_queue_policy("mail")
     assert (policy.max_receive_count, policy.retention_seconds) == (7, 60)
     told = capsys.readouterr().err
-    assert "mail keeps its own redrive policy on eu: it differs from that on default." in told
-    assert "mail keeps its own retention on eu" in told
+    assert "The redrive policy of mail on eu stays as it is: it differs from that on default." in told
+    assert "The retention of mail on eu stays as it is" in told
     assert new.pop_message("mail").body == "text"
+
+
+#: Changes after the move: a method of the client, its arguments, and what the policy has then.
+CHANGES = {
+    "redrive policy deleted": ("delete_redrive_policy", (), (0, "", 3600)),
+    "redrive policy changed": ("set_redrive_policy", (7,), (7, "mail-dead", 3600)),
+    "retention deleted": ("set_retention", (None,), (3, "mail-dead", 0)),
+    "retention changed": ("set_retention", (60,), (3, "mail-dead", 60)),
+}
+
+
+@pytest.mark.parametrize(("method", "values", "expected"), CHANGES.values(), ids=CHANGES)
+def test_a_repeated_move_keeps_what_was_changed_on_the_new_partition_after_the_first(
+    with_policies: QueueClient, new: QueueClient, capsys, method: str, values: tuple, expected: tuple
+):
+    call_command("queues", "relocate", "mail")
+    getattr(new, method)("mail", *values)
+    with_policies.send_message("mail", "late")
+    call_command("queues", "relocate", "mail")
+    policy = new.get_queue_policy("mail")
+    assert (policy.max_receive_count, policy.dead_letter_queue, policy.retention_seconds) == expected
+    assert "of mail on eu stays as it is" in capsys.readouterr().err
+
+
+def test_a_repeated_move_keeps_attributes_and_a_pause_of_the_new_partition(
+    with_policies: QueueClient, new: QueueClient
+):
+    call_command("queues", "relocate", "mail")
+    new.set_queue_attributes("mail", vt=99)
+    new.pause_queue("mail")
+    call_command("queues", "relocate", "mail")
+    assert (new.get_queue_attributes("mail").vt, new.get_queue_policy("mail").paused) == (99, True)
+
+
+def test_a_queue_that_comes_back_after_it_was_deleted_gets_the_policies_again(
+    with_policies: QueueClient, new: QueueClient
+):
+    call_command("queues", "relocate", "mail")
+    new.delete_queue("mail")
+    call_command("queues", "relocate", "mail")
+    assert new.get_queue_policy("mail").max_receive_count == 3
