@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from .discovery import Discovery, FoundConnection, FoundSSLConnection
 from .pool import Pool
 from .session_base import USUAL_SECONDS
+from .tls import explain
 
 
 class _Finding:
@@ -122,9 +123,11 @@ class AsyncPool:
         try:
             if time.monotonic() - connection.used_at > Pool.FRESH_SECONDS:
                 await _look_after(connection)
-        except BaseException:
+        except BaseException as error:
             await connection.disconnect(nowait=True)
             self.take_back(connection)
+            if isinstance(error, driver.RedisError | OSError):
+                await asyncio.to_thread(explain, error, connection)
             raise
         return connection
 

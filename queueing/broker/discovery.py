@@ -13,6 +13,8 @@ from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
+from .tls import explain
+
 #: Host and port.
 Address = tuple[str, int]
 #: A function that asks a connected server for an address. Returns ``None`` if the server does not know it.
@@ -81,6 +83,7 @@ class Discovery:
                 found = self._ask(server, min(left, ASK_SECONDS))
             except (driver.RedisError, OSError) as error:
                 reason = str(error) or type(error).__name__
+                refusal = refusal or getattr(error, "refusal", "")
                 refusal = refusal or (self._explain(error) if isinstance(error, driver.RedisError) else "")
                 self._note(server, is_silent=True)
                 continue
@@ -97,6 +100,9 @@ class Discovery:
         try:
             connection.connect()
             return self._question(connection)
+        except driver.RedisError as error:
+            explain(error, connection)
+            raise
         finally:
             connection.disconnect()
 

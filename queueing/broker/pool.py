@@ -13,6 +13,8 @@ from redis._parsers import _HiredisParser
 
 from queueing.resilience import deadline
 
+from .tls import explain
+
 #: The pools of all clients of this process.
 _in_use: WeakSet[Any] = WeakSet()
 
@@ -76,6 +78,10 @@ class Pool(BlockingConnectionPool):
                 self._hurry(connection, limit)
             if time.monotonic() - connection.used_at > self.FRESH_SECONDS:
                 _look_after(connection)
+        except (driver.RedisError, OSError) as error:
+            self.release(connection)
+            explain(error, connection)
+            raise
         except BaseException:
             self.release(connection)
             raise

@@ -7,7 +7,6 @@ from redis import exceptions as driver
 from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable
 
 from . import tls
-from .discovery import NotNamed
 
 #: Refusals that end without an intervention, by Redis' error code. Redis refuses before the first write of a
 #: script.
@@ -71,10 +70,9 @@ def unanswered(error: Exception, silence: type[QueueUnavailable] = QueueUnavaila
 
     It is a ``QueueRefused`` if Redis has replied, and an instance of ``silence`` if Redis did not answer.
     """
-    # redis-py's asyncio connections wrap the error of a discovery.
-    causes = (error, error.__cause__, error.__context__)
-    named = next((one.refusal for one in causes if isinstance(one, NotNamed)), "")
-    if refusal := named or tls.refusal(str(error)):
+    # A pool and a discovery know the server, so they know more about the cause than the error says.
+    found = next((said for one in tls.causes(error) if (said := getattr(one, "refusal", ""))), "")
+    if refusal := found or tls.refusal(str(error)):
         return QueueRefused(refusal, is_lasting=True)
     if isinstance(error, driver.RedisError) and _is_reply(error):
         known = translated(error)

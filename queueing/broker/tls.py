@@ -1,12 +1,17 @@
-"""Sentences about TLS: certificate files that cannot be used, and handshakes that fail.
+"""Sentences about TLS: certificate files that cannot be used, handshakes that fail, and ports without TLS.
 
 The sentences contain no part of the address, not even the path of a file.
 """
 
 import re
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from redis import SSLConnection
+from redis import exceptions as driver
+from redis.asyncio import SSLConnection as AsyncSSLConnection
 
 #: The options of an address that name files.
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -28,6 +33,16 @@ HANDSHAKES = {
     "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE": "its port does not take TLS: "
     "begin the address with redis instead of rediss",
 }
+#: The sentences that ``explain`` sets.
+PLAIN_PORT = f"No TLS connection to Redis: {HANDSHAKES['WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE']}"
+TLS_PORT = (
+    "No connection to Redis without TLS: its port takes only TLS: "
+    "begin the address with rediss instead of redis"
+)
+#: How long ``explain`` waits for the server.
+PROBE_SECONDS = 0.3
+#: Texts of redis-py's errors if the server has closed a new connection.
+CLOSED = re.compile("closed by server|[Cc]onnection (lost|reset)|Broken pipe")
 
 
 def refusal(text: str) -> str:
@@ -35,6 +50,57 @@ def refusal(text: str) -> str:
     is_of_tls = "[SSL" in text or "certificate" in text
     found = [said for pattern, said in HANDSHAKES.items() if is_of_tls and re.search(pattern, text)]
     return f"No TLS connection to Redis: {found[0]}" if found else ""
+
+
+def explain(error: BaseException, connection: Any) -> None:
+    """Set ``error.refusal`` to a sentence if the port takes TLS and the address has none, or the reverse.
+
+    ``connection`` is the connection of redis-py that failed to connect with ``error``. Such a port lets the
+    handshake time out, or closes the connection, as does a server that is out of order. So a second
+    connection finds out what the port takes. For other causes ``error.refusal`` is ``""``.
+    """
+    # A discovery has explained its errors before.
+    if not any(hasattr(one, "refusal") for one in causes(error)):
+        error.refusal = _mismatch(error, connection)  # type: ignore[attr-defined]
+
+
+def causes(error: BaseException) -> tuple[BaseException | None, ...]:
+    """The error and its causes. redis-py's asyncio connections wrap the error of a discovery."""
+    return error, error.__cause__, error.__context__
+
+
+def _mismatch(error: BaseException, connection: Any) -> str:
+    is_encrypted = isinstance(connection, SSLConnection | AsyncSSLConnection)
+    host, port = getattr(connection, "host", None), getattr(connection, "port", None)
+    if not (host and port):
+        return ""
+    try:
+        if is_encrypted and isinstance(error, driver.TimeoutError):
+            return PLAIN_PORT if _takes_plain(host, port) else ""
+        if not is_encrypted and (isinstance(error, driver.InvalidResponse) or CLOSED.search(str(error))):
+            return TLS_PORT if _takes_tls(host, port) else ""
+    except OSError:
+        pass  # The server is away.
+    return ""
+
+
+def _takes_plain(host: str, port: int) -> bool:
+    with socket.create_connection((host, port), PROBE_SECONDS) as plain:
+        plain.sendall(b"PING\r\n")
+        # The answer is +PONG or an error, such as -NOAUTH.
+        return plain.recv(1) in (b"+", b"-")
+
+
+def _takes_tls(host: str, port: int) -> bool:
+    # Nothing is sent but the handshake, so the certificate does not matter.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((host, port), PROBE_SECONDS) as plain:
+        try:
+            context.wrap_socket(plain, server_hostname=host).close()
+        except ssl.SSLError as error:
+            return "ALERT" in str(error)  # Such as an older version of TLS.
+    return True
 
 
 def check_files(options: Mapping[str, Any]) -> None:

@@ -1,7 +1,10 @@
 """An address that leads to the wrong server, or names wrong files, gets one sentence with the remedy."""
 
 import asyncio
+import socket
+import socketserver
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from redis import VERSION
 from queueing.client import AsyncQueueClient
 from queueing.client.default import connect
 from queueing.conf import Config
-from queueing.exceptions import QueueRefused
+from queueing.exceptions import QueueRefused, QueueUnavailable
 from tests.support.certificates import Authority
 from tests.support.program import Program
 from tests.support.redis_server import RedisServer
@@ -132,6 +135,65 @@ def test_a_handshake_that_fails_gets_a_sentence(
         url += f"&ssl_certfile={folder}/{of_client}.crt&ssl_keyfile={folder}/{of_client}.key"
     # A client that writes before the server's refusal has arrived sees only that the connection ends.
     assert eventually(lambda: said in refused(url))
+
+
+#: The options of a server, the address, and whether the port takes TLS.
+SCHEMES = {
+    "TLS for a plain port": ({}, "rediss://:{login}@127.0.0.1:{port}/0?socket_connect_timeout=1", False),
+    "TLS for plain sentinels": ({}, f"rediss+sentinel://:{{login}}@127.0.0.1:{{port}}/{NAME}/0", False),
+    "TLS for plain nodes": ({}, "rediss+cluster://:{login}@127.0.0.1:{port}", False),
+    "none for a port with TLS": ({"tls": True}, "redis://:{login}@127.0.0.1:{port}/0", True),
+    "none and no password for a port with TLS": ({"tls": True}, "redis://127.0.0.1:{port}/0", True),
+    "none for sentinels with TLS": (
+        {"tls": True},
+        f"redis+sentinel://:{{login}}@127.0.0.1:{{port}}/{NAME}/0?sentinel_password={{login}}",
+        True,
+    ),
+    "none for nodes with TLS": ({"tls": True}, "redis+cluster://:{login}@127.0.0.1:{port}", True),
+}
+
+
+@pytest.mark.parametrize(("options", "url", "has_tls"), SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("in_loop", [False, True], ids=["blocking", "in a loop"])
+def test_an_address_with_the_wrong_scheme_for_the_port_gets_a_sentence(
+    own_redis: Callable[..., RedisServer], options: dict, url: str, has_tls: bool, in_loop: bool
+):
+    server = own_redis(password=SECRET, **options)
+    client = connect(Config(URL=url.format(login=SECRET, port=server.port), NAMESPACE="{rsmq}"))
+    said = "takes only TLS: begin the address with rediss" if has_tls else "does not take TLS: begin the add"
+
+    def is_said() -> bool:
+        with pytest.raises(QueueUnavailable) as caught:
+            asyncio.run(AsyncQueueClient(client).ping()) if in_loop else client.ping()
+        text = str(caught.value)
+        assert SECRET not in text
+        assert "\n" not in text
+        return said in text and isinstance(caught.value, QueueRefused) and caught.value.is_lasting
+
+    # The second connection, which finds the cause, waits only a moment for a busy server.
+    assert eventually(is_said)
+
+
+@pytest.fixture
+def closing_port() -> Iterator[int]:
+    """The port of a server that closes each connection, as a proxy does without the server behind it."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_a_server_that_closes_or_is_silent_is_not_taken_for_one_with_another_scheme(
+    closing_port: int, scheme: str
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (closing_port, silent.getsockname()[1]):
+            url = f"{scheme}://127.0.0.1:{port}/0?socket_connect_timeout=0.2&socket_timeout=0.2"
+            with pytest.raises(QueueUnavailable, match="does not answer"):
+                connect(Config(URL=url)).ping()
 
 
 def refused(url: str, namespace: str = "rsmq") -> str:
