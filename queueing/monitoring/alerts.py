@@ -6,7 +6,7 @@ The console and ``manage.py queues`` show these alerts, so that both give the sa
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.db import DatabaseError
@@ -15,11 +15,12 @@ from django.utils.translation import ngettext
 
 from queueing.broker import outbox
 from queueing.broker.keys import is_dead_letter_queue
+from queueing.broker.scripts import Call
 from queueing.client import QueueClient, sweep
 from queueing.client.partitioned import ASK_SECONDS
 from queueing.client.relocation import remainders
 from queueing.conf import get_conf
-from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, SpoiltKey
+from queueing.exceptions import QueueError, QueueFull, QueueRefused, QueueUnavailable, SpoiltKey
 from queueing.history import ownership
 from queueing.messages import QueueFigures
 from queueing.resilience import deadline
@@ -76,10 +77,19 @@ def read(
     for part in client.parts:
         own = [name for name in asked if not client.routing or client.routing.place(name) == part.partition]
         partition = part.partition if client.routing else ""
-        of_part = (partial(_spoilt, part, own), *(partial(one, part) for one in OF_EACH))
+        of_part = (partial(_spoilt, part, own), *(partial(_named, one, part, partition) for one in OF_EACH))
         found += [alert for read in of_part for alert in _tolerant(read, partition)]
     # Several parts may report the same spoilt key.
     return list(dict.fromkeys([*found, *_tolerant(of_workers)]))
+
+
+def _named(
+    read: Callable[[QueueClient], Iterator[Alert]], client: QueueClient, partition: str
+) -> Iterator[Alert]:
+    """The alerts that ``read`` yields for a partition, with its name if the project has several."""
+    for alert in read(client):
+        words = {"name": partition, "reason": alert.text}
+        yield replace(alert, text=_("Partition %(name)s: %(reason)s") % words) if partition else alert
 
 
 def _tolerant(part: Callable[[], Iterable[Alert]], partition: str = "") -> list[Alert]:
@@ -199,19 +209,34 @@ def _left_behind(client: QueueClient) -> Iterator[Alert]:
 
 
 def _refusal(client: QueueClient) -> Iterator[Alert]:
-    """Yield an alert if Redis refuses to store anything. The pages can be read in spite of that."""
+    """Yield an alert if Redis refuses to store messages. The pages can be read in spite of that."""
+    call = Call("accepts_sends", [client.keys.never(), client.keys.queues()])
     try:
         with deadline.within(ASK_SECONDS):
-            client.ping()
+            client.session.call(call)
+    except QueueFull:
+        text = _(
+            "Redis is full and refuses new messages; workers still process those that it has. Raise its "
+            "maxmemory, start more workers, or purge queues whose messages nobody needs."
+        )
+        yield Alert("full", text)
     except QueueRefused as error:
-        yield Alert("refused", _said(error))
+        yield Alert("refused", _said(error).removeprefix(f"Partition {error.partition}: "))
 
 
 def _eviction(client: QueueClient) -> Iterator[Alert]:
     policy = client.session.eviction_policy()
-    if policy not in (None, "noeviction"):
+    if policy in (None, "noeviction"):
+        return
+    if policy.startswith("volatile"):
+        # Queues do not expire, but the records by which a repeated send is recognised do.
+        text = _(
+            "Redis' maxmemory-policy is %s: a full Redis forgets what it has answered, so a send that is "
+            "repeated may store its message twice. Set it to noeviction."
+        )
+    else:
         text = _("Redis' maxmemory-policy is %s: a full Redis deletes whole queues. Set it to noeviction.")
-        yield Alert("eviction", text % visible(policy))
+    yield Alert("eviction", text % visible(policy))
 
 
 def _outbox(client: QueueClient) -> Iterator[Alert]:

@@ -1,7 +1,7 @@
 """The alerts and the pages that show them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,9 @@ from pytest_django import Settings
 
 from queueing.broker import outbox
 from queueing.client import QueueClient
+from queueing.client.default import connect
+from queueing.conf import Config
+from queueing.exceptions import QueueFull
 from queueing.history import ownership
 from queueing.monitoring import alerts
 from queueing.monitoring.workers import beat
@@ -113,12 +116,59 @@ def test_a_worker_that_has_been_dead_for_long_is_not_reported(queue: QueueClient
     assert found(queue) == []
 
 
-def test_a_redis_that_evicts(queue: QueueClient):
-    queue.redis.config_set("maxmemory-policy", "allkeys-lru")
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("allkeys-lru", "deletes whole queues"),
+        ("volatile-ttl", "a send that is repeated may store its messa"),
+    ],
+)
+def test_a_redis_that_evicts(queue: QueueClient, policy: str, said: str):
+    queue.redis.config_set("maxmemory-policy", policy)
     [alert] = found(queue)
     assert alert.kind == "eviction"
-    assert "allkeys-lru" in alert.text
+    assert f"maxmemory-policy is {policy}: a full Redis" in alert.text
+    assert said in alert.text
     queue.redis.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.fixture
+def full(queue: QueueClient) -> Iterator[QueueClient]:
+    """A Redis over its maxmemory. It refuses sends."""
+    queue.send_message("work", "x")
+    queue.redis.config_set("maxmemory", 1)
+    with pytest.raises(QueueFull):
+        queue.send_message("work", "x")
+    yield queue
+    queue.redis.config_set("maxmemory", 0)
+
+
+class TestFull:
+    def test_a_redis_that_is_full(self, full: QueueClient, boss: Client):
+        [alert] = found(full)
+        assert alert.kind == "full"
+        assert alert.text.startswith("Redis is full and refuses new messages")
+        shown = boss.get(LIST).content.decode()
+        assert escape(alert.text) in shown
+        assert ">work<" in shown, "the queues are shown"
+
+    def test_the_alert_ends_when_messages_fit_again(self, full: QueueClient):
+        full.redis.config_set("maxmemory", 0)
+        assert found(full) == []
+
+    def test_it_is_known_without_info(self, full: QueueClient):
+        full.redis.execute_command("ACL", "SETUSER", "app", "reset", "on", ">x", "~*", "&*", "+@all", "-info")
+        options = full.redis.connection_pool.connection_kwargs
+        own = connect(Config(URL=f"redis://app:x@{options['host']}:{options['port']}/{options.get('db', 0)}"))
+        assert own.session.eviction_policy() is None
+        assert [alert.kind for alert in alerts.read(own, [])] == ["full"]
+        own.redis.close()
+        full.redis.execute_command("ACL", "DELUSER", "app")
+
+    def test_nothing_is_written(self, queue: QueueClient):
+        before = set(queue.redis.scan_iter())
+        found(queue)
+        assert set(queue.redis.scan_iter()) == before
 
 
 def test_a_redis_that_does_not_report_its_policy(fake_client: QueueClient):

@@ -115,6 +115,18 @@ def test_a_partition_that_is_a_replica_is_shown_with_a_warning(servers: dict[str
     assert "Partition default" not in shown
 
 
+def test_a_partition_that_is_full_or_evicts_is_named(servers: dict[str, RedisServer], boss: Client):
+    with servers["eu"].connect() as admin:
+        admin.config_set("maxmemory-policy", "allkeys-lru")
+        admin.config_set("maxmemory", 1)
+        assert "Partition eu: Redis&#x27; maxmemory-policy is allkeys-lru" in page(boss, "queue")
+        admin.config_set("maxmemory-policy", "noeviction")
+        alerts.forget()
+        shown = page(boss, "worker")
+    assert "Partition eu: Redis is full and refuses new messages" in shown
+    assert "Partition default" not in shown
+
+
 # --- an error names its partition -----------------------------------------------------------------------
 
 
