@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 import queueing
+from queueing.broker import scripts
+from queueing.broker.scripts import Call
+from queueing.broker.session import Session
 from queueing.client.default import use_client
+from queueing.client.partitioned import READING
 from queueing.exceptions import (
     NewerFormat,
     NotReplicated,
@@ -125,6 +130,30 @@ def test_a_partition_that_is_full_or_evicts_is_named(servers: dict[str, RedisSer
         shown = page(boss, "worker")
     assert "Partition eu: Redis is full and refuses new messages" in shown
     assert "Partition default" not in shown
+
+
+def test_a_partition_is_left_out_without_a_command_that_the_lists_read_with_and_no_other(
+    servers: dict[str, RedisServer], boss: Client, monkeypatch: pytest.MonkeyPatch
+):
+    called: set[str] = set()
+    exchange = Session._exchange
+
+    def listening(session: Session, calls: Sequence[Call], *args: Any) -> list[Any]:
+        called.update(call.script for call in calls)
+        return exchange(session, calls, *args)
+
+    monkeypatch.setattr(Session, "_exchange", listening)
+    # A warning that cannot be read is replaced by another one.
+    monkeypatch.setattr(alerts, "read", lambda *_: [])
+    # This check asks for the permissions themselves.
+    monkeypatch.setattr(Session, "refused_commands", lambda _: [])
+    for model in ("queue", "worker", "schedule", "batch"):
+        assert page(boss, model)
+    with servers["default"].connect() as admin:
+        known = admin.command()
+    sources = [scripts.load(name).source.decode() for name in called]
+    commands = {name for source in sources for name in scripts.COMMAND.findall(source)}
+    assert {name for name in commands if "write" not in known[name.lower()]["flags"]} == READING
 
 
 # --- an error names its partition -----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Batches in Redis: each script counts a member once, and a batch takes little memory."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,14 +10,18 @@ import pytest
 from queueing.broker import batches
 from queueing.broker.keys import Keys
 from queueing.broker.leases import QueueLease
+from queueing.broker.scripts import FOLDER
 from queueing.client import QueueClient, sent_batches
 from queueing.client.sent_batches import Plan
 from queueing.conf import Config
 from queueing.exceptions import BatchClosed, SpoiltKey
 from queueing.messages import Draft
+from queueing.policies import limits, unique
 from tests.unit.conftest import Hand, ended
 
 KEYS = Keys("rsmq")
+#: The name of a header of this package.
+HEADER = re.compile(r"\bqueueing-[a-z-]+")
 FOLLOWING = {name: json.dumps({"id": letter * 32, "queue": "back", "body": name})
              for name, letter in (("on_success", "s"), ("on_failure", "f"))}  # fmt: skip
 
@@ -252,3 +257,8 @@ def test_a_batch_of_many_takes_no_memory_for_members_that_are_done(
     assert client.redis.hlen(KEYS.headers("work")) == 0
     assert client.redis.memory_usage(KEYS.batches()) < 2000
     assert client.redis.memory_usage(KEYS.failed_members()) / dead < 250
+
+
+def test_the_scripts_name_headers_as_python_does():
+    found = {name for path in FOLDER.rglob("*.lua") for name in HEADER.findall(path.read_text())}
+    assert found == {batches.FROM, limits.HEADER, unique.HEADER}
