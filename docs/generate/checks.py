@@ -31,6 +31,7 @@ MEANINGS = {
     "queueing.W003": "A database of `RELAY_DATABASES` has no table for staged messages. "
     "Run it with `manage.py check --database ALIAS`.",
     "queueing.W004": "A setting may be a misspelt `QUEUEING`. Without `QUEUEING` the defaults apply.",
+    "queueing.W005": "An entry of `TASKS` has a key that is not read, such as a misspelt `OPTIONS`.",
     "queueing.I001": '`QUEUEING["METRICS_TOKEN"]` is set, and `/metrics` needs prometheus-client.',
 }  # fmt: skip
 

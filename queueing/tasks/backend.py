@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 
 from queueing import get_client
 from queueing.broker import task_body
@@ -44,6 +44,8 @@ from .route import Route
 #: dead-letter queue that belongs to the low-priority queue.
 MAX_NAME = 160 - len(dead_letter_queue(low_priority_queue("")))
 
+#: The keys that an entry of ``TASKS`` may have.
+ENTRY = ("BACKEND", "QUEUES", "OPTIONS")
 #: Positional and keyword arguments of one call.
 Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
@@ -64,6 +66,7 @@ class RSMQBackend(BaseTaskBackend):
         self.task_options = options.read(self.options)
         # Django makes a set of QUEUES. From a text it would make a set of letters.
         self._given_queues = params.get("QUEUES")
+        self._unknown = [name for name in params if name not in ENTRY]
         if isinstance(self._given_queues, str):
             self.queues = {self._given_queues}
         #: The route of the task that was sent last.
@@ -233,6 +236,10 @@ class RSMQBackend(BaseTaskBackend):
         where = f'TASKS["{self.alias}"]'
         for name, problem in options.problems(self.options):
             yield Error(f'{where}["OPTIONS"]["{name}"] {problem}', id="queueing.E010")
+        for name in self._unknown:
+            text = f"{where} has the unknown key {name!r}, which is not read."
+            hint = f"{options.meant(name, ENTRY)} Known are: {', '.join(ENTRY)}.".strip()
+            yield Warning(text, hint=hint, id="queueing.W005")
         if isinstance(self._given_queues, str):
             hint = f"Write [{self._given_queues!r}]."
             yield Error(

@@ -1,8 +1,9 @@
 """The ``OPTIONS`` of the backend in ``TASKS``, read without Redis and without models."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -64,7 +65,7 @@ def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the name of each invalid option, and its problem as the end of a sentence."""
     for name, value in options.items():
         if name not in NAMES:
-            yield name, f"is unknown. Known are: {', '.join(NAMES)}."
+            yield name, " ".join(f"is unknown. {meant(name, NAMES)} Known are: {', '.join(NAMES)}.".split())
         elif name in ("timeout", "result_ttl") and not _is_positive(value, int | float):
             yield name, "must be a number of seconds above 0, or None."
         elif name == "max_attempts" and not _is_positive(value, int):
@@ -77,6 +78,13 @@ def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "must be a list of names of modules."
         elif name == "backoff" and (problem := _problem_of_backoff(value)):
             yield name, problem
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """A sentence with the name in ``known`` that is closest to ``name``, ``""`` if none is close."""
+    by_lower = {one.lower(): one for one in known}
+    found = get_close_matches(str(name).lower(), by_lower, n=1)
+    return f"Instead of {name}, {by_lower[found[0]]} may be meant." if found else ""
 
 
 def _is_positive(value: Any, kind: Any) -> bool:

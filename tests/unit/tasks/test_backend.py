@@ -330,6 +330,23 @@ class TestChecks:
         assert (message.id, name in message.msg) == ("queueing.E010", True)
         assert message.is_serious()
 
+    @pytest.mark.parametrize(("name", "closest"), [("max_attemps", "max_attempts"), ("TimeOut", "timeout")])
+    def test_an_unknown_option_is_named_with_the_closest_one(self, backend, name, closest):
+        [message] = backend(OPTIONS={name: 3}).check()
+        assert f'["OPTIONS"]["{name}"] is unknown. Instead of {name}, {closest} may be meant.' in message.msg
+
+    def test_an_option_that_is_close_to_none_is_named_with_all(self, backend):
+        [message] = backend(OPTIONS={"xyz": 3}).check()
+        assert message.msg.startswith(
+            'TASKS["default"]["OPTIONS"]["xyz"] is unknown. Known are: max_attempts, '
+        )
+
+    def test_an_unknown_key_of_the_entry_is_a_warning_with_the_closest_one(self, backend):
+        [message] = backend(OPTION={"timeout": 3}).check()
+        assert message.id == "queueing.W005"
+        assert message.msg == "TASKS[\"default\"] has the unknown key 'OPTION', which is not read."
+        assert "Instead of OPTION, OPTIONS may be meant." in message.hint
+
     @pytest.mark.parametrize("queue", ["a b", "mail\n", "q" * 160, "QUEUES", "x-dead", "x-low", 7])
     def test_a_queue_that_rsmq_would_refuse_is_an_error(self, backend, queue):
         assert self.ids(backend(QUEUES=[queue])) == ["queueing.E011"]
