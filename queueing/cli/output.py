@@ -300,4 +300,6 @@ def warn(
     for alert in alerts.read(client, figures, names):
         if alert.kind == "partition away" and client.away:
             continue  # The command has written it.
-        screen.note(f"Warning: {alert.text}")
+        # The spaces of figures, which do not break, would be escaped.
+        text = alert.text.replace("\xa0", " ")
+        screen.note(f"Warning: {text}")

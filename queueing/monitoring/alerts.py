@@ -247,7 +247,7 @@ def _outbox(client: QueueClient) -> Iterator[Alert]:
             "The outbox is %(percent)d %% full: outcomes of jobs wait to be written to the database. "
             "Check that a worker runs and that the database answers. Outcomes that do not fit are lost."
         )
-        yield Alert("outbox full", text % {"percent": percent})
+        yield Alert("outbox full", text.replace(" %%", "\xa0%%") % {"percent": percent})
     elif stats.oldest_seconds >= OUTBOX_LATE_SECONDS:
         text = _(
             "Outcomes of jobs wait to be written to the database, the oldest for %(age)s. "

@@ -23,11 +23,18 @@ def visible(text: Any) -> str:
 def duration(seconds: float | None) -> str:
     """A duration as text with one or two units, such as ``0 s``, ``0.42 s``, ``3 min 5 s`` or ``2 d``.
 
-    The decimal separator is that of the active language. Returns ``–`` for ``None``.
+    The decimal separator is that of the active language, and the spaces do not break. Returns ``–`` for
+    ``None``.
     """
-    if seconds is None:
-        return "–"
-    seconds = max(0.0, float(seconds))
+    return "–" if seconds is None else unbroken(_duration(max(0.0, float(seconds))))
+
+
+def unbroken(figure: str) -> str:
+    """A number and its unit with no-break spaces, so that a line does not end between them."""
+    return figure.replace(" ", "\xa0")
+
+
+def _duration(seconds: float) -> str:
     if seconds < 60:
         return pgettext("seconds", "%s s") % number_format(f"{seconds:.{_digits(seconds)}f}")
     minutes, rest = divmod(int(seconds), 60)

@@ -185,7 +185,7 @@
         const hasData = state.querySelector("[data-part=messages]") !== null;
         const isOld = hasData && (failed || old_ms > OLD_AFTER_MS);
         state.toggleAttribute("data-stale", isOld);
-        const text = isOld ? state.dataset.old.replace("%s", Math.round(old_ms / 1000)) : "";
+        const text = isOld ? state.dataset.old.replace("%s ", "%s\u00a0").replace("%s", Math.round(old_ms / 1000)) : "";
         if (age.textContent !== text) age.textContent = text;
     }
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext, pgettext
 
-from queueing.text.humanize import duration
+from queueing.text.humanize import duration, unbroken
 
 #: The most grid lines of a chart, without the line at the bottom.
 LINES_MAX = 4
@@ -60,16 +60,16 @@ def count_text(value: float) -> str:
     """A number as short text: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
     for size, word in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
         if value >= size:
-            return f"{value / (1000 if word == 'k' else size):.3g} {word}"
+            return unbroken(f"{value / (1000 if word == 'k' else size):.3g} {word}")
     return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
 def seconds_text(value: float) -> str:
     """A duration as short text: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
     if 0 < value < 1:
-        return pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}"
+        return unbroken(pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}")
     if value < 60:
-        return pgettext("seconds", "%s s") % f"{value:.3g}"
+        return unbroken(pgettext("seconds", "%s s") % f"{value:.3g}")
     return duration(value)
 
 

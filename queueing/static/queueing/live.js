@@ -167,7 +167,7 @@
     function showAge() {
         const seconds = Math.max(0, Math.round((performance.now() - readAt) / 1000));
         const word = state === "lost" && "unavailable" in bar.dataset ? "none" : state;
-        const text = age.dataset[word].replace("%s", seconds);
+        const text = age.dataset[word].replace("%s ", "%s\u00a0").replace("%s", seconds);
         if (age.textContent !== text) age.textContent = text;
         bar.dataset.state = state;
         const label = state === "paused" ? button.dataset.goOn : button.dataset.pause;

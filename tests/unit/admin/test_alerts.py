@@ -77,7 +77,7 @@ class TestUnattended:
         beat(waiting.session, "w", json.dumps({"queues": ["work"]}), "t")
         age_worker(waiting, "w", 120)
         assert kinds(waiting) == [("silent worker", ""), ("unattended", "work")]
-        assert "The worker w has sent no heartbeat for 2 min" in found(waiting)[0].text
+        assert "The worker w has sent no heartbeat for 2\xa0min" in found(waiting)[0].text
 
     @pytest.mark.parametrize("record", ["no JSON", "[]", '{"queues": "work"}', '{"queues": [1]}', "{}"])
     def test_a_record_that_cannot_be_read_takes_nothing(self, waiting: QueueClient, record: str):

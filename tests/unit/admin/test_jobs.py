@@ -35,8 +35,8 @@ class TestList:
             "dead",
             "emails",
             "jobs.handlers.say",
-            "0.020 s",
-            "0.40 s",
+            "0.020\xa0s",
+            "0.40\xa0s",
             "ValueError: no &lt;b&gt;",
         ):
             assert text in html
@@ -122,7 +122,7 @@ class TestPage:
         timeline = html.partition('class="queueing-timeline"')[2].partition("</ol>")[0]
         words = re.findall(r'data-state="([\w ]+)"', timeline)
         assert words == ["sent", "running", "retrying", "running", "dead"]
-        assert "after 1.0 s" in timeline
+        assert "after 1.0\xa0s" in timeline
         assert "ValueError: number 1" in timeline
         assert "Traceback 2\n  File &lt;x&gt;" in timeline
 

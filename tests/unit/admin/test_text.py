@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import translation
 
+from queueing.monitoring.charts.axes import count_text, seconds_text
 from queueing.templatetags.queueing_text import (
     SHOWN_MAX,
     duration,
@@ -16,6 +17,7 @@ from queueing.templatetags.queueing_text import (
     visible,
     when,
 )
+from queueing.text.humanize import unbroken
 
 
 @pytest.mark.parametrize(
@@ -94,12 +96,20 @@ def test_a_payload_is_never_endless() -> None:
     ],
 )
 def test_a_duration_has_one_or_two_units(seconds: float | None, shown: str) -> None:
-    assert duration(seconds) == shown
+    assert duration(seconds) == unbroken(shown)
+
+
+def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
+    for language in ("en", "de", "es", "fr", "zh-hans"):
+        with translation.override(language):
+            shown = [duration(0), duration(185), duration(7260), duration(259_200), seconds_text(0.03)]
+        assert not [text for text in [*shown, count_text(12_000)] if " " in text]
 
 
 def test_a_duration_has_the_decimal_separator_of_the_language() -> None:
     with translation.override("de"):
-        assert [duration(0.0421), duration(3.26), duration(1234.5)] == ["0,042 s", "3,3 s", "20 min 34 s"]
+        shown = [duration(0.0421), duration(3.26), duration(1234.5)]
+    assert shown == [unbroken(text) for text in ("0,042 s", "3,3 s", "20 min 34 s")]
 
 
 @pytest.mark.parametrize("epoch", [None, 0, -1, 1e18, float("inf")])

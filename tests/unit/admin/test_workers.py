@@ -61,7 +61,17 @@ class TestPage:
 
         html = text_of(boss)
 
-        for text in ("w1", "host-1", "4711", "4712", "0.1.0", "50.0\xa0MB", "1 of 6", "0.4 ms", "1 h 0 min"):
+        for text in (
+            "w1",
+            "host-1",
+            "4711",
+            "4712",
+            "0.1.0",
+            "50.0\xa0MB",
+            "1 of 6",
+            "0.4 ms",
+            "1\xa0h\xa00\xa0min",
+        ):
             assert text in html, text
         assert f"/admin/queueing/queue/testqueue/messages/{id}/" in html
         assert 'data-state="busy"' in html
@@ -188,7 +198,7 @@ class TestOutbox:
 
         html = text_of(boss)
 
-        assert "1 batch of outcomes waits for the recorder: 4.0\xa0KB of 7.6\xa0MB, for 2 min" in html
+        assert "1 batch of outcomes waits for the recorder: 4.0\xa0KB of 7.6\xa0MB, for 2\xa0min" in html
         assert "acknowledge/" not in html
 
     def test_lost_outcomes_cause_a_warning_until_somebody_acknowledges_them(

@@ -215,7 +215,7 @@ class TestTasks:
         html = page(staff)
 
         assert rows(html) == [(id, "running")]
-        assert f'<progress max="100" value="42" aria-label="Progress of {id}">42 %</progress>' in html
+        assert f'<progress max="100" value="42" aria-label="Progress of {id}">42&#160;%</progress>' in html
         assert "&lt;b&gt;17&lt;/b&gt; of 40" in html
 
     def test_a_failed_one_shows_its_attempt_its_error_and_when_it_is_due_again(
@@ -241,7 +241,7 @@ class TestTasks:
 
         assert rows(html) == [(id, "done")]
         assert "attempt 3" in html
-        assert re.search(r"ran [0-9.]+ s", html)
+        assert re.search(r"ran [0-9.]+\xa0s", html)
 
 
 def test_without_redis_a_demo_shows_an_error(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from queueing.monitoring.charts.axes import (
     time_text,
     time_ticks,
 )
+from queueing.text.humanize import unbroken
 
 NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 
@@ -182,7 +183,7 @@ class TestAxes:
 
         assert ticks[-1] >= highest * 0.999
         assert 2 <= len(ticks) <= 6
-        assert seconds_text(ticks[-1]) == last
+        assert seconds_text(ticks[-1]) == unbroken(last)
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -190,7 +191,7 @@ class TestAxes:
         + [(2**53, "9.01e+06 G"), (0.25, "0.25")],
     )
     def test_counts_are_short(self, value: float, text: str) -> None:
-        assert count_text(value) == text
+        assert count_text(value) == unbroken(text)
 
     @pytest.mark.parametrize("hours", [1, 2, 24, 48, 24 * 7, 24 * 30])
     def test_times_are_few_and_round(self, hours: int) -> None:
