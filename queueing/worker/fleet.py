@@ -140,7 +140,7 @@ class Fleet:
     def _live(self, config: Config) -> None:
         """Run the worker in the process that the fleet has forked for it, and exit.
 
-        The fleet has blocked stop signals. They stay blocked until the worker has forked its first process.
+        The fleet has blocked stop signals. They stay blocked until the worker handles them.
         """
         code = 1
         try:

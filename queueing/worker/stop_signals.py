@@ -61,6 +61,8 @@ class StopSignals:
         signal.set_wakeup_fd(self._waker.write_end(), warn_on_full_buffer=False)
         _wakeup = self._waker
         handle(do_nothing, [*STOP_SIGNALS, signal.SIGCHLD, *filter(_is_free, UNUSED_SIGNALS)])
+        # A process inherits the blocked signals of the program that starts it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, *STOP_SIGNALS, *UNUSED_SIGNALS})
 
     @property
     def stops(self) -> bool:

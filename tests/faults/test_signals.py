@@ -230,3 +230,16 @@ def test_a_projects_signal_for_stack_dumps_keeps_its_handler():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, "most recent call first" in done.stderr) == (0, True), done.stderr
+
+
+def test_a_worker_whose_starter_has_blocked_signals_receives_them():
+    program = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "from queueing.worker.stop_signals import StopSignals; signals = StopSignals()\n"
+        "if not os.fork(): os._exit(0)\n"
+        "signals.wait(600)\n"
+        "os.kill(os.getpid(), signal.SIGTERM); signals.read()\n"
+        "print(signals.stops)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
