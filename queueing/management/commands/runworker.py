@@ -112,6 +112,7 @@ class Command(BaseCommand):
             use_json()
         steady()
         handlers.discover()
+        _refuse_green_threads()
         weights = _weights(options["queues"], strict=options["strict"])
         queues, takes_new_queues = _queues(list(weights))
         if not weights:
@@ -240,6 +241,25 @@ def _queues(named: list[str]) -> tuple[tuple[str, ...], bool]:
         raise CommandError(str(error)) from None
     siblings = [low_priority_queue(queue) for queue in queues if queue in of_tasks]
     return tuple(dict.fromkeys([*queues, *siblings])), takes_new_queues
+
+
+def _refuse_green_threads() -> None:
+    """Raise ``CommandError`` if gevent or eventlet has replaced the threads of Python.
+
+    The supervisor waits for signals outside of their event loops, so its recorder would never run.
+    """
+    gevent: Any = sys.modules.get("gevent.monkey")
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    if gevent and gevent.is_module_patched("threading"):
+        name = "gevent"
+    elif eventlet and eventlet.is_monkey_patched("thread"):
+        name = "eventlet"
+    else:
+        return
+    raise CommandError(
+        f"{name} has replaced the threads of Python, and a worker needs them. Call the monkey patch "
+        "only in the programs that need it, not in manage.py, the settings or a module of handlers."
+    )
 
 
 def _report_idle(config: Config, queues: Sequence[str]) -> None:

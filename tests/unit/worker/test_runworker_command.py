@@ -1,5 +1,8 @@
 """The options of ``manage.py runworker``."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -11,6 +14,20 @@ from queueing.worker.supervisor import Supervisor, queues_in_words
 
 def test_a_named_queue_without_handler_stops_the_worker_with_a_sentence(shared_client):
     with pytest.raises(CommandError, match=r'@handler\("nowhere"\)'):
+        call_command("runworker", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "asks"),
+    [("gevent", "gevent.monkey", "is_module_patched"), ("eventlet", "eventlet.patcher", "is_monkey_patched")],
+)
+@pytest.mark.parametrize("is_patched", [True, False])
+def test_a_worker_without_real_threads_is_refused(
+    shared_client, monkeypatch, name: str, module: str, asks: str, is_patched: bool
+):
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{asks: lambda _part: is_patched}))
+    reason = f"{name} has replaced the threads of Python" if is_patched else r'@handler\("nowhere"\)'
+    with pytest.raises(CommandError, match=reason):
         call_command("runworker", "nowhere")
 
 
