@@ -5,6 +5,7 @@ project that records first owns the outbox. In the other project, recording rais
 """
 
 import secrets
+from contextlib import nullcontext
 
 from django.db import transaction
 
@@ -31,7 +32,11 @@ def identity(client: QueueClient) -> str:
 
 def known_identity() -> str:
     """The identity of this project's database, ``""`` if it has none yet. Raises ``DatabaseError``."""
-    with transaction.atomic(using=Identity.objects.db):
+    alias = Identity.objects.db
+    # In a transaction of the caller, a savepoint lets it continue after an error. Without one, a transaction
+    # could make this read wait for the writers of an SQLite database.
+    is_in_transaction = transaction.get_connection(alias).in_atomic_block
+    with transaction.atomic(using=alias) if is_in_transaction else nullcontext():
         return Identity.objects.values_list("token", flat=True).filter(pk=1).first() or ""
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 from pytest_django import Settings
 
@@ -289,3 +291,17 @@ def test_an_outbox_of_another_project_is_warned_of(queue: QueueClient) -> None:
     assert ("outbox owned", "") in kinds(queue)
     ownership.take(queue)
     assert kinds(queue) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", ["queue", "worker", "schedule", "batch", "job"])
+def test_a_page_that_is_read_waits_for_no_writer_of_the_database(
+    queue: QueueClient, boss: Client, model: str
+) -> None:
+    ownership.take(queue)
+    alerts.forget()
+    with CaptureQueriesContext(connection) as queries:
+        assert boss.get(console(f"{model}/")).status_code == 200
+    # On SQLite, a transaction of the site takes the lock of writers when it begins.
+    begun = {query["sql"].split()[0] for query in queries}
+    assert begun <= {"SELECT", "WITH"}
