@@ -17,7 +17,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from queueing.broker.outcomes import State
-from queueing.text.humanize import duration, visible
+from queueing.text.humanize import duration, visible, whole
 from queueing.text.redaction import redacted, struck
 
 register = template.Library()
@@ -53,7 +53,7 @@ def with_rest(text: str, left: int) -> str:
     """
     if left <= 0:
         return text
-    more = gettext("… and %(count)s more characters") % {"count": f"{left:,}"}
+    more = gettext("… and %(count)s more characters") % {"count": whole(left)}
     return f"{text}\n{more}"
 
 

@@ -29,6 +29,12 @@ def duration(seconds: float | None) -> str:
     return "–" if seconds is None else unbroken(_duration(max(0.0, float(seconds))))
 
 
+def whole(number: float) -> str:
+    """A rounded number with the thousands separators of the active language."""
+    text: str = number_format(round(number), force_grouping=True)
+    return text
+
+
 def unbroken(figure: str) -> str:
     """A number and its unit with no-break spaces, so that a line does not end between them."""
     return figure.replace(" ", "\xa0")

@@ -20,6 +20,7 @@ from queueing.templatetags.queueing_text import (
     when,
     with_rest,
 )
+from queueing.text.humanize import whole
 
 from .call import LISTED_CHARACTERS, call
 
@@ -157,7 +158,7 @@ def _as_payload(start: str, length: int, file: str) -> str:
 
 
 def _whole(length: int) -> str:
-    return gettext("Download all %(count)s characters") % {"count": f"{length:,}"}
+    return gettext("Download all %(count)s characters") % {"count": whole(length)}
 
 
 def as_text(text: str) -> str:

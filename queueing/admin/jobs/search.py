@@ -19,6 +19,7 @@ from django.db.models.functions import Left
 from django.utils.translation import gettext
 
 from queueing.models import Job
+from queueing.text.humanize import whole
 from queueing.text.redaction import redacted, struck
 
 from .criteria import Criteria
@@ -283,7 +284,7 @@ def searched_text(searched: int | None) -> str:
     """A sentence with the number of rows that were searched, ``""`` if an index was enough."""
     if searched is None:
         return ""
-    numbers = {"searched": f"{searched:,}", "in_all": f"{rows_in_all():,}"}
+    numbers = {"searched": whole(searched), "in_all": whole(rows_in_all())}
     return gettext("Searched %(searched)s of about %(in_all)s jobs.") % numbers
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from queueing.broker.outcomes import State
 from queueing.models import Queue
 from queueing.monitoring.charts import sparkline
 from queueing.templatetags.queueing_text import day, duration, moment, visible
+from queueing.text.humanize import whole
 
 from .changelist import is_text, lively
 
@@ -122,7 +124,7 @@ def failures(queue: Queue) -> str:
     ratio = queue.rate.failure_ratio
     if ratio is None:
         return "–"
-    text = f"{ratio:.1%}" if 0 < ratio < 0.1 else f"{ratio:.0%}"
+    text = f"{number_format(f'{100 * ratio:.1f}' if 0 < ratio < 0.1 else f'{100 * ratio:.0f}')}%"
     return format_html('<span class="queueing-bad">{}</span>', text) if ratio else text
 
 
@@ -140,9 +142,9 @@ def drain(queue: Queue) -> str:
 def spark(queue: Queue) -> str:
     """A curve of the messages that left the queue in each minute of the last hour. It links to the charts."""
     curve = sparkline(queue.outflow, _("messages out per minute, last hour"))
-    return (
-        format_html('<a href="{}">{}</a>', queue.charts_url, curve) if curve and queue.charts_url else curve
-    )
+    if not curve:
+        return format_html('<span data-label="{}">–</span>', _("last hour"))
+    return format_html('<a href="{}">{}</a>', queue.charts_url, curve) if queue.charts_url else curve
 
 
 @lively
@@ -185,6 +187,6 @@ def _rate(per_second: float | None) -> str:
     if per_second is None:
         return "–"
     if per_second >= 1:
-        return _("%s/s") % f"{per_second:,.0f}"
+        return _("%s/s") % whole(per_second)
     per_minute = per_second * 60
-    return _("%s/min") % (f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}")
+    return _("%s/min") % number_format(f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}")

@@ -7,6 +7,7 @@ from itertools import count
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
+from django.utils.formats import number_format
 from django.utils.translation import gettext, pgettext
 
 from queueing.text.humanize import duration, unbroken
@@ -60,16 +61,22 @@ def count_text(value: float) -> str:
     """A number as short text: ``0``, ``1.5``, ``950``, ``12 k``, ``3.4 M``."""
     for size, word in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
         if value >= size:
-            return unbroken(f"{value / (1000 if word == 'k' else size):.3g} {word}")
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
+            return unbroken(f"{_decimal(value / (1000 if word == 'k' else size))} {word}")
+    return f"{value:.0f}" if value >= 100 or value == int(value) else _decimal(value, 2)
+
+
+def _decimal(value: float, digits: int = 3) -> str:
+    """``value`` with the decimal separator of the active language, rounded to ``digits`` digits."""
+    text: str = number_format(f"{value:.{digits}g}")
+    return text
 
 
 def seconds_text(value: float) -> str:
     """A duration as short text: ``2.5 ms``, ``250 ms``, ``1.5 s``, ``3 min 20 s``."""
     if 0 < value < 1:
-        return unbroken(pgettext("milliseconds", "%s ms") % f"{value * 1000:.3g}")
+        return unbroken(pgettext("milliseconds", "%s ms") % _decimal(value * 1000))
     if value < 60:
-        return unbroken(pgettext("seconds", "%s s") % f"{value:.3g}")
+        return unbroken(pgettext("seconds", "%s s") % _decimal(value))
     return duration(value)
 
 

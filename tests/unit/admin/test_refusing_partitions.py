@@ -166,7 +166,7 @@ def test_a_page_of_a_queue_names_its_partition_that_is_away(
     servers["eu"].kill()
     shown = boss.get(f"/admin/queueing/queue/mail/{place}").content.decode()
     assert "The partition eu does not answer." in shown.replace("</bdi>", "")
-    assert "Redis does not answer, so the queues" not in shown
+    assert "Redis does not answer, so this page" not in shown
     assert "Nothing was measured" not in shown
 
 

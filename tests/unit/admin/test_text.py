@@ -17,7 +17,7 @@ from queueing.templatetags.queueing_text import (
     visible,
     when,
 )
-from queueing.text.humanize import unbroken
+from queueing.text.humanize import unbroken, whole
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,9 @@ def test_the_start_of_a_payload_has_no_secrets_and_no_surprises() -> None:
     )
     assert payload_start('{"token": "' + "x" * 1000, 30) == '{"token": "[redacted]"'
     assert payload_start("a\u202eb" + "c" * 100, 10) == "a\\u202ebcccccc…"
+
+
+def test_figures_have_the_separators_of_the_language() -> None:
+    with translation.override("de"):
+        assert (whole(12_345), seconds_text(1.5), count_text(3_400_000)) == ("12.345", "1,5\xa0s", "3,4\xa0M")
+    assert (whole(12_345), seconds_text(1.5), count_text(3_400_000)) == ("12,345", "1.5\xa0s", "3.4\xa0M")
