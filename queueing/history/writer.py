@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import DataError, IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import Q, QuerySet
 
 from queueing.broker.decode import moment
@@ -35,6 +35,9 @@ PRUNE_CHUNK = 1000
 #: Errors that the values of a row cause. Database drivers raise the last two for values that they cannot
 #: send.
 BAD_ROW = (DataError, IntegrityError, UnicodeError, OverflowError)
+#: Codes of MySQL and MariaDB for characters that a column cannot store, for example emoji in ``utf8mb3``.
+#: Their driver raises ``OperationalError`` for these codes.
+BAD_CHARACTERS = {1267, 1300, 1366, 3854, 3988}
 
 
 class Known(NamedTuple):
@@ -136,7 +139,9 @@ def _is_written(outcomes: Sequence[Outcome]) -> bool:
     """Write outcomes in one transaction. Returns whether the database accepted the values."""
     try:
         _write_together(outcomes)
-    except BAD_ROW as error:
+    except (*BAD_ROW, OperationalError) as error:
+        if isinstance(error, OperationalError) and not BAD_CHARACTERS.intersection(error.args[:1]):
+            raise
         if len(outcomes) == 1:
             logger.warning("the database refused a row: %s", sentence(error))
         return False
