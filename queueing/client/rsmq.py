@@ -221,7 +221,7 @@ class RSMQOperations(ReceiptOperations):
         due again after ``vt``.
         """
         qname, seconds = yield from self._receivable(qname, vt)
-        messages, _ = yield from self._take("receive", qname, seconds, 1)
+        messages, _ = yield from self._take(qname, seconds, 1)
         return messages[0] if messages else None
 
     @operation
@@ -260,7 +260,7 @@ class RSMQOperations(ReceiptOperations):
         Returns ``None`` if no message is due. Raises ``QueueNotFound``, and ``ReplyLost`` if a message may
         have been deleted without being returned.
         """
-        messages, _ = yield from self._take("pop", rsmq_values.qname(qname), "", 1)
+        messages, _ = yield from self._take(rsmq_values.qname(qname), "pop", 1)
         return messages[0] if messages else None
 
     def _receivable(self, qname: str, vt: int | None) -> Steps[tuple[str, int | str]]:
@@ -276,7 +276,7 @@ class RSMQOperations(ReceiptOperations):
         due_in_seconds = float("inf")
         for start in range(0, count, BATCH):
             try:
-                taken, due_in_seconds = yield from self._take("receive", qname, vt, min(BATCH, count - start))
+                taken, due_in_seconds = yield from self._take(qname, vt, min(BATCH, count - start))
             except QueueError:
                 # Return the messages that were received so far. The next call raises the error again.
                 if messages:
@@ -287,12 +287,12 @@ class RSMQOperations(ReceiptOperations):
                 break
         return messages, due_in_seconds
 
-    def _take(self, script: str, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
+    def _take(self, qname: str, vt: int | str, count: int) -> Steps[tuple[list[Message], float]]:
         """Receive or pop messages. Returns the messages, and the seconds until the next message is due.
 
         The seconds are infinite if the queue is empty, and meaningless if a message was taken.
         """
-        call = self._room_call(script, qname, vt, count, BATCH_BYTES, repeatable=False)
+        call = self._room_call("receive", qname, vt, count, BATCH_BYTES, repeatable=False)
         while True:
             try:
                 now_ms, next_due_ms, *fields = checked((yield self.session.call(call)))

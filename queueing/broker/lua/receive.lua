@@ -1,8 +1,9 @@
--- Receive due messages as RSMQ does: each is hidden for vt and counted. A message that is worn out by the
--- queue's redrive policy goes to the dead-letter queue instead.
+-- Receive due messages as RSMQ does: each is hidden for vt and counted, or popped: deleted in the same step. A member
+-- of a batch that is popped counts as cancelled. A message that is worn out by the queue's redrive policy goes to the
+-- dead-letter queue instead.
 --
 -- KEYS and ARGV[1…5] as in lib/keys.lua
--- ARGV[6] vt in seconds, '' for the queue's own  ARGV[7] how many  ARGV[8] bytes of bodies at which to stop
+-- ARGV[6] vt in seconds, '' for the queue's own, or 'pop'  ARGV[7] how many  ARGV[8] bytes of bodies at which to stop
 -- Returns {'ok', now ms, next due ms or 0, then id, body, rc, fr, headers or '' for each},
 -- {RSMQ's error name}, or the reply of lib/dead_letters.lua
 --
@@ -21,7 +22,8 @@ local vt = tonumber(ARGV[6]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[7]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
-local with_headers = redis.call('HLEN', KEYS[4]) > 0
+local with_headers, pops = redis.call('HLEN', KEYS[4]) > 0, ARGV[6] == 'pop'
+if pops then check_burial() end
 local passed, more = 0, true
 while more and taken == 0 and passed < 500 do
   local ids = due_ids(wanted)
@@ -37,19 +39,21 @@ while more and taken == 0 and passed < 500 do
       passed = passed + 1
     else
       rc = rc + 1
-      scores[#scores + 1], scores[#scores + 2] = hidden_until, id
-      fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
-      if rc == 1 then
-        fr = whole(now_ms)
-        fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr
-      end
+      if rc == 1 or not fr then fr = whole(now_ms) end
       reply[#reply + 1] = id
       reply[#reply + 1] = body
       reply[#reply + 1] = rc
-      reply[#reply + 1] = fr or whole(now_ms)
-      if headers ~= '' then leave_line(id, headers) end
-      if priority_in(headers) > 0 then sleep_in(waking, id, tonumber(hidden_until)) end
+      reply[#reply + 1] = fr
       reply[#reply + 1] = headers
+      if pops then
+        forget(id, 'cancelled')
+      else
+        scores[#scores + 1], scores[#scores + 2] = hidden_until, id
+        fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
+        if rc == 1 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr end
+        if headers ~= '' then leave_line(id, headers) end
+        if priority_in(headers) > 0 then sleep_in(waking, id, tonumber(hidden_until)) end
+      end
       taken = taken + 1
       bytes = bytes + #body
       if bytes >= tonumber(ARGV[8]) then break end
@@ -59,8 +63,10 @@ while more and taken == 0 and passed < 500 do
 end
 if taken > 0 then
   count_up(KEYS[1], 'totalrecv', taken)
-  redis.call('ZADD', KEYS[2], unpack(scores))
-  redis.call('HSET', KEYS[1], unpack(fields))
+  if not pops then
+    redis.call('ZADD', KEYS[2], unpack(scores))
+    redis.call('HSET', KEYS[1], unpack(fields))
+  end
   start_next()
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
