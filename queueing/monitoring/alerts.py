@@ -172,7 +172,7 @@ def _read_all(client: QueueClient) -> list[Alert]:
 
 
 #: Alerts are cached for a few seconds, because they change slowly.
-_current: SingleFlight[QueueClient, list[Alert]] = SingleFlight(_read_all, seconds=3, most=2)
+_current: SingleFlight[QueueClient, list[Alert]] = SingleFlight(_read_all, seconds=3, most=16, has_texts=True)
 
 
 def _untold(count: int) -> Iterator[Alert]:

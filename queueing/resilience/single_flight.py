@@ -7,6 +7,8 @@ from threading import Lock
 from time import monotonic
 from typing import Generic, TypeVar
 
+from django.utils.translation import get_language
+
 from queueing.exceptions import QueueUnavailable
 
 from .process_state import ProcessState
@@ -49,6 +51,8 @@ class SingleFlight(Generic[Key, Value]):
 
     ``QueueUnavailable`` is cached like a result, so that the threads do not each wait for a timeout. Each
     process keeps the results of the keys that were used last, at most ``most`` of them.
+
+    Set ``has_texts`` if the results have texts for people. Then each language has results of its own.
     """
 
     def __init__(
@@ -57,10 +61,12 @@ class SingleFlight(Generic[Key, Value]):
         *,
         seconds: float = 1.0,
         most: int = 64,
+        has_texts: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._read, self._seconds, self._most, self._clock = read, seconds, most, clock
-        self._cells: ProcessState[_Cells[Key, Value]] = ProcessState(_Cells)
+        self._has_texts = has_texts
+        self._cells: ProcessState[_Cells[tuple[Key, str | None], Value]] = ProcessState(_Cells)
 
     def get(self, key: Key) -> Reading[Value]:
         """The value for ``key`` and its age. Raises ``QueueUnavailable`` if ``read`` raised it."""
@@ -88,8 +94,9 @@ class SingleFlight(Generic[Key, Value]):
     def _cell(self, key: Key) -> "_Cell[Value]":
         cells = self._cells.get()
         with cells.lock:
-            cell = cells.by_key.setdefault(key, _Cell())
-            cells.by_key.move_to_end(key)
+            place = key, get_language() if self._has_texts else None
+            cell = cells.by_key.setdefault(place, _Cell())
+            cells.by_key.move_to_end(place)
             while len(cells.by_key) > self._most:
                 cells.by_key.popitem(last=False)
             return cell

@@ -102,7 +102,7 @@ def _read(question: Question) -> Snapshot:
     return take(question.client, names[question.start : question.start + question.count])
 
 
-snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read)
+snapshots: SingleFlight[Question, Snapshot] = SingleFlight(_read, has_texts=True)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

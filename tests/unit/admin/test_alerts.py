@@ -305,3 +305,14 @@ def test_a_page_that_is_read_waits_for_no_writer_of_the_database(
     # On SQLite, a transaction of the site takes the lock of writers when it begins.
     begun = {query["sql"].split()[0] for query in queries}
     assert begun <= {"SELECT", "WITH"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", ["queue", "worker", "job"])
+def test_a_warning_is_in_the_language_of_each_viewer(
+    full: QueueClient, boss: Client, model: str, settings: Settings
+) -> None:
+    alerts.forget()
+    for language, said in (("en", "Redis is full"), ("de", "Redis ist voll"), ("en", "Redis is full")):
+        shown = boss.get(console(f"{model}/"), headers={"accept-language": language}).content.decode()
+        assert said in shown

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.utils import translation
 
 from queueing.exceptions import QueueUnavailable
 from queueing.resilience.single_flight import SingleFlight
@@ -42,6 +43,15 @@ def test_within_a_second_it_is_read_once(source: Source, shared: SingleFlight[st
 
     assert (reading.value, round(reading.age_seconds, 3)) == ("a 1", 0.9)
     assert source.read == ["a"]
+
+
+def test_results_with_texts_are_read_in_each_language(source: Source) -> None:
+    shared = SingleFlight(source, has_texts=True, clock=lambda: source.now)
+    for language in ("de", "fr", "de"):
+        with translation.override(language):
+            shared.get("a")
+
+    assert source.read == ["a", "a"]
 
 
 def test_after_a_second_it_is_read_again(source: Source, shared: SingleFlight[str, str]) -> None:
