@@ -31,7 +31,7 @@ def sweep(session: Session, qname: str) -> Iterator[Swept]:
     yield Swept(mended=len(mend_keys(session, qname)))
     with suppress(QueueNotFound):
         yield from _sweep_schedule(session, qname)
-    for which in ("attributes", "ends", "headers", "unique", "line", "waits"):
+    for which in ("attributes", "ends", "headers", "unique", "line", "waking", "waits"):
         yield from _sweep_fields(session, qname, which)
 
 

@@ -26,6 +26,7 @@ for i = 7, #ARGV, 2 do
       local failed, crashed, given_back = read_ends(id)
       write_ends(id, failed, crashed, given_back + 1)
       redis.call('ZADD', KEYS[2], head_score(id), id)
+      redis.call('ZREM', waking, id)
       released = true
     else
       local due_ms, headers = now_ms + ARGV[6] * 1000, redis.call('HGET', KEYS[4], id)

@@ -1,16 +1,18 @@
--- Delete the hash fields of messages that no longer exist, and their places in line, one step per call. A program
--- that deletes messages in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a
+-- Delete the hash fields of messages that no longer exist, and their members of sorted sets, one step per call. A
+-- program that deletes messages in RSMQ's way leaves the fields that RSMQ does not know. A program that receives a
 -- phantom leaves its count. A member of a batch counts as cancelled.
 --
 -- KEYS and ARGV[1…5] as in lib/keys.lua
--- ARGV[6] 'attributes', 'ends', 'headers', 'unique' or 'line'  ARGV[7] cursor  ARGV[8] how many fields to read
--- Returns {next cursor, how many fields were deleted}
+-- ARGV[6] 'attributes', 'ends', 'headers', 'unique', 'line' or 'waking'  ARGV[7] cursor  ARGV[8] how many to read
+-- Returns {next cursor, how many fields and members were deleted}
 -- include clock
 -- include keys
 -- include unique
 -- include lost_members
-local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[24], line = line })[ARGV[6]]
+local key = ({ attributes = KEYS[1], ends = KEYS[3], headers = KEYS[4], unique = KEYS[24], line = line,
+  waking = waking })[ARGV[6]]
 local is_line = key == line
+local is_sorted_set = is_line or key == waking
 
 -- A key whose newest message is gone belongs to the one before it.
 local function exists(id)
@@ -21,7 +23,7 @@ local function exists(id)
   return redis.call('HEXISTS', KEYS[1], id) == 1
 end
 
-local cursor, found = unpack(redis.call(is_line and 'ZSCAN' or 'HSCAN', key, ARGV[7], 'COUNT', ARGV[8]))
+local cursor, found = unpack(redis.call(is_sorted_set and 'ZSCAN' or 'HSCAN', key, ARGV[7], 'COUNT', ARGV[8]))
 local orphans, lost = {}, {}
 for i = 1, #found, 2 do
   local owner = found[i]
@@ -37,6 +39,6 @@ for i = 1, #found, 2 do
   end
 end
 if #lost > 0 then check_members() end
-for _, orphan in ipairs(orphans) do redis.call(is_line and 'ZREM' or 'HDEL', key, orphan) end
+for _, orphan in ipairs(orphans) do redis.call(is_sorted_set and 'ZREM' or 'HDEL', key, orphan) end
 count_lost(lost)
 return { cursor, #orphans }

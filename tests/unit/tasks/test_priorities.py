@@ -208,6 +208,35 @@ def test_nothing_of_it_is_left_when_the_queue_is_drained(queue, lease):
     assert not queue.redis.exists(KEYS.headers("work"), KEYS.waking("work"), KEYS.schedule("work"))
 
 
+@pytest.mark.parametrize("leave", ["delete", "cancel", "purge", "delete in RSMQ's way"])
+def test_nothing_is_left_of_a_delayed_message_that_leaves_the_queue(queue, leave):
+    [id] = queue.send_messages("work", [Draft(body="x", priority=7, delay_ms=86_400_000)])
+    if leave == "delete":
+        queue.delete_message("work", id)
+    elif leave == "cancel":
+        queue.cancel_message("work", id)
+    elif leave == "purge":
+        queue.purge_queue("work")
+    else:
+        queue.redis.zrem(KEYS.schedule("work"), id)
+        queue.redis.hdel(KEYS.attributes("work"), id)
+        queue.sweep_queue("work")
+    assert not queue.redis.exists(KEYS.headers("work"), KEYS.waking("work"))
+
+
+@pytest.mark.parametrize("ends", ["deleted", "released"])
+def test_nothing_is_left_of_a_message_that_a_receiver_had(queue, lease, ends):
+    send(queue, a=7)
+    message = queue.receive_message("work", vt=86_400)
+    if ends == "deleted":
+        queue.delete_messages("work", [message])
+    else:
+        queue.release_message("work", message)
+        [delivery] = claim(lease)
+        settle(lease, delivery, "done")
+    assert not queue.redis.exists(KEYS.headers("work"), KEYS.waking("work"))
+
+
 def test_a_queue_that_is_deleted_takes_it_along(queue):
     queue.send_messages("work", [Draft(body="x", priority=7, delay_ms=60_000)])
     assert queue.redis.exists(KEYS.waking("work"))

@@ -14,6 +14,7 @@ local function check_leaving()
   if redis.call('HLEN', KEYS[4]) == 0 then return end
   check_members()
   check_limits()
+  redis.call('ZCARD', waking)
 end
 
 local has_line
@@ -36,6 +37,8 @@ local function forget(id, ending)
   redis.call('HDEL', KEYS[3], id)
   if headers then
     redis.call('HDEL', KEYS[4], id)
+    -- Only messages with headers have a priority or a unique key.
+    redis.call('ZREM', waking, id)
     let_go(id)
     leave_line(id, headers)
     if ending then count_members(batch_in(headers), { id }, ending) end

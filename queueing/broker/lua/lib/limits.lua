@@ -82,6 +82,7 @@ local function with_limits()
     if score <= math.max(due_ms, now_ms) then return false end
     if due_ms <= now_ms then
       redis.call('ZADD', KEYS[2], head_score(id), id)
+      redis.call('ZREM', waking, id)
       return true
     end
     redis.call('ZADD', KEYS[2], whole(due_ms), id)
