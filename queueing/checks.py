@@ -34,6 +34,20 @@ def check_name(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("queueing")
+def check_time_zone(**_: Any) -> list[CheckMessage]:
+    """Check that ``TIME_ZONE`` is set. Django starts without it, and then fails at the first local time."""
+    if settings.TIME_ZONE:
+        return []
+    return [
+        Error(
+            "TIME_ZONE is empty. The history and the console need the name of a time zone.",
+            hint='Set it, for example to "UTC" or "Europe/Berlin".',
+            id="queueing.E019",
+        )
+    ]
+
+
 @register(Tags.database)
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the tables of the history have the columns that the migrations create.

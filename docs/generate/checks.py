@@ -24,6 +24,7 @@ MEANINGS = {
     "queueing.E016": '`QUEUEING["RELAY_DATABASES"]` names a database that is not in `DATABASES`.',
     "queueing.E017": '`QUEUEING["PARTITIONS"]` is wrong, or two partitions are the same.',
     "queueing.E018": '`QUEUEING["PLACES"]` has a wrong name, or names a partition that does not exist.',
+    "queueing.E019": "`TIME_ZONE` is empty. Django starts without it, and fails at the first local time.",
     "queueing.E030": "A `@periodic` cannot be used. Run it with `manage.py check --tag schedules`.",
     "queueing.W001": "Another app has a command `runworker`. Start the worker with `manage.py queues work`.",
     "queueing.W002": "The tables of the history differ from those of the migrations. "

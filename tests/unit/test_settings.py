@@ -85,6 +85,16 @@ def test_a_misspelt_name_of_the_setting_is_pointed_out(settings, name):
     )
 
 
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_time_zone_is_an_error(settings, empty: str | None):
+    settings.TIME_ZONE = empty
+    [error] = run_checks(tags=["queueing"])
+    assert (error.id, error.msg) == (
+        "queueing.E019",
+        "TIME_ZONE is empty. The history and the console need the name of a time zone.",
+    )
+
+
 def test_the_settings_of_other_packages_are_not_misspelt_names(settings):
     del settings.QUEUEING
     settings.QUEUES = settings.RQ_QUEUES = settings.QUEUE = {}
