@@ -102,11 +102,10 @@ class RSMQOperations(ReceiptOperations):
             pairs += ["maxsize", rsmq_values.maxsize(maxsize)]
         if delay is not None:
             pairs += ["delay", rsmq_values.seconds(delay, "delay")]
-        call = Call("set_attributes", self.session.queue_keys(qname), *pairs)
-        return replies.attributes(checked((yield self.session.call(call))))
+        return (yield from self._attributes(qname, *pairs))
 
-    def _attributes(self, qname: str) -> Steps[QueueAttributes]:
-        call = Call("attributes", self.session.queue_keys(qname))
+    def _attributes(self, qname: str, *pairs: Any) -> Steps[QueueAttributes]:
+        call = Call("attributes", self.session.queue_keys(qname), *pairs)
         return replies.attributes(checked((yield self.session.call(call))))
 
     # --- sending ------------------------------------------------------------------------------
