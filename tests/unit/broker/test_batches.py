@@ -167,6 +167,27 @@ def test_a_retry_returns_each_member_to_its_queue_if_queues_share_their_dead_let
     assert counts(any_client) == (0, 2, 0, 0)
 
 
+def test_a_retry_finds_a_member_that_died_in_the_queue_to_which_it_was_moved(
+    any_client: QueueClient, conf: Config
+):
+    any_client.create_queue("work")
+    any_client.create_queue("other")
+    plan = send(any_client, 2)
+    assert any_client.move_messages("work", "other", count=1) == 1
+    for queue, times in ("work", 1), ("other", 2):
+        lease = QueueLease(any_client.session, conf, "a", queue)
+        for time in range(times):
+            [reply] = any_client.session.call_each([lease.claim(5, suspects="take")])
+            [delivery] = lease.read_claim(reply).deliveries
+            lease.in_hand.clear()
+            event = "done" if time or queue == "work" else "dead"
+            any_client.session.call_each([lease.settle([replace(ended(delivery, event), queue=queue)])])
+            if event == "dead":
+                assert sent_batches.retry(any_client, plan.id) == 1
+    assert counts(any_client) == (0, 2, 0, 0)
+    assert set(batches.state_of(any_client.session, plan.id).queues) == {"work", "other"}
+
+
 def test_old_batches_that_have_not_ended_keep_no_others(any_client: QueueClient):
     old = [f"{number:032}" for number in range(40)]
     for id in [*old, "e" * 32]:
