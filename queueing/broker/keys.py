@@ -186,6 +186,10 @@ class Keys:
         """The keys for ``lua/lib/members.lua``, in the order that the file expects."""
         return [self.batches(), self.batch_order(), self.failed_members(), self.follow_ups()]
 
+    def of_slots(self) -> list[str]:
+        """The keys for ``lua/sweep_slots.lua``, in the order that the file expects."""
+        return [self.slots(), self.held(), self.rates()]
+
     def of_idle(self) -> list[str]:
         """The keys for ``lua/lib/idle.lua``, in the order that the file expects."""
         return [self.served(), self.idle(), self.hints()]

@@ -326,9 +326,10 @@ def abandon(
 def free_lost_slots(session: Session, conf: Config) -> None:
     """Free the slots of concurrency limits that belong to no lease, or to an expired lease.
 
-    This includes the slots of messages in queues from which no worker takes messages any more.
+    This includes the slots of messages in queues from which no worker takes messages any more. It also
+    deletes the rates of keys that have not started a message for a while.
     """
-    _, *lanes = session.call(Call("sweep_slots", [session.keys.slots(), session.keys.held()]))
+    _, *lanes = session.call(Call("sweep_slots", session.keys.of_slots()))
     queues = {decode.text(lane).rpartition(" ")[2] for lane in lanes}
     # Each claim gives back the messages of leases that have ended.
     session.call_each([QueueLease(session, conf, "", queue).claim(0, suspects="pass") for queue in queues])

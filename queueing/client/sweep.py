@@ -42,7 +42,7 @@ def sweep_lost_queues(session: Session) -> int:
     leases and slots.
     """
     keys = session.keys
-    deleted: int = session.call(Call("sweep_slots", [keys.slots(), keys.held()]))[0]
+    deleted: int = session.call(Call("sweep_slots", keys.of_slots()))[0]
     for name in set(_names_beside(session)):
         # The scripts of a sweep record no outcomes, so they need no limit of the outbox.
         deleted += session.call(room_call(keys, 0, "sweep_lost_queue", name))

@@ -252,6 +252,23 @@ def test_a_backlog_that_is_deleted_leaves_no_debt_of_its_rate(limited, hand):
     eventually(lambda: a.claim().deliveries)
 
 
+def test_rates_that_limit_nothing_any_more_are_forgotten_without_a_further_start(limited, hand, conf):
+    a, rates = hand("a"), limited.client.keys.rates()
+    limited.send(*map(str, range(30)), limit=Limit(rate="100/s"))
+    a.settle(*(ended(delivery, "done") for delivery in a.claim(30).deliveries))
+    limited.send("slow", "slow", limit=Limit(rate="1/h"))
+    a.claim()
+    assert limited.client.redis.zcard(rates) > 1
+
+    def left():
+        free_lost_slots(limited.client.session, conf)
+        return limited.client.redis.zrange(rates, 0, -1)
+
+    [key] = eventually(lambda: len(found := left()) == 1 and found)
+    assert b"slow" in key
+    assert not a.claim().deliveries
+
+
 def test_a_queue_has_a_limit_for_messages_of_all_programs(limited, hand):
     a, b = hand("a"), hand("b")
     for child in (a, b):
