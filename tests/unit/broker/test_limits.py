@@ -1,5 +1,6 @@
 """Limits over all workers: what is limited waits in the queue, and the end of a run starts the next one."""
 
+import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -341,6 +342,17 @@ def test_a_later_request_puts_off_a_unique_message_that_waits_for_its_limit(limi
     assert bodies(hand("b").claim()) == ["z"]
     message = limited.client.peek_message("work", put_off)
     assert message.due_ms - message.sent > 3_590_000
+
+
+def test_a_message_that_has_got_another_limit_does_not_hold_up_those_behind_it(limited, hand):
+    client, a = limited.client, hand("a")
+    limited.send("x")
+    [running] = a.claim().deliveries
+    changed, other = limited.send("x", "x")
+    assert not a.claim().deliveries
+    client.redis.hset(client.keys.headers("work"), changed, json.dumps(headers(ONE, "test.job", "y")))
+    a.settle(ended(running, "done"))
+    assert ids(a.claim()) == [changed, other]
 
 
 def test_a_message_that_waits_for_its_limit_can_be_put_off(limited, hand):

@@ -99,22 +99,22 @@ local function with_limits()
 
   -- Make the first of a line due when they may start, and the one behind them a little later. Returns whether one
   -- has come due.
-  local advance
-  function advance(key)
-    local first = first_places(key, 1)[1]
-    local limit = first and limit_of(redis.call('HGET', KEYS[4], id_at(first)))
-    if not limit or limit.key ~= key then
-      -- Another program has changed its headers, or a later request has.
-      if not first then return false end
+  local function advance(key)
+    local has_come_due, limit = false, nil
+    while true do
+      local first = first_places(key, 1)[1]
+      if not first then return has_come_due end
+      limit = limit_of(redis.call('HGET', KEYS[4], id_at(first)))
+      if limit and limit.key == key then break end
+      -- Another program has changed its headers, or a later request has. Those behind it still wait for this limit.
       redis.call('ZREM', line, first)
-      return bring_forward(id_at(first), now_ms) or advance(key)
+      has_come_due = bring_forward(id_at(first), now_ms) or has_come_due
     end
     local ready, start_us = math.min(free_count(limit), MOST_READY), now_us
     if limit.interval_us > 0 then
       ready = math.min(ready, 1 + math.floor(EARLY_US / limit.interval_us))
       start_us = next_start_us(limit)
     end
-    local has_come_due = false
     for i, place in ipairs(first_places(key, ready + 1)) do
       local due_ms = latest_due_ms(limit, i - 1, WAIT_MS)
       if i <= ready then
