@@ -98,8 +98,9 @@ class Keys:
     def ends(self, queue: str) -> str:
         """HASH: message id -> ``<failed> <crashed> <released>``, how many deliveries have ended in each way.
 
-        A message gets its field after its first delivery. Up to three numbers may follow: ms since 1970 of
-        the last claim, the crashes that ended a worker, and the receives (counted as released) before a move.
+        A message gets its field after its first delivery. Up to four numbers may follow: ms since 1970 of
+        the last claim, the crashes that ended a worker, the receives (counted as released) before a move, and
+        the receives before the message joined the line of a limit, if not all of them have ended.
         """
         return f"{self.ns}:{queue}:ends"
 

@@ -355,6 +355,41 @@ def test_a_message_that_has_got_another_limit_does_not_hold_up_those_behind_it(l
     assert ids(a.claim()) == [changed, other]
 
 
+def test_a_message_that_another_program_let_time_out_keeps_its_place_in_line(limited, hand):
+    client, a = limited.client, hand("a")
+    [first] = limited.send("x")
+    client.receive_message("work", vt=0)
+    client.change_message_visibility("work", first, 3600)
+    limited.send("x")
+    [running] = a.claim().deliveries
+    client.change_message_visibility("work", first, 0)
+    assert not a.claim().deliveries
+    limited.send("x")
+    assert not a.claim().deliveries
+    assert limited.counts() == (1, 2)
+    a.settle(ended(running, "done"))
+    [delivery] = a.claim().deliveries
+    assert delivery.message.id == first
+    a.settle(ended(delivery, "done"))
+    assert not client.redis.hexists(client.keys.ends("work"), first)
+
+
+def test_a_message_in_line_that_another_program_takes_is_not_started(limited, hand):
+    client, a = limited.client, hand("a")
+    [first] = limited.send("x")
+    client.receive_message("work", vt=0)
+    client.change_message_visibility("work", first, 3600)
+    limited.send("x")
+    [running] = a.claim().deliveries
+    client.change_message_visibility("work", first, 0)
+    assert not a.claim().deliveries
+    # RSMQ's own client knows no line.
+    client.redis.hincrby(client.keys.attributes("work"), f"{first}:rc", 1)
+    client.redis.zadd(client.keys.schedule("work"), {first: client.now_ms() + 3_600_000})
+    a.settle(ended(running, "done"))
+    assert not a.claim().deliveries
+
+
 def test_a_message_that_waits_for_its_limit_can_be_put_off(limited, hand):
     a = hand("a")
     _, put_off, _ = limited.send("x", "x", "x")
