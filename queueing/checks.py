@@ -128,7 +128,7 @@ def check_prometheus(**_: Any) -> list[CheckMessage]:
     return [
         Info(
             "/metrics needs prometheus-client, which is not installed.",
-            hint="pip install prometheus-client. /queues.json works without it.",
+            hint='pip install "django-rsmq[prometheus]". /queues.json works without it.',
             id="queueing.I001",
         )
     ]

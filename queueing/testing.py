@@ -17,7 +17,7 @@
 
 A ``TestCase`` runs in a transaction that is never committed. A task that is enqueued in a transaction is sent
 at the commit, here at the end of ``captureOnCommitCallbacks``. Tests with Django's immediate and dummy
-backends do not need this module. The module needs ``pip install "fakeredis[lua]"``.
+backends do not need this module. The module needs ``pip install "django-rsmq[testing]"``.
 """
 
 import time
@@ -56,7 +56,9 @@ def fake_queues(ns: str = "rsmq") -> Iterator[QueueClient]:
     try:
         import fakeredis
     except ImportError:
-        raise ImproperlyConfigured('queueing.testing needs fakeredis: pip install "fakeredis[lua]"') from None
+        raise ImproperlyConfigured(
+            'queueing.testing needs fakeredis: pip install "django-rsmq[testing]"'
+        ) from None
     client = QueueClient(fakeredis.FakeRedis(server=fakeredis.FakeServer()), ns=ns)
     use_client(client)
     try:

@@ -212,7 +212,7 @@ def has_prometheus_client() -> bool:
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """Respond with Prometheus metrics of all queues and workers, or 501 if prometheus-client is missing."""
     if not has_prometheus_client():
-        return _line("This page needs prometheus-client: pip install prometheus-client", 501)
+        return _line('This page needs prometheus-client: pip install "django-rsmq[prometheus]"', 501)
     from .monitoring import prometheus
 
     text, content_type = prometheus.scrape(queueing.get_client(), max_queues=MAX_QUEUES)

@@ -44,8 +44,9 @@ class RSMQOperations(ReceiptOperations):
         """Create a queue, like RSMQ's createQueue. Returns 1.
 
         ``vt`` (default 30) and ``delay`` (default 0) are seconds. ``maxsize`` (default 65536) is a length in
-        UTF-16 code units, -1 for unlimited. Raises ``QueueExists``, ``MissingParameter``, ``InvalidFormat``,
-        ``InvalidValue``.
+        UTF-16 code units, -1 for unlimited. After a lost reply the call is repeated, so ``QueueExists`` can
+        also mean that this call has created the queue. Raises ``QueueExists``, ``MissingParameter``,
+        ``InvalidFormat``, ``InvalidValue``.
         """
         qname = rsmq_values.qname(qname)
         vt = rsmq_values.seconds(30 if vt is None else vt, "vt")
@@ -73,7 +74,11 @@ class RSMQOperations(ReceiptOperations):
 
     @operation
     def delete_queue(self, qname: str) -> Steps[int]:
-        """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``."""
+        """Delete a queue and its messages, like RSMQ's deleteQueue. Returns 1. Raises ``QueueNotFound``.
+
+        After a lost reply the call is repeated, so the error can also mean that this call has
+        deleted the queue.
+        """
         qname = rsmq_values.qname(qname)
         checked((yield self.session.call(self._room_call("delete_queue", qname))))
         return 1

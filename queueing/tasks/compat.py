@@ -23,7 +23,7 @@ except ImportError:
         from django_tasks.utils import normalize_json  # type: ignore[no-redef]
     except ImportError as error:
         raise ImproperlyConfigured(
-            "Tasks on Django 5.2 need its backport: pip install django-tasks. Django 6 has them itself."
+            'Tasks on Django 5.2 need the extra: pip install "django-rsmq[tasks]". Django 6 has them itself.'
         ) from error
 
 #: The modules ``checks`` and ``signals`` are also imported for their effects. ``checks`` registers Django's

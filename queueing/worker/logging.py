@@ -55,7 +55,8 @@ class OutcomeLog:
             text = f"failed (attempt {outcome.attempts}), retrying in {outcome.delay_ms / 1000:.1f} s"
             _write(logging.WARNING, outcome, f"{text}: {safe(outcome.error)}")
         elif outcome.event == State.DEAD:
-            text = f"dead after {outcome.attempts} attempts: {safe(outcome.error)}"
+            noun = "attempt" if outcome.attempts == 1 else "attempts"
+            text = f"dead after {outcome.attempts} {noun}: {safe(outcome.error)}"
             _write(logging.ERROR, outcome, text)
         elif outcome.event == State.CANCELLED:
             reason = f": {safe(outcome.error)}" if outcome.error else ""

@@ -49,7 +49,7 @@ def test_by_default_it_prints_its_start_its_queues_and_each_failure_once(
     assert "mails" in start
     # A run that was slow has a line of its own.
     assert re.search(r" (1 done|done) in ", process.output)
-    assert "dead after 1 attempts: ValueError: told once" in process.output
+    assert "dead after 1 attempt: ValueError: told once" in process.output
     assert process.output.count(TRACEBACK) == 1
 
 
