@@ -278,6 +278,20 @@ def test_a_priority_survives_the_wait_for_the_running_job(any_client, ask, hand)
     assert [d.message.id for d in a.claim(1).deliveries] == [second]
 
 
+@pytest.mark.parametrize("on_conflict", ["reschedule", "skip", "replace"])
+def test_an_event_that_an_earlier_job_has_taken_is_not_sent_again_after_its_end(
+    any_client, ask, hand, on_conflict
+):
+    earlier = ask(on_conflict=on_conflict)
+    event = {"deduplication_id": "an event", "on_conflict": on_conflict}
+    assert ask(**event) == earlier
+    [delivery] = hand().claim().deliveries
+    hand().settle(ended(delivery, "done"))
+    assert ask(**event) == earlier
+    assert bodies(any_client) == []
+    assert ask(on_conflict=on_conflict) != earlier
+
+
 def test_a_repeated_call_gets_the_reply_of_the_first_one(any_client, ask, hand):
     first = ask()
     sending = any_client._senders.next_call(2)

@@ -150,9 +150,6 @@ if #bodies > 0 then
     redis.call('HSET', count_of[1], count_of[2], string.format('0 0 %s 0 0 %s', count_of[3], count_of[3]))
   end
   if requests then requests.write() end
-  for key, window in pairs(windows) do
-    redis.call('SET', key, window[1], 'PX', window[2])
-  end
   rouse(string.match(ARGV[2], '[^:]*$'), #bodies / 2)
   -- Publish once per message, for Node readers that receive once per event.
   local card = redis.call('ZCARD', KEYS[2])
@@ -161,4 +158,8 @@ if #bodies > 0 then
     -- send again.
     redis.pcall('PUBLISH', ARGV[2], whole(card - i))
   end
+end
+-- Also if an earlier message has taken the only request: the event must not be sent again after its end.
+for key, window in pairs(windows) do
+  redis.call('SET', key, window[1], 'PX', window[2])
 end
