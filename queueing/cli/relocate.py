@@ -78,6 +78,6 @@ def _move(move: Relocation, screen: Screen) -> tuple[int, int]:
         if not step.held:
             return moved, step.members
         if not waits:
-            screen.note(f"{counted(step.held)} of {move.queue} run or are hidden: waiting for them.")
+            screen.note(f"Waiting for {counted(step.held)} of {move.queue}: running or hidden.")
             waits = True
         time.sleep(PAUSE_SECONDS)

@@ -75,7 +75,7 @@ class OutcomeLog:
         """Log the number of short successful runs: at most once a second or, with ``at_end``, immediately."""
         now = time.monotonic()
         if self._count and (at_end or now - self._since >= 1):
-            logger.info("%d done in %.1f s", self._count, now - self._since)
+            logger.info("%d done in the last %.1f s", self._count, now - self._since)
             self._count = 0
         if not self._count:
             self._since = now

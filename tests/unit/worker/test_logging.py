@@ -114,6 +114,14 @@ def test_short_successes_are_counted_unless_each_is_wanted(caplog):
     assert len(logged_here(caplog)) == 1
 
 
+def test_the_count_of_short_successes_does_not_read_like_the_time_of_one_run(caplog):
+    log = OutcomeLog(log_jobs=False)
+    with caplog.at_level("INFO"):
+        log.write(Outcome("q", "i" * 32, 1, State.DONE, "w", "app.work", 1000.0, 1001.0, 1, 0))
+        log.flush(at_end=True)
+    assert "1 done in the last " in logged_here(caplog)[0].getMessage()
+
+
 def test_a_line_of_json_holds_the_run_the_exception_and_the_fields(caplog):
     with caplog.at_level("INFO"):
         OutcomeLog(log_jobs=False).write(
