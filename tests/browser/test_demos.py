@@ -35,7 +35,7 @@ def test_each_demo_button_shows_its_effect(
         expect(bar).to_have_attribute("aria-label", re.compile(r"Progress of \w{32}"))
         expect(bar).to_have_js_property("max", 100)
         expect(bar).to_have_attribute("value", re.compile("[1-9][0-9]"))
-        expect(page.locator(f"{MINE} .note")).to_have_text(re.compile(r"\d+ % · \d+ of 40"))
+        expect(page.locator(f"{MINE} .note")).to_have_text(re.compile(r"\d+\xa0% · \d+ of 40"))
         expect(page.locator(f"{MINE} .task")).to_have_text("jobs.tasks.count")
         expect(page.locator("#notice")).to_have_text("Your message is now running.")
 
