@@ -129,7 +129,7 @@ class Messages(Reading):
 
     @cached_property
     def _alive(self) -> str:
-        """The name of the queue that has this queue as its dead-letter queue, or ``""`` if there is none.
+        """The name of the queue that has this queue as its dead-letter queue, ``""`` without such a queue.
 
         The query parameter ``of`` gives the name, because several queues may share a dead-letter queue.
         Without the parameter, it is the name of this queue without ``-dead`` at its end.
