@@ -355,15 +355,23 @@ def test_a_message_that_has_got_another_limit_does_not_hold_up_those_behind_it(l
     assert ids(a.claim()) == [changed, other]
 
 
-def test_a_message_that_another_program_let_time_out_keeps_its_place_in_line(limited, hand):
-    client, a = limited.client, hand("a")
+def received_and_in_line(limited, a):
+    """A message that a foreign receive has counted waits for the slot of another one. Returns its id, and the
+    delivery of the other one.
+    """
     [first] = limited.send("x")
-    client.receive_message("work", vt=0)
-    client.change_message_visibility("work", first, 3600)
+    limited.client.receive_message("work", vt=0)
+    limited.client.change_message_visibility("work", first, 3600)
     limited.send("x")
     [running] = a.claim().deliveries
-    client.change_message_visibility("work", first, 0)
+    limited.client.change_message_visibility("work", first, 0)
     assert not a.claim().deliveries
+    return first, running
+
+
+def test_a_message_that_another_program_let_time_out_keeps_its_place_in_line(limited, hand):
+    client, a = limited.client, hand("a")
+    first, running = received_and_in_line(limited, a)
     limited.send("x")
     assert not a.claim().deliveries
     assert limited.counts() == (1, 2)
@@ -376,13 +384,7 @@ def test_a_message_that_another_program_let_time_out_keeps_its_place_in_line(lim
 
 def test_a_message_in_line_that_another_program_takes_is_not_started(limited, hand):
     client, a = limited.client, hand("a")
-    [first] = limited.send("x")
-    client.receive_message("work", vt=0)
-    client.change_message_visibility("work", first, 3600)
-    limited.send("x")
-    [running] = a.claim().deliveries
-    client.change_message_visibility("work", first, 0)
-    assert not a.claim().deliveries
+    first, running = received_and_in_line(limited, a)
     # RSMQ's own client knows no line.
     client.redis.hincrby(client.keys.attributes("work"), f"{first}:rc", 1)
     client.redis.zadd(client.keys.schedule("work"), {first: client.now_ms() + 3_600_000})
