@@ -4,6 +4,8 @@ RSMQ defines the first group of keys in ``Keys``, this package the others. RSMQ'
 ``:``, so keys such as ``{ns}:{queue}:<anything but Q>`` and ``{ns}::<name>`` never collide with RSMQ's keys.
 """
 
+from functools import lru_cache
+
 #: The version of the layout of all keys below. It is raised when an older release cannot work with the keys
 #: of this release.
 FORMAT = 1
@@ -33,6 +35,8 @@ class Keys:
 
     def __init__(self, ns: str) -> None:
         self.ns = ns
+        # Making these 28 names takes as long as 5 % of a call that deletes one message.
+        self.of_room = lru_cache(maxsize=1024)(self._of_room)
 
     # --- lists of keys ------------------------------------------------------------------------
 
@@ -164,9 +168,9 @@ class Keys:
         """The keys of ``of_lanes``, followed by ``metrics``."""
         return [*self.of_lanes(queue, dead), self.metrics(queue)]
 
-    def of_room(self, queue: str, dead: str) -> list[str]:
+    def _of_room(self, queue: str, dead: str) -> tuple[str, ...]:
         """The keys for ``lua/lib/keys.lua``, in the order that the file expects."""
-        return [
+        return (
             *self.of_lanes(queue, dead),
             self.outbox(),
             self.outbox_stats(),
@@ -181,7 +185,7 @@ class Keys:
             self.rates(),
             self.line(queue),
             self.waits(),
-        ]
+        )
 
     def of_batches(self) -> list[str]:
         """The keys for ``lua/lib/members.lua``, in the order that the file expects."""

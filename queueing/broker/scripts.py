@@ -16,12 +16,12 @@ from typing import Any
 from .keys import Keys
 
 FOLDER = Path(__file__).parent / "lua"
-INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+INCLUDE = re.compile(r"^ *-- include (\w+)$", re.MULTILINE)
 
 COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 #: A function that returns the keys of a script. It takes the names of a queue and of its dead-letter queue.
-QueueKeys = Callable[[str, str], list[str]]
+QueueKeys = Callable[[str, str], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,34 +10,46 @@
 -- include queue
 if not queue_exists then return { 'queueNotFound' } end
 -- include drain
--- include leave
-check_leaving()
-local reply, released = { 'ok' }, false
-for i = 7, #ARGV, 2 do
-  local id, rc = ARGV[i], ARGV[i + 1]
-  local is_there = redis.call('ZSCORE', KEYS[2], id)
-  if not is_there or (rc ~= '' and redis.call('HGET', KEYS[1], id .. ':rc') ~= rc) then
-    reply[#reply + 1] = 0
-  else
-    if ARGV[6] == 'release' and tonumber(is_there) == tonumber(head_score(id)) then
-      -- The message is at the head already: this is a repeated call, which must not count again.
-      released = true
-    elseif ARGV[6] == 'release' then
-      local failed, crashed, given_back = read_ends(id)
-      write_ends(id, failed, crashed, given_back + 1)
-      redis.call('ZADD', KEYS[2], head_score(id), id)
-      redis.call('ZREM', waking, id)
-      released = true
-    else
-      local due_ms, headers = now_ms + ARGV[6] * 1000, redis.call('HGET', KEYS[4], id)
+
+local function hide(id)
+  redis.call('ZADD', KEYS[2], whole(now_ms + ARGV[6] * 1000), id)
+end
+
+local change, finish = hide, nil
+if ARGV[6] == 'release' or redis.call('HLEN', KEYS[4]) > 0 then
+  -- include leave
+  check_leaving()
+  local released = false
+  function change(id, score)
+    if ARGV[6] ~= 'release' then
+      local headers = redis.call('HGET', KEYS[4], id)
       -- The line for a limit would give it an earlier time.
       if headers then leave_line(id, headers) end
-      redis.call('ZADD', KEYS[2], whole(due_ms), id)
-      if priority_in(headers) > 0 then sleep_in(waking, id, due_ms) end
+      hide(id)
+      if priority_in(headers) > 0 then sleep_in(waking, id, now_ms + ARGV[6] * 1000) end
+      return
     end
-    reply[#reply + 1] = 1
+    released = true
+    -- A message that is at the head already was released by an earlier try of this call. It must not count again.
+    if tonumber(score) == tonumber(head_score(id)) then return end
+    local failed, crashed, given_back = read_ends(id)
+    write_ends(id, failed, crashed, given_back + 1)
+    redis.call('ZADD', KEYS[2], head_score(id), id)
+    redis.call('ZREM', waking, id)
+  end
+  function finish()
+    if released then announce(ARGV[4]) end
+    start_next()
   end
 end
-if released then announce(ARGV[4]) end
-start_next()
+
+local reply = { 'ok' }
+for i = 7, #ARGV, 2 do
+  local id, rc = ARGV[i], ARGV[i + 1]
+  local score = redis.call('ZSCORE', KEYS[2], id)
+  local is_valid = score and (rc == '' or redis.call('HGET', KEYS[1], id .. ':rc') == rc)
+  if is_valid then change(id, score) end
+  reply[#reply + 1] = is_valid and 1 or 0
+end
+if finish then finish() end
 return reply

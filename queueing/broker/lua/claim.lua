@@ -8,10 +8,10 @@
 -- ARGV[15] digest of its queues  ARGV[16] how many of its threads are free: with one left after the claim it is
 -- entered as idle  ARGV[17] limit of the queue as in lib/limits.lua, '' for none
 -- Returns {'ok', now ms, next due ms or 0, '1' if the head of the queue must run alone in an idle child, '2' if a
--- limit or a pause holds the queue back, else '0', the word of lib/stand_by.lua or '', then id, body, rc, fr, "failed crashed released", headers or '' for
--- each}, {'queueNotFound'}, {'surplus', now ms, now ms, '0', ''} if the lane holds more than the child
--- (keep.lua), or the reply of lib/room.lua for wrong keys. The counters of a first delivery are followed by
--- the ms at which it was due, if that was later than its sending.
+-- limit or a pause holds the queue back, else '0', the word of lib/stand_by.lua or '', then id, body, rc, fr,
+-- "failed crashed released", headers or '' for each}, {'queueNotFound'}, {'surplus', now ms, now ms, '0', ''} if the
+-- lane holds more than the child (keep.lua), or the reply of lib/room.lua for wrong keys. The counters of a first
+-- delivery are followed by the ms at which it was due, if that was later than its sending.
 --
 -- include clock
 -- include queue

@@ -5,14 +5,20 @@
 -- ARGV[6…] per message: id, rc of the receipt or ''
 -- Returns {1 or 0 for each} (RSMQ does not check that the queue exists)
 --
--- include clock
--- include leave
+-- include remove
+local delete, finish = remove, nil
+-- Nothing follows a message without headers.
+if redis.call('HLEN', KEYS[4]) > 0 then
+  -- include clock
+  -- include leave
+  check_leaving()
+  delete, finish = forget, start_next
+end
 local reply = {}
-check_leaving()
 for i = 6, #ARGV, 2 do
   local id, rc = ARGV[i], ARGV[i + 1]
   local is_valid = rc == '' or redis.call('HGET', KEYS[1], id .. ':rc') == rc
-  reply[#reply + 1] = is_valid and forget(id, 'cancelled') and 1 or 0
+  reply[#reply + 1] = is_valid and delete(id, 'cancelled') and 1 or 0
 end
-start_next()
+if finish then finish() end
 return reply

@@ -14,16 +14,30 @@ if not queue_exists then return { 'queueNotFound' } end
 local reply = { 'ok', whole(now_ms), 0 }
 if is_paused then return reply end
 -- include drain
--- include bury
+-- include keys
 -- include due
+-- include bands
+-- include remove
 
 wake(waking, KEYS[24])
+local with_headers, pops = redis.call('HLEN', KEYS[4]) > 0, ARGV[6] == 'pop'
+local delete, buries, leaves_line, finish = remove, nil, nil, nil
+-- Without headers nothing follows a message, and without a redrive policy none is worn out.
+if with_headers or max_receive_count then
+  -- include bury
+  if pops then check_burial() end
+  delete, leaves_line, finish = forget, leave_line, start_next
+  function buries(id, rc)
+    local worn_out = is_worn_out(id, rc)
+    if worn_out then bury(id) end
+    return worn_out
+  end
+end
+
 local vt = tonumber(ARGV[6]) or stored_int(attributes[1]) or 30
 local wanted, bytes, taken = tonumber(ARGV[7]), 0, 0
 local hidden_until = whole(now_ms + vt * 1000)
 local scores, fields = {}, {}
-local with_headers, pops = redis.call('HLEN', KEYS[4]) > 0, ARGV[6] == 'pop'
-if pops then check_burial() end
 local passed, more = 0, true
 while more and taken == 0 and passed < 500 do
   local ids = due_ids(wanted)
@@ -32,10 +46,7 @@ while more and taken == 0 and passed < 500 do
     local body, rc, fr = unpack(redis.call('HMGET', KEYS[1], id, id .. ':rc', id .. ':fr'))
     rc = receive_count(rc)
     local headers = with_headers and redis.call('HGET', KEYS[4], id) or ''
-    if is_worn_out(id, rc) then
-      bury(id)
-      passed = passed + 1
-    elseif may_not_start(waking, KEYS[24], id, headers) then
+    if buries and buries(id, rc) or may_not_start(waking, KEYS[24], id, headers) then
       passed = passed + 1
     else
       rc = rc + 1
@@ -46,12 +57,12 @@ while more and taken == 0 and passed < 500 do
       reply[#reply + 1] = fr
       reply[#reply + 1] = headers
       if pops then
-        forget(id, 'cancelled')
+        delete(id, 'cancelled')
       else
         scores[#scores + 1], scores[#scores + 2] = hidden_until, id
         fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc
         if rc == 1 then fields[#fields + 1], fields[#fields + 2] = id .. ':fr', fr end
-        if headers ~= '' then leave_line(id, headers) end
+        if headers ~= '' then leaves_line(id, headers) end
         if priority_in(headers) > 0 then sleep_in(waking, id, tonumber(hidden_until)) end
       end
       taken = taken + 1
@@ -67,7 +78,7 @@ if taken > 0 then
     redis.call('ZADD', KEYS[2], unpack(scores))
     redis.call('HSET', KEYS[1], unpack(fields))
   end
-  start_next()
+  if finish then finish() end
 else
   local next_due = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if next_due[2] then reply[3] = whole(tonumber(next_due[2])) end

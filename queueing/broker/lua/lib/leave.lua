@@ -8,6 +8,7 @@
 -- include let_go
 -- include slots
 -- include limits
+-- include remove
 
 -- Read before the first write, so that a key of another type fails here: Lua has no rollback.
 local function check_leaving()
@@ -32,9 +33,7 @@ end
 -- elsewhere. Returns whether it was in its queue.
 local function forget(id, ending)
   local headers = redis.call('HGET', KEYS[4], id)
-  local scheduled = redis.call('ZREM', KEYS[2], id)
-  local fields = redis.call('HDEL', KEYS[1], id, id .. ':rc', id .. ':fr')
-  redis.call('HDEL', KEYS[3], id)
+  local was_there = remove(id)
   if headers then
     redis.call('HDEL', KEYS[4], id)
     -- Only messages with headers have a priority or a unique key.
@@ -43,7 +42,7 @@ local function forget(id, ending)
     leave_line(id, headers)
     if ending then count_members(batch_in(headers), { id }, ending) end
   end
-  return scheduled == 1 and fields > 0
+  return was_there
 end
 
 -- Start the messages that followed in this call, and wake a child for them.

@@ -4,8 +4,8 @@
 -- the set, its ear, listens to the channels of all queues. It is the first to be woken.
 local EAR_MS = 75000
 
--- A hint for `empty` is out of date: nothing is due in that queue now. Returns '=' and a queue in which a message waits for an idle child, else 'idle', 'ear' if the child is the
--- ear, or 'unknown' if the set has no number.
+-- A hint for `empty` is out of date: nothing is due in that queue now. Returns '=' and a queue in which a message
+-- waits for an idle child, else 'idle', 'ear' if the child is the ear, or 'unknown' if the set has no number.
 local function stand_by(channel, digest, empty)
   local number = string.match(read_served(':' .. digest), '^(%d+) ')
   if not number then return 'unknown' end
