@@ -44,6 +44,18 @@ def main(count: int, *, with_tasks: bool) -> None:
     measure("send_message", lambda: [client.send_message("plain", body) for body in bodies], count)
     measure("enqueue", lambda: [nothing.enqueue(number) for number in range(count)], count)
     many = [*bodies] * 4
+    client.create_queue("singles")
+    client.send_messages("singles", bodies)
+    received: list[queueing.Message] = []
+    for name, act in (
+        ("receive_message", lambda: [received.append(client.receive_message("singles")) for _ in bodies]),
+        (
+            "change_message_visibility",
+            lambda: [client.change_message_visibility("singles", message.id, 60) for message in received],
+        ),
+        ("delete_message", lambda: [client.delete_message("singles", message.id) for message in received]),
+    ):
+        measure(name, act, count)
     measure("send_messages", lambda: client.send_messages("plain", many), len(many))
     for name, queue, jobs in [("job", "plain", 5 * count + 1), ("task", "default", count + 1)][
         : 1 + with_tasks
