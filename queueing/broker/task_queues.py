@@ -6,9 +6,11 @@ the outbox until it is in the database.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import decode
+from .batches import read_follow_up
 from .keys import Keys, low_priority_queue
 from .outbox import read_entry
 from .outcomes import Outcome
@@ -71,9 +73,9 @@ def with_siblings(queues: Sequence[str]) -> list[str]:
 
 
 def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
-    """Find the message ``id`` in these queues and in the outbox, in one round trip."""
+    """Find the message ``id`` in these queues, in the follow-ups and in the outbox, in one round trip."""
     keys = session.keys
-    names = [keys.unrecorded(), keys.outbox(), keys.held()]
+    names = [keys.unrecorded(), keys.outbox(), keys.held(), keys.follow_ups()]
     for queue in queues:
         names += [keys.attributes(queue), keys.schedule(queue), keys.ends(queue), keys.leases(queue)]
     number, entries, body, rc, fr, ends, lane = session.call(Call("task_of", names, id))
@@ -83,7 +85,11 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
         for outcome in read_entry(key, fields).outcomes
         if outcome.id == id and outcome.queue in queues
     ]
-    if not number:
+    if number < 0:
+        with suppress(decode.Unreadable):
+            unsent = read_follow_up(decode.message_json(decode.text(body)))
+            return Whereabouts(unsent.queue if unsent.queue in queues else "", outcomes, unsent.body)
+    if number <= 0:
         return Whereabouts("", outcomes)
     return Whereabouts(
         queues[number - 1],

@@ -11,7 +11,7 @@ from queueing.composition import batch, cancel_batch, chain, get_batch, retry_ba
 from queueing.exceptions import BatchClosed, BatchNotFound, EnqueueFailed, QueueError, QueueNotFound
 from queueing.policies import GiveUp, policy
 from queueing.policies.limits import shown_key
-from queueing.tasks.compat import task_backends
+from queueing.tasks.compat import TaskResultDoesNotExist, task_backends
 from queueing.testing import run_pending
 from queueing.worker.forwarder import Forwarder
 
@@ -71,6 +71,24 @@ def test_the_ids_of_a_chain_are_known_before_its_steps_are_sent(queues):
     run_pending()
     results = [task_backends["default"].get_result(id) for id in ids]
     assert [result.return_value for result in results] == [2, 12]
+
+
+def test_the_next_step_has_a_result_as_soon_as_the_one_before_has_ended(queues, monkeypatch):
+    ids = chain(step(tasks.add, 1), step(tasks.add.using(priority=-1), 10)).enqueue()
+    get_result = task_backends["default"].get_result
+    with monkeypatch.context() as patched:
+        patched.setattr(follow_ups, "send", lambda client, texts: 0)
+        run_pending()
+    assert [str(get_result(id).status) for id in ids] == ["SUCCESSFUL", "READY"]
+    assert get_result(ids[1]).args == [2, 10]
+    run_pending()
+    assert get_result(ids[1]).return_value == 12
+
+
+def test_a_next_step_that_another_program_has_spoilt_has_no_result(queues):
+    queues.redis.hset(queues.keys.follow_ups(), "a" * 32, "not JSON")
+    with pytest.raises(TaskResultDoesNotExist):
+        task_backends["default"].get_result("a" * 32)
 
 
 def test_a_message_without_a_body_gets_the_result_as_json(texts):
