@@ -33,7 +33,7 @@ CALLS: dict[str, Callable[[QueueClient, Message], object]] = {
 
 
 def stored(client: QueueClient) -> list[object]:
-    """What Redis has of the messages in the queue and in the target."""
+    """The entries of the messages in the queue and in the target, as Redis has them."""
     found: list[object] = []
     for queue in (QUEUE, "target"):
         fields = client.redis.hgetall(KEYS.attributes(queue))
