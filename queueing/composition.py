@@ -103,8 +103,9 @@ class Batch:
         """Send all members. Returns the id of the batch.
 
         In a transaction, a batch whose first step is a task is sent at the commit, or now if the option
-        ``enqueue_on_commit`` of the task's backend is false. If the process dies before it has sent all
-        members, the batch is cancelled a minute later, and ``on_failure`` is sent.
+        ``enqueue_on_commit`` of the task's backend is false. The first step of an empty batch is a callback.
+        If the process dies before it has sent all members, the batch is cancelled a minute later, and
+        ``on_failure`` is sent.
 
         Raises the errors of ``Chain.enqueue``. Raises ``QueueError`` if batches are nested more than 10 deep.
         A transaction cannot stage a batch, so in a transaction it also raises ``QueueError`` if that backend
@@ -277,7 +278,8 @@ def _steps(one: "Step | Chain | Batch") -> Iterator[Step]:
     if isinstance(one, Step):
         yield one
     else:
-        for part in one.steps if isinstance(one, Chain) else one.members:
+        callbacks = () if isinstance(one, Chain) else filter(None, (one.on_success, one.on_failure))
+        for part in (*(one.steps if isinstance(one, Chain) else one.members), *callbacks):
             yield from _steps(part)
 
 

@@ -322,10 +322,11 @@ def test_a_batch_in_a_transaction_is_sent_at_its_commit(backend, texts, django_c
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
         ids = chain(step(tasks.add, 1), step("texts")).enqueue()
         id = batch([step(tasks.add, 1)], on_success=step("texts", "success")).enqueue()
+        batch([batch([])], on_success=step(tasks.add, b=1)).enqueue()
         assert run_pending() == []
         with pytest.raises(BatchNotFound):
             get_batch(id)
-    run_pending()
+    assert len(run_pending()) == 5
     assert len(ids) == 2
     assert texts == ["2", "success"]
 

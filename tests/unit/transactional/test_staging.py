@@ -257,8 +257,9 @@ def test_a_refused_request_holds_up_no_later_one(staged):
 
 def test_a_batch_in_a_transaction_is_refused_with_advice(staged):
     whole = batch([step(tasks.add, 1)])
-    with transaction.atomic(), pytest.raises(QueueError, match="in a task that the transaction stages"):
-        whole.enqueue()
+    for refused in (whole, batch([], on_success=step(tasks.add, 2))):
+        with transaction.atomic(), pytest.raises(QueueError, match="in a task that the transaction stages"):
+            refused.enqueue()
     with transaction.atomic():
         transaction.on_commit(whole.enqueue)
     assert args(staged) == [1]
