@@ -57,7 +57,7 @@ for i = 1, #found, 2 do
   local is_outside = band_ms > 0 and now_ms - score < BAND_MS
   local due_ms = math.max(is_outside and score or score + band_ms, sent_us / 1000)
   if redis.call('HEXISTS', KEYS[1], id) == 0 then
-    forget(id)
+    forget(id, 'cancelled')
     phantoms = phantoms + 1
   elseif not running[id] then
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))

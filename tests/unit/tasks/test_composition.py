@@ -282,16 +282,16 @@ def test_members_of_a_deleted_queue_count_as_cancelled(texts, queues):
 
 def test_members_that_an_rsmq_program_deletes_are_counted_by_the_sweep(texts, queues):
     queues.create_queue("others")
-    members = [step("texts", "a"), *[step("others", "b")] * 3]
+    members = [step("texts", "a"), step("texts", "phantom"), *[step("others", "b")] * 3]
     id = batch(members, on_failure=step(tasks.add, b=1)).enqueue()
-    [message] = queues.peek_messages("texts")
+    message, phantom = queues.peek_messages("texts")
     queues.redis.zrem(queues.keys.schedule("texts"), message.id)
-    queues.redis.hdel(queues.keys.attributes("texts"), message.id)
+    queues.redis.hdel(queues.keys.attributes("texts"), message.id, phantom.id)
     list(sweep.sweep(queues.session, "texts"))
-    assert counts(id)[-1] == 1
+    assert counts(id)[-1] == 2
     queues.redis.delete(queues.keys.schedule("others"), queues.keys.attributes("others"))
     sweep.sweep_lost_queues(queues.session)
-    assert counts(id) == ("cancelled", 4, 0, 0, 0, 4)
+    assert counts(id) == ("cancelled", 5, 0, 0, 0, 5)
     assert follow_ups.send_due(queues)[0] == 1
 
 
