@@ -97,28 +97,26 @@ class _AtCommit:
 
     The first callback of a transaction also sends the messages of the later callbacks, so that a transaction
     needs one round trip. It reads the rows from the table again, because the rollback of a savepoint may have
-    removed some rows.
+    removed some rows. Django does not run the callbacks of such a savepoint, so each calls its own ``then``.
     """
 
     def __init__(
         self, alias: str, steps: list[tuple[SendCall, list[str]]], then: Callable[[], None] | None
     ) -> None:
         self._alias, self._steps, self._then = alias, steps, then
-        self._is_done = False
+        self._is_sent = False
         self._calls = _calls_of_transaction(alias)
         self._position = len(self._calls)
         self._calls.append(self)
 
     def __call__(self) -> None:
-        if self._is_done:
-            return
-        calls = [call for call in self._calls[self._position :] if not call._is_done]
-        for call in calls:
-            call._is_done = True
-        _send(self._alias, [step for call in calls for step in call._steps])
-        for call in calls:
-            if call._then:
-                call._then()
+        if not self._is_sent:
+            calls = [call for call in self._calls[self._position :] if not call._is_sent]
+            for call in calls:
+                call._is_sent = True
+            _send(self._alias, [step for call in calls for step in call._steps])
+        if self._then:
+            self._then()
 
 
 def ids_of_transaction(alias: str) -> set[str]:

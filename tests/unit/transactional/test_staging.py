@@ -150,7 +150,7 @@ class TestCommits:
         assert args(staged)[:3] == [0, 1, 2]
         assert not StagedMessage.objects.exists()
 
-    def test_django_s_signal_is_sent_after_the_commit(self, staged):
+    def test_django_s_signal_is_sent_after_the_commit_for_what_was_committed(self, staged):
         told = []
 
         def enqueued(task_result, **_):
@@ -159,8 +159,12 @@ class TestCommits:
         signals.task_enqueued.connect(enqueued)
         with transaction.atomic():
             result = tasks.add.enqueue(1)
+            with transaction.atomic():
+                tasks.add.enqueue(2)
+                transaction.set_rollback(True)
+            other = tasks.add.enqueue(3)
             assert told == []
-        assert told == [result.id]
+        assert told == [result.id, other.id]
 
     def test_a_test_of_a_project_sends_at_the_end_of_its_capture(self, staged):
         with transaction.atomic():
