@@ -119,7 +119,10 @@ local function take(id, rc)
   if rc > 0 then
     failed, crashed, released, moved = read_ends(id)
     if is_worn_out(id, rc) then
-      worn_out[#worn_out + 1] = { id, rc, 'dead', failed, crashed, 0 }
+      check_burial()
+      -- The last run has an outcome with its receipt, and the history keeps the first one of each receipt.
+      redis.call('HSET', KEYS[1], id .. ':rc', rc + 1)
+      worn_out[#worn_out + 1] = { id, rc + 1, 'dead', failed, crashed, 0 }
       add_body(bodies, id)
       bury(id)
       return true
@@ -186,6 +189,7 @@ while goes_on and more and taken == 0 and #worn_out + passed_count + limited_cou
 end
 
 if #worn_out > 0 then
+  count_up(KEYS[1], 'totalrecv', #worn_out)
   record_endings(lane, 'it was received ' .. max_receive_count .. ' times', worn_out, bodies)
   start_next()
 end

@@ -273,6 +273,24 @@ def test_a_message_that_a_foreign_reader_let_time_out_is_simply_ready(any_client
     assert (delivery.message.rc, delivery.failed, delivery.crashed) == (4, 0, 0)
 
 
+@pytest.mark.parametrize("event", ["retrying", "abandoned"])
+def test_a_message_that_wears_out_has_an_end_of_its_own_after_its_last_run(any_client, hand, conf, event):
+    a = hand("a")
+    any_client.set_redrive_policy("work", 1)
+    any_client.send_message("work", "text")
+    for _ in range(2):
+        [delivery] = a.claim().deliveries
+        if event == "retrying":
+            a.settle(ended(delivery, event))
+        else:
+            abandon(any_client.session, conf, "work", "a", started=[delivery.message.id], reason="it died")
+        assert a.claim().deliveries == []
+        assert any_client.redrive("work") == 1
+    receipts = [(one.rc, one.event) for one in outbox.newest(any_client.session, count=10)]
+    assert sorted(receipts) == [(1, event), (2, "dead"), (3, event), (4, "dead")]
+    assert any_client.get_queue_attributes("work").totalrecv == 4
+
+
 def test_a_claim_stops_at_a_megabyte(any_client, hand):
     any_client.set_queue_attributes("work", maxsize=-1)
     any_client.send_messages("work", ["x" * 400_000] * 5)
