@@ -23,6 +23,7 @@ from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import QueueUnavailable, TaskCancelled, TaskCrashed
 from queueing.history import writer
+from queueing.text.errors import class_path
 from queueing.transactional.databases import relayed
 
 from . import ready, registry, staged
@@ -73,9 +74,13 @@ class RecordedError(TaskError):
 
 def error_of(outcome: Outcome) -> TaskError:
     """The error of an outcome that failed, crashed or was cancelled."""
-    missing = TaskCancelled if outcome.event == State.CANCELLED else TaskCrashed
-    path = outcome.error_class or f"{missing.__module__}.{missing.__qualname__}"
-    return RecordedError(exception_class_path=path, traceback=outcome.traceback or outcome.error)
+    if outcome.event == State.CANCELLED:
+        # The function may have raised anything to end early, and the last line is the reason of the request.
+        path, traceback = class_path(TaskCancelled()), outcome.traceback + outcome.error
+    else:
+        path = outcome.error_class or class_path(TaskCrashed())
+        traceback = outcome.traceback or outcome.error
+    return RecordedError(exception_class_path=path, traceback=traceback)
 
 
 def body_of(where: Whereabouts, past: Sequence[Outcome]) -> TaskBody | None:

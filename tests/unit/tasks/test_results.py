@@ -189,6 +189,9 @@ def test_a_running_task_is_asked_to_stop_and_has_then_failed(queues):
     assert [(o.event, o.error) for o in run_pending()] == [("cancelled", "not wanted")]
     result.refresh()
     assert (str(result.status), result.attempts) == ("FAILED", 1)
+    [error] = result.errors
+    assert error.exception_class is TaskCancelled
+    assert error.traceback.splitlines()[-2:] == ["InterruptedError", "not wanted"]
     assert task_backends["default"].stop(result.id) is False
 
 
