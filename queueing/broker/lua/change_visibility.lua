@@ -32,10 +32,11 @@ if ARGV[6] == 'release' or redis.call('HLEN', KEYS[4]) > 0 then
     released = true
     -- A message that is at the head already was released by an earlier try of this call. It must not count again.
     if tonumber(score) == tonumber(head_score(id)) then return end
+    -- Before the message changes, so that a key of another type fails here.
+    redis.call('ZREM', waking, id)
     local failed, crashed, given_back = read_ends(id)
     write_ends(id, failed, crashed, given_back + 1)
     redis.call('ZADD', KEYS[2], head_score(id), id)
-    redis.call('ZREM', waking, id)
   end
   function finish()
     if released then announce(ARGV[4]) end

@@ -33,15 +33,14 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', whole(now_ms
 end
 
 local queue_limit = limit_in(ARGV[17] or '')
-local state = read_lane(lane)
+local state, lease_end_ms = read_lane(lane)
 -- Read both before the first write: a key of another type must fail here.
 has_headers = redis.call('HLEN', KEYS[4]) > 0
 redis.call('HLEN', KEYS[3])
 local has_waits = (has_headers or queue_limit) and check_limits() > 0
-local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or 0)
 if #state.held == 0 then
   lease_end_ms = now_ms + lease_ms
-elseif lease_end_ms < now_ms + lease_ms / 2 then
+elseif (lease_end_ms or 0) < now_ms + lease_ms / 2 then
   lease_end_ms = extend(lane, state, lease_ms)
   start_next()
 end

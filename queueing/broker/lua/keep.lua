@@ -17,7 +17,8 @@ if not queue_exists then return { 'queueNotFound' } end
 -- Read it before the first write: a key of another type must fail here.
 redis.call('ZCARD', KEYS[2])
 local reply = { 'ok', whole(now_ms), whole(now_ms), '0', '' }
-local state, kept, surplus = read_lane(lane), {}, {}
+local state, lease_end_ms = read_lane(lane)
+local kept, surplus = {}, {}
 for i = 1, #state.held, 2 do
   local group = in_hand[state.held[i]] and kept or surplus
   group[#group + 1], group[#group + 2] = state.held[i], state.held[i + 1]
@@ -25,11 +26,10 @@ end
 if #surplus == 0 then return reply end
 check_room()
 check_burial()
-local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 state.held, state.taken = surplus, 0
-write_lane(lane, state, lease_end_ms)
+write_lane(lane, state, lease_end_ms or now_ms)
 abandon(lane, {}, ARGV[7], tonumber(ARGV[8]))
 state.held = kept
 for i = 1, #surplus, 2 do free_slots(state, surplus[i]) end
-write_lane(lane, state, lease_end_ms)
+write_lane(lane, state, lease_end_ms or now_ms)
 return reply

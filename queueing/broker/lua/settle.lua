@@ -18,7 +18,7 @@
 -- include drain
 -- include bury
 local lane, number = ARGV[6], tonumber(ARGV[7])
-local state = read_lane(lane)
+local state, lease_end_ms = read_lane(lane)
 if number <= state.settle then return { 'ok', state.refused, 0 } end
 
 local held, given = {}, {}
@@ -38,7 +38,6 @@ check_room()
 local next_steps = ARGV[11] ~= '' and cjson.decode(ARGV[11]) or {}
 if has_headers then check_members() end
 if state.slots then check_limits() end
-local lease_end_ms = tonumber(redis.call('ZSCORE', KEYS[9], lane) or now_ms)
 for _, word in ipairs(settled_words) do
   if word == 'dead' then check_burial() end
 end
@@ -125,7 +124,7 @@ for i = 1, #state.held, 2 do
 end
 state.held, state.settle, state.refused = kept, number, refused
 if state.stops then keep_stops(state) end
-write_lane(lane, state, lease_end_ms)
+write_lane(lane, state, lease_end_ms or now_ms)
 start_next()
 
 local tasks = {}

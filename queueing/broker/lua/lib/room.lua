@@ -17,8 +17,9 @@
 local EMPTY_LANE_MS = 600000
 
 -- include lane
+-- Returns the lane and the ms at which its lease ends, nil if it has none.
 local function read_lane(lane)
-  return lane_in(redis.call('HGET', KEYS[10], lane))
+  return lane_in(redis.call('HGET', KEYS[10], lane)), tonumber(redis.call('ZSCORE', KEYS[9], lane) or nil)
 end
 
 -- An empty lane stays for a while, so that a repeated settle is recognised.
