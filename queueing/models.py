@@ -198,10 +198,9 @@ class StagedMessage(models.Model):
 
     queue = models.CharField(_("queue"), max_length=160)
     message_id = models.CharField(_("message id"), max_length=32, unique=True)
-    #: Token of the sender. With ``number`` and ``size``, Redis recognises a repeat of the same send.
+    #: Token of the sender. With it and ``number``, Redis recognises a repeat of the same send.
     sender = models.CharField(_("sender"), max_length=32)
     number = models.PositiveBigIntegerField(_("number of the send"))
-    size = models.PositiveIntegerField(_("messages of the send"))
     #: The queue of the task, empty if the message is not a task.
     task_queue = models.CharField(_("queue of the task"), max_length=160, blank=True)
     #: Bytes, because a database cannot hold every text that a queue can.

@@ -1,11 +1,11 @@
 """Figures of staged messages, and functions to send or delete them by hand."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from queueing.client import QueueClient
 from queueing.models import StagedMessage
@@ -59,19 +59,12 @@ def in_steps(rows: "QuerySet[StagedMessage]", *, after: int = 0, until: int) -> 
 def retry(client: QueueClient, alias: str, ids: Collection[int]) -> list[StagedMessage]:
     """Send staged messages now, also those that Redis has refused.
 
-    Returns the rows with these ``ids`` whose messages were sent. Messages that were staged by the same call
-    are sent together, so messages of other rows may be sent, too. If Redis refuses a message again, its row
+    Returns the rows with these ``ids`` whose messages were sent. If Redis refuses a message again, its row
     stores the new reason. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an
     error, the rows that were not sent are unchanged.
     """
-    rows = _with_their_sends(alias, ids)
-    sent = _send(client, alias, rows)
-    # A send of several messages that was refused has been split: now each message is a separate send.
-    single = {row.pk for row in rows if row.pk not in sent and row.size > 1}
-    if single:
-        again = StagedMessage.objects.using(alias).filter(pk__in=single).order_by("id")
-        sent |= _send(client, alias, list(again))
-    return [row for row in rows if row.pk in sent and row.pk in ids]
+    rows = StagedMessage.objects.using(alias).filter(pk__in=ids).order_by("id")
+    return sending.send(client, alias, list(rows), forget=True)
 
 
 def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
@@ -79,37 +72,8 @@ def delete(alias: str, ids: Collection[int]) -> list[StagedMessage]:
 
     Raises ``DatabaseError``.
     """
-    rows = StagedMessage.objects.using(alias)
+    rows = StagedMessage.objects.using(alias).filter(pk__in=ids)
     with transaction.atomic(using=alias):
-        found = list(rows.filter(pk__in=ids).defer("body", "headers").order_by("id"))
-        rows.filter(pk__in=[row.pk for row in found]).delete()
-        # ``size`` is the number of rows of a send. A relay waits until it has found this many, so the deleted
-        # row must be subtracted.
-        for row in found:
-            if row.size > 1:
-                rows.filter(sender=row.sender, number=row.number).update(size=F("size") - 1)
+        found = list(rows.defer("body", "headers").order_by("id"))
+        rows.delete()
     return found
-
-
-def _send(client: QueueClient, alias: str, rows: Sequence[StagedMessage]) -> set[int]:
-    """Send the messages of ``rows``. Returns the primary keys of the rows whose messages were sent.
-
-    A send is one call of the send script, with one or more messages. ``rows`` must have all rows of a send,
-    or none of them.
-    """
-    sent = sending.send(client, alias, rows, forget=True)
-    return {row.pk for row in rows if (row.sender, row.number) in sent}
-
-
-def _with_their_sends(alias: str, ids: Collection[int]) -> list[StagedMessage]:
-    rows = StagedMessage.objects.using(alias)
-    found = list(rows.filter(pk__in=ids).order_by("id"))
-    sends = {(row.sender, row.number) for row in found if row.size > 1}
-    if not sends:
-        return found
-    # A send must be complete: Redis would take the second part of a split send for a repeat of the first.
-    others = rows.filter(
-        sender__in={sender for sender, _ in sends}, number__in={number for _, number in sends}
-    )
-    more = [row for row in others.exclude(pk__in=ids) if (row.sender, row.number) in sends]
-    return sorted([*found, *more], key=lambda row: row.pk)

@@ -1,63 +1,50 @@
 """Sends staged messages and deletes their rows, in the process of the transaction or in a worker's relay.
 
-A send is one call of the send script, with one or more messages. Each of these messages has a row.
-
 A row is deleted after Redis has acknowledged its message. If the process is killed before it deletes the row,
-the row stays and its message is sent again. The send script recognises this repeat.
+the row stays and its message is sent again. The send script recognises this repeat: each row has a sender's
+token and a number of its own.
 """
 
-import secrets
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 
 from queueing.broker.scripts import Call
 from queueing.broker.session import checked
 from queueing.broker.slices import slices
 from queueing.client import QueueClient, drafts
-from queueing.client.default import create_missing, note_task_queue
-from queueing.exceptions import QueueError, QueueFull, QueueNotFound, QueueUnavailable
+from queueing.client.default import ensuring, note_task_queue
+from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
 from queueing.models import StagedMessage
 from queueing.signals import emit, message_sent
 
-#: How long Redis remembers a send whose row is not deleted yet.
+#: How long Redis remembers a sender whose row is not deleted yet.
 REMEMBERED_MS = 7 * 86_400_000
-#: How long Redis remembers a send after a relay has deleted its row. In this time, a frozen process may still
-#: repeat the send.
+#: How long Redis remembers a sender after a relay has deleted its row. In this time, a frozen process may
+#: still repeat the send.
 FORGOTTEN_MS = 600_000
 #: Bytes of message bodies in one round trip.
 EXCHANGE_BYTES = 1_000_000
 
-#: The token and the number of one send, which has one or more messages.
-Sender = tuple[str, int]
-#: The rows of one send, in the order of its messages.
-Group = list[StagedMessage]
+Rows = list[StagedMessage]
 
 
-class _Withdrawn(QueueError):
-    """Redis did not store the messages of a send, because another process has withdrawn the send.
+def send(client: QueueClient, alias: str, rows: Sequence[StagedMessage], *, forget: bool = False) -> Rows:
+    """Send messages in the order of their rows. Returns the rows whose messages Redis has acknowledged.
 
-    The other process has split the send, so that each message is sent alone later (see ``_refuse``).
+    If Redis refuses a message permanently, its row stays and stores the reason. Set ``forget`` if other
+    processes have staged the rows: then ``acknowledge`` is called for them. Raises ``QueueUnavailable``,
+    ``QueueFull`` and ``DatabaseError``. After such an error, the rows that were neither sent nor refused are
+    unchanged.
     """
-
-
-def send(
-    client: QueueClient, alias: str, rows: Sequence[StagedMessage], *, forget: bool = False
-) -> set[Sender]:
-    """Send messages in the order of their rows. Returns the sends that Redis has acknowledged.
-
-    ``rows`` must have all rows of a send, or none of them. If Redis refuses a message permanently, its row
-    stays and stores the reason. Set ``forget`` if other processes have staged the rows: then ``acknowledge``
-    is called for the sends. Raises ``QueueUnavailable``, ``QueueFull`` and ``DatabaseError``. After such an
-    error, the rows that were neither sent nor refused are unchanged.
-    """
-    sent: set[Sender] = set()
+    sent: Rows = []
     outage: QueueError | None = None
-    for part, of_part in _by_partition(client, rows):
+    for part, queues in client.split(list({row.queue for row in rows})):
+        of_part = [row for row in rows if row.queue in queues]
         try:
-            for groups in slices(_grouped(of_part), _bytes, size=EXCHANGE_BYTES):
-                sent |= _exchange(part, alias, groups, forget)
+            for some in slices(of_part, lambda row: len(row.body), size=EXCHANGE_BYTES, count=drafts.BATCH):
+                sent += _exchange(part, alias, some, forget)
         except (QueueUnavailable, QueueFull) as error:
             outage = error
     if outage:
@@ -67,145 +54,85 @@ def send(
     return sent
 
 
-def acknowledge(client: QueueClient, sent: set[Sender]) -> None:
-    """Let Redis forget these sends after ten minutes instead of a week, because their rows are deleted.
+def acknowledge(client: QueueClient, sent: Rows) -> None:
+    """Let Redis forget the senders of these rows after ten minutes, because the rows are deleted.
 
     Until then, Redis recognises a repeat by a process that was frozen during the send.
     """
-    if sent:
-        senders = sorted(sent)
-        numbers = [number for _, number in senders]
-        for part in client.parts:
-            keys = [part.keys.sender(token) for token, _ in senders]
-            part.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *numbers))
+    for part in client.parts if sent else ():
+        keys = [part.keys.sender(row.sender) for row in sent]
+        part.session.call(Call("forget_senders", keys, FORGOTTEN_MS, *(row.number for row in sent)))
 
 
-def _by_partition(
-    client: QueueClient, rows: Sequence[StagedMessage]
-) -> list[tuple[QueueClient, Sequence[StagedMessage]]]:
-    if not client.routing:
-        return [(client, rows)]
-    by_part = client.split(list({row.queue for row in rows}))
-    return [(part, [row for row in rows if row.queue in queues]) for part, queues in by_part]
+def _exchange(client: QueueClient, alias: str, rows: Rows, forget: bool) -> Rows:
+    """Send messages in one round trip, and delete their rows. Returns the rows that Redis has acknowledged.
 
-
-def _grouped(rows: Sequence[StagedMessage]) -> list[Group]:
-    groups: dict[Sender, Group] = {}
-    for row in rows:
-        groups.setdefault((row.sender, row.number), []).append(row)
-    return list(groups.values())
-
-
-def _bytes(group: Group) -> int:
-    return sum(len(row.body) for row in group)
-
-
-def _exchange(client: QueueClient, alias: str, groups: Sequence[Group], forget: bool) -> set[Sender]:
-    """Send all ``groups`` in one round trip, and delete their rows. A group has the rows of one send.
-
-    The row of a message that Redis refuses is kept, and stores the reason. Returns the sends that Redis has
-    acknowledged. Raises ``QueueUnavailable``, ``QueueFull``, ``DatabaseError``.
+    Each queue gets its messages in one call. If this call stores nothing, for example because Redis refuses
+    one of the messages, they are sent one by one. Raises ``QueueUnavailable``, ``QueueFull``,
+    ``DatabaseError``.
     """
-    for task_queue, queue in {(group[0].task_queue, group[0].queue) for group in groups}:
-        note_task_queue(client, task_queue, queue)
-    if _is_sent_together(client, groups):
-        replies: list[Any] = [[b"ok", b"1"]] * len(groups)
-    else:
-        calls = [_call(client, group) for group in groups]
-        replies = client.session.call_each(calls, replicas=client.durable)
-    sent: list[Group] = []
+    groups = list(_by_queue(rows).values())
+    for first, *_ in groups:
+        note_task_queue(client, first.task_queue, first.queue)
+    calls = [_call(client, group) for group in groups]
+    replies = client.session.call_each(calls, replicas=client.durable)
+    sent: Rows = []
     outage: QueueError | None = None
     for group, reply in zip(groups, replies, strict=True):
-        error = _error_of(reply)
-        if isinstance(error, QueueNotFound):
-            error = _send_to_missing(client, group)
-        if error is None:
-            sent.append(group)
-        elif isinstance(error, QueueUnavailable | QueueFull):
-            outage = outage or error
-        elif _refuse(client, alias, group, error):
-            sent.append(group)
-    _delete(alias, [row.pk for group in sent for row in group], forget)
+        if isinstance(reply, list) and reply[0] == b"ok":
+            sent += group
+            continue
+        for row in group:
+            try:
+                _send_alone(client, row)
+                sent.append(row)
+            except (QueueUnavailable, QueueFull) as error:
+                outage = error
+                break
+            except QueueError as error:
+                _refuse(alias, row, error)
+    _delete(alias, [row.pk for row in sent], forget)
     _report(sent)
     if outage:
         raise outage
-    return {(group[0].sender, group[0].number) for group in sent}
+    return sent
 
 
-def _is_sent_together(client: QueueClient, groups: Sequence[Group]) -> bool:
-    """Try to send all messages with a single call of a script, which is faster. Returns whether it worked.
+def _by_queue(rows: Rows) -> dict[str, Rows]:
+    found: dict[str, Rows] = defaultdict(list)
+    for row in rows:
+        found[row.queue].append(row)
+    return found
 
-    The call is made only for several groups of one message each, all for the same queue. If Redis refuses one
-    of these messages, or has received one of them earlier, it stores none of them.
-    """
-    rows = [row for group in groups for row in group]
-    if len(groups) == 1 or len(rows) > len(groups) or len({row.queue for row in rows}) > 1:
-        return False
+
+def _call(client: QueueClient, rows: Rows) -> Call:
+    """Make the call that sends the messages of ``rows``, which all have the same queue."""
     call = drafts.put(
         "send_each", client.keys, rows[0].queue, [row.draft() for row in rows],
         tails=[row.message_id for row in rows], key=client.keys.never(),
         own=(" ".join(str(row.number) for row in rows), REMEMBERED_MS),
     )  # fmt: skip
     call.keys = [*call.keys, *(client.keys.sender(row.sender) for row in rows)]
-    [reply] = client.session.call_each([call], replicas=client.durable)
-    return isinstance(reply, list) and reply[0] == b"ok"
+    return call
 
 
-def _call(client: QueueClient, group: Group) -> Call:
-    first = group[0]
-    return drafts.put(
-        "send", client.keys, first.queue, [row.draft() for row in group],
-        tails=[row.message_id for row in group], key=client.keys.sender(first.sender),
-        own=(first.number, REMEMBERED_MS),
-    )  # fmt: skip
+def _send_alone(client: QueueClient, row: StagedMessage) -> None:
+    """Send one message. A missing queue is created if it is for tasks, or if the setting ``QUEUES`` names it.
 
-
-def _error_of(reply: object) -> QueueError | None:
-    if isinstance(reply, QueueError):
-        return reply
-    try:
-        first_us = checked(reply)[0]  # type: ignore[arg-type]
-    except QueueError as error:
-        return error
-    return _Withdrawn() if first_us == b"0" else None
-
-
-def _send_to_missing(client: QueueClient, group: Group) -> QueueError | None:
-    """Create the missing queue of ``group``, and send the group again.
-
-    Only queues for tasks and the queues in the setting ``QUEUES`` are created. Returns ``None`` if the group
-    was sent, otherwise the error.
+    Raises the error with which Redis refuses the message.
     """
-    first = group[0]
-    try:
-        create_missing(client, first.task_queue, first.queue)
-    except QueueNotFound as error:
-        return error
-    [reply] = client.session.call_each([_call(client, group)], replicas=client.durable)
-    return _error_of(reply)
+    call = _call(client, [row])
+    ensuring(
+        client,
+        lambda: checked(client.session.call(call, replicas=client.durable)),
+        row.queue,
+        task_queue=row.task_queue,
+    )
 
 
-def _refuse(client: QueueClient, alias: str, group: Group, error: QueueError) -> bool:
-    """Store the ``error`` in the row of a send with one message, or split a send with several messages.
-
-    To split a send, this function first withdraws the send in Redis, because another process may still repeat
-    it. Then it gives each row a new sender, so that each message is sent alone later. A send that another
-    process has withdrawn is handled in the same way. Returns ``True`` if Redis has stored the send in the
-    meantime: then nothing is changed.
-    """
-    first, rows = group[0], StagedMessage.objects.using(alias)
-    if len(group) == 1 and not isinstance(error, _Withdrawn):
-        rows.filter(pk=first.pk).update(refusal=str(error)[:255], is_refused=True)
-        return False
-    call = Call("withdraw", [client.keys.sender(first.sender)], first.number, REMEMBERED_MS)
-    if not client.session.call(call, replicas=client.durable):
-        return True
-    with transaction.atomic(using=alias):
-        for row in group:
-            rows.filter(pk=row.pk, sender=row.sender).update(
-                sender=secrets.token_hex(8), number=1, size=1, refusal="", is_refused=False
-            )
-    return False
+def _refuse(alias: str, row: StagedMessage, error: QueueError) -> None:
+    rows = StagedMessage.objects.using(alias).filter(pk=row.pk)
+    rows.update(refusal=str(error)[:255], is_refused=True)
 
 
 def _delete(alias: str, ids: Sequence[int], forget: bool) -> None:
@@ -223,8 +150,7 @@ def _delete(alias: str, ids: Sequence[int], forget: bool) -> None:
         cursor.execute(sql)
 
 
-def _report(sent: Sequence[Group]) -> None:
-    if message_sent.receivers:
-        for group in sent:
-            ids, messages = [row.message_id for row in group], [row.draft() for row in group]
-            emit(message_sent, QueueClient, queue=group[0].queue, ids=ids, messages=messages)
+def _report(sent: Rows) -> None:
+    for queue, rows in _by_queue(sent).items() if message_sent.receivers else ():
+        ids, messages = [row.message_id for row in rows], [row.draft() for row in rows]
+        emit(message_sent, QueueClient, queue=queue, ids=ids, messages=messages)

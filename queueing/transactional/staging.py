@@ -1,13 +1,13 @@
 """Writes messages into the table of staged messages, and sends them after the commit.
 
-A row stores the sender's token and the number of the send. Redis remembers both, so that a repeat of the
-send by another process stores nothing twice: see ``queueing/broker/idempotency.py``.
+A row stores a sender's token and a number. Redis remembers both, so that a repeat of the send by another
+process stores nothing twice: see ``queueing/broker/idempotency.py``.
 """
 
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -53,13 +53,12 @@ def stage(
     completed = cast("Sequence[Draft]", drafts.complete(queue, messages))
     ids = [message.id or whole_id() for message in messages]
     named = [replace(message, id=id) for id, message in zip(ids, completed, strict=True)]
-    steps = [(_senders.next_call(0), step) for step in drafts.steps(named)]
+    calls = {id: _senders.next_call(0) for id in ids}
     with transaction.atomic(using=alias, savepoint=False):
-        for call, step in steps:
-            rows = [_row(call, len(step), queue, task_queue, message) for message in step]
+        for step in drafts.steps(named):
+            rows = [_row(calls[str(message.id)], queue, task_queue, message) for message in step]
             StagedMessage.objects.using(alias).bulk_create(rows)
-        sends = [(call, [str(message.id) for message in step]) for call, step in steps]
-        transaction.on_commit(_AtCommit(alias, sends, then), using=alias)
+        transaction.on_commit(_AtCommit(alias, calls, then), using=alias)
     return ids
 
 
@@ -79,15 +78,15 @@ def stage_message(
     return stage(queue, [draft])[0]
 
 
-def _row(call: SendCall, size: int, queue: str, task_queue: str, message: Draft) -> StagedMessage:
+def _row(call: SendCall, queue: str, task_queue: str, message: Draft) -> StagedMessage:
     due_ms = message.due_ms
     if message.delay_ms is not None:
         # The delay counts from the call, however long Redis is away.
         due_ms = int(time.time() * 1000) + message.delay_ms
     headers = json.dumps(dict(message.headers)) if message.headers else ""
     return StagedMessage(
-        queue=queue, message_id=str(message.id), sender=call.token, number=call.number, size=size,
-        task_queue=task_queue, body=rsmq_values.encode(message.body), headers=headers,
+        queue=queue, message_id=str(message.id), sender=call.token, number=call.number, task_queue=task_queue,
+        body=rsmq_values.encode(message.body), headers=headers,
         priority=message.priority, due_ms=due_ms,
     )  # fmt: skip
 
@@ -100,54 +99,47 @@ class _AtCommit:
     removed some rows. Django does not run the callbacks of such a savepoint, so each calls its own ``then``.
     """
 
-    def __init__(
-        self, alias: str, steps: list[tuple[SendCall, list[str]]], then: Callable[[], None] | None
-    ) -> None:
-        self._alias, self._steps, self._then = alias, steps, then
-        self._is_sent = False
-        self._calls = _calls_of_transaction(alias)
-        self._position = len(self._calls)
-        self._calls.append(self)
+    def __init__(self, alias: str, calls: dict[str, SendCall], then: Callable[[], None] | None) -> None:
+        """``calls`` has the token and number of each message, by the id of the message."""
+        self._alias, self._calls, self._then = alias, calls, then
+        #: The next callback of the same transaction.
+        self._next: _AtCommit | None = None
+        if newest := next(_of_transaction(alias), None):
+            newest._next = self
 
     def __call__(self) -> None:
-        if not self._is_sent:
-            calls = [call for call in self._calls[self._position :] if not call._is_sent]
-            for call in calls:
-                call._is_sent = True
-            _send(self._alias, [step for call in calls for step in call._steps])
+        unsent: dict[str, SendCall] = {}
+        callback: _AtCommit | None = self
+        while callback:
+            unsent |= callback._calls
+            callback._calls, callback = {}, callback._next
+        _send(self._alias, unsent)
         if self._then:
             self._then()
 
 
 def ids_of_transaction(alias: str) -> set[str]:
     """The ids of the messages that the open transaction of this thread has staged."""
-    return {id for call in _calls_of_transaction(alias) for _, ids in call._steps for id in ids}
+    return {id for callback in _of_transaction(alias) for id in callback._calls}
 
 
-def _calls_of_transaction(alias: str) -> "list[_AtCommit]":
-    """The calls of ``stage`` in the open transaction. They are read from its newest commit callback."""
-    # Django has no other place for data of a transaction. It clears the list of callbacks at the end.
+def _of_transaction(alias: str) -> Iterator[_AtCommit]:
+    """The callbacks of the open transaction, newest first, without those that a rollback has removed."""
     callbacks: list[Any] = connections[alias].run_on_commit
-    for _, callback, _ in reversed(callbacks):
-        if isinstance(callback, _AtCommit):
-            return callback._calls
-    return []
+    return (callback for _, callback, _ in reversed(callbacks) if isinstance(callback, _AtCommit))
 
 
-def _send(alias: str, steps: list[tuple[SendCall, list[str]]]) -> None:
+def _send(alias: str, calls: dict[str, SendCall]) -> None:
     """Send the committed messages. If Redis or the database does not answer, a worker sends them later."""
     if time.monotonic() < _away_until.get()[0]:
         return
     try:
-        for together in slices(steps, lambda step: len(step[1]), size=ROWS):
-            ids = [id for _, ids in together for id in ids]
+        for ids in slices(calls, lambda id: 1, size=ROWS):
             rows = list(StagedMessage.objects.using(alias).filter(message_id__in=ids).order_by("id"))
             if _would_overtake(alias, rows):
                 return  # The relay of a worker sends all rows in their order.
-            sent = sending.send(shared_client(), alias, rows)
-            for call, _ in together:
-                if (call.token, call.number) in sent:
-                    _senders.answered(call)
+            for row in sending.send(shared_client(), alias, rows):
+                _senders.answered(calls[row.message_id])
     except (QueueError, DatabaseError) as error:
         _away_until.get()[0] = time.monotonic() + AWAY_SECONDS
         logger.warning("staged messages wait for the relay of a worker: %s", error)

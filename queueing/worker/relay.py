@@ -7,13 +7,15 @@ script recognises the second send as a repeat.
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 
 from django.db import DatabaseError, connections, reset_queries
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
 from queueing.broker.scripts import Call
+from queueing.broker.slices import slices
 from queueing.client import QueueClient
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueFull, QueueUnavailable
@@ -27,8 +29,7 @@ logger = logging.getLogger("queueing.worker")
 
 #: The time between two checks for staged messages.
 LOOK_SECONDS = 3.0
-#: The most rows that one iteration sends, and the most bytes of their bodies. The messages of one call may
-#: exceed both, because they are sent together.
+#: The most rows that one iteration sends, and the most bytes of their bodies, unless it sends only one.
 ROWS = 1000
 BYTES = 8_000_000
 #: How long one relay excludes the others. Only one works at a time, to keep the order of the messages.
@@ -118,47 +119,8 @@ def _waiting(alias: str, partition: str) -> "QuerySet[StagedMessage]":
 
 
 def _next_rows(alias: str, seen: int, partition: str) -> list[StagedMessage]:
-    """The oldest rows with an id up to ``seen``, the newest id that the last check has found.
-
-    The number of rows is limited, but the rows of one send are returned together or not at all. A send is one
-    call of the send script, with one or more messages.
-    """
-    limit = ROWS
-    while True:
-        found = list(
-            _waiting(alias, partition)
-            .order_by("id")
-            .values_list("id", "sender", "number", "size", Length("body"))[:limit]
-        )
-        ids = list(_of_whole_sends(found, seen, has_all=len(found) < limit))
-        if ids:
-            return list(StagedMessage.objects.using(alias).filter(pk__in=ids).order_by("id"))
-        if len(found) < limit or found[0][0] > seen:
-            return []
-        limit *= 2
-
-
-def _of_whole_sends(
-    found: Sequence[tuple[int, str, int, int, int]], seen: int, *, has_all: bool
-) -> Iterator[int]:
-    """Yield the ids of the rows in ``found``, up to the first send that must wait.
-
-    A send must wait if some of its rows are missing in ``found``, if its first id is greater than ``seen``,
-    or if the bodies of all yielded rows would exceed ``BYTES``. This limit does not apply to the first send.
-    ``has_all`` means that ``found`` has all rows, so no send is incomplete.
-
-    A send must not be split, because Redis would take its second part for a repeat of the first.
-    """
-    sends: dict[tuple[str, int], list[int]] = {}
-    sizes: dict[tuple[str, int], tuple[int, int]] = {}
-    for id, sender, number, size, length in found:
-        sends.setdefault((sender, number), []).append(id)
-        sizes[sender, number] = (size, sizes.get((sender, number), (0, 0))[1] + length)
-    total = 0
-    for send, ids in sends.items():
-        size, length = sizes[send]
-        is_whole = has_all or len(ids) >= size
-        if ids[0] > seen or not is_whole or (total and total + length > BYTES):
-            return
-        total += length
-        yield from ids
+    """The oldest rows with an id up to ``seen``, within the limits ``ROWS`` and ``BYTES``."""
+    waiting = _waiting(alias, partition).filter(id__lte=seen).order_by("id")
+    lengths = waiting.values_list("id", Length("body"))[:ROWS]
+    ids = [id for id, _ in next(slices(lengths, itemgetter(1), size=BYTES), [])]
+    return list(StagedMessage.objects.using(alias).filter(pk__in=ids).order_by("id"))

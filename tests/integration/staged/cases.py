@@ -154,5 +154,5 @@ class TestRows:
             send("a")
             connections["default"].run_on_commit = []
         [row] = StagedMessage.objects.all()
-        sending._refuse(staged, "default", [row], QueueError("é" * 400))
+        sending._refuse("default", row, QueueError("é" * 400))
         assert StagedMessage.objects.get().refusal == "é" * 255

@@ -59,7 +59,7 @@ def fill(client: QueueClient, *, user: User | None = None) -> Job:
             max_ready=17_000, max_latency_ms=5_000_000)  # fmt: skip
     StagedMessage.objects.bulk_create(
         StagedMessage(
-            id=BIG_ID + number, queue="mail", message_id=f"{number:032}", sender="s", number=number, size=1,
+            id=BIG_ID + number, queue="mail", message_id=f"{number:032}", sender="s", number=number,
             # Some of the rows that the walk opens are long. All of them would be 132 MB in each test.
             body=b"x" * (120_000 if number % 10 == 1 else 12), headers='{"a": "b"}',
             due_ms=4_102_444_800_000, is_refused=number == 1,

@@ -239,7 +239,7 @@ class TestStaged:
         at = timezone.now() - timedelta(minutes=1)
         for number in range(3):
             StagedMessage.objects.create(
-                queue="testqueue", message_id=str(number), sender="s", number=number, size=1, body=b"",
+                queue="testqueue", message_id=str(number), sender="s", number=number, body=b"",
                 is_refused=number == 2, staged_at=at,
             )  # fmt: skip
 

@@ -111,7 +111,7 @@ def test_the_relay_of_a_worker_sends_the_messages_of_its_partition_alone(client:
         client.create_queue(queue)
         StagedMessage.objects.bulk_create(
             StagedMessage(
-                queue=queue, message_id=f"{number}{queue:x>31}", sender=f"{queue}{number}", number=1, size=1
+                queue=queue, message_id=f"{number}{queue:x>31}", sender=f"{queue}{number}", number=1
             )
             for number in range(2)
         )
