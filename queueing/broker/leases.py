@@ -312,7 +312,7 @@ def _stop(queue: str, lease: bytes, id: bytes, rc: int, kills: int, reason: byte
 def abandon(
     session: Session, conf: Config, queue: str, child: str, *, started: Iterable[str], reason: str
 ) -> int:
-    """Put the messages of a dead child back at the head of ``queue``. Returns the number of messages.
+    """Put the messages of a dead child back at the head of ``queue``. Returns how many they are.
 
     ``started`` are the ids of messages that had begun to run. A crash is counted for each of them, with
     ``reason`` as its error, and the last permitted crash makes the message dead. The other messages are

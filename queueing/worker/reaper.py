@@ -98,9 +98,11 @@ class Reaper:
         count = leases.abandon(
             self.client.session, self.config, queue, death.child, started=death.started, reason=death.reason
         )
+        # Messages that were to be stopped are cancelled, and not counted.
+        self.has_recorded = True
         if count:
-            logger.warning("%s gave back %d messages of %s: %s", death.child, count, queue, death.reason)
-            self.has_recorded = True
+            noun = "message" if count == 1 else "messages"
+            logger.warning("%s gave back %d %s of %s: %s", death.child, count, noun, queue, death.reason)
 
 
 #: How long a back-off function may run in the keeper.

@@ -273,8 +273,8 @@ class Supervisor:
         level = logging.WARNING if self._was_killed or overdue else logging.ERROR
         what = f" while running {', '.join(started)}" if started else ""
         if overdue:
-            ids = ", ".join(running.id for running in overdue)
-            what = f", as {ids} ran past the time limit or was stopped"
+            ends = {False: "ran past its time limit", True: "was stopped"}
+            what = ", as " + ", ".join(f"{running.id} {ends[running.is_stopped]}" for running in overdue)
         logger.log(level, "child %s %s%s", child.name, how, what)
 
     def _take_new_queues(self) -> None:

@@ -75,7 +75,7 @@ def test_a_log_that_hangs_costs_no_lease(scene: Scene, tmp_path: Path):
             eventually(lambda: long in scene.ledger.ids("end"), within_seconds=60, of=other)
             hanging.unlink()
             scene.done(struck, long)
-            struck.wait_for_line("gave back 1 messages")
+            struck.wait_for_line("gave back 1 message of")
     assert scene.ledger.runs() == {long: 1, short: 2}
 
 

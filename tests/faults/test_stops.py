@@ -51,6 +51,9 @@ def test_by_force_its_process_ends_and_its_neighbours_are_released(
         eventually(lambda: diary.row(id).get("state") == "cancelled", of=process)
         eventually(lambda: (1, "released") in diary.outcomes(other), of=process)
         eventually(lambda: diary.row(other).get("state") == "done", of=process)
+        process.wait_for_line(f"was killed by SIGKILL, as {id} was stopped")
+        process.wait_for_line("gave back 1 message of slow")
+        assert "of stoppable: another message" not in process.output
     assert (diary.outcomes(id), diary.row(id)["error"]) == ([(1, "cancelled")], REASON)
     assert (diary.row(other)["attempts"], diary.row(other)["crashes"]) == (1, 0)
 

@@ -2,7 +2,7 @@
 --
 -- KEYS and ARGV[1…5] as in lib/keys.lua
 -- ARGV[6] lane  ARGV[7] reason  ARGV[8] max crashes  ARGV[9…] ids that had started
--- Returns {'ok', how many messages the child held}, or the reply of lib/room.lua for wrong keys
+-- Returns {'ok', how many messages were given back or are dead}, or the reply of lib/room.lua for wrong keys
 --
 -- include clock
 -- include queue

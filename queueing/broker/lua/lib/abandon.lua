@@ -1,6 +1,6 @@
 -- Give back the messages that a child held when it died. `started` has the ids that the child had started;
 -- nil means that its worker has vanished, so all may have started. Only started messages count a crash. A message
--- that somebody asked to stop is cancelled. Returns the number of messages.
+-- that somebody asked to stop is cancelled. Returns the number of messages that were given back or are dead.
 --
 -- A platform ends a whole worker, its keeper included, and so does a message that uses up the memory of the machine.
 -- The two look alike. So the crash of a whole worker isolates its messages like any crash, but a message is dead
@@ -25,7 +25,6 @@ local function abandon(lane, started, reason, max_crashes)
     local now_rc = tonumber(counts[(i + 1) / 2] or nil)
     local mine = now_rc == rc
     local stop = mine and stop_of(state, id, rc)
-    if now_rc then count = count + 1 end
     if state.slots then free_slots(state, id) end
     if reports_progress and (mine or not now_rc) then redis.call('HDEL', KEYS[13], id) end
     if stop then
@@ -35,6 +34,7 @@ local function abandon(lane, started, reason, max_crashes)
       record_endings(lane, tostring(stop[3]), { { id, rc, 'cancelled', failed, crashed, claimed_ms(id) } }, body)
       forget(id, 'cancelled')
     elseif now_rc then
+      count = count + 1
       local failed, crashed, released = read_ends(id)
       local word, vanished = 'released', vanished_of(id, crashed)
       if not started or started[id] or started[string.sub(id, 1, MARK_BYTES)] then
