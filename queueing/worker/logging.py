@@ -60,9 +60,11 @@ class OutcomeLog:
             _write(logging.ERROR, outcome, text)
         elif outcome.event == State.CANCELLED:
             reason = f": {safe(outcome.error)}" if outcome.error else ""
-            _write(logging.INFO, outcome, f"stopped after {_seconds(outcome):.3f} s{reason}")
+            seconds = _seconds(outcome)
+            text = f"stopped after {seconds:.3f} s" if outcome.started_ms else "cancelled before it began"
+            _write(logging.INFO, outcome, f"{text}{reason}")
         elif outcome.event == State.RELEASED and outcome.error:
-            text = f"released, looked at again in {outcome.delay_ms / 1000:.1f} s"
+            text = f"released, due again in {outcome.delay_ms / 1000:.1f} s"
             # A job that snoozes has not failed.
             level = logging.WARNING if outcome.exception else logging.INFO
             _write(level, outcome, f"{text}: {safe(outcome.error)}")

@@ -105,6 +105,17 @@ def test_every_outcome_that_matters_has_a_line(caplog, event, level):
     assert [record.levelname for record in logged_here(caplog)] == [level]
 
 
+@pytest.mark.parametrize(
+    ("started_ms", "text"),
+    [(1000.0, "stopped after 1.500 s: wrong file"), (None, "cancelled before it began: wrong file")],
+)
+def test_only_a_job_that_has_begun_is_stopped(caplog, started_ms, text):
+    ended = Outcome("q", "i" * 32, 1, State.CANCELLED, "w", "", started_ms, 2500.0, error="wrong file")
+    with caplog.at_level("INFO"):
+        OutcomeLog(log_jobs=False).write(ended)
+    assert logged_here(caplog)[0].getMessage() == f"q {'i' * 32} {text}"
+
+
 def test_short_successes_are_counted_unless_each_is_wanted(caplog):
     short = Outcome("q", "i" * 32, 1, State.DONE, "w", "app.work", 1000.0, 1001.0, 1, 0)
     with caplog.at_level("INFO"):
