@@ -111,14 +111,14 @@ class Batch:
         A transaction cannot stage a batch, so in a transaction it also raises ``QueueError`` if that backend
         has the option ``"enqueue": "transaction"``.
         """
-        plan = _plan(self, parent="", depth=1)
-        get_client().at(sent_batches.queues_of(plan))
+        plans = _plans(self)
+        get_client().at(sent_batches.queues_of(plans))
         first = next(_steps(self), None)
         options = _task_options(first) if first else None
         if getattr(options, "enqueue", None) and has_begun():
             raise QueueError(NOT_STAGED)
-        _at_commit(options, plan.id, first, lambda: sent_batches.send(get_client(), plan))
-        return plan.id
+        _at_commit(options, plans[0].id, first, lambda: sent_batches.send(get_client(), plans))
+        return plans[0].id
 
     async def aenqueue(self) -> str:
         """``enqueue`` as a coroutine function."""
@@ -302,38 +302,46 @@ def _send_chain(messages: list[FollowUp], first: FollowUp) -> None:
     client.send_messages(first.queue, [first])
 
 
-def _plan(whole: Batch, *, parent: str, depth: int) -> Plan:
-    """Make all messages of a batch before any is sent, so that an invalid argument sends nothing."""
+def _plans(whole: Batch, *, parent: str = "", depth: int = 1) -> list[Plan]:
+    """Make all messages of a batch before any is sent, so that an invalid argument sends nothing.
+
+    The plan of the batch is followed by those of its nested batches.
+    """
     if depth > MAX_DEPTH:
         raise QueueError(f"Batches may be nested {MAX_DEPTH} deep.")
-    plan, title = Plan(whole_id(), len(whole.members)), next(_steps(whole), None)
-    own: set[str] = set()
+    plan, inner = Plan(whole_id(), len(whole.members)), []
     headers = {batches.BATCH: plan.id}
     for member in whole.members:
         if isinstance(member, Batch):
-            plan.inner.append(_plan(member, parent=plan.id, depth=depth + 1))
+            inner += _plans(member, parent=plan.id, depth=depth + 1)
             continue
         if isinstance(member, Step):
             # A batch may have many members, so this makes few objects for each.
             task_queue, queue, draft = _draft(member)
             own_headers = {**_limit_in(draft.headers), **headers} if draft.headers else headers
             draft = replace(draft, headers=own_headers)
-            queues = {(task_queue, queue)}
+            plan.queues.add((task_queue, queue))
         else:
             messages = _messages(_steps(member))
-            first = _linked(messages, plan.id)
-            queue, draft, queues = first.queue, first, _queues(messages)
-        plan.drafts.setdefault(queue, []).append(draft)
-        plan.queues |= queues
-        own |= {queue for _, queue in queues}
-    for name, callback in (("on_success", whole.on_success), ("on_failure", whole.on_failure)):
-        if callback is not None:
-            messages = _messages(_steps(callback), plan.id)
+            draft = first = _linked(messages, plan.id)
+            queue = first.queue
             plan.queues |= _queues(messages)
-            plan.callbacks[name] = json.dumps(_linked(messages).fields())
-    record = {"title": title.title if title else "", "parent": parent, "queues": sorted(own)}
-    plan.record = json.dumps(record)
-    return plan
+        plan.drafts.setdefault(queue, []).append(draft)
+    title = next(_steps(whole), None)
+    queues = sorted({queue for _, queue in plan.queues})
+    plan.record = json.dumps({"title": title.title if title else "", "parent": parent, "queues": queues})
+    plan.on_success = _callback(whole.on_success, plan)
+    plan.on_failure = _callback(whole.on_failure, plan)
+    return [plan, *inner]
+
+
+def _callback(callback: Step | Chain | None, plan: Plan) -> str:
+    """Return the message of a callback as JSON, ``""`` for none. Its queues are added to ``plan``."""
+    if callback is None:
+        return ""
+    messages = _messages(_steps(callback), plan.id)
+    plan.queues |= _queues(messages)
+    return json.dumps(_linked(messages).fields())
 
 
 def _queues(messages: list[FollowUp]) -> set[tuple[str, str]]:

@@ -25,9 +25,9 @@ SILENT = "The batch was closed, because its sender was silent for a minute."
 class Plan:
     """A batch that is ready to be sent. Its messages are made, but not sent yet.
 
-    ``total`` is the number of members. ``drafts`` has the messages of the members by queue, and ``inner`` the
-    plans of nested batches. ``callbacks`` has the messages for ``on_success`` and ``on_failure`` as JSON.
-    ``record`` is JSON with the title, the id of the outer batch and the queues.
+    ``total`` is the number of members. ``drafts`` has the messages of the members by queue. ``on_success``
+    and ``on_failure`` are the messages of the callbacks as JSON, ``""`` for none. ``record`` is JSON with the
+    title, the id of the outer batch and the queues.
 
     ``queues`` has a pair for each queue that must exist: the queue of the task (``""`` for a message that is
     not a task), and the queue to which the message is sent.
@@ -37,23 +37,38 @@ class Plan:
     total: int
     record: str = ""
     drafts: dict[str, list[Draft]] = field(default_factory=dict)
-    inner: "list[Plan]" = field(default_factory=list)
     queues: set[tuple[str, str]] = field(default_factory=set)
-    callbacks: dict[str, str] = field(default_factory=dict)
+    on_success: str = ""
+    on_failure: str = ""
 
 
-def send(client: QueueClient, plan: Plan) -> None:
-    """Send a batch and its nested batches.
+def send(client: QueueClient, plans: Sequence[Plan]) -> None:
+    """Send a batch and its nested batches. In ``plans``, an outer batch precedes its inner batches.
 
-    If this process dies or pauses for a minute before it has sent all members, a worker cancels the batch.
+    If this process dies or pauses for a minute before it has sent all members, a worker cancels the batches.
     Raises ``BatchClosed`` after such a pause, ``QueueNotFound``, and the errors of ``send_messages``.
     """
-    _Sender(client.at(queues_of(plan))).send(plan)
+    client = client.at(queues_of(plans))
+    ensure_queues(client, set().union(*(plan.queues for plan in plans)))
+    _open(client, plans)
+    confirm_at = time.monotonic() + ALIVE_SECONDS
+    for plan in plans:
+        for queue, messages in plan.drafts.items():
+            for part in drafts.steps(messages):
+                if time.monotonic() >= confirm_at:
+                    _open(client, plans)
+                    confirm_at = time.monotonic() + ALIVE_SECONDS
+                client.send_messages(queue, part)
+    for plan in reversed(plans):
+        is_sealed, texts = batches.seal_batch(client.session, plan.id, plan.total)
+        follow_ups.send_soon(client, texts)
+        if not is_sealed:
+            raise BatchClosed(SILENT)
 
 
-def queues_of(plan: Plan) -> set[str]:
-    """The queues of a batch, of its nested batches and of their callbacks."""
-    return {queue for _, queue in plan.queues}.union(*map(queues_of, plan.inner))
+def queues_of(plans: Sequence[Plan]) -> set[str]:
+    """The queues of batches and of their callbacks."""
+    return {queue for plan in plans for _, queue in plan.queues}
 
 
 def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
@@ -67,39 +82,11 @@ def ensure_queues(client: QueueClient, queues: set[tuple[str, str]]) -> None:
             ensuring(client, partial(client.get_queue_attributes, queue), queue)
 
 
-class _Sender:
-    def __init__(self, client: QueueClient) -> None:
-        self._client = client
-        self._open: list[Plan] = []
-        self._confirm_at = 0.0
-
-    def send(self, plan: Plan) -> None:
-        ensure_queues(self._client, plan.queues)
-        self._open.append(plan)
-        self._confirm([plan])
-        for queue, messages in plan.drafts.items():
-            for part in drafts.steps(messages):
-                self._confirm_if_due()
-                self._client.send_messages(queue, part)
-        for inner in plan.inner:
-            self._confirm_if_due()
-            self.send(inner)
-        self._open.pop()
-        is_sealed, texts = batches.seal_batch(self._client.session, plan.id, plan.total)
-        follow_ups.send_soon(self._client, texts)
-        if not is_sealed:
+def _open(client: QueueClient, plans: Sequence[Plan]) -> None:
+    """Open the batches or, while their members are sent, confirm that this process is alive."""
+    for plan in plans:
+        if not batches.open_batch(client.session, plan.id, plan.record, plan.on_success, plan.on_failure):
             raise BatchClosed(SILENT)
-
-    def _confirm_if_due(self) -> None:
-        if time.monotonic() >= self._confirm_at:
-            self._confirm(self._open)
-            self._confirm_at = time.monotonic() + ALIVE_SECONDS
-
-    def _confirm(self, plans: Sequence[Plan]) -> None:
-        for plan in plans:
-            texts = (plan.callbacks.get("on_success", ""), plan.callbacks.get("on_failure", ""))
-            if not batches.open_batch(self._client.session, plan.id, plan.record, *texts):
-                raise BatchClosed(SILENT)
 
 
 def part_of(client: QueueClient, id: str) -> QueueClient:

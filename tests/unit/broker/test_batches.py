@@ -28,9 +28,9 @@ FOLLOWING = {name: json.dumps({"id": letter * 32, "queue": "back", "body": name}
 
 def send(client: QueueClient, count: int, **more) -> Plan:
     """Send a batch of ``count`` messages to ``work``, whose callbacks go to ``back``."""
-    plan = Plan("b" * 32, count, json.dumps({"queues": ["work"]}), callbacks=FOLLOWING, **more)
+    plan = Plan("b" * 32, count, json.dumps({"queues": ["work"]}), **FOLLOWING, **more)
     plan.drafts["work"] = [Draft(body=str(n), headers={batches.BATCH: plan.id}) for n in range(count)]
-    sent_batches.send(client, plan)
+    sent_batches.send(client, [plan])
     return plan
 
 
@@ -104,9 +104,9 @@ def test_a_member_that_is_worn_out_or_purged_ends(any_client: QueueClient, hand:
 
 
 def test_a_seal_that_is_repeated_sends_one_callback(any_client: QueueClient, hand: Callable[..., Hand]):
-    plan = Plan("b" * 32, 0, "{}", callbacks=FOLLOWING)
+    plan = Plan("b" * 32, 0, "{}", **FOLLOWING)
     hand()
-    sent_batches.send(any_client, plan)
+    sent_batches.send(any_client, [plan])
     assert batches.seal_batch(any_client.session, plan.id, 0) == (True, [])
     assert bodies(any_client) == ["on_success"]
 
@@ -115,7 +115,7 @@ def test_members_that_end_before_the_last_one_is_sent_do_not_end_the_batch(
     any_client: QueueClient, hand: Callable[..., Hand]
 ):
     one = hand()
-    plan = Plan("b" * 32, 2, "{}", callbacks=FOLLOWING)
+    plan = Plan("b" * 32, 2, "{}", **FOLLOWING)
     batches.open_batch(any_client.session, plan.id, plan.record, *FOLLOWING.values())
     any_client.send_messages("work", [Draft(body="x", headers={batches.BATCH: plan.id})] * 2)
     one.settle(*(ended(delivery, "done") for delivery in one.claim().deliveries))
@@ -140,12 +140,12 @@ def test_a_batch_that_was_closed_cannot_be_sealed(any_client: QueueClient, hand:
 def test_a_retry_returns_each_member_to_its_queue_if_queues_share_their_dead_letters(
     any_client: QueueClient, conf: Config, names: tuple[str, str]
 ):
-    plan = Plan("b" * 32, 2, json.dumps({"queues": names}), callbacks=FOLLOWING)
+    plan = Plan("b" * 32, 2, json.dumps({"queues": names}), **FOLLOWING)
     for queue in names:
         any_client.create_queue(queue)
         any_client.set_redrive_policy(queue, 100, "shared")
         plan.drafts[queue] = [Draft(body=queue, headers={batches.BATCH: plan.id})]
-    sent_batches.send(any_client, plan)
+    sent_batches.send(any_client, [plan])
 
     leases = {queue: QueueLease(any_client.session, conf, "a", queue) for queue in names}
 
