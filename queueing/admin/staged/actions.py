@@ -20,7 +20,7 @@ from queueing.admin.long_actions import RowsAction, Slice, Work, counting
 from queueing.models import StagedMessage
 from queueing.transactional import backlog
 
-from .choice import Choice
+from .choice import NAMES, rows_of
 from .columns import REFUSED, WAITING, WORDS, call_of
 
 #: The number of rows that a confirmation page shows as examples.
@@ -33,7 +33,7 @@ def listed(rows: "QuerySet[StagedMessage]") -> "QuerySet[StagedMessage]":
 
 
 class StagedAction(RowsAction):
-    """An action on staged messages. The query string of its URL selects the rows (``Choice``)."""
+    """An action on staged messages. The query string of its URL selects the rows (``rows_of``)."""
 
     question_template = "admin/queueing/staged/question.html"
     left_text: ClassVar[Any]
@@ -43,24 +43,22 @@ class StagedAction(RowsAction):
         raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        choice = Choice.read(request.GET.dict())
-        count = choice.rows().count()
+        choice = {name: request.GET[name] for name in NAMES if name in request.GET}
+        rows = rows_of(choice)
+        count = rows.count()
         # The user confirms the action for the rows that exist now. It ends at the newest of them, so that it
         # leaves out rows that are written later.
-        work = Work(
-            count, choice.params(), notes={"after": 0, "until": backlog.newest(choice.rows()), "left": 0}
-        )
+        work = Work(count, choice, notes={"after": 0, "until": backlog.newest(rows), "left": 0})
         examples = [
             (row, call_of(row, LISTED_CHARACTERS), WORDS[REFUSED if row.is_refused else WAITING])
-            for row in listed(choice.rows())[:EXAMPLES]
+            for row in listed(rows)[:EXAMPLES]
         ]
         return self.ask(work, localize(count), examples=examples, count=count)
 
     def run(self, work: Work, this: Slice) -> None:
-        choice = Choice.read(work.choice)
-        rows, notes = choice.rows(), work.notes
+        rows, notes = rows_of(work.choice), work.notes
         for ids in backlog.in_steps(rows, after=notes["after"], until=notes["until"]):
-            done = self.do(choice.database, ids)
+            done = self.do(rows.db, ids)
             self.log_rows((row.pk, row.message_id, str(self.label)) for row in done)
             work.done += len(done)
             notes["left"] += len(ids) - len(done)
@@ -76,7 +74,7 @@ class StagedAction(RowsAction):
 
         A row is deleted when its message is sent, so its page may no longer exist.
         """
-        query = urlencode(Choice.read(choice).params(with_ids=False))
+        query = urlencode({name: text for name, text in choice.items() if name != "ids"})
         return f"{self.model_admin.list_url}?{query}" if query else self.model_admin.list_url
 
 

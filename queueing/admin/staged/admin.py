@@ -21,7 +21,7 @@ from queueing.transactional.databases import relayed
 
 from . import columns
 from .actions import ACTIONS, listed
-from .choice import Choice, alias_of
+from .choice import alias_of, choice_of, in_state
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -33,8 +33,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """Filter by the field ``is_refused``, which is indexed."""
-        is_known = self.value() in columns.WORDS
-        return queryset.filter(is_refused=self.value() == columns.REFUSED) if is_known else queryset
+        return in_state(queryset, self.value())
 
 
 class DatabaseFilter(admin.SimpleListFilter):
@@ -102,16 +101,15 @@ class StagedMessageAdmin(TableAdmin):
 
     def selection(self, request: HttpRequest, ids: str) -> dict[str, str]:
         """The query parameters that select the rows ``ids`` in the database that the page shows."""
-        return Choice.read({**request.GET.dict(), "database": alias_of(request), "ids": ids}).params()
+        return choice_of(request, ids=ids)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        choice = Choice.read({name: request.GET.get(name, "") for name in ("state", "database")})
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
             "alerts": console_alerts(request),
-            "verbs": self.offered(request, choice.params()),
+            "verbs": self.offered(request, choice_of(request)),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
@@ -121,8 +119,7 @@ class StagedMessageAdmin(TableAdmin):
         row = context["original"]
         row.body_start = row.body
         context["title"], context["subtitle"] = columns.call_of(row, HEADING_CHARACTERS), None
-        choice = Choice(database=alias_of(request), ids=(row.pk,))
-        context["verbs"] = self.offered(request, choice.params())
+        context["verbs"] = self.offered(request, choice_of(request, ids=str(row.pk)))
         context["show_delete"] = False
         has_link = self.sees_queues(request) and is_there(row.queue)
         context["queue_url"] = queue_url(self.admin_site, row.queue) if has_link else ""

@@ -1,7 +1,10 @@
-"""The selection of staged messages that an action changes, read from a query string."""
+"""The selection of staged messages that an action changes, as the parameters of a query string.
+
+``database`` is an alias, and ``state`` a key of ``WORDS``. ``ids`` are primary keys, separated by commas.
+Each parameter may be missing.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from django.db.models import QuerySet
@@ -13,8 +16,35 @@ from queueing.transactional.databases import relayed
 
 from .columns import REFUSED, WORDS
 
+NAMES = ("database", "state", "ids")
 
-def alias_in(params: Mapping[str, str]) -> str:
+
+def alias_of(request: HttpRequest) -> str:
+    """The alias of the database whose rows a page shows."""
+    # Django hands the filters of the list to other pages.
+    kept = parse_qs(request.GET.get("_changelist_filters", ""))
+    return _alias_in({**{name: values[0] for name, values in kept.items()}, **request.GET.dict()})
+
+
+def choice_of(request: HttpRequest, **ids: str) -> dict[str, str]:
+    """The parameters that select the rows of a list or, with ``ids``, some of them."""
+    found = {"database": alias_of(request)} if len(relayed()) > 1 else {}
+    state = request.GET.get("state", "")
+    return {**found, **({"state": state} if state in WORDS else {}), **ids}
+
+
+def rows_of(choice: Mapping[str, str]) -> "QuerySet[StagedMessage]":
+    """The selected rows, oldest first. If ``ids`` is given without a valid key, no row is selected."""
+    rows = in_state(StagedMessage.objects.using(_alias_in(choice)).order_by("id"), choice.get("state"))
+    return rows.filter(pk__in=read_ids(choice["ids"])) if "ids" in choice else rows
+
+
+def in_state(rows: QuerySet, state: str | None) -> QuerySet:
+    """The rows in one state, or all rows if the state is unknown."""
+    return rows.filter(is_refused=state == REFUSED) if state in WORDS else rows
+
+
+def _alias_in(params: Mapping[str, str]) -> str:
     """The alias in the parameter ``database``.
 
     If messages cannot be staged in that database, returns the default: the database in which the router
@@ -22,49 +52,3 @@ def alias_in(params: Mapping[str, str]) -> str:
     """
     named = params.get("database", "")
     return named if named in relayed() else str(StagedMessage.objects.db)
-
-
-def alias_of(request: HttpRequest) -> str:
-    # Django hands the filters of the list to other pages.
-    kept = parse_qs(request.GET.get("_changelist_filters", ""))
-    return alias_in({**{name: values[0] for name, values in kept.items()}, **request.GET.dict()})
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A selection of rows in one database.
-
-    An empty ``state`` selects rows of all states. If ``ids`` is not ``None``, only rows with these primary
-    keys are selected.
-    """
-
-    database: str
-    state: str = ""
-    ids: tuple[int, ...] | None = None
-
-    @classmethod
-    def read(cls, params: Mapping[str, str]) -> "Choice":
-        """Read the choice from the parameters of a query string.
-
-        An unknown state selects rows of all states. If ``ids`` is given without a valid key, no row is
-        selected.
-        """
-        state = params.get("state", "")
-        ids = params.get("ids")
-        return cls(
-            database=alias_in(params),
-            state=state if state in WORDS else "",
-            ids=None if ids is None else read_ids(ids),
-        )
-
-    def params(self, *, with_ids: bool = True) -> dict[str, str]:
-        found = {"database": self.database if len(relayed()) > 1 else "", "state": self.state}
-        if with_ids and self.ids is not None:
-            found["ids"] = ",".join(map(str, self.ids))
-        return {name: text for name, text in found.items() if text or name == "ids"}
-
-    def rows(self) -> "QuerySet[StagedMessage]":
-        found = StagedMessage.objects.using(self.database).order_by("id")
-        if self.state:
-            found = found.filter(is_refused=self.state == REFUSED)
-        return found if self.ids is None else found.filter(pk__in=self.ids)
