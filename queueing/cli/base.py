@@ -140,6 +140,6 @@ class Verb:
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         """Run the verb. ``options`` are the parsed arguments.
 
-        It may raise any ``QueueError``. The command prints the error as a sentence.
+        It may raise any ``QueueError`` or ``DatabaseError``. The command prints the error as a sentence.
         """
         raise NotImplementedError

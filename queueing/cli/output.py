@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import DatabaseError
+
 from queueing.broker import decode
 from queueing.broker.places import DEFAULT
 from queueing.client import QueueClient
@@ -25,6 +27,7 @@ from queueing.exceptions import (
     QueueUnavailable,
     ReplyLost,
 )
+from queueing.history import writer
 from queueing.messages import QueueFigures
 from queueing.monitoring import alerts
 from queueing.text.printable import printable
@@ -257,8 +260,8 @@ def moment(epoch_seconds: int) -> str:
         return str(epoch_seconds)
 
 
-def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> str:
-    """Describe an error of a subcommand in a sentence without its full stop.
+def sentence(error: Exception, client: QueueClient, names: Sequence[str]) -> str:
+    """Describe an error of Redis or of the database in a sentence without its full stop.
 
     ``names`` are the queues that the subcommand was called for.
     """
@@ -271,6 +274,8 @@ def sentence(error: QueueError, client: QueueClient, names: Sequence[str]) -> st
             return f'There is a queue named {name} already: "manage.py queues set" changes it'
         case MessageTooLong():
             return f'The message is too long: "manage.py queues set {name} --maxsize -1" takes any length'
+        case DatabaseError():
+            return f"The database refused it: {writer.sentence(error)}"
         case ReplyLost() | QueueRefused():
             return str(error)
         case QueueUnavailable():

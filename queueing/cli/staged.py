@@ -4,15 +4,12 @@ They are for messages that a transaction has stored in a table (staged), and tha
 """
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError
 from django.db.models import QuerySet
 
 from queueing.client import QueueClient
-from queueing.history import writer
 from queueing.models import StagedMessage
 from queueing.transactional import backlog
 from queueing.transactional.databases import searched
@@ -49,9 +46,9 @@ reason: see send-staged and delete-staged."""
     )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        with _refused():
-            rows = [row for _, chosen in _chosen(options) for row in _shown(chosen, options.count)]
-            left = sum(chosen.count() for _, chosen in _chosen(options)) - len(rows)
+        chosen = _chosen(options)
+        rows = [row for _, of_one in chosen for row in of_one.defer("body", "headers")[: options.count]]
+        left = sum(of_one.count() for _, of_one in chosen) - len(rows)
         if options.json:
             screen.json([_as_json(row) for row in rows])
             return
@@ -90,8 +87,7 @@ The other changes of their transactions stay."""
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         if not options.yes:
-            with _refused():
-                count = sum(rows.count() for _, rows in _chosen(options))
+            count = sum(rows.count() for _, rows in _chosen(options))
             if count:
                 screen.confirm(f"Delete {counted(count, 'staged message')}? No worker sends them then.")
         deleted, _ = _in_steps(screen, options, "deleted", backlog.delete)
@@ -124,25 +120,12 @@ def _in_steps(
     """
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"
-    with _refused():
-        for alias, rows in _chosen(options):
-            for ids in backlog.in_steps(rows, until=backlog.newest(rows)):
-                count += len(act(alias, ids))
-                tried += len(ids)
+    for alias, rows in _chosen(options):
+        for ids in backlog.in_steps(rows, until=backlog.newest(rows)):
+            count += len(act(alias, ids))
+            tried += len(ids)
     screen.so_far = lambda: ""
     return count, tried
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseError as error:
-        raise Refused(f"The database refused it: {writer.sentence(error)}.") from error
-
-
-def _shown(rows: "QuerySet[StagedMessage]", count: int) -> "QuerySet[StagedMessage]":
-    return rows.defer("body", "headers")[:count]
 
 
 def _words(row: StagedMessage) -> tuple[str, ...]:

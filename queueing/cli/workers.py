@@ -9,10 +9,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import DatabaseError
-
 from queueing.client import QueueClient
-from queueing.history import ownership, writer
+from queueing.history import ownership
 from queueing.monitoring import outboxes
 from queueing.monitoring.workers import Worker, all_workers, quiet_worker, resume_worker
 
@@ -108,11 +106,8 @@ Redis need a namespace each: see QUEUEING["NAMESPACE"]."""
     arguments = ()
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        try:
-            for part in client.parts:
-                ownership.take(part)
-        except DatabaseError as error:
-            raise Refused(f"The database refused it: {writer.sentence(error)}.") from error
+        for part in client.parts:
+            ownership.take(part)
         for part in client.parts:
             screen.say(f"The outbox of the namespace {part.keys.ns} belongs to this project's database now.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from queueing import get_client
 from queueing.cli import VERBS, Screen, Verb
@@ -69,7 +70,7 @@ class Command(BaseCommand):
                 screen.note(f"Warning: {unusable(name, client.refusals[name])}.")
             verb.run(client, screen, options)
             screen.flush()
-        except QueueError as error:
+        except (QueueError, DatabaseError) as error:
             names = [vars(options)[name] for name in ("queue", "source", "target") if name in vars(options)]
             text = "; ".join(filter(None, [sentence(error, client, names), screen.so_far()]))
             raise CommandError(f"{printable(text)}.") from error
