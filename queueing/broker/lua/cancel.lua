@@ -16,14 +16,12 @@ if not queue_exists then return { 'queueNotFound' } end
 -- include lanes
 local running, _, lane_of = running_ids()
 
--- The ends of a message count its settled deliveries. A higher receive count means that a delivery is not
--- settled: another receiver has the message as long as it is hidden.
+-- Another receiver has a message with a delivery that is not settled, as long as it is hidden.
 local function word_for(id, rc)
   local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or nil)
   if not score or redis.call('HEXISTS', KEYS[1], id) == 0 then return 'gone' end
   if running[id] then return 'running' end
-  local failed, crashed, released = read_ends(id)
-  if score > now_ms and rc > failed + crashed + released then return 'hidden' end
+  if score > now_ms and may_be_held(rc, redis.call('HGET', KEYS[3], id)) then return 'hidden' end
   return 'cancelled'
 end
 

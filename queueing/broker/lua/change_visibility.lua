@@ -36,6 +36,7 @@ if ARGV[6] == 'release' or redis.call('HLEN', KEYS[4]) > 0 then
     redis.call('ZREM', waking, id)
     local failed, crashed, given_back = read_ends(id)
     write_ends(id, failed, crashed, given_back + 1)
+    note_unheld(id)
     redis.call('ZADD', KEYS[2], head_score(id), id)
   end
   function finish()

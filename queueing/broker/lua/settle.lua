@@ -76,6 +76,7 @@ for i = 1, #settled_words do
       released = released + 1
     end
     write_ends(id, failed, crashed, released)
+    note_unheld(id)
     if word == 'retrying' or tonumber(delays_ms[i]) > 0 then
       local due_ms = now_ms + delays_ms[i]
       redis.call('ZADD', KEYS[2], whole(due_ms), id)

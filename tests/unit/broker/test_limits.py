@@ -382,6 +382,11 @@ def test_a_message_that_another_program_let_time_out_keeps_its_place_in_line(lim
     assert not client.redis.hexists(client.keys.ends("work"), first)
 
 
+def test_a_message_in_line_that_another_program_let_time_out_can_be_cancelled(limited, hand):
+    first, _ = received_and_in_line(limited, hand("a"))
+    assert limited.client.cancel_message("work", first) == "cancelled"
+
+
 def test_a_message_in_line_that_another_program_takes_is_not_started(limited, hand):
     client, a = limited.client, hand("a")
     first, running = received_and_in_line(limited, a)

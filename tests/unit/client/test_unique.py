@@ -422,3 +422,23 @@ def test_the_follower_of_a_job_that_has_left_the_queue_wakes_a_worker(any_client
         assert getattr(any_client, leave)("work", first) in ("cancelled", 1)
         eventually(lambda: heard.get_message(timeout=1))
     assert [one.message.id for one in worker.claim().deliveries] == [second]
+
+
+@pytest.mark.parametrize("way", ["retrying", "released", "abandoned", "given back"])
+def test_a_message_that_a_reader_let_time_out_and_that_waits_again_is_held_by_nobody(
+    any_client, ask, hand, conf, way
+):
+    first = ask("until_started")
+    any_client.receive_message("work", vt=0)
+    a = hand("a")
+    if way == "given back":
+        any_client.release_message("work", any_client.receive_message("work"))
+    else:
+        [delivery] = a.claim().deliveries
+        if way == "abandoned":
+            abandon(any_client.session, conf, "work", "a", started=[first], reason="it died")
+        else:
+            a.settle(ended(delivery, way, delay_ms=60_000))
+    assert ask("until_started") == first
+    assert any_client.cancel_message("work", first) == "cancelled"
+    assert fields(any_client) == 0

@@ -52,7 +52,10 @@ local function abandon(lane, started, reason, max_crashes)
         bury(id)
       else
         write_ends(id, failed, crashed, released, vanished)
-        if mine then redis.call('ZADD', KEYS[2], head_score(id), id) end
+        if mine then
+          note_unheld(id)
+          redis.call('ZADD', KEYS[2], head_score(id), id)
+        end
       end
     end
   end

@@ -1,4 +1,5 @@
 -- The ends of a message: see lib/queue.lua
+-- include held
 -- Returns failed, crashed, released, and how many of `released` are receives before the message moved here.
 local function read_ends(id)
   local text = redis.call('HGET', KEYS[3], id)
@@ -26,4 +27,13 @@ local function write_ends(id, failed, crashed, released, vanished)
   if vanished + moved > 0 then text = text .. string.format(' %s %d', whole(claimed_ms(id)), vanished) end
   if moved > 0 then text = text .. ' ' .. whole(moved) end
   redis.call('HSET', KEYS[3], id, text)
+end
+
+-- Nobody holds a message now. Only a delivery that an earlier receiver let time out has not ended then.
+local function note_unheld(id)
+  local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
+  local failed, crashed, released, moved = read_ends(id)
+  if rc <= failed + crashed + released then return end
+  redis.call('HSET', KEYS[3], id, string.format('%d %d %d %s %d %s %s', failed, crashed, released,
+    whole(claimed_ms(id)), vanished_of(id, crashed), whole(moved), whole(rc)))
 end

@@ -45,21 +45,6 @@ local function with_limits()
     return room
   end
 
-  -- How often a message had been received when it joined its line, if some of these deliveries never ended: another
-  -- receiver may have let it time out. The ends have it as their last number.
-  local function joined_rc(id)
-    local rc = string.match(redis.call('HGET', KEYS[3], id) or '', '^%d+ %d+ %d+ %d+ %d+ %d+ (%d+)$')
-    return rc and receive_count(rc)
-  end
-
-  local function note_joining(id)
-    local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-    local failed, crashed, released, moved = read_ends(id)
-    if rc <= failed + crashed + released then return end
-    redis.call('HSET', KEYS[3], id, string.format('%d %d %d %s %d %s %s', failed, crashed, released,
-      whole(claimed_ms(id)), vanished_of(id, crashed), whole(moved), whole(rc)))
-  end
-
   local function id_at(place)
     return string.match(place, '^[^\1]*\1%d%d%d\1(.*)$')
   end
@@ -70,9 +55,7 @@ local function with_limits()
     local _, _, _, due_text = unique_of(KEYS[24], id)
     if tonumber(due_text or 0) > now_ms then return false end
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-    if rc == 0 then return true end
-    local failed, crashed, released = read_ends(id)
-    return rc <= failed + crashed + released or rc == joined_rc(id)
+    return rc == 0 or not may_be_held(rc, redis.call('HGET', KEYS[3], id))
   end
 
   -- The first `count` places of a line. Those of messages that have left the queue are dropped.
@@ -157,7 +140,7 @@ local function with_limits()
     if has_room and ahead == 0 then return true end
     local due_ms = latest_due_ms(limit, ahead, WAIT_MS * (ahead + 1))
     redis.call('ZADD', line, 0, place)
-    note_joining(id)
+    note_unheld(id)
     if limit.concurrency > 0 then redis.call('ZADD', waits, 0, limit.key .. '\1' .. ARGV[1]) end
     redis.call('ZADD', KEYS[2], whole(due_ms), id)
     if priority > 0 then sleep_in(waking, id, due_ms) end

@@ -6,7 +6,8 @@
 --
 -- The ends of a message count its settled deliveries: "failed crashed released", then the ms of its last
 -- claim, then how many of the crashes were the end of a whole worker, then how many of the releases are
--- receives in the queues from which it was moved, then the receive count with which it joined the line of a limit.
+-- receives in the queues from which it was moved, then its receive count when nobody held it, if earlier receivers let it
+-- time out.
 --
 -- A queue exists if and only if it has the first three attributes; other clients write floats into them. RSMQ
 -- ignores the others.

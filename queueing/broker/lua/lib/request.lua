@@ -1,5 +1,6 @@
 -- Requests of unique messages: decide whether a message is sent, or an earlier one with its key takes the request.
 -- KEYS as in lib/put.lua
+-- include held
 --
 -- The functions are made for calls with unique messages only: a send of one plain message would notice them.
 local function open_requests()
@@ -29,9 +30,7 @@ local function open_requests()
   -- Whether a delivery of a message is not settled: a receiver has it, or had it and may still end it.
   local function is_received(id)
     local rc = receive_count(redis.call('HGET', KEYS[1], id .. ':rc'))
-    if rc == 0 then return false end
-    local failed, crashed, released = string.match(redis.call('HGET', ends, id) or '', '^(%d+) (%d+) (%d+)')
-    return rc > receive_count(failed) + receive_count(crashed) + receive_count(released)
+    return rc > 0 and may_be_held(rc, redis.call('HGET', ends, id))
   end
 
   -- The message that takes a request: {id, is_replaced, is_parked, due_ms, priority}. `id`, `due_ms` and `priority`
