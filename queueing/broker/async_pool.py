@@ -72,9 +72,7 @@ def connector(connection_class: type, options: Mapping[str, Any]) -> Callable[[]
     counterpart = COUNTERPARTS.get(connection_class)
     if counterpart is None:
         return None
-    known: set[str] = set()
-    for base in counterpart.__mro__:
-        known |= set(inspect.signature(base).parameters) if base is not object else set()
+    known = {name for base in counterpart.__mro__[:-1] for name in inspect.signature(base).parameters}
     given = {
         name: value
         for name, value in options.items()
@@ -94,7 +92,7 @@ class AsyncPool:
         self._connect, self._closed = connect, closed
         self._free = asyncio.Semaphore(size)
         self._idle: list[Any] = []
-        self._lent: set[Any] = set()
+        self._made: list[Any] = []
         self._end: AsyncGenerator[None, None] | None = None
 
     async def lend(self) -> Any:
@@ -106,17 +104,13 @@ class AsyncPool:
         if self._end is None:
             self._end = self._closing_with_loop()
             await anext(self._end)
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(USUAL_SECONDS):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise driver.ConnectionError("No connection available.") from None
-        else:
-            await self._free.acquire()
+        try:
+            async with asyncio.timeout(USUAL_SECONDS if self._free.locked() else None):
+                await self._free.acquire()
+        except TimeoutError:
+            raise driver.ConnectionError("No connection available.") from None
         try:
             connection = self._idle.pop() if self._idle else self._new()
-            self._lent.add(connection)
         except BaseException:
             self._free.release()
             raise
@@ -133,13 +127,13 @@ class AsyncPool:
 
     def take_back(self, connection: Any) -> None:
         connection.used_at = time.monotonic() if connection.is_connected else 0.0
-        self._lent.discard(connection)
         self._idle.append(connection)
         self._free.release()
 
     def _new(self) -> Any:
         connection = self._connect()
         connection.used_at = 0.0
+        self._made.append(connection)
         return connection
 
     async def _closing_with_loop(self) -> AsyncGenerator[None, None]:
@@ -148,7 +142,7 @@ class AsyncPool:
             yield
         finally:
             self._closed()
-            for connection in [*self._idle, *self._lent]:
+            for connection in self._made:
                 await connection.disconnect()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis import exceptions as driver
@@ -22,7 +22,6 @@ from .session_base import (
     Dialogue,
     SessionBase,
     Tries,
-    has_moved,
     packed_calls,
 )
 
@@ -48,18 +47,15 @@ class AsyncSession(SessionBase):
         self._pools: dict[tuple[int, asyncio.AbstractEventLoop], AsyncPool] = {}
 
     async def call(self, call: Call | QueueCall, *, replicas: int = 0) -> Any:
-        [reply] = await self._exchange([self._made(call)], replicas)
-        if isinstance(call, QueueCall) and has_moved(reply):
-            [reply] = await self.call_each([self._follow(call, reply)])
+        [reply] = await self.call_each([call], replicas=replicas)
         if isinstance(reply, QueueError):
             raise reply
         return reply
 
     async def call_each(self, calls: Sequence[Call | QueueCall], *, replicas: int = 0) -> list[Any]:
         replies = await self._exchange([self._made(call) for call in calls], replicas)
-        while moved := self._moved(calls, replies):
-            calls = [moved.get(index, call) for index, call in enumerate(calls)]
-            again = await self._exchange([self._made(call) for call in moved.values()])
+        if moved := self._moved(calls, replies):
+            again = await self.call_each(list(moved.values()))
             for index, reply in zip(moved, again, strict=True):
                 replies[index] = reply
         return replies
@@ -92,19 +88,19 @@ class AsyncSession(SessionBase):
         """
         pool = self._pool()
         try:
-            connection = await _within(limit, pool.lend())
+            async with asyncio.timeout(limit):
+                connection = await pool.lend()
         except AWAY as error:
             raise refusals.unanswered(error) from error
         try:
             dialogue = self._dialogue(calls, packed, replicas, connection.socket_timeout or USUAL_SECONDS)
-            replies: list[Any] = await _within(limit, _say(connection, dialogue))
-            return replies
-        except LOSSES as error:
-            await connection.disconnect(nowait=True)
-            raise refusals.unanswered(error, ReplyLost) from error
-        except BaseException:
+            async with asyncio.timeout(limit):
+                return await _say(connection, dialogue)
+        except BaseException as error:
             # Also after a cancellation. Otherwise the next call would read the rest of this reply as its own.
             await connection.disconnect(nowait=True)
+            if isinstance(error, LOSSES):
+                raise refusals.unanswered(error, ReplyLost) from error
             raise
         finally:
             pool.take_back(connection)
@@ -120,13 +116,6 @@ class AsyncSession(SessionBase):
             assert self._connect is not None
             pool = AsyncPool(self._connect, self._size, lambda: self._pools.pop(key, None))
             return self._pools.setdefault(key, pool)
-
-
-async def _within(seconds: float | None, awaitable: Awaitable[Any]) -> Any:
-    if seconds is None:
-        return await awaitable
-    async with asyncio.timeout(seconds):
-        return await awaitable
 
 
 async def _say(connection: Any, dialogue: Dialogue) -> list[Any]:

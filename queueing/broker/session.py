@@ -12,7 +12,7 @@ from redis import VERSION, Redis
 from redis import exceptions as driver
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 
-from queueing.exceptions import QueueError, QueueRefused, QueueUnavailable, ReplyLost
+from queueing.exceptions import QueueError, QueueUnavailable, ReplyLost
 from queueing.resilience import deadline
 
 from . import decode, refusals
@@ -27,7 +27,6 @@ from .session_base import (
     SessionBase,
     Tries,
     checked,
-    has_moved,
     packed_calls,
 )
 
@@ -65,9 +64,7 @@ class Session(SessionBase):
         ``NotReplicated`` if too few replicas confirm the writes, and ``QueueFull`` if Redis has reached its
         ``maxmemory``.
         """
-        [reply] = self._exchange([self._made(call)], replicas)
-        if isinstance(call, QueueCall) and has_moved(reply):
-            [reply] = self.call_each([self._follow(call, reply)])
+        [reply] = self.call_each([call], replicas=replicas)
         if isinstance(reply, QueueError):
             raise reply
         return reply
@@ -79,9 +76,8 @@ class Session(SessionBase):
         ``QueueUnavailable``, ``ReplyLost`` and ``NotReplicated`` if the round trip fails.
         """
         replies = self._exchange([self._made(call) for call in calls], replicas)
-        while moved := self._moved(calls, replies):
-            calls = [moved.get(index, call) for index, call in enumerate(calls)]
-            again = self._exchange([self._made(call) for call in moved.values()])
+        if moved := self._moved(calls, replies):
+            again = self.call_each(list(moved.values()))
             for index, reply in zip(moved, again, strict=True):
                 replies[index] = reply
         return replies
@@ -159,16 +155,12 @@ class Session(SessionBase):
                 seconds = connection.socket_timeout or USUAL_SECONDS
                 return _say(connection, self._conclude(calls, replies, replicas, seconds))
             return replies
-        except QueueRefused:
-            # Another connection may lead to another server, such as the new primary.
+        except BaseException as error:
+            # Otherwise the next call would read the rest of this reply as its own. After a refusal, another
+            # connection may lead to another server, such as the new primary.
             connection.disconnect()
-            raise
-        except LOSSES as error:
-            connection.disconnect()
-            raise refusals.unanswered(error, ReplyLost) from error
-        except BaseException:
-            # Otherwise the next call would read the rest of this reply as its own.
-            connection.disconnect()
+            if isinstance(error, LOSSES):
+                raise refusals.unanswered(error, ReplyLost) from error
             raise
         finally:
             self._pool.release(connection)
