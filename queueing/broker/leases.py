@@ -115,8 +115,8 @@ class QueueLease:
         #: The limit of the whole queue, in the form that ``lua/lib/limits.lua`` parses.
         self.limit = limits.text_of_queue(conf.LIMITS, queue)
         self._claims = self._settles = 0
-        #: The ids that the child has claimed but not settled yet.
-        self.in_hand: set[str] = set()
+        #: The receipts of the deliveries that the child has claimed but not settled yet.
+        self.in_hand: set[tuple[str, int]] = set()
         #: Whether Redis counts more messages as held than ``in_hand``, because a failover has lost a settle.
         self._has_surplus = False
 
@@ -133,7 +133,7 @@ class QueueLease:
         - ``stand_by``: registers the child as idle if it still has a free thread after the claim.
         """
         if self._has_surplus:
-            keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *self.in_hand)
+            keep = (self.name, SETTLE_LOST, self.conf.MAX_CRASHES, *{id for id, _ in self.in_hand})
             return self._call("keep", *keep)
         self._claims += 1
         lease_ms, max_crashes = int(self.conf.LEASE * 1000), self.conf.MAX_CRASHES
@@ -178,7 +178,7 @@ class QueueLease:
         if reply[0] not in (b"ok", b"surplus"):
             raise QueueNotFound
         deliveries = [_delivery(self.queue, *reply[start : start + 6]) for start in range(5, len(reply), 6)]
-        self.in_hand.update(delivery.message.id for delivery in deliveries)
+        self.in_hand.update((one.message.id, one.message.rc) for one in deliveries)
         standing = decode.text(reply[4])
         return Batch(
             int(reply[1]), decode.integer(reply[2]), reply[3] == b"1", reply[3] == b"2", standing, deliveries

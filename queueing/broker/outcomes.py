@@ -213,14 +213,19 @@ def task_numbers(outcomes: Sequence[Outcome]) -> str:
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
-    """Split the outcomes of one settle into slices that each fit into one entry of the outbox."""
-    start = characters = 0
+    """Split the outcomes of one settle into slices that each fit into one entry of the outbox.
+
+    A slice has one outcome of each message, because an entry names refused outcomes by their ids.
+    """
+    start, characters, ids = 0, 0, set[str]()
     for index, outcome in enumerate(outcomes):
         size = len(outcome.body) + len(outcome.result)
-        if characters + size > PART_CHARACTERS and index > start:
+        is_full = characters + size > PART_CHARACTERS and index > start
+        if is_full or outcome.id in ids:
             yield outcomes[start:index]
-            start, characters = index, 0
+            start, characters, ids = index, 0, set()
         characters += size
+        ids.add(outcome.id)
     yield outcomes[start:]
 
 

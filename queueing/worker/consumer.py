@@ -261,7 +261,7 @@ class Consumer:
         refused = lease.read_settle(reply)
         self._resume_at = self.clock() + FULL_SECONDS * max(0.0, 2 * lease.read_fullness(reply) - 1)
         self._held.settled(lease.queue, outcomes)
-        lease.in_hand.difference_update(outcome.id for outcome in outcomes)
+        lease.in_hand.difference_update((outcome.id, outcome.rc) for outcome in outcomes)
         self._has_settled_since_look = True
         self.has_settled = self.has_settled or lease.records(outcomes)
         for outcome in outcomes:

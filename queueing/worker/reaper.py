@@ -169,7 +169,9 @@ def settle_overdue(
     Raises ``QueueError``. The same call may then be repeated.
     """
     lease = QueueLease(client.session, config, child, queue)
-    outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in overdue]
+    # The child may have claimed again what it ran. Its lease has only the last delivery.
+    last = {running.id: running for running in sorted(overdue, key=lambda running: running.rc)}
+    outcomes = [_outcome(client, config, child, queue, running, now_ms) for running in last.values()]
     refused = lease.read_settle(client.session.call(lease.settle_last(outcomes)))
     ended = [replace(outcome, event=refused.get(outcome.id, outcome.event)) for outcome in outcomes]
     return [outcome for outcome in ended if outcome.event.is_settled]

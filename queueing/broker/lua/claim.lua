@@ -149,6 +149,16 @@ local function take(id, rc)
     limited_count = limited_count + 1
     return true
   end
+  -- Another client has made visible what this child runs.
+  for i = 1, rc > 0 and first - 1 or 0, 2 do
+    if state.held[i] == id then
+      lose(state, id, state.held[i + 1])
+      table.remove(state.held, i)
+      table.remove(state.held, i)
+      first = first - 2
+      break
+    end
+  end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   if limit then
     limits.start(state, id, rc + 1, limit)

@@ -26,10 +26,11 @@ end
 if #surplus == 0 then return reply end
 check_room()
 check_burial()
-state.held, state.taken = surplus, 0
+local lost = state.lost
+state.held, state.taken, state.lost = surplus, 0, nil
 write_lane(lane, state, lease_end_ms or now_ms)
 abandon(lane, {}, ARGV[7], tonumber(ARGV[8]))
-state.held = kept
+state.held, state.lost = kept, lost
 for i = 1, #surplus, 2 do free_slots(state, surplus[i]) end
 write_lane(lane, state, lease_end_ms or now_ms)
 return reply

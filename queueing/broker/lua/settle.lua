@@ -87,8 +87,10 @@ for i = 1, #settled_words do
     end
   end
   words[word] = (words[word] or 0) + 1
-  held[id] = nil
-  if state.slots then free_slots(state, id) end
+  if held[id] == rc then
+    held[id] = nil
+    if state.slots then free_slots(state, id) end
+  end
 end
 if #done > 0 and has_headers then
   local by_batch = {}
@@ -124,6 +126,7 @@ for i = 1, #state.held, 2 do
   if held[state.held[i]] then kept[#kept + 1], kept[#kept + 2] = state.held[i], state.held[i + 1] end
 end
 state.held, state.settle, state.refused = kept, number, refused
+if state.lost then forget_lost(state, given) end
 if state.stops then keep_stops(state) end
 write_lane(lane, state, lease_end_ms or now_ms)
 start_next()

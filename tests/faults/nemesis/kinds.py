@@ -139,6 +139,14 @@ def forget_scripts(stage: Stage, blow: Blow) -> None:
         connection.script_flush()
 
 
+def show_running(stage: Stage, blow: Blow) -> None:
+    """Make messages visible that workers run, as a client may do. Others run them, too."""
+    queue = QUEUES[int(blow.share * len(QUEUES))]
+    for message in stage.client.peek_messages(queue, count=100, newest=True):
+        if message.state == "running":
+            stage.client.change_message_visibility(queue, message.id, 0)
+
+
 def pause_queue(stage: Stage, blow: Blow) -> End:
     queue = QUEUES[int(blow.share * len(QUEUES))]
     stage.client.pause_queue(queue)
@@ -166,6 +174,7 @@ KINDS = {
     "lose replies of sends": Kind(lose_replies_of_sends, "sender"),
     "kill Redis": Kind(kill_redis, "redis"),
     "forget scripts": Kind(forget_scripts, "redis"),
+    "show running": Kind(show_running, "redis"),
     "pause queue": Kind(pause_queue, "redis"),
     "kill database": Kind(kill_database, "database"),
 }

@@ -66,7 +66,7 @@ def test_a_message_whose_settle_a_failover_has_lost_is_given_back(any_client, ha
     ids = any_client.send_messages("work", ["a", "b", "c"])
     child = hand()
     one, two = child.claim(2).deliveries
-    child.lease.in_hand.remove(one.message.id)  # as if Redis had acknowledged it and forgotten it
+    child.lease.in_hand.remove((one.message.id, 1))  # as if Redis had acknowledged it and forgotten it
     assert child.claim(1).deliveries == []
     assert child.claim(1).deliveries == []
     [again] = child.claim(1).deliveries
@@ -433,3 +433,81 @@ def test_a_message_that_was_moved_was_never_given_back_in_its_new_queue(any_clie
     assert abandon(any_client.session, worker.lease.conf, "work", "a", started=[id], reason="killed") == 1
     [delivery] = worker.claim().deliveries
     assert (delivery.failed, delivery.crashed, delivery.released) == (1, 1, 3)
+
+
+def take_over(client, hand, conf, id):
+    client.change_message_visibility("work", id, 0)
+    client.receive_message("work", vt=60)
+
+
+def take_over_and_extend(client, hand, conf, id):
+    take_over(client, hand, conf, id)
+    extend(client.session, conf, {"work": ["a"]})
+
+
+def take_over_and_delete(client, hand, conf, id):
+    take_over_and_extend(client, hand, conf, id)
+    client.delete_message("work", id)
+
+
+def delete(client, hand, conf, id):
+    client.delete_message("work", id)
+
+
+def run_elsewhere(client, hand, conf, id):
+    client.change_message_visibility("work", id, 0)
+    other = hand("b")
+    other.settle(ended(other.claim().deliveries[0], "done"))
+
+
+LOSSES = [take_over, take_over_and_extend, take_over_and_delete, delete, run_elsewhere]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_run_that_has_lost_its_message_ends_in_the_history_if_its_process_is_killed(
+    any_client, hand, conf, lose
+):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    child.claim()
+    lose(any_client, hand, conf, id)
+    left = [(one.rc, one.due_ms) for one in any_client.peek_messages("work")]
+    abandon(any_client.session, conf, "work", "a", started=[id], reason="killed")
+    ends = [(o.rc, o.event) for o in outbox.newest(any_client.session, count=10) if o.rc == 1]
+    assert ends == [(1, {take_over: "abandoned", take_over_and_extend: "lease lost"}.get(lose, "gone"))]
+    assert [(one.rc, one.due_ms) for one in any_client.peek_messages("work")] == left
+    assert any_client.redis.hget(KEYS.held(), "a work") is None
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_run_that_has_lost_its_message_ends_once_if_its_child_settles_it(any_client, hand, conf, lose):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    [delivery] = child.claim().deliveries
+    lose(any_client, hand, conf, id)
+    assert set(child.settle(ended(delivery, "done"))) == {id}
+    abandon(any_client.session, conf, "work", "a", started=[id], reason="killed")
+    assert [o.rc for o in outbox.newest(any_client.session, count=10)].count(1) == 1
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_child_that_claims_the_message_it_runs_holds_only_the_later_delivery(
+    any_client, hand, conf, is_killed
+):
+    id = any_client.send_message("work", "a")
+    child = hand()
+    [first] = child.claim().deliveries
+    any_client.change_message_visibility("work", id, 0)
+    [second] = child.claim().deliveries
+    assert (second.message.id, second.message.rc) == (id, 2)
+    if is_killed:
+        abandon(any_client.session, conf, "work", "a", started=[id], reason="killed")
+        ends = {(1, "lease lost"), (2, "abandoned")}
+    else:
+        assert child.settle(ended(first, "done")) == {id: "lease lost"}
+        child.lease.in_hand.remove((id, 1))
+        assert child.claim().deliveries == []
+        assert any_client.peek_message("work", id).state == "running"
+        assert child.settle(ended(second, "done")) == {}
+        ends = {(1, "lease lost"), (2, "done")}
+    assert {(o.rc, o.event) for o in outbox.newest(any_client.session, count=10)} == ends

@@ -119,7 +119,7 @@ def extend_lease(child: Hand, conf: Config) -> Callable[[], object]:
 
 def abandon_all(child: Hand, conf: Config) -> Callable[[], object]:
     child.claim(1)
-    started = child.lease.in_hand
+    started = {id for id, _ in child.lease.in_hand}
     return lambda: abandon(child.client.session, conf, QUEUE, "a", started=started, reason="crash")
 
 

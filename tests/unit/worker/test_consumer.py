@@ -18,6 +18,7 @@ from queueing.handlers import handler, policy
 from queueing.worker import consumer as consuming
 from queueing.worker import polling as looking
 from tests.support.clock import Clock
+from tests.support.waiting import eventually
 from tests.unit.worker.parts import Child
 
 
@@ -226,6 +227,28 @@ def test_messages_behind_a_long_job_are_given_back_once(child, client, ran, cloc
     goes_on.set()
     one.turn_until(lambda: len(ran) == 301)
     assert words(client).count("released") == released
+
+
+def test_a_child_that_runs_a_message_twice_settles_both_runs_as_what_they_are(child, client, ran):
+    goes_on = threading.Event()
+
+    @handler("q")
+    def work(message):
+        ran.append(message.rc)
+        goes_on.wait(60)
+
+    one = child("q", threads=2)
+    id = client.send_message("q", "a")
+    one.turn_until(lambda: ran == [1])
+    client.change_message_visibility("q", id, 0)
+    one.turn_until(lambda: ran == [1, 2])
+    goes_on.set()
+    eventually(lambda: not list(one.slot.running()))
+    one.turn_until(lambda: one.consumer.is_drained)
+    ends = {outcome.rc: outcome.event for outcome in outbox.newest(client.session, count=10)}
+    assert ends[1] in ("lease lost", "gone")
+    assert ends[2] == "done"
+    assert client.get_queue_attributes("q").msgs == 0
 
 
 def test_a_retry_in_the_second_queue_does_not_wait_for_the_poll(child, client, ran, monkeypatch):

@@ -45,6 +45,17 @@ def test_a_job_that_somebody_asked_to_stop_is_cancelled_at_its_time_limit(late, 
     assert any_client.peek_messages("work") == []
 
 
+def test_a_message_that_its_child_ran_twice_fails_once(any_client, hand, conf):
+    id = any_client.send_message("work", "x")
+    child = hand()
+    child.claim()
+    any_client.change_message_visibility("work", id, 0)
+    child.claim()
+    overdue = [Running(id, 0, rc, 0, 0, 1.0, 2.0, 5.0) for rc in (2, 1)]
+    [outcome] = reaper.settle_overdue(any_client, conf, "a", "work", overdue, now_ms=10.0)
+    assert (outcome.rc, outcome.event) == (2, "retrying")
+
+
 def test_a_back_off_function_that_exits_ends_no_keeper(late):
     def exits(error, attempt):
         raise SystemExit(3)

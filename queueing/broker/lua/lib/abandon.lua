@@ -1,6 +1,7 @@
 -- Give back the messages that a child held when it died. `started` has the ids that the child had started;
 -- nil means that its worker has vanished, so all may have started. Only started messages count a crash. A message
--- that somebody asked to stop is cancelled. Returns the number of messages that were given back or are dead.
+-- that somebody asked to stop is cancelled. A delivery whose message is gone, or that the lane has lost, only ends in the
+-- history. Returns the number of messages that were given back or are dead.
 --
 -- A platform ends a whole worker, its keeper included, and so does a message that uses up the memory of the machine.
 -- The two look alike. So the crash of a whole worker isolates its messages like any crash, but a message is dead
@@ -13,7 +14,7 @@ local VANISHED_FACTOR = 3
 
 local function abandon(lane, started, reason, max_crashes)
   local state = read_lane(lane)
-  if #state.held > 0 then
+  if #state.held > 0 or state.lost then
     check_room()
     check_burial()
   end
@@ -57,7 +58,16 @@ local function abandon(lane, started, reason, max_crashes)
           redis.call('ZADD', KEYS[2], head_score(id), id)
         end
       end
+    else
+      lose(state, id, rc)
     end
+  end
+  for i = 1, #(state.lost or {}), 2 do
+    local id = state.lost[i]
+    local failed, crashed = read_ends(id)
+    local word = redis.call('HEXISTS', KEYS[1], id) == 1 and 'lease lost' or 'gone'
+    add_body(fields, id)
+    endings[#endings + 1] = { id, state.lost[i + 1], word, failed, crashed, 0 }
   end
   drop_lane(lane)
   if #endings > 0 then

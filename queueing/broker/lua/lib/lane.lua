@@ -19,5 +19,6 @@ local function lane_in(text)
   if not is_lane then return { claim = 0, settle = 0, taken = 0, refused = {}, held = {} } end
   if type(lane.stops) ~= 'table' then lane.stops = nil end
   if type(lane.slots) ~= 'table' then lane.slots = nil end
+  if not are_receipts(lane.lost) then lane.lost = nil end
   return lane
 end

@@ -8,7 +8,8 @@
 -- A lane is one child on one queue. Its field in `held` is JSON: the numbers of its last claim and
 -- last settle, the refusals of that settle, how many ids that claim took, and {id, rc, id, rc, …}. If
 -- somebody asked to stop messages that it holds, `stops` has {rc, 1 to end the process or else 0, reason} by id.
--- If messages that it holds are limited, `slots` has the list of their slots by id (see lib/slots.lua).
+-- If messages that it holds are limited, `slots` has the list of their slots by id (see lib/slots.lua). `lost` has
+-- {id, rc, …} of the deliveries that the lane does not hold any more, and that its child has not settled yet.
 -- include dead_letters
 -- include keys
 -- include idle
@@ -176,8 +177,26 @@ local function record_endings(lane, reason, endings, bodies)
   count_words(counts)
 end
 
--- Extend the lease of the messages that a lane still holds. Those that another receiver took over are dropped
--- from the lane.
+-- Remember that a lane does not hold a delivery any more. Its run may still end, or its process may die.
+local function lose(state, id, rc)
+  state.lost = state.lost or {}
+  table.insert(state.lost, id)
+  table.insert(state.lost, rc)
+  if state.slots then free_slots(state, id) end
+end
+
+-- The child has settled the deliveries {id, rc, …}.
+local function forget_lost(state, settled)
+  local is_settled, left = {}, {}
+  for i = 1, #settled, 2 do is_settled[settled[i] .. ' ' .. whole(settled[i + 1])] = true end
+  for i = 1, #state.lost, 2 do
+    local id, rc = state.lost[i], state.lost[i + 1]
+    if not is_settled[id .. ' ' .. whole(rc)] then left[#left + 1], left[#left + 2] = id, rc end
+  end
+  state.lost = next(left) and left
+end
+
+-- Extend the lease of the messages that a lane still holds. The lane loses those that another receiver took over.
 local function extend(lane, state, lease_ms)
   local counts, kept, scores, lost = receive_counts(state.held), {}, {}, {}
   local lease_end_ms = now_ms + lease_ms
@@ -189,7 +208,7 @@ local function extend(lane, state, lease_ms)
       scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
     else
       lost[#lost + 1] = id
-      if state.slots then free_slots(state, id) end
+      lose(state, id, rc)
       -- A repeated claim returns the end of the list.
       if i >= last_claim then state.taken = state.taken - 1 end
     end
