@@ -222,6 +222,12 @@ def test_an_empty_batch_succeeds_immediately(texts):
     assert counts(id) == ("done", 0, 0, 0, 0, 0)
 
 
+def test_a_callback_may_have_a_body_that_is_not_valid_unicode(texts):
+    batch([], on_success=step("texts", "\udc80")).enqueue()
+    run_pending()
+    assert texts == ["\udc80"]
+
+
 def test_the_waiting_members_of_a_cancelled_batch_do_not_run(texts):
     inner = batch([step("texts", "c")])
     members = [step("texts", "a"), step("texts", "b"), inner]
