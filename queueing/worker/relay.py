@@ -8,6 +8,7 @@ script recognises the second send as a repeat.
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 
 from django.db import DatabaseError, connections, reset_queries
@@ -48,11 +49,12 @@ class Relay:
     """The relay of one worker. ``aliases`` names the databases that it checks."""
 
     def __init__(self, client: QueueClient, aliases: Sequence[str], *, name: str) -> None:
-        self.client, self.aliases, self.name = client, aliases, name
+        self.client, self.name = client, name
         #: The id of the newest row that the last check has seen, by alias of the database.
         self._seen: dict[str, int] = {}
         self._is_leading = False
-        self._guard = Guard("relay")
+        # One for each database, so that one that does not answer delays no other.
+        self._guards = {alias: Guard("relay") for alias in aliases}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -63,19 +65,19 @@ class Relay:
 
     def step(self) -> float:
         """Do one iteration of the loop. Returns the seconds until the next one, 0 if more is left to send."""
-        return self._guard.turn(self._turn)
+        return min(guard.turn(partial(self._turn, alias)) for alias, guard in self._guards.items())
 
-    def _turn(self) -> float:
+    def _turn(self, alias: str) -> float:
         try:
-            return min(map(self._relay, self.aliases))
+            return self._relay(alias)
         except (QueueUnavailable, QueueFull) as error:
             logger.debug("staged messages wait: %s", error)
             return LOOK_SECONDS
         except DatabaseError as error:
-            lacking = next(filter(databases.lacks_table, self.aliases), "")
+            lacks_table = databases.lacks_table(alias)
             connections.close_all()
-            if lacking:
-                raise NoTable(lacking) from error
+            if lacks_table:
+                raise NoTable(alias) from error
             raise
         except BaseException:
             connections.close_all()

@@ -106,6 +106,21 @@ class TestDatabases:
             assert own == [f"{alias} {number}" for number in range(20)]
         assert (rows("default"), rows("other")) == (0, 0)
 
+    def test_a_database_that_fails_does_not_delay_the_other(self, staged: QueueClient) -> None:
+        with transaction.atomic(using="other"):
+            send("a")
+            connections["other"].run_on_commit = []
+        relay = Relay(staged, ["default", "other"], name="relay")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("ALTER TABLE queueing_stagedmessage RENAME TO set_aside")
+        try:
+            for _ in range(3):
+                relay.step()
+        finally:
+            with connections["default"].cursor() as cursor:
+                cursor.execute("ALTER TABLE set_aside RENAME TO queueing_stagedmessage")
+        assert bodies(staged) == ["a"]
+
     def test_a_task_is_found_and_cancelled_in_any_of_them(self, staged: QueueClient) -> None:
         with transaction.atomic(using="other"):
             result = tasks.add.enqueue(1, 2)
