@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy
 
 import queueing
 from queueing.admin.base import ConsoleAdmin, address, trouble_of
-from queueing.broker.keys import is_dead_letter_queue
+from queueing.broker.keys import dead_letter_queue, is_dead_letter_queue
+from queueing.broker.outcomes import State
 from queueing.conf import get_conf
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.models import Job, Queue
@@ -250,13 +251,17 @@ class QueueAdmin(ConsoleAdmin):
             client = queueing.get_client()
             changelist.with_rate(self.admin_site, queue, read_rates(client, [queue.figures])[queue.name])
             queue.outflow = changelist.outflow_of(client, [queue.name])[queue.name]
+            # The jobs of dead letters are those of the queue in which they died.
+            is_dead = is_dead_letter_queue(queue.name)
+            main = queue.name.removesuffix(dead_letter_queue("")) if is_dead else queue.name
             context |= {
                 "attribute_names": columns.ATTRIBUTES,
                 "tools": self.tools(request, queue),
                 "is_actionable": is_actionable(queue.name),
                 "jobs_can_be_seen": self.jobs_can_be_seen(request),
                 "alerts": alerts.read(client, [queue.figures]),
-                "dead_letter_queue": queue.dead_letter_queue,
+                "jobs_query": urlencode({"queue": main} | ({"state": State.DEAD.value} if is_dead else {})),
+                "dead_letter_queue": "" if is_dead else queue.dead_letter_queue,
                 **_limits_of(queue.name),
                 "rows": message_rows(self.admin_site, queue.name, self._peeked(queue)),
                 "figures": [

@@ -152,9 +152,15 @@ class TestPolicies:
         answer = self.post(boss, dead_letter_queue="morgue")
         assert "max_receive_count" in answer.context["adminform"].form.errors
 
+    def test_the_jobs_of_dead_letters_are_those_of_their_queue(self, boss: Client, queue: QueueClient):
+        queue.create_queue("work-dead")
+        assert '/job/?queue=work&amp;state=dead"' in text(boss.get(LIST + "work-dead/change/"))
+        assert '/job/?queue=work"' in text(boss.get(LIST + "work/change/"))
+
     def test_dead_letters_have_none_of_their_own_but_a_retention(self, boss: Client, queue: QueueClient):
         queue.create_queue("work-dead")
         html = text(boss.get(LIST + "work-dead/change/"))
+        assert "work-dead-dead" not in html
         assert 'name="max_receive_count"' not in html
         self.post(boss, "work-dead", retention_seconds=5)
         assert queue.get_queue_policy("work-dead").retention_seconds == 5
