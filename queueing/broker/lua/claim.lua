@@ -111,6 +111,9 @@ local queue_room = queue_limit and with_limits().room_of(queue_limit) or count
 local is_held_back = queue_room < count
 count = math.min(count, queue_room)
 local limited_count, started_keys = 0, {}
+-- A child knows after a second that a batch is cancelled. It then ends the members that wait without a run, so they
+-- need no start.
+local RECALL_KNOWN_MS = 2000
 
 -- Take one message, which was received `rc` times. Returns whether the claim continues after it.
 local function take(id, rc)
@@ -145,7 +148,9 @@ local function take(id, rc)
     return true
   end
   local limit = limit_of(headers_of[id])
-  if limit and not with_limits().may_start(id, limit, headers_of[id]) then
+  local recalled = (limit or queue_limit) and recalled_ms(batch_in(headers_of[id]))
+  local starts = not recalled or now_ms - recalled < RECALL_KNOWN_MS
+  if limit and starts and not with_limits().may_start(id, limit, headers_of[id]) then
     limited_count = limited_count + 1
     return true
   end
@@ -161,11 +166,11 @@ local function take(id, rc)
   end
   state.held[#state.held + 1], state.held[#state.held + 2] = id, rc + 1
   if limit then
-    limits.start(state, id, rc + 1, limit)
+    if starts then limits.start(state, id, rc + 1, limit) end
     redis.call('ZREM', line, place_of(limit, id, priority_in(headers_of[id])))
     started_keys[limit.key] = true
   end
-  if queue_limit then limits.start(state, id, rc + 1, queue_limit) end
+  if queue_limit and starts then limits.start(state, id, rc + 1, queue_limit) end
   scores[#scores + 1], scores[#scores + 2] = whole(lease_end_ms), id
   fields[#fields + 1], fields[#fields + 2] = id .. ':rc', rc + 1
   if rc == 0 then
@@ -211,7 +216,7 @@ if taken > 0 then
   write_lane(lane, state, lease_end_ms)
 end
 
-for key in pairs(started_keys) do limits.advance(key) end
+for key in pairs(started_keys) do with_limits().advance(key) end
 local is_limited = limited_count > 0 or next(started_keys) ~= nil or is_held_back
 
 local reply = deliver(first)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from queueing.broker.batches import BATCH
 from queueing.broker.leases import QueueLease, abandon, extend, free_lost_slots
 from queueing.client import bulk, sweep
 from queueing.messages import Draft
@@ -626,3 +627,30 @@ def test_a_sweep_forgets_limits_for_which_no_message_waits_any_more(limited, han
     assert b'"y"' in left
     hand("a").settle(ended(delivery, "done"), ended(other, "done"))
     assert ids(hand("b").claim()) == still_waiting
+
+
+@pytest.mark.parametrize("is_of_queue", [False, True])
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_members_of_a_cancelled_batch_leave_without_a_start(limited, hand, conf, is_of_queue, is_nested):
+    client, limit = limited.client, Limit() if is_of_queue else Limit(rate="1/h")
+    a = hand("a", replace(conf, LIMITS={"work": {"rate": "1/h"}}) if is_of_queue else conf)
+    [first, *members] = [
+        client.send_message("work", "x", headers={**headers(limit, "test.job", "x"), BATCH: "member"})
+        for _ in range(20)
+    ]
+    assert ids(a.claim()) == [first]
+    records = {"member": '{"parent": "outer"}', "member done": 0, "outer done": 0, "outer recalled": 1}
+    if not is_nested:
+        records["member recalled"] = records.pop("outer recalled")
+    client.redis.hset(client.keys.batches(), mapping=records)
+    # The next start is due, as an hour later.
+    client.redis.delete(client.keys.rates())
+    client.redis.zadd(client.keys.schedule("work"), {members[0]: 1})
+    left = []
+    for _ in members:
+        batch = a.claim()
+        left += ids(batch)
+        a.settle(*(ended(delivery, "cancelled") for delivery in batch.deliveries))
+    assert sorted(left) == sorted(members)
+    [last] = limited.send("x", limit=limit)
+    assert ids(a.claim()) == [last]

@@ -42,6 +42,16 @@ local function parent_of(batch)
   return type(parent) == 'string' and parent or nil
 end
 
+-- The ms at which a batch, or one that it is part of, was cancelled, else nil.
+local function recalled_ms(batch)
+  for _ = 1, MAX_NESTING do
+    if not batch then return nil end
+    local ms = redis.call('HGET', batches, batch .. ' recalled')
+    if ms then return stored_int(ms) or 0 end
+    batch = parent_of(batch)
+  end
+end
+
 -- All members of a batch have ended. Send its callback, unless one was sent when it ended before.
 local function end_batch(batch, ending)
   redis.call('HSET', batches, batch .. ' ended', whole(now_ms))
