@@ -91,6 +91,14 @@ class TestDatabases:
         ):
             send("a")
 
+    @pytest.mark.django_db(databases=["default", "other"])
+    def test_the_transaction_of_a_test_is_not_one_of_the_project(
+        self, staged: QueueClient, settings: Any
+    ) -> None:
+        settings.QUEUEING = {**settings.QUEUEING, "RELAY_DATABASES": ["other"]}
+        send("a")
+        assert (rows("default"), rows("other")) == (0, 1)
+
     def test_one_relay_serves_both(self, staged: QueueClient) -> None:
         for alias in ("default", "other"):
             with transaction.atomic(using=alias):
