@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ("message_id", models.CharField(max_length=32, unique=True, verbose_name="message id")),
                 ("sender", models.CharField(max_length=32, verbose_name="sender")),
                 ("number", models.PositiveBigIntegerField(verbose_name="number of the send")),
+                ("size", models.PositiveIntegerField(verbose_name="messages of the send")),
                 (
                     "task_queue",
                     models.CharField(blank=True, max_length=160, verbose_name="queue of the task"),

@@ -21,6 +21,11 @@ from tests.support.worker_process import MANAGE, WorkerProcess, environment, mig
 FROZEN = {
     "0001_initial": "5f4c4c326052031159b2663334eb708298fbb325db54cb7ccfe400d62026392f",
     "0002_identity": "895aefd078c6d65d7deeb41ecb76f24ae01486250e25621efcd200bee586ed37",
+    "0003_stop_job": "1f2e397626a1599023843d12ad80146664e2fe789b5d71e3aa86dc27c73725aa",
+    "0004_staged_message": "136ec83bba55bdf369b357886e920dfbefaa8403b34df71f4308265aae3e6a37",
+    "0005_batch": "c4d4993ede2e31e326ff3aa3fd47dc76ffc2f1924e06024b751cf063a67e41be",
+    "0006_attempt_job_index": "7d27703e518a9f78ba9ac7e4c00ef445f1e310b54d6fa5f91921752c853a265d",
+    "0007_staged_row_of_its_own": "316d5630a3729f918af2465ee1c64a9b243e99bde5be5161283bcbefe320b03b",
 }
 FOLDER = Path(migrations.__file__).parent
 
@@ -64,6 +69,27 @@ def test_a_history_survives_all_migrations_from_the_first_to_the_last(
         new = client.send_message("raising", "new")
         eventually(lambda: len(Diary(path).outcomes(new)) == 3, of=process)
     assert Diary(path).states() == {"done": 1, "dead": 1}
+
+
+def test_messages_that_were_staged_by_one_call_are_all_sent_after_an_upgrade(
+    client: QueueClient, worker: Callable[..., WorkerProcess], tmp_path: Path
+):
+    path = tmp_path / "staged.sqlite3"
+    manage(path, "migrate", "--verbosity", "0", "queueing", "0006")
+    row = {"queue": "ledger", "sender": "one", "number": 1, "size": 3, "task_queue": "", "headers": ""}
+    row |= {"priority": 0, "staged_at": "2026-11-28", "is_refused": 0, "refusal": ""}
+    # Each is sent by a call of its own, because of its length.
+    row |= {"body": b"a" * 600_000}
+    with sqlite3.connect(path) as connection:
+        for index in range(3):
+            staged = {**row, "message_id": f"hol7zzzzz{index}" + "q" * 22}
+            marks = ",".join("?" * len(staged))
+            insert = f"INSERT INTO queueing_stagedmessage ({','.join(staged)}) VALUES ({marks})"
+            connection.execute(insert, list(staged.values()))
+    migrate(f"sqlite:///{path}")
+    client.create_queue("ledger", maxsize=-1)
+    with worker("ledger", env={"DATABASE_URL": f"sqlite:///{path}"}) as process:
+        eventually(lambda: Diary(path).states() == {"done": 3}, of=process)
 
 
 @pytest.fixture
