@@ -6,6 +6,7 @@ also counts the message in its batch, and stores the follow-up message. See ``lu
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,8 +26,6 @@ logger = logging.getLogger("queueing")
 BATCH = "queueing-batch"
 #: The name of the header with the remaining steps of the chain, as JSON.
 CHAIN = "queueing-chain"
-#: The name of the header of a dead member with the queue in which it died (also in ``lua/lib/bury.lua``).
-FROM = "queueing-from"
 #: A batch is closed if its sender has not sent all members, and has sent nothing for this long.
 SENDER_MS = 60_000
 #: The number of newest batches whose titles are searched.
@@ -159,15 +158,18 @@ def is_recalled(session: Session, id: str) -> bool:
     return bool(session.call(Call("is_recalled", [session.keys.batches()], id)))
 
 
-def failed_members(session: Session, id: str) -> Iterator[list[str]]:
-    """Yield lists of at most ``STEP`` ids: the failed members of the batch ``id``.
+def failed_members(session: Session, id: str) -> Iterator[dict[str, list[str]]]:
+    """Yield the ids of the failed members of the batch ``id``, at most ``STEP`` in one step.
 
-    A member is a message or a nested batch.
+    They are grouped by the queue in which they died, which is ``""`` for nested batches.
     """
-    last = ""
+    last = b""
     while found := session.call(Call("failed_members", [session.keys.failed_members()], id, last, STEP)):
-        yield (members := list(map(decode.text, found)))
-        last = members[-1]
+        by_queue: dict[str, list[str]] = defaultdict(list)
+        for member, _, queue in (decode.text(name).partition(" ") for name in found):
+            by_queue[queue].append(member)
+        yield by_queue
+        last = found[-1]
 
 
 def newest(session: Session, first: int, count: int) -> tuple[int, list[BatchState]]:

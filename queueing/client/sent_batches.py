@@ -1,14 +1,12 @@
 """Sends batches, finds batches, and redrives their dead members."""
 
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from queueing.broker import batches
-from queueing.broker.keys import dead_letter_queue
 from queueing.exceptions import BatchClosed, QueueNotFound
 from queueing.messages import BatchState, Draft
 
@@ -121,38 +119,13 @@ def retry(client: QueueClient, id: str) -> int:
     Raises ``BatchNotFound``, and ``BatchClosed`` if the batch was cancelled.
     """
     client = part_of(client, id)
-    state = batches.state_of(client.session, id)
-    if state.is_cancelled:
+    if batches.state_of(client.session, id).is_cancelled:
         raise BatchClosed("The batch was cancelled.")
     moved = 0
     for members in batches.failed_members(client.session, id):
-        inner = {found.id: found for found in batches.find(client.session, members)}
-        moved += sum(retry(client, other) for other, found in inner.items() if not found.is_cancelled)
-        ids = [member for member in members if member not in inner]
-        for queue, of_queue in _by_queue(client, state.queues, ids).items():
+        for inner in batches.find(client.session, members.pop("", [])):
+            moved += 0 if inner.is_cancelled else retry(client, inner.id)
+        for queue, ids in members.items():
             with suppress(QueueNotFound):
-                moved += client.redrive(queue, ids=of_queue)
+                moved += client.redrive(queue, ids=ids)
     return moved
-
-
-def _by_queue(client: QueueClient, queues: Sequence[str], ids: list[str]) -> dict[str, list[str]]:
-    """Return the ids to redrive for each queue.
-
-    A queue with a dead-letter queue of its own gets all ``ids``, because a redrive skips ids that are not in
-    the dead-letter queue. If queues share a dead-letter queue, a header of each message names its queue.
-    """
-    sharing: dict[str, list[str]] = defaultdict(list)
-    found: dict[str, list[str]] = defaultdict(list)
-    for queue in queues if ids else ():
-        with suppress(QueueNotFound):
-            dead = client.get_queue_policy(queue).dead_letter_queue
-            sharing[dead or dead_letter_queue(queue)].append(queue)
-    for dead, of_dead in sharing.items():
-        if len(of_dead) == 1:
-            found[of_dead[0]] = ids
-            continue
-        with suppress(QueueNotFound):
-            for message in filter(None, (client.peek_message(dead, id, body_bytes=0) for id in ids)):
-                origin = message.headers.get(batches.FROM, "")
-                found[origin if origin in of_dead else of_dead[0]].append(message.id)
-    return found

@@ -12,21 +12,8 @@ if not queue_exists or redis.call('HEXISTS', KEYS[29], 'vt') == 0 then return { 
 -- include drain
 -- include leave
 -- include due
-local target = string.match(ARGV[6], '[^:]*$')
-
--- A retry of a batch looks for dead members in the queues of the batch.
-local function add_queue(batch)
-  local is_json, record = pcall(cjson.decode, redis.call('HGET', batches, batch) or '')
-  if not (is_json and type(record) == 'table' and type(record.queues) == 'table') then return end
-  for _, queue in ipairs(record.queues) do
-    if queue == target then return end
-  end
-  table.insert(record.queues, target)
-  redis.call('HSET', batches, batch, cjson.encode(record))
-end
-
 local ids = {}
-local seen, members_of = {}, {}
+local seen = {}
 for i = 8, #ARGV do
   local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[i]) or nil)
   local is_ready = score and score <= now_ms and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1
@@ -52,13 +39,9 @@ for _, id in ipairs(ids) do
     redis.call('HSET', KEYS[31], id, string.format('0 0 %s 0 0 %s', received, received))
   end
   if fr then redis.call('HSET', KEYS[29], id .. ':fr', fr) end
-  if headers then
-    redis.call('HSET', KEYS[32], id, headers)
-    members_of[batch_in(headers) or ''] = true
-  end
+  if headers then redis.call('HSET', KEYS[32], id, headers) end
   redis.call('ZADD', KEYS[30], whole(now_ms - priority_in(headers) * BAND_MS), id)
 end
-for batch in pairs(members_of) do add_queue(batch) end
 if #ids > 0 then
   count_up(KEYS[29], 'totalsent', #ids)
   redis.pcall('PUBLISH', ARGV[6], redis.call('ZCARD', KEYS[30]))

@@ -20,6 +20,6 @@ done, failed, cancelled = stored_int(done) or 0, stored_int(failed) or 0, stored
 if done + failed + cancelled == total then
   local word = failed > 0 and 'failed' or cancelled > 0 and 'cancelled' or 'done'
   end_batch(id, word)
-  count_members(parent_of(id), { id }, word)
+  count_members(parent_of(id), { id }, word, '')
 end
 return { 1, unpack(new_follow_ups) }

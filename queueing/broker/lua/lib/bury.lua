@@ -13,17 +13,6 @@ local function check_burial()
   is_checked = true
 end
 
--- Add to the headers of a member of a batch the queue in which it died, unless the name of the dead-letter queue
--- contains it. Several queues may share that queue, and a retry of the batch returns each member to its own.
-local MOST_HEADERS = 900000
-
-local function with_origin(headers)
-  local is_known = ARGV[2] == ARGV[1] .. '-dead' or not batch_in(headers) or #headers > MOST_HEADERS
-  if is_known then return headers end
-  local earlier = string.gsub(headers, ', "queueing%-from": "[%w_-]+"}$', '}')
-  return (string.gsub(earlier, '}$', ', "queueing-from": "' .. ARGV[1] .. '"}'))
-end
-
 -- The dead-letter queue is an ordinary queue, created with the first dead letter. Body, id, rc, fr and
 -- headers stay. The ends start again at zero, so that a redriven message has all its attempts.
 local function bury(id)
@@ -37,7 +26,7 @@ local function bury(id)
   redis.call('SADD', KEYS[8], ARGV[2])
   redis.call('HSET', KEYS[5], id, body or '', id .. ':rc', rc or 0)
   if fr then redis.call('HSET', KEYS[5], id .. ':fr', fr) end
-  if headers then redis.call('HSET', KEYS[7], id, with_origin(headers)) end
+  if headers then redis.call('HSET', KEYS[7], id, headers) end
   count_up(KEYS[5], 'totalsent', 1)
   redis.call('ZADD', KEYS[6], whole(now_ms), id)
   forget(id, 'failed')

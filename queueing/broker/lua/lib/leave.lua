@@ -40,7 +40,7 @@ local function forget(id, ending)
     redis.call('ZREM', waking, id)
     let_go(id)
     leave_line(id, headers)
-    if ending then count_members(batch_in(headers), { id }, ending) end
+    if ending then count_members(batch_in(headers), { id }, ending, ARGV[1]) end
   end
   return was_there
 end

@@ -8,7 +8,8 @@
 --     callback                  the end for which that message was sent: there is one in all
 --     recalled, ended           ms of the request to cancel it, and of its end
 --   batch_order (zset)     id of a batch -> ms of its beginning or of its end
---   failed_members (zset)  "<batch> <member>", all with the score 0. A member that runs again leaves it.
+--   failed_members (zset)  "<batch> <member> <queue>", all with the score 0. The queue is that in which the member
+--                          died, '' if the member is a batch. A member that runs again leaves it.
 --   follow_ups (hash)      id of a message that is to be sent -> JSON: id, queue, body, headers and options
 -- include numbers
 
@@ -63,9 +64,9 @@ local function end_batch(batch, ending)
   if id and redis.call('HSETNX', batches, batch .. ' callback', ending) == 1 then follow_with(id, text) end
 end
 
--- Count the end of members: 'done', 'failed' or 'cancelled', or 'continued' if their chains continue. A batch that
--- ends is a member of its parent.
-local function count_members(batch, members, ending)
+-- Count the end of members: 'done', 'failed' or 'cancelled', or 'continued' if their chains continue. `queue` is
+-- needed for 'failed'. A batch that ends is a member of its parent.
+local function count_members(batch, members, ending, queue)
   for _ = 1, MAX_NESTING do
     if not batch then return end
     local done, failed, cancelled, total = unpack(redis.call('HMGET', batches, batch .. ' done', batch .. ' failed',
@@ -75,19 +76,24 @@ local function count_members(batch, members, ending)
       done = stored_int(done) or 0, failed = stored_int(failed) or 0, cancelled = stored_int(cancelled) or 0,
     }
     if counts.failed > 0 then
-      local names = {}
-      for i, member in ipairs(members) do names[i] = batch .. ' ' .. member end
-      local left = redis.call('ZREM', failed_members, unpack(names))
+      local left = 0
+      for _, member in ipairs(members) do
+        local name = batch .. ' ' .. member
+        local found = redis.call('ZRANGEBYLEX', failed_members, '[' .. name .. ' ', '(' .. name .. '!')
+        if #found > 0 then left = left + redis.call('ZREM', failed_members, unpack(found)) end
+      end
       if left > 0 then counts.failed = count_up(batches, batch .. ' failed', -left) end
     end
     if ending == 'continued' then return end
     if ending == 'failed' then
-      for _, member in ipairs(members) do redis.call('ZADD', failed_members, 0, batch .. ' ' .. member) end
+      for _, member in ipairs(members) do
+        redis.call('ZADD', failed_members, 0, batch .. ' ' .. member .. ' ' .. queue)
+      end
     end
     counts[ending] = count_up(batches, batch .. ' ' .. ending, #members)
     if counts.done + counts.failed + counts.cancelled ~= stored_int(total) then return end
     ending = counts.failed > 0 and 'failed' or counts.cancelled > 0 and 'cancelled' or 'done'
     end_batch(batch, ending)
-    batch, members = parent_of(batch), { batch }
+    batch, members, queue = parent_of(batch), { batch }, ''
   end
 end
