@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -11,7 +11,6 @@ import queueing
 from queueing.broker import batches
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient, sent_batches
-from queueing.exceptions import BatchNotFound
 from queueing.messages import BatchState
 from queueing.templatetags.queueing_text import visible
 
@@ -27,10 +26,7 @@ class RetryBatch(RowAction):
     label = gettext_lazy("Retry failed")
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        try:
-            count = sent_batches.retry(client, name)
-        except BatchNotFound:
-            return None
+        count = sent_batches.retry(client, name)
         return ngettext("%(count)d dead member runs again.", "%(count)d dead members run again.", count) % {
             "count": count
         }
@@ -54,15 +50,8 @@ class CancelBatch(RowAction):
         ) % {"count": waiting}
 
     def act(self, client: QueueClient, name: str) -> str | None:
-        try:
-            batches.cancel(sent_batches.part_of(client, name).session, name)
-        except BatchNotFound:
-            return None
+        batches.cancel(sent_batches.part_of(client, name).session, name)
         return _("Cancelled the batch %s: its members that wait do not run.") % name
-
-
-def _query(request: HttpRequest) -> str:
-    return request.GET.get("q", "").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +72,10 @@ class Row:
 
 
 class BatchAdmin(RowPage):
-    verbs = (RetryBatch, CancelBatch)
+    """The newest batches, or those that a search has found."""
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The page of the newest batches, or of a search. Search results do not refresh themselves."""
-        context = {"searches": True, "query": _query(request)}
-        return super().changelist_view(request, {**context, **(extra_context or {})})
+    verbs = (RetryBatch, CancelBatch)
+    searches = True
 
     def read(self, client: QueueClient) -> tuple[int, list[BatchState], frozenset[str]]:
         return *sent_batches.newest(client, SHOWN), frozenset(client.list_queues())
@@ -99,12 +84,11 @@ class BatchAdmin(RowPage):
         self, request: HttpRequest, known: tuple[int, list[BatchState], frozenset[str]]
     ) -> dict[str, Any]:
         total, found, queues = known
-        if query := _query(request):
+        if query := self.query(request):
             found = sent_batches.search(queueing.get_client().reachable(), query, SHOWN)
         return {
             "rows": [self._row(request, batch, queues) for batch in found],
             "total": total,
-            "query": query,
         }
 
     def _row(self, request: HttpRequest, batch: BatchState, known: frozenset[str]) -> Row:

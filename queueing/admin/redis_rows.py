@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 import queueing
 from queueing.client import QueueClient
-from queueing.exceptions import QueueError
+from queueing.exceptions import BatchNotFound, QueueError, ScheduleNotFound
 from queueing.monitoring import alerts
 from queueing.resilience.single_flight import Reading, SingleFlight
 from queueing.templatetags.queueing_text import visible
@@ -61,7 +61,8 @@ class RowAction(Action):
     def act(self, client: QueueClient, name: str) -> str | None:
         """Run the action on the row ``name``, and return a sentence about the result.
 
-        Returns ``None`` if the row no longer exists. May raise ``QueueError``.
+        Returns ``None``, or raises ``BatchNotFound`` or ``ScheduleNotFound``, if the row no longer exists.
+        May raise any other ``QueueError``.
         """
         raise NotImplementedError
 
@@ -76,7 +77,10 @@ class RowAction(Action):
         client = queueing.get_client()
         if "confirmed" not in request.POST and (question := self.question(client, name)):
             return self.render("admin/queueing/rows/question.html", {"question": question, "name": name})
-        said = self.act(client, name)
+        try:
+            said = self.act(client, name)
+        except (BatchNotFound, ScheduleNotFound):
+            said = None
         if said is None:
             return self.refused(_("Nothing was changed: %s does not exist any more.") % name)
         alerts.forget()
@@ -91,6 +95,8 @@ class RowPage(ConsoleAdmin):
 
     actions = None
     verbs: ClassVar[tuple[type[RowAction], ...]] = ()
+    #: Whether the page has a field for a search. The results of a search do not refresh themselves.
+    searches: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,6 +111,10 @@ class RowPage(ConsoleAdmin):
     def context(self, request: HttpRequest, known: Any) -> dict[str, Any]:
         """The template context. ``known`` is the result of ``read``."""
         raise NotImplementedError
+
+    def query(self, request: HttpRequest) -> str:
+        """The text for which the user searches, ``""`` without a search."""
+        return request.GET.get("q", "").strip() if self.searches else ""
 
     # --- permissions ---------------------------------------------------------------------------
 
@@ -176,6 +186,8 @@ class RowPage(ConsoleAdmin):
         self.require(request)
         context = {
             "live_url": f"{self.list_url}live/",
+            "searches": self.searches,
+            "query": self.query(request),
             **figures_or_trouble(lambda: self._rows(request, lambda client: Reading(self.read(client), 0.0))),
             **(extra_context or {}),
         }
