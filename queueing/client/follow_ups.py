@@ -15,6 +15,7 @@ from queueing.broker.task_body import is_task
 from queueing.exceptions import QueueError, QueueUnavailable
 from queueing.messages import Draft
 from queueing.policies import limits
+from queueing.policies.above import above
 
 from . import drafts
 from .default import ensuring
@@ -63,7 +64,7 @@ def _limited(draft: Draft, queue: str) -> Draft:
         return draft
     try:
         if is_task(draft.body):
-            added = limits.headers_again(draft.body)
+            added = above.limit_of_task(draft.body)
         else:
             added = limits.of_handler(queue, draft.body)
     except Exception as error:

@@ -60,7 +60,7 @@ class RetryIn(Exception):
 
     def __init__(self, seconds: float, reason: str = "") -> None:
         super().__init__(seconds, reason)
-        self.seconds, self.reason = _seconds(seconds, "The delay of RetryIn"), reason
+        self.seconds, self.reason = valid_seconds(seconds, "The delay of RetryIn"), reason
 
     def __str__(self) -> str:
         return str(self.reason)
@@ -76,7 +76,7 @@ class Snooze(Exception):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
-        self.seconds = _seconds(seconds, "The delay of Snooze")
+        self.seconds = valid_seconds(seconds, "The delay of Snooze")
 
     def __str__(self) -> str:
         return f"runs again after {self.seconds:g} s"
@@ -135,19 +135,18 @@ class Policy:
         if self.backoff is None:
             return exponential(attempt)
         if not callable(self.backoff):
-            return seconds(self.backoff)
-        return seconds(self.backoff(error, attempt if subject is None else subject))
+            return valid_seconds(self.backoff)
+        return valid_seconds(self.backoff(error, attempt if subject is None else subject))
 
 
 DEFAULT_POLICY = Policy()
 
 
-def seconds(value: Any) -> float:
-    """Validate and return a back-off in seconds. Raises ``TypeError`` or ``ValueError`` with a message."""
-    return _seconds(value, "A back-off")
+def valid_seconds(value: Any, name: str = "A back-off") -> float:
+    """Validate and return a number of seconds. ``name`` is the beginning of the error's text.
 
-
-def _seconds(value: Any, name: str) -> float:
+    Raises ``TypeError`` or ``ValueError``.
+    """
     if isinstance(value, bool | str | bytes | bytearray):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}.")
     number = float(value)
@@ -186,9 +185,9 @@ def policy(
     ``give_up_on``.
     """
     classes = _classes(retry_on, "retry_on"), _classes(give_up_on, "give_up_on")
-    limit = _limit(rate, concurrency)
+    limit = Limit(rate or "", concurrency or 0)
     said = Policy(max_attempts, backoff, timeout, *classes, unique, key, on_conflict, limit)
-    _check(said)
+    _check(said, problem(rate, concurrency))
 
     def mark(function: Function) -> Function:
         # A Django task is frozen, so the policy is stored on its function.
@@ -198,14 +197,16 @@ def policy(
     return mark
 
 
-def _check(said: Policy) -> None:
+def _check(said: Policy, wrong_limit: str) -> None:
+    if wrong_limit:
+        raise ImproperlyConfigured(wrong_limit)
     if said.max_attempts is not None and said.max_attempts < 1:
         raise ImproperlyConfigured("max_attempts must be 1 or more: 1 means that nothing is retried.")
     if said.timeout is not None and not 0 < said.timeout < math.inf:
         raise ImproperlyConfigured("timeout must be a number of seconds above 0.")
     if said.backoff is not None and not callable(said.backoff):
         try:
-            seconds(said.backoff)
+            valid_seconds(said.backoff)
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"backoff is wrong: {error}") from None
     if said.unique not in (None, *get_args(Until)):
@@ -217,12 +218,6 @@ def _check(said: Policy) -> None:
     for kind in said.retry_on:
         if kind in said.give_up_on:
             raise ImproperlyConfigured(f"{kind.__name__} is in retry_on and in give_up_on: keep one.")
-
-
-def _limit(rate: str | None, concurrency: int | None) -> Limit:
-    if wrong := problem(rate, concurrency):
-        raise ImproperlyConfigured(wrong)
-    return Limit(rate or "", concurrency or 0)
 
 
 def _classes(value: Classes, name: str) -> tuple[type[BaseException], ...]:

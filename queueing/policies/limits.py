@@ -106,15 +106,6 @@ def of_call(policy: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, An
     return headers(policy.limit, name, policy.key(*args, **kwargs) if policy.key else None)
 
 
-def headers_again(body: str) -> dict[str, str]:
-    """The limit header for a task that is sent again, or that is the next step of a chain.
-
-    ``body`` is the body of the task's message. Returns ``{}`` if the message is not a task, or if the task
-    has no limit.
-    """
-    return above.limit_of_task(body)
-
-
 def of_handler(queue: str, body: str) -> dict[str, str]:
     """The limit header for a message of a queue's handler, ``{}`` if the handler has no limit per key.
 

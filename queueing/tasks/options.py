@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from queueing.policies import Policy, policy_of, seconds
+from queueing.policies import Policy, policy_of, valid_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,6 @@ def _problem_of_backoff(value: Any) -> str:
     if value is None or callable(value):
         return ""
     with suppress(TypeError, ValueError):
-        seconds(value)
+        valid_seconds(value)
         return ""
     return "must be a number of seconds, a function of exception and result, or the path of one."

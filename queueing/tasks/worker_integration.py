@@ -172,7 +172,7 @@ def _patiently(named: Sequence[str]) -> list[TaskResolver]:
 
 
 def register_schedules() -> None:
-    """Let ``@periodic`` accept tasks, and let ``limits.headers_again`` find the limits of tasks.
+    """Let ``@periodic`` accept tasks, and let ``above.limit_of_task`` find the limits of tasks.
 
     Every process calls this function when Django starts.
     """

@@ -19,7 +19,7 @@ from queueing.exceptions import MessageTooLong, QueueError, QueueNotFound, Queue
 from queueing.history import writer
 from queueing.messages import Draft
 from queueing.models import Job
-from queueing.policies import limits
+from queueing.policies.above import above
 
 from .job_action import Deed, Errand, JobAction
 
@@ -200,5 +200,5 @@ def _sent(queue: str, jobs: list[Job], errand: Errand) -> Iterator[Deed]:
 
 def _draft(job: Job, errand: Errand) -> Draft:
     once = f"again {errand.token} {job.pk}"
-    headers = limits.headers_again(job.body)
+    headers = above.limit_of_task(job.body)
     return Draft(body=job.body, headers=headers, deduplication_id=once, deduplication_seconds=ERRAND_SECONDS)

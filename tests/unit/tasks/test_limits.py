@@ -2,7 +2,7 @@
 
 import pytest
 
-from queueing.policies import limits
+from queueing.policies.above import above
 from queueing.tasks import worker_integration
 from queueing.testing import run_pending
 
@@ -74,11 +74,11 @@ def test_a_task_that_the_console_sends_again_has_its_limit(queues):
     for send in (lambda: tasks.call_api.enqueue("ada"), tasks.rebuild.enqueue, lambda: tasks.add.enqueue(1)):
         send()
     messages = queues.peek_messages("default")
-    assert [limits.headers_again(message.body) for message in messages] == [
+    assert [above.limit_of_task(message.body) for message in messages] == [
         dict(message.headers) for message in messages
     ]
-    assert limits.headers_again("no task") == {}
+    assert above.limit_of_task("no task") == {}
     # Arguments for which its key cannot be made: the run fails with them, too.
     wrong = messages[0].body.replace('["ada"]', "[]")
     assert wrong != messages[0].body
-    assert limits.headers_again(wrong) == {}
+    assert above.limit_of_task(wrong) == {}
