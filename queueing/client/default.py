@@ -6,7 +6,7 @@ and new processes run at the same time. A thread waits up to a second for a conn
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -229,13 +229,8 @@ def _send_tasks(
     ``send_messages``.
     """
     client = client.at([target])
-    if not task_queues.is_noted(client.session, target):
-        yield from _adopt_task_queue(client, queue, target)
-    try:
-        ids: list[str] = yield client.send_messages(target, messages)
-    except QueueNotFound:
-        yield from _adopt_task_queue(client, queue, target)
-        ids = yield client.send_messages(target, messages)
+    send = partial(client.send_messages, target, messages)
+    ids: list[str] = yield from _ensuring(client, send, target, task_queue=queue)
     return ids
 
 

@@ -21,7 +21,7 @@ from queueing.text.errors import class_path, sentence, trace
 
 from .database import tend_connections_of_run
 from .processes import end_if_fork
-from .retries import MayNotRunAgain, NotBegun, UnreadableMessage, Verdict, verdict
+from .retries import MayNotRunAgain, NotBegun, UnreadableMessage, verdict
 from .runtime import CleanContext, DeliveryKey, EventLoop, awaited, is_pending, refuse_lazy
 from .shared_memory import Mark
 
@@ -29,7 +29,6 @@ logger = logging.getLogger("queueing.worker")
 
 #: How long an async function may take to end after it was cancelled at its time limit.
 CANCELLING_SECONDS = 5.0
-DONE = Verdict(State.DONE)
 
 
 class Processor:
@@ -126,9 +125,7 @@ class Processor:
         result: str,
         error: BaseException | None,
     ) -> Outcome:
-        event, delay_ms, note = (
-            DONE if error is None else verdict(runnable, context, error, max_attempts=self.max_attempts)
-        )
+        event, delay_ms, note = verdict(runnable, context, error, max_attempts=self.max_attempts)
         is_snooze = isinstance(error, Snooze)
         failure = None if is_snooze or isinstance(error, NotBegun) else error
         # A released job has not begun, or it has raised ``Snooze``. ``NotBegun`` means that a job was stopped
