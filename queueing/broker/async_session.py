@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from redis import exceptions as driver
 
 from queueing.exceptions import QueueError, QueueUnavailable, ReplyLost
-from queueing.resilience import deadline
 
 from . import refusals
 from .async_pool import AsyncPool, connector
@@ -65,17 +63,11 @@ class AsyncSession(SessionBase):
             # Connections that are not redis-py's, such as fakeredis in tests.
             replies: list[Any] = await asyncio.to_thread(self._session._exchange, calls, replicas)
             return replies
-        packed = packed_calls(calls)
-        waiting = deadline.current()
-        began = time.monotonic()
-        give_up = began + self._seconds_left(waiting, began)
-        tries: Tries | None = None
+        packed, tries = packed_calls(calls), Tries(self, calls)
         while True:
             try:
-                left = give_up - time.monotonic() if waiting else None
-                return await self._try_once(calls, packed, replicas, left)
+                return await self._try_once(calls, packed, replicas, tries.seconds_left)
             except QueueUnavailable as error:
-                tries = tries or Tries(self, calls, began, give_up)
                 await asyncio.sleep(tries.pause_after(error))
 
     async def _try_once(

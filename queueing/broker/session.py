@@ -13,7 +13,6 @@ from redis import exceptions as driver
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 
 from queueing.exceptions import QueueError, QueueUnavailable, ReplyLost
-from queueing.resilience import deadline
 
 from . import decode, refusals
 from .keys import FORMAT
@@ -130,15 +129,11 @@ class Session(SessionBase):
 
         The calls are sent again only if the failed try had no effect, or if all calls are repeatable.
         """
-        packed = packed_calls(calls)
-        began = time.monotonic()
-        give_up = began + self._seconds_left(deadline.current(), began)
-        tries: Tries | None = None
+        packed, tries = packed_calls(calls), Tries(self, calls)
         while True:
             try:
                 return self._try_once(calls, packed, replicas)
             except QueueUnavailable as error:
-                tries = tries or Tries(self, calls, began, give_up)
                 time.sleep(tries.pause_after(error))
 
     def _try_once(self, calls: Sequence[Call], packed: list[bytes], replicas: int) -> list[Any]:

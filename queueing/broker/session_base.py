@@ -234,16 +234,21 @@ class SessionBase:
 
 
 class Tries:
-    """Decides whether a call is repeated after a failed try.
+    """The tries of one round trip: decides whether it is repeated after a failed try."""
 
-    ``began`` is the time of the first try, and no try begins after ``give_up``. Both are values of
-    ``time.monotonic``.
-    """
+    __slots__ = ("_began", "_calls", "_give_up", "_session", "_tried", "_waiting", "_was_lost")
 
-    def __init__(self, session: SessionBase, calls: Sequence[Call], began: float, give_up: float) -> None:
-        self._session, self._began, self._give_up = session, began, give_up
-        self._repeatable = all(call.repeatable for call in calls)
+    def __init__(self, session: SessionBase, calls: Sequence[Call]) -> None:
+        """Raises ``QueueUnavailable`` as ``SessionBase._seconds_left`` does."""
+        self._session, self._calls, self._waiting = session, calls, deadline.current()
+        self._began = time.monotonic()
+        self._give_up = self._began + session._seconds_left(self._waiting, self._began)
         self._tried, self._was_lost = 0, False
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The seconds until the deadline of the request, or ``None`` without a deadline."""
+        return self._give_up - time.monotonic() if self._waiting else None
 
     def pause_after(self, error: QueueUnavailable) -> float:
         """The seconds to wait before the next try.
@@ -256,11 +261,11 @@ class Tries:
         if (
             self._tried < self._session.TRIES
             and time.monotonic() + pause <= self._give_up
-            and (self._repeatable or not isinstance(error, ReplyLost))
+            and (not isinstance(error, ReplyLost) or all(call.repeatable for call in self._calls))
             and not (isinstance(error, QueueRefused) and error.is_lasting)
         ):
             return pause
-        self._session._give_up(deadline.current(), self._began, error)
+        self._session._give_up(self._waiting, self._began, error)
         if self._was_lost and not isinstance(error, ReplyLost):
             # An earlier try may have run, so this error must not report that nothing changed.
             lost = ReplyLost(f"{error} (the reply of an earlier try was lost)")

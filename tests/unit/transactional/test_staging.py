@@ -137,8 +137,8 @@ class TestCommits:
         with transaction.atomic():
             for number in range(1, 50):
                 tasks.add.enqueue(number)
-        assert args(staged) == list(range(50))
         assert len(exchanges) == 1
+        assert args(staged) == list(range(50))
 
     def test_a_batch_is_staged_whole(self, staged):
         with transaction.atomic():
