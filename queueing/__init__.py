@@ -79,12 +79,14 @@ def send_message(
     the transaction is in another database, and ``DatabaseError`` if the database fails.
     """
     if via is not None:
+        from .messages import Draft
         from .transactional import staging
 
-        return staging.stage_message(
-            qname, message, via=via, delay=delay, delay_ms=delay_ms, due_ms=due_ms, headers=headers,
+        draft = Draft(
+            body=message, delay_ms=delay_ms, due_ms=due_ms, headers=headers or {},
             deduplication_id=deduplication_id,
         )  # fmt: skip
+        return staging.stage_message(qname, draft, via=via, delay=delay)
     from .client import default
 
     return default.send(

@@ -225,6 +225,11 @@ class StagedMessage(models.Model):
     def __str__(self) -> str:
         return self.message_id
 
+    @property
+    def state(self) -> str:
+        """``refused`` if Redis has refused the message, else ``waiting``."""
+        return "refused" if self.is_refused else "waiting"
+
     def draft(self) -> Draft:
         """The message to send."""
         return Draft(

@@ -5,6 +5,7 @@ They are for messages that a transaction has stored in a table (staged), and tha
 
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,22 +15,17 @@ from queueing.models import StagedMessage
 from queueing.transactional import backlog
 from queueing.transactional.databases import searched
 
-from .base import YES, Argument, Verb, arg, json, message_id, peeked
+from .base import YES, Verb, arg, json, message_id, peeked
 from .output import Refused, Screen, counted, moment
 
 COLUMNS = ("message", "queue", "database", "staged", "state", "reason")
 
 
-def _choice(verb: str) -> tuple[Argument, ...]:
-    return (
-        arg("--refused", action="store_true", help=f"{verb} only those that Redis has refused"),
-        arg("--database", metavar="ALIAS", help="only those of one database (default: all)"),
-    )
-
-
-def _ids(verb: str) -> tuple[Argument, ...]:
-    help = f"the messages to {verb} (default: all)"
-    return (arg("ids", metavar="ID", nargs="*", type=message_id, help=help), *_choice(verb))
+IDS = arg("ids", metavar="ID", nargs="*", type=message_id, help="ids of messages (default: all)")
+CHOICE = (
+    arg("--refused", action="store_true", help="only those that Redis has refused"),
+    arg("--database", metavar="ALIAS", help="only those of one database (default: all)"),
+)
 
 
 class Staged(Verb):
@@ -40,15 +36,15 @@ List the oldest messages that a transaction has staged and Redis has not
 acknowledged. Waiting ones are sent by a worker. Refused ones stay with the
 reason: see send-staged and delete-staged."""
     arguments = (
-        *_choice("list"),
+        *CHOICE,
         arg("--count", type=peeked, default=100, metavar="N", help="most rows (default: 100)"),
         json("an array with an object for each message"),
     )
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         chosen = _chosen(options)
-        rows = [row for _, of_one in chosen for row in of_one.defer("body", "headers")[: options.count]]
-        left = sum(of_one.count() for _, of_one in chosen) - len(rows)
+        rows = [row for of_one in chosen for row in of_one.defer("body", "headers")[: options.count]]
+        left = sum(of_one.count() for of_one in chosen) - len(rows)
         if options.json:
             screen.json([_as_json(row) for row in rows])
             return
@@ -66,10 +62,10 @@ class SendStaged(Verb):
     description = """\
 Send staged messages now, all of them or those of the given ids. A message that
 was sent meanwhile is not sent again. One that is refused keeps the new reason."""
-    arguments = _ids("send")
+    arguments = (IDS, *CHOICE)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
-        sent, tried = _in_steps(screen, options, "sent", lambda alias, ids: backlog.retry(client, alias, ids))
+        sent, tried = _in_steps(screen, options, "sent", partial(backlog.retry, client))
         screen.say(f"Sent {counted(sent)}.")
         if tried > sent:
             screen.note(
@@ -83,19 +79,19 @@ class DeleteStaged(Verb):
     description = """\
 Delete staged messages, all of them or those of the given ids. They are lost.
 The other changes of their transactions stay."""
-    arguments = (*_ids("delete"), YES)
+    arguments = (IDS, *CHOICE, YES)
 
     def run(self, client: QueueClient, screen: Screen, options: Namespace) -> None:
         if not options.yes:
-            count = sum(rows.count() for _, rows in _chosen(options))
+            count = sum(rows.count() for rows in _chosen(options))
             if count:
                 screen.confirm(f"Delete {counted(count, 'staged message')}? No worker sends them then.")
         deleted, _ = _in_steps(screen, options, "deleted", backlog.delete)
         screen.say(f"Deleted {counted(deleted, 'staged message')}.")
 
 
-def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
-    """Return pairs: the alias of a database, and a query for the rows that the options select, oldest first.
+def _chosen(options: Namespace) -> list["QuerySet[StagedMessage]"]:
+    """Return a query for each database, for the rows that the options select, oldest first.
 
     Raises ``Refused`` if the project stages no messages in the database that the options name.
     """
@@ -105,10 +101,8 @@ def _chosen(options: Namespace) -> list[tuple[str, "QuerySet[StagedMessage]"]]:
     only: dict[str, Any] = {"is_refused": True} if options.refused else {}
     if ids := getattr(options, "ids", None):
         only["message_id__in"] = ids
-    return [
-        (alias, StagedMessage.objects.using(alias).filter(**only).order_by("id"))
-        for alias in ([options.database] if options.database else aliases)
-    ]
+    named = [options.database] if options.database else aliases
+    return [StagedMessage.objects.using(alias).filter(**only).order_by("id") for alias in named]
 
 
 def _in_steps(
@@ -120,9 +114,9 @@ def _in_steps(
     """
     count = tried = 0
     screen.so_far = lambda: f"{counted(count)} {done} so far"
-    for alias, rows in _chosen(options):
+    for rows in _chosen(options):
         for ids in backlog.in_steps(rows, until=backlog.newest(rows)):
-            count += len(act(alias, ids))
+            count += len(act(rows.db, ids))
             tried += len(ids)
     screen.so_far = lambda: ""
     return count, tried
@@ -134,7 +128,7 @@ def _words(row: StagedMessage) -> tuple[str, ...]:
         row.queue,
         str(row._state.db),
         moment(int(row.staged_at.timestamp())),
-        "refused" if row.is_refused else "waiting",
+        row.state,
         row.refusal or "-",
     )
 
@@ -146,6 +140,6 @@ def _as_json(row: StagedMessage) -> dict[str, Any]:
         "database": row._state.db,
         "staged_ms": int(row.staged_at.timestamp() * 1000),
         "due_ms": row.due_ms,
-        "state": "refused" if row.is_refused else "waiting",
+        "state": row.state,
         "reason": row.refusal,
     }

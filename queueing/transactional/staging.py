@@ -7,7 +7,7 @@ process stores nothing twice: see ``queueing/broker/idempotency.py``.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -62,19 +62,14 @@ def stage(
     return ids
 
 
-def stage_message(
-    queue: str, message: str, *,
-    via: str, delay: int | None, delay_ms: int | None, due_ms: int | None,
-    headers: Mapping[str, str] | None, deduplication_id: str | None,
-) -> str:  # fmt: skip
+def stage_message(queue: str, draft: Draft, *, via: str, delay: int | None) -> str:
     """The implementation of ``queueing.send_message`` with ``via="database"``. Returns the id."""
     if via != "database":
         raise QueueError('via must be "database" or None.')
-    if deduplication_id is not None:
+    if draft.deduplication_id is not None:
         raise QueueError('A message with a deduplication_id cannot be sent with via="database".')
-    if delay is not None and delay_ms is None and due_ms is None:
-        delay_ms = rsmq_values.seconds(delay, "delay") * 1000
-    draft = Draft(body=message, delay_ms=delay_ms, due_ms=due_ms, headers=headers or {})
+    if delay is not None and draft.delay_ms is None and draft.due_ms is None:
+        draft = replace(draft, delay_ms=rsmq_values.seconds(delay, "delay") * 1000)
     return stage(queue, [draft])[0]
 
 

@@ -37,14 +37,6 @@ BYTES = 8_000_000
 LEAD_MS = 10_000
 
 
-class NoTable(QueueError):
-    """The database ``alias`` has no table for staged messages."""
-
-    def __init__(self, alias: str) -> None:
-        remedy = f'run "manage.py migrate queueing --database {alias}"'
-        super().__init__(f"The database {alias} has no table for staged messages: {remedy}.")
-
-
 class Relay:
     """The relay of one worker. ``aliases`` names the databases that it checks."""
 
@@ -77,7 +69,9 @@ class Relay:
             lacks_table = databases.lacks_table(alias)
             connections.close_all()
             if lacks_table:
-                raise NoTable(alias) from error
+                remedy = f'run "manage.py migrate queueing --database {alias}"'
+                text = f"The database {alias} has no table for staged messages: {remedy}."
+                raise QueueError(text) from error
             raise
         except BaseException:
             connections.close_all()

@@ -21,7 +21,7 @@ from queueing.models import StagedMessage
 from queueing.transactional import backlog
 
 from .choice import NAMES, rows_of
-from .columns import REFUSED, WAITING, WORDS, call_of
+from .columns import WORDS, call_of
 
 #: The number of rows that a confirmation page shows as examples.
 EXAMPLES = 10
@@ -50,8 +50,7 @@ class StagedAction(RowsAction):
         # leaves out rows that are written later.
         work = Work(count, choice, notes={"after": 0, "until": backlog.newest(rows), "left": 0})
         examples = [
-            (row, call_of(row, LISTED_CHARACTERS), WORDS[REFUSED if row.is_refused else WAITING])
-            for row in listed(rows)[:EXAMPLES]
+            (row, call_of(row, LISTED_CHARACTERS), WORDS[row.state]) for row in listed(rows)[:EXAMPLES]
         ]
         return self.ask(work, localize(count), examples=examples, count=count)
 

@@ -41,8 +41,9 @@ def shown_call(row: StagedMessage) -> str:
 
 @admin.display(description=_("state"))
 def shown_state(row: StagedMessage) -> str:
-    word = REFUSED if row.is_refused else WAITING
-    return format_html('<span class="queueing-state" data-state="{}">{}</span>', _COLOURS[word], WORDS[word])
+    return format_html(
+        '<span class="queueing-state" data-state="{}">{}</span>', _COLOURS[row.state], WORDS[row.state]
+    )
 
 
 @labelled
