@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -75,7 +76,7 @@ class Chain:
         the errors of ``Task.enqueue`` and ``send_message``. If sending at the commit fails, the commit raises
         ``EnqueueFailed``.
         """
-        messages = _messages(iter(self.steps))
+        messages = _messages(self.steps)
         get_client().at(message.queue for message in messages)
         first, options = _linked(messages), _task_options(self.steps[0])
         if getattr(options, "enqueue", None):
@@ -198,17 +199,13 @@ def retry_batch(id: str) -> int:
 # --- messages of steps ------------------------------------------------------------------------
 
 
-def _messages(steps: Iterator[Step], *given: Any) -> list[FollowUp]:
+def _messages(steps: Iterable[Step], *given: Any) -> list[FollowUp]:
     """Make the messages of a chain's steps. The first step gets ``given`` as its first arguments."""
-    before: Step | None = None
-    messages = []
-    for one in steps:
-        messages.append(_message(one, before=before, given=given if before is None else ()))
-        before = one
-    return messages
+    pairs = pairwise((None, *steps))
+    return [_message(one, before, () if before else given) for before, one in pairs if one]
 
 
-def _message(one: Step, *, before: Step | None, given: tuple[Any, ...]) -> FollowUp:
+def _message(one: Step, before: Step | None, given: tuple[Any, ...]) -> FollowUp:
     takes_result = before is not None and before.is_task
     if not (one.is_task or one.args or given):
         if not takes_result:

@@ -63,10 +63,8 @@ def _limited(draft: Draft, queue: str) -> Draft:
     if limits.HEADER in draft.headers:
         return draft
     try:
-        if is_task(draft.body):
-            added = above.limit_of_task(draft.body)
-        else:
-            added = limits.of_handler(queue, draft.body)
+        of_task = is_task(draft.body)
+        added = above.limit_of_task(draft.body) if of_task else limits.of_handler(queue, draft.body)
     except Exception as error:
         # The chain continues without the limit. If the body is wrong, the run of the step reports it.
         logger.error("the key of a step in %s fails: %s", queue, error)

@@ -100,9 +100,7 @@ class RSMQBackend(BaseTaskBackend):
         refused by this call, even in a transaction. If sending at the commit fails, the commit raises
         ``EnqueueFailed`` with the id.
         """
-        route = self._route_of(task)
-        result = ready.new_result(task, self.alias, args, kwargs)
-        self._enqueue(route, [result])
+        [result] = self.enqueue_many(task, [(args, kwargs)])
         return result
 
     def enqueue_many(self, task: Task, calls: Iterable[Arguments]) -> list[TaskResult]:
@@ -254,13 +252,22 @@ class RSMQBackend(BaseTaskBackend):
     def _enqueue(self, route: Route, sent: list[TaskResult]) -> None:
         bodies = [route.write(result.args, result.kwargs) for result in sent]
         if self.task_options.enqueue:
-            self._stage(route, sent, bodies)
+            # ``staging`` imports models, and this module is imported before models can be imported.
+            from queueing.transactional.staging import stage
+
+            drafts, then = self._drafts(route, sent, bodies), partial(self._emit_enqueued, sent)
+            stage(route.queue, drafts, task_queue=route.task.queue_name, then=then)
         elif self.task_options.enqueue_on_commit and (aliases := open_transactions()):
-            self._send_at_commit(aliases, route, sent, bodies)
+            send = partial(self._send, route, sent, self._drafts(route, sent, bodies))
+            at_commit(aliases, send, sent[0].id, route.task.module_path)
         else:
-            for result, id in zip(sent, route.send(route.messages(sent, bodies)), strict=True):
-                ready.identify(result, id)
-            self._emit_enqueued(sent)
+            self._send(route, sent, route.messages(sent, bodies))
+
+    def _send(self, route: Route, sent: list[TaskResult], messages: Sequence[str | Draft]) -> None:
+        # A unique task may be merged with an earlier one, and then has the id of that one.
+        for result, id in zip(sent, route.send(messages), strict=True):
+            ready.identify(result, id)
+        self._emit_enqueued(sent)
 
     def _route_of(self, task: Task) -> Route:
         route = self._route
@@ -268,26 +275,6 @@ class RSMQBackend(BaseTaskBackend):
             self.validate_task(task)
             self._route = route = Route(task)
         return route
-
-    def _send_at_commit(
-        self, aliases: list[str], route: Route, sent: list[TaskResult], bodies: list[str]
-    ) -> None:
-        drafts = self._drafts(route, sent, bodies)
-
-        def send() -> None:
-            # A unique task may be merged with an earlier one, and then has the id of that one.
-            for result, id in zip(sent, route.send(drafts), strict=True):
-                ready.identify(result, id)
-            self._emit_enqueued(sent)
-
-        at_commit(aliases, send, sent[0].id, route.task.module_path)
-
-    def _stage(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> None:
-        # ``staging`` imports models, and this module is imported before models can be imported.
-        from queueing.transactional.staging import stage
-
-        drafts = self._drafts(route, sent, bodies)
-        stage(route.queue, drafts, task_queue=route.task.queue_name, then=partial(self._emit_enqueued, sent))
 
     def _drafts(self, route: Route, sent: list[TaskResult], bodies: list[str]) -> list[Draft]:
         """Make the messages to send after the commit. Each gets a new id, which is also set in its result.

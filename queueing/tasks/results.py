@@ -23,10 +23,12 @@ from queueing.broker.task_body import TaskBody
 from queueing.broker.task_queues import Whereabouts
 from queueing.exceptions import QueueUnavailable, TaskCancelled, TaskCrashed
 from queueing.history import writer
+from queueing.models import StagedMessage
 from queueing.text.errors import class_path
+from queueing.transactional import backlog, staging
 from queueing.transactional.databases import relayed
 
-from . import ready, registry, staged
+from . import ready, registry
 from .compat import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 from .options import TaskOptions
 
@@ -167,6 +169,29 @@ def known_queues() -> list[str]:
     return [queue for part in get_client().reachable().parts for queue in task_queues.known(part.session)]
 
 
+def _staged_row(id: str) -> StagedMessage | None:
+    """The row of a task that a transaction has staged, or ``None`` if this thread sees no such row.
+
+    Raises ``DatabaseError``.
+    """
+    rows = (StagedMessage.objects.using(alias).filter(message_id=id).first() for alias in relayed())
+    return next(filter(None, rows), None)
+
+
+def _take_back(row: StagedMessage) -> bool:
+    """Delete the row of a task if this thread's open transaction has written it. Returns whether it did.
+
+    The message of any other row is sent, so that the caller can cancel it in Redis. Deleting a committed row
+    would not be enough, because another process may be sending its message at this moment. Raises
+    ``QueueError``, ``DatabaseError``.
+    """
+    alias = str(row._state.db)
+    if row.message_id in staging.ids_of_transaction(alias):
+        return bool(backlog.delete(alias, [row.pk]))
+    backlog.retry(get_client(), alias, [row.pk])
+    return False
+
+
 class TaskLookup:
     """Finds the tasks of one backend in its ``queues``, or in all queues of tasks if ``queues`` is empty."""
 
@@ -210,8 +235,8 @@ class TaskLookup:
         """
         where, _ = self.find(id)
         if not where.queue and relayed():
-            row = staged.find(id)
-            if row and staged.take_back(row):
+            row = _staged_row(id)
+            if row and _take_back(row):
                 return None
             where, _ = self.find(id)
         return where
@@ -221,10 +246,10 @@ class TaskLookup:
 
         If its row no longer exists, the message has been sent, so ``find`` is called again.
         """
-        row = staged.find(id)
+        row = _staged_row(id)
         if row is None or not (self.is_open or row.queue in self.queues()):
             return self.find(id)
-        return staged.whereabouts(row), []
+        return Whereabouts(queue=row.queue, outcomes=[], body=decode.text(bytes(row.body))), []
 
     def find(self, id: str) -> tuple[Whereabouts, list[Outcome]]:
         """Find the message in its queue, and the outcomes of all its deliveries so far.

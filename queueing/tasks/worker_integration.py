@@ -122,14 +122,22 @@ def add_tasks(named: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def resolvers(named: Sequence[str]) -> Iterator[TaskResolver]:
-    """Import the modules with tasks of each ``RSMQBackend``, and yield the backend's ``TaskResolver``.
+    """The ``TaskResolver`` of each ``RSMQBackend``, after the import of its modules with tasks.
 
     ``named`` has the queues that the command line names. Raises ``QueueUnavailable``.
+    """
+    return (resolver_of(backend, named) for backend in _backends())
+
+
+def _backends() -> Iterator[RSMQBackend]:
+    """Import the modules with tasks of each ``RSMQBackend``, and yield the backend.
+
+    They are ``tasks`` of every app, and ``modules`` in the options of the backend.
     """
     for backend in task_backends.all():
         if isinstance(backend, RSMQBackend):
             registry.discover(backend.task_options.modules)
-            yield resolver_of(backend, named)
+            yield backend
 
 
 def resolver_of(backend: RSMQBackend, named: Sequence[str]) -> TaskResolver:
@@ -181,10 +189,7 @@ def register_schedules() -> None:
 
 
 def _import_modules() -> None:
-    """Import all modules with tasks: ``tasks`` of every app, and ``modules`` in the options of backends."""
-    for backend in task_backends.all():
-        if isinstance(backend, RSMQBackend):
-            registry.discover(backend.task_options.modules)
+    list(_backends())
 
 
 def _limit_of(body: str) -> dict[str, str]:

@@ -68,12 +68,12 @@ class TestResults:
 
     def test_one_that_is_sent_between_two_looks_is_found(self, staged, monkeypatch):
         id = left_behind()
-        from queueing.tasks import staged as rows
+        from queueing.tasks import results
 
         def sent_meanwhile(id: str) -> None:
             send_staged()
 
-        monkeypatch.setattr(rows, "find", sent_meanwhile)
+        monkeypatch.setattr(results, "_staged_row", sent_meanwhile)
         assert task_backends["default"].get_result(id).status == TaskResultStatus.READY
 
 
