@@ -1,6 +1,5 @@
 """The page of batches, with actions to cancel a batch or to redrive its dead messages."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,7 +11,6 @@ from queueing.broker import batches
 from queueing.broker.outcomes import State
 from queueing.client import QueueClient, sent_batches
 from queueing.messages import BatchState
-from queueing.templatetags.queueing_text import visible
 
 from .redis_rows import RowAction, RowPage
 
@@ -41,8 +39,7 @@ class CancelBatch(RowAction):
     destroys = True
 
     def question(self, client: QueueClient, name: str) -> str:
-        found = batches.find(sent_batches.part_of(client, name).session, [name])
-        waiting = found[0].waiting if found else 0
+        waiting = batches.state_of(sent_batches.part_of(client, name).session, name).waiting
         return ngettext(
             "Cancel this batch? %(count)d member waits or runs.",
             "Cancel this batch? %(count)d members wait or run.",
@@ -52,23 +49,6 @@ class CancelBatch(RowAction):
     def act(self, client: QueueClient, name: str) -> str | None:
         batches.cancel(sent_batches.part_of(client, name).session, name)
         return _("Cancelled the batch %s: its members that wait do not run.") % name
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The data of one batch for the template."""
-
-    batch: BatchState
-    queues: list[tuple[str, str]]
-    verbs: list[dict[str, Any]]
-
-    @property
-    def id(self) -> str:
-        return visible(self.batch.id)
-
-    @property
-    def word(self) -> str:
-        return str(State(self.batch.state).label)
 
 
 class BatchAdmin(RowPage):
@@ -91,14 +71,15 @@ class BatchAdmin(RowPage):
             "total": total,
         }
 
-    def _row(self, request: HttpRequest, batch: BatchState, known: frozenset[str]) -> Row:
+    def _row(self, request: HttpRequest, batch: BatchState, known: frozenset[str]) -> dict[str, Any]:
         offered: list[type[RowAction]] = []
         if batch.failed and not batch.is_cancelled:
             offered.append(RetryBatch)
         if batch.state == State.RUNNING and not batch.ended_ms:
             offered.append(CancelBatch)
-        return Row(
-            batch=batch,
-            queues=self.links(request, batch.queues, known),
-            verbs=self.buttons(request, batch.id, *offered),
-        )
+        return {
+            "batch": batch,
+            "word": State(batch.state).label,
+            "queues": self.links(request, batch.queues, known),
+            "verbs": self.buttons(request, batch.id, *offered),
+        }

@@ -75,9 +75,9 @@ class RowAction(Action):
         if not is_plain(name):
             return self.refused(_("Nothing was changed: this name does not allow any action."))
         client = queueing.get_client()
-        if "confirmed" not in request.POST and (question := self.question(client, name)):
-            return self.render("admin/queueing/rows/question.html", {"question": question, "name": name})
         try:
+            if "confirmed" not in request.POST and (question := self.question(client, name)):
+                return self.render("admin/queueing/rows/question.html", {"question": question, "name": name})
             said = self.act(client, name)
         except (BatchNotFound, ScheduleNotFound):
             said = None

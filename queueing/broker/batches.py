@@ -213,7 +213,7 @@ def _read(session: Session, *args: Any) -> tuple[int, list[BatchState]]:
 
 
 def _state(
-    id: bytes, changed_ms: bytes, record: bytes, done: bytes, failed: bytes, cancelled: bytes, total: bytes,
+    id: bytes, record: bytes, done: bytes, failed: bytes, cancelled: bytes, total: bytes,
     ended: bytes, callback: bytes, recalled: bytes,
 ) -> BatchState:  # fmt: skip
     known = decode.record_or_empty(record)

@@ -24,15 +24,14 @@ class Whereabouts:
     """The message of a task, and its outcomes that are not in the database yet, oldest first.
 
     ``queue`` is ``""`` if the message is not in a queue. ``worker`` is the name of the child process that
-    holds the message, or ``""``. ``first_ms`` and ``claimed_ms`` are the starts of the first and of the
-    newest delivery (ms since 1970), or 0 if the message was never delivered.
+    holds the message, or ``""``. ``claimed_ms`` is the start of the newest delivery (ms since 1970), or 0 if
+    the message was never delivered.
     """
 
     queue: str
     outcomes: list[Outcome]
     body: str = ""
     rc: int = 0
-    first_ms: int = 0
     claimed_ms: int = 0
     worker: str = ""
 
@@ -96,7 +95,6 @@ def find(session: Session, id: str, queues: Sequence[str]) -> Whereabouts:
         outcomes,
         decode.text(body),
         decode.integer(rc),
-        decode.integer(fr or b"0"),
         _claimed_ms(fr, ends),
         decode.text(lane).partition(" ")[0],
     )

@@ -2,8 +2,8 @@
 --
 -- KEYS[1] batches  KEYS[2] batch order
 -- ARGV[1], ARGV[2] first and last rank from the newest, or '' and ''  ARGV[3…] ids
--- Returns {how many there are, then for each that exists: {id, ms of its last change, JSON, done, failed,
--- cancelled, total, ended, callback, recalled}}
+-- Returns {how many there are, then for each that exists: {id, JSON, done, failed, cancelled, total, ended, callback,
+-- recalled}}
 local ids = {}
 if ARGV[1] ~= '' then
   ids = redis.call('ZREVRANGE', KEYS[2], ARGV[1], ARGV[2])
@@ -13,10 +13,9 @@ end
 local reply = { redis.call('ZCARD', KEYS[2]) }
 local NAMES = { 'done', 'failed', 'cancelled', 'total', 'ended', 'callback', 'recalled' }
 for _, id in ipairs(ids) do
-  local changed_ms, fields = redis.call('ZSCORE', KEYS[2], id), { id }
+  local fields, row = { id }, { id }
   for i, name in ipairs(NAMES) do fields[i + 1] = id .. ' ' .. name end
-  local row = { id, changed_ms or '0' }
   for _, value in ipairs(redis.call('HMGET', KEYS[1], unpack(fields))) do row[#row + 1] = value or '' end
-  if row[3] ~= '' then reply[#reply + 1] = row end
+  if row[2] ~= '' then reply[#reply + 1] = row end
 end
 return reply
