@@ -124,7 +124,7 @@ def _extras(
         yield from (index, "headers", json_of(draft.headers))
     if words := unique.option(draft.headers):
         if keys.unique(qname) not in names:
-            names += keys.unique(qname), keys.ends(qname)
+            names += keys.unique(qname), keys.ends(qname), keys.waits()
         if not replaces:
             words = words.replace(" replace ", " skip ")
         yield from (index, "unique", f"{names.index(keys.unique(qname)) - 7} {words}")

@@ -345,6 +345,25 @@ def test_a_later_request_puts_off_a_unique_message_that_waits_for_its_limit(limi
     assert message.due_ms - message.sent > 3_590_000
 
 
+@pytest.mark.parametrize(("key", "delay_ms"), [("", 3_600_000), ("other", None)])
+def test_one_behind_a_message_that_a_later_request_takes_out_of_its_line_starts(
+    limited, hand, key, delay_ms
+):
+    def request(body, key="", **more):
+        unique_key = unique.headers(Policy(unique="until_started", on_conflict="replace"), "job", [body], {})
+        every = {**headers(ONE, "test.job", key), **unique_key}
+        return limited.client.send_message("work", body, headers=every, **more)
+
+    a = hand("a")
+    request("x")
+    first = request("y")
+    request("z")
+    [running] = a.claim().deliveries
+    a.settle(ended(running, "done"))
+    assert request("y", key, delay_ms=delay_ms) == first
+    assert sorted(bodies(a.claim())) == (["y", "z"] if key else ["z"])
+
+
 def test_a_message_that_has_got_another_limit_does_not_hold_up_those_behind_it(limited, hand):
     client, a = limited.client, hand("a")
     limited.send("x")

@@ -2,7 +2,7 @@
 -- {id, body, …} of the new messages.
 --
 -- KEYS[1] attributes  KEYS[2] schedule  KEYS[4] headers  KEYS[5] waking  KEYS[6] served  KEYS[7] idle
--- KEYS[8] hints  KEYS[9…] deduplication, or unique and ends
+-- KEYS[8] hints  KEYS[9…] deduplication, or unique, ends and waits
 -- ARGV[2] channel  ARGV[3] delay in seconds, '' for the queue's own  ARGV[5] how many messages
 -- ARGV[6…] per message: 22 random characters or a whole id, its length in UTF-16 units, its body
 -- and then, for each option that is set: number of the message, name, value

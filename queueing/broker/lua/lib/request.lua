@@ -4,9 +4,12 @@
 --
 -- The functions are made for calls with unique messages only: a send of one plain message would notice them.
 local function open_requests()
+  -- include limit_headers
   -- The records and keys of the hash `unique` that this call changes, and records of ids that are gone.
-  local unique, ends
+  local unique, ends, waits
   local records, newest, gone, priorities_sent = {}, {}, {}, {}
+  -- The earlier headers of messages that are replaced.
+  local replaced = {}
 
   -- The record of a message. Another program may have spoilt the stored one.
   local function record_of(id, wanted)
@@ -37,14 +40,16 @@ local function open_requests()
   -- are those of the request. An earlier message keeps its place, unless `is_explicit` gives it a due time.
   local function take(option, id, due_ms, is_explicit, priority)
     local place, lasts, on_conflict, digest = string.match(option, '^(%d+) (%S+) (%S+) (%S+)$')
-    unique, ends = KEYS[8 + place], KEYS[9 + place]
+    unique, ends, waits = KEYS[8 + place], KEYS[9 + place], KEYS[10 + place]
     local holder = holder_of(digest)
     -- A message of this call is not in the queue yet.
     local is_waiting = holder and (newest[digest] or not is_received(holder))
     if is_waiting or (holder and lasts == 'until_done' and on_conflict == 'skip') then
       local taker = { id = holder, is_replaced = is_waiting and on_conflict == 'replace' }
       if not taker.is_replaced then return taker end
-      local stored = priority_in(redis.call('HGET', KEYS[4], holder))
+      local headers = redis.call('HGET', KEYS[4], holder)
+      local stored = priority_in(headers)
+      replaced[#replaced + 1] = headers
       taker.priority = priorities_sent[holder] or (stored > 0 and stored or nil)
       local record = record_of(holder, digest)
       if is_explicit then
@@ -75,6 +80,11 @@ local function open_requests()
       fields[#fields + 1], fields[#fields + 2] = 'k:' .. digest, id
     end
     if #fields > 0 then redis.call('HSET', unique, unpack(fields)) end
+    -- A replaced message may be due later, or have another limit. The next claim lets those behind it move up.
+    for _, headers in ipairs(replaced) do
+      local limit, queue = limit_of(headers), string.match(ARGV[2], '[^:]*$')
+      if limit then redis.pcall('ZADD', waits, 0, '\1' .. queue .. '\1' .. limit.key) end
+    end
   end
 
   return { take = take, write = write }
