@@ -346,9 +346,7 @@ def test_a_later_request_puts_off_a_unique_message_that_waits_for_its_limit(limi
 
 
 @pytest.mark.parametrize(("key", "delay_ms"), [("", 3_600_000), ("other", None)])
-def test_one_behind_a_message_that_a_later_request_takes_out_of_its_line_starts(
-    limited, hand, key, delay_ms
-):
+def test_one_behind_a_message_that_a_later_request_takes_out_of_its_line_starts(limited, hand, key, delay_ms):
     def request(body, key="", **more):
         unique_key = unique.headers(Policy(unique="until_started", on_conflict="replace"), "job", [body], {})
         every = {**headers(ONE, "test.job", key), **unique_key}
