@@ -271,15 +271,15 @@ class WakeUps:
 
     def _add(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> None:
         with self._lock:
-            is_first = not self._waiting[channel]
-            self._waiting[channel].add(wakeup)
             if not self._is_listening:
-                self._is_listening = True
+                # Before the rest, because the process may have no thread left.
                 threading.Thread(target=self._listen, name="wake-ups", daemon=True).start()
-            elif is_first:
-                self._send("SUBSCRIBE", channel)
-            else:
+                self._is_listening = True
+            elif self._waiting[channel]:
                 wakeup.ring()
+            else:
+                self._send("SUBSCRIBE", channel)
+            self._waiting[channel].add(wakeup)
 
     def _remove(self, channel: str, wakeup: WakeUp | AsyncWakeUp) -> None:
         with self._lock:

@@ -38,6 +38,10 @@ def slow_poll(monkeypatch):
     monkeypatch.setattr(receiving, "POLL_SECONDS", LONG_SECONDS)
 
 
+def _no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def listeners(client: QueueClient, channel: str = "rsmq:rt:q") -> int:
     return client.redis.pubsub_numsub(channel)[0][1]
 
@@ -130,6 +134,18 @@ def test_all_waiting_threads_of_a_client_share_one_listener(queue, thread):
     ids = queue.send_messages("q", ["x"] * 6)
     taken = {message.id for future in futures for message in future.result(HANG_SECONDS)}
     assert taken == set(ids)
+
+
+@pytest.mark.usefixtures("slow_poll")
+def test_a_listener_that_cannot_start_is_started_by_the_next_wait(queue, thread, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError):
+            queue.receive_messages("q", wait_seconds=LONG_SECONDS)
+    assert not queue.wakeups._waiting
+    waiting = waiting_receive(thread, queue)
+    queue.send_message("q", "x")
+    assert [message.body for message in waiting.result(HANG_SECONDS)] == ["x"]
 
 
 def test_the_listener_leaves_when_nobody_waits(queue, thread, monkeypatch):
