@@ -115,15 +115,15 @@ class Route:
 
         It is cached for ``KNOWN_SECONDS``.
         """
-        now = time.monotonic()
-        if now > self._known_until:
+        if time.monotonic() > self._known_until:
             try:
                 self._known = shared_client().get_queue_attributes(self.queue).maxsize
             except QueueNotFound:
                 self._known = MAX_SIZE
             except QueueError:
                 self._known = -1
-            self._known_until = now + KNOWN_SECONDS
+            # From the answer on, because a Redis that hangs answers after the time-out.
+            self._known_until = time.monotonic() + KNOWN_SECONDS
         return self._known
 
     def _too_long(self, length: int) -> str:

@@ -16,6 +16,7 @@ from queueing.tasks import route
 from queueing.tasks.backend import RSMQBackend
 from queueing.tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch, signals
 from queueing.testing import run_pending
+from tests.support.clock import Clock
 from tests.support.cutting_proxy import CutEachOnce, CuttingProxy
 
 from .app import tasks
@@ -214,6 +215,21 @@ class TestTransactions:
         with transaction.atomic(), pytest.raises(MessageTooLong):
             backend().enqueue_many(tasks.add, [([1], {}), (["x" * 70_000], {})])
         assert queues.list_queues() == []
+
+    def test_a_redis_that_hangs_is_asked_for_the_limit_once(self, queues, monkeypatch):
+        clock, asked = Clock(), []
+
+        def hang(queue):
+            asked.append(queue)
+            clock.sleep(5)
+            raise QueueUnavailable
+
+        clock.rules(monkeypatch, route)
+        monkeypatch.setattr(queues, "get_queue_attributes", hang)
+        with transaction.atomic():
+            for _ in range(3):
+                tasks.add.enqueue("a" * 2000)
+        assert asked == ["default"]
 
     def test_a_loop_of_long_messages_asks_for_the_limit_once(self, client, redis_server):
         with CuttingProxy(redis_server.port) as proxy:
