@@ -191,7 +191,7 @@ def retry_batch(id: str) -> int:
     """Redrive the dead members of a batch and of its nested batches. Returns the number of redriven messages.
 
     Nested batches that were cancelled are left out. Raises ``BatchNotFound``, and ``BatchClosed`` if the
-    batch itself was cancelled.
+    batch itself, or one that contains it, was cancelled.
     """
     return sent_batches.retry(get_client(), id)
 

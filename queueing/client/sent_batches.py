@@ -116,10 +116,11 @@ def _started_ms(state: BatchState) -> float:
 def retry(client: QueueClient, id: str) -> int:
     """Redrive the dead members of a batch and of its nested batches. Returns the number of redriven messages.
 
-    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch was cancelled.
+    Raises ``BatchNotFound``, and ``BatchClosed`` if the batch, or one that contains it, was cancelled.
     """
     client = part_of(client, id)
-    if batches.state_of(client.session, id).is_cancelled:
+    batches.state_of(client.session, id)
+    if batches.is_recalled(client.session, id):
         raise BatchClosed("The batch was cancelled.")
     moved = 0
     for members in batches.failed_members(client.session, id):

@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from queueing import handlers
+from queueing.broker import batches
 from queueing.client import follow_ups, sweep
 from queueing.composition import batch, cancel_batch, chain, get_batch, retry_batch, step
 from queueing.exceptions import BatchClosed, BatchNotFound, EnqueueFailed, QueueError, QueueNotFound
@@ -242,6 +243,18 @@ def test_the_waiting_members_of_a_cancelled_batch_do_not_run(texts):
         cancel_batch(id)
     with pytest.raises(BatchClosed):
         retry_batch(id)
+
+
+def test_the_dead_members_of_a_batch_in_a_cancelled_one_stay(texts, queues):
+    texts.refused.add("bad")
+    queues.create_queue("others")
+    id = batch([batch([step("texts", "bad")]), step("others", "a")]).enqueue()
+    run_pending("texts")
+    inner = queues.peek_messages("texts-dead")[0].headers[batches.BATCH]
+    cancel_batch(id)
+    with pytest.raises(BatchClosed):
+        retry_batch(inner)
+    assert [message.body for message in queues.peek_messages("texts-dead")] == ["bad"]
 
 
 def test_an_unknown_batch_is_not_found(queues):
